@@ -1,0 +1,132 @@
+"""The nouns that every room shares: what was found, what was loaded, what was predicted.
+
+Arrays, everywhere below the user's surface:
+
+- image, as read: native dtype, channel first ``[C, (Z,) Y, X]``; as trained on: float32.
+- semantic labels: int64 ``[(Z,) Y, X]``, 0 = background, ``IGNORE`` = not scored, not trained on.
+- instances: uint32 ``[(Z,) Y, X]``, 0 = background.
+- output of a network: ``[N, K, (Z,) Y, X]`` or ``[N, K]`` logits.
+- spacing: micrometres, in the order (Z,) Y, X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+IGNORE = -1
+SPLITS = ("train", "validation", "test")
+Spacing = tuple[float, ...]
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """Where an array lies: a file, and the part of it that is meant."""
+
+    path: Path
+    key: str | None = None
+    """Array inside an .npz file or a Zarr group."""
+    index: int | None = None
+    """One plane along Z: page of a stack, slice of a volume, row of an .npz array."""
+
+    def __str__(self) -> str:
+        key = "" if self.key is None else f":{self.key}"
+        index = "" if self.index is None else f"#{self.index}"
+        return f"{self.path}{key}{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item of the user's folder: an image, and what is said about it."""
+
+    id: str
+    """Unique and stable: the path below the folder, and ``#slice`` for a plane of a stack."""
+    image: Source
+    target: tuple[str, ...] | tuple[Source, ...] = ()
+    """Class names (classify), one label image, or one mask per object (instances); empty = unlabelled."""
+    group: str | None = None
+    """Patient, animal or volume: records of one group belong in one split."""
+    split: str | None = None
+    """One of ``SPLITS`` where the folder or a column says so."""
+    position: int | None = None
+    """Place along the volume (slice number) for splits by block."""
+    stratum: str | None = None
+    """What the split keeps in proportion: the class, or the class folder of a segmentation set."""
+    columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Every other column of the user's table, as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something found wrong: a code whose sentences are in the catalogues, the place, the values."""
+
+    code: str
+    where: str = ""
+    severity: Severity = "error"
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What was found in a folder, before any pixel was read."""
+
+    root: Path
+    layout: str
+    task: str
+    """Name of the task the folder speaks of: ``classify`` or ``segment``."""
+    records: tuple[Record, ...]
+    classes: tuple[str, ...] = ()
+    """Class names in order; empty for segmentation, where they follow from the label values."""
+    instances: bool = False
+    """Targets count objects (1, 2, 3 ...) instead of naming classes."""
+    problems: tuple[Problem, ...] = ()
+    """What a reader of the folder must be told; errors stop a training, not the check."""
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Reason → number of files passed over (``._x.png``, ``.DS_Store`` ...)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A file's pixels as read."""
+
+    array: np.ndarray
+    """``[C, (Z,) Y, X]``, native dtype."""
+    spacing: Spacing | None = None
+    bits: int | None = None
+    """Significant bits where fewer than the dtype holds (12 in 16)."""
+    problems: tuple[Problem, ...] = ()
+    """Warnings and notes of the reader; errors are raised."""
+
+    @property
+    def dims(self) -> int:
+        return self.array.ndim - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """Prediction of a classifier for one item."""
+
+    probabilities: np.ndarray
+    """``[K]``, float32."""
+    chosen: tuple[int, ...]
+    """Indices of the chosen classes: one, or several if multi-label."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMap:
+    """Prediction of a segmenter for one item."""
+
+    labels: np.ndarray
+    """int64 or uint32 ``[(Z,) Y, X]``."""
+    probabilities: np.ndarray | None = None
+    """``[K, (Z,) Y, X]``, float32."""
+    spacing: Spacing | None = None
+
+
+Prediction = Classes | LabelMap
