@@ -1,4 +1,4 @@
-"""The exceptions of Lamelle: a code and its values; the sentences are in the catalogues.
+"""The exceptions of Lamelle: a catalogue key and its values; the sentences are in the catalogues.
 
     LamelleError
     ├── RequestError    what was asked for cannot be: a key, an option, a folder (exit code 2)
@@ -27,7 +27,7 @@ class LamelleError(Exception):
         self.values = values
 
     def __str__(self) -> str:
-        return text(f"errors.{self.code}", **self.values)
+        return text(self.code, **self.values)
 
 
 class RequestError(LamelleError):
@@ -44,7 +44,7 @@ class FileError(WorkError):
     """A file cannot be read or written.
 
     Example:
-        >>> error = FileError("empty_file", "scan.png")
+        >>> error = FileError("files.empty", "scan.png")
         >>> error.problem.where
         'scan.png'
     """
@@ -61,7 +61,7 @@ class DataError(WorkError):
     """A folder has problems; all of them are in ``problems``."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("data", count=len(problems))
+        super().__init__("errors.data", count=len(problems))
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class DataError(WorkError):
 
 def sentence(problem: Problem) -> str:
     """One line for people: the place, what is wrong, and how to mend it."""
-    said = text(f"problems.{problem.code}", **problem.values)
+    said = text(problem.code, **problem.values)
     return f"{printable(problem.where)}: {said}" if problem.where else said
 
 

@@ -64,7 +64,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something found wrong: a code whose sentences are in the catalogues, the place, the values."""
+    """Something found wrong: a catalogue key (``files.empty``), the place, the values."""
 
     code: str
     where: str = ""
