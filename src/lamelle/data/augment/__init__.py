@@ -1,0 +1,10 @@
+"""Augmentation of whole batches on the compute device: sample, then apply.
+
+``parameters.sample`` draws the parameters of each position of the epoch from that position's own generator;
+``apply.apply`` uses them. What is done to an image, in this order:
+
+1. geometry, in one resampling of image and target (``warp``): elastic, shift, zoom, shear, rotate, quarter turn, flip;
+2. intensity, of the image only (``intensity``): gamma, contrast, brightness, blur, noise.
+
+The result for one position does not depend on the others of its batch.
+"""

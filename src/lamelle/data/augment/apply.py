@@ -1,0 +1,51 @@
+"""Use the parameters of a batch: geometry, then intensity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamelle.data.augment.intensity import adjust
+from lamelle.data.augment.parameters import Parameters
+from lamelle.data.augment.warp import Outside, warp
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def apply(
+    parameters: Parameters, images: Tensor, targets: Tensor | None, *, size: tuple[int, ...], outside: Outside
+) -> tuple[Tensor, Tensor | None]:
+    """Augment a batch on the device it lies on.
+
+    Args:
+        parameters: One set for each image, sampled for ``size``.
+        images: Normalised images [N, C, (Z,) Y, X]; computed in float32 whatever the autocast, returned in their dtype.
+        targets: Labels int64 [N, (Z,) Y, X] or ``None``; they keep their values.
+        size: Output size. The images may be larger (see `parameters.margin`); the centres agree.
+        outside: What a target is beyond the edge of its image: its reflection, as the image is, or ``IGNORE``.
+
+    Returns:
+        New tensors: images [N, C, *size], targets [N, *size] or ``None``.
+
+    Raises:
+        ValueError: If the shapes of parameters, images, targets and size do not belong together.
+
+    Example:
+        >>> import torch
+        >>> from lamelle.data.augment.parameters import AugmentOptions, sample
+        >>> from lamelle.data.randomness import generator
+        >>> drawn = sample(AugmentOptions(rotate=15), generators=[generator(1, 0, 0)], size=(32, 32))
+        >>> images, targets = torch.rand(1, 3, 40, 40), torch.zeros(1, 40, 40, dtype=torch.int64)
+        >>> [t.shape for t in apply(drawn, images, targets, size=(32, 32), outside="ignore")]
+        [torch.Size([1, 3, 32, 32]), torch.Size([1, 32, 32])]
+    """
+    import torch
+
+    n, d, _ = parameters.matrices.shape
+    if len(images) != n or images.ndim != d + 2 or len(size) != d:
+        raise ValueError(f"images {tuple(images.shape)} and size {size} do not fit {n} parameters in {d} dimensions")
+    if targets is not None and targets.shape != (n, *images.shape[2:]):
+        raise ValueError(f"targets {tuple(targets.shape)} do not fit images {tuple(images.shape)}")
+    with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+        warped, labels = warp(parameters, images.float(), targets, size=size, outside=outside)
+        return adjust(parameters, warped).to(images.dtype), labels

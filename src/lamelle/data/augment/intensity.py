@@ -1,0 +1,88 @@
+"""The changes of intensity: gamma, contrast, brightness, blur, noise, in this order, per position.
+
+A position is touched only by what its parameters ask for, and by nothing else in its batch. Colours change together.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamelle.data.augment.parameters import Parameters
+from lamelle.data.augment.warp import reflected
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def adjust(parameters: Parameters, images: Tensor) -> Tensor:
+    """Images [N, C, (Z,) Y, X], float32, changed in place and returned."""
+    import torch
+
+    changes = (
+        (_gamma, parameters.gamma, parameters.gamma != 1),
+        (_contrast, parameters.contrast, parameters.contrast != 1),
+        (_brightness, parameters.brightness, parameters.brightness != 0),
+        (_blur, parameters.blur, parameters.blur.any(axis=1)),
+    )
+    for change, values, active in changes:
+        chosen = np.flatnonzero(active)
+        if len(chosen) == 0:
+            continue
+        rows = torch.from_numpy(chosen).to(images.device)
+        images[rows] = change(images[rows], values[chosen])
+    for n in np.flatnonzero(parameters.noise):
+        random = torch.Generator(images.device).manual_seed(int(parameters.noise_seed[n]))
+        noise = torch.randn(images[n].shape, generator=random, device=images.device)
+        images[n] += noise * float(parameters.noise[n])
+    return images
+
+
+def _column(values: np.ndarray, images: Tensor) -> Tensor:
+    """One number per image, in the shape that spreads over it."""
+    import torch
+
+    column = torch.from_numpy(values.astype(np.float32)).to(images.device)
+    return column.view(-1, *(1,) * (images.ndim - 1))
+
+
+def _gamma(images: Tensor, exponents: np.ndarray) -> Tensor:
+    """Bend each image's range, from its smallest to its largest value, by a power."""
+    axes = tuple(range(1, images.ndim))
+    low = images.amin(axes, keepdim=True)
+    extent = images.amax(axes, keepdim=True) - low
+    unit = (images - low) / extent.where(extent > 0, 1.0)
+    return unit.pow(_column(exponents, images)) * extent + low
+
+
+def _contrast(images: Tensor, factors: np.ndarray) -> Tensor:
+    """Stretch each image about its mean, which is taken image by image to be the same to the bit in every batch."""
+    import torch
+
+    mean = torch.stack([image.mean() for image in images]).view(-1, *(1,) * (images.ndim - 1))
+    return (images - mean) * _column(factors, images) + mean
+
+
+def _brightness(images: Tensor, added: np.ndarray) -> Tensor:
+    return images + _column(added, images)
+
+
+def _blur(images: Tensor, sigmas: np.ndarray) -> Tensor:
+    """Gaussian of its own width [N, d] for each image, axis by axis, cut at four sigmas, reflected at the edges."""
+    import torch
+
+    for axis, sigma in enumerate(sigmas.T, start=2):
+        radius = math.ceil(4 * sigma.max())
+        steps = np.arange(-radius, radius + 1)
+        reach = np.ceil(4 * sigma)[:, None]
+        weights = np.where(np.abs(steps) <= reach, np.exp(-0.5 * (steps / np.maximum(sigma, 1e-6)[:, None]) ** 2), 0.0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        blurred = torch.zeros_like(images)
+        here = torch.arange(images.shape[axis], device=images.device)
+        for step, weight in zip(steps.tolist(), weights.T, strict=True):
+            beside = images.index_select(axis, reflected(here + step, images.shape[axis]))
+            blurred += beside * _column(weight, images)
+        images = blurred
+    return images

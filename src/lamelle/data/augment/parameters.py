@@ -1,0 +1,271 @@
+"""What may be done to a sample (`AugmentOptions`), and what is done to each one (`Parameters`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from lamelle.errors import RequestError
+from lamelle.types import Spacing
+
+THICK = 3.0
+"""Slices more than this many times as thick as pixels are wide are never blended by zoom or shift along Z."""
+
+_LIMITS = {"rotate": 180, "shift": 1, "shear": 80, "contrast": 1}
+_LIMITS |= {"elastic_probability": 1, "noise_probability": 1, "blur_probability": 1}
+_AMOUNTS = ("elastic", "elastic_spacing", "brightness", "gamma", "noise", "blur")
+_DRAWS = (
+    *("flip0", "flip1", "flip2", "turn", "rotate", "zoom", "shift0", "shift1", "shift2", "shear"),
+    *("brightness", "contrast", "gamma", "blur", "blur_gate", "noise_seed", "noise_gate", "elastic_gate"),
+)
+"""One uniform number each, drawn whether used or not: switching one change on leaves the others as they were."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AugmentOptions:
+    """How far samples may be changed; every default changes nothing.
+
+    Raises:
+        RequestError: If a value is out of its range; the message gives the value and the range.
+
+    Example:
+        >>> AugmentOptions(rotate=15, zoom=(0.8, 1.0)).flip
+        False
+    """
+
+    flip: bool = False
+    """Mirror each axis, with probability one half."""
+    rot90: bool = False
+    """Turn by 0, 90, 180 or 270° in the plane; by 0 or 180° where Y and X differ in size or spacing."""
+    rotate: float = 0.0
+    """Largest rotation in the plane, degrees."""
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """Range of magnification: at 2 things look twice as large."""
+    shift: float = 0.0
+    """Largest shift along each axis, as a fraction of the size."""
+    shear: float = 0.0
+    """Largest shear of X along Y, degrees."""
+    elastic: float = 0.0
+    """Bound of the elastic displacement, pixels in the plane."""
+    elastic_spacing: float = 0.0
+    """Distance of the elastic control points, pixels in the plane; needed with ``elastic``."""
+    elastic_probability: float = 1.0
+    brightness: float = 0.0
+    """Largest value added, in units of normalised intensity."""
+    contrast: float = 0.0
+    """Contrast about the image's mean is multiplied by 1 ± this."""
+    gamma: float = 0.0
+    """Largest logarithm of the exponent."""
+    noise: float = 0.0
+    """Standard deviation of the noise, in units of normalised intensity."""
+    noise_probability: float = 1.0
+    blur: float = 0.0
+    """Largest sigma of the Gaussian, pixels in the plane."""
+    blur_probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, high in _LIMITS.items():
+            if not 0 <= (value := getattr(self, name)) <= high:
+                raise RequestError("augment.range", name=name, value=value, high=high)
+        for name in _AMOUNTS:
+            if not 0 <= (value := getattr(self, name)) < math.inf:
+                raise RequestError("augment.amount", name=name, value=value)
+        low, high = self.zoom
+        if not (0 < low <= high and math.isfinite(high)):
+            raise RequestError("augment.zoom", low=low, high=high)
+        if self.elastic > 0 and self.elastic_spacing < 1:
+            raise RequestError("augment.elastic_spacing", value=self.elastic_spacing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parameters:
+    """What is done to each of N positions, whose sizes and dimensions (d) are the same; plain arrays, picklable."""
+
+    matrices: np.ndarray
+    """float64 [N, d, d+1]: offset from the output's centre, in pixels → offset from the input's centre."""
+    control: np.ndarray | None
+    """float32 [N, d, (gz,) gy, gx]: displacements in input pixels at the control points of a cubic B-spline."""
+    gamma: np.ndarray
+    """float64 [N]: exponent; 1 = none."""
+    contrast: np.ndarray
+    """float64 [N]: factor; 1 = none."""
+    brightness: np.ndarray
+    """float64 [N]: what is added."""
+    blur: np.ndarray
+    """float64 [N, d]: sigma in pixels along each axis; 0 = none."""
+    noise: np.ndarray
+    """float64 [N]: standard deviation; 0 = none."""
+    noise_seed: np.ndarray
+    """int64 [N]: seed of the noise."""
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    def __getitem__(self, positions: slice | np.ndarray) -> Parameters:
+        """The parameters of some of the positions."""
+        parts: dict[str, Any] = {}
+        for f in fields(self):
+            part = getattr(self, f.name)
+            parts[f.name] = None if part is None else part[positions]
+        return Parameters(**parts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Parameters]) -> Parameters:
+        """The parameters of a batch from those of its positions, sampled with the same options and size.
+
+        Raises:
+            ValueError: If there are no parts, or some have control points and some have none.
+        """
+        if len({part.control is None for part in parts}) != 1:
+            raise ValueError(f"cannot join {len(parts)} parameters: they were sampled with different options")
+        joined: dict[str, Any] = {}
+        for f in fields(cls):
+            group = [getattr(part, f.name) for part in parts]
+            joined[f.name] = None if group[0] is None else np.concatenate(group)
+        return cls(**joined)
+
+
+def sample(
+    options: AugmentOptions,
+    *,
+    generators: Sequence[np.random.Generator],
+    size: tuple[int, ...],
+    spacing: Spacing | None = None,
+) -> Parameters:
+    """Draw the parameters of each position from its own generator.
+
+    Args:
+        options: How far samples may be changed.
+        generators: One for each position.
+        size: Output size in pixels, (Z,) Y, X.
+        spacing: Size of a pixel along each axis, in any unit; ``None`` is isotropic. Rotation and shear keep angles,
+            displacement and blur along Z shrink as slices get thicker, and slices thicker than ``THICK`` pixels are
+            shifted by whole slices and not zoomed along Z.
+
+    Raises:
+        ValueError: If the size has not two or three axes, or the spacing not as many.
+
+    Example:
+        >>> from lamelle.data.randomness import generator
+        >>> keys = [generator(1, "augment", 0, position) for position in range(4)]
+        >>> sample(AugmentOptions(flip=True, rotate=15), generators=keys, size=(64, 64)).matrices.shape
+        (4, 2, 3)
+    """
+    ratio = _ratio(size, spacing)
+    uniform = np.array([random.random(len(_DRAWS)) for random in generators]).reshape(-1, len(_DRAWS))
+    drawn = dict(zip(_DRAWS, uniform.T, strict=True))
+    signed = {name: 2 * column - 1 for name, column in drawn.items()}
+    blur = options.blur * drawn["blur"] * (drawn["blur_gate"] < options.blur_probability)
+    return Parameters(
+        matrices=_matrices(options, drawn, size, ratio),
+        control=_control(options, generators, drawn["elastic_gate"] < options.elastic_probability, size, ratio),
+        gamma=np.exp(options.gamma * signed["gamma"]),
+        contrast=1 + options.contrast * signed["contrast"],
+        brightness=options.brightness * signed["brightness"],
+        blur=blur[:, None] * ratio,
+        noise=options.noise * (drawn["noise_gate"] < options.noise_probability),
+        noise_seed=(drawn["noise_seed"] * 2**53).astype(np.int64),
+    )
+
+
+def margin(options: AugmentOptions, *, size: tuple[int, ...], spacing: Spacing | None = None) -> tuple[int, ...]:
+    """Pixels to read beyond ``size`` along each axis, both sides together, so that nothing need be reflected.
+
+    Even, so that the centres of window and output agree; at most half the size: beyond, reflection is cheaper.
+
+    Raises:
+        ValueError: If the size has not two or three axes, or the spacing not as many.
+
+    Example:
+        >>> margin(AugmentOptions(shift=0.1), size=(100, 100)), margin(AugmentOptions(flip=True), size=(100, 100))
+        ((20, 20), (0, 0))
+    """
+    ratio = _ratio(size, spacing)
+    half = (np.array(size) - 1) / 2 / ratio  # in widths of a pixel along X
+    *depth, y, x = half
+    turned = _reach(y, x, options.rotate), _reach(x, y, options.rotate)
+    sheared = turned[0], turned[1] + math.tan(math.radians(options.shear)) * turned[0]
+    reach = np.array([*depth, *sheared]) / _zoomed(np.array([options.zoom[0]]), ratio)[0]
+    reach = (reach - half) * ratio + options.shift * np.array(size) + options.elastic * ratio
+    cap = np.array(size) // 4
+    return tuple(int(2 * min(max(math.ceil(one - 1e-6), 0), most)) for one, most in zip(reach, cap, strict=True))
+
+
+def _ratio(size: tuple[int, ...], spacing: Spacing | None) -> np.ndarray:
+    """Pixels of each axis in the length of one along X [d]: 1 where isotropic, below 1 for thick slices."""
+    if len(size) not in (2, 3):
+        raise ValueError(f"size {size} has {len(size)} axes, but images have 2 or 3")
+    if spacing is None:
+        return np.ones(len(size))
+    if len(spacing) != len(size):
+        raise ValueError(f"spacing {spacing} and size {size} differ in their number of axes")
+    return spacing[-1] / np.array(spacing, np.float64)
+
+
+def _reach(along: float, across: float, degrees: float) -> float:
+    """Largest offset along an axis of a rectangle's corners, over all rotations up to ``degrees``."""
+    angle = min(math.radians(degrees), math.atan2(across, along))
+    return along * math.cos(angle) + across * math.sin(angle)
+
+
+def _zoomed(zoom: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Magnification of each axis [N, d]."""
+    scale = np.repeat(zoom[:, None], len(ratio), axis=1)
+    if _thick(ratio):
+        scale[:, 0] = 1.0
+    return scale
+
+
+def _thick(ratio: np.ndarray) -> bool:
+    return len(ratio) == 3 and ratio[0] * THICK < 1
+
+
+def _matrices(
+    options: AugmentOptions, drawn: dict[str, np.ndarray], size: tuple[int, ...], ratio: np.ndarray
+) -> np.ndarray:
+    """Input offset = zoom · shear · rotation · quarter turn · flip · output offset + shift [N, d, d+1].
+
+    Whole numbers stay whole: with flips and quarter turns only, the matrices are exact.
+    """
+    d, n = len(size), len(drawn["turn"])
+    angle = np.radians(options.rotate) * (2 * drawn["rotate"] - 1)
+    slope = np.tan(np.radians(options.shear) * (2 * drawn["shear"] - 1))
+    plane = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
+    plane[:, 1] += slope[:, None] * plane[:, 0]
+    plane *= (ratio[-2:, None] / ratio[None, -2:])[None]
+    square = size[-2] == size[-1] and ratio[-2] == 1
+    turns = np.floor(drawn["turn"] * 4).astype(int) if square else 2 * np.floor(drawn["turn"] * 2).astype(int)
+    quarters = np.array([np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), k) for k in range(4)])
+    matrices = np.zeros((n, d, d + 1))
+    matrices[:, range(d), range(d)] = 1.0
+    matrices[:, -2:, -3:-1] = plane @ quarters[turns] if options.rot90 else plane
+    flips = np.stack([drawn[f"flip{i}"] < 0.5 for i in range(d)], axis=1)[:, ::-1]
+    if options.flip:
+        matrices[:, :, :d] *= np.where(flips, -1.0, 1.0)[:, None]
+    low, high = options.zoom
+    matrices /= _zoomed(low + (high - low) * drawn["zoom"], ratio)[:, :, None]
+    shift = options.shift * np.stack([2 * drawn[f"shift{i}"] - 1 for i in range(d)], axis=1)[:, ::-1] * size
+    matrices[:, :, d] = np.concatenate([np.round(shift[:, :1]), shift[:, 1:]], axis=1) if _thick(ratio) else shift
+    return matrices
+
+
+def _control(
+    options: AugmentOptions,
+    generators: Sequence[np.random.Generator],
+    chosen: np.ndarray,
+    size: tuple[int, ...],
+    ratio: np.ndarray,
+) -> np.ndarray | None:
+    """Displacements of the control points [N, d, (gz,) gy, gx]; 0 for positions that are not ``chosen``."""
+    if options.elastic == 0:
+        return None
+    d = len(size)
+    spans = [max(1, round((s - 1) / max(1.0, options.elastic_spacing * r))) for s, r in zip(size, ratio, strict=True)]
+    shape = (d, *(span + 3 for span in spans))
+    uniform = np.array([random.random(shape) for random in generators]).reshape(-1, *shape)
+    amplitude = (options.elastic * ratio).reshape(d, *(1,) * d) * chosen.reshape(-1, 1, *(1,) * d)
+    return ((2 * uniform - 1) * amplitude).astype(np.float32)
