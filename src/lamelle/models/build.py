@@ -1,0 +1,189 @@
+"""The closed registry of networks: a description of plain data in, a network with random weights out.
+
+Example:
+    >>> net = build({"kind": "unet", "in_channels": 1, "out_channels": 1, "filters": [4, 8], "dims": 2,
+    ...              "up": "transpose2", "norm": "none"})
+    >>> sum(p.numel() for p in net.parameters())
+    1645
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from lamelle.errors import RequestError
+from lamelle.models.spec import (
+    Check,
+    Key,
+    checked,
+    choice,
+    flag,
+    fraction,
+    mapping,
+    odd,
+    one_or_more,
+    refuse,
+    several,
+    unknown,
+    whole,
+)
+
+if TYPE_CHECKING:
+    from lamelle.models.freeze import Freezable
+
+MAX_CHANNELS = 4096
+MAX_CLASSES = 65_536
+MAX_LEVELS = 8
+MAX_PARAMETERS = 1_000_000_000
+UPS = ("transpose2", "transpose3_same", "upsample_conv2", "linear")
+NORMS = ("none", "batch", "instance", "group")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of network: what its description may say, and what builds it from checked values."""
+
+    keys: Mapping[str, Key]
+    make: Callable[[Mapping[str, Any]], Freezable]
+
+
+def resolve(spec: Mapping[str, object]) -> dict[str, object]:
+    """The description checked and complete: every key, defaults filled in, lists as tuples.
+
+    Raises:
+        RequestError: If the kind, a key, a value or the encoder is unknown or not allowed.
+
+    Example:
+        >>> resolve({"kind": "timm-unet", "name": "resnet18", "in_channels": 1, "out_channels": 2})["decoder"]
+        (256, 128, 64, 32, 16)
+    """
+    kind = spec.get("kind")
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise unknown("kind", kind, list(MODELS))
+    values = checked({k: v for k, v in spec.items() if k != "kind"}, MODELS[kind].keys, kind=kind)
+    if kind == "unet":
+        _check_unet(values)
+    return {"kind": kind, **values}
+
+
+def build(spec: Mapping[str, object]) -> Freezable:
+    """The network that a description names, with random weights.
+
+    Raises:
+        RequestError: As ``resolve``; or if the network would have over a thousand million parameters, or the encoder
+            does not fit the kind or takes no such argument.
+    """
+    values = resolve(spec)
+    kind = str(values.pop("kind"))
+    return MODELS[kind].make(values)
+
+
+def _check_unet(values: Mapping[str, Any]) -> None:
+    """What one key of a U-Net demands of another."""
+    from lamelle.models.unet import per_level
+
+    dims, levels = values["dims"], len(values["filters"])
+    for key, rows in (("kernel", levels), ("pool", levels - 1)):
+        try:
+            per_level(values[key], levels=rows, dims=dims)
+        except ValueError as error:
+            raise refuse(key, values[key], "rule_levels", dims=dims, levels=rows) from error
+    dropout = values["dropout"]
+    if isinstance(dropout, tuple) and len(dropout) != levels:
+        raise refuse("dropout", dropout, "rule_dropout", levels=levels)
+
+
+def _unet(values: Mapping[str, Any]) -> Freezable:
+    import torch
+
+    from lamelle.models.freeze import parameters
+    from lamelle.models.unet import UNet
+
+    with torch.device("meta"):
+        total = parameters(UNet(**values)).total
+    if total > MAX_PARAMETERS:
+        raise RequestError("models.too_large", total=total, limit=MAX_PARAMETERS)
+    return UNet(**values)
+
+
+def _timm(values: Mapping[str, Any]) -> Freezable:
+    from lamelle.models.encoders import TimmClassifier
+
+    return TimmClassifier(**values)
+
+
+def _timm_unet(values: Mapping[str, Any]) -> Freezable:
+    from lamelle.models.encoders import TimmUNet
+
+    return TimmUNet(**values)
+
+
+def _encoder(key: str, value: object) -> str:
+    """A bare name of timm's own list: no tag, no hub, no folder."""
+    import timm
+
+    known = timm.list_models()
+    if not isinstance(value, str):
+        raise refuse(key, value, "rule_name")
+    if value not in known:
+        error = unknown("encoder", value, known)
+        raise error if "near" in error.values else RequestError("models.encoder", value=value, count=len(known))
+    return value
+
+
+_CHANNELS = whole(1, MAX_CHANNELS)
+_SIDE = whole(8, 4096)
+# Arguments of timm's constructors that change the shape of the network or its regularisation, and nothing else
+_ARGUMENTS: Mapping[str, Check] = MappingProxyType(
+    {
+        "img_size": one_or_more(_SIDE, 2),
+        "dynamic_img_size": flag,
+        "drop_path_rate": fraction,
+        "global_pool": choice("avg", "max", "avgmax", "token"),
+    }
+)
+
+MODELS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "unet": Kind(
+            {
+                "dims": Key(choice(2, 3)),
+                "in_channels": Key(_CHANNELS),
+                "out_channels": Key(_CHANNELS),
+                "filters": Key(several(_CHANNELS, 2, MAX_LEVELS)),
+                "up": Key(choice(*UPS)),
+                "norm": Key(choice(*NORMS)),
+                "dropout": Key(one_or_more(fraction, MAX_LEVELS), 0.0),
+                "kernel": Key(one_or_more(odd(11), MAX_LEVELS, depth=2), 3),
+                "pool": Key(one_or_more(whole(1, 2), MAX_LEVELS, depth=2), 2),
+                "residual": Key(flag, False),
+                "convs_per_block": Key(whole(1, 8), 2),
+            },
+            _unet,
+        ),
+        "timm": Kind(
+            {
+                "name": Key(_encoder),
+                "in_channels": Key(_CHANNELS),
+                "classes": Key(whole(1, MAX_CLASSES)),
+                "hidden": Key(several(whole(1, MAX_CLASSES), 0, MAX_LEVELS), ()),
+                "dropout": Key(fraction, 0.0),
+                "arguments": Key(mapping(_ARGUMENTS), {}),
+            },
+            _timm,
+        ),
+        "timm-unet": Kind(
+            {
+                "name": Key(_encoder),
+                "in_channels": Key(_CHANNELS),
+                "out_channels": Key(_CHANNELS),
+                "decoder": Key(several(_CHANNELS, 5, 5), (256, 128, 64, 32, 16)),
+                "arguments": Key(mapping(_ARGUMENTS), {}),
+            },
+            _timm_unet,
+        ),
+    }
+)

@@ -1,0 +1,204 @@
+"""Networks around an encoder of timm: a classifier, and a U-Net. Their weights start at random."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from timm.layers.patch_embed import PatchEmbed
+from torch import Tensor, nn
+
+from lamelle.errors import RequestError
+from lamelle.models.freeze import Freezable
+from lamelle.models.unet import Axes, crop, fit
+
+
+class TimmClassifier(Freezable):
+    """Any encoder of timm, its pooled features, and dense layers: logits [N, classes] of images [N, in, Y, X].
+
+    Args:
+        name: A bare name of ``timm.list_models()``.
+        in_channels: Channels of the image.
+        classes: Number of outputs.
+        hidden: Widths of the dense layers with ReLU between the features and the output.
+        dropout: Probability after each hidden layer, or before the output where there is none.
+        arguments: Further arguments of timm's constructor (``build`` says which are allowed).
+
+    Raises:
+        RequestError: If the architecture does not take one of the arguments, or the image has a size other than the
+            one that the architecture was made for (transformers).
+
+    Example:
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=3, hidden=(8,), dropout=0.5, arguments={})
+        >>> net(torch.zeros(2, 1, 40, 33)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        in_channels: int,
+        classes: int,
+        hidden: Sequence[int],
+        dropout: float,
+        arguments: Mapping[str, object],
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.encoder = _encoder(name, in_channels, arguments)
+        self.image_size = _fixed_size(self.encoder)
+        features = _features(self.encoder)
+        layers: list[nn.Module] = []
+        for width in hidden:
+            dense = nn.Linear(features, width)
+            nn.init.kaiming_normal_(dense.weight, nonlinearity="relu")
+            nn.init.zeros_(dense.bias)
+            layers += [dense, nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            features = width
+        layers += [] if hidden else [nn.Dropout(dropout)]
+        self.head = nn.Sequential(*layers, nn.Linear(features, classes))
+
+    @property
+    def timm_encoder(self) -> nn.Module:
+        """The part that a file of timm weights fills."""
+        return self.encoder
+
+    def forward(self, image: Tensor) -> Tensor:
+        _expect_size(self, image)
+        return self.head(self.encoder(image))
+
+
+class TimmUNet(Freezable):
+    """U-Net decoder on an encoder of timm (2D): logits [N, out, Y, X] of images [N, in, Y, X] of any size.
+
+    The image is padded at its end to a multiple of the encoder's stride, as ``UNet`` does, and the output is cropped.
+
+    Args:
+        name: A bare name of ``timm.list_models()`` whose features form a pyramid of strides 2 (or 4) to 32.
+        in_channels: Channels of the image.
+        out_channels: Channels of the output.
+        decoder: Channels of the five steps up, deepest first.
+        arguments: Further arguments of timm's constructor (``build`` says which are allowed).
+
+    Raises:
+        RequestError: If the encoder has no such pyramid, does not take one of the arguments, or the image has a size
+            other than the one that the encoder was made for.
+
+    Example:
+        >>> net = TimmUNet("resnet10t", in_channels=1, out_channels=2, decoder=(32, 16, 16, 8, 8), arguments={})
+        >>> net(torch.zeros(1, 1, 65, 40)).shape, net.multiple
+        (torch.Size([1, 2, 65, 40]), (32, 32))
+    """
+
+    encoder_name = "net.encoder"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        in_channels: int,
+        out_channels: int,
+        decoder: Sequence[int],
+        arguments: Mapping[str, object],
+    ) -> None:
+        super().__init__()
+        self.name = name
+        _encoder(name, in_channels, arguments, device="meta")
+        try:
+            self.net = smp.Unet(
+                f"tu-{name}",
+                encoder_depth=len(decoder),
+                encoder_weights=None,
+                decoder_channels=tuple(decoder),
+                in_channels=in_channels,
+                classes=out_channels,
+                **dict(arguments),  # type: ignore[arg-type]
+            )
+        except (ValueError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
+            raise RequestError("models.no_pyramid", name=name) from error
+        self.image_size = _fixed_size(self.net)
+        stride = max(self.timm_encoder.feature_info.reduction())  # type: ignore[union-attr, operator]
+        self.multiple: Axes = (stride, stride)
+
+    @property
+    def timm_encoder(self) -> nn.Module:
+        """The part that a file of timm weights fills."""
+        return self.net.encoder.model  # type: ignore[return-value]
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self.image_size is not None:
+            _expect_size(self, image)
+        return crop(self.net(fit(image, multiple=self.multiple, least=2)), image.shape[2:])
+
+
+def reference(name: str) -> nn.Module:
+    """The headless timm network of three channels, without memory for its weights: names and shapes.
+
+    Example:
+        >>> reference("resnet10t").num_features
+        512
+    """
+    return _encoder(name, 3, {}, device="meta")
+
+
+def adapt_input(weight: Tensor, channels: int) -> Tensor:
+    """First convolution [O, C, k, k] made to take another number of channels, with the same response to grey.
+
+    One channel: the sum over the channels, exact for a grey image stored as RGB. More: the channels repeated in turn
+    and scaled. Images are then to be normalised with the mean and spread of the grey values, not of R, G and B.
+
+    Example:
+        >>> adapt_input(torch.ones(1, 3, 1, 1), 6).sum()
+        tensor(3.)
+    """
+    before = weight.shape[1]
+    if channels == 1:
+        return weight.sum(dim=1, keepdim=True)
+    repeated = weight.repeat(1, math.ceil(channels / before), *(1,) * (weight.ndim - 2))[:, :channels]
+    return repeated * (before / channels)
+
+
+def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], device: str = "cpu") -> nn.Module:
+    options = {"pretrained": False, "num_classes": 0, "in_chans": in_channels, **arguments}
+    try:
+        if device == "meta":
+            with torch.device("meta"):
+                return timm.create_model(name, **options)  # type: ignore[arg-type]
+    except (RuntimeError, NotImplementedError):  # the constructor reads values, which a meta tensor has not
+        pass
+    except (TypeError, ValueError, AssertionError) as error:
+        raise _refused(name, arguments) from error
+    try:
+        return timm.create_model(name, **options)  # type: ignore[arg-type]
+    except (TypeError, ValueError, AssertionError) as error:
+        raise _refused(name, arguments) from error
+
+
+def _refused(name: str, arguments: Mapping[str, object]) -> RequestError:
+    return RequestError("models.arguments", name=name, value=", ".join(f"{k}={v}" for k, v in arguments.items()))
+
+
+def _fixed_size(module: nn.Module) -> Axes | None:
+    """The only (Y, X) that the network takes, if there is only one."""
+    for part in module.modules():
+        if isinstance(part, PatchEmbed) and part.strict_img_size and part.img_size and not part.dynamic_img_pad:
+            size = part.img_size
+            return (size, size) if isinstance(size, int) else tuple(size)
+    return None
+
+
+def _features(encoder: Any) -> int:
+    """Length of the pooled features; some encoders have a dense layer of their own after pooling."""
+    return getattr(encoder, "head_hidden_size", None) or encoder.num_features
+
+
+def _expect_size(net: TimmClassifier | TimmUNet, image: Tensor) -> None:
+    size = tuple(image.shape[2:])
+    if net.image_size is not None and size != net.image_size:
+        wanted, got = (" × ".join(map(str, s)) for s in (net.image_size, size))
+        raise RequestError("models.size", name=net.name, wanted=wanted, value=got, argument=list(size))
