@@ -1,0 +1,168 @@
+"""The one table of layouts, and the choice among them."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from lamelle.data.layouts import (
+    cellpose,
+    class_folders,
+    class_mask_folders,
+    folder_per_image,
+    image_mask_folders,
+    medmnist,
+    nnunet,
+    stack_pair,
+    table,
+    volume_pairs,
+)
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, names_of
+from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.errors import RequestError, printable, sentence
+from lamelle.messages import text
+from lamelle.types import Index, Problem
+
+LAYOUTS: dict[str, Layout] = {
+    "class_folders": class_folders,
+    "class_mask_folders": class_mask_folders,
+    "table": table,
+    "image_mask_folders": image_mask_folders,
+    "folder_per_image": folder_per_image,
+    "stack_pair": stack_pair,
+    "volume_pairs": volume_pairs,
+    "nnunet": nnunet,
+    "cellpose": cellpose,
+    "medmnist": medmnist,
+}
+_FOR_ONE_FILE = ("table", "medmnist", "stack_pair")
+_WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
+_READABLE = 0.5
+
+
+def read_folder(root: Path, *, options: LayoutOptions) -> Index:
+    """Find out how a folder is laid out, and list its records; no pixel is read.
+
+    Args:
+        root: A folder; or a table, a TIFF stack beside its labels, or a MedMNIST file.
+        options: The layout, the task and the columns where the user names them.
+
+    Returns:
+        The Index. What is wrong with single files or rows is in its ``problems``.
+
+    Raises:
+        RequestError: If no layout fits, several fit equally, or the named one does not.
+        FileError: If the file that describes the whole (a table, dataset.json) cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"):
+        ...     (folder / name).parent.mkdir(exist_ok=True)
+        ...     _ = (folder / name).write_bytes(b"")
+        >>> index = read_folder(folder, options=LayoutOptions())
+        >>> index.layout, index.classes, index.records[0].id, index.records[0].target
+        ('class_folders', ('cat', 'dog'), 'cat/1.png', ('cat',))
+    """
+    listing = list_folder(root)
+    if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
+        raise RequestError("layouts.nothing_found", path=printable(str(root)), found=_found(listing))
+    name = _choose(listing, options)
+    index = LAYOUTS[name].read(listing, options)
+    problems = [*listing.problems, *index.problems]
+    records = index.records
+    if name != "table" and not listing.tables and (column := options.group or options.split):
+        raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
+    if name not in _WITH_OWN_COLUMNS:
+        records, wrong = table.add_columns(listing, records, options)
+        problems += wrong
+    if not records and not any(p.severity == "error" for p in problems):
+        problems.append(Problem("layouts.no_records", ".", "error"))
+    return replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))
+
+
+def _choose(listing: Listing, options: LayoutOptions) -> str:
+    """The name of the layout that fits."""
+    if options.layout is not None:
+        return _named(listing, options, options.layout)
+    names = [n for n in LAYOUTS if listing.only is None or n in _FOR_ONE_FILE]
+    names = [n for n in names if options.task is None or options.task in LAYOUTS[n].TASKS]
+    matches = {n: LAYOUTS[n].match(listing, options) for n in names}
+    readable = {n: m.score for n, m in matches.items() if m.score >= _READABLE}
+    if not readable:
+        raise _unknown(listing, options, matches)
+    best = [n for n, score in readable.items() if score == max(readable.values())]
+    if options.label is not None and "table" in best:
+        best = ["table"]
+    if len(best) > 1:
+        wants = "\n".join(f"  {n}: {text(f'layouts.wants_{n}')}" for n in best)
+        raise RequestError(
+            "layouts.ambiguous", path=printable(str(listing.root)), names=", ".join(best), wants=wants, first=best[0]
+        )
+    return best[0]
+
+
+def _named(listing: Listing, options: LayoutOptions, name: str) -> str:
+    """The layout that the user named, if it can read the folder."""
+    if name not in LAYOUTS:
+        near = difflib.get_close_matches(name, LAYOUTS, n=1, cutoff=0)[0]
+        raise RequestError("layouts.no_such_layout", name=name, near=near, names=", ".join(LAYOUTS))
+    match = LAYOUTS[name].match(listing, options)
+    if match.score < _READABLE and match.missing:
+        raise RequestError(
+            "layouts.named_lacks",
+            path=printable(str(listing.root)),
+            name=name,
+            missing=sentence(match.missing),
+            wants=text(f"layouts.wants_{name}"),
+            found=_found(listing),
+        )
+    if options.task is not None and options.task not in LAYOUTS[name].TASKS:
+        raise RequestError("layouts.other_task", name=name, task=options.task, tasks=", ".join(LAYOUTS[name].TASKS))
+    return name
+
+
+def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]) -> RequestError:
+    """What was found, what each layout wants, the nearest, and a folder below that would do."""
+    nearest = max(matches, key=lambda n: matches[n].score, default=None)
+    missing = matches[nearest].missing if nearest else None
+    inner = next(
+        (
+            f
+            for f in (listing.subfolders("")[:20] if listing.only is None else [])
+            if any(LAYOUTS[n].match(listing.below(f), options).score == 1.0 for n in matches)
+        ),
+        None,
+    )
+    hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner else ""
+    return RequestError(
+        "layouts.unknown",
+        path=printable(str(listing.root if listing.only is None else listing.root / listing.only)),
+        found=_found(listing),
+        wants="\n".join(f"  {n}: {text(f'layouts.wants_{n}')}" for n in matches),
+        nearest=nearest or "",
+        missing=sentence(missing) if missing else "",
+        hint=hint,
+    )
+
+
+def _found(listing: Listing) -> str:
+    """Counts by suffix, the first names, and the folders of the root."""
+    counts = Counter(e.suffix or "–" for e in listing.entries)
+    by_suffix = ", ".join(f"{count} {printable(suffix)}" for suffix, count in counts.most_common(6))
+    files = names_of([e.rel for e in listing.entries], most=4)
+    folders = names_of([f"{f}/" for f in listing.subfolders("")], most=6)
+    return "; ".join(part for part in (by_suffix, files, folders) if part) or text("layouts.found_nothing")
+
+
+def _skipped(listing: Listing) -> dict[str, int]:
+    """Junk by reason, and files of other kinds by suffix."""
+    counts = Counter(listing.skipped)
+    counts.update(f"*{e.suffix}" if e.suffix else e.name for e in listing.entries if _is_other(e))
+    return dict(counts)
+
+
+def _is_other(entry: Entry) -> bool:
+    return not is_image(entry) and entry.suffix not in (*TABLE_SUFFIXES, ".npz") and entry.name != "dataset.json"

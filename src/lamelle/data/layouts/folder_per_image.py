@@ -1,0 +1,55 @@
+"""One folder per image with one mask per object: ``ID/images/ID.png`` and ``ID/masks/*.png``."""
+
+from __future__ import annotations
+
+from lamelle.data.layouts.class_folders import class_folders
+from lamelle.data.layouts.common import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    LayoutOptions,
+    Match,
+    bases,
+    lacks,
+    last,
+    named,
+    names_of,
+)
+from lamelle.data.layouts.listing import Listing
+from lamelle.types import Index, Problem, Record, Source
+
+NAME = "folder_per_image"
+TASKS = ("segment",)
+
+
+def match(listing: Listing, options: LayoutOptions) -> Match:
+    """Folders with images/ and masks/, most of them with a single image."""
+    folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
+    both = [f for f in folders if named(listing, f, IMAGE_FOLDERS) and named(listing, f, MASK_FOLDERS)]
+    if not both:
+        return lacks(0.1, "image_folders")
+    if len(both) * 2 < len(folders):
+        return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
+    single = [f for f in both if sum(len(listing.images_in(i)) for i in named(listing, f, IMAGE_FOLDERS)) == 1]
+    if len(single) * 2 < len(both):
+        return lacks(0.3, "single_images")
+    return Match(1.0)
+
+
+def read(listing: Listing, options: LayoutOptions) -> Index:
+    """Each image with one source per object."""
+    records: list[Record] = []
+    problems: list[Problem] = []
+    for split, base in bases(listing):
+        for folder in class_folders(listing, base):
+            images = [e for f in named(listing, folder, IMAGE_FOLDERS) for e in listing.images_in(f)]
+            masks = [e for f in named(listing, folder, MASK_FOLDERS) for e in listing.images_in(f)]
+            if len(images) != 1:
+                values = {"count": len(images), "names": names_of(images)}
+                problems.append(Problem("layouts.one_image_each", folder, "error", values))
+                continue
+            if not masks:
+                problems.append(Problem("layouts.no_objects", images[0].rel, "error", {"folder": last(folder)}))
+                continue
+            target = tuple(Source(listing.path(m)) for m in masks)
+            records.append(Record(images[0].id, Source(listing.path(images[0])), target, split=split))
+    return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))

@@ -1,0 +1,243 @@
+"""What lies in a folder: walked once, and looked at by every layout."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lamelle.errors import RequestError, printable
+from lamelle.io.readers import is_image_name, junk
+from lamelle.types import Problem
+
+TABLE_SUFFIXES = (".csv", ".tsv")
+VOLUME_SUFFIXES = (".nii", ".nii.gz", ".zarr", ".ome.zarr")
+_DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
+_DIGITS = re.compile(r"([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file of the folder, or one Zarr folder."""
+
+    folder: str
+    """Path below the root with ``/``; empty for the root itself."""
+    name: str
+
+    @property
+    def rel(self) -> str:
+        return f"{self.folder}/{self.name}" if self.folder else self.name
+
+    @property
+    def id(self) -> str:
+        """The path below the root as it can be written to a text file."""
+        return printable(self.rel)
+
+    @property
+    def suffix(self) -> str:
+        """Lower case, and both parts of ``.nii.gz`` or ``.ome.tif``."""
+        lower = self.name.lower()
+        for double in _DOUBLE_SUFFIXES:
+            if lower.endswith(double):
+                return double
+        return os.path.splitext(lower)[1]
+
+    @property
+    def stem(self) -> str:
+        return self.name[: len(self.name) - len(self.suffix)]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files below a folder in natural order, without the junk."""
+
+    root: Path
+    entries: tuple[Entry, ...]
+    folders: tuple[str, ...]
+    """Every folder below the root, the root (empty) excluded."""
+    only: str | None = None
+    """The one file that was asked for, where a file was given instead of a folder."""
+    problems: tuple[Problem, ...] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def images(self) -> tuple[Entry, ...]:
+        return tuple(e for e in self.entries if is_image(e))
+
+    @cached_property
+    def _images_by_folder(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.images:
+            found[entry.folder].append(entry)
+        return found
+
+    @cached_property
+    def _images_below(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for entry in self.images:
+            folder = entry.folder
+            while folder:
+                found[folder].append(entry)
+                folder = folder.rpartition("/")[0]
+        return found
+
+    @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for folder in self.folders:
+            found[folder.rpartition("/")[0]].append(folder)
+        return found
+
+    @cached_property
+    def tables(self) -> tuple[Entry, ...]:
+        """Tables that lie directly in the root."""
+        return tuple(e for e in self.entries if not e.folder and e.suffix in TABLE_SUFFIXES)
+
+    def images_in(self, folder: str) -> list[Entry]:
+        """Images directly in a folder."""
+        return self._images_by_folder.get(folder, [])
+
+    def images_below(self, folder: str) -> Sequence[Entry]:
+        """Images in a folder and all folders below it."""
+        return self._images_below.get(folder, []) if folder else self.images
+
+    def subfolders(self, folder: str) -> list[str]:
+        """Folders directly below a folder, as paths below the root."""
+        return self._children.get(folder, [])
+
+    def path(self, entry: Entry) -> Path:
+        return self.root / entry.rel
+
+    def below(self, folder: str) -> Listing:
+        """The same listing seen from one of its folders."""
+        start = f"{folder}/"
+        entries = tuple(
+            Entry(e.folder[len(start) :], e.name)
+            for e in self.entries
+            if e.folder == folder or e.folder.startswith(start)
+        )
+        folders = tuple(f[len(start) :] for f in self.folders if f.startswith(start))
+        return Listing(self.root / folder, entries, folders)
+
+
+def list_folder(root: Path) -> Listing:
+    """Walk a folder once; a file stands for its folder, with ``only`` naming it.
+
+    Links are followed, each real folder once. Pipes, sockets and devices are never opened.
+
+    Raises:
+        RequestError: If there is nothing at ``root``, or it is neither a folder nor a file.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("slice10.png", "slice2.png", ".DS_Store"):
+        ...     _ = (folder / name).write_bytes(b"")
+        >>> listing = list_folder(folder)
+        >>> [e.name for e in listing.entries], sum(listing.skipped.values())
+        (['slice2.png', 'slice10.png'], 1)
+    """
+    if root.is_dir() and not _is_zarr(root.name):
+        return _Walk(root).listing(None)
+    if not root.exists():
+        raise RequestError("layouts.no_folder", path=printable(str(root)))
+    if not (root.is_file() or _is_zarr(root.name)):
+        raise RequestError("layouts.not_a_folder", path=printable(str(root)))
+    deep = root.suffix.lower() in TABLE_SUFFIXES
+    return _Walk(root.parent, deep=deep).listing(root.name)
+
+
+def natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
+    """Sort key that puts ``slice2`` before ``slice10``.
+
+    Example:
+        >>> sorted(["slice10", "slice2"], key=natural)
+        ['slice2', 'slice10']
+    """
+    parts = _DIGITS.split(name)
+    return [(len(d := p.lstrip("0")), d) if i % 2 else p for i, p in enumerate(parts)], name
+
+
+def same_form(name: str) -> str:
+    """A name with its accents composed (NFC), whichever way the file system holds them."""
+    return unicodedata.normalize("NFC", name)
+
+
+def is_image(entry: Entry) -> bool:
+    """Whether the name says that an image is inside; Cellpose's ``_seg.npy`` is a pickle, not an image."""
+    return is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy")
+
+
+def _is_zarr(name: str) -> bool:
+    return name.lower().endswith(".zarr")
+
+
+class _Walk:
+    """One walk through the folder, and what it met."""
+
+    def __init__(self, root: Path, *, deep: bool = True) -> None:
+        self.root, self.deep = root, deep
+        self.entries: list[Entry] = []
+        self.folders: list[str] = []
+        self.problems: list[Problem] = []
+        self.skipped: Counter[str] = Counter()
+        self.visited: set[tuple[int, int]] = set()
+        self.real: list[str] = [""]
+        self.links: list[str] = []
+        """Linked folders wait until every real one was seen, so that a real one is never the second."""
+
+    def listing(self, only: str | None) -> Listing:
+        while self.real or self.links:
+            self._folder(self.real.pop() if self.real else self.links.pop(0))
+        return Listing(
+            self.root,
+            tuple(sorted(self.entries, key=lambda e: natural(e.rel))),
+            tuple(sorted(self.folders, key=natural)),
+            only,
+            tuple(sorted(self.problems, key=lambda p: natural(p.where))),
+            dict(self.skipped),
+        )
+
+    def _folder(self, folder: str) -> None:
+        place = self.root / folder
+        try:
+            status = place.stat()
+            if (status.st_dev, status.st_ino) in self.visited:
+                self.problems.append(Problem("layouts.link_seen", folder, "warning"))
+                return
+            self.visited.add((status.st_dev, status.st_ino))
+            with os.scandir(place) as found:
+                for item in found:
+                    self._item(folder, item)
+        except OSError as error:
+            self.problems.append(Problem("layouts.unreadable", folder or ".", "error", {"reason": error.strerror}))
+            return
+        if folder:
+            self.folders.append(folder)
+
+    def _item(self, folder: str, item: os.DirEntry[str]) -> None:
+        if reason := junk(item.name) or ("hidden" if item.name.startswith(".") else None):
+            self.skipped[reason] += 1
+            return
+        entry = Entry(folder, item.name)
+        if item.is_file(follow_symlinks=False):
+            self.entries.append(entry)
+            return
+        try:
+            mode = item.stat().st_mode
+        except OSError as error:
+            code = "layouts.dangling" if isinstance(error, FileNotFoundError) else "layouts.unreadable"
+            self.problems.append(Problem(code, entry.rel, "error", {"reason": error.strerror}))
+            return
+        if stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and _is_zarr(item.name)):
+            self.entries.append(entry)
+        elif stat.S_ISDIR(mode) and self.deep:
+            (self.links if item.is_symlink() else self.real).append(entry.rel)
+        elif not stat.S_ISDIR(mode):
+            self.problems.append(Problem("layouts.not_a_file", entry.rel, "warning"))

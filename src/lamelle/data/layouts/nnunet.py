@@ -1,0 +1,92 @@
+"""nnU-Net's raw folder: ``dataset.json``, ``imagesTr/case_0000.nii.gz``, ``labelsTr/case.nii.gz``.
+
+Reference: Isensee et al. (2021), doi:10.1038/s41592-020-01008-z
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks, names_of, unused
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.volumes import pair_records
+from lamelle.errors import FileError
+from lamelle.types import Index, Problem, Record
+
+NAME = "nnunet"
+TASKS = ("segment",)
+_CHANNEL = re.compile(r"^(.+)_(\d{4})$")
+
+
+def match(listing: Listing, options: LayoutOptions) -> Match:
+    """dataset.json, imagesTr and labelsTr."""
+    has = {
+        "dataset.json": any(e.rel == "dataset.json" for e in listing.entries),
+        "imagesTr": bool(listing.images_below("imagesTr")),
+        "labelsTr": bool(listing.images_below("labelsTr")),
+    }
+    if all(has.values()):
+        return Match(1.0)
+    missing = ", ".join(name for name, there in has.items() if not there)
+    return lacks(0.15 * sum(has.values()), "nnunet", missing=missing)
+
+
+def read(listing: Listing, options: LayoutOptions) -> Index:
+    """One record per case (its own group), with the class names of dataset.json.
+
+    Raises:
+        FileError: If dataset.json is not JSON, or has no labels.
+    """
+    names, problems = _classes(listing)
+    cases: dict[str, list[Entry]] = {}
+    for entry in listing.images_in("imagesTr"):
+        found = _CHANNEL.match(entry.stem)
+        cases.setdefault(found[1] if found else entry.stem, []).append(entry)
+    labels = {e.stem: e for e in listing.images_in("labelsTr")}
+    problems += [Problem("layouts.orphan_mask", e.rel, "error") for s, e in labels.items() if s not in cases]
+    records: list[Record] = []
+    for case, images in cases.items():
+        if case not in labels:
+            problems.append(Problem("layouts.missing_mask", images[0].rel, "error"))
+            continue
+        if len(images) > 1:
+            problems.append(Problem("layouts.channel_files", images[0].rel, "error", {"names": names_of(images)}))
+        made, wrong = pair_records(
+            listing, images[0], labels[case], dims=options.dims or 3, split=None, group=images[0].id
+        )
+        problems += wrong
+        channels = {"channels": str(len(images))}
+        records += [replace(r, columns={**r.columns, **channels}) for r in made]
+    problems += unused(listing.images_below("imagesTs"), "layouts.not_used", "note")
+    return Index(listing.root, NAME, "segment", tuple(records), names, problems=tuple(problems))
+
+
+def _classes(listing: Listing) -> tuple[tuple[str, ...], list[Problem]]:
+    """Class names in the order of their values: {"background": 0, …} or the older {"0": "background", …}."""
+    path = listing.root / "dataset.json"
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileError("layouts.json_broken", path, reason=error) from error
+    labels = said.get("labels") if isinstance(said, Mapping) else None
+    if not isinstance(labels, Mapping) or not labels:
+        raise FileError("layouts.json_broken", path, reason="labels")
+    by_value: dict[int, str] = {}
+    for key, value in labels.items():
+        if str(key).isdecimal() and isinstance(value, str):
+            by_value[int(key)] = value
+        elif isinstance(value, int):
+            by_value[value] = str(key)
+        else:
+            return (), [Problem("layouts.json_regions", path.name, "error", {"name": key, "value": value})]
+    problems: list[Problem] = []
+    ignored = next((v for v, name in by_value.items() if name == "ignore"), None)
+    if ignored is not None:
+        del by_value[ignored]
+        problems.append(Problem("layouts.json_ignore", path.name, "note", {"value": ignored}))
+    if sorted(by_value) != list(range(len(by_value))):
+        problems.append(Problem("layouts.json_gaps", path.name, "error", {"values": sorted(by_value)}))
+    return tuple(by_value[v] for v in sorted(by_value)), problems

@@ -1,0 +1,115 @@
+"""TIFF stacks and their label stacks side by side: ``train-volume.tif`` and ``train-labels.tif``."""
+
+from __future__ import annotations
+
+import re
+
+from lamelle.data.layouts.common import (
+    SPLIT_NAMES,
+    LayoutOptions,
+    Match,
+    bases,
+    lacks,
+    names_of,
+)
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.volumes import is_volume, pair_records
+from lamelle.types import Index, Problem, Record
+
+NAME = "stack_pair"
+TASKS = ("segment",)
+SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
+IMAGE_WORDS = {"volume", "vol", "image", "images", "img", "imgs", "raw", "stack", "em", "data"}
+LABEL_WORDS = {
+    "label", "labels", "mask", "masks", "gt", "truth", "groundtruth", "seg", "segmentation", "annotation",
+    "annotations",
+}  # fmt: skip
+_BETWEEN = re.compile(r"[-_. ]+")
+Key = tuple[str, tuple[str, ...]]
+
+
+def match(listing: Listing, options: LayoutOptions) -> Match:
+    """At least one pair of stacks with names that say which is which."""
+    pairs = stack_pairs(listing)
+    if pairs:
+        return Match(1.0)
+    images, labels = _by_key(listing)
+    both = [image[0] for key, image in images.items() if key in labels]
+    if both:
+        return lacks(0.4, "stacks")
+    stacks = [e for group in (*images.values(), *labels.values()) for e in group if is_volume(listing, e)]
+    return lacks(0.45, "label_stack", names=names_of(stacks)) if stacks else lacks(0.05, "any_stack")
+
+
+def read(listing: Listing, options: LayoutOptions) -> Index:
+    """One record per slice, without a group; the column ``volume`` says which belong together."""
+    records: list[Record] = []
+    problems: list[Problem] = []
+    pairs = stack_pairs(listing)
+    splits = [_split(listing, image) for image, _ in pairs]
+    for (image, label), split in zip(pairs, splits, strict=True):
+        made, wrong = pair_records(
+            listing,
+            image,
+            label,
+            dims=options.dims or 2,
+            split=split if len(set(splits)) > 1 else None,
+            group=image.id if options.dims == 3 else None,
+        )
+        records += made
+        problems += wrong
+    problems += _leftovers(listing)
+    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+
+
+def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:
+    """Pairs (volume, labels) of multi-page TIFFs."""
+    images, labels = _by_key(listing)
+    pairs = [(group[0], labels[key][0]) for key, group in images.items() if key in labels]
+    if listing.only:
+        pairs = [p for p in pairs if listing.only in (p[0].name, p[1].name)]
+    return [p for p in pairs if is_volume(listing, p[0])]
+
+
+def _by_key(listing: Listing) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:
+    """Images and labels by what is left of their names without the words that say which they are."""
+    images: dict[Key, list[Entry]] = {}
+    labels: dict[Key, list[Entry]] = {}
+    for entry in _stacks(listing):
+        words = _BETWEEN.split(entry.stem.lower())
+        rest = tuple(w for w in words if w not in LABEL_WORDS | IMAGE_WORDS)
+        said = words[-1] in ("masks", "mask") and not IMAGE_WORDS.intersection(words)
+        if said and len(words) > 1 and words[0] not in SPLIT_NAMES:
+            continue  # a_masks.tif beside a.tif counts objects: Cellpose's way
+        group = labels if LABEL_WORDS.intersection(words) else images
+        group.setdefault((entry.folder, rest), []).append(entry)
+    return images, labels
+
+
+def _stacks(listing: Listing) -> list[Entry]:
+    return [e for _, base in bases(listing) for e in listing.images_in(base) if e.suffix in SUFFIXES]
+
+
+def _split(listing: Listing, image: Entry) -> str | None:
+    """The split that the name or the folder speaks of."""
+    words = (*image.folder.lower().split("/"), *_BETWEEN.split(image.stem.lower()))
+    return next((SPLIT_NAMES[w] for w in words if w in SPLIT_NAMES), None)
+
+
+def _leftovers(listing: Listing) -> list[Problem]:
+    """Volumes without labels are noted, labels without a volume and doubtful names are errors."""
+    images, labels = _by_key(listing)
+    if listing.only:
+        return []
+    problems = []
+    for key, group in images.items():
+        if key not in labels:
+            problems += [Problem("layouts.unlabelled_volume", e.rel, "note") for e in group]
+        elif len(group) > 1:
+            problems.append(Problem("layouts.two_volumes", group[0].rel, "error", {"others": names_of(group[1:])}))
+    for key, group in labels.items():
+        if key not in images:
+            problems += [Problem("layouts.orphan_mask", e.rel, "error") for e in group]
+        elif len(group) > 1:
+            problems.append(Problem("layouts.two_masks", images[key][0].rel, "error", {"masks": names_of(group)}))
+    return problems

@@ -1,0 +1,230 @@
+"""A table beside a folder of images: ``labels.csv`` with a column of files and a column of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from lamelle.data.layouts.common import (
+    SPLIT_NAMES,
+    LayoutOptions,
+    Match,
+    class_names,
+    class_problems,
+    lacks,
+    names_of,
+    unused,
+)
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.locate import Located, locate
+from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
+from lamelle.errors import FileError, RequestError, printable
+from lamelle.types import Index, Problem, Record, Source
+
+NAME = "table"
+TASKS = ("classify",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A table of the folder, its columns and its files."""
+
+    entry: Entry
+    table: Table
+    columns: Columns
+    files: Located
+
+
+def match(listing: Listing, options: LayoutOptions) -> Match:
+    """A table with a column of files that are there, and a column of labels."""
+    try:
+        tables = _tables(listing, options)
+    except FileError:
+        return Match(0.6)  # read() tells what is wrong with it
+    if not tables:
+        return lacks(0.05, "table")
+    if all(t.columns.image is None for t in tables):
+        return lacks(0.2, "image_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
+    labelled = [t for t in tables if t.columns.image and t.columns.label]
+    if not labelled:
+        return lacks(0.3, "label_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
+    if any(t.files.entries or t.files.doubtful for t in labelled):
+        return Match(1.0)
+    first = labelled[0]
+    name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
+    return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))
+
+
+def read(listing: Listing, options: LayoutOptions) -> Index:
+    """Each row's image with its classes, and every other column as text.
+
+    Raises:
+        FileError: If a table cannot be read.
+        RequestError: If several tables have labels, and their names are not those of splits.
+    """
+    tables = _tables(listing, options)
+    labelled = [t for t in tables if t.columns.image and t.columns.label]
+    splits = [SPLIT_NAMES.get(t.entry.stem.lower()) for t in labelled]
+    if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
+        raise RequestError("layouts.several_tables", names=names_of([t.entry for t in labelled]))
+    problems = [Problem("layouts.table_unused", t.entry.rel, "note") for t in tables if t not in labelled]
+    records: list[Record] = []
+    for found, split in zip(labelled, splits, strict=True):
+        made, wrong = _records(listing, found, labelled=True)
+        problems += wrong
+        if len(labelled) > 1:
+            made = [replace(r, split=r.split or split) for r in made]
+        records += made
+    problems += _in_two_tables(records)
+    problems += _unlisted(listing, labelled)
+    problems += class_problems(records)
+    return Index(listing.root, NAME, "classify", tuple(records), class_names(records), problems=tuple(problems))
+
+
+def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[Record], list[Problem]]:
+    """Records without targets of the one table asked for, to predict on.
+
+    Raises:
+        FileError: If the table cannot be read, or has no column of images.
+    """
+    found = _tables(listing, options)[0]
+    if found.columns.image is None:
+        raise FileError("layouts.no_image_column", found.table.path, columns=_columns(found))
+    return _records(listing, found, labelled=False)
+
+
+def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOptions) -> tuple[
+    tuple[Record, ...], list[Problem]
+]:  # fmt: skip
+    """Join a table beside the folders (``manifest.csv``) to records by file: columns, group, split and position.
+
+    A table that names none of the images is left alone, and said.
+    """
+    problems: list[Problem] = []
+    joined = {r.image.path: r for r in records}
+    try:
+        tables = _tables(listing, options)
+    except FileError as error:
+        return tuple(records), [error.problem]
+    for found in tables:
+        if found.columns.image is None or not any(listing.path(e) in joined for e in found.files.entries.values()):
+            problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
+            continue
+        rows, wrong = _records(listing, found, labelled=False)
+        problems += wrong
+        by_path = {r.image.path: r for r in rows}
+        for path, record in joined.items():
+            if row := by_path.pop(path, None):
+                joined[path] = replace(
+                    record,
+                    group=row.group or record.group,
+                    split=row.split or record.split,
+                    position=record.position if row.position is None else row.position,
+                    columns=MappingProxyType({**record.columns, **row.columns}),
+                )
+            else:
+                problems.append(Problem("layouts.no_row", record.id, "warning", {"table": found.entry.name}))
+    return tuple(joined[r.image.path] for r in records), problems
+
+
+def _tables(listing: Listing, options: LayoutOptions) -> list[_Found]:
+    """The tables of the root, or the one asked for; a named column must be in one of them."""
+    entries = [e for e in listing.tables if listing.only in (None, e.name)]
+    tables = [(e, read_table(listing.path(e))) for e in entries]
+    named = {"image": options.image, "label": options.label, "group": options.group, "split": options.split}
+    having = [(e, t) for e, t in tables if all(n is None or n in t.columns for n in named.values())]
+    found = []
+    for entry, table in having or tables:
+        columns = choose_columns(table, **named)
+        names = [r.cells[columns.image] for r in table.rows] if columns.image else []
+        found.append(_Found(entry, table, columns, locate(names, listing, table=entry)))
+    return found
+
+
+def _columns(found: _Found) -> str:
+    return ", ".join(printable(c) for c in found.table.columns)
+
+
+def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[Record], list[Problem]]:
+    """One record per image; rows that say the same image again are compared with the first."""
+    table, columns = found.table, found.columns
+    problems = [*table.problems, *columns.problems]
+    records: dict[Entry, Record] = {}
+    lines: dict[Entry, int] = {}
+    for row in table.rows:
+        record, wrong = _record(listing, found, row, labelled=labelled)
+        problems += wrong
+        if record is None:
+            continue
+        entry = found.files.entries[row.cells[columns.image or ""]]
+        first = records.setdefault(entry, record)
+        if first is not record:
+            same = set(first.target) == set(record.target)
+            code, severity = ("same_row", "warning") if same else ("conflict", "error")
+            values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
+            problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
+        lines.setdefault(entry, row.line)
+    if columns.group and (blank := sum(r.group is None for r in records.values())):
+        values = {"column": columns.group, "count": blank}
+        problems.append(Problem("layouts.blank_group", table.path.name, "warning", values))
+    return list(records.values()), problems
+
+
+def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
+    table, columns = found.table, found.columns
+    name = row.cells[columns.image or ""]
+    entry = found.files.entries.get(name)
+    problems: list[Problem] = []
+    if name in found.files.doubtful:
+        values = {"file": printable(name), "names": names_of(found.files.doubtful[name])}
+        problems.append(Problem("layouts.listed_doubtful", table.at(row), "error", values))
+    elif entry is None:
+        problems.append(Problem("layouts.listed_missing", table.at(row), "error", {"file": printable(name)}))
+    target: tuple[str, ...] = ()
+    if labelled:
+        cell = row.cells[columns.label or ""]
+        target = () if is_blank(cell) else labels_of(cell)
+        if not target:
+            values = {"file": printable(name), "column": columns.label, "value": cell}
+            problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
+    split = row.cells[columns.split].lower() if columns.split else ""
+    if split and split not in SPLIT_NAMES:
+        values = {"column": columns.split, "value": printable(row.cells[columns.split or ""])}
+        problems.append(Problem("layouts.bad_split", table.at(row), "error", values))
+    if entry is None or (labelled and not target):
+        return None, problems
+    group = row.cells[columns.group] if columns.group else ""
+    others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
+    record = Record(
+        entry.id,
+        Source(listing.path(entry)),
+        target,
+        group=None if is_blank(group) else group,
+        split=SPLIT_NAMES.get(split),
+        position=int(row.cells[columns.position]) if columns.position else None,
+        stratum="|".join(target) or None,
+        columns=MappingProxyType(others),
+    )
+    return record, problems
+
+
+def _said(record: Record) -> str:
+    return "|".join(str(c) for c in record.target)
+
+
+def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
+    seen: set[str] = set()
+    twice = [r.id for r in records if r.id in seen or seen.add(r.id)]
+    return [Problem("layouts.in_two_tables", i, "error") for i in twice]
+
+
+def _unlisted(listing: Listing, tables: Sequence[_Found]) -> list[Problem]:
+    """A warning per folder of which only some images are listed, a note per folder of which none is."""
+    listed = {e for t in tables for e in t.files.entries.values()}
+    listed |= {e for t in tables for group in t.files.doubtful.values() for e in group}
+    folders = {e.folder for e in listed}
+    rest = [e for e in listing.images if e not in listed]
+    return unused([e for e in rest if e.folder in folders], "layouts.unlisted", "warning") + unused(
+        [e for e in rest if e.folder not in folders], "layouts.not_used", "note"
+    )

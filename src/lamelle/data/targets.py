@@ -1,0 +1,197 @@
+"""From the values in label images to classes, and from one mask per object to instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamelle.errors import DataError, RequestError
+from lamelle.types import IGNORE, Problem
+
+MOST_CLASSES = 32
+"""Label images with more values than this count objects, most likely."""
+_TABLE_SPAN = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class ValueMap:
+    """The rule that turns label values into class indices."""
+
+    classes: tuple[str, ...]
+    mapping: Mapping[int, int]
+    """Value → index of its class."""
+    ignore: tuple[int, ...] = ()
+    """Values that become ``IGNORE``."""
+    problems: tuple[Problem, ...] = ()
+    """Notes on what was concluded."""
+
+
+def infer_values(
+    counts: Mapping[int, int],
+    *,
+    declared: Mapping[int, int] | None,
+    names: Sequence[str],
+    ignore: Sequence[int],
+    instances: bool,
+) -> ValueMap:
+    """Conclude which label value means which class, or say what must be declared.
+
+    Consecutive values from 0 are kept; {0, 255} becomes {0, 1}; with ``instances`` everything above 0 is foreground.
+
+    Args:
+        counts: Pixels per value over all label images.
+        declared: Value → class index, where the user says so; −1 means ignore.
+        names: Class names in order, or none.
+        ignore: Values that are neither trained on nor scored.
+        instances: The values count objects.
+
+    Raises:
+        DataError: If a value is not declared, values have gaps, are too many for classes, or there is one only.
+        RequestError: If the declared classes are not 0, 1, 2 …, or ``names`` are not as many as the classes.
+
+    Example:
+        >>> rule = infer_values({0: 90, 255: 10}, declared=None, names=(), ignore=(), instances=False)
+        >>> rule.mapping, rule.classes
+        ({0: 0, 255: 1}, ('background', 'foreground'))
+    """
+    values = sorted(set(counts) - set(ignore))
+    problems: list[Problem] = []
+    if declared is not None:
+        ignore = (*ignore, *(v for v, c in declared.items() if c == IGNORE and v not in ignore))
+        mapping = _declared(values, declared, ignore)
+    elif instances:
+        mapping = {0: 0, **{v: 1 for v in values if v > 0}}
+    else:
+        mapping = _concluded(values, problems)
+    classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
+    return ValueMap(classes, mapping, tuple(ignore), tuple(problems))
+
+
+def _declared(values: Sequence[int], declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:
+    mapping = {v: c for v, c in declared.items() if v not in ignore}
+    if sorted(set(mapping.values())) != list(range(len(set(mapping.values())))) or not mapping:
+        raise RequestError("layouts.classes_not_consecutive", declared=dict(declared))
+    if unknown := [v for v in values if v not in mapping and v not in ignore]:
+        found = {"values": _listed(unknown), "declared": _listed(sorted(declared))}
+        raise DataError([Problem("layouts.values_unexpected", "", "error", found)])
+    return mapping
+
+
+def _concluded(values: Sequence[int], problems: list[Problem]) -> dict[int, int]:
+    if len(values) < 2:
+        raise DataError([Problem("layouts.one_value", "", "error", {"values": _listed(values)})])
+    if len(values) > MOST_CLASSES:
+        most = {"count": len(values), "most": MOST_CLASSES}
+        raise DataError([Problem("layouts.values_many", "", "error", most)])
+    if list(values) == [0, 255]:
+        problems.append(Problem("layouts.values_binary", "", "note"))
+        return {0: 0, 255: 1}
+    suggested = {v: c for c, v in enumerate(v for v in values if v >= 0)}
+    if any(v != c for v, c in suggested.items()) or values[0] < 0:
+        found = {"values": _listed(values), "suggested": suggested}
+        raise DataError([Problem("layouts.values_gaps", "", "error", found)])
+    return suggested
+
+
+def _named(count: int, names: Sequence[str]) -> tuple[str, ...]:
+    if names:
+        if len(names) != count:
+            raise RequestError("layouts.names_count", names=", ".join(names), given=len(names), count=count)
+        return tuple(names)
+    return ("background", "foreground") if count == 2 else tuple(str(c) for c in range(count))
+
+
+def _listed(values: Sequence[int]) -> str:
+    more = " …" if len(values) > 20 else ""
+    return ", ".join(str(v) for v in values[:20]) + more
+
+
+def apply_values(array: np.ndarray, value_map: ValueMap) -> np.ndarray:
+    """Class indices int64 [(Z,) Y, X] of a label image [(Z,) Y, X]; ignored values become ``IGNORE``.
+
+    Raises:
+        DataError: If a value of the image has no class; all such values are named.
+
+    Example:
+        >>> rule = ValueMap(("background", "cell"), {0: 0, 255: 1}, ignore=(9,))
+        >>> apply_values(np.array([[0, 255, 9]], np.uint8), rule)
+        array([[ 0,  1, -1]])
+    """
+    rule = {**value_map.mapping, **dict.fromkeys(value_map.ignore, IGNORE)}
+    known = np.array(sorted(rule), np.int64)
+    classes = np.array([rule[int(v)] for v in known], np.int64)
+    whole = array if array.dtype.kind in "ui" else _whole(array)
+    low, high = int(known[0]), int(known[-1])
+    if high - low < _TABLE_SPAN:
+        table = np.full(high - low + 3, IGNORE - 1, np.int64)  # one cell beyond each end for what is unknown
+        table[known - low + 1] = classes
+        labels = table[np.clip(_int64(whole), low - 1, high + 1) - (low - 1)]
+    else:
+        place = np.minimum(np.searchsorted(known, whole), len(known) - 1)
+        labels = np.where(known[place] == whole, classes[place], IGNORE - 1)
+    strange = labels == IGNORE - 1
+    if strange.any():
+        unknown = _listed([int(v) for v in np.unique(whole[strange])])
+        found = {"values": unknown, "declared": _listed([int(v) for v in known])}
+        raise DataError([Problem("layouts.values_unexpected", "", "error", found)])
+    return labels
+
+
+def _int64(array: np.ndarray) -> np.ndarray:
+    """Integers as int64; values of uint64 beyond its range stay large instead of turning negative."""
+    if array.dtype == np.uint64:
+        array = np.minimum(array, np.uint64(np.iinfo(np.int64).max))
+    return array.astype(np.int64)
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind == "b":
+        return array.astype(np.int64)
+    if not np.array_equal(array, np.trunc(array)):
+        raise DataError([Problem("layouts.values_fractions", "", "error", {"dtype": array.dtype})])
+    return array.astype(np.int64)
+
+
+def merge_objects(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
+    """Instances uint32 [(Z,) Y, X] from one mask [(Z,) Y, X] per object; the first is 1.
+
+    Returns:
+        The instances, and the number of pixels claimed by a later object after an earlier one: the later keeps them.
+
+    Raises:
+        DataError: If the masks differ in size; both sizes are named.
+        ValueError: If there are no masks, since their size is then unknown.
+
+    Example:
+        >>> instances, overlaps = merge_objects([np.array([[1, 1, 0]]), np.array([[0, 9, 9]])])
+        >>> instances, overlaps
+        (array([[1, 2, 2]], dtype=uint32), 1)
+    """
+    if not masks:
+        raise ValueError("no masks: the size of the image is unknown")
+    instances = np.zeros(masks[0].shape, np.uint32)
+    overlaps = 0
+    for number, mask in enumerate(masks, start=1):
+        if mask.shape != instances.shape:
+            sizes = {"number": number, "size": _size(mask), "first": _size(instances)}
+            raise DataError([Problem("layouts.object_size", "", "error", sizes)])
+        inside = mask > 0
+        overlaps += int(np.count_nonzero(instances[inside]))
+        instances[inside] = number
+    return instances, overlaps
+
+
+def _size(array: np.ndarray) -> str:
+    return " × ".join(str(n) for n in array.shape)
+
+
+def semantic_of(instances: np.ndarray) -> np.ndarray:
+    """Background 0 and foreground 1, int64 [(Z,) Y, X], of instances [(Z,) Y, X].
+
+    Example:
+        >>> semantic_of(np.array([[0, 7, 3]], np.uint32))
+        array([[0, 1, 1]])
+    """
+    return (instances > 0).astype(np.int64)
