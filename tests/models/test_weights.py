@@ -118,6 +118,9 @@ def test_half_precision_becomes_float32(tmp_path: Path) -> None:
     load_encoder_weights(net, save(tmp_path, half))
     assert all(p.dtype == torch.float32 for p in net.parameters())
     torch.testing.assert_close(net.encoder.conv1[0].weight, half["conv1.0.weight"].float())
+    grey = classifier("resnet10t", 1)
+    load_encoder_weights(grey, tmp_path / "file.safetensors")  # summed in float32, not in half precision
+    assert torch.equal(grey.encoder.conv1[0].weight, half["conv1.0.weight"].float().sum(1, keepdim=True))
 
 
 def refused(net: Any, path: Path, code: str) -> str:
