@@ -1,0 +1,125 @@
+"""The one way a file is written: a temporary file beside it, flushed to disk, then renamed over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lamelle import platform
+from lamelle.errors import FileError
+
+TEMPORARY = ".tmp-"
+"""Start of the name of a file that is being written."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder and with the same suffix; renamed to ``path`` if the body succeeds.
+
+    After a crash at any moment ``path`` is either what it was or complete. On failure the temporary file is removed.
+
+    Raises:
+        FileError: If the system cannot write (disk full, input/output error, no permission).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with writing(Path(folder, "a.txt")) as temporary:
+        ...         _ = temporary.write_text("done")
+        ...     Path(folder, "a.txt").read_text()
+        'done'
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        platform.sync_folder(path.parent)
+    except OSError as error:
+        written = temporary.stat().st_size if temporary.exists() else 0
+        reason = error.strerror or str(error) or type(error).__name__
+        raise FileError("files.cannot_write", path, reason=reason, written=written) from error
+    finally:
+        with suppress(OSError):  # after the rename there is none; on a dead disk it cannot be removed
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes atomically.
+
+    Raises:
+        FileError: If the system cannot write.
+    """
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically, line ends as given.
+
+    Raises:
+        FileError: If the system cannot write.
+    """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, obj: object) -> None:
+    """Write JSON atomically, keys in their order; NaN and infinities become null, numpy values plain numbers.
+
+    Raises:
+        FileError: If the system cannot write.
+        TypeError: If a value has no JSON form.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_json(Path(folder, "a.json"), {"dice": float("nan"), "n": 3})
+        ...     json.loads(Path(folder, "a.json").read_text())
+        {'dice': None, 'n': 3}
+    """
+    write_text(path, json.dumps(_plain(obj), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):  # numpy scalars and arrays
+        value = value.tolist()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, read in pieces.
+
+    Raises:
+        FileError: If the file cannot be read, or is a pipe or device.
+    """
+    from lamelle.io.signature import regular
+
+    try:
+        if not regular(path):
+            raise FileError("files.folder", path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError("files.unreadable", path, reason=error.strerror or type(error).__name__) from error

@@ -1,0 +1,160 @@
+"""What every reader shares: the header, the limits, and how a decoder's exception becomes a sentence."""
+
+from __future__ import annotations
+
+import logging
+import lzma
+import math
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.errors import FileError, printable
+from lamelle.types import Image, Problem, Spacing
+
+MAX_BYTES = 2 << 30
+"""Decoded bytes that one reading may hold in memory; beyond it a stack is streamed by ``planes``."""
+BOMB_BYTES = 256 << 20
+BOMB_RATIO = 500
+"""A file that unfolds to more than ``BOMB_BYTES`` and more than ``BOMB_RATIO`` times its size is refused."""
+
+DECODER_ERRORS = (
+    OSError,  # Pillow's truncated files, short reads
+    ValueError,  # numpy's shapes, tifffile.TiffFileError, json, unicode
+    TypeError,
+    AttributeError,
+    LookupError,  # tags and codecs that are not there
+    ArithmeticError,  # sizes of zero, overflow
+    RuntimeError,  # imagecodecs.*Error, RecursionError, NotImplementedError
+    SyntaxError,  # Pillow's broken chunks, xml.etree.ParseError
+    EOFError,  # gzip
+    MemoryError,  # a size in a broken header
+    AssertionError,
+    BufferError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+)
+"""What the decoders raise on broken files, as thousands of mutated files showed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file says about itself, before any pixel is decoded."""
+
+    format: str
+    shape: tuple[int, ...] = ()
+    """``[C, (Z,) Y, X]`` as ``read`` returns it (alpha counted out); empty where ``keys`` leaves a choice."""
+    dtype: np.dtype | None = None
+    spacing: Spacing | None = None
+    bits: int | None = None
+    """Significant bits where fewer than the dtype holds."""
+    keys: tuple[str, ...] = ()
+    """Arrays inside an .npz file or a Zarr group."""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded pixels."""
+        return 0 if self.dtype is None else math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One row of the table of readers; each function takes a path, the array's key, and whether labels are meant."""
+
+    suffixes: tuple[str, ...]
+    header: Callable[[Path, str | None, bool], Header]
+    read: Callable[[Path, str | None, bool], Image]
+    planes: Callable[[Path, str | None], Iterator[np.ndarray]] | None = None
+    """Streams ``[C, Y, X]``; None where a file holds one plane only."""
+    lossy: bool = False
+    """Values near edges are changed by the format: no labels in it."""
+    float_labels: bool = False
+    """Programs write labels as floats in this format."""
+
+
+@contextmanager
+def decoding(path: Path, *families: type[Exception], private: bool = False) -> Iterator[None]:
+    """Turn the exceptions of a decoder into one `FileError` that names the file and the reason.
+
+    Args:
+        families: Further exceptions of the decoder, beside ``DECODER_ERRORS``.
+        private: The decoder's message may quote the file (a patient's name): tell its kind only.
+
+    Raises:
+        FileError: If the body raised one of the families.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except (*DECODER_ERRORS, *families) as error:
+        lines = [] if private else str(error).strip().splitlines()
+        reason = printable(lines[0])[:200] if lines else type(error).__name__
+        if "truncated" in reason.lower():
+            raise FileError("files.truncated", path) from error
+        raise FileError("files.cannot_decode", path, reason=reason) from (None if private else error)
+
+
+def affordable(path: Path, nbytes: int, *, stored: int | None = None) -> None:
+    """Refuse, before decoding, what would not fit in memory.
+
+    Args:
+        nbytes: Size of the decoded pixels.
+        stored: Size of the packed pixels where it is not the file's.
+
+    Raises:
+        FileError: If the file is a decompression bomb or larger than ``MAX_BYTES``.
+    """
+    stored = path.stat().st_size if stored is None and path.is_file() else stored
+    if stored is not None and nbytes > BOMB_BYTES and nbytes > BOMB_RATIO * max(stored, 1):
+        raise FileError("files.bomb", path, stored=stored, size=mebibytes(nbytes))
+    if nbytes > MAX_BYTES:
+        raise FileError("files.too_large", path, size=mebibytes(nbytes), limit=mebibytes(MAX_BYTES))
+
+
+def mebibytes(nbytes: int) -> str:
+    """A size in MiB, for a sentence."""
+    return f"{nbytes / 2**20:.0f}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names out of a file, for a sentence."""
+    return ", ".join(printable(name) for name in names)
+
+
+def require(path: Path, package: str, extra: str) -> None:
+    """Check that an optional decoder is installed.
+
+    Raises:
+        FileError: If it is not; the sentence names the extra.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise FileError("files.needs_extra", path, package=package, extra=extra)
+
+
+def quiet(library: str) -> None:
+    """Keep a decoder's remarks off the terminal: its warnings and its logger; ours replace them."""
+    warnings.filterwarnings("ignore", module=rf"{library}(\.|$)")
+    logging.getLogger(library).setLevel(logging.CRITICAL + 1)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file."""
+    return path.stat().st_size
+
+
+def warning(code: str, path: Path, **values: object) -> Problem:
+    """Something a reader of the file must be told."""
+    return Problem(code, str(path), "warning", values)

@@ -1,0 +1,215 @@
+"""DICOM by pydicom. A message never quotes a value of the file: it could name a patient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamelle.errors import FileError
+from lamelle.io.axes import checked_spacing, turned
+from lamelle.io.common import Header, affordable, decoding, quiet, require
+from lamelle.io.pixels import native
+from lamelle.types import Image, Problem, Spacing
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What decides how pixels are read."""
+
+    shape: tuple[int, ...]
+    """``[C, (Z,) Y, X]`` as handed out."""
+    stored: np.dtype
+    bits: int
+    photometric: str
+    slope: float
+    intercept: float
+    spacing: Spacing | None
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The smallest type that holds the rescaled values."""
+        if (self.slope, self.intercept) == (1.0, 0.0) or self.photometric in _COLOURS:
+            return self.stored
+        if self.stored.kind == "f" or not (self.slope.is_integer() and self.intercept.is_integer()):
+            return np.dtype(np.float32)
+        low, high = (-(1 << (self.bits - 1)), 1 << (self.bits - 1)) if self.stored.kind == "i" else (0, 1 << self.bits)
+        ends = [int(v * self.slope + self.intercept) for v in (low, high - 1)]
+        for dtype in (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32):
+            if np.iinfo(dtype).min <= min(ends) and max(ends) <= np.iinfo(dtype).max:
+                return np.dtype(dtype)
+        return np.dtype(np.float32)
+
+
+def header(path: Path, key: str | None, labels: bool) -> Header:
+    """Header of a DICOM file; its pixels are not read."""
+    with _private(path):
+        data = _dataset(path, pixels=False)
+        return _header(path, data, _facts(path, data, labels))
+
+
+def read(path: Path, key: str | None, labels: bool) -> Image:
+    """Pixels of a DICOM file: MONOCHROME1 inverted, modality rescaled, frames along Z; no window is applied.
+
+    Raises:
+        FileError: If the file has no pixels, is a DICOMDIR, or its transfer syntax has no decoder here.
+    """
+    with _private(path):
+        from pydicom.pixels.utils import pixel_array
+
+        data = _dataset(path, pixels=True)
+        facts = _facts(path, data, labels)
+        head = _header(path, data, facts)
+        affordable(path, head.nbytes)
+        _decodable(path, data)
+        array = _values(path, data, facts, pixel_array(data), labels).reshape(facts.shape)
+    return Image(array, head.spacing, head.bits, head.problems)
+
+
+def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+    """Frames [C, Y, X] of a DICOM file, decoded one at a time."""
+    with _private(path):
+        from pydicom.pixels.utils import iter_pixels
+
+        data = _dataset(path, pixels=True)
+        facts = _facts(path, data, False)
+        frame = (facts.shape[0], *facts.shape[-2:])
+        affordable(path, math.prod(frame) * facts.dtype.itemsize)
+        _decodable(path, data)
+        for pixels in iter_pixels(data):
+            yield _values(path, data, facts, pixels, False).reshape(frame)
+
+
+def _private(path: Path) -> Any:
+    require(path, "pydicom", "medical")
+    quiet("pydicom")
+    from pydicom.errors import BytesLengthException, InvalidDicomError
+
+    return decoding(path, InvalidDicomError, BytesLengthException, private=True)
+
+
+def _dataset(path: Path, *, pixels: bool) -> Dataset:
+    from pydicom import dcmread
+    from pydicom.config import IGNORE, settings
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import UID
+
+    settings.reading_validation_mode = IGNORE  # its remarks quote values
+    data = dcmread(path, force=True, stop_before_pixels=not pixels)
+    meta = getattr(data, "file_meta", None) or FileMetaDataset()
+    data.file_meta = meta
+    if "TransferSyntaxUID" not in meta:
+        meta.TransferSyntaxUID = UID(_IMPLICIT_LITTLE)
+    if str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY or "DirectoryRecordSequence" in data:
+        raise FileError("files.dicomdir", path)
+    if pixels and not any(name in data for name in _PIXELS):
+        raise FileError("files.no_pixels", path)
+    return data
+
+
+def _facts(path: Path, data: Dataset, labels: bool) -> _Facts:
+    if "Rows" not in data or "Columns" not in data:
+        raise FileError("files.no_pixels", path)
+    frames, rows, columns = int(data.get("NumberOfFrames") or 1), int(data.Rows), int(data.Columns)
+    photometric = str(data.PhotometricInterpretation)
+    colour = photometric in _COLOURS and not (photometric == "PALETTE COLOR" and labels)
+    allocated = int(data.BitsAllocated)
+    kind = "f" if "FloatPixelData" in data or "DoubleFloatPixelData" in data else "ui"[int(data.PixelRepresentation)]
+    stored = np.dtype(f"{kind}{max(1, allocated // 8)}")
+    if photometric == "PALETTE COLOR" and colour:
+        stored = np.dtype(np.uint8)
+    slope, intercept = _rescale(path, data)
+    depth = (frames,) if frames > 1 else ()
+    return _Facts(
+        shape=(3 if colour else 1, *depth, rows, columns),
+        stored=stored,
+        bits=int(data.get("BitsStored") or allocated),
+        photometric=photometric,
+        slope=1.0 if labels else slope,
+        intercept=0.0 if labels else intercept,
+        spacing=_spacing(data, bool(depth)),
+    )
+
+
+def _header(path: Path, data: Dataset, facts: _Facts) -> Header:
+    problems: tuple[Problem, ...] = ()
+    if "WindowCenter" in data or "VOILUTSequence" in data:
+        problems = (Problem("files.window_not_applied", str(path), "note", {}),)
+    narrow = facts.bits < 8 * facts.stored.itemsize and facts.dtype == facts.stored and facts.stored.kind != "f"
+    return Header(
+        format="dicom",
+        shape=facts.shape,
+        dtype=facts.dtype,
+        spacing=turned(facts.spacing, 1) if facts.spacing else None,
+        bits=facts.bits if narrow else None,
+        problems=problems,
+    )
+
+
+def _groups(data: Dataset, name: str) -> list[Any]:
+    """Items of a sequence of an enhanced multi-frame file: the shared one, or one per frame."""
+    shared = [g[name].value[0] for g in data.get("SharedFunctionalGroupsSequence") or [] if name in g]
+    return shared or [g[name].value[0] for g in data.get("PerFrameFunctionalGroupsSequence") or [] if name in g]
+
+
+def _rescale(path: Path, data: Dataset) -> tuple[float, float]:
+    sources = [data, *_groups(data, "PixelValueTransformationSequence")]
+    pairs = {(float(s.RescaleSlope), float(s.RescaleIntercept)) for s in sources if "RescaleSlope" in s}
+    if len(pairs) > 1:
+        raise FileError("files.rescale_differs", path, count=len(pairs))
+    slope, intercept = next(iter(pairs), (1.0, 0.0))
+    return slope or 1.0, intercept
+
+
+def _spacing(data: Dataset, depth: bool) -> Spacing | None:
+    sources = [data, *_groups(data, "PixelMeasuresSequence")[:1]]
+    for source in sources:
+        pixel = source.get("PixelSpacing")
+        if not pixel or len(pixel) != 2:
+            continue
+        between = source.get("SpacingBetweenSlices") or source.get("SliceThickness")
+        if depth and not between:
+            continue
+        return checked_spacing(tuple(float(v) * 1e3 for v in ((abs(float(between)),) if depth else ()) + tuple(pixel)))
+    return None
+
+
+def _decodable(path: Path, data: Dataset) -> None:
+    from pydicom.pixels.decoders.base import get_decoder
+
+    syntax = data.file_meta.TransferSyntaxUID
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        known = syntax.name if syntax.is_transfer_syntax else "?"
+        raise FileError("files.missing_codec", path, syntax=known)
+
+
+def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels: bool) -> np.ndarray:
+    """Stored values [(F,) Y, X] or [(F,) Y, X, C] → what they mean, [C, (F,) Y, X]."""
+    if facts.photometric == "PALETTE COLOR" and not labels:
+        from pydicom.pixels.processing import apply_color_lut
+
+        colours = apply_color_lut(array, data)
+        array = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
+    if facts.photometric in _COLOURS and not (facts.photometric == "PALETTE COLOR" and labels):
+        return native(path, np.ascontiguousarray(np.moveaxis(array, -1, 0)))
+    if facts.photometric == "MONOCHROME1" and array.dtype.kind in "iu" and not labels:
+        array = ~array if array.dtype.kind == "i" else (((1 << facts.bits) - 1) - array).astype(array.dtype)
+    if facts.dtype != facts.stored or (facts.slope, facts.intercept) != (1.0, 0.0):
+        array = (array.astype(np.float64) * facts.slope + facts.intercept).astype(facts.dtype)
+    return native(path, array)[None]

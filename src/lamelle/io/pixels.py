@@ -1,0 +1,77 @@
+"""What a reader may hand out: real numbers, finite, in the machine's byte order, without hidden transparency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.errors import FileError
+from lamelle.io.common import affordable
+
+
+def real_dtype(path: Path, dtype: np.dtype) -> np.dtype:
+    """The dtype handed out for a stored one: native byte order, booleans as uint8.
+
+    Raises:
+        FileError: If it holds no real numbers (complex, text, records).
+    """
+    if dtype.kind not in "biuf" or dtype.names is not None:
+        raise FileError("files.dtype", path, dtype=str(dtype))
+    return np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("=")
+
+
+def native(path: Path, array: np.ndarray) -> np.ndarray:
+    """The array in the machine's byte order; a foreign order costs a copy in memory.
+
+    Raises:
+        FileError: If the copy would be too large (`planes` streams it instead), or the dtype is not real.
+    """
+    wanted = real_dtype(path, array.dtype)
+    if array.dtype == wanted:
+        return array
+    if array.dtype.kind == "b":
+        return array.view(wanted)
+    affordable(path, array.nbytes)
+    return array.astype(wanted)
+
+
+def finite(path: Path, array: np.ndarray) -> None:
+    """Check ``[C, (Z,) Y, X]`` plane by plane, so that a mapped file stays on disk.
+
+    Raises:
+        FileError: If a float is NaN or infinite; the first place, (z,) y, x, is named.
+    """
+    if array.dtype.kind != "f":
+        return
+    step = max(1, (16 << 20) // array[(0,) * (array.ndim - 1)].nbytes)
+    for index in np.ndindex(array.shape[:-2]):
+        for start in range(0, array.shape[-2], step):
+            bad = ~np.isfinite(array[index][start : start + step])
+            if bad.any():
+                y, x = np.argwhere(bad)[0]
+                place = (*index[1:], start + y, x)
+                raise FileError("files.not_finite", path, place=", ".join(str(int(i)) for i in place))
+
+
+def without_alpha(path: Path, array: np.ndarray, *, channels: int) -> np.ndarray:
+    """Drop the channel after ``channels`` of ``[C, (Z,) Y, X]`` if it is opaque everywhere.
+
+    Raises:
+        FileError: If some pixel is transparent: its colour is then not what anyone saw.
+    """
+    full = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
+    alpha = array[channels]
+    if not (alpha == full).all():
+        share = 100 * float((alpha != full).mean())
+        raise FileError("files.alpha", path, share=f"{share:.3g}")
+    return array[:channels]
+
+
+def looked_up(array: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Colours uint8 [3, ...] of palette indices; palette [3, n].
+
+    Raises:
+        IndexError: If an index lies outside the palette.
+    """
+    return np.stack([channel[array] for channel in palette.astype(np.uint8)])

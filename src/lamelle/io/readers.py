@@ -1,0 +1,194 @@
+"""The table of formats, and the functions that read any of them: the content decides, never the name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from lamelle.io import dicom, nifti, numpy_files, raster, tiff, zarr_files
+from lamelle.io.atomic import TEMPORARY
+from lamelle.io.common import Format, Header, decoding, warning
+from lamelle.io.labels import labelled
+from lamelle.io.pixels import finite
+from lamelle.io.signature import format_of
+from lamelle.types import Image, Problem
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "png": Format((".png",), raster.header, raster.read),
+        "jpeg": Format((".jpg", ".jpeg", ".jpe", ".jfif"), raster.header, raster.read, lossy=True),
+        "bmp": Format((".bmp", ".dib"), raster.header, raster.read),
+        "tiff": Format((".tif", ".tiff", ".btf", ".tf8", ".lsm"), tiff.header, tiff.read, tiff.planes),
+        "npy": Format(
+            (".npy",), numpy_files.npy_header, numpy_files.npy_read, numpy_files.npy_planes, float_labels=True
+        ),
+        "npz": Format(
+            (".npz",), numpy_files.npz_header, numpy_files.npz_read, numpy_files.npz_planes, float_labels=True
+        ),
+        "dicom": Format((".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes),
+        "nifti": Format((".nii", ".nii.gz"), nifti.header, nifti.read, nifti.planes, float_labels=True),
+        "zarr": Format((".zarr",), zarr_files.header, zarr_files.read, zarr_files.planes, float_labels=True),
+    }
+)
+"""Name of a format (see `signature.format_of`) → how it is read."""
+
+SUFFIXES: Mapping[str, str] = MappingProxyType({s: name for name, row in FORMATS.items() for s in row.suffixes})
+"""Suffix in lower case → name of the format it promises."""
+
+_JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx", "@eadir"})
+
+
+def read(path: Path, *, key: str | None = None) -> Image:
+    """Pixels [C, (Z,) Y, X] of an image or volume in their own dtype, upright, channels first.
+
+    Grey is one channel; a sequence of pages, slices or frames is Z; an opaque alpha channel is dropped; a palette
+    becomes colours; 1-bit becomes 0 and 1 in uint8. An uncompressed TIFF, NPY or NIfTI is mapped from the file and
+    read-only, unless its byte order is foreign to the machine, which costs a copy. What would not fit in memory is
+    refused before decoding: `planes` streams it.
+
+    Args:
+        key: Array inside an .npz file or a Zarr group; needed where there are several.
+
+    Raises:
+        FileError: If the file cannot be opened, recognised, decoded whole, or read without guessing.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, "stack.npy"), np.zeros((30, 64, 48), np.uint16))
+        ...     image = read(Path(folder, "stack.npy"))
+        >>> image.array.shape, image.array.dtype.name
+        ((1, 30, 64, 48), 'uint16')
+    """
+    path, row, problems = _recognised(path)
+    with decoding(path):
+        image = row.read(path, key, False)
+        finite(path, image.array)
+    return replace(image, problems=(*problems, *image.problems))
+
+
+def header(path: Path, *, key: str | None = None) -> Header:
+    """What `read` would return, from the file's header: no pixel is decoded, so it is quick on any size.
+
+    Args:
+        key: Array inside an .npz file or a Zarr group; without it a file with several lists them in ``keys``.
+
+    Raises:
+        FileError: If the file cannot be opened or recognised, or its header is broken.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, "stack.npy"), np.zeros((30, 64, 48), np.uint16))
+        ...     header(Path(folder, "stack.npy")).shape
+        (1, 30, 64, 48)
+    """
+    path, row, problems = _recognised(path)
+    with decoding(path):
+        found = row.header(path, key, False)
+    return replace(found, problems=(*problems, *found.problems))
+
+
+def planes(path: Path, *, key: str | None = None) -> Iterator[np.ndarray]:
+    """Planes [C, Y, X] of a stack along Z, one after the other, in bounded memory; one plane for a 2-D image.
+
+    Args:
+        key: Array inside an .npz file or a Zarr group.
+
+    Raises:
+        FileError: As `read`, when the plane concerned is reached.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, "stack.npy"), np.zeros((30, 64, 48), np.uint16))
+        ...     len(list(planes(Path(folder, "stack.npy"))))
+        30
+    """
+    path, row, _ = _recognised(path)
+    with decoding(path):
+        stream = row.planes(path, key) if row.planes else iter([row.read(path, key, False).array])
+        for plane in stream:
+            finite(path, plane)
+            yield plane
+
+
+def read_labels(
+    path: Path, *, key: str | None = None, colours: Mapping[tuple[int, int, int], int] | None = None
+) -> Image:
+    """Label values of a mask or label volume; ``Image.array`` is [(Z,) Y, X] here, of an integer dtype.
+
+    A palette gives its indices; 1-bit gives 0 and 1; floats are accepted where every one is a whole number and the
+    format is NIfTI, NPY, NPZ or Zarr; colours are accepted where R = G = B everywhere, or by a table.
+
+    Args:
+        key: Array inside an .npz file or a Zarr group.
+        colours: Label of each (R, G, B) of a coloured mask.
+
+    Raises:
+        FileError: If the format changes values (JPEG), values are not whole, or a colour has no label; the sentence
+            names what was found.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(Path(folder, "mask.npy"), np.array([[0.0, 1.0], [2.0, 0.0]]))
+        ...     read_labels(Path(folder, "mask.npy")).array.tolist()
+        [[0, 1], [2, 0]]
+    """
+    path, row, problems = _recognised(path)
+    with decoding(path):
+        image = row.read(path, key, colours is None)
+        finite(path, image.array)
+        name = next(name for name, known in FORMATS.items() if known is row)
+        array = labelled(path, image.array, name, lossy=row.lossy, float_labels=row.float_labels, colours=colours)
+    return replace(image, array=array, problems=(*problems, *image.problems))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is to be read as an image.
+
+    Example:
+        >>> is_image_name("scan.nii.GZ"), is_image_name("._scan.png"), is_image_name("notes.txt")
+        (True, False, False)
+    """
+    return junk(name) is None and _suffix(name) in SUFFIXES
+
+
+def junk(name: str) -> str | None:
+    """The pattern for which a file is passed over (a system's droppings, a write that was cut off), or None.
+
+    Args:
+        name: A name, or a path below the folder that is read; each of its parts counts.
+
+    Example:
+        >>> junk("._x.png"), junk("a/.ipynb_checkpoints/x.png"), junk("x.png")
+        ('._*', '.ipynb_checkpoints', None)
+    """
+    for part in name.replace("\\", "/").split("/"):
+        if part.lower() in _JUNK_NAMES:
+            return part
+        for start in ("._", TEMPORARY):
+            if part.startswith(start):
+                return f"{start}*"
+    return None
+
+
+def _suffix(name: str) -> str:
+    lower = name.lower()
+    return ".nii.gz" if lower.endswith(".nii.gz") else os.path.splitext(lower)[1]
+
+
+def _recognised(path: Path) -> tuple[Path, Format, tuple[Problem, ...]]:
+    path = Path(path)
+    name = format_of(path)
+    suffix = _suffix(path.name)
+    promised = SUFFIXES.get(suffix)
+    if promised == name or not suffix or (promised is None and name in ("dicom", "zarr")):
+        return path, FORMATS[name], ()
+    return path, FORMATS[name], (warning("files.wrong_suffix", path, suffix=suffix, format=name.upper()),)

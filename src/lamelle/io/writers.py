@@ -1,0 +1,174 @@
+"""Arrays → TIFF and PNG, without loss, in the smallest type that holds the values, with the pixel size."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle.errors import FileError
+from lamelle.io.atomic import writing
+from lamelle.io.axes import sizes
+from lamelle.types import Spacing
+
+_TIFF, _PNG = (".tif", ".tiff"), (".png",)
+_IMAGEJ_TYPES = (np.uint8, np.uint16, np.float32)
+_OME_TYPES = (np.int8, np.int16, np.int32, np.uint32, np.float64)
+_BIG = 2**32 - 2**25
+_INTEGERS = (np.uint8, np.uint16, np.int8, np.int16, np.uint32, np.int32)
+
+
+def write_image(path: Path, array: np.ndarray, *, spacing: Spacing | None) -> None:
+    """Write an image or volume [C, (Z,) Y, X] as TIFF (zlib; read by ImageJ and Fiji) or PNG (8 or 16 bits).
+
+    Values are kept exactly. A TIFF over 4 GB is a BigTIFF; types that ImageJ lacks are written as OME-TIFF. A volume
+    of one slice reads back as an image.
+
+    Args:
+        spacing: µm, (Z,) Y, X.
+
+    Raises:
+        FileError: If the format cannot hold the array, or the system cannot write.
+        ValueError: If the array is not [C, (Z,) Y, X] or the spacing has another number of axes.
+
+    Example:
+        >>> import tempfile
+        >>> from lamelle.io.readers import read
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_image(Path(folder, "a.tif"), np.zeros((2, 5, 8, 9), np.uint16), spacing=(0.05, 0.004, 0.004))
+        ...     read(Path(folder, "a.tif")).array.shape
+        (2, 5, 8, 9)
+    """
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        raise ValueError(f"an image is [C, (Z,) Y, X], not {array.shape}")
+    if spacing is not None and len(spacing) != array.ndim - 1:
+        raise ValueError(f"spacing {spacing} for {array.ndim - 1} axes")
+    path = Path(path)
+    if path.suffix.lower() in _TIFF:
+        _write_tiff(path, _storable(path, array), spacing)
+    elif path.suffix.lower() in _PNG:
+        _write_png(path, array, spacing)
+    else:
+        raise FileError("files.no_writer", path, suffix=path.suffix)
+
+
+def write_labels(path: Path, labels: np.ndarray, *, spacing: Spacing | None) -> None:
+    """Write label values [(Z,) Y, X] in the smallest integer type that holds them.
+
+    Args:
+        spacing: µm, (Z,) Y, X.
+
+    Raises:
+        FileError: If the format cannot hold the values (a PNG: 0 to 65535 in one plane), or the system cannot write.
+        ValueError: If the labels are no integers or have another number of axes.
+
+    Example:
+        >>> import tempfile
+        >>> from lamelle.io.readers import read_labels
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_labels(Path(folder, "a.png"), np.array([[0, 300]]), spacing=None)
+        ...     read_labels(Path(folder, "a.png")).array.dtype.name
+        'uint16'
+    """
+    if labels.dtype.kind not in "biu" or labels.ndim not in (2, 3):
+        raise ValueError(f"labels are integers [(Z,) Y, X], not {labels.dtype} {labels.shape}")
+    write_image(path, _smallest(path, labels)[None], spacing=spacing)
+
+
+def write_rgb(path: Path, array: np.ndarray) -> None:
+    """Write colours uint8 [3, Y, X] as PNG or TIFF, for looking at.
+
+    Raises:
+        FileError: If the suffix is of another format, or the system cannot write.
+        ValueError: If the array is not uint8 [3, Y, X].
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_rgb(Path(folder, "a.png"), np.zeros((3, 8, 9), np.uint8))
+    """
+    if array.dtype != np.uint8 or array.ndim != 3 or len(array) != 3:
+        raise ValueError(f"colours are uint8 [3, Y, X], not {array.dtype} {array.shape}")
+    path = Path(path)
+    if path.suffix.lower() in _TIFF:
+        from tifffile import imwrite
+
+        with writing(path) as temporary:
+            imwrite(temporary, np.moveaxis(array, 0, -1), photometric="rgb", compression="zlib", metadata=None)
+    else:
+        write_image(path, array, spacing=None)
+
+
+def _smallest(path: Path, values: np.ndarray) -> np.ndarray:
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    for dtype in _INTEGERS:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return values.astype(dtype, copy=False)
+    raise FileError("files.cannot_store", path, what=f"{low} … {high}", rule="TIFF: -2147483648 … 4294967295")
+
+
+def _storable(path: Path, array: np.ndarray) -> np.ndarray:
+    """The array in a type that TIFF readers know, each value kept."""
+    if array.dtype.type in (*_IMAGEJ_TYPES, *_OME_TYPES):
+        return array
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    if array.dtype.kind in "biu":
+        return _smallest(path, array)
+    raise FileError("files.cannot_store", path, what=str(array.dtype), rule="TIFF: int8 … uint32, float32, float64")
+
+
+def _write_tiff(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
+    from tifffile import imwrite
+
+    big = array.nbytes > _BIG
+    volume = array.ndim == 4
+    options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "bigtiff": big}
+    if array.dtype.type in _IMAGEJ_TYPES and not big:
+        axes = "ZCYX" if volume else "CYX"
+        array = array.swapaxes(0, 1) if volume else array
+        options |= {"imagej": True, "metadata": {"axes": axes} | _imagej_spacing(spacing)}
+        if spacing:
+            options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
+    else:
+        names = "ZYX"[-len(spacing) :] if spacing else ""
+        sizes_um = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
+        units = {f"PhysicalSize{a}Unit": "µm" for a in names}
+        options |= {"ome": True, "metadata": {"axes": "CZYX" if volume else "CYX"} | sizes_um | units}
+    with writing(path) as temporary:
+        imwrite(temporary, array, **options)
+
+
+def _imagej_spacing(spacing: Spacing | None) -> dict[str, Any]:
+    if spacing is None:
+        return {}
+    return {"unit": "um", "spacing": spacing[0]} if len(spacing) == 3 else {"unit": "um"}
+
+
+def _write_png(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
+    from imagecodecs import png_encode
+
+    array = array.astype(np.uint8) if array.dtype.kind == "b" else array
+    if array.ndim != 3 or len(array) not in (1, 3) or array.dtype not in (np.uint8, np.uint16):
+        rule = "PNG: uint8, uint16; [1, Y, X], [3, Y, X]"
+        raise FileError("files.cannot_store", path, what=f"{array.dtype} [{sizes(array.shape)}]", rule=rule)
+    pixels = array[0] if len(array) == 1 else np.moveaxis(array, 0, -1)
+    data = png_encode(np.ascontiguousarray(pixels))
+    with writing(path) as temporary:
+        temporary.write_bytes(_with_spacing(bytes(data), spacing))
+
+
+def _with_spacing(data: bytes, spacing: Spacing | None) -> bytes:
+    """The PNG with its pixels per metre, if these are whole numbers that the chunk can hold."""
+    if spacing is None:
+        return data
+    per_metre = [round(1e6 / v) for v in (spacing[-1], spacing[-2])]
+    if not all(0 < n < 2**31 for n in per_metre):
+        return data
+    body = b"pHYs" + struct.pack(">IIB", *per_metre, 1)
+    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
+    end = 8 + 25  # signature, IHDR
+    return data[:end] + chunk + data[end:]

@@ -1,0 +1,233 @@
+"""Zarr v2 and v3, OME-Zarr 0.4 and 0.5: the highest resolution of a multiscale image, or one plain array."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle.errors import FileError, printable
+from lamelle.io.axes import Arrangement, arrange, checked_spacing, microns, plain
+from lamelle.io.common import Header, affordable, listed, quiet
+from lamelle.io.pixels import native, real_dtype
+from lamelle.types import Image, Spacing
+
+_SLAB_BYTES = 256 << 20
+_MAX_DEPTH = 3
+_CODECS = frozenset({
+    "blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma", "pcodec", "zfpy", "packbits", "bitround", "quantize",
+    "delta", "fixedscaleoffset", "shuffle", "astype", "bytes", "endian", "transpose", "sharding_indexed",
+    "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3",
+})  # fmt: skip
+"""Codecs that only turn bytes into numbers; any other (pickle) could run code hidden in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Array:
+    """An opened array and how it is to be read."""
+
+    array: Any
+    arrangement: Arrangement
+    spacing: Spacing | None
+    keys: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.array.shape) * self.array.dtype.itemsize
+
+
+def header(path: Path, key: str | None, labels: bool) -> Header:
+    """Header of a Zarr array or group; a group with several arrays lists them and leaves the shape empty."""
+    keys = _keys(path)
+    if key is None and len(keys) > 1 and not _readable(path):
+        return Header("zarr", keys=keys)
+    stored = _opened(path, key)
+    shape = stored.arrangement.shape(stored.array.shape)
+    return Header("zarr", shape, real_dtype(path, stored.array.dtype), stored.spacing, keys=stored.keys)
+
+
+def read(path: Path, key: str | None, labels: bool) -> Image:
+    """Pixels of a Zarr array, decoded into memory."""
+    stored = _opened(path, key)
+    affordable(path, stored.nbytes)
+    array = np.asarray(stored.array[...])
+    return Image(native(path, stored.arrangement.apply(array)), stored.spacing)
+
+
+def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+    """Planes [C, Y, X]; as many at once as one row of chunks holds, if that is little memory."""
+    stored = _opened(path, key)
+    affordable(path, math.prod(stored.array.chunks) * stored.array.dtype.itemsize)
+    depth = stored.arrangement.stack
+    if depth is None:
+        yield read(path, key, False).array
+        return
+    count, step = stored.array.shape[depth], stored.array.chunks[depth]
+    affordable(path, stored.nbytes // count)
+    if stored.nbytes // count * step > _SLAB_BYTES:
+        step = 1
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        where = tuple(slice(start, stop) if a == depth else slice(None) for a in range(stored.array.ndim))
+        slab = native(path, stored.arrangement.apply(np.asarray(stored.array[where])))
+        yield from (slab[:, z] for z in range(slab.shape[1]))
+
+
+def _opened(path: Path, key: str | None) -> _Array:
+    node = path if key is None else _inside(path, key)
+    keys = _keys(path)
+    multiscale = _multiscale(node)
+    if multiscale is None and not _is_array(node):
+        children = [k for k in keys if key is None or k.startswith(f"{key}/")]
+        if len(children) != 1:
+            code = "files.which_array" if children else "files.no_arrays"
+            raise FileError(code, path, keys=listed(children))
+        node = _inside(path, children[0])
+        multiscale = _multiscale(node)
+    if multiscale is None:
+        array = _array(path, node)
+        axes = _named_axes(node, array) or plain(path, array.shape)
+        return _Array(array, arrange(path, axes, array.shape), None, keys)
+    dataset, scale = _finest(path, multiscale)
+    array = _array(path, _inside(node, str(dataset["path"]), root=path))
+    axes, factors = _ome_axes(path, multiscale, array.ndim)
+    arrangement = arrange(path, axes, array.shape)
+    spacing = None
+    if len(scale) == array.ndim:
+        wanted = [a for a in (arrangement.stack, *arrangement.plane) if a is not None]
+        known = [(scale[a], factors[a]) for a in wanted]
+        spacing = checked_spacing(tuple(s * f for s, f in known if f)) if all(f for _, f in known) else None
+    return _Array(array, arrangement, spacing, keys)
+
+
+def _array(path: Path, node: Path) -> Any:
+    quiet("zarr")
+    meta = _json(node / "zarr.json") or _json(node / ".zarray")
+    if meta is None:
+        raise FileError("files.no_such_array", path, key=node.name, keys=listed(_keys(path)))
+    codecs = meta.get("codecs") or [meta.get("compressor"), *(meta.get("filters") or [])]
+    for name in _codec_names(codecs):
+        if name not in _CODECS:
+            raise FileError("files.unsafe_codec", path, codec=printable(name[:40]))
+    import zarr
+
+    array = zarr.open_array(str(node), mode="r", zarr_format=3 if (node / "zarr.json").is_file() else 2)
+    real_dtype(path, np.dtype(array.dtype))
+    return array
+
+
+def _codec_names(codecs: Any) -> Iterator[str]:
+    for codec in codecs:
+        if codec is None:
+            continue
+        name = codec if isinstance(codec, str) else str(codec.get("name", codec.get("id", "?")))
+        yield name.removeprefix("numcodecs.")
+        settings = codec.get("configuration", {}) if isinstance(codec, dict) else {}
+        for inner in ("codecs", "index_codecs"):
+            yield from _codec_names(settings.get(inner, []))
+
+
+def _json(file: Path) -> dict | None:
+    if not file.is_file():
+        return None
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{file.name}: not an object")
+    return found
+
+
+def _attributes(node: Path) -> dict:
+    v3 = _json(node / "zarr.json")
+    found = v3.get("attributes") if v3 is not None else _json(node / ".zattrs")
+    return found if isinstance(found, dict) else {}
+
+
+def _multiscale(node: Path) -> dict | None:
+    attributes = _attributes(node)
+    found = attributes.get("ome", attributes).get("multiscales")
+    return found[0] if found else None
+
+
+def _is_array(node: Path) -> bool:
+    v3 = _json(node / "zarr.json")
+    return v3.get("node_type") == "array" if v3 is not None else (node / ".zarray").is_file()
+
+
+def _readable(node: Path) -> bool:
+    return _is_array(node) or _multiscale(node) is not None
+
+
+def _keys(path: Path) -> tuple[str, ...]:
+    """Arrays and multiscale images below the root, as keys; levels of a pyramid are not listed."""
+    found: list[str] = []
+
+    def visit(folder: Path, prefix: str, level: int) -> None:
+        for child in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+            name = f"{prefix}{child.name}"
+            if _readable(child) and not (_multiscale(folder) and _is_array(child)):
+                found.append(name)
+            elif level < _MAX_DEPTH and not _is_array(child) and any((child / m).is_file() for m in _GROUPS):
+                visit(child, f"{name}/", level + 1)
+
+    if not _is_array(path):
+        visit(path, "", 1)
+    return tuple(found)
+
+
+_GROUPS = ("zarr.json", ".zgroup", ".zattrs")
+
+
+def _inside(path: Path, key: str, *, root: Path | None = None) -> Path:
+    """The node ``key`` below ``path``.
+
+    Raises:
+        FileError: If it is not there, or the key leads out of the folder.
+    """
+    node = path / key
+    base = (root or path).resolve()
+    if ".." in Path(key).parts or not node.resolve().is_relative_to(base) or not node.is_dir():
+        raise FileError("files.no_such_array", root or path, key=key, keys=listed(_keys(root or path)))
+    return node
+
+
+def _named_axes(node: Path, array: Any) -> str | None:
+    """Axes of an array that names its dimensions (v3, or xarray's attribute)."""
+    names = getattr(array.metadata, "dimension_names", None) or _attributes(node).get("_ARRAY_DIMENSIONS")
+    if not names or len(names) != array.ndim:
+        return None
+    letters = "".join({"channel": "C", "time": "T"}.get(str(n).lower(), str(n).upper()) for n in names)
+    return letters if len(letters) == array.ndim and {"X", "Y"} <= set(letters) <= set("XYZCT") else None
+
+
+def _finest(path: Path, multiscale: dict) -> tuple[dict, list[float]]:
+    """The level with the smallest pixels, and its scale per axis."""
+    levels = [(level, _scale(multiscale, level)) for level in multiscale.get("datasets", [])]
+    if not levels:
+        raise FileError("files.no_arrays", path, keys="")
+    return min(levels, key=lambda level: math.prod(level[1]) if level[1] else 1.0)
+
+
+def _scale(multiscale: dict, level: dict) -> list[float]:
+    scale: list[float] = []
+    for source in (level, multiscale):
+        for transform in source.get("coordinateTransformations", []):
+            if transform.get("type") == "scale":
+                values = [float(v) for v in transform["scale"]]
+                scale = [a * b for a, b in zip(scale, values, strict=True)] if scale else values
+    return scale
+
+
+def _ome_axes(path: Path, multiscale: dict, ndim: int) -> tuple[str, list[float | None]]:
+    """Letters of the axes, and µm per unit of each."""
+    stated = multiscale.get("axes") or list("tczyx"[-ndim:])
+    axes = [{"name": a} if isinstance(a, str) else a for a in stated]
+    letters = {"channel": "C", "time": "T"}
+    names = "".join(letters.get(str(a.get("type")), str(a["name"])[:1].upper()) for a in axes)
+    if len(names) != ndim:
+        raise FileError("files.contradiction", path, metadata="OME", claimed=names, found=f"{ndim} axes")
+    return names, [microns(str(a.get("unit", ""))) for a in axes]
