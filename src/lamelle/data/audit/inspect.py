@@ -1,0 +1,246 @@
+"""The audit: every pixel is looked at once, every problem is collected, nothing is repaired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
+from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
+from lamelle.data.audit.results import Audit, Row
+from lamelle.data.audit.shortcuts import shortcut_problems
+from lamelle.data.audit.statistics import Pool, count, summarise
+from lamelle.data.store import Store
+from lamelle.errors import DataError, FileError, LamelleError
+from lamelle.types import Index, Problem, Record, Source
+
+Progress = Callable[[int, int], None]
+"""Called with the number of records looked at and the number of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One record after its pixels were looked at; ``row`` is None if they cannot be read."""
+
+    record: Record
+    problems: tuple[Problem, ...]
+    row: Row | None = None
+    thumbnail: np.ndarray | None = None
+    distributions: tuple[Distribution, ...] = ()
+
+
+def inspect(
+    index: Index,
+    store: Store,
+    *,
+    declared: Mapping[int, int] | None,
+    ignore: Sequence[int],
+    workers: int,
+    progress: Progress | None = None,
+) -> Audit:
+    """Look at every image and label image of a folder; fills the store.
+
+    A file that cannot be read becomes a problem and the next one is looked at. Memory holds slabs of ``workers``
+    images at a time and a thumbnail of each.
+
+    Args:
+        index: What was found in the folder; its problems are kept.
+        store: Where decoded pixels are kept.
+        declared: Label value → class, where the user said so.
+        ignore: Label values that are not scored.
+        workers: Threads that decode.
+        progress: Called after each record.
+    """
+    seen: list[_Seen] = []
+    pool = Pool(len(index.records))
+    with ThreadPoolExecutor(max(1, workers)) as threads:
+        for result in threads.map(lambda record: _look(record, index, store), index.records):
+            if result.row is not None:
+                exact = np.dtype(result.row.dtype).itemsize <= 2 and np.dtype(result.row.dtype).kind in "bui"
+                pool.add(result.distributions, exact=exact)
+            seen.append(replace(result, distributions=()))
+            if progress is not None:
+                progress(len(seen), len(index.records))
+    whole = [s for s in seen if s.row is not None]
+    rows, records = [s.row for s in whole if s.row is not None], [s.record for s in whole]
+    thumbnails = np.array([s.thumbnail for s in whole], np.float32).reshape(-1, THUMBNAIL, THUMBNAIL)
+
+    def load(i: int, side: int) -> np.ndarray:
+        return thumbnail(store.image(records[i].image), side)
+
+    pairs = find_pairs(rows, records, thumbnails, load)
+    statistics = summarise(rows, index.records, pool)
+    problems = [*index.problems, *(p for s in seen for p in s.problems)]
+    problems += _folder_problems(rows)
+    problems += _value_problems(index, statistics.labels, declared, ignore)
+    problems += duplicate_problems(pairs, rows)
+    problems += shortcut_problems(rows, records)
+    placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
+    return Audit(tuple(k.problem for k in placed), tuple(rows), pairs, count(rows, index.records), statistics)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A problem that can be looked up, so that what thirty planes of one file have in common is said once."""
+
+    said: tuple[str, str, str]
+    problem: Problem
+
+    @staticmethod
+    def of(problem: Problem) -> _Key:
+        return _Key((problem.code, problem.where, repr(sorted(problem.values.items()))), problem)
+
+    def __hash__(self) -> int:
+        return hash(self.said)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and self.said == other.said
+
+
+def _relative(problem: Problem, root: Path) -> Problem:
+    """The place below the user's folder."""
+    folder = root if root.is_dir() else root.parent
+    try:
+        return replace(problem, where=Path(problem.where).relative_to(folder).as_posix()) if problem.where else problem
+    except ValueError:  # already relative, or elsewhere
+        return problem
+
+
+def _look(record: Record, index: Index, store: Store) -> _Seen:
+    """Measure one record; all that is wrong with its files is collected."""
+    problems: list[Problem] = []
+    seen = _Seen(record, ())
+    try:
+        image = store.image(record.image)
+        problems += store.problems(record.image)
+        seen = _measured(record, image, store, problems)
+    except (FileError, DataError) as error:
+        problems += _told(error, record.image)
+    sources = tuple(t for t in record.target if isinstance(t, Source))
+    if sources:
+        try:
+            labels = store.labels(sources, objects=index.instances)
+            problems += store.label_problems(sources, objects=index.instances)
+            row, said = _labelled(record, seen.row, labels, instances=index.instances)
+            seen, problems = replace(seen, row=row), [*problems, *said]
+        except (FileError, DataError) as error:
+            problems += _told(error, sources[0])
+    return replace(seen, problems=tuple(problems))
+
+
+def _told(error: LamelleError, source: Source) -> list[Problem]:
+    if isinstance(error, FileError):
+        return [error.problem]
+    found = error.problems if isinstance(error, DataError) else ()
+    return [replace(p, where=p.where or str(source)) for p in found]
+
+
+def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Problem]) -> _Seen:
+    found = measure(image)
+    place = str(record.image)
+    if found.minimum == found.maximum:
+        problems.append(Problem("audit.constant", place, "warning", {"value": f"{found.minimum:g}"}))
+    quantiles = [d.quantiles(0.01, 0.99) for d in found.distributions]
+    targets = [t for t in record.target if isinstance(t, str)]
+    row = Row(
+        record.id,
+        store.entry(record.image).format,
+        image.shape,
+        image.dtype.name,
+        store.bits(record.image),
+        store.spacing(record.image),
+        found.coloured,
+        found.minimum,
+        found.maximum,
+        tuple(found.mean.tolist()),
+        tuple(found.std.tolist()),
+        tuple(q[0] for q in quantiles),
+        tuple(q[1] for q in quantiles),
+        found.pixels,
+        label_pixels="|".join(sorted(targets)) if targets else None,
+    )
+    return _Seen(record, (), row, found.thumbnail, found.distributions)
+
+
+def _labelled(
+    record: Record, row: Row | None, labels: np.ndarray, *, instances: bool
+) -> tuple[Row | None, list[Problem]]:
+    """The row with what its label image holds, and what is wrong with it."""
+    place = str(record.target[0])
+    problems = []
+    counts, content = count_labels(labels)
+    objects = None
+    if instances:
+        inside = sum(n for value, n in counts.items() if value)
+        objects = sum(1 for value in counts if value)
+        counts = {value: n for value, n in ((0, counts.get(0, 0)), (1, inside)) if n}
+    if set(counts) == {0}:
+        problems.append(Problem("audit.empty_mask", place, "warning"))
+    if row is None:
+        return None, problems
+    if labels.shape != row.size:
+        sizes = {"mask": _size(labels.shape), "image": _size(row.size), "of": record.id}
+        problems.append(Problem("audit.size_mismatch", place, "error", sizes))
+    return replace(row, labels=counts, objects=objects, label_pixels=content), problems
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " × ".join(str(n) for n in shape)
+
+
+def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
+    """What only shows when all images are seen together."""
+    problems = []
+    for code, values in (
+        ("audit.mixed_channels", Counter(str(r.channels) for r in rows)),
+        ("audit.mixed_dtypes", Counter(r.dtype for r in rows)),
+    ):
+        if len(values) > 1:
+            said = {"found": ", ".join(f"{value} ({n})" for value, n in values.most_common())}
+            problems.append(Problem(code, "", "warning", said))
+    problems += _spacing_problems(rows)
+    dark = [r for r in rows if r.dtype in ("uint16", "int16") and r.minimum >= 0 and r.maximum < 256]
+    if dark and len(dark) == sum(r.dtype in ("uint16", "int16") for r in rows):
+        found = {"count": len(dark), "maximum": int(max(r.maximum for r in dark)), "dtype": dark[0].dtype}
+        problems.append(Problem("audit.few_bits", "", "note", found))
+    return problems
+
+
+def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
+    known = Counter(r.spacing for r in rows if r.spacing is not None)
+    missing = [r.id for r in rows if r.spacing is None]
+    problems = []
+    if missing and (known or any(len(r.size) == 3 for r in rows)):
+        found = {"count": len(missing), "all": len(rows), "example": missing[0]}
+        problems.append(Problem("audit.spacing_missing", "", "warning", found))
+    elif missing:
+        problems.append(Problem("audit.spacing_unknown", "", "note"))
+    finest = {tuple(float(f"{s:.3g}") for s in spacing): n for spacing, n in known.most_common()}
+    if len(finest) > 1:
+        listed = ", ".join(f"{' × '.join(f'{s:g}' for s in spacing)} ({n})" for spacing, n in finest.items())
+        problems.append(Problem("audit.spacing_differs", "", "warning", {"found": listed}))
+    return problems
+
+
+def _value_problems(
+    index: Index, counts: Mapping[int, int], declared: Mapping[int, int] | None, ignore: Sequence[int]
+) -> list[Problem]:
+    """What the label values of all label images together say."""
+    from lamelle.data.targets import infer_values
+
+    if not counts:
+        return []
+    try:
+        rule = infer_values(
+            counts, declared=declared, names=index.classes, ignore=tuple(ignore), instances=index.instances
+        )
+    except DataError as error:
+        return list(error.problems)
+    except LamelleError as error:
+        return [Problem(error.code, "", "error", error.values)]
+    return list(rule.problems)

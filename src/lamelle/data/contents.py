@@ -1,0 +1,87 @@
+"""The hash of a file's content, remembered so that a second run need not read the file again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+_SETTLED = 2.0
+"""Seconds after which a changed file surely has another modification time, on any file system."""
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 of a few values in their written form, as hexadecimal.
+
+    Example:
+        >>> digest("image", 1) == digest("image", 1) != digest("image1")
+        True
+    """
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
+
+
+class Contents:
+    """Content hashes of files, memoised by path, size, modification time and inode.
+
+    The memory is a text file to which every process appends lines; a torn or lost line costs one more reading of one
+    file, nothing else.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, tuple[int, int, int, str]] | None = None
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of the content of a file, or of every file below a folder (Zarr).
+
+        Raises:
+            OSError: If the file cannot be read.
+        """
+        if path.is_dir():
+            files = sorted(p for p in path.rglob("*") if p.is_file())
+            return digest(*((p.relative_to(path).as_posix(), self._file(p)) for p in files))
+        return self._file(path)
+
+    def _file(self, path: Path) -> str:
+        name = os.path.abspath(path)
+        status = os.stat(name)
+        signature = (status.st_size, status.st_mtime_ns, status.st_ino)
+        known = self._load()
+        if (found := known.get(name)) and found[:3] == signature:
+            return found[3]
+        with open(name, "rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time() - status.st_mtime > _SETTLED:
+            known[name] = (*signature, content)
+            self._append(json.dumps([*signature, content, name]) + "\n")
+        return content
+
+    def _append(self, line: str) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        descriptor = os.open(self._memory, flags, 0o600)
+        try:
+            os.write(descriptor, line.encode())  # one write of one line: lines of several processes do not mix
+        finally:
+            os.close(descriptor)
+
+    def _load(self) -> dict[str, tuple[int, int, int, str]]:
+        if self._known is None:
+            known: dict[str, tuple[int, int, int, str]] = {}
+            lines = self._memory.read_bytes().splitlines() if self._memory.exists() else []
+            for line in lines:
+                try:
+                    size, modified, inode, content, name = json.loads(line)
+                    known[name] = (size, modified, inode, content)
+                except (ValueError, TypeError):  # a torn line
+                    continue
+            if len(lines) > 2 * len(known) + 1000:
+                self._compact(known)
+            self._known = known
+        return self._known
+
+    def _compact(self, known: dict[str, tuple[int, int, int, str]]) -> None:
+        temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.tmp")
+        temporary.write_text("".join(json.dumps([*v, k]) + "\n" for k, v in known.items()))
+        os.replace(temporary, self._memory)

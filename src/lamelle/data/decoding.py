@@ -1,0 +1,165 @@
+"""From the user's files to arrays for the store: whole, plane by plane, merged from objects, or left where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamelle.data.entries import Entry, Pixels, mapped_entry
+from lamelle.errors import FileError
+from lamelle.types import Problem, Source
+
+if TYPE_CHECKING:
+    from lamelle.io.common import Header
+
+STREAMED = 32 << 20
+"""Bytes of pixels above which a stack is decoded plane by plane."""
+
+_SMALL = 64 << 10
+"""Bytes of pixels below which a file is copied even if its pixels lie raw in it."""
+
+
+_MAPPABLE = ("tiff", "npy", "nifti")
+
+
+def plane_of(source: Source, depth: int) -> int:
+    """The index of a source in a stack of ``depth`` planes.
+
+    Raises:
+        FileError: If there is no such plane.
+    """
+    index = source.index or 0
+    if not 0 <= index < depth:
+        raise FileError("audit.no_plane", source.path, index=index, depth=depth)
+    return index
+
+
+def in_place(kind: object, source: Source) -> Entry | None:
+    """The user's own file as an entry, if its pixels lie raw in it.
+
+    Args:
+        kind: ``image`` or ``labels``; anything else never lies in place.
+
+    Raises:
+        FileError: If the file cannot be read.
+    """
+    from lamelle.io import readers
+
+    if kind not in ("image", "labels") or not source.path.is_file() or source.path.stat().st_size < _SMALL:
+        return None
+    header = readers.header(source.path, key=source.key)
+    if header.format not in _MAPPABLE or not _SMALL <= header.nbytes <= source.path.stat().st_size:
+        return None  # never raw, small, or compressed
+    if kind == "image":
+        image = readers.read(source.path, key=source.key)
+        return mapped_entry(image, image.array, header.format)
+    image = readers.read_labels(source.path, key=source.key)
+    return mapped_entry(image, image.array, header.format)
+
+
+def image_pixels(source: Source) -> Pixels:
+    """An image ``[C, (Z,) Y, X]``.
+
+    Raises:
+        FileError: If the file cannot be read.
+    """
+    from lamelle.io import readers
+
+    header = readers.header(source.path, key=source.key)
+    if len(header.shape) == 4 and header.nbytes > STREAMED:
+        return _streamed(source, header, labels=False)
+    image = readers.read(source.path, key=source.key)
+    return Pixels.whole(
+        image.array, spacing=image.spacing, bits=image.bits, format=header.format, problems=image.problems
+    )
+
+
+def label_pixels(source: Source) -> Pixels:
+    """Label values ``[(Z,) Y, X]``.
+
+    Raises:
+        FileError: If the file cannot be read or cannot hold labels.
+    """
+    from lamelle.io import readers
+
+    if source.path.is_dir() or source.path.stat().st_size > STREAMED // 512:
+        header = readers.header(source.path, key=source.key)
+        stack = len(header.shape) == 4 and header.shape[0] == 1 and header.nbytes > STREAMED
+        if stack and header.dtype is not None and header.dtype.kind in "ui":
+            return _streamed(source, header, labels=True)
+    image = readers.read_labels(source.path, key=source.key)
+    return Pixels.whole(image.array, spacing=image.spacing, bits=image.bits, problems=image.problems)
+
+
+def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
+    """Instances uint32 ``[(Z,) Y, X]`` from one mask per object, or their union (0, 1) as uint8.
+
+    A single file with more than two values counts its objects itself.
+
+    Raises:
+        FileError: If a file cannot be read.
+        DataError: If the masks differ in size.
+    """
+    from lamelle.data.targets import merge_objects
+
+    masks = _Masks(sources)
+    problems: list[Problem] = []
+    if len(sources) == 1:
+        instances = masks[0]
+        if len(np.unique(instances)) <= 2:
+            instances = instances > 0
+    else:
+        instances, overlaps = merge_objects(masks)
+        hidden = len(sources) - int(np.count_nonzero(np.bincount(instances.reshape(-1))[1:]))
+        if overlaps:
+            problems.append(Problem("audit.objects_overlap", "", "note", {"pixels": overlaps}))
+        if hidden:
+            problems.append(Problem("audit.objects_empty", "", "warning", {"count": hidden}))
+    array = instances.astype(np.uint32) if objects else (instances > 0).astype(np.uint8)
+    return Pixels.whole(array, problems=tuple(problems))
+
+
+def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
+    """A stack plane by plane, so that memory holds one plane."""
+    from lamelle.io import readers
+
+    planes = readers.planes(source.path, key=source.key)
+    first = next(planes)
+    channels, depth, *size = header.shape
+
+    def pieces() -> Iterator[tuple[int, np.ndarray]]:
+        found = 0
+        for z, plane in enumerate(chain([first], planes)):
+            found = z + 1
+            if found > depth or plane.shape != (channels, *size):
+                break
+            for c, channel in enumerate(plane):
+                yield (c * depth + z) * channel.size, channel
+        if found != depth:
+            raise FileError("audit.planes", source.path, planes=depth, found=found)
+
+    stored = header.shape[1:] if labels else header.shape
+    dtype = first.dtype.newbyteorder("=")
+    return Pixels(stored, dtype, pieces(), header.spacing, header.bits, header.format, header.problems)
+
+
+class _Masks(Sequence[np.ndarray]):
+    """Label files, each decoded when it is asked for, so that memory holds one."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self._sources = sources
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __getitem__(self, number: Any) -> Any:
+        from lamelle.io import readers
+
+        source = self._sources[number]
+        array = readers.read_labels(source.path, key=source.key).array
+        if source.index is not None and array.ndim == 3:
+            return array[plane_of(source, len(array))]
+        return array
