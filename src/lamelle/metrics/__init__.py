@@ -1,0 +1,1 @@
+"""Scores as pure functions of arrays: no state, no torch; an undefined score is NaN, never 0 or 1."""

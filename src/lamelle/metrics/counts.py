@@ -1,0 +1,78 @@
+"""Counts that every later score is a function of: they add up over tiles, images and resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lamelle.types import IGNORE
+
+
+def confusion(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np.ndarray:
+    """Confusion matrix int64 [K, K] of two label arrays of one shape; rows are the truth, columns the prediction.
+
+    What the target marks as ``IGNORE`` is left out, whatever is predicted there.
+
+    Raises:
+        ValueError: If the shapes differ, or a counted label is not one of 0 .. K−1; the message gives it.
+
+    Example:
+        >>> confusion(np.array([0, 1, 1, -1]), np.array([0, 1, 0, 1]), classes=2)
+        array([[1, 0],
+               [1, 1]])
+    """
+    _same_shape(target, prediction)
+    kept = target != IGNORE
+    truth, said = (np.asarray(a, np.int64) for a in (target[kept], prediction[kept]))
+    for name, labels in (("target", truth), ("prediction", said)):
+        if labels.size and (labels.min() < 0 or labels.max() >= classes):
+            wrong = labels[(labels < 0) | (labels >= classes)][0]
+            raise ValueError(f"{name} has label {wrong}, but labels are 0..{classes - 1}")
+    return np.bincount(truth * classes + said, minlength=classes * classes).reshape(classes, classes)
+
+
+def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) -> np.ndarray:
+    """Counts int64 [2, bins] of the probabilities of class 1, where the truth is 0 and where it is 1.
+
+    Bin ``i`` holds the probabilities from ``i / bins`` up to the next; the last one holds 1 too. With a power of two
+    for ``bins`` the edges are exact. Histograms of several images add up, so that a threshold can be searched over
+    pixels that never are in memory together (:mod:`lamelle.metrics.thresholds`).
+
+    Args:
+        target: 0, 1 or ``IGNORE``, any shape.
+        probability: Of class 1, in [0, 1], the same shape.
+
+    Raises:
+        ValueError: If the shapes differ, a label is none of 0, 1, ``IGNORE``, or a probability is not in [0, 1].
+
+    Example:
+        >>> binary_histogram(np.array([0, 1, 1, -1]), np.array([0.1, 0.6, 1.0, 0.2]), bins=4)
+        array([[1, 0, 0, 0],
+               [0, 0, 1, 1]])
+    """
+    _same_shape(target, probability)
+    kept = target != IGNORE
+    truth, chance = np.asarray(target[kept], np.int64), probability[kept]
+    if truth.size and (truth.min() < 0 or truth.max() > 1):
+        raise ValueError(f"target has label {truth[(truth < 0) | (truth > 1)][0]}, but labels are 0, 1 and {IGNORE}")
+    inside = (chance >= 0) & (chance <= 1)
+    if not inside.all():
+        raise ValueError(f"probability {chance[~inside][0]} is not in [0, 1]")
+    chance = chance.astype(np.result_type(chance, np.float32), copy=False)
+    place = np.minimum((chance * bins).astype(np.int64), bins - 1)
+    return np.bincount(truth * bins + place, minlength=2 * bins).reshape(2, bins)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Quotient of two arrays that broadcast; NaN where the denominator is 0.
+
+    Example:
+        >>> ratio(np.array([1.0, 0.0]), np.array([4.0, 0.0]))
+        array([0.25,  nan])
+    """
+    undefined = denominator == 0
+    return np.where(undefined, np.nan, numerator / np.where(undefined, 1.0, denominator))
+
+
+def _same_shape(target: np.ndarray, other: np.ndarray) -> None:
+    if target.shape != other.shape:
+        raise ValueError(f"the shapes differ: target {target.shape}, prediction {other.shape}")

@@ -1,0 +1,230 @@
+"""Scores of probabilities and of the order they give: areas under curves, Brier score, calibration error.
+
+One class: target [N] of 0 and 1, score [N]. Several classes: target int [N] or multi-hot [N, K], probabilities [N,
+K]. Items may carry weights [..., N], such as the counts of a bootstrap; the result then has their leading axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamelle.metrics.counts import ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A curve to be drawn: x, y and the threshold at each point, float64 [P]."""
+
+    x: np.ndarray
+    y: np.ndarray
+    thresholds: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What a reliability plot shows, float64 [bins]; NaN where a bin is empty."""
+
+    confidence: np.ndarray
+    """Mean probability of the items in the bin."""
+    accuracy: np.ndarray
+    """Share of them that came true."""
+    count: np.ndarray
+
+
+def _steps(
+    target: np.ndarray, score: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Negatives and positives at or above each distinct score, descending [..., S]; and the distinct scores [S]."""
+    target, score = np.asarray(target), np.asarray(score)
+    if target.shape != score.shape or target.ndim != 1:
+        raise ValueError(f"target and score are [N], not {target.shape} and {score.shape}")
+    if not np.isin(target, (0, 1)).all():
+        raise ValueError("target has a label other than 0 and 1")
+    if np.isnan(score).any():
+        raise ValueError("a score is NaN")
+    order = np.argsort(-score, kind="stable")
+    ordered = score[order]
+    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1) if len(ordered) else np.empty(0, np.int64)
+    weight = np.ones(len(score)) if weights is None else np.asarray(weights, np.float64)
+    weight, truth = weight[..., order], target[order].astype(bool)
+    positives = np.cumsum(np.where(truth, weight, 0.0), axis=-1)[..., last]
+    negatives = np.cumsum(np.where(truth, 0.0, weight), axis=-1)[..., last]
+    return negatives, positives, ordered[last].astype(np.float64)
+
+
+def _from_zero(sums: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((*sums.shape[:-1], 1)), sums], axis=-1)
+
+
+def roc_auc(target: np.ndarray, score: np.ndarray, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Area under the ROC curve [...] of one class; NaN where one of the two truths is missing.
+
+    Raises:
+        ValueError: If the shapes differ, or the target holds something else than 0 and 1.
+
+    Example:
+        >>> float(roc_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])))
+        0.75
+
+    Reference: Fawcett (2006), doi:10.1016/j.patrec.2005.10.010
+    """
+    negatives, positives, _ = _steps(target, score, weights)
+    negatives, positives = _from_zero(negatives), _from_zero(positives)
+    area = (np.diff(negatives) * (positives[..., 1:] + positives[..., :-1]) / 2).sum(-1)
+    return ratio(area, negatives[..., -1] * positives[..., -1])
+
+
+def pr_auc(target: np.ndarray, score: np.ndarray, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Average precision [...] of one class: precision at each step of recall; NaN without a positive.
+
+    A random order gives the share of positives, which belongs beside it. Errors as in :func:`roc_auc`.
+
+    Example:
+        >>> round(float(pr_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8]))), 4)
+        0.8333
+
+    Reference: Davis and Goadrich (2006), doi:10.1145/1143844.1143874
+    """
+    negatives, positives, _ = _steps(target, score, weights)
+    gained = np.diff(_from_zero(positives))
+    precision = np.nan_to_num(ratio(positives, positives + negatives))
+    total = positives[..., -1] if positives.shape[-1] else np.zeros(positives.shape[:-1])
+    return ratio((gained * precision).sum(-1), total)
+
+
+def one_hot(target: np.ndarray, *, classes: int) -> np.ndarray:
+    """Multi-hot int64 [N, K] of a target of classes [N], or of one that is multi-hot already.
+
+    Example:
+        >>> one_hot(np.array([1, 0]), classes=2)
+        array([[0, 1],
+               [1, 0]])
+    """
+    target = np.asarray(target)
+    if target.ndim == 2:
+        return target.astype(np.int64)
+    return (target[:, None] == np.arange(classes)).astype(np.int64)
+
+
+def roc_auc_each(target: np.ndarray, probabilities: np.ndarray, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Area under the ROC curve of each class against the others [..., K].
+
+    Example:
+        >>> roc_auc_each(np.array([0, 1, 1]), np.array([[0.8, 0.2, 0], [0.3, 0.7, 0], [0.4, 0.6, 0]]))
+        array([ 1.,  1., nan])
+    """
+    hot = one_hot(target, classes=probabilities.shape[1])
+    return np.stack([roc_auc(t, p, weights=weights) for t, p in zip(hot.T, probabilities.T, strict=True)], axis=-1)
+
+
+def pr_auc_each(target: np.ndarray, probabilities: np.ndarray, *, weights: np.ndarray | None = None) -> np.ndarray:
+    """Average precision of each class against the others [..., K].
+
+    Example:
+        >>> pr_auc_each(np.array([0, 1, 1]), np.array([[0.8, 0.2, 0], [0.3, 0.7, 0], [0.4, 0.6, 0]]))
+        array([ 1.,  1., nan])
+    """
+    hot = one_hot(target, classes=probabilities.shape[1])
+    return np.stack([pr_auc(t, p, weights=weights) for t, p in zip(hot.T, probabilities.T, strict=True)], axis=-1)
+
+
+def macro(each: np.ndarray) -> np.ndarray:
+    """Mean over the classes that have a value, [..., K] → [...]; NaN where none has.
+
+    Example:
+        >>> float(macro(np.array([0.5, 1.0, np.nan])))
+        0.75
+    """
+    defined = ~np.isnan(each)
+    return ratio(np.where(defined, each, 0.0).sum(-1), defined.sum(-1))
+
+
+def roc_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
+    """ROC curve, x = 1 − specificity, y = recall, thinned to at most ``points``; empty if a truth is missing.
+
+    Example:
+        >>> roc_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
+        array([0., 1., 1.])
+    """
+    negatives, positives, thresholds = _steps(target, score, None)
+    if not thresholds.size or negatives[-1] == 0 or positives[-1] == 0:
+        return Points(np.empty(0), np.empty(0), np.empty(0))
+    x, y = _from_zero(negatives) / negatives[-1], _from_zero(positives) / positives[-1]
+    return _thinned(x, y, np.append(np.inf, thresholds), points)
+
+
+def pr_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
+    """Precision-recall curve, x = recall, y = precision, thinned to at most ``points``; empty without a positive.
+
+    Example:
+        >>> pr_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
+        array([1. , 0.5])
+    """
+    negatives, positives, thresholds = _steps(target, score, None)
+    if not thresholds.size or positives[-1] == 0:
+        return Points(np.empty(0), np.empty(0), np.empty(0))
+    return _thinned(positives / positives[-1], positives / (positives + negatives), thresholds, points)
+
+
+def _thinned(x: np.ndarray, y: np.ndarray, thresholds: np.ndarray, points: int) -> Points:
+    """At most ``points`` of a curve, evenly spread over its length, the ends among them."""
+    if len(x) > points:
+        length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+        keep = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)))
+        keep[-1] = len(x) - 1
+        x, y, thresholds = x[keep], y[keep], thresholds[keep]
+    return Points(x, y, thresholds)
+
+
+def brier(target: np.ndarray, probabilities: np.ndarray) -> float:
+    """Brier score, 0 = perfect: mean squared error of the probability; over classes the squares are summed.
+
+    [N] and [N] give a value in [0, 1]; classes [N] and [N, K] give one in [0, 2]; NaN without an item.
+
+    Example:
+        >>> round(brier(np.array([0, 1]), np.array([0.1, 0.8])), 4)
+        0.025
+
+    Reference: Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    """
+    if not len(target):
+        return float("nan")
+    truth = target if probabilities.ndim == 1 else one_hot(target, classes=probabilities.shape[1])
+    squares = (np.asarray(probabilities, np.float64) - truth) ** 2
+    return float((squares if squares.ndim == 1 else squares.sum(-1)).mean())
+
+
+def reliability(target: np.ndarray, probabilities: np.ndarray, *, bins: int) -> Reliability:
+    """How often probabilities come true, in bins of equal width.
+
+    For [N] and [N]: the probability of class 1, and how often it is 1. For classes [N] and [N, K]: that of the chosen
+    class, and how often it is right.
+
+    Example:
+        >>> reliability(np.array([0, 1, 1]), np.array([0.1, 0.8, 0.6]), bins=2).accuracy
+        array([0., 1.])
+    """
+    target, chance = np.asarray(target), np.asarray(probabilities, np.float64)
+    if chance.ndim == 2:
+        chosen = chance.argmax(-1)
+        target, chance = (target == chosen).astype(np.int64), chance.max(-1) if len(chance) else np.empty(0)
+    place = np.clip(np.ceil(chance * bins).astype(np.int64) - 1, 0, bins - 1)
+    count, hits, sums = (np.bincount(place, weights=w, minlength=bins) for w in (None, target, chance))
+    return Reliability(ratio(sums, count), ratio(hits, count), count.astype(np.float64))
+
+
+def ece(target: np.ndarray, probabilities: np.ndarray, *, bins: int) -> float:
+    """Expected calibration error: mean distance of probability and frequency over the bins of :func:`reliability`.
+
+    Example:
+        >>> round(ece(np.array([0, 1, 1]), np.array([0.1, 0.8, 0.6]), bins=2), 4)
+        0.2333
+
+    Reference: Guo et al. (2017), arXiv:1706.04599
+    """
+    found = reliability(target, probabilities, bins=bins)
+    if not found.count.sum():
+        return float("nan")
+    return float((np.nan_to_num(np.abs(found.confidence - found.accuracy)) * found.count).sum() / found.count.sum())

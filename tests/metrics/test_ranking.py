@@ -1,0 +1,133 @@
+"""Areas, Brier score and calibration error against scikit-learn and torchmetrics."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from lamelle.metrics import ranking
+
+
+def binary(n: int = 400, ties: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    target = (random.random(n) < 0.3).astype(int)
+    score = random.random(n) * 0.7 + 0.3 * target
+    return target, score.round(1) if ties else score
+
+
+def several(n: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(1)
+    target = random.choice(4, n, p=[0.4, 0.3, 0.2, 0.1])
+    logits = random.normal(size=(n, 4)) + 1.5 * np.eye(4)[target]
+    return target, np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_areas_are_those_of_scikit_learn(ties: bool) -> None:
+    target, score = binary(ties=ties)
+    assert ranking.roc_auc(target, score) == pytest.approx(oracle.roc_auc_score(target, score), abs=1e-12)
+    assert ranking.pr_auc(target, score) == pytest.approx(oracle.average_precision_score(target, score), abs=1e-12)
+
+
+def test_areas_of_each_class_are_those_of_scikit_learn() -> None:
+    target, chance = several()
+    found = ranking.macro(ranking.roc_auc_each(target, chance))
+    assert found == pytest.approx(oracle.roc_auc_score(target, chance, multi_class="ovr", average="macro"))
+    expected = oracle.average_precision_score(np.eye(4, dtype=int)[target], chance, average=None)
+    np.testing.assert_allclose(ranking.pr_auc_each(target, chance), expected)
+
+
+def test_multi_hot_targets_are_taken_as_they_are() -> None:
+    random = np.random.default_rng(2)
+    hot, chance = random.integers(0, 2, (100, 3)), random.random((100, 3))
+    np.testing.assert_allclose(ranking.roc_auc_each(hot, chance), oracle.roc_auc_score(hot, chance, average=None))
+
+
+@given(st.lists(st.integers(0, 3), min_size=30, max_size=30), st.integers(0, 99))
+def test_weights_are_repetitions(times: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    target, score = random.integers(0, 2, 30), random.integers(0, 8, 30) / 8
+    weights = np.array([times, np.ones(30, int)])
+    for area in (ranking.roc_auc, ranking.pr_auc):
+        found = area(target, score, weights=weights)
+        repeated = area(np.repeat(target, times), np.repeat(score, times))
+        np.testing.assert_allclose(found, [repeated, area(target, score)])
+
+
+def test_one_truth_alone_is_undefined() -> None:
+    score = np.array([0.2, 0.8])
+    assert np.isnan(ranking.roc_auc(np.array([1, 1]), score))
+    assert np.isnan(ranking.roc_auc(np.array([0, 0]), score))
+    assert np.isnan(ranking.pr_auc(np.array([0, 0]), score))
+    assert np.isnan(ranking.roc_auc(np.array([], int), np.array([])))
+    assert np.isnan(ranking.pr_auc(np.array([], int), np.array([])))
+    assert np.isnan(ranking.macro(np.array([np.nan])))
+
+
+def test_what_is_no_binary_target_is_refused() -> None:
+    with pytest.raises(ValueError, match="other than 0 and 1"):
+        ranking.roc_auc(np.array([0, 2]), np.array([0.1, 0.2]))
+    with pytest.raises(ValueError, match="NaN"):
+        ranking.roc_auc(np.array([0, 1]), np.array([0.1, np.nan]))
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        ranking.roc_auc(np.array([0, 1]), np.array([0.1, 0.2, 0.3]))
+
+
+def test_curves_are_thin_and_keep_their_area() -> None:
+    target, score = binary(20000, ties=False)
+    roc = ranking.roc_points(target, score, points=200)
+    assert len(roc.x) <= 200
+    assert (roc.x[0], roc.y[0], roc.x[-1], roc.y[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(roc.y, roc.x) == pytest.approx(oracle.roc_auc_score(target, score), abs=2e-3)
+    said = score >= roc.thresholds[100]
+    assert roc.y[100] == pytest.approx(oracle.recall_score(target, said))
+    pr = ranking.pr_points(target, score, points=200)
+    assert len(pr.x) <= 200
+    assert pr.x[-1] == 1
+    assert np.trapezoid(pr.y, pr.x) == pytest.approx(oracle.average_precision_score(target, score), abs=1e-2)
+
+
+def test_short_curves_are_whole() -> None:
+    target, score = binary(50, ties=False)
+    x, y, thresholds = oracle.roc_curve(target, score, drop_intermediate=False)
+    found = ranking.roc_points(target, score, points=200)
+    np.testing.assert_allclose([found.x, found.y, found.thresholds], [x, y, thresholds])
+    assert not ranking.roc_points(np.ones(3, int), np.ones(3), points=9).x.size
+    assert not ranking.pr_points(np.zeros(3, int), np.ones(3), points=9).x.size
+
+
+def test_brier_is_that_of_scikit_learn() -> None:
+    target, score = binary()
+    assert ranking.brier(target, score) == pytest.approx(oracle.brier_score_loss(target, score))
+    classes, chance = several()
+    expected = ((chance - np.eye(4)[classes]) ** 2).sum(1).mean()
+    assert ranking.brier(classes, chance) == pytest.approx(expected)
+    assert math.isnan(ranking.brier(np.array([], int), np.array([])))
+
+
+def test_ece_is_that_of_torchmetrics() -> None:
+    import torch
+    from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+
+    classes, chance = several()
+    expected = multiclass_calibration_error(torch.tensor(chance), torch.tensor(classes), num_classes=4, n_bins=15)
+    assert ranking.ece(classes, chance, bins=15) == pytest.approx(expected.item(), abs=1e-6)
+    target, score = binary(ties=False)
+    expected = binary_calibration_error(torch.tensor(score), torch.tensor(target), n_bins=10)
+    assert ranking.ece(target, score, bins=10) == pytest.approx(expected.item(), abs=1e-6)
+    assert math.isnan(ranking.ece(np.array([], int), np.zeros((0, 3)), bins=10))
+
+
+def test_reliability_counts_every_item_once() -> None:
+    target, score = binary(ties=False)
+    found = ranking.reliability(target, score, bins=10)
+    assert found.count.sum() == len(target)
+    assert np.nansum(found.accuracy * found.count) == target.sum()
+    empty = ranking.reliability(np.array([1]), np.array([0.95]), bins=10)
+    assert np.isnan(empty.accuracy[:9]).all()
+    assert empty.accuracy[9] == 1
