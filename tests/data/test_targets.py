@@ -96,6 +96,11 @@ def test_values_without_class_are_named_on_applying() -> None:
         assert f"label values {unknown}, but" in str(caught.value)
 
 
+def test_a_huge_unsigned_value_does_not_turn_into_a_negative_one() -> None:
+    with pytest.raises(DataError, match=str(2**64 - 1)):
+        apply_values(np.array([[0, 2**64 - 1]], np.uint64), ValueMap(("a",), {0: 0}, ignore=(-1,)))
+
+
 def test_fractions_are_no_labels_but_whole_floats_and_bits_are() -> None:
     rule = ValueMap(("a", "b"), {0: 0, 1: 1})
     assert apply_values(np.array([[0.0, 1.0]], np.float32), rule).tolist() == [[0, 1]]

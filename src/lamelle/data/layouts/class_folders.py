@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamelle.data.layouts.common import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
+    NNUNET_FOLDERS,
     LayoutOptions,
     Match,
     bases,
@@ -30,7 +31,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if any(named(listing, f, MASK_FOLDERS) for f in folders):
         return lacks(0.3, "no_masks")
     if not filled:
-        return lacks(0.2 if listing.subfolders("") else 0.1, "class_folders")
+        return lacks(0.2 if listing.folders else 0.1, "class_folders")
     if len(filled) * 2 < len(folders):
         return lacks(0.4, "filled_classes", filled=len(filled), folders=len(folders))
     if len(filled) > 2 and all(len(images_of(listing, f)) == 1 for f in filled):
@@ -59,7 +60,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 
 def class_folders(listing: Listing, base: str) -> list[str]:
     """Folders below ``base`` that may be classes: all but those called images, masks and the like."""
-    return [f for f in listing.subfolders(base) if last(f).lower() not in (*IMAGE_FOLDERS, *MASK_FOLDERS)]
+    others = (*IMAGE_FOLDERS, *MASK_FOLDERS, *NNUNET_FOLDERS)
+    return [f for f in listing.subfolders(base) if last(f).lower() not in others]
 
 
 def images_of(listing: Listing, folder: str) -> list[Entry]:

@@ -36,6 +36,7 @@ MASK_FOLDERS = (
     "segmentations",
     "segmentation",
 )
+NNUNET_FOLDERS = ("imagestr", "labelstr", "imagests", "labelsts")
 _MASK_ENDING = re.compile(
     r"[-_. ](masks?|labels?|seg|segmentations?|gt|groundtruth|ground_truth|annotations?|truth)$", re.IGNORECASE
 )
@@ -69,8 +70,11 @@ class Match:
 class Layout(Protocol):
     """A module of this package that can read one way of laying out a folder."""
 
-    NAME: str
-    TASKS: tuple[str, ...]
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def TASKS(self) -> tuple[str, ...]: ...
 
     def match(self, listing: Listing, options: LayoutOptions) -> Match: ...
 
@@ -92,8 +96,11 @@ def bases(listing: Listing) -> list[tuple[str | None, str]]:
 
     One split folder alone gives no split: there is nothing to keep apart from it.
     """
-    found = [(SPLIT_NAMES[last(f).lower()], f) for f in listing.subfolders("") if last(f).lower() in SPLIT_NAMES]
-    found = [(split, folder) for split, folder in found if listing.images_below(folder)]
+    found: list[tuple[str | None, str]] = [
+        (SPLIT_NAMES[last(f).lower()], f)
+        for f in listing.subfolders("")
+        if last(f).lower() in SPLIT_NAMES and listing.images_below(f)
+    ]
     if not found:
         return [(None, "")]
     return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 from lamelle.data.layouts.common import (
     SPLIT_NAMES,
@@ -102,30 +101,38 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
     A table that names none of the images is left alone, and said.
     """
     problems: list[Problem] = []
-    joined = {r.image.path: r for r in records}
+    joined = list(records)
+    paths = {r.image.path for r in records}
     try:
         tables = _tables(listing, options)
     except FileError as error:
         return tuple(records), [error.problem]
     for found in tables:
-        if found.columns.image is None or not any(listing.path(e) in joined for e in found.files.entries.values()):
+        if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
             problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
             continue
         rows, wrong = _records(listing, found, labelled=False)
         problems += wrong
         by_path = {r.image.path: r for r in rows}
-        for path, record in joined.items():
-            if row := by_path.pop(path, None):
-                joined[path] = replace(
-                    record,
-                    group=row.group or record.group,
-                    split=row.split or record.split,
-                    position=record.position if row.position is None else row.position,
-                    columns=MappingProxyType({**record.columns, **row.columns}),
-                )
-            else:
-                problems.append(Problem("layouts.no_row", record.id, "warning", {"table": found.entry.name}))
-    return tuple(joined[r.image.path] for r in records), problems
+        problems += [
+            Problem("layouts.no_row", r.id, "warning", {"table": found.entry.name})
+            for r in records
+            if r.image.path not in by_path
+        ]
+        joined = [_joined(r, by_path.get(r.image.path)) for r in joined]
+    return tuple(joined), problems
+
+
+def _joined(record: Record, row: Record | None) -> Record:
+    if row is None:
+        return record
+    return replace(
+        record,
+        group=row.group or record.group,
+        split=row.split or record.split,
+        position=record.position if row.position is None else row.position,
+        columns={**record.columns, **row.columns},
+    )
 
 
 def _tables(listing: Listing, options: LayoutOptions) -> list[_Found]:
@@ -204,7 +211,7 @@ def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tup
         split=SPLIT_NAMES.get(split),
         position=int(row.cells[columns.position]) if columns.position else None,
         stratum="|".join(target) or None,
-        columns=MappingProxyType(others),
+        columns=others,
     )
     return record, problems
 
