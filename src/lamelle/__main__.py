@@ -1,0 +1,3 @@
+from lamelle.cli.main import main
+
+main()

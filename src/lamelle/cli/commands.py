@@ -1,0 +1,162 @@
+"""The commands: each asks one verb, and tells what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lamelle import verbs
+from lamelle.errors import RequestError, sentence
+from lamelle.messages import text
+
+_PAIRS = click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
+DEMO_SETTINGS = ("train.budget=90s", "train.patience=0")
+"""What training on a demo asks for, whatever the kind: an end within about two minutes."""
+_EXISTING = click.Path(path_type=Path)
+
+
+def _echo(line: str) -> None:
+    click.echo(line)
+
+
+@click.command(help=text("cli.check"))
+@click.argument("data", type=_EXISTING)
+@_PAIRS
+@click.option("-o", "--report", type=_EXISTING, help=text("cli.check_report"))
+def check(data: Path, pairs: tuple[str, ...], report: Path | None) -> None:
+    from lamelle.report.terminal import print_check
+
+    index, audit = verbs.look_and_check(data, overrides=pairs, report=report)
+    print_check(index, audit)
+    if report is not None:
+        _echo(text("cli.written", path=report))
+    if audit.errors:
+        raise SystemExit(1)
+
+
+@click.command(help=text("cli.train"))
+@click.argument("data", type=_EXISTING, required=False)
+@_PAIRS
+@click.option("-r", "--recipe", help=text("cli.train_recipe"))
+@click.option("--from", "start", type=_EXISTING, help=text("cli.train_from"))
+@click.option("--weights", type=_EXISTING, help=text("cli.train_weights"))
+@click.option("--name", help=text("cli.train_name"))
+@click.option("--runs", type=_EXISTING, default=Path("runs"), show_default=True, help=text("cli.train_runs"))
+@click.option("--resume", type=_EXISTING, help=text("cli.train_resume"))
+@click.option("--allow-leakage", is_flag=True, help=text("cli.train_leakage"))
+def train(
+    data: Path | None,
+    pairs: tuple[str, ...],
+    recipe: str | None,
+    start: Path | None,
+    weights: Path | None,
+    name: str | None,
+    runs: Path,
+    resume: Path | None,
+    allow_leakage: bool,
+) -> None:
+    from lamelle.cli.progress import listener
+
+    if data is not None and "=" in str(data) and not data.exists():
+        data, pairs = None, (str(data), *pairs)
+    if resume is not None and (pairs or recipe or start or weights):
+        raise RequestError("cli.resume_alone")
+    run = verbs.train(
+        data,
+        recipe=recipe,
+        overrides=pairs,
+        weights=weights,
+        start=start,
+        allow_leakage=allow_leakage,
+        name=name,
+        runs=runs,
+        resume=resume,
+        progress=listener(),
+    )
+    _echo(text("cli.report_at", path=run.folder.report.resolve()))
+
+
+@click.command(help=text("cli.evaluate"))
+@click.argument("run", type=_EXISTING)
+@click.argument("data", type=_EXISTING, required=False)
+@_PAIRS
+@click.option("-o", "--out", type=_EXISTING, help=text("cli.evaluate_out"))
+def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | None) -> None:
+    from lamelle.types import Problem
+
+    scores = verbs.evaluate(run, data, overrides=pairs, out=out)
+    for line in verbs.headline(scores):
+        _echo(line)
+    for note in scores["notes"]:
+        _echo(sentence(Problem(note["code"], values=note["values"])))
+
+
+@click.command(help=text("cli.predict"))
+@click.argument("run", type=_EXISTING)
+@click.argument("inputs", nargs=-1, required=True, type=_EXISTING)
+@click.option("-o", "--out", required=True, type=_EXISTING, help=text("cli.predict_out"))
+@click.option("--probabilities", is_flag=True, help=text("cli.predict_probabilities"))
+@click.option("--overlays", is_flag=True, help=text("cli.predict_overlays"))
+def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool, overlays: bool) -> None:
+    from lamelle.cli.progress import listener
+
+    table = verbs.predict(
+        run, inputs, out, probabilities=probabilities, overlays=overlays, progress=listener()
+    )
+    _echo(text("cli.written", path=table))
+
+
+@click.command(help=text("cli.report"))
+@click.argument("run", type=_EXISTING)
+def report(run: Path) -> None:
+    _echo(text("cli.report_at", path=verbs.report(run).resolve()))
+
+
+@click.command(help=text("cli.recipes"))
+@click.argument("name", required=False)
+@click.option("--keys", is_flag=True, help=text("cli.recipes_keys"))
+def recipes(name: str | None, keys: bool) -> None:
+    from lamelle import recipe
+
+    if keys:
+        for key, about in recipe.known_keys().items():
+            _echo(f"{key:<28} {about}")
+        return
+    known = recipe.packaged()
+    if name is None:
+        for one, content in known.items():
+            _echo(f"{one:<24} {content.splitlines()[0].lstrip('# ')}")
+        return
+    recipe.load(name)
+    _echo(known[name].rstrip())
+
+
+@click.command(help=text("cli.cache"))
+@click.option("--clear", is_flag=True, help=text("cli.cache_clear"))
+def cache(clear: bool) -> None:
+    store = verbs.open_store()
+    if clear:
+        store.clear()
+    usage = store.usage()
+    sizes = {"used": f"{usage.bytes / 2**30:.2f}", "budget": f"{usage.budget / 2**30:.0f}"}
+    _echo(text("cli.cache_usage", folder=store.folder, entries=usage.entries, **sizes))
+
+
+@click.command(help=text("cli.demo"))
+@click.argument("kind", default="nuclei")
+@click.option("-o", "--out", type=_EXISTING, help=text("cli.demo_out"))
+@click.option("--seed", type=int, default=0, show_default=True, help=text("cli.demo_seed"))
+@click.option("--count", type=int, help=text("cli.demo_count"))
+@click.option("--size", type=int, help=text("cli.demo_size"))
+@click.option("--train", "then_train", is_flag=True, help=text("cli.demo_train"))
+def demo(kind: str, out: Path | None, seed: int, count: int | None, size: int | None, then_train: bool) -> None:
+    from lamelle.cli.progress import listener
+
+    folder = verbs.demo(kind, out or Path("demo") / kind, seed=seed, count=count, size=size)
+    _echo(text("cli.written", path=folder))
+    if then_train:
+        run = verbs.train(folder, overrides=DEMO_SETTINGS, runs=folder.parent / "runs", progress=listener())
+        _echo(text("cli.report_at", path=run.folder.report.resolve()))
+    else:
+        _echo(text("cli.demo_next", path=folder))

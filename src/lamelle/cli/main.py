@@ -1,0 +1,87 @@
+"""Entry point of the command ``lamelle``: commands are imported when they are called, errors become sentences."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from lamelle.errors import LamelleError, printable
+from lamelle.messages import text
+from lamelle.version import __version__
+
+COMMANDS = ("check", "train", "evaluate", "predict", "report", "recipes", "cache", "demo")
+"""In the order of a newcomer's day; each is the function of that name in ``lamelle.cli.commands``."""
+
+
+class _Lazy(click.Group):
+    """Knows its commands by name; the module with their options is imported when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module("lamelle.cli.commands"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section(text("cli.commands")):
+            formatter.write_dl([(name, text(f"cli.{name}_short")) for name in COMMANDS])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(text("cli.unknown_command", name=printable(args[0]), near=(near or ["--help"])[0]))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help=text("cli.debug"))
+@click.version_option(__version__, prog_name="lamelle")
+@click.pass_context
+def lamelle(ctx: click.Context, debug: bool) -> None:
+    ctx.obj = debug
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line; exit code 0: done, 1: the work failed, 2: the request was wrong."""
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments or bool(os.environ.get("LAMELLE_DEBUG"))
+    try:
+        lamelle.main(args=[a for a in arguments if a != "--debug"], prog_name="lamelle", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(text("cli.aborted"), err=True)
+        sys.exit(1)
+    except LamelleError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of a pipe has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(_unexpected(error), err=True)
+        sys.exit(1)
+
+
+def _unexpected(error: Exception) -> str:
+    """One line about an error that no one foresaw; running out of memory is named as such."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error):
+        return text("cli.memory")
+    return text("cli.unexpected", kind=type(error).__name__, reason=str(error).splitlines()[0] if str(error) else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""From pixels as they are on disk to network input: channels, size and an affine change of intensity.
+
+What a Preparation holds is stored in the Package, so that prediction does what training did, without looking anything up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamelle.errors import WorkError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+SAMPLED = 1_000_000
+"""Pixels looked at to find an image's own intensity range."""
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as every image library does
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How to make network input from an image.
+
+    Example:
+        >>> unit = Preparation(channels=1, resize=None, normalise="unit", mean=(), std=())
+        >>> scale, offset = unit.affine(np.full((1, 2, 2), 255, np.uint8), bits=None)
+        >>> float(scale[0] * 255 + offset[0])
+        1.0
+    """
+
+    channels: int
+    resize: tuple[int, ...] | None
+    """Size [(Z,) Y, X] that whole images are brought to; None = native."""
+    normalise: str
+    """``dataset``: (x − mean) / std of the training set; ``image``: the image's own 1st and 99th percentile → −1 and 1; ``unit``:
+    the full range of the pixel type → 0 and 1; ``imagenet``: unit, then ImageNet's mean and std; ``symmetric``: −1 and 1."""
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def affine(self, image: np.ndarray, *, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Scale [C] and offset [C] that turn ``image`` [C, (Z,) Y, X] into network input."""
+        if self.normalise == "dataset":
+            scale = 1 / np.maximum(np.asarray(self.std), 1e-6)
+            return _channels(scale, self.channels), _channels(-np.asarray(self.mean) * scale, self.channels)
+        if self.normalise == "image":
+            low, high = intensity_range(image)
+            scale = 2 / max(high - low, 1e-6)
+            return np.full(self.channels, scale), np.full(self.channels, -low * scale - 1)
+        full = full_range(image.dtype, bits)
+        if self.normalise == "unit":
+            return np.full(self.channels, 1 / full), np.zeros(self.channels)
+        if self.normalise == "symmetric":
+            return np.full(self.channels, 2 / full), np.full(self.channels, -1.0)
+        mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
+        if self.channels != 3:
+            mean, std = np.full(self.channels, mean.mean()), np.full(self.channels, std.mean())
+        return 1 / (full * std), -mean / std
+
+    def apply(self, window: np.ndarray, affine: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Network input, float32 [channels, (Z,) Y, X], from a window of an image [C, (Z,) Y, X]."""
+        pixels = to_channels(window, self.channels)
+        shape = (-1,) + (1,) * (pixels.ndim - 1)
+        scale, offset = (a.astype(np.float32).reshape(shape) for a in affine)
+        return pixels * scale + offset
+
+
+def _channels(values: np.ndarray, channels: int) -> np.ndarray:
+    return values if len(values) == channels else np.full(channels, values.mean())
+
+
+def full_range(dtype: np.dtype, bits: int | None) -> float:
+    """The largest value the pixels can take; 1 for floats, whose range is declared to be [0, 1]."""
+    if bits:
+        return float(2**bits - 1)
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def intensity_range(image: np.ndarray) -> tuple[float, float]:
+    """1st and 99th percentile of an image's pixels, from an even sample of large images."""
+    stride = max(1, int(np.ceil((image.size / SAMPLED) ** (1 / (image.ndim - 1)))))
+    sample = image[(slice(None), *[slice(None, None, stride)] * (image.ndim - 1))]
+    low, high = np.percentile(np.asarray(sample, dtype=np.float32), [1, 99])
+    if high <= low:
+        low, high = float(sample.min()), float(sample.max())
+    return float(low), float(high)
+
+
+def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
+    """Grey or colour as the network wants it, float32 [channels, (Z,) Y, X].
+
+    Raises:
+        WorkError: If there is no honest way, such as from 2 channels to 3.
+    """
+    have = image.shape[0]
+    pixels = np.asarray(image, dtype=np.float32)
+    if have == channels:
+        return pixels
+    if have == 1:
+        return np.repeat(pixels, channels, axis=0)
+    if channels == 1 and have == 3:
+        return np.tensordot(np.array(_LUMA, np.float32), pixels, axes=1)[None]
+    raise WorkError("data.channels", have=have, want=channels)
+
+
+def read_window(image: np.ndarray, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """A window of an array [..., (Z,) Y, X]; what lies outside is mirrored.
+
+    Example:
+        >>> read_window(np.arange(4)[None], [-1], [4]).tolist()
+        [[1, 0, 1, 2]]
+    """
+    lead = image.ndim - len(start)
+    inner, pads = [slice(None)] * lead, [(0, 0)] * lead
+    for begin, length, full in zip(start, size, image.shape[lead:], strict=True):
+        low, high = max(0, begin), min(full, begin + length)
+        if high <= low:  # wholly outside: the nearest pixel stands in
+            low = min(max(begin, 0), full - 1)
+            high = low + 1
+        inner.append(slice(low, high))
+        before = min(max(0, low - begin), length - 1)
+        pads.append((before, max(0, length - before - (high - low))))
+    part = np.asarray(image[tuple(inner)])
+    if not any(a or b for a, b in pads):
+        return part
+    return np.pad(part, pads, mode="reflect")

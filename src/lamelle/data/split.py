@@ -1,0 +1,234 @@
+"""Who trains, who chooses, who judges: deterministic splits into train, validation and test.
+
+Records that belong together stay together: those of one group (patient, animal), and those of one block of a volume, with
+a guard gap between two blocks. What the data itself says (folders, a column) is kept as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.data.randomness import generator
+from lamelle.errors import RequestError
+from lamelle.types import SPLITS, Record
+
+GAP = "gap"
+"""What ``split.csv`` says of a record that lies in a guard gap: it is used by no split."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitOptions:
+    """What `assign` needs to know; shares are relative to each other."""
+
+    shares: Mapping[str, float]
+    """Share of each split, in order."""
+    by: str
+    """``auto``, ``record``, ``group`` or ``block``."""
+    gap: int
+    """Positions left out between two blocks of a volume."""
+    blocks: Mapping[str, str] | None
+    """Positions by hand: split → ``0-17`` or ``3,5-8``."""
+    seed: int
+
+
+def assign(records: Sequence[Record], options: SplitOptions) -> tuple[tuple[Record, ...], str]:
+    """Give every labelled record its split.
+
+    Returns:
+        The records, each with ``split`` set (``GAP`` where it is used by none), and how they were split: ``given``,
+        ``block``, ``group`` or ``record``.
+
+    Raises:
+        RequestError: If a split would stay empty, or positions or groups that were asked for are not known.
+    """
+    given = {r.split for r in records if r.split}
+    if given and not options.blocks:
+        return _complete(records, options), "given"
+    by = _unit(records) if options.by == "auto" else options.by
+    if options.blocks:
+        names, by = _by_hand(records, options.blocks), "block"
+    elif by == "block":
+        names = _by_block(records, options)
+    elif by == "group":
+        names = _by_group(records, options)
+    else:
+        names = _by_record(records, options)
+    done = tuple(replace(r, split=n) for r, n in zip(records, names, strict=True))
+    _none_empty(done, [s for s, share in options.shares.items() if share > 0] if not options.blocks else SPLITS, by)
+    return done, by
+
+
+def fold_shares(folds: int) -> dict[str, float]:
+    """Equal shares of ``folds`` folds, named by their numbers."""
+    return {str(k): 1.0 for k in range(folds)}
+
+
+def as_fold(records: Sequence[Record], *, fold: int, folds: int) -> tuple[Record, ...]:
+    """Records split into numbered folds → fold ``fold`` tests, the next one validates, the others train."""
+    names = {str(fold): "test", str((fold + 1) % folds): "validation", GAP: GAP}
+    return tuple(replace(r, split=names.get(r.split or "", "train")) for r in records)
+
+
+def _unit(records: Sequence[Record]) -> str:
+    volumes = {_volume(r) for r in records}
+    if all(r.position is not None for r in records) and len(volumes) < 3:
+        return "block"
+    return "group" if len({r.group for r in records if r.group}) >= 3 else "record"
+
+
+def _volume(record: Record) -> str:
+    return record.columns.get("volume", "")
+
+
+def _complete(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
+    """Keep the given splits; a missing validation set is taken from the training set, never from the test set."""
+    if missing := [r.id for r in records if not r.split]:
+        raise RequestError("split.partly_given", count=len(missing), first=", ".join(missing[:3]))
+    have = {r.split for r in records}
+    if "train" not in have or "test" not in have:
+        raise RequestError("split.given_incomplete", have=", ".join(sorted(filter(None, have))))
+    if "validation" in have:
+        return tuple(records)
+    training = [replace(r, split=None) for r in records if r.split == "train"]
+    shares = {k: options.shares[k] for k in ("train", "validation")}
+    again, _ = assign(training, replace(options, shares=shares))
+    renewed = {r.id: r for r in again}
+    return tuple(renewed.get(r.id, r) for r in records)
+
+
+def _quota(n: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """``n`` items in proportion to the shares, by largest remainder; every split with a share gets one if it can."""
+    total = sum(shares.values())
+    exact = {k: n * v / total for k, v in shares.items()}
+    counts = {k: int(v) for k, v in exact.items()}
+    for k in sorted(exact, key=lambda k: counts[k] - exact[k])[: n - sum(counts.values())]:
+        counts[k] += 1
+    if n >= len(shares):
+        for k in (k for k in counts if counts[k] == 0 and shares[k] > 0):
+            counts[max(counts, key=counts.__getitem__)] -= 1
+            counts[k] = 1
+    return counts
+
+
+def _by_block(records: Sequence[Record], options: SplitOptions) -> list[str]:
+    """Cut the positions of each volume into consecutive blocks with a gap between them."""
+    if missing := [r.id for r in records if r.position is None]:
+        raise RequestError("split.no_position", count=len(missing), first=", ".join(missing[:3]))
+    place: dict[tuple[str, int], str] = {}
+    for volume in sorted({_volume(r) for r in records}):
+        positions = sorted({r.position for r in records if _volume(r) == volume and r.position is not None})
+        used = [s for s, share in options.shares.items() if share > 0]
+        free = len(positions) - options.gap * (len(used) - 1)
+        if free < len(used):
+            raise RequestError("split.too_few_positions", volume=volume, n=len(positions), gap=options.gap, splits=len(used))
+        quota, start = _quota(free, {s: options.shares[s] for s in used}), 0
+        for split in used:
+            stop = start + quota[split]
+            place |= {(volume, p): split for p in positions[start:stop]}
+            place |= {(volume, p): GAP for p in positions[stop : stop + options.gap]}
+            start = stop + options.gap
+    return [place[_volume(r), r.position or 0] for r in records]
+
+
+def _by_hand(records: Sequence[Record], blocks: Mapping[str, str]) -> list[str]:
+    place: dict[int, str] = {}
+    for split, spans in blocks.items():
+        for span in str(spans).split(","):
+            first, _, last = span.strip().partition("-")
+            if not first.isdigit() or (last and not last.isdigit()):
+                raise RequestError("split.bad_span", split=split, given=span)
+            for position in range(int(first), int(last or first) + 1):
+                if place.setdefault(position, split) != split:
+                    raise RequestError("split.span_twice", position=position, splits=f"{place[position]}, {split}")
+    if all(r.position is None for r in records):
+        raise RequestError("split.no_position", count=len(records), first=records[0].id)
+    return [place.get(-1 if r.position is None else r.position, GAP) for r in records]
+
+
+def _by_record(records: Sequence[Record], options: SplitOptions) -> list[str]:
+    """Within each stratum, shuffle and cut."""
+    names = [""] * len(records)
+    strata: dict[str, list[int]] = defaultdict(list)
+    for i, record in enumerate(records):
+        strata[record.stratum or ""].append(i)
+    for stratum, members in sorted(strata.items()):
+        members.sort(key=lambda i: records[i].id)
+        order = generator("split", options.seed, stratum).permutation(len(members))
+        cuts = [k for k, n in _quota(len(members), options.shares).items() for _ in range(n)]
+        for place, name in zip(order, cuts, strict=True):
+            names[members[place]] = name
+    return names
+
+
+def _by_group(records: Sequence[Record], options: SplitOptions) -> list[str]:
+    """Whole groups, largest first, each to the split that then lies nearest to its share of every stratum."""
+    if missing := [r.id for r in records if not r.group]:
+        raise RequestError("split.no_group", count=len(missing), first=", ".join(missing[:3]))
+    strata = sorted({r.stratum or "" for r in records})
+    content: dict[str, np.ndarray] = {}
+    for r in records:
+        content.setdefault(r.group or "", np.zeros(len(strata)))[strata.index(r.stratum or "")] += 1
+    if len(content) < len([s for s in options.shares.values() if s > 0]):
+        raise RequestError("split.too_few_groups", n=len(content), splits=len(options.shares))
+    splits = [s for s, share in options.shares.items() if share > 0]
+    share = np.array([options.shares[s] for s in splits]) / sum(options.shares[s] for s in splits)
+    total = sum(content.values(), np.zeros(len(strata)))
+    aim = share[:, None] * total[None, :]
+    draw = generator("split", options.seed, "groups").random(len(content))
+    order = sorted(zip(sorted(content), draw, strict=True), key=lambda g: (-content[g[0]].sum(), g[1]))
+    have, place, members = np.zeros_like(aim), dict[str, str](), Counter[str]()
+    for rank, (group, _) in enumerate(order):
+        cost = [(((have + content[group] * (np.arange(len(splits)) == k)[:, None] - aim) ** 2) / np.maximum(aim, 1)).sum()
+                for k in range(len(splits))]
+        empty = [k for k, s in enumerate(splits) if not members[s]]
+        must_fill = len(order) - rank <= len(empty)
+        best = min(empty if must_fill else range(len(splits)), key=lambda k: cost[k])
+        have[best] += content[group]
+        place[group] = splits[best]
+        members[splits[best]] += 1
+    return [place[r.group or ""] for r in records]
+
+
+def _none_empty(records: Sequence[Record], wanted: Sequence[str], by: str) -> None:
+    have = Counter(r.split for r in records)
+    if empty := [s for s in wanted if not have[s]]:
+        raise RequestError("split.empty", empty=", ".join(empty), n=len(records), by=by)
+
+
+FIELDS = ("id", "split", "group", "stratum", "position")
+
+
+def to_csv(records: Sequence[Record]) -> str:
+    """The split as a table: one row a record."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for r in records:
+        writer.writerow([r.id, r.split, r.group or "", r.stratum or "", "" if r.position is None else r.position])
+    return out.getvalue()
+
+
+def from_csv(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Give the records the splits that a Run wrote down.
+
+    Raises:
+        RequestError: If the folder no longer holds what was split.
+    """
+    with path.open(encoding="utf-8", newline="") as lines:
+        known = {row["id"]: row["split"] for row in csv.DictReader(lines)}
+    found = {r.id for r in records}
+    if missing := sorted(set(known) - found):
+        raise RequestError("split.records_gone", count=len(missing), first=", ".join(missing[:3]), path=path)
+    return tuple(replace(r, split=known[r.id]) for r in records if r.id in known)
+
+
+def of_split(records: Sequence[Record], split: str) -> tuple[Record, ...]:
+    """The records of one split."""
+    return tuple(r for r in records if r.split == split)

@@ -1,0 +1,252 @@
+"""From a folder and a request to everything a training needs: what nobody asked for follows from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lamelle import recipe as recipes
+from lamelle.data import split
+from lamelle.data.audit.inspect import inspect
+from lamelle.data.audit.leaks import leaks
+from lamelle.data.audit.results import Audit
+from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.detect import read_folder
+from lamelle.data.store import Store
+from lamelle.data.targets import ValueMap, infer_values
+from lamelle.errors import DataError, RequestError
+from lamelle.platform import cores
+from lamelle.recipe import Recipe, Section
+from lamelle.run import RunFolder
+from lamelle.tasks import classify, segment
+from lamelle.tasks.base import Facts, Task
+from lamelle.tasks.table import find
+from lamelle.types import SPLITS, Index, Problem, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A complete request, and the data it is about."""
+
+    recipe: Recipe
+    index: Index
+    audit: Audit
+    records: tuple[Record, ...]
+    """All records, each with its split."""
+    task: Task
+    split_by: str
+    """``given``, ``block``, ``group`` or ``record``."""
+    planned: Mapping[str, Any]
+    """Dotted keys that followed from the data."""
+    problems: tuple[Problem, ...]
+    """Warnings that the report must show; leakage that was allowed is among them."""
+
+    def of(self, name: str) -> tuple[Record, ...]:
+        """The records of one split."""
+        return split.of_split(self.records, name)
+
+
+def look(data: Path, asked: Section) -> Index:
+    """What is in a folder, as far as names and headers tell.
+
+    Raises:
+        RequestError: If the folder is not there or no layout fits.
+    """
+    if not data.exists():
+        raise RequestError("plan.no_data", path=data)
+    given = asked.get("data", {})
+    options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
+    index = read_folder(data.resolve(), options=LayoutOptions(**options, task=asked.get("task", {}).get("name")))
+    column = given.get("group")
+    if column and not any(r.group for r in index.records):
+        return replace(index, records=tuple(_grouped(r, column) for r in index.records))
+    return index
+
+
+def _grouped(record: Record, column: str) -> Record:
+    if column not in record.columns:
+        raise RequestError("plan.no_column", column=column, record=record.id, have=", ".join(record.columns) or "–")
+    return replace(record, group=record.columns[column])
+
+
+def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
+    """Look, audit, split and plan.
+
+    Args:
+        asked: What the recipe and the command line say, section by section.
+        accelerator: Whether a GPU will train.
+
+    Raises:
+        RequestError: If the request cannot be met.
+        DataError: If the data has errors; all are named.
+    """
+    asked = deepcopy(asked)
+    index = look(data, asked)
+    task_name = asked.get("task", {}).get("name", index.task)
+    asked.setdefault("task", {})["name"] = task_name
+    asked.setdefault("data", {})["path"] = str(data.resolve())
+    audit = inspect(index, store, workers=cores(), **label_options(asked))
+    if audit.errors:
+        raise DataError(audit.errors)
+    first = recipes.validate(_only_split(asked))
+    records, by = _split(index.records, first)
+    facts = _facts(index, audit, records, asked, accelerator)
+    planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
+    full = _complete(asked, planned)
+    recipe = recipes.validate(full)
+    problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe)]
+    task = make_task(recipe, index, audit, records)
+    return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
+
+
+def reopen(run: RunFolder) -> Plan:
+    """The plan of a Run as it was written down, over the same data.
+
+    Raises:
+        RequestError: If the data is gone or no longer holds what was split.
+    """
+    recipe = recipes.validate(recipes.load(run.recipe))
+    asked = recipe.model_dump(mode="json")
+    index = look(Path(recipe.data.path), asked)
+    audit = Audit.from_json(run.read_json(run.audit))
+    records = split.from_csv(run.split, index.records)
+    task = make_task(recipe, index, audit, records)
+    by = str(run.read_json(run.environment).get("split_by", "given"))
+    return Plan(recipe, index, audit, records, task, by, {}, tuple(p for p in audit.problems if p.severity != "note"))
+
+
+def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> Task:
+    """The task with everything it takes from the data: classes, their counts, the meaning of label values."""
+    keys = recipe.task
+    if keys.name == "classify":
+        names = recipe.data.classes or index.classes
+        if unknown := sorted({str(t) for r in records for t in r.target} - set(names)):
+            raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
+        training = [r for r in records if r.split == "train"]
+        counts = tuple(sum(name in r.target for r in training) for name in names)
+        many = any(len(r.target) != 1 for r in records)
+        return classify.Classify(
+            classify.Options(tuple(names), keys.loss, keys.balance, keys.smoothing, counts, multi_label=many)
+        )
+    values = label_values(recipe.data.model_dump(), index, audit)
+    return segment.Segment(
+        segment.Options(
+            values.classes, keys.loss, keys.weights, keys.threshold, keys.tolerance, keys.cells, values, index.instances
+        )
+    )
+
+
+def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMap:
+    """Which label value means which class."""
+    declared = data.get("labels")
+    return infer_values(
+        audit.statistics.labels,
+        declared={int(k): int(v) for k, v in declared.items()} if declared else None,
+        names=tuple(data.get("classes") or index.classes),
+        ignore=tuple(data.get("ignore") or ()),
+        instances=index.instances,
+    )
+
+
+def label_options(asked: Section) -> dict[str, Any]:
+    """What the audit needs to know of a request about label values."""
+    data = asked.get("data", {})
+    labels = data.get("labels")
+    return {
+        "declared": {int(k): int(v) for k, v in labels.items()} if labels else None,
+        "ignore": tuple(data.get("ignore") or ()),
+    }
+
+
+def _only_split(asked: Section) -> Section:
+    return {k: v for k, v in asked.items() if k in {"split", "data"}} | {"task": {"name": asked["task"]["name"]}}
+
+
+def _split(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:
+    keys = recipe.split
+    options = split.SplitOptions(
+        shares={"train": keys.train, "validation": keys.validation, "test": keys.test},
+        by=keys.by,
+        gap=keys.gap,
+        blocks={str(k): v for k, v in keys.blocks.items()} if keys.blocks else None,
+        seed=keys.seed,
+    )
+    if keys.folds:
+        if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
+            raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
+        fresh = [replace(r, split=None) for r in records]
+        shares = split.fold_shares(keys.folds)
+        folded, by = split.assign(fresh, replace(options, shares=shares, blocks=None))
+        return split.as_fold(folded, fold=keys.fold or 0, folds=keys.folds), by
+    return split.assign(records, options)
+
+
+def _leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Problem]:
+    """Groups or pixels in two splits stop the training, unless leakage was allowed; then they are recorded."""
+    found = leaks([r for r in records if r.split in SPLITS], audit)
+    errors = [p for p in found if p.severity == "error"]
+    if errors and not recipe.data.allow_leakage:
+        raise DataError([*errors, Problem("plan.leakage_cure", severity="note")])
+    return [replace(p, severity="warning") for p in found]
+
+
+def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section, accelerator: bool) -> Facts:
+    statistics = audit.statistics
+    training = {r.id for r in records if r.split == "train"}
+    if index.task == "classify":
+        names = asked["data"].get("classes") or index.classes
+        counts = tuple(sum(name in r.target for r in records if r.id in training) for name in names)
+    else:
+        counts = tuple(statistics.labels.values())
+    encoder = asked.get("model", {}).get("name")
+    if encoder is None and (file := asked.get("model", {}).get("weights")) not in (None, "home"):
+        encoder = encoder_of(str(file))
+    return Facts(
+        dims=statistics.dims,
+        channels=statistics.channels[1],
+        smallest=statistics.size_min,
+        median=statistics.size_median,
+        spacing=statistics.spacings[0][0] if statistics.spacings else None,
+        records=len(training),
+        classes=len(counts),
+        class_counts=counts,
+        accelerator=accelerator,
+        encoder=encoder,
+    )
+
+
+def encoder_of(weights: str) -> str:
+    """The timm encoder that a weight file's name begins with: ``mobilenetv2_100.backbone.safetensors``.
+
+    Raises:
+        RequestError: If the name says none.
+    """
+    import timm
+
+    name = Path(weights).name.split(".")[0]
+    if name not in timm.list_models(name):
+        raise RequestError("plan.weights_name", file=weights)
+    return name
+
+
+def _asked(asked: Section, key: str) -> bool:
+    section, _, name = key.partition(".")
+    return name in asked.get(section, {})
+
+
+def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
+    """The request with the plan under it; only the keys that the chosen kind of network knows."""
+    full = deepcopy(asked)
+    for key, value in planned.items():
+        section, _, name = key.partition(".")
+        full.setdefault(section, {}).setdefault(name, value)
+    model = full.setdefault("model", {})
+    kinds = {"unet": recipes.UnetKeys, "timm": recipes.TimmKeys, "timm-unet": recipes.TimmUnetKeys}
+    if model.get("kind") in kinds:
+        known = kinds[model["kind"]].model_fields
+        wanted = asked.get("model", {})
+        full["model"] = {k: v for k, v in model.items() if k in known or k in wanted}
+    return full

@@ -1,0 +1,155 @@
+"""The folder of a Run: the only module that knows its file names.
+
+``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` · ``checkpoints/`` · ``model/`` ·
+``scores.json`` · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as machine
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from lamelle.errors import RequestError
+from lamelle.io import atomic
+from lamelle.platform import cores
+from lamelle.version import __version__
+
+_LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "segmentation-models-pytorch", "numpy", "scipy",
+              "scikit-learn", "scikit-image", "tifffile", "imagecodecs", "pillow", "zarr", "safetensors")  # fmt: skip
+
+
+class RunFolder:
+    """Paths and artefacts of one Run.
+
+    Example:
+        >>> RunFolder(Path("runs/nuclei")).scores.name
+        'scores.json'
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.yaml"
+        self.environment = path / "environment.json"
+        self.manifest = path / "manifest.json"
+        self.split = path / "split.csv"
+        self.audit = path / "audit.json"
+        self.history = path / "history.csv"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+        self.scores = path / "scores.json"
+        self.predictions = path / "predictions"
+        self.predictions_table = path / "predictions.csv"
+        self.figures = path / "figures"
+        self.report = path / "report.html"
+        self.log = path / "log.txt"
+        self.tensorboard = path / "tensorboard"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> RunFolder:
+        """A new folder ``root/name``, numbered when the name is taken; private to its owner.
+
+        Raises:
+            RequestError: If the name is not a plain folder name.
+        """
+        if not name or name in {".", ".."} or Path(name).name != name:
+            raise RequestError("run.bad_name", name=name)
+        root.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = root / (name if number == 1 else f"{name}-{number}")
+            try:
+                path.mkdir(mode=0o700)
+            except FileExistsError:
+                number += 1
+            else:
+                return cls(path)
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """The Run at ``path``.
+
+        Raises:
+            RequestError: If there is none.
+        """
+        run = cls(Path(path))
+        if not run.recipe.is_file():
+            raise RequestError("run.not_a_run", path=path)
+        return run
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.path).as_posix()
+
+    def write_text(self, path: Path, content: str) -> None:
+        """Write one artefact, and its SHA-256 into the manifest."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(path, content)
+        self.seal(path)
+
+    def write_json(self, path: Path, content: Any) -> None:
+        """Write one artefact, and its SHA-256 into the manifest; NaN becomes null."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_json(path, content)
+        self.seal(path)
+
+    def seal(self, *paths: Path) -> None:
+        """Record the SHA-256 of artefacts in the manifest."""
+        known: dict[str, str] = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
+        known |= {self.relative(p): atomic.sha256(p) for p in paths}
+        atomic.write_json(self.manifest, known)
+
+    def altered(self) -> dict[str, str]:
+        """Artefacts that no longer are what the manifest says: name → ``missing`` or ``changed``."""
+        known = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
+        found: dict[str, str] = {}
+        for name, digest in known.items():
+            path = self.path / name
+            if not path.is_file():
+                found[name] = "missing"
+            elif atomic.sha256(path) != digest:
+                found[name] = "changed"
+        return found
+
+    def note(self, line: str) -> None:
+        """Add one line to ``log.txt``."""
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"{stamp} {line}\n")
+
+    def read_json(self, path: Path) -> Any:
+        """The content of one artefact.
+
+        Raises:
+            RequestError: If the Run does not have it (yet).
+        """
+        if not path.is_file():
+            raise RequestError("run.missing", path=path, run=self.path)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+
+def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:
+    """What a repetition needs to know: versions, hardware, and the values that were resolved on this machine."""
+    return {
+        "lamelle": __version__,
+        "python": sys.version.split()[0],
+        "system": f"{machine.system()} {machine.machine()}",
+        "cores": cores(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": list(argv),
+        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "resolved": dict(resolved),
+        "variables": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES") if k in os.environ},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,138 @@
+"""What a task must offer; nothing outside `lamelle.tasks` asks which task it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from lamelle.types import Index, Prediction, Record, Spacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lamelle.data.store import Store
+
+Row = dict[str, Any]
+"""Sufficient statistics of one item: what `Task.summarise` needs, and nothing that cannot be summed or listed."""
+Table = dict[str, np.ndarray]
+"""Rows as columns [n, ...], so that an interval can resample them quickly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan is made from: the training data in a few numbers."""
+
+    dims: int
+    channels: int
+    """Most channels any image has; 1 or 3 or more."""
+    smallest: tuple[int, ...]
+    """Smallest size along each axis [(Z,) Y, X]."""
+    median: tuple[int, ...]
+    spacing: Spacing | None
+    records: int
+    classes: int
+    class_counts: tuple[int, ...]
+    """Records (classify) or pixels (segment) of each class."""
+    accelerator: bool
+    """Whether a GPU will train."""
+    encoder: str | None
+    """Name of the encoder that the given weights belong to."""
+
+
+class Fitter(Protocol):
+    """Collects what validation says, to freeze one decision (a threshold) in the Package."""
+
+    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
+        """Take one item of the validation set."""
+        ...
+
+    def done(self) -> dict[str, Any]:
+        """The fitted values, JSON-able."""
+        ...
+
+
+class Task(Protocol):
+    """One kind of work: from target and output to scores.
+
+    Shapes: probabilities are ``[K]`` (classify) or ``[K, (Z,) Y, X]`` (segment, K = 1 if binary).
+    """
+
+    name: ClassVar[str]
+    spatial: ClassVar[bool]
+    """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
+    monitor: ClassVar[str]
+    """The score that tells the best epoch."""
+    headline: tuple[str, ...]
+    """The scores that a reader sees first."""
+    classes: tuple[str, ...]
+    outputs: int
+    """Channels of the network's output."""
+
+    @staticmethod
+    def plan(facts: Facts) -> dict[str, Any]:
+        """Dotted recipe keys for what nobody asked for."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """The task's options, JSON-able, for the Package."""
+        ...
+
+    @staticmethod
+    def restore(described: Mapping[str, Any]) -> Task:
+        """The task that `describe` described."""
+        ...
+
+    def matched(self, index: Index, declared: Mapping[int, int] | None) -> Task:
+        """The same task for the labels of another folder, which may write them in another way."""
+        ...
+
+    def read_target(self, record: Record, store: Store) -> np.ndarray:
+        """The target as it lies on disk, unread as far as possible."""
+        ...
+
+    def encode(self, target: np.ndarray) -> np.ndarray:
+        """What the loss and the scores take, from (a window of) what `read_target` gave."""
+        ...
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """A scalar, in float32."""
+        ...
+
+    def activate(self, output: Tensor) -> Tensor:
+        """Probabilities from logits."""
+        ...
+
+    def fitter(self) -> Fitter:
+        """A new collector for the validation set."""
+        ...
+
+    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+        """The answer for one item."""
+        ...
+
+    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+        """Sufficient statistics of one item."""
+        ...
+
+    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
+        """The part of `row` that the monitored score needs; taken at every epoch, so it must be cheap."""
+        ...
+
+    def table(self, rows: Sequence[Row]) -> Table:
+        """Rows as columns."""
+        ...
+
+    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Every score [B] of a set of items that counts item i ``weights[b, i]`` times; pure, so that intervals can resample."""
+        ...
+
+    def item(self, row: Row) -> dict[str, Any]:
+        """One line about one item for a table people read, with ``quality``: higher is better."""
+        ...
+
+    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Numbers behind the figures of a report: confusion matrix, curves."""
+        ...

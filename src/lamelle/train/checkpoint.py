@@ -1,0 +1,147 @@
+"""Checkpoints that survive a kill at any moment: tensors and state are written beside the old ones, then named.
+
+A checkpoint is ``step-N.safetensors`` (network and optimiser) and ``step-N.json`` (all numbers); the JSON comes last and holds the SHA-256 of the
+tensors and of itself, so that a checkpoint is whole or not there. The weights of the best epoch lie in ``best-N.safetensors``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lamelle.io import atomic
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.optim import Optimizer
+
+_KEPT = 2
+
+
+@dataclass(slots=True)
+class State:
+    """Where a training stands; with the tensors, all that the rest of it depends on."""
+
+    epoch: int = 0
+    """The epoch in progress."""
+    batch: int = 0
+    """Steps of that epoch done."""
+    step: int = 0
+    """Steps done in all."""
+    elapsed: float = 0.0
+    """Seconds of training, over all its pieces."""
+    loss_sum: float = 0.0
+    """Sum of the losses of this epoch's steps."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """What this epoch's training score is made of."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: float | None = None
+    best_epoch: int = -1
+    best_file: str = ""
+    best_digest: str = ""
+    stale: int = 0
+    """Validations since the best one."""
+    knots: list[tuple[int, int]] = field(default_factory=list)
+    scaler: dict[str, Any] = field(default_factory=dict)
+    done: bool = False
+
+
+def save(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: dict[str, Tensor] | None) -> None:
+    """Write a checkpoint, then remove what it replaces.
+
+    Args:
+        best: Weights of the best epoch, if they are newer than ``state.best_file``.
+    """
+    from safetensors.torch import save as to_bytes
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if best is not None:
+        state.best_file = f"best-{state.step:08d}.safetensors"
+        state.best_digest = _write(folder / state.best_file, to_bytes(best))
+    tensors = {f"model.{k}": v for k, v in weights(model).items()}
+    described = optimizer.state_dict()
+    for index, slots in described["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}
+    name = f"step-{state.step:08d}"
+    digest = _write(folder / f"{name}.safetensors", to_bytes(tensors))
+    content = {"state": asdict(state), "groups": described["param_groups"], "tensors_sha256": digest}
+    atomic.write_text(folder / f"{name}.json", json.dumps({"sha256": _digest(content), **content}))
+    _tidy(folder, state)
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of a network's parameters and buffers in main memory."""
+    return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+
+
+def newest(folder: Path) -> tuple[State, dict[str, Tensor], list[dict[str, Any]]] | None:
+    """The newest checkpoint that verifies: state, tensors, parameter groups; None where there is none.
+
+    A checkpoint whose best weights are missing or changed does not verify either.
+    """
+    from safetensors.torch import load
+
+    for path in sorted(folder.glob("step-*.json"), reverse=True):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            said = content.pop("sha256")
+            blob = path.with_suffix(".safetensors").read_bytes()
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue  # torn or gone: an older one follows
+        if said != _digest(content) or hashlib.sha256(blob).hexdigest() != content["tensors_sha256"]:
+            continue
+        state = State(**content["state"])
+        state.knots = [(int(a), int(b)) for a, b in state.knots]
+        if state.best_file and _digest_file(folder / state.best_file) != state.best_digest:
+            continue
+        return state, load(blob), content["groups"]
+    return None
+
+
+def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.Module, optimizer: Optimizer) -> None:
+    """Put a checkpoint's tensors back."""
+    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".", 2)
+            slots.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def best_weights(folder: Path, state: State) -> dict[str, Tensor] | None:
+    """Weights of the best epoch, if there was one."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / state.best_file) if state.best_file else None
+
+
+def _write(path: Path, blob: bytes) -> str:
+    atomic.write_bytes(path, blob)
+    return hashlib.sha256(blob).hexdigest()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_file(path: Path) -> str:
+    return atomic.sha256(path) if path.is_file() else ""
+
+
+def _tidy(folder: Path, state: State) -> None:
+    """Remove all but the newest checkpoints, and best weights that none of them names."""
+    kept = sorted(folder.glob("step-*.json"), reverse=True)
+    for path in kept[_KEPT:]:
+        path.unlink(missing_ok=True)
+        path.with_suffix(".safetensors").unlink(missing_ok=True)
+    stems = {p.stem for p in kept[:_KEPT]}
+    named = {state.best_file}
+    for path in kept[:_KEPT]:
+        named.add(json.loads(path.read_text(encoding="utf-8"))["state"]["best_file"])
+    for path in folder.glob("*.safetensors"):
+        if path.name not in named and path.stem not in stems:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,53 @@
+"""What a training tells while it runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Protocol, TextIO
+
+from lamelle.messages import text
+
+
+class Progress(Protocol):
+    """Listens to a training."""
+
+    def say(self, line: str) -> None:
+        """A line for people."""
+        ...
+
+    def step(self, *, epoch: int, done: float, loss: float) -> None:
+        """One step is done; ``done`` is the share of the whole training."""
+        ...
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """One epoch is done; the row of ``history.csv``."""
+        ...
+
+    def close(self) -> None:
+        """Training ended."""
+        ...
+
+
+class Plain:
+    """Plain lines, one an epoch: for logs and notebooks."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def say(self, line: str) -> None:
+        print(line, file=self._stream or sys.stderr, flush=True)
+
+    def step(self, *, epoch: int, done: float, loss: float) -> None:
+        """A step is too short for a line."""
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        self.say(epoch_line(row))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def epoch_line(row: dict[str, Any]) -> str:
+    """One epoch in one line."""
+    shown = {k: "–" if row.get(k) is None else f"{row[k]:.4f}" for k in ("train_loss", "train_score", "loss", "score")}
+    return text("train.epoch", epoch=row["epoch"], seconds=f"{row['seconds']:.0f}", best="*" if row["best"] else " ", **shown)

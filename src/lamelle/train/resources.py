@@ -1,0 +1,90 @@
+"""Device, precision and threads, resolved once; the resolved values are kept in the Run and used again by resume and repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamelle.errors import RequestError
+from lamelle.platform import cores, has_fast_bf16
+from lamelle.recipe import TrainKeys
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torch import nn
+
+_FABRIC = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a training computes with."""
+
+    device: str
+    precision: str
+    threads: int
+
+
+def has_accelerator() -> bool:
+    """Whether torch finds a GPU."""
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
+def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
+    """The values for ``auto``.
+
+    bf16 where the hardware has it, except that depthwise networks train in float32 on a processor, where bf16 is slower; float16 with loss
+    scaling on GPUs without bf16.
+
+    Raises:
+        RequestError: If the device that was asked for is not there, or cannot do what was asked.
+    """
+    import torch
+
+    device = keys.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device.split(":")[0], False):
+        raise RequestError("train.no_device", device=device, have=", ".join(k for k, v in there.items() if v))
+    precision = keys.precision
+    if precision == "auto":
+        precision = _precision(device, model)
+    if precision == "16" and device == "cpu":
+        raise RequestError("train.half_on_cpu")
+    return Resources(device, precision, keys.threads or cores())
+
+
+def _precision(device: str, model: nn.Module) -> str:
+    import torch
+
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
+    if device == "mps":
+        return "32"
+    return "bf16" if has_fast_bf16() and not _is_depthwise(model) else "32"
+
+
+def _is_depthwise(model: nn.Module) -> bool:
+    from torch import nn
+
+    return any(isinstance(m, nn.Conv2d | nn.Conv3d) and m.groups > 1 and m.groups == m.in_channels for m in model.modules())
+
+
+def set_up(resources: Resources) -> Fabric:
+    """A Fabric for the resolved device and precision, with the threads set and deterministic algorithms on."""
+    import os
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS needs it before its first call
+    import torch
+    from lightning_fabric import Fabric
+
+    torch.set_num_threads(resources.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    kind, _, number = resources.device.partition(":")
+    devices: list[int] | int = [int(number)] if number else 1
+    fabric = Fabric(accelerator=kind, devices=devices, precision=_FABRIC[resources.precision])  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
