@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _SETTLED = 2.0
@@ -60,11 +61,12 @@ class Contents:
 
     def _append(self, line: str) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        descriptor = os.open(self._memory, flags, 0o600)
-        try:
-            os.write(descriptor, line.encode())  # one write of one line: lines of several processes do not mix
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # a full disk costs another reading; the store itself says that it is full
+            descriptor = os.open(self._memory, flags, 0o600)
+            try:
+                os.write(descriptor, line.encode())  # one write of one line: lines of several processes do not mix
+            finally:
+                os.close(descriptor)
 
     def _load(self) -> dict[str, tuple[int, int, int, str]]:
         if self._known is None:

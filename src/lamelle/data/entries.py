@@ -186,7 +186,7 @@ class _writing:
     def __enter__(self) -> _File:
         try:
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            self._file = self._temporary.open("wb", buffering=0)
+            self._file = self._temporary.open("wb")
         except OSError as error:
             raise unwritable(self._path, self._size, error) from error
         return _File(self._file, self._path, self._size)

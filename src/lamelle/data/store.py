@@ -197,7 +197,7 @@ class Store:
             if (entry := load_entry(path)) is None:
                 raise FileError("audit.store_unwritable", path, reason="")
             self._grown(entry.bytes)
-        return replace(entry, problems=tuple(replace(p, where=str(sources[0])) for p in entry.problems))
+        return replace(entry, problems=tuple(replace(p, where=str(sources[0].path)) for p in entry.problems))
 
     def _map(self, find: Callable[[], Entry]) -> np.ndarray:
         """The array of an entry; found anew if another process has removed it meanwhile."""

@@ -52,13 +52,15 @@ def hashes(thumbnails: np.ndarray) -> np.ndarray:
     """
     place = np.arange(THUMBNAIL) + 0.5
     waves = np.cos(np.pi / THUMBNAIL * np.arange(8)[:, None] * place).astype(np.float32)
-    found = []
-    for turned in oriented(thumbnails.astype(np.float32)):
-        low = (waves @ turned @ waves.T).reshape(len(turned), 64)
-        low[:, 0] = 0
-        bits = low > 1e-4 * np.linalg.norm(low, axis=1, keepdims=True)  # what is nearly zero has no sign
-        found.append(np.packbits(bits, axis=1).view(np.uint64).reshape(-1))
-    return np.stack(found)
+    found = np.empty((8, len(thumbnails)), np.uint64)
+    for start in range(0, len(thumbnails), 4096):
+        part = slice(start, start + 4096)
+        for turn, turned in enumerate(oriented(thumbnails[part].astype(np.float32))):
+            low = (waves @ turned @ waves.T).reshape(len(turned), 64)
+            low[:, 0] = 0
+            bits = low > 1e-4 * np.linalg.norm(low, axis=1, keepdims=True)  # what is nearly zero has no sign
+            found[turn, part] = np.packbits(bits, axis=1).view(np.uint64).reshape(-1)
+    return found
 
 
 def candidates(codes: np.ndarray, *, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,7 +87,7 @@ def find_pairs(
     Args:
         rows: One per record.
         records: In the order of ``rows``.
-        thumbnails: float32 ``[N, 32, 32]``.
+        thumbnails: ``[N, 32, 32]``, on any scale.
         load: Index and side → the record's image as a grey square float32 ``[side, side]``.
     """
     first_of: dict[str, int] = {}
@@ -138,12 +140,14 @@ def _near(
 
 def _correlations(small: np.ndarray, first: np.ndarray, second: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """Correlation of 16 × 16 thumbnails of candidate pairs."""
-    half = small.reshape(len(small), 16, 2, 16, 2).mean((2, 4))
-    turned = np.stack([_unit(np.ascontiguousarray(t)) for t in oriented(half)])
+    half = small.astype(np.float32).reshape(len(small), 16, 2, 16, 2).mean((2, 4))
+    plain = _unit(half)
     result = np.empty(len(first), np.float32)
-    for start in range(0, len(first), 1 << 16):
-        part = slice(start, start + (1 << 16))
-        result[part] = np.einsum("nk,nk->n", turned[0, first[part]], turned[turn[part], second[part]])
+    for number, turned in enumerate(oriented(half)):
+        units = _unit(turned)
+        (chosen,) = np.nonzero(turn == number)
+        for part in np.array_split(chosen, len(chosen) // 65536 + 1):
+            result[part] = np.einsum("nk,nk->n", plain[first[part]], units[second[part]])
     return result
 
 

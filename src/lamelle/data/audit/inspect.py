@@ -68,7 +68,7 @@ def inspect(
                 progress(len(seen), len(index.records))
     whole = [s for s in seen if s.row is not None]
     rows, records = [s.row for s in whole if s.row is not None], [s.record for s in whole]
-    thumbnails = np.array([s.thumbnail for s in whole], np.float32).reshape(-1, THUMBNAIL, THUMBNAIL)
+    thumbnails = np.array([s.thumbnail for s in whole], np.float16).reshape(-1, THUMBNAIL, THUMBNAIL)
 
     def load(i: int, side: int) -> np.ndarray:
         return thumbnail(store.image(records[i].image), side)
@@ -122,10 +122,12 @@ def _look(record: Record, index: Index, store: Store) -> _Seen:
     except (FileError, DataError) as error:
         problems += _told(error, record.image)
     sources = tuple(t for t in record.target if isinstance(t, Source))
-    if sources:
+    if len(sources) > 0:
         try:
             labels = store.labels(sources, objects=index.instances)
-            problems += store.label_problems(sources, objects=index.instances)
+            place = record.id if len(sources) > 1 else str(sources[0])
+            said = store.label_problems(sources, objects=index.instances)
+            problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
             seen, problems = replace(seen, row=row), [*problems, *said]
         except (FileError, DataError) as error:
@@ -164,7 +166,9 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
         found.pixels,
         label_pixels="|".join(sorted(targets)) if targets else None,
     )
-    return _Seen(record, (), row, found.thumbnail, found.distributions)
+    spread = max(float(found.thumbnail.std()), 1e-6)
+    small = ((found.thumbnail - found.thumbnail.mean()) / spread).astype(np.float16)
+    return _Seen(record, (), row, small, found.distributions)
 
 
 def _labelled(

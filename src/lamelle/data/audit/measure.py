@@ -10,12 +10,12 @@ import numpy as np
 
 from lamelle.data.resize import area
 
-SLAB = 16 << 20
+SLAB = 4 << 20
 """Bytes looked at at a time."""
 THUMBNAIL = 32
 SAMPLED = 1 << 16
 """Values kept per channel where a histogram is not exact (floats, 32-bit integers)."""
-_OFFSET, _SPAN = 1 << 15, 3 << 15
+OFFSET, SPAN = 1 << 15, 3 << 15
 """Histograms of all integers of up to 16 bits share one axis, −32768 … 65535."""
 
 
@@ -116,8 +116,8 @@ class _Channel:
         self.exact = dtype.kind == "b" or (dtype.kind in "ui" and dtype.itemsize <= 2)
         self.hash = hashlib.blake2b(digest_size=16)
         self.minimum, self.maximum = np.inf, -np.inf
-        self._counts = np.zeros(_SPAN if dtype.itemsize > 1 else 256 + 128, np.int64) if self.exact else None
-        self._offset = _OFFSET if dtype.itemsize > 1 else 128
+        self._counts = np.zeros(SPAN if dtype.itemsize > 1 else 256 + 128, np.int64) if self.exact else None
+        self._offset = OFFSET if dtype.itemsize > 1 else 128
         self._step = max(1, -(-size // SAMPLED))
         self._n, self._mean, self._squares = 0, 0.0, 0.0
         self._sample: list[np.ndarray] = []

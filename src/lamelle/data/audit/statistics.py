@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lamelle.data.audit.measure import Distribution
+from lamelle.data.audit.measure import OFFSET, SPAN, Distribution
 from lamelle.data.audit.results import Row, Statistics
 from lamelle.types import Record
 
@@ -21,7 +21,7 @@ class Pool:
 
     def __init__(self, records: int) -> None:
         self._each = max(64, KEPT // max(1, records))
-        self._exact: dict[tuple[int, int], Counter[float]] = {}
+        self._exact: dict[tuple[int, int], np.ndarray] = {}
         self._samples: dict[tuple[int, int], list[Distribution]] = {}
 
     def add(self, distributions: Sequence[Distribution], *, exact: bool) -> None:
@@ -29,8 +29,8 @@ class Pool:
         for c, found in enumerate(distributions):
             name = (len(distributions), c)
             if exact:
-                counter = self._exact.setdefault(name, Counter())
-                counter.update(dict(zip(found.values.tolist(), found.weights.tolist(), strict=True)))
+                counts = self._exact.setdefault(name, np.zeros(SPAN, np.int64))
+                counts[found.values + OFFSET] += found.weights
                 continue
             step = max(1, -(-len(found.values) // self._each))
             thinned = Distribution(found.values[::step], found.weights[::step] * step)
@@ -41,10 +41,11 @@ class Pool:
         return [self._all(channels, c).quantiles(*fractions) for c in range(channels)]
 
     def _all(self, channels: int, channel: int) -> Distribution:
-        counter = self._exact.get((channels, channel), Counter())
+        counts = self._exact.get((channels, channel), np.zeros(0, np.int64))
         samples = self._samples.get((channels, channel), [])
-        values = [np.array(list(counter.keys()), np.float64), *(s.values for s in samples)]
-        weights = [np.array(list(counter.values()), np.float64), *(s.weights for s in samples)]
+        (found,) = np.nonzero(counts)
+        values = [found - OFFSET, *(s.values for s in samples)]
+        weights = [counts[found], *(s.weights for s in samples)]
         return Distribution(np.concatenate(values), np.concatenate(weights))
 
 
