@@ -6,6 +6,7 @@ import logging
 import lzma
 import math
 import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -39,6 +40,7 @@ DECODER_ERRORS = (
     AssertionError,
     BufferError,
     struct.error,
+    tokenize.TokenError,  # numpy.lib.format
     zlib.error,
     lzma.LZMAError,
     zipfile.BadZipFile,

@@ -31,6 +31,7 @@ class _Png:
     colour: int
     significant: int | None = None
     spacing: Spacing | None = None
+    orientation: int = 1
     animated: bool = False
 
 
@@ -55,7 +56,7 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     with _opened(path) as image:
         head = _header(path, image, png, labels)
         affordable(path, head.nbytes)
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        orientation = _orientation(image, png)
         array = _deep(path) if png and png.depth == 16 else _pixels(image, png, labels)
     array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     if len(array) in (2, 4):
@@ -68,7 +69,7 @@ def _opened(path: Path) -> PillowImage:
     from PIL import Image as Pillow
 
     try:
-        return Pillow.open(path, formats=("PNG", "JPEG", "MPO", "BMP", "DIB"))
+        return Pillow.open(path, formats=("PNG", "JPEG", "BMP", "DIB"))
     except Pillow.DecompressionBombError as error:  # 179 million pixels, 537 MB of colour
         raise FileError("files.too_large", path, size="> 512", limit=512) from error
 
@@ -76,7 +77,7 @@ def _opened(path: Path) -> PillowImage:
 def _header(path: Path, image: PillowImage, png: _Png | None, labels: bool) -> Header:
     if image.mode not in _GREY + _COLOUR:
         raise FileError("files.colour_space", path, space=image.mode)
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    orientation = _orientation(image, png)
     if png:
         colour = bool(png.colour & 2) and not (png.colour == 3 and labels)
         bits = png.significant or (png.depth if png.depth < 8 and png.colour != 3 else None)
@@ -92,6 +93,11 @@ def _header(path: Path, image: PillowImage, png: _Png | None, labels: bool) -> H
         bits=bits,
         problems=problems,
     )
+
+
+def _orientation(image: PillowImage, png: _Png | None) -> int:
+    """EXIF orientation; Pillow would decode a whole PNG to look for it."""
+    return png.orientation if png else image.getexif().get(_ORIENTATION, 1)
 
 
 def _pixels(image: PillowImage, png: _Png | None, labels: bool) -> np.ndarray:
@@ -140,7 +146,7 @@ def _png(path: Path, *, verify: bool) -> _Png:
             length, kind = struct.unpack(">I4s", file.read(8))
             if at + 12 + length > size:
                 break
-            if kind in (b"IHDR", b"sBIT", b"pHYs") or (verify and kind in (b"IDAT", b"PLTE")):
+            if kind in (b"IHDR", b"sBIT", b"pHYs", b"eXIf") or (verify and kind in (b"IDAT", b"PLTE")):
                 data = file.read(length)
                 if zlib.crc32(data, zlib.crc32(kind)) != struct.unpack(">I", file.read(4))[0]:
                     raise FileError("files.cannot_decode", path, reason=f"{kind.decode()}: CRC")
@@ -162,6 +168,12 @@ def _chunk(kind: bytes, data: bytes) -> dict:
         x, y, unit = struct.unpack(">IIB", data)
         if unit == 1 and x and y:
             return {"spacing": not_print(checked_spacing((1e6 / y, 1e6 / x)))}
+    if kind == b"eXIf":
+        from PIL.Image import Exif
+
+        exif = Exif()
+        exif.load(data)
+        return {"orientation": exif.get(_ORIENTATION, 1)}
     return {}
 
 

@@ -98,9 +98,9 @@ def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
         _check_segments(path, stack)
         numbers = np.arange(len(stack.pages)).reshape(stack.shape[:lead])
         size = stack.nbytes // (1 if depth is None else stack.shape[depth])
-        affordable(path, size)
         for z in range(1 if depth is None else stack.shape[depth]):
             chosen = numbers if depth is None else numbers.take([z], axis=depth)
+            affordable(path, size, stored=sum(sum(stack.pages[i].databytecounts) for i in chosen.ravel()))
             pages = np.stack([stack.pages[i].asarray() for i in chosen.ravel()])
             array = stack.arrangement.apply(pages.reshape(*chosen.shape, *stack.keyframe.shape))
             yield _finished(path, tif, stack, array if depth is None else array[:, 0], False)
@@ -184,7 +184,7 @@ def _coloured(tif: TiffFile, stack: _Stack, labels: bool) -> bool:
 
 
 def _finished(path: Path, tif: TiffFile, stack: _Stack, array: np.ndarray, labels: bool) -> np.ndarray:
-    """Colours looked up, white made the largest value, opaque alpha dropped, upright, native."""
+    """Colours looked up, white made the largest value (1-bit stays as stored), alpha dropped, upright, native."""
     if _coloured(tif, stack, labels):
         palette = np.asarray(stack.keyframe.colormap)
         affordable(path, 3 * array.size)
@@ -199,16 +199,14 @@ def _finished(path: Path, tif: TiffFile, stack: _Stack, array: np.ndarray, label
 
 def _check_segments(path: Path, stack: _Stack) -> None:
     """Every strip and tile must lie inside the file; tifffile gives zeros for one that is missing."""
-    size = size_of(path)
     if stack.dataoffset is not None:
-        if stack.dataoffset + stack.nbytes > size:
+        if stack.dataoffset + stack.nbytes > size_of(path):
             raise FileError("files.truncated", path)
         return
     for page in stack.pages:
         if page is None:
             raise FileError("files.truncated", path)
-        if page.parent.filehandle.path != str(path.absolute()) and page.parent.filehandle.size != size:
-            size = page.parent.filehandle.size  # the other files of an OME set
+        size = page.parent.filehandle.size  # an OME set has several files
         ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True) if o > 0 and n > 0]
         if len(ends) != len(page.dataoffsets) or not ends or max(ends) > size:
             raise FileError("files.truncated", path)

@@ -128,9 +128,9 @@ def _write_tiff(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
     volume = array.ndim == 4
     options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "bigtiff": big}
     if array.dtype.type in _IMAGEJ_TYPES and not big:
-        axes = "ZCYX" if volume else "CYX"
-        array = array.swapaxes(0, 1) if volume else array
-        options |= {"imagej": True, "metadata": {"axes": axes} | _imagej_spacing(spacing)}
+        array = array.swapaxes(0, 1) if volume else array[None]
+        array = array[None, ..., None]  # all six axes: tifffile mistakes a last X of one for samples
+        options |= {"imagej": True, "metadata": {"axes": "TZCYXS"} | _imagej_spacing(spacing)}
         if spacing:
             options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
     else:
@@ -156,7 +156,7 @@ def _write_png(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
         rule = "PNG: uint8, uint16; [1, Y, X], [3, Y, X]"
         raise FileError("files.cannot_store", path, what=f"{array.dtype} [{sizes(array.shape)}]", rule=rule)
     pixels = array[0] if len(array) == 1 else np.moveaxis(array, 0, -1)
-    data = png_encode(np.ascontiguousarray(pixels))
+    data = png_encode(pixels.copy(order="C"))
     with writing(path) as temporary:
         temporary.write_bytes(_with_spacing(bytes(data), spacing))
 
