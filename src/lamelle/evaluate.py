@@ -1,7 +1,7 @@
 """Scores with intervals: no bare number.
 
-Every score carries n, the unit that was resampled and an interval. Where groups are known (patients, volumes) whole groups are resampled; where
-all items are slices of one volume, blocks of the plane are, and the scores say so.
+Every score carries n, the unit that was resampled and an interval. Where groups are known (patients, volumes) whole
+groups are resampled; where all items are slices of one volume, blocks of the plane are, and the scores say so.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict
     return fitter.done()
 
 
-def summarise(task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]) -> dict[str, Any]:
+def summarise(
+    task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+) -> dict[str, Any]:
     """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures."""
     intervals, notes = _intervals(task, rows, options)
     return {
@@ -151,7 +153,9 @@ def score_run(
 
     def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
         spacing = store.spacing(record.image)
-        folder.add(record, store.image(record.image), package.task.decode(probabilities, package.fitted, spacing), spacing)
+        folder.add(
+            record, store.image(record.image), package.task.decode(probabilities, package.fitted, spacing), spacing
+        )
 
     rows = measure(records, predictor, reader, package.fitted, listen)
     folder.close()

@@ -1,7 +1,7 @@
 """The shareable part of a Run: ``model.safetensors`` and ``model.json``, data only.
 
-Everything that prediction needs stands in ``model.json``; the network is rebuilt from a closed registry. One input and its output are stored
-and checked on load, so that a model that computes something else than it did is refused.
+Everything that prediction needs stands in ``model.json``; the network is rebuilt from a closed registry. One input
+and its output are stored and checked on load, so that a model that computes something else than it did is refused.
 """
 
 from __future__ import annotations

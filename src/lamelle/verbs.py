@@ -119,9 +119,7 @@ def look_and_check(
     return index, audit
 
 
-def demo(
-    kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None
-) -> Path:
+def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None) -> Path:
     """Make synthetic specimens with exact truth; a folder that already holds the same ones is kept.
 
     Args:
@@ -241,11 +239,13 @@ def describe(plan: Plan) -> list[str]:
     """The plan in a few lines for people."""
     n = Counter(r.split for r in plan.records)
     statistics = plan.audit.statistics
+    size, classes = "×".join(map(str, statistics.size_median)), ", ".join(plan.task.classes)
+    counts = {name: n[name] for name in ("train", "validation", "test", "gap")}
+    about = {"layout": plan.index.layout, "task": plan.task.name, "size": size, "classes": classes}
     lines = [
-        text("verbs.plan_data", n=len(plan.records), layout=plan.index.layout, task=plan.task.name,
-             size="×".join(map(str, statistics.size_median)), classes=", ".join(plan.task.classes)),
-        text("verbs.plan_split", by=plan.split_by, train=n["train"], validation=n["validation"], test=n["test"], gap=n["gap"]),
-    ]  # fmt: skip
+        text("verbs.plan_data", n=len(plan.records), **about),
+        text("verbs.plan_split", by=plan.split_by, **counts),
+    ]
     if plan.planned:
         lines.append(text("verbs.plan_keys", keys=" ".join(f"{k}={_short(v)}" for k, v in plan.planned.items())))
     return lines
@@ -283,7 +283,9 @@ def _work(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
     return rows
 
 
-def evaluate(run: AnyPath, data: AnyPath | None = None, *, overrides: Iterable[str] = (), out: AnyPath | None = None) -> dict[str, Any]:
+def evaluate(
+    run: AnyPath, data: AnyPath | None = None, *, overrides: Iterable[str] = (), out: AnyPath | None = None
+) -> dict[str, Any]:
     """Score a trained model again on its test set, or on another folder, classes matched by name.
 
     Args:
@@ -296,21 +298,21 @@ def evaluate(run: AnyPath, data: AnyPath | None = None, *, overrides: Iterable[s
         RequestError: If the other folder has classes the model does not know.
     """
     tune_allocator()
-    from lamelle import evaluate as scoring
-    from lamelle import package as packages
     from lamelle import plan as plans
+    from lamelle.evaluate import interval_options, score_elsewhere, score_run
+    from lamelle.package import load
 
-    package, store = packages.load(run), open_store()
+    package, store = load(Path(run)), open_store()
     if data is None:
         folder = RunFolder.open(Path(run))
         plan = plans.reopen(folder)
-        scoring.score_run(folder, package, plan.of("test"), store, scoring.interval_options(plan.recipe))
+        score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
         report(run)
         return folder.read_json(folder.scores)
     asked = recipes.parse_overrides(overrides)
     index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
     recipe = recipes.validate({k: v for k, v in asked.items() if k in {"data", "evaluate"}})
-    scores = scoring.score_elsewhere(package, index, store, recipe)
+    scores = score_elsewhere(package, index, store, recipe)
     if out is not None:
         from lamelle.io import atomic
 
@@ -344,13 +346,13 @@ def predict(
         DataError: If images cannot be read; all are named, the others are predicted.
     """
     tune_allocator()
-    from lamelle import package as packages
+    from lamelle.package import load
     from lamelle.predict.apply import predict_files
 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     paths = [Path(p) for p in given]
     return predict_files(
-        packages.load(run),
+        load(Path(run)),
         paths,
         Path(out),
         store=open_store(),

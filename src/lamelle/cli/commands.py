@@ -101,9 +101,7 @@ def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | N
 def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool, overlays: bool) -> None:
     from lamelle.cli.progress import listener
 
-    table = verbs.predict(
-        run, inputs, out, probabilities=probabilities, overlays=overlays, progress=listener()
-    )
+    table = verbs.predict(run, inputs, out, probabilities=probabilities, overlays=overlays, progress=listener())
     _echo(text("cli.written", path=table))
 
 

@@ -32,7 +32,9 @@ class _Lazy(click.Group):
         with formatter.section(text("cli.commands")):
             formatter.write_dl([(name, text(f"cli.{name}_short")) for name in COMMANDS])
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             import difflib
 

@@ -1,6 +1,7 @@
 """From pixels as they are on disk to network input: channels, size and an affine change of intensity.
 
-What a Preparation holds is stored in the Package, so that prediction does what training did, without looking anything up.
+What a Preparation holds is stored in the Package, so that prediction does what training did, without looking
+anything up.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ class Preparation:
     resize: tuple[int, ...] | None
     """Size [(Z,) Y, X] that whole images are brought to; None = native."""
     normalise: str
-    """``dataset``: (x − mean) / std of the training set; ``image``: the image's own 1st and 99th percentile → −1 and 1; ``unit``:
-    the full range of the pixel type → 0 and 1; ``imagenet``: unit, then ImageNet's mean and std; ``symmetric``: −1 and 1."""
+    """``dataset``: (x − mean) / std of the training set; ``image``: the image's own 1st and 99th percentile → −1 and
+    1; ``unit``: the full range of the pixel type → 0 and 1; ``imagenet``: unit, then ImageNet's mean and std;
+    ``symmetric``: −1 and 1."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
 

@@ -1,14 +1,14 @@
 """From records to training batches: which window of which image stands at which position of an epoch.
 
-Everything random is a function of (seed, epoch, position), never of what was drawn before: a resumed run, and a run with another
-number of reading threads, see the same samples.
+Everything random is a function of (seed, epoch, position), never of what was drawn before: a resumed run, and a run
+with another number of reading threads, see the same samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Targets(Protocol):
     """The part of a task that reading needs."""
 
-    spatial: bool
+    spatial: ClassVar[bool]
 
     def read_target(self, record: Record, store: Store) -> np.ndarray: ...
 

@@ -1,7 +1,7 @@
 """Who trains, who chooses, who judges: deterministic splits into train, validation and test.
 
-Records that belong together stay together: those of one group (patient, animal), and those of one block of a volume, with
-a guard gap between two blocks. What the data itself says (folders, a column) is kept as it is.
+Records that belong together stay together: those of one group (patient, animal), and those of one block of a volume,
+with a guard gap between two blocks. What the data itself says (folders, a column) is kept as it is.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def _by_block(records: Sequence[Record], options: SplitOptions) -> list[str]:
         used = [s for s, share in options.shares.items() if share > 0]
         free = len(positions) - options.gap * (len(used) - 1)
         if free < len(used):
-            raise RequestError("split.too_few_positions", volume=volume, n=len(positions), gap=options.gap, splits=len(used))
+            raise RequestError(
+                "split.too_few_positions", volume=volume, n=len(positions), gap=options.gap, splits=len(used)
+            )
         quota, start = _quota(free, {s: options.shares[s] for s in used}), 0
         for split in used:
             stop = start + quota[split]
@@ -185,8 +187,10 @@ def _by_group(records: Sequence[Record], options: SplitOptions) -> list[str]:
     order = sorted(zip(sorted(content), draw, strict=True), key=lambda g: (-content[g[0]].sum(), g[1]))
     have, place, members = np.zeros_like(aim), dict[str, str](), Counter[str]()
     for rank, (group, _) in enumerate(order):
-        cost = [(((have + content[group] * (np.arange(len(splits)) == k)[:, None] - aim) ** 2) / np.maximum(aim, 1)).sum()
-                for k in range(len(splits))]
+        cost = [
+            (((have + content[group] * (np.arange(len(splits)) == k)[:, None] - aim) ** 2) / np.maximum(aim, 1)).sum()
+            for k in range(len(splits))
+        ]
         empty = [k for k, s in enumerate(splits) if not members[s]]
         must_fill = len(order) - rank <= len(empty)
         best = min(empty if must_fill else range(len(splits)), key=lambda k: cost[k])

@@ -1,8 +1,9 @@
-"""Pictures of an image with its labels: contours in the classes' colours."""
+"""Pictures for the eye, uint8 [3, Y, X]: an image, its labels as contours, its labels in colours, right and wrong pixels.
+
+Of a volume one plane is shown; `shown_plane` says which, so that image and labels show the same one.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,63 +12,129 @@ COLOURS = np.array(
     dtype=np.uint8,
 )
 """Background, then classes; distinguishable with the common colour-vision deficiencies (after Okabe & Ito, and IBM's palette)."""
-CONFUSION = {"tp": (255, 255, 255), "fp": (220, 38, 127), "fn": (100, 143, 255), "tn": (0, 0, 0)}
+CONFUSION = {"tp": (255, 255, 255), "fp": (220, 38, 127), "fn": (100, 143, 255), "tn": (0, 0, 0), "other": (255, 176, 0)}
+"""Right and wrong pixels; ``other`` = an object, but of another class."""
+IGNORED = (128, 128, 128)
+_LINE = 400
+"""Pixels of the shorter edge for each pixel of a contour's width."""
 
 
 def colour(index: int) -> tuple[int, int, int]:
-    """Colour of a class; classes beyond the palette start again after the background."""
-    r, g, b = COLOURS[index if index < len(COLOURS) else 1 + (index - 1) % (len(COLOURS) - 1)]
+    """Colour of a class; classes beyond the palette start again after the background.
+
+    Example:
+        >>> colour(8) == colour(1)
+        True
+    """
+    r, g, b = _colours(np.array([index]))[:, 0]
     return int(r), int(g), int(b)
 
 
-def to_rgb(image: np.ndarray) -> np.ndarray:
-    """uint8 [Y, X, 3] for the eye from [C, (Z,) Y, X] of any type: 1st to 99.8th percentile; the middle plane of a volume."""
-    plane = image[:, image.shape[1] // 2] if image.ndim == 4 else image
-    if plane.dtype == np.uint8 and plane.shape[0] == 3:
-        return np.ascontiguousarray(np.moveaxis(plane, 0, -1))
-    low, high = np.percentile(plane, [1, 99.8])
-    scaled = np.clip((plane.astype(np.float32) - low) / max(float(high - low), 1e-6), 0, 1)
-    grey = (scaled * 255).astype(np.uint8)
-    return np.ascontiguousarray(np.moveaxis(grey if grey.shape[0] == 3 else np.repeat(grey[:1], 3, axis=0), 0, -1))
+def shown_plane(labels: np.ndarray) -> int:
+    """The plane of a label volume [Z, Y, X] that shows most: where the most pixels are labelled, else the middle.
+
+    Example:
+        >>> shown_plane(np.array([[[0, 0]], [[0, 0]], [[0, 4]]]))
+        2
+    """
+    n = np.count_nonzero(labels > 0, axis=(1, 2))
+    middle = len(n) // 2
+    return middle if n[middle] == n.max() else int(n.argmax())
+
+
+def plane(array: np.ndarray, index: int | None) -> np.ndarray:
+    """One plane of an image [C, Z, Y, X]; an image without Z as it is; None = the middle."""
+    return array if array.ndim == 3 else array[:, array.shape[1] // 2 if index is None else index]
+
+
+def to_rgb(image: np.ndarray, *, index: int | None = None) -> np.ndarray:
+    """An image [C, (Z,) Y, X] of any type as colours.
+
+    Colours of 8 bits stay as they are; all else is stretched from the 1st to the 99.8th percentile. Of two channels the first is magenta
+    and the second green; of four and more the first three are shown.
+
+    Args:
+        index: Plane of a volume; None = the middle.
+    """
+    pixels = plane(image, index)
+    if pixels.dtype == np.uint8 and len(pixels) == 3:
+        return np.ascontiguousarray(pixels)
+    each = len(pixels) != 3
+    stretched = np.stack([_stretch(c) for c in pixels[:3]]) if each else _stretch(pixels)
+    if len(stretched) == 1:
+        return np.repeat(stretched, 3, axis=0)
+    return stretched[[0, 1, 0]] if len(stretched) == 2 else stretched
+
+
+def _stretch(values: np.ndarray) -> np.ndarray:
+    numbers = np.asarray(values, np.float32)
+    finite = numbers[np.isfinite(numbers)]
+    low, high = np.percentile(finite, [1, 99.8]) if finite.size else (0.0, 1.0)
+    if high <= low and finite.size:  # a few bright pixels on nothing
+        low, high = finite.min(), finite.max()
+    scaled = (np.nan_to_num(numbers, nan=float(low)) - low) / max(float(high - low), 1e-12)
+    return (np.clip(scaled, 0, 1) * 255).astype(np.uint8)
 
 
 def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """uint8 [Y, X, 3]: the image [C, (Z,) Y, X] with the contours of labels [(Z,) Y, X]."""
-    from skimage.segmentation import find_boundaries
+    """An image [C, (Z,) Y, X] with the contours of its labels [(Z,) Y, X]; touching classes or objects are told apart.
 
-    picture = to_rgb(image)
-    plane = labels[labels.shape[0] // 2] if labels.ndim == 3 else labels
-    edge = find_boundaries(plane, mode="inner") & (plane > 0)
-    for index in np.unique(plane[edge]):
-        picture[edge & (plane == index)] = colour(int(index))
+    The lines lie inside of what they surround and grow with the image, so that they stay visible when it is shrunk.
+
+    Example:
+        >>> image, labels = np.zeros((1, 5, 5), np.uint8), np.pad(np.ones((3, 3), np.int64), 1)
+        >>> overlay(image, labels)[:, 1, 1].tolist(), overlay(image, labels)[:, 2, 2].tolist()
+        ([255, 176, 0], [0, 0, 0])
+    """
+    index = shown_plane(labels) if labels.ndim == 3 else None
+    flat = labels if index is None else labels[index]
+    picture = to_rgb(image, index=index).copy()
+    edge = _contours(flat, width=max(1, round(min(flat.shape) / _LINE)))
+    picture[:, edge] = _colours(flat[edge])
     return picture
 
 
-def confusion_image(target: np.ndarray, labels: np.ndarray, *, positive: int) -> np.ndarray:
-    """uint8 [Y, X, 3]: true and false positives and negatives of one class in colours; ignored pixels are grey."""
-    true, said = target == positive, labels == positive
-    picture = np.zeros((*target.shape, 3), np.uint8)
-    for name, where in (("tp", true & said), ("fp", ~true & said), ("fn", true & ~said), ("tn", ~true & ~said)):
-        picture[where] = CONFUSION[name]
-    picture[target < 0] = 128
+def _contours(labels: np.ndarray, *, width: int) -> np.ndarray:
+    """Labelled pixels [Y, X] that lie at most ``width`` from another label."""
+    from scipy.ndimage import grey_dilation, grey_erosion
+
+    side = 2 * width + 1
+    # the edge of the image is no contour: reflection adds no other label
+    differs = grey_dilation(labels, size=side, mode="nearest") != grey_erosion(labels, size=side, mode="nearest")
+    return differs & (labels > 0)
+
+
+def confusion_picture(target: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """True and false positives and negatives of labels [Y, X] in the colours of ``CONFUSION``; ignored pixels are grey.
+
+    Example:
+        >>> picture = confusion_picture(np.array([[1, 0, 2]]), np.array([[1, 1, 1]]))
+        >>> [tuple(picture[:, 0, x].tolist()) == CONFUSION[n] for x, n in enumerate(("tp", "fp", "other"))]
+        [True, True, True]
+    """
+    true, said = target > 0, labels > 0
+    right = target == labels
+    picture = np.zeros((3, *target.shape), np.uint8)
+    for name, where in (
+        ("tp", true & right),
+        ("fp", ~true & said),
+        ("fn", true & ~said),
+        ("tn", ~true & ~said),
+        ("other", true & said & ~right),
+    ):
+        picture[:, where] = np.array(CONFUSION[name], np.uint8)[:, None]
+    picture[:, target < 0] = np.array(IGNORED, np.uint8)[:, None]
     return picture
 
 
 def label_picture(labels: np.ndarray) -> np.ndarray:
-    """uint8 [Y, X, 3]: each class in its colour; ignored pixels are grey."""
-    plane = labels[labels.shape[0] // 2] if labels.ndim == 3 else labels
-    picture = np.zeros((*plane.shape, 3), np.uint8)
-    for index in np.unique(plane):
-        picture[plane == index] = (128, 128, 128) if index < 0 else colour(int(index))
-    return picture
+    """Each class of labels [Y, X] in its colour; ignored pixels are grey."""
+    return _colours(labels)
 
 
-def side_by_side(pictures: Sequence[np.ndarray], *, gap: int) -> np.ndarray:
-    """Pictures of one height in a row, with a white gap."""
-    height = max(p.shape[0] for p in pictures)
-    parts: list[np.ndarray] = []
-    for picture in pictures:
-        padded = np.full((height, picture.shape[1], 3), 255, np.uint8)
-        padded[: picture.shape[0]] = picture
-        parts += [padded, np.full((height, gap, 3), 255, np.uint8)]
-    return np.concatenate(parts[:-1], axis=1)
+def _colours(labels: np.ndarray) -> np.ndarray:
+    """Colours [3, ...] of labels [...]."""
+    turn = np.where(labels < len(COLOURS), labels, 1 + (labels.astype(np.int64) - 1) % (len(COLOURS) - 1))
+    found = COLOURS[np.maximum(turn, 0).astype(np.intp)]
+    found[labels < 0] = IGNORED
+    return np.moveaxis(found, -1, 0)

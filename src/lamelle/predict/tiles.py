@@ -12,7 +12,8 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 def starts(full: int, tile: int, overlap: float) -> list[int]:
-    """First pixels of evenly spread tiles that cover ``full`` pixels, neighbours sharing at least ``overlap`` of a tile.
+    """First pixels of evenly spread tiles that cover ``full`` pixels, neighbours sharing at least ``overlap`` of a
+    tile.
 
     Example:
         >>> starts(100, 40, 0.25)

@@ -126,7 +126,8 @@ class Task(Protocol):
         ...
 
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Every score [B] of a set of items that counts item i ``weights[b, i]`` times; pure, so that intervals can resample."""
+        """Every score [B] of a set of items that counts item i ``weights[b, i]`` times; pure, so that intervals can
+        resample."""
         ...
 
     def item(self, row: Row) -> dict[str, Any]:

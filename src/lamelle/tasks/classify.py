@@ -22,7 +22,12 @@ MANY_PIXELS = 160
 
 
 _OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc")
-_EACH = {"precision": regions.precision, "recall": regions.recall, "specificity": regions.specificity, "f1": regions.dice}
+_EACH = {
+    "precision": regions.precision,
+    "recall": regions.recall,
+    "specificity": regions.specificity,
+    "f1": regions.dice,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ class Classify:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.classes = options.classes
+        self.classes: tuple[str, ...] = options.classes
         self.outputs = len(options.classes)
-        self.headline = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
+        self.headline: tuple[str, ...] = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
         self._number = {name: i for i, name in enumerate(options.classes)}
 
     @staticmethod
@@ -82,7 +87,8 @@ class Classify:
     @staticmethod
     def restore(described: Mapping[str, Any]) -> Classify:
         lists = {"classes", "class_counts"}
-        return Classify(Options(**{k: tuple(v) if k in lists else v for k, v in described.items()}))
+        given: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in described.items()}
+        return Classify(Options(**given))
 
     def matched(self, index: Index, declared: Mapping[int, int] | None) -> Classify:
         return self
@@ -208,4 +214,3 @@ class _NothingToFit:
 
     def done(self) -> dict[str, Any]:
         return {}
-

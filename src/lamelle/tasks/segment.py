@@ -53,10 +53,16 @@ class Segment:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.classes = options.classes
+        self.classes: tuple[str, ...] = options.classes
         self.binary = len(options.classes) == 2
         self.outputs = 1 if self.binary else len(options.classes)
-        self.headline = ("dice", "iou", "accuracy", "boundary_f", *(("v_rand", "v_info") if options.cells else ()))
+        self.headline: tuple[str, ...] = (
+            "dice",
+            "iou",
+            "accuracy",
+            "boundary_f",
+            *(("v_rand", "v_info") if options.cells else ()),
+        )
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:
@@ -105,8 +111,9 @@ class Segment:
             mapping={int(k): int(v) for k, v in kept["mapping"]},
             ignore=tuple(kept["ignore"]),
         )
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-        return Segment(Options(**(given | {"values": values})))
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
+        given["values"] = values
+        return Segment(Options(**given))
 
     def matched(self, index: Index, declared: Mapping[int, int] | None) -> Segment:
         values = self.options.values
@@ -118,7 +125,9 @@ class Segment:
         return store.labels(cast("tuple[Source, ...]", record.target), objects=self.options.objects)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
-        return targets.semantic_of(target) if self.options.objects else targets.apply_values(target, self.options.values)
+        return (
+            targets.semantic_of(target) if self.options.objects else targets.apply_values(target, self.options.values)
+        )
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         import torch

@@ -1,7 +1,8 @@
 """Checkpoints that survive a kill at any moment: tensors and state are written beside the old ones, then named.
 
-A checkpoint is ``step-N.safetensors`` (network and optimiser) and ``step-N.json`` (all numbers); the JSON comes last and holds the SHA-256 of the
-tensors and of itself, so that a checkpoint is whole or not there. The weights of the best epoch lie in ``best-N.safetensors``.
+A checkpoint is ``step-N.safetensors`` (network and optimiser) and ``step-N.json`` (all numbers); the JSON comes last
+and holds the SHA-256 of the tensors and of itself, so that a checkpoint is whole or not there. The weights of the
+best epoch lie in ``best-N.safetensors``.
 """
 
 from __future__ import annotations

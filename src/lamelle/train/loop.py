@@ -1,7 +1,7 @@
 """The training loop, from the first step to the best weights.
 
-Everything random is a function of the seed and of where the training stands (`lamelle.data.samples`), so a killed training that goes on from its
-last checkpoint takes exactly the steps it would have taken, to bit-identical weights.
+Everything random is a function of the seed and of where the training stands (`lamelle.data.samples`), so a killed
+training that goes on from its last checkpoint takes exactly the steps it would have taken, to bit-identical weights.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 _FIRST_ESTIMATE = 4
 """Steps after which a budgeted training first estimates its end."""
 _SHARE = 20
-"""A checkpoint at the end of an epoch waits until this many times its own duration has passed: at most 5 % of the time."""
+"""A checkpoint at the end of an epoch waits until this many times its own duration has passed: at most 5 % of the
+time."""
 
 
 class Interrupted(WorkError):
@@ -72,7 +73,7 @@ class Training:
 
     def __init__(self, job: Job, *, resume: bool) -> None:
         self.job, self.keys = job, job.keys
-        self.state = State(knots=[tuple(k) for k in job.keys.knots])
+        self.state = State(knots=[(a, b) for a, b in job.keys.knots])
         network = job.predictor.model
         self._network = network
         optimizer = make_optimizer(network, job.keys)

@@ -50,4 +50,6 @@ class Plain:
 def epoch_line(row: dict[str, Any]) -> str:
     """One epoch in one line."""
     shown = {k: "–" if row.get(k) is None else f"{row[k]:.4f}" for k in ("train_loss", "train_score", "loss", "score")}
-    return text("train.epoch", epoch=row["epoch"], seconds=f"{row['seconds']:.0f}", best="*" if row["best"] else " ", **shown)
+    return text(
+        "train.epoch", epoch=row["epoch"], seconds=f"{row['seconds']:.0f}", best="*" if row["best"] else " ", **shown
+    )

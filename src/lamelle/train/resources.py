@@ -1,4 +1,5 @@
-"""Device, precision and threads, resolved once; the resolved values are kept in the Run and used again by resume and repeat."""
+"""Device, precision and threads, resolved once; the resolved values are kept in the Run and used again by resume and
+repeat."""
 
 from __future__ import annotations
 
@@ -35,8 +36,8 @@ def has_accelerator() -> bool:
 def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     """The values for ``auto``.
 
-    bf16 where the hardware has it, except that depthwise networks train in float32 on a processor, where bf16 is slower; float16 with loss
-    scaling on GPUs without bf16.
+    bf16 where the hardware has it, except that depthwise networks train in float32 on a processor, where bf16 is
+    slower; float16 with loss scaling on GPUs without bf16.
 
     Raises:
         RequestError: If the device that was asked for is not there, or cannot do what was asked.
@@ -70,7 +71,9 @@ def _precision(device: str, model: nn.Module) -> str:
 def _is_depthwise(model: nn.Module) -> bool:
     from torch import nn
 
-    return any(isinstance(m, nn.Conv2d | nn.Conv3d) and m.groups > 1 and m.groups == m.in_channels for m in model.modules())
+    return any(
+        isinstance(m, nn.Conv2d | nn.Conv3d) and m.groups > 1 and m.groups == m.in_channels for m in model.modules()
+    )
 
 
 def set_up(resources: Resources) -> Fabric:

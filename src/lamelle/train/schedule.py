@@ -13,8 +13,8 @@ Knots = Sequence[tuple[int, int]]
 def progress(step: int, knots: Knots) -> float:
     """Share of the training that lies behind ``step``, from 0 to 1; linear between knots and never falling.
 
-    A run of known length has one knot. A run with a time budget gets a new one whenever its end is estimated again, so that the rate still
-    ends at its floor.
+    A run of known length has one knot. A run with a time budget gets a new one whenever its end is estimated again,
+    so that the rate still ends at its floor.
 
     Example:
         >>> progress(50, [(0, 100)]), progress(75, [(0, 100), (50, 100)])
@@ -31,7 +31,8 @@ def progress(step: int, knots: Knots) -> float:
 
 
 def rate(done: float, *, schedule: str, warmup: float) -> float:
-    """Factor of the peak learning rate after ``done`` of the training: linear rise, then ``cosine`` to 0 or ``constant``.
+    """Factor of the peak learning rate after ``done`` of the training: linear rise, then ``cosine`` to 0 or
+    ``constant``.
 
     Example:
         >>> rate(0.5, schedule="cosine", warmup=0.0)

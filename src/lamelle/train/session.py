@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from lamelle import evaluate, package
+from lamelle import package
 from lamelle.data.augment.parameters import AugmentOptions, margin
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader, Samples, training_statistics
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
+from lamelle.evaluate import fit
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
@@ -25,14 +26,15 @@ from lamelle.train.loop import Job, Training
 from lamelle.train.progress import Progress
 
 if TYPE_CHECKING:
+    from lamelle.models.encoders import TimmClassifier, TimmUNet
     from lamelle.models.freeze import Freezable
 
 
 def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
     """Train to the end, and write the Package.
 
-    The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads), so that resume and repeat use
-    the same.
+    The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads), so that
+    resume and repeat use the same.
     """
     import torch
 
@@ -76,7 +78,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         keys = keys.model_copy(update={"knots": tuple(state.knots)})
         plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
         run.write_text(run.recipe, plan.recipe.to_yaml())
-    fitted = evaluate.fit(plan.of("validation"), predictor, reader)
+    fitted = fit(plan.of("validation"), predictor, reader)
     done = Package(
         task=plan.task,
         spec=spec,
@@ -141,7 +143,7 @@ def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> str:
     if keys.weights is None:
         return text("train.random_start", name=keys.name)
     path = find_weights(keys.name, file=None if keys.weights == "home" else Path(keys.weights), home=home())
-    report = load_encoder_weights(model, path)
+    report = load_encoder_weights(cast("TimmClassifier | TimmUNet", model), path)
     return text("train.pretrained", file=path.name, n=len(report.loaded), name=keys.name)
 
 
