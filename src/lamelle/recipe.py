@@ -164,7 +164,7 @@ class TrainKeys(_Keys):
 
     start: str | None = Field(default=None, description="run or package whose weights training starts from")
     epochs: Positive = Field(default=100, description="passes over the training samples")
-    budget: Annotated[float | None, BeforeValidator(_seconds), Field(gt=0)] = Field(
+    budget: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_seconds)] = Field(
         default=None, description="train for a time (30min, 2h) instead; the schedule is scaled to it"
     )
     knots: tuple[tuple[int, int], ...] = Field(
@@ -185,8 +185,8 @@ class TrainKeys(_Keys):
     validate_every: Positive = Field(default=1, description="epochs between two validations")
     seed: int = Field(default=0, description="seed of everything random in training")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
-    precision: Literal["auto", "32", "bf16", "16"] = Field(
-        default="auto", description="auto is resolved once, then kept"
+    precision: Annotated[Literal["auto", "32", "bf16", "16"], BeforeValidator(str)] = Field(
+        default="auto", description="32, bf16 or 16; auto is resolved once, then kept"
     )
     threads: int = Field(default=0, ge=0, description="processor threads; 0 = all, resolved once, then kept")
     workers: int = Field(default=2, ge=0, description="threads that read ahead; never changes the result")

@@ -8,6 +8,7 @@ Example:
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections import Counter
@@ -21,6 +22,7 @@ from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import cores, home, tune_allocator
 from lamelle.run import RunFolder, environment
+from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.data.audit.results import Audit
@@ -132,8 +134,17 @@ def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, si
         RequestError: If there is no such kind, or the folder holds something else.
     """
     from lamelle.demo.write import write_demo
+    from lamelle.io import atomic
 
-    return write_demo(kind, Path(out), seed=seed, count=count, size=size)
+    folder = Path(out)
+    made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
+    mark = folder.with_name(f"{folder.name}.demo.json")
+    if folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as:
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_demo(kind, folder, seed=seed, count=count, size=size)
+    atomic.write_json(mark, made_as)
+    return folder
 
 
 def train(
@@ -187,7 +198,7 @@ def train(
         return _cross_validate(Path(data), asked, folds, name or _name(recipe, data), Path(runs), store, listener)
     plan = plans.make(Path(data), asked, store, accelerator=resources.has_accelerator())
     run = RunFolder.create(Path(runs), name or _name(recipe, data))
-    _write_down(run, plan)
+    write_down(run, plan)
     for line in describe(plan):
         listener.say(line)
         run.note(line)
@@ -224,7 +235,7 @@ def _name(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
     return Path(data).resolve().name.split(".")[0] or "run"
 
 
-def _write_down(run: RunFolder, plan: Plan) -> None:
+def write_down(run: RunFolder, plan: Plan) -> None:
     """What the run is about, before it starts."""
     from lamelle.data import split
 
@@ -401,11 +412,11 @@ def _cross_validate(
         one = recipes.merge(deepcopy(asked), {"split": {"fold": fold}})
         plan = plans.make(data, one, store, accelerator=resources.has_accelerator())
         run = RunFolder.create(whole.path, f"fold{fold}")
-        _write_down(run, plan)
+        write_down(run, plan)
         progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
         rows += _work(plan, run, store, progress, resume=False)
     assert plan is not None  # plans.make refuses fewer than three folds
-    _write_down(whole, plan)
+    write_down(whole, plan)
     scores = write_scores(whole, plan.task, rows, interval_options(plan.recipe), split="folds", fitted={})
     for line in headline(scores):
         progress.say(line)

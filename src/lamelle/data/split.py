@@ -103,15 +103,26 @@ def _complete(records: Sequence[Record], options: SplitOptions) -> tuple[Record,
     return tuple(renewed.get(r.id, r) for r in records)
 
 
-def _quota(n: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """``n`` items in proportion to the shares, by largest remainder; every split with a share gets one if it can."""
+def _quota(n: int, shares: Mapping[str, float], owed: Mapping[str, float] | None = None) -> dict[str, int]:
+    """``n`` items in proportion to the shares, by largest remainder.
+
+    Args:
+        owed: What rounding has kept from each split in other strata, so that many small strata starve none.
+    """
     total = sum(shares.values())
-    exact = {k: n * v / total for k, v in shares.items()}
-    counts = {k: int(v) for k, v in exact.items()}
-    for k in sorted(exact, key=lambda k: counts[k] - exact[k])[: n - sum(counts.values())]:
-        counts[k] += 1
-    if n >= len(shares):
-        for k in (k for k in counts if counts[k] == 0 and shares[k] > 0):
+    exact = {k: n * v / total + (owed or {}).get(k, 0.0) for k, v in shares.items()}
+    counts = {k: max(0, int(v)) for k, v in exact.items()}
+    while sum(counts.values()) > n:
+        counts[max((k for k in counts if counts[k]), key=lambda k: counts[k] - exact[k])] -= 1
+    while sum(counts.values()) < n:
+        counts[min(counts, key=lambda k: counts[k] - exact[k])] += 1
+    return counts
+
+
+def _at_least_one(counts: dict[str, int]) -> dict[str, int]:
+    """Every split gets one if there are enough: the largest gives."""
+    if sum(counts.values()) >= len(counts):
+        for k in (k for k in counts if counts[k] == 0):
             counts[max(counts, key=counts.__getitem__)] -= 1
             counts[k] = 1
     return counts
@@ -130,7 +141,7 @@ def _by_block(records: Sequence[Record], options: SplitOptions) -> list[str]:
             raise RequestError(
                 "split.too_few_positions", volume=volume, n=len(positions), gap=options.gap, splits=len(used)
             )
-        quota, start = _quota(free, {s: options.shares[s] for s in used}), 0
+        quota, start = _at_least_one(_quota(free, {s: options.shares[s] for s in used})), 0
         for split in used:
             stop = start + quota[split]
             place |= {(volume, p): split for p in positions[start:stop]}
@@ -160,10 +171,15 @@ def _by_record(records: Sequence[Record], options: SplitOptions) -> list[str]:
     strata: dict[str, list[int]] = defaultdict(list)
     for i, record in enumerate(records):
         strata[record.stratum or ""].append(i)
+    shares = {k: v for k, v in options.shares.items() if v > 0}
+    owed = dict.fromkeys(shares, 0.0)
     for stratum, members in sorted(strata.items()):
         members.sort(key=lambda i: records[i].id)
         order = generator("split", options.seed, stratum).permutation(len(members))
-        cuts = [k for k, n in _quota(len(members), options.shares).items() for _ in range(n)]
+        counts = _quota(len(members), shares, owed) if len(strata) > 1 else _at_least_one(_quota(len(members), shares))
+        for k, share in shares.items():
+            owed[k] += len(members) * share / sum(shares.values()) - counts[k]
+        cuts = [k for k, n in counts.items() for _ in range(n)]
         for place, name in zip(order, cuts, strict=True):
             names[members[place]] = name
     return names

@@ -1,0 +1,90 @@
+"""A recipe is checked, and what is wrong is said with its cure."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lamelle import recipe
+from lamelle.data.augment.parameters import AugmentOptions
+from lamelle.errors import RequestError
+
+
+def test_defaults_round_trip_through_yaml() -> None:
+    whole = recipe.Recipe()
+    assert recipe.validate(yaml.safe_load(whole.to_yaml())) == whole
+
+
+@pytest.mark.parametrize("name", sorted(recipe.packaged()))
+def test_every_packaged_recipe_is_valid_and_introduces_itself(name: str) -> None:
+    assert recipe.packaged()[name].startswith("# ")
+    values = recipe.load(name)
+    assert recipe.validate(values).task.name == values["task"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        (["lr=1e-3"], {"train": {"lr": "1e-3"}}),
+        (["train.epochs=3", "batch=4"], {"train": {"epochs": 3, "batch": 4}}),
+        (["data.labels={255: 0, 0: 1}"], {"data": {"labels": {255: 0, 0: 1}}}),
+        (["task=classify"], {"task": {"name": "classify"}}),
+        (["split.by=group"], {"split": {"by": "group"}}),
+    ],
+)
+def test_overrides(pairs: list[str], expected: dict[str, object]) -> None:
+    assert recipe.parse_overrides(pairs) == expected
+
+
+def test_numbers_written_as_people_write_them() -> None:
+    assert recipe.validate(recipe.parse_overrides(["lr=1e-3", "budget=30min"])).train.lr == 0.001
+    assert recipe.validate(recipe.parse_overrides(["budget=1.5h"])).train.budget == 5400
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("weights=x", "task.weights, model.weights"),
+        ("lrr=1", "did you mean train.lr"),
+        ("train.bach=1", "train.batch"),
+        ("lr", "key=value"),
+        ("labels={1", "YAML"),
+    ],
+)
+def test_wrong_overrides_say_the_cure(pair: str, said: str) -> None:
+    with pytest.raises(RequestError, match=said):
+        recipe.parse_overrides([pair])
+
+
+def test_all_broken_rules_are_named_at_once() -> None:
+    with pytest.raises(RequestError) as caught:
+        recipe.validate({"train": {"lr": -1, "epochs": "many", "bacth": 2}})
+    said = str(caught.value)
+    assert "train.lr=-1" in said
+    assert "train.epochs='many'" in said
+    assert "did you mean train.batch" in said
+
+
+def test_an_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(RequestError, match="nuclei-unet"):
+        recipe.load("nuclei-net")
+
+
+def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text("just a sentence")
+    with pytest.raises(RequestError, match="sections"):
+        recipe.load(path)
+    path.write_text("train: {lrr: 1}")
+    with pytest.raises(RequestError, match=r"train\.lr"):
+        recipe.load(path)
+    with pytest.raises(RequestError, match="no such file"):
+        recipe.load(tmp_path / "absent.yaml")
+
+
+def test_augmentation_keys_are_those_of_the_room_that_augments() -> None:
+    """The recipe holds the defaults, the room the meaning: both must know the same keys."""
+    assert set(recipe.AugmentKeys.model_fields) == {f.name for f in dataclasses.fields(AugmentOptions)}
