@@ -173,6 +173,15 @@ def test_patient_never_appears(tmp_path: Path, caplog: pytest.LogCaptureFixture,
     assert len(said) > 20
 
 
+def test_decoder_that_quotes_a_value_is_not_quoted(tmp_path: Path) -> None:
+    path = dicom(tmp_path / "a.dcm", PhotometricInterpretation=PATIENT)
+    with pytest.raises(ValueError, match="SECRET"):
+        _ = pydicom.dcmread(path).pixel_array
+    error = refused(path)  # which looks for the name
+    assert (error.code, error.values["reason"]) == ("files.cannot_decode", "ValueError")
+    assert error.__cause__ is None
+
+
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
 @pytest.mark.parametrize("kind", ["int16", "uint8", "float32", "bool"])
 def test_nifti_agrees_with_nibabel(tmp_path: Path, name: str, kind: str) -> None:

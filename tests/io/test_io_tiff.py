@@ -186,6 +186,17 @@ def test_pages_whose_chain_breaks_are_not_lost_silently(tmp_path: Path) -> None:
     assert refused(path).code == "files.truncated"
 
 
+@pytest.mark.parametrize("tag", ["StripOffsets", "StripByteCounts"])
+def test_missing_strip_is_not_read_as_zeros(tmp_path: Path, tag: str) -> None:
+    path = tif(tmp_path / "a.tif", STACK[0], compression="zlib", rowsperstrip=10, metadata=None)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        values = list(file.pages[0].tags[tag].value)
+        file.pages[0].tags[tag].overwrite([values[0], 0])
+    assert not tifffile.imread(path)[10:].any()  # what the library makes of it
+    assert refused(path).code == "files.truncated"
+    assert refused(path, lambda p: list(planes(p))).code == "files.truncated"
+
+
 def test_circular_chain(tmp_path: Path) -> None:
     path = tif(tmp_path / "a.tif", STACK[0], metadata=None)
     data = bytearray(path.read_bytes())

@@ -38,7 +38,7 @@ class _Png:
 def header(path: Path, key: str | None, labels: bool) -> Header:
     """Header of a PNG, JPEG or BMP; the chunks' lengths are followed, the pixels are not read."""
     quiet("PIL")
-    png = _png(path, verify=False) if _is_png(path) else None
+    png = _png(path) if _is_png(path) else None
     with _opened(path) as image:
         return _header(path, image, png, labels)
 
@@ -50,7 +50,7 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
         FileError: If the file is truncated, has transparent pixels or another colour space than grey and RGB.
     """
     quiet("PIL")
-    png = _png(path, verify=True) if _is_png(path) else None
+    png = _png(path) if _is_png(path) else None
     if png is None:
         _check_jpeg_end(path)
     with _opened(path) as image:
@@ -132,11 +132,11 @@ def _is_png(path: Path) -> bool:
         return file.read(4) == b"\x89PNG"
 
 
-def _png(path: Path, *, verify: bool) -> _Png:
-    """Follow the chunks to the end; ``verify`` also checks what Pillow does not: the sums of the pixels' chunks.
+def _png(path: Path) -> _Png:
+    """Follow the chunks to the end, without their pixels; Pillow accepts a file without its last chunk.
 
     Raises:
-        FileError: If the file ends before its last chunk, or a checksum is wrong.
+        FileError: If the file ends before its last chunk, or the checksum of its header is wrong.
     """
     size, facts = size_of(path), {}
     with path.open("rb") as file:
@@ -146,7 +146,7 @@ def _png(path: Path, *, verify: bool) -> _Png:
             length, kind = struct.unpack(">I4s", file.read(8))
             if at + 12 + length > size:
                 break
-            if kind in (b"IHDR", b"sBIT", b"pHYs", b"eXIf") or (verify and kind in (b"IDAT", b"PLTE")):
+            if kind in (b"IHDR", b"sBIT", b"pHYs", b"eXIf"):
                 data = file.read(length)
                 if zlib.crc32(data, zlib.crc32(kind)) != struct.unpack(">I", file.read(4))[0]:
                     raise FileError("files.cannot_decode", path, reason=f"{kind.decode()}: CRC")
