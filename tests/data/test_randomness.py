@@ -120,6 +120,6 @@ def test_device_seed_depends_on_seed_step_and_rank_only() -> None:
         seed_device(*key)
         return tuple(torch.nn.functional.dropout(torch.ones(64), 0.5).tolist())
 
-    keys = [(1, 2, 3), (1, 3, 2), (2, 1, 3), (12, 3, 0), (1, 23, 0)]
+    keys = [(1, 2, 3), (1, 2, 4), (1, 3, 2), (2, 1, 3), (12, 3, 0), (1, 23, 0)]
     assert [drawn(*key) for key in keys] == [drawn(*key) for key in keys]
     assert len({drawn(*key) for key in keys}) == len(keys)

@@ -79,10 +79,10 @@ def _blur(images: Tensor, sigmas: np.ndarray) -> Tensor:
         reach = np.ceil(4 * sigma)[:, None]
         weights = np.where(np.abs(steps) <= reach, np.exp(-0.5 * (steps / np.maximum(sigma, 1e-6)[:, None]) ** 2), 0.0)
         weights /= weights.sum(axis=1, keepdims=True)
-        blurred = torch.zeros_like(images)
-        here = torch.arange(images.shape[axis], device=images.device)
-        for step, weight in zip(steps.tolist(), weights.T, strict=True):
-            beside = images.index_select(axis, reflected(here + step, images.shape[axis]))
-            blurred += beside * _column(weight, images)
-        images = blurred
+        length = images.shape[axis]
+        around = torch.arange(-radius, length + radius, device=images.device)
+        padded = images.index_select(axis, reflected(around, length))
+        images = torch.zeros_like(images)
+        for tap, weight in enumerate(weights.T):
+            images += padded.narrow(axis, tap, length) * _column(weight, images)
     return images

@@ -249,7 +249,7 @@ def _matrices(
     low, high = options.zoom
     matrices /= _zoomed(low + (high - low) * drawn["zoom"], ratio)[:, :, None]
     shift = options.shift * np.stack([2 * drawn[f"shift{i}"] - 1 for i in range(d)], axis=1)[:, ::-1] * size
-    matrices[:, :, d] = np.concatenate([np.round(shift[:, :1]), shift[:, 1:]], axis=1) if _thick(ratio) else shift
+    matrices[:, :, d] = np.concatenate([np.trunc(shift[:, :1]), shift[:, 1:]], axis=1) if _thick(ratio) else shift
     return matrices
 
 

@@ -83,7 +83,8 @@ def spline(control: Tensor, size: tuple[int, ...]) -> Tensor:
     """
     import torch
 
-    for axis, length in enumerate(size, start=2):
+    for axis in range(len(size) + 1, 1, -1):  # the last first: gathering along it is slow, and rows are still few
+        length = size[axis - 2]
         spans = control.shape[axis] - 3
         t = np.arange(length) * (spans / max(length - 1, 1))
         first = np.minimum(t.astype(np.int64), spans - 1)
