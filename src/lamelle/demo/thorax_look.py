@@ -121,7 +121,7 @@ def _patches(rng: np.random.Generator, chest: Chest) -> np.ndarray:
             wide, tall = rng.uniform(0.08, 0.15), rng.uniform(0.09, 0.20)
             spot = np.exp(-(((chest.x - x) / wide) ** 2) - ((chest.y - y) / tall) ** 2)
             haze = np.maximum(haze, rng.uniform(0.6, 1.0) * spot)
-    return rng.uniform(0.20, 0.38) * haze * cloud
+    return rng.uniform(0.24, 0.42) * haze * cloud
 
 
 def _field(rng: np.random.Generator, chest: Chest) -> np.ndarray:
@@ -129,21 +129,21 @@ def _field(rng: np.random.Generator, chest: Chest) -> np.ndarray:
     size = len(chest.x)
     side = rng.choice((-1, 1))
     [(x, y)] = _spots(rng, chest, (chest.inside > 0.06) * (side * chest.x > 0), 1)
-    wide, tall = rng.uniform(0.13, 0.24), rng.uniform(0.12, 0.26)
+    wide, tall = rng.uniform(0.16, 0.27), rng.uniform(0.16, 0.30)
     ragged = 0.2 * smooth_noise(rng, chest.x.shape, size / 12)
     disc = 1 - np.hypot((chest.x - x) / wide, (chest.y - y) / tall) + ragged
     texture = np.clip(0.9 + 0.18 * smooth_noise(rng, chest.x.shape, size / 30), 0, 2)
-    return rng.uniform(0.26, 0.42) * _inside(disc, rng.uniform(0.8, 1.6)) * texture * (side * chest.x > 0)
+    return rng.uniform(0.34, 0.50) * _inside(disc, rng.uniform(0.8, 1.6)) * texture * (side * chest.x > 0)
 
 
 def _net(rng: np.random.Generator, chest: Chest) -> np.ndarray:
     """A fine net and light haze over both lungs, densest around the hila."""
     size = len(chest.x)
     near = np.exp(-np.hypot(np.abs(chest.x) - 0.25, chest.y - 0.05) / rng.uniform(0.35, 0.8))
-    mesh = _band(smooth_noise(rng, chest.x.shape, max(size / 26, 1.6)), 0.3)
-    mesh = mesh + 0.8 * _band(smooth_noise(rng, chest.x.shape, max(size / 17, 2.0)), 0.22)
+    mesh = 0.7 * _band(smooth_noise(rng, chest.x.shape, max(size / 24, 1.6)), 0.35)
+    mesh = mesh + 0.45 * np.clip(smooth_noise(rng, chest.x.shape, max(size / 45, 1.2)), -0.5, 2)
     uneven = np.clip(0.9 + 0.4 * smooth_noise(rng, chest.x.shape, size / 5), 0.2, 2)
-    return rng.uniform(0.13, 0.22) * (mesh + 0.5) * near * uneven
+    return rng.uniform(0.17, 0.25) * (mesh + 0.6) * near * uneven
 
 
 def film(rng: np.random.Generator, chest: Chest, absorbed: np.ndarray) -> np.ndarray:
