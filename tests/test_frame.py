@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 from string import Formatter
 
@@ -171,6 +171,23 @@ def closure() -> set[str]:
 
 def test_every_dependency_is_pinned_without_an_address() -> None:
     assert closure() - pins().keys() == set()
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = {canonicalize_name(Requirement(r).name) for r in project["dependencies"] + extras["medical"]}
+    imported = set()
+    for _, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.split(".")[0])
+    here = packages_distributions()
+    needed = {canonicalize_name(here[name][0]) for name in imported - sys.stdlib_module_names - {"lamelle"}}
+    assert needed - declared == set()
+    assert declared - needed == {"python-gdcm"}  # a plugin of pydicom, which finds it by itself
 
 
 def test_the_version_stands_in_one_place() -> None:
