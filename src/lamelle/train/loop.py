@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -125,21 +125,25 @@ class Training:
             state.elapsed += time.monotonic() - tick
             self.job.progress.step(epoch=state.epoch, done=progressed(state.step, state.knots), loss=loss)
             if stop.name:
-                self._save()
-                raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
+                self._interrupt(stop)
             if self.keys.budget and state.step == _FIRST_ESTIMATE and not self.keys.knots:
                 self._estimate()
-            if self._out_of_time() or progressed(state.step, state.knots) >= 1:
+            if self._finished():
                 break
             if time.monotonic() - self._saved_at > self.keys.checkpoint_every:
                 self._save()
-        self._end_of_epoch(begun)
+        self._end_of_epoch(begun, stop)
         if stop.name and not state.done:
-            raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
+            self._interrupt(stop)
+
+    def _interrupt(self, stop: StopSignal) -> NoReturn:
+        self._save()
+        raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
 
     def _batches(self, order: np.ndarray) -> Iterator[Batch]:
         """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
-        todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(self.state.batch, self._steps)]
+        first = self._steps if self._finished() else self.state.batch
+        todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(first, self._steps)]
         epoch, samples, workers = self.state.epoch, self.job.samples, self.keys.workers
         if workers == 0:
             yield from (samples.batch(epoch, positions, order) for positions in todo)
@@ -195,9 +199,9 @@ class Training:
 
     # the end of an epoch -------------------------------------------------------------------------------------------
 
-    def _end_of_epoch(self, begun: float) -> None:
+    def _end_of_epoch(self, begun: float, stop: StopSignal) -> None:
         state, keys = self.state, self.keys
-        finished = progressed(state.step, state.knots) >= 1 or self._out_of_time()
+        finished = self._finished()
         row: dict[str, Any] = {
             "epoch": state.epoch + 1,
             "step": state.step,
@@ -210,7 +214,7 @@ class Training:
         }
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
-            row["loss"], row["score"] = self._validate()
+            row["loss"], row["score"] = self._validate(stop)
             row["best"] = self._note_best(row)
             state.elapsed += time.monotonic() - started
         row["seconds"] = round(time.monotonic() - begun, 3)
@@ -229,8 +233,11 @@ class Training:
             history.log(self._logger, row)
         self.job.progress.epoch(row)
 
-    def _validate(self) -> tuple[float, float]:
-        """Loss and monitored score of the validation set, images whole and at their own size."""
+    def _validate(self, stop: StopSignal) -> tuple[float, float]:
+        """Loss and monitored score of the validation set, images whole and at their own size.
+
+        A signal ends it where it stands; the checkpoint then lies before the validation, which is done again.
+        """
         import torch
 
         task, reader = self.job.task, self.job.samples.reader
@@ -240,6 +247,8 @@ class Training:
             logits = as_logits(torch.from_numpy(probabilities)[None])
             losses.append(float(task.loss(logits, torch.from_numpy(target)[None])))
             rows.append(task.quick_row(probabilities, target))
+            if stop.name:
+                self._interrupt(stop)
         return float(np.mean(losses)), self._score(rows) or 0.0
 
     def _score(self, rows: Sequence[Row]) -> float | None:
@@ -263,8 +272,10 @@ class Training:
 
     # time and safety -----------------------------------------------------------------------------------------------
 
-    def _out_of_time(self) -> bool:
-        return bool(self.keys.budget) and not self.keys.knots and self.state.elapsed >= (self.keys.budget or 0)
+    def _finished(self) -> bool:
+        budget = None if self.keys.knots else self.keys.budget
+        out_of_time = bool(budget) and self.state.elapsed >= (budget or 0)
+        return out_of_time or progressed(self.state.step, self.state.knots) >= 1
 
     def _estimate(self) -> None:
         """Bend the schedule so that it ends with the budget."""
