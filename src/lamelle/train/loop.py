@@ -226,9 +226,10 @@ class Training:
             state.knots.append((state.step, state.step))
         if keys.budget and not state.done and not keys.knots:
             self._estimate()
+        # before the checkpoint: a kill behind the last one would otherwise leave the last row out
+        self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
         if state.done or time.monotonic() - self._saved_at > _SHARE * self._save_cost:
             self._save()
-        self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
         if self._logger is not None:
             history.log(self._logger, row)
         self.job.progress.epoch(row)
