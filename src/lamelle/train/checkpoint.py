@@ -66,7 +66,7 @@ def save(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, bes
     described = optimizer.state_dict()
     for index, slots in described["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}
-    name = f"step-{state.step:08d}"
+    name = _name(state)
     digest = _write(folder / f"{name}.safetensors", to_bytes(tensors))
     content = {"state": asdict(state), "groups": described["param_groups"], "tensors_sha256": digest}
     atomic.write_text(folder / f"{name}.json", json.dumps({"sha256": _digest(content), **content}))
@@ -120,6 +120,10 @@ def best_weights(folder: Path, state: State) -> dict[str, Tensor] | None:
     return load_file(folder / state.best_file) if state.best_file else None
 
 
+def _name(state: State) -> str:
+    return f"step-{state.step:08d}"
+
+
 def _write(path: Path, blob: bytes) -> str:
     atomic.write_bytes(path, blob)
     return hashlib.sha256(blob).hexdigest()
@@ -134,15 +138,28 @@ def _digest_file(path: Path) -> str:
 
 
 def _tidy(folder: Path, state: State) -> None:
-    """Remove all but the newest checkpoints, and best weights that none of them names."""
-    kept = sorted(folder.glob("step-*.json"), reverse=True)
-    for path in kept[_KEPT:]:
-        path.unlink(missing_ok=True)
-        path.with_suffix(".safetensors").unlink(missing_ok=True)
-    stems = {p.stem for p in kept[:_KEPT]}
-    named = {state.best_file}
-    for path in kept[:_KEPT]:
-        named.add(json.loads(path.read_text(encoding="utf-8"))["state"]["best_file"])
+    """Keep the checkpoint of this state and the newest readable one before it, with the best weights they name.
+
+    Checkpoints of later steps did not verify when the training went on; what a kill left half-written goes too.
+    """
+    current = _name(state)
+    stems, named = {current}, {state.best_file}
+    for path in sorted(folder.glob("step-*.json"), reverse=True):
+        if path.stem < current and len(stems) < _KEPT and (best := _best_file(path)) is not None:
+            stems.add(path.stem)
+            named.add(best)
+        elif path.stem not in stems:
+            path.unlink(missing_ok=True)
     for path in folder.glob("*.safetensors"):
         if path.name not in named and path.stem not in stems:
             path.unlink(missing_ok=True)
+    for path in folder.glob(f"{atomic.TEMPORARY}*"):
+        path.unlink(missing_ok=True)
+
+
+def _best_file(path: Path) -> str | None:
+    """The best weights that a checkpoint names, empty if none; None if it cannot be read."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["state"]["best_file"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
