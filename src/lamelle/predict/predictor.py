@@ -103,7 +103,7 @@ def of_package(package: Package) -> Predictor:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return Predictor(
-        package.model.to(device),
+        reorder(package.model.to(device), package.dims),
         package.task,
         package.preparation,
         dims=package.dims,
@@ -128,6 +128,13 @@ def channels_last(batch: Tensor) -> Tensor:
 
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     return batch.contiguous(memory_format=formats.get(batch.ndim, torch.contiguous_format))
+
+
+def reorder(model: nn.Module, dims: int) -> nn.Module:
+    """The same network with its weights in the memory order of `channels_last`, several times faster on a processor."""
+    import torch
+
+    return model.to(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
 
 
 def _interpolate(probabilities: np.ndarray, size: Sequence[int]) -> np.ndarray:

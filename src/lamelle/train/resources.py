@@ -3,6 +3,7 @@ repeat."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,8 @@ def set_up(resources: Resources) -> Fabric:
 
     torch.set_num_threads(resources.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that writes every tensor twice
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     kind, _, number = resources.device.partition(":")
     devices: list[int] | int = [int(number)] if number else 1
     fabric = Fabric(accelerator=kind, devices=devices, precision=_FABRIC[resources.precision])  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
 from lamelle.platform import home
-from lamelle.predict.predictor import Predictor
+from lamelle.predict.predictor import Predictor, reorder
 from lamelle.recipe import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.run import RunFolder
 from lamelle.train import resources
@@ -54,7 +54,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
     reader = Reader(store, plan.task, preparation)
     spacing = plan.audit.statistics.spacings[0][0] if plan.audit.statistics.spacings else None
     predictor = Predictor(
-        model,
+        reorder(model, plan.audit.statistics.dims),
         plan.task,
         preparation,
         dims=plan.audit.statistics.dims,
