@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import click
 import pytest
 
+import lamelle as package
 from lamelle.cli.main import lamelle
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,7 +18,7 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    fenced = re.findall(r"^```([^\n`]*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return [body for language, body in fenced if language in languages]
 
 
@@ -55,7 +57,15 @@ def command_of(name: str) -> click.Command:
     return found
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_python_that_needs_the_readers_data_names_what_exists(page: Path) -> None:
+    for block in blocks(page, "python notest"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "lamelle":
+                assert hasattr(package, node.attr), f"lamelle.{node.attr}: no such name"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
