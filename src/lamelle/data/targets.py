@@ -13,6 +13,8 @@ from lamelle.types import IGNORE, Problem
 MOST_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
 _TABLE_SPAN = 1 << 16
+_SLAB = 1 << 20
+"""Pixels mapped at a time, so that memory holds little beside the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +124,32 @@ def apply_values(array: np.ndarray, value_map: ValueMap) -> np.ndarray:
     rule = {**value_map.mapping, **dict.fromkeys(value_map.ignore, IGNORE)}
     known = np.array(sorted(rule), np.int64)
     classes = np.array([rule[int(v)] for v in known], np.int64)
-    whole = array if array.dtype.kind in "ui" else _whole(array)
+    labels = np.empty(array.shape, np.int64)
+    strange: set[int] = set()
+    step = max(1, _SLAB * len(array) // max(1, array.size))
+    for start in range(0, len(array), step):
+        part = array[start : start + step]
+        part = part if part.dtype.kind in "ui" else _whole(part)
+        found = labels[start : start + step]
+        found[...] = _looked_up(part, known, classes)
+        unknown = found == IGNORE - 1
+        if unknown.any():
+            strange.update(int(v) for v in np.unique(part[unknown]))
+    if strange:
+        said = {"values": _listed(sorted(strange)), "declared": _listed([int(v) for v in known])}
+        raise DataError([Problem("layouts.values_unexpected", "", "error", said)])
+    return labels
+
+
+def _looked_up(whole: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The class of each value, ``IGNORE`` − 1 where it is not known."""
     low, high = int(known[0]), int(known[-1])
     if high - low < _TABLE_SPAN:
         table = np.full(high - low + 3, IGNORE - 1, np.int64)  # one cell beyond each end for what is unknown
         table[known - low + 1] = classes
-        labels = table[np.clip(_int64(whole), low - 1, high + 1) - (low - 1)]
-    else:
-        place = np.minimum(np.searchsorted(known, whole), len(known) - 1)
-        labels = np.where(known[place] == whole, classes[place], IGNORE - 1)
-    strange = labels == IGNORE - 1
-    if strange.any():
-        unknown = _listed([int(v) for v in np.unique(whole[strange])])
-        found = {"values": unknown, "declared": _listed([int(v) for v in known])}
-        raise DataError([Problem("layouts.values_unexpected", "", "error", found)])
-    return labels
+        return table[np.clip(_int64(whole), low - 1, high + 1) - (low - 1)]
+    place = np.minimum(np.searchsorted(known, whole), len(known) - 1)
+    return np.where(known[place] == whole, classes[place], IGNORE - 1)
 
 
 def _int64(array: np.ndarray) -> np.ndarray:

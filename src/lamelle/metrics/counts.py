@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from lamelle.types import IGNORE
+
+_SLAB = 1 << 20
+"""Pixels counted at a time, so that memory does not grow with the image."""
 
 
 def confusion(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np.ndarray:
@@ -21,13 +26,16 @@ def confusion(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np
                [1, 1]])
     """
     _same_shape(target, prediction)
-    kept = target != IGNORE
-    truth, said = (np.asarray(a, np.int64) for a in (target[kept], prediction[kept]))
-    for name, labels in (("target", truth), ("prediction", said)):
-        if labels.size and (labels.min() < 0 or labels.max() >= classes):
-            wrong = labels[(labels < 0) | (labels >= classes)][0]
-            raise ValueError(f"{name} has label {wrong}, but labels are 0..{classes - 1}")
-    return np.bincount(truth * classes + said, minlength=classes * classes).reshape(classes, classes)
+    found = np.zeros(classes * classes, np.int64)
+    for true, predicted in _slabs(target, prediction):
+        kept = true != IGNORE
+        truth, said = (np.asarray(a, np.int64) for a in (true[kept], predicted[kept]))
+        for name, labels in (("target", truth), ("prediction", said)):
+            if labels.size and (labels.min() < 0 or labels.max() >= classes):
+                wrong = labels[(labels < 0) | (labels >= classes)][0]
+                raise ValueError(f"{name} has label {wrong}, but labels are 0..{classes - 1}")
+        found += np.bincount(truth * classes + said, minlength=classes * classes)
+    return found.reshape(classes, classes)
 
 
 def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) -> np.ndarray:
@@ -50,16 +58,20 @@ def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) 
                [0, 0, 1, 1]])
     """
     _same_shape(target, probability)
-    kept = target != IGNORE
-    truth, chance = np.asarray(target[kept], np.int64), probability[kept]
-    if truth.size and (truth.min() < 0 or truth.max() > 1):
-        raise ValueError(f"target has label {truth[(truth < 0) | (truth > 1)][0]}, but labels are 0, 1 and {IGNORE}")
-    inside = (chance >= 0) & (chance <= 1)
-    if not inside.all():
-        raise ValueError(f"probability {chance[~inside][0]} is not in [0, 1]")
-    chance = chance.astype(np.result_type(chance, np.float32), copy=False)
-    place = np.minimum((chance * bins).astype(np.int64), bins - 1)
-    return np.bincount(truth * bins + place, minlength=2 * bins).reshape(2, bins)
+    found = np.zeros(2 * bins, np.int64)
+    for true, said in _slabs(target, probability):
+        kept = true != IGNORE
+        truth, chance = np.asarray(true[kept], np.int64), said[kept]
+        if truth.size and (truth.min() < 0 or truth.max() > 1):
+            wrong = truth[(truth < 0) | (truth > 1)][0]
+            raise ValueError(f"target has label {wrong}, but labels are 0, 1 and {IGNORE}")
+        inside = (chance >= 0) & (chance <= 1)
+        if not inside.all():
+            raise ValueError(f"probability {chance[~inside][0]} is not in [0, 1]")
+        chance = chance.astype(np.result_type(chance, np.float32), copy=False)
+        place = np.minimum((chance * bins).astype(np.int64), bins - 1)
+        found += np.bincount(truth * bins + place, minlength=2 * bins)
+    return found.reshape(2, bins)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -71,6 +83,14 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """
     undefined = denominator == 0
     return np.where(undefined, np.nan, numerator / np.where(undefined, 1.0, denominator))
+
+
+def _slabs(target: np.ndarray, other: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Both arrays cut alike along their first axis."""
+    target, other = np.atleast_1d(target), np.atleast_1d(other)
+    step = max(1, _SLAB * len(target) // max(1, target.size))
+    for start in range(0, len(target), step):
+        yield target[start : start + step], other[start : start + step]
 
 
 def _same_shape(target: np.ndarray, other: np.ndarray) -> None:
