@@ -1,10 +1,10 @@
 """The exceptions of Lamelle: a catalogue key and its values; the sentences are in the catalogues.
 
-    LamelleError
-    ├── RequestError    what was asked for cannot be: a key, an option, a folder (exit code 2)
-    └── WorkError       the work could not be done (exit code 1)
-        ├── FileError   one file cannot be read or written
-        └── DataError   a folder has problems, all of them named
+LamelleError
+├── RequestError    what was asked for cannot be: a key, an option, a folder (exit code 2)
+└── WorkError       the work could not be done (exit code 1)
+    ├── FileError   one file cannot be read or written
+    └── DataError   a folder has problems, all of them named
 """
 
 from __future__ import annotations

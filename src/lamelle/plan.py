@@ -60,9 +60,15 @@ def look(data: Path, asked: Section) -> Index:
     given = asked.get("data", {})
     options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
     index = read_folder(data.resolve(), options=LayoutOptions(**options, task=asked.get("task", {}).get("name")))
-    column = given.get("group")
-    if column and not any(r.group for r in index.records):
+    if "instances" in given and given["instances"] is not None:
+        index = replace(index, instances=bool(given["instances"]))
+    if any(r.group for r in index.records):
+        return index
+    if column := given.get("group"):
         return replace(index, records=tuple(_grouped(r, column) for r in index.records))
+    volumes = {r.columns.get("volume") for r in index.records}
+    if len(volumes) >= len(SPLITS) and all(r.position is not None for r in index.records):
+        return replace(index, records=tuple(replace(r, group=r.columns.get("volume")) for r in index.records))
     return index
 
 
@@ -97,6 +103,8 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
     full = _complete(asked, planned)
     recipe = recipes.validate(full)
+    if recipe.model.kind not in (fitting := find(task_name).models):
+        raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
     problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe)]
     task = make_task(recipe, index, audit, records)
     return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
@@ -215,6 +223,7 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         class_counts=counts,
         accelerator=accelerator,
         encoder=encoder,
+        levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
     )
 
 

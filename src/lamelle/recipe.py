@@ -41,6 +41,7 @@ class DataKeys(_Keys):
     labels: dict[int, int] | None = Field(default=None, description="label value on disk → class number")
     classes: tuple[str, ...] | None = Field(default=None, description="class names, in order of their numbers")
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
+    instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
     channels: Literal[1, 3] | None = Field(default=None, description="grey or colour; none = as the images are")
     resize: Size = Field(default=None, description="resize whole images to this size (Y, X); none = native size")
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"] = Field(

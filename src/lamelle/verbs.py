@@ -8,6 +8,7 @@ Example:
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import sys
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from lamelle.data.store import Store
     from lamelle.plan import Plan
     from lamelle.tasks.base import Row
-    from lamelle.train.progress import Progress
+    from lamelle.training.progress import Progress
     from lamelle.types import Index
 
 CACHE_GIB = 20.0
@@ -115,7 +116,7 @@ def look_and_check(
     store = open_store()
     audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
     if report is not None:
-        from lamelle.report.check import write_check
+        from lamelle.reports.check import write_check
 
         write_check(Path(report), index, audit, store)
     return index, audit
@@ -125,7 +126,7 @@ def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, si
     """Make synthetic specimens with exact truth; a folder that already holds the same ones is kept.
 
     Args:
-        kind: One of `lamelle.demo.DEMOS`.
+        kind: One of `lamelle.specimens.DEMOS`.
         out: Folder to make.
         count: Number of images; none = that of the kind.
         size: Pixels along an edge; none = that of the kind.
@@ -133,7 +134,7 @@ def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, si
     Raises:
         RequestError: If there is no such kind, or the folder holds something else.
     """
-    from lamelle.demo.write import write_demo
+    from lamelle.specimens.write import write_demo
     from lamelle.io import atomic
 
     folder = Path(out)
@@ -181,8 +182,8 @@ def train(
     """
     tune_allocator()
     from lamelle import plan as plans
-    from lamelle.train import resources
-    from lamelle.train.progress import Plain
+    from lamelle.training import resources
+    from lamelle.training.progress import Plain
 
     listener = progress or Plain()
     if resume is not None:
@@ -220,7 +221,7 @@ def _asked(
     if weights is not None:
         recipes.merge(asked, {"model": {"weights": str(weights)}})
     if start is not None:
-        from lamelle.train.session import started_from
+        from lamelle.training.session import started_from
 
         asked |= started_from(asked, str(start))
         recipes.merge(asked, {"train": {"start": str(Path(start).resolve())}})
@@ -280,8 +281,8 @@ def _work(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
     Returns:
         The rows of the test set.
     """
-    from lamelle.evaluate import interval_options, score_run
-    from lamelle.train import session
+    from lamelle.evaluation import interval_options, score_run
+    from lamelle.training import session
 
     try:
         package = session.train(plan, run, store, progress, resume=resume)
@@ -291,6 +292,7 @@ def _work(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
     report(run.path)
     for line in headline(run.read_json(run.scores)):
         progress.say(line)
+        run.note(line)
     return rows
 
 
@@ -310,7 +312,7 @@ def evaluate(
     """
     tune_allocator()
     from lamelle import plan as plans
-    from lamelle.evaluate import interval_options, score_elsewhere, score_run
+    from lamelle.evaluation import interval_options, score_elsewhere, score_run
     from lamelle.package import load
 
     package, store = load(Path(run)), open_store()
@@ -321,14 +323,30 @@ def evaluate(
         report(run)
         return folder.read_json(folder.scores)
     asked = recipes.parse_overrides(overrides)
-    index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
+    try:
+        index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
+    except RequestError:
+        index = plans.look(Path(data), asked)  # perhaps laid out for another task, which is then said
     recipe = recipes.validate({k: v for k, v in asked.items() if k in {"data", "evaluate"}})
     scores = score_elsewhere(package, index, store, recipe)
+    if seen := _trained_on(Path(run), Path(data)):
+        scores["notes"].insert(0, {"code": "evaluate.seen", "values": {"n": seen}})
     if out is not None:
         from lamelle.io import atomic
 
         atomic.write_json(Path(out), scores)
     return scores
+
+
+def _trained_on(run: Path, data: Path) -> int:
+    """How many records of a folder have trained a Run or chosen its best epoch."""
+    folder = RunFolder(run)
+    if not folder.recipe.is_file() or not folder.split.is_file():
+        return 0
+    if Path(recipes.load(folder.recipe).get("data", {}).get("path", "")) != data.resolve():
+        return 0
+    with folder.split.open(encoding="utf-8", newline="") as table:
+        return sum(row["split"] in ("train", "validation") for row in csv.DictReader(table))
 
 
 def predict(
@@ -358,7 +376,7 @@ def predict(
     """
     tune_allocator()
     from lamelle.package import load
-    from lamelle.predict.apply import predict_files
+    from lamelle.prediction.apply import predict_files
 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     paths = [Path(p) for p in given]
@@ -379,18 +397,19 @@ def report(run: AnyPath) -> Path:
     Returns:
         Path of the page.
     """
-    from lamelle.report.page import write_report
+    from lamelle.reports.page import write_report
 
     return write_report(RunFolder.open(Path(run)), open_store())
 
 
 def headline(scores: Mapping[str, Any]) -> list[str]:
-    """The most important scores, one line each."""
-    return [
-        text("verbs.score", name=name, **{k: _number(scores["scores"][name][k]) for k in ("value", "low", "high")},
-             n=scores["scores"][name]["n"], unit=scores["scores"][name]["unit"])
-        for name in scores["headline"]
-    ]  # fmt: skip
+    """The most important scores, one line each, and what a reader must be told about them."""
+    lines = []
+    for name in scores["headline"]:
+        found = scores["scores"][name]
+        numbers = {k: _number(found[k]) for k in ("value", "low", "high")}
+        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=found["unit"]))
+    return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
 
 
 def _number(value: float | None) -> str:
@@ -402,8 +421,8 @@ def _cross_validate(
 ) -> Run:
     """Train each fold as a run of its own, and pool the scores of what each has not seen."""
     from lamelle import plan as plans
-    from lamelle.evaluate import interval_options, write_scores
-    from lamelle.train import resources
+    from lamelle.evaluation import interval_options, write_scores
+    from lamelle.training import resources
 
     whole = RunFolder.create(runs, f"{name}-folds")
     rows: list[Row] = []

@@ -24,9 +24,9 @@ from support import TINY
 from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
-from lamelle.specimens.write import write_demo
 from lamelle.io import atomic
 from lamelle.run import RunFolder
+from lamelle.specimens.write import write_demo
 from lamelle.training import checkpoint
 
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lamelle import verbs
-from lamelle.errors import RequestError, sentence
+from lamelle.errors import RequestError
 from lamelle.messages import text
 
 _PAIRS = click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
@@ -25,7 +25,7 @@ def _echo(line: str) -> None:
 @_PAIRS
 @click.option("-o", "--report", type=_EXISTING, help=text("cli.check_report"))
 def check(data: Path, pairs: tuple[str, ...], report: Path | None) -> None:
-    from lamelle.report.terminal import print_check
+    from lamelle.reports.terminal import print_check
 
     index, audit = verbs.look_and_check(data, overrides=pairs, report=report)
     print_check(index, audit)
@@ -83,13 +83,9 @@ def train(
 @_PAIRS
 @click.option("-o", "--out", type=_EXISTING, help=text("cli.evaluate_out"))
 def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | None) -> None:
-    from lamelle.types import Problem
-
     scores = verbs.evaluate(run, data, overrides=pairs, out=out)
     for line in verbs.headline(scores):
         _echo(line)
-    for note in scores["notes"]:
-        _echo(sentence(Problem(note["code"], values=note["values"])))
 
 
 @click.command(help=text("cli.predict"))

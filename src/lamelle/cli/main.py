@@ -9,7 +9,7 @@ import traceback
 
 import click
 
-from lamelle.errors import LamelleError, printable
+from lamelle.errors import LamelleError, RequestError, printable
 from lamelle.messages import text
 from lamelle.version import __version__
 
@@ -39,13 +39,13 @@ class _Lazy(click.Group):
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(text("cli.unknown_command", name=printable(args[0]), near=(near or ["--help"])[0]))
+            raise RequestError("cli.unknown_command", name=printable(args[0]), near=(near or ["--help"])[0])
         return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_Lazy, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help=text("cli.debug"))
-@click.version_option(__version__, prog_name="lamelle")
+@click.version_option(__version__, prog_name="lamelle", help=text("cli.version"))
 @click.pass_context
 def lamelle(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         lamelle.main(args=[a for a in arguments if a != "--debug"], prog_name="lamelle", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(_request(error), err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo(text("cli.aborted"), err=True)
@@ -76,6 +76,21 @@ def main(argv: list[str] | None = None) -> None:
             raise
         click.echo(_unexpected(error), err=True)
         sys.exit(1)
+
+
+def _request(error: click.ClickException) -> str:
+    """One line about a command line that cannot be understood, and where its help is."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    ctx = getattr(error, "ctx", None)
+    place = ctx.command_path if ctx else "lamelle"
+    if isinstance(error, click.NoSuchOption):
+        near = ", ".join(error.possibilities or ()) or f"{place} --help"
+        return text("cli.unknown_option", place=place, name=printable(error.option_name), near=near)
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        name = error.param.opts[-1] if isinstance(error.param, click.Option) else error.param.make_metavar(ctx)
+        return text("cli.missing", place=place, name=name)
+    return text("cli.bad_request", place=place, reason=error.format_message().rstrip("."))
 
 
 def _unexpected(error: Exception) -> str:

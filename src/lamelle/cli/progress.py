@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from lamelle.train.progress import Plain, Progress, epoch_line
+from lamelle.training.progress import Plain, Progress, epoch_line
 
 
 def listener() -> Progress:

@@ -40,6 +40,21 @@ class Facts:
     """Whether a GPU will train."""
     encoder: str | None
     """Name of the encoder that the given weights belong to."""
+    levels: int | None
+    """Number of levels of the network, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What another folder writes into its label images, and what was said about it."""
+
+    counts: Mapping[int, int]
+    """Pixels of each value."""
+    declared: Mapping[int, int] | None
+    """Value → number of the class."""
+    names: tuple[str, ...]
+    """Names of its classes, in the order of its values."""
+    ignore: tuple[int, ...]
 
 
 class Fitter(Protocol):
@@ -65,6 +80,8 @@ class Task(Protocol):
     """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
+    models: ClassVar[tuple[str, ...]]
+    """The kinds of network whose output this task understands."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
     classes: tuple[str, ...]
@@ -85,8 +102,12 @@ class Task(Protocol):
         """The task that `describe` described."""
         ...
 
-    def matched(self, index: Index, declared: Mapping[int, int] | None) -> Task:
-        """The same task for the labels of another folder, which may write them in another way."""
+    def matched(self, index: Index, labels: Labels) -> Task:
+        """The same task for the labels of another folder, which may write them in another way.
+
+        Raises:
+            RequestError: If that folder has classes this task does not know.
+        """
         ...
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:

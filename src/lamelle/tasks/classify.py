@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
-from lamelle.tasks.base import Facts, Row, Table
+from lamelle.tasks.base import Facts, Labels, Row, Table
 from lamelle.types import Classes, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Classify:
     name: ClassVar[str] = "classify"
     spatial: ClassVar[bool] = False
     monitor: ClassVar[str] = "macro_f1"
+    models: ClassVar[tuple[str, ...]] = ("timm",)
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -90,7 +92,10 @@ class Classify:
         given: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in described.items()}
         return Classify(Options(**given))
 
-    def matched(self, index: Index, declared: Mapping[int, int] | None) -> Classify:
+    def matched(self, index: Index, labels: Labels) -> Classify:
+        names = {str(t) for r in index.records for t in r.target}
+        if unknown := sorted(names - set(self.classes)):
+            raise RequestError("tasks.unknown_classes", unknown=", ".join(unknown), known=", ".join(self.classes))
         return self
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:

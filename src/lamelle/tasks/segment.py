@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 
 from lamelle.data import targets
+from lamelle.errors import RequestError
 from lamelle.metrics import boundary, clustering, counts, intervals, regions, thresholds
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.ranking import macro
-from lamelle.tasks.base import Facts, Row, Table
+from lamelle.tasks.base import Facts, Labels, Row, Table
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Segment:
     name: ClassVar[str] = "segment"
     spatial: ClassVar[bool] = True
     monitor: ClassVar[str] = "dice"
+    models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -74,7 +76,7 @@ class Segment:
         samples = int(np.clip(facts.records * per_image, 192, 4000))
         batch, steps = (8, 1200) if facts.dims == 2 else (2, 800)
         width = 64 if facts.accelerator else 24
-        levels = 5 if facts.dims == 2 else 4
+        levels = facts.levels or (5 if facts.dims == 2 else 4)
         shape = _anisotropic(facts.spacing, levels) if facts.dims == 3 else {}
         return {
             "model.kind": "timm-unet" if facts.encoder and facts.dims == 2 else "unet",
@@ -87,13 +89,12 @@ class Segment:
             "train.samples": samples,
             "train.epochs": int(np.clip(steps * batch // samples, 6, 200)),
             "train.lr": 1e-3,
-            "augment.rotate": 30.0 if facts.dims == 2 else 0.0,
-            "augment.zoom": [0.8, 1.25],
-            "augment.elastic": 6.0 if facts.dims == 2 else 0.0,
-            "augment.brightness": 0.2,
-            "augment.contrast": 0.2,
-            "augment.gamma": 0.2,
-            "augment.noise": 0.05,
+            # light: in the few hundred steps that a processor affords, strong changes cost more than they give
+            "augment.rotate": 15.0 if facts.dims == 2 else 0.0,
+            "augment.zoom": [0.9, 1.1],
+            "augment.brightness": 0.1,
+            "augment.contrast": 0.1,
+            "augment.gamma": 0.1,
             **shape,
         }
 
@@ -115,11 +116,26 @@ class Segment:
         given["values"] = values
         return Segment(Options(**given))
 
-    def matched(self, index: Index, declared: Mapping[int, int] | None) -> Segment:
-        values = self.options.values
-        if declared is not None:
-            values = targets.ValueMap(values.classes, dict(declared), values.ignore)
-        return Segment(replace(self.options, values=values, objects=index.instances))
+    def matched(self, index: Index, labels: Labels) -> Segment:
+        return Segment(replace(self.options, values=self._values(index, labels), objects=index.instances))
+
+    def _values(self, index: Index, labels: Labels) -> targets.ValueMap:
+        """Its values as they were in training where those explain all, else what they mean by name."""
+        ours = self.options.values
+        ignore = (*ours.ignore, *labels.ignore)
+        if labels.declared is not None:
+            return targets.ValueMap(self.classes, dict(labels.declared), ignore)
+        names = labels.names or index.classes
+        alike = index.instances == self.options.objects and names in ((), self.classes)
+        if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
+            return replace(ours, ignore=ignore)
+        theirs = targets.infer_values(
+            labels.counts, declared=None, names=names, ignore=ignore, instances=index.instances
+        )
+        if unknown := [name for name in theirs.classes if name not in self.classes]:
+            raise RequestError("tasks.unknown_classes", unknown=", ".join(unknown), known=", ".join(self.classes))
+        mapping = {value: self.classes.index(theirs.classes[c]) for value, c in theirs.mapping.items()}
+        return targets.ValueMap(self.classes, mapping, ignore)
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:
         return store.labels(cast("tuple[Source, ...]", record.target), objects=self.options.objects)

@@ -1,0 +1,202 @@
+"""Scores with intervals: no bare number.
+
+Every score carries n, the unit that was resampled and an interval. Where groups are known (patients, volumes) whole
+groups are resampled; where all items are slices of one volume, blocks of the plane are, and the scores say so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from lamelle.data.audit.inspect import inspect
+from lamelle.data.samples import Reader
+from lamelle.data.store import Store
+from lamelle.errors import DataError, RequestError
+from lamelle.metrics.intervals import Interval, bootstrap_weights, few_units
+from lamelle.package import Package
+from lamelle.platform import cores
+from lamelle.prediction.files import PredictionFolder, items_csv
+from lamelle.prediction.predictor import Predictor, of_package
+from lamelle.recipe import Recipe
+from lamelle.run import RunFolder
+from lamelle.tasks.base import Labels, Row, Task
+from lamelle.types import Index, Problem, Record
+
+_ONLY_TRAINING = ("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_")
+"""Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
+Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
+"""Hears of each item: record, probabilities, target, row."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalOptions:
+    """How intervals are made."""
+
+    level: float
+    resamples: int
+    seed: int
+
+
+def measure(
+    records: Sequence[Record], predictor: Predictor, reader: Reader, fitted: Mapping[str, Any], listen: Listener | None
+) -> list[Row]:
+    """Sufficient statistics of each record, with its id and group."""
+    task, rows = predictor.task, []
+    for record, probabilities in predictor.of_records(records, reader.store):
+        target = reader.target(record)
+        row = task.row(probabilities, target, fitted)
+        row |= {"id": record.id, "group": record.group, "volume": record.columns.get("volume")}
+        rows.append(row)
+        if listen is not None:
+            listen(record, probabilities, target, row)
+    return rows
+
+
+def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict[str, Any]:
+    """What the validation set decides, to be frozen in the Package."""
+    fitter = predictor.task.fitter()
+    for record, probabilities in predictor.of_records(records, reader.store):
+        fitter.add(probabilities, reader.target(record))
+    return fitter.done()
+
+
+def summarise(
+    task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures."""
+    intervals, notes = _intervals(task, rows, options)
+    figures = task.figures(rows)
+    if absent := [c for c, n in zip(task.classes, figures["support"], strict=True) if n == 0]:
+        notes.append(Problem("evaluate.absent_classes", values={"classes": ", ".join(absent)}))
+    return {
+        "task": task.name,
+        "classes": list(task.classes),
+        "split": split,
+        "n": len(rows),
+        "headline": [name for name in task.headline if name in intervals],
+        "notes": [{"code": p.code, "values": dict(p.values)} for p in notes],
+        "scores": {name: asdict(found) for name, found in intervals.items()},
+        "items": [{"id": row["id"], **task.item(row)} for row in rows],
+        "figures": figures,
+        "fitted": dict(fitted),
+    }
+
+
+def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tuple[dict[str, Interval], list[Problem]]:
+    """Intervals by the largest unit that is known, and what a reader must be told about them."""
+    groups = [row["group"] for row in rows]
+    volumes = {row["volume"] for row in rows}
+    notes: list[Problem] = []
+    if len(volumes) == 1 and None not in volumes and "blocks" in rows[0]:
+        notes.append(Problem("report.one_volume", values={"volume": volumes.pop()}))
+        found = _resample(task, rows, None, "slice", options)
+        blocks, places = _by_block(rows)
+        found |= _resample(task, blocks, places, "block", options)
+    elif all(groups) and len(set(groups)) > 1:
+        found = _resample(task, rows, groups, "group", options)
+    elif all(groups):
+        notes.append(Problem("evaluate.one_group", values={"group": groups[0], "n": len(rows)}))
+        found = _resample(task, rows, None, "image", options)
+    else:
+        notes.append(Problem("report.independence", values={"n": len(rows)}))
+        found = _resample(task, rows, None, "image", options)
+    units = min((i.n for i in found.values()), default=0)
+    if few_units(units):
+        notes.append(Problem("report.few_units", values={"n": units}))
+    return found, notes
+
+
+def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+    """Each block of each slice as an item of its own; blocks at the same place in the plane belong together."""
+    cut = [({"confusion": matrix}, place) for row in rows for place, matrix in enumerate(row["blocks"])]
+    return [row for row, _ in cut], [place for _, place in cut]
+
+
+def _resample(
+    task: Task, rows: Sequence[Row], groups: Sequence[Any] | None, unit: str, options: IntervalOptions
+) -> dict[str, Interval]:
+    table = task.table(rows)
+    names = None if unit != "block" else _pooled(task)
+    return bootstrap_weights(
+        lambda weights: {k: v for k, v in task.summarise(table, weights).items() if names is None or names(k)},
+        n=len(rows),
+        groups=groups,
+        resamples=options.resamples,
+        level=options.level,
+        seed=options.seed,
+        method="percentile",
+        unit=unit,
+    )
+
+
+def _pooled(task: Task) -> Callable[[str], bool]:
+    """Which scores a block can give: those pooled over pixels, not means over whole images."""
+    return lambda name: not name.startswith("image_")
+
+
+# into a run, or about another folder ---------------------------------------------------------------------------------
+
+
+def interval_options(recipe: Recipe) -> IntervalOptions:
+    """What a recipe says about intervals."""
+    return IntervalOptions(recipe.evaluate.level, recipe.evaluate.resamples, recipe.train.seed)
+
+
+def score_run(
+    run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
+) -> list[Row]:
+    """Scores and predictions of a Run's test set, written into the Run.
+
+    Returns:
+        The rows of the items.
+    """
+    reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
+    planes = Counter(r.image.path for r in records if r.image.index is not None)
+    folder = PredictionFolder(
+        run.predictions, package.task.classes, probabilities=False, overlays=False, planes=dict(planes)
+    )
+
+    def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
+        prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
+        folder.add(record, store.image(record.image), prediction, store.entry(record.image).spacing)
+
+    rows = measure(records, predictor, reader, package.fitted, listen)
+    folder.close()
+    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
+    return rows
+
+
+def write_scores(
+    run: RunFolder, task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``scores.json`` and ``predictions.csv`` of a Run."""
+    scores = summarise(task, rows, options, split=split, fitted=fitted)
+    run.write_json(run.scores, scores)
+    run.write_text(run.predictions_table, items_csv(scores["items"]))
+    return scores
+
+
+def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe) -> dict[str, Any]:
+    """Scores of a model on another labelled folder; classes are matched by name, thresholds stay as they were frozen.
+
+    Raises:
+        RequestError: If the folder speaks of another task, or of classes the model does not know.
+        DataError: If the folder has errors; all are named.
+    """
+    task, data = package.task, recipe.data
+    if index.task != task.name:
+        raise RequestError("evaluate.other_task", found=index.task, task=task.name)
+    audit = inspect(index, store, declared=data.labels, ignore=data.ignore, workers=cores())
+    if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
+        raise DataError(errors)
+    labels = Labels(audit.statistics.labels, data.labels, data.classes or (), data.ignore)
+    matched = task.matched(index, labels)
+    reader, predictor = Reader(store, matched, package.preparation), of_package(package)
+    labelled = [r for r in index.records if r.target]
+    rows = measure(labelled, predictor, reader, package.fitted, None)
+    return summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)

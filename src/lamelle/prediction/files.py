@@ -1,0 +1,140 @@
+"""Predictions as files: label images of the input's size and spacing, probabilities, overlays, one table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from lamelle.io import atomic, writers
+from lamelle.prediction.overlay import overlay
+from lamelle.types import Classes, LabelMap, Prediction, Record, Spacing
+
+_LOSSY_OR_PNG = {".png", ".jpg", ".jpeg", ".bmp"}
+
+
+@dataclass(slots=True)
+class _Stack:
+    """Planes of one file that belong together again."""
+
+    planes: dict[int, np.ndarray] = field(default_factory=dict)
+    probabilities: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+class PredictionFolder:
+    """Collects predictions, and writes them as they come; stacks are written when their last plane has come.
+
+    ``labels/`` · ``probabilities/`` (on request) · ``overlays/`` · ``predictions.csv``
+    """
+
+    def __init__(
+        self, folder: Path, classes: Sequence[str], *, probabilities: bool, overlays: bool, planes: dict[Path, int]
+    ) -> None:
+        """Start a folder.
+
+        Args:
+            planes: Number of planes that will come of each stack.
+        """
+        self.folder, self.classes = folder, tuple(classes)
+        self._probabilities, self._overlays, self._expected = probabilities, overlays, planes
+        self._stacks: dict[Path, _Stack] = {}
+        self._places: dict[Path, Path] = {}
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, record: Record, image: np.ndarray, prediction: Prediction, spacing: Spacing | None) -> None:
+        """Take one prediction.
+
+        Args:
+            image: ``[C, (Z,) Y, X]``, for the overlay.
+            spacing: That of the whole file, also where the record is one plane of it.
+        """
+        if isinstance(prediction, Classes):
+            self._rows.append(self._class_row(record, prediction))
+            return
+        row = {"image": record.id, **self._shares(prediction.labels)}
+        if record.image.index is not None and record.image.path in self._expected:
+            row["file"] = self._plane(record, prediction, spacing)
+        else:
+            row["file"] = self._whole(record, prediction, spacing and spacing[-prediction.labels.ndim :])
+        if self._overlays:
+            place = self._place("overlays", record, ".png")
+            writers.write_rgb(place, overlay(image, prediction.labels))
+        self._rows.append(row)
+
+    def close(self) -> Path:
+        """Write the table.
+
+        Returns:
+            Its path.
+        """
+        path = self.folder / "predictions.csv"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(path, items_csv(self._rows))
+        return path
+
+    def _class_row(self, record: Record, prediction: Classes) -> dict[str, Any]:
+        chosen = "|".join(self.classes[i] for i in prediction.chosen)
+        p = {f"probability:{c}": f"{v:.6f}" for c, v in zip(self.classes, prediction.probabilities, strict=True)}
+        return {"image": record.id, "label": chosen, **p}
+
+    def _shares(self, labels: np.ndarray) -> dict[str, str]:
+        n = np.bincount(labels.ravel(), minlength=len(self.classes))
+        return {f"share:{c}": f"{v / labels.size:.6f}" for c, v in zip(self.classes, n, strict=True)}
+
+    def _whole(self, record: Record, prediction: LabelMap, spacing: Spacing | None) -> str:
+        flat = prediction.labels.ndim == 2 and record.image.path.suffix.lower() in _LOSSY_OR_PNG
+        place = self._place("labels", record, ".png" if flat else ".tif")
+        writers.write_labels(place, prediction.labels, spacing=spacing)
+        if self._probabilities and prediction.probabilities is not None:
+            writers.write_image(self._place("probabilities", record, ".tif"), prediction.probabilities, spacing=spacing)
+        return place.relative_to(self.folder).as_posix()
+
+    def _plane(self, record: Record, prediction: LabelMap, spacing: Spacing | None) -> str:
+        """Keep one plane; write the stack when it is complete."""
+        path, index = record.image.path, record.image.index or 0
+        stack = self._stacks.setdefault(path, _Stack())
+        stack.planes[index] = prediction.labels
+        if self._probabilities and prediction.probabilities is not None:
+            stack.probabilities[index] = prediction.probabilities
+        place = self._place("labels", record, ".tif", whole=True)
+        if len(stack.planes) == self._expected[path]:
+            order = sorted(stack.planes)
+            writers.write_labels(place, np.stack([stack.planes[i] for i in order]), spacing=spacing)
+            if stack.probabilities:
+                file = self._place("probabilities", record, ".tif", whole=True)
+                writers.write_image(file, np.stack([stack.probabilities[i] for i in order], axis=1), spacing=spacing)
+            del self._stacks[path]
+        return place.relative_to(self.folder).as_posix()
+
+    def _place(self, kind: str, record: Record, suffix: str, *, whole: bool = False) -> Path:
+        """A file below the folder, named after the record (``whole``: its stack); never above it, never another's."""
+        source, plane = record.image, "" if record.image.index is None else f"#{record.image.index}"
+        name = PurePosixPath(record.id.removesuffix(plane) if plane else record.id)
+        parts = [p for p in name.parts if p not in {"/", "..", "."}] or ["image"]
+        number = "" if whole or not plane else f"_{source.index}"
+        owner = source.path / number
+        for stem in (PurePosixPath(parts[-1]).stem, parts[-1].replace(".", "_")):
+            place = self.folder.joinpath(kind, *parts[:-1], f"{stem}{number}{suffix}")
+            if self._places.setdefault(place, owner) == owner:
+                break
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+def items_csv(items: Sequence[Mapping[str, Any]]) -> str:
+    """A table with one row an item."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(items[0]) if items else ["image"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: _safe(v) for k, v in row.items()} for row in items)
+    return out.getvalue()
+
+
+def _safe(value: object) -> object:
+    """A text that a spreadsheet would run as a formula is quoted."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "@"} else value

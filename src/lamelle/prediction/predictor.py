@@ -1,0 +1,152 @@
+"""A network and its preparation as one function: image in, probabilities at the image's own size out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamelle.data.preparation import Preparation
+from lamelle.data.resize import resize_image
+from lamelle.data.store import Store
+from lamelle.package import Package
+from lamelle.prediction import tiles
+from lamelle.tasks.base import Task
+from lamelle.types import Record
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+WHOLE = {2: 1024 * 1024, 3: 64 * 128 * 128}
+"""Pixels of an image that is predicted in one piece when no tile size was asked for."""
+_BATCH = 32
+
+
+class Predictor:
+    """Computes probabilities; holds no state but the network."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        preparation: Preparation,
+        *,
+        dims: int,
+        tile: tuple[int, ...] | None,
+        overlap: float,
+        device: torch.device,
+        precision: str,
+    ) -> None:
+        """Bind a network.
+
+        Args:
+            tile: Size of the tiles for images too large for one piece; None = one piece always.
+            precision: ``32``, ``bf16`` or ``16``.
+        """
+        self.model, self.task, self.preparation = model, task, preparation
+        self.dims, self.tile, self.overlap, self.device, self.precision = dims, tile, overlap, device, precision
+
+    def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
+        """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
+        affine = self.preparation.affine(image, bits=bits)
+        shape = image.shape[1:]
+        if self.preparation.resize is not None:
+            image = resize_image(np.asarray(image), self.preparation.resize)
+
+        def prepare(window: np.ndarray) -> np.ndarray:
+            return self.preparation.apply(window, affine)
+
+        if not self.task.spatial:
+            return self.run(prepare(np.asarray(image))[None])[0]
+        if self.tile is None or np.prod(image.shape[1:]) <= WHOLE[self.dims]:
+            found = self.run(prepare(np.asarray(image))[None])[0]
+        else:
+            found = tiles.merge(image, self.run, tile=self.tile, overlap=self.overlap, batch=4, prepare=prepare)
+        return found if found.shape[1:] == shape else _interpolate(found, shape)
+
+    def of_records(self, records: Sequence[Record], store: Store) -> Iterator[tuple[Record, np.ndarray]]:
+        """Each record with its probabilities; small whole images are computed in batches."""
+        size = self.preparation.resize
+        if self.task.spatial or size is None:
+            for record in records:
+                yield record, self.probabilities(store.image(record.image), bits=store.bits(record.image))
+            return
+        for some in _chunks(records, _BATCH):
+            inputs = []
+            for record in some:
+                affine = self.preparation.affine(store.image(record.image), bits=store.bits(record.image))
+                inputs.append(self.preparation.apply(np.asarray(store.resized(record.image, size=size)), affine))
+            yield from zip(some, self.run(np.stack(inputs)), strict=True)
+
+    def run(self, inputs: np.ndarray) -> np.ndarray:
+        """Probabilities float32 [N, K, ...] of prepared inputs [N, C, (Z,) Y, X]."""
+        import torch
+
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.inference_mode(), autocast(self.device, self.precision):
+                batch = channels_last(torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device))
+                output = self.model(batch)
+            return self.task.activate(output).float().cpu().numpy()
+        finally:
+            self.model.train(training)
+
+
+def of_package(package: Package) -> Predictor:
+    """The predictor of a trained model, on the best device here, in the precision it was trained in."""
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Predictor(
+        reorder(package.model.to(device), package.dims),
+        package.task,
+        package.preparation,
+        dims=package.dims,
+        tile=package.tile,
+        overlap=package.overlap,
+        device=device,
+        precision=str(package.provenance.get("precision", "32")),
+    )
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context in which a network computes in the resolved precision."""
+    import torch
+
+    dtype = {"32": None, "bf16": torch.bfloat16, "16": torch.float16}[precision]
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+
+
+def channels_last(batch: Tensor) -> Tensor:
+    """The same values in the memory order that convolutions like best."""
+    import torch
+
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return batch.contiguous(memory_format=formats.get(batch.ndim, torch.contiguous_format))
+
+
+def reorder(model: nn.Module, dims: int) -> nn.Module:
+    """The same network with its weights in the memory order of `channels_last`, several times faster on a processor."""
+    import torch
+
+    return model.to(memory_format=torch.channels_last if dims == 2 else torch.channels_last_3d)
+
+
+def _interpolate(probabilities: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    import torch
+    from torch.nn.functional import interpolate
+
+    mode = "bilinear" if len(size) == 2 else "trilinear"
+    found = interpolate(torch.from_numpy(probabilities)[None], size=tuple(size), mode=mode, align_corners=False)
+    return found[0].numpy()
+
+
+def _chunks(items: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    remaining = iter(items)
+    while some := list(islice(remaining, size)):
+        yield some

@@ -1,0 +1,187 @@
+"""What a data set holds and what is wrong with it, as tables for a page."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamelle.data.audit.results import Audit
+from lamelle.messages import text
+from lamelle.reports import figures
+from lamelle.reports.html import percent, short, whole
+from lamelle.types import SPLITS, Problem
+
+SHOWN = 40
+"""Places listed of one problem; the number of the others is said."""
+_LISTED = 6
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+Row = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemGroup:
+    """Everything that is wrong in one way."""
+
+    code: str
+    severity: str
+    count: int
+    sentence: str
+    """What all places have in common; empty if each has its own."""
+    places: list[tuple[str, str]]
+    """Place, and what is wrong there unless all have it in common."""
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One line of a table with bars."""
+
+    name: str
+    values: list[str]
+    share: float
+    """Length of the bar, 0 to 1."""
+    colour: str = ""
+    """Colour of its swatch, if it has one."""
+
+
+def problem_groups(problems: Sequence[Problem], *, least: str) -> list[ProblemGroup]:
+    """Problems by code, errors first.
+
+    Args:
+        least: Least severity that is shown.
+    """
+    grouped: dict[tuple[int, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        if _ORDER[problem.severity] <= _ORDER[least]:
+            grouped[_ORDER[problem.severity], problem.code].append(problem)
+    found = []
+    for (_, code), members in sorted(grouped.items(), key=lambda g: g[0][0]):
+        said = [text(code, **p.values) for p in members]
+        common = said[0][:1].upper() + said[0][1:] if len(set(said)) == 1 else ""
+        places = [(p.where, "" if common else s) for p, s in zip(members, said, strict=True) if p.where or not common]
+        shown = places[:SHOWN]
+        more = len(places) - len(shown)
+        found.append(ProblemGroup(code, members[0].severity, len(members), common, shown, more))
+    return found
+
+
+def facts(audit: Audit, *, layout: str | None) -> list[tuple[str, str]]:
+    """What the files are like: label and value."""
+    statistics = audit.statistics
+    rows = [(text("report.images"), whole(statistics.records))]
+    if layout:
+        rows.append((text("report.layout"), layout))
+    if statistics.groups:
+        rows.append((text("report.groups"), whole(statistics.groups)))
+    for name in ("sizes", "channels", "dtypes", "formats"):
+        if counts := audit.totals.get(name):
+            rows.append((text(f"report.{name}"), _listed(counts)))
+    if statistics.spacings:
+        sizes = {" × ".join(short(s) for s in spacing) + " µm": n for spacing, n in statistics.spacings}
+        rows.append((text("report.spacing"), _listed(sizes)))
+    else:
+        rows.append((text("report.spacing"), text("report.unknown")))
+    if statistics.objects:
+        low, median, high = statistics.objects
+        rows.append((text("report.objects"), text("report.from_to", low=low, median=short(median), high=high)))
+    rows.append((text("report.decoded"), f"{whole(max(1, round(statistics.bytes / 2**20)))} MiB"))
+    return rows
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{name} ({whole(n)})" if len(counts) > 1 else name for name, n in list(counts.items())[:_LISTED])
+    return f"{shown} … (+{len(counts) - _LISTED})" if len(counts) > _LISTED else shown
+
+
+def pixels(audit: Audit) -> list[Row]:
+    """Pixel statistics: one row a channel."""
+    s = audit.statistics
+    return [
+        [str(c), short(low), short(mean), short(std), short(high)]
+        for c, (low, mean, std, high) in enumerate(zip(s.low, s.mean, s.std, s.high, strict=True))
+    ]
+
+
+def value_range(audit: Audit) -> str:
+    """Smallest and largest pixel value."""
+    return f"{short(audit.statistics.minimum)} … {short(audit.statistics.maximum)}"
+
+
+def counted(counts: Mapping[str, int]) -> list[Bar]:
+    """A bar for each name, with count and share."""
+    total, most = sum(counts.values()) or 1, max(counts.values(), default=1)
+    return [Bar(name, [whole(n), percent(n / total)], n / most) for name, n in counts.items()]
+
+
+def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]:
+    """Label values with their class, pixels, share, and number of images.
+
+    Args:
+        described: ``classes``, ``mapping`` and ``ignore`` of the trained task, if there is one.
+    """
+    from lamelle.prediction.overlay import colour
+
+    labels, images = audit.statistics.labels, audit.statistics.label_images
+    total = sum(labels.values()) or 1
+    mapping = {int(k): int(v) for k, v in described["mapping"]} if described else {}
+    rows = []
+    for value, n in sorted(labels.items(), key=lambda v: -v[1])[:SHOWN]:
+        index = mapping.get(value)
+        known = described is not None and index is not None and 0 <= index < len(described["classes"])
+        name = described["classes"][index] if described and known and index is not None else ""
+        if described and not known:
+            name = text("report.ignored")
+        coloured = described is not None and known and len(described["classes"]) > 2 and index is not None
+        swatch = "#{:02x}{:02x}{:02x}".format(*colour(index)) if coloured and index is not None else ""
+        values = [name, whole(n), percent(n / total), whole(images.get(value, 0))]
+        rows.append(Bar(str(value), values, n / max(labels.values()), swatch))
+    return rows
+
+
+def splits(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Names of the columns, and for each split its records, share, groups and records of each class."""
+    strata = [s for s, _ in Counter(r["stratum"] for r in rows if r.get("stratum")).most_common(10)]
+    grouped = any(r.get("group") for r in rows)
+    columns = [text("report.images"), text("report.share")] + ([text("report.groups")] if grouped else []) + strata
+    names = [*SPLITS, *sorted({r["split"] for r in rows} - set(SPLITS))]
+    table = []
+    for name in names:
+        members = [r for r in rows if r["split"] == name]
+        if not members:
+            continue
+        values = [whole(len(members)), percent(len(members) / len(rows))]
+        if grouped:
+            values.append(whole(len({r["group"] for r in members if r["group"]})))
+        values += [whole(sum(r["stratum"] == s for r in members)) for s in strata]
+        table.append((name, values))
+    return columns, table
+
+
+def split_name(name: str) -> str:
+    """A split's name for people."""
+    known = (*SPLITS, "gap")
+    return text(f"report.split_{name}") if name in known else name
+
+
+def strips(rows: Sequence[Mapping[str, str]], most: int) -> list[tuple[str, str]]:
+    """Name of each volume that is split by blocks, and its slices as a figure; the first volumes only."""
+    volumes: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for row in rows:
+        if row.get("position"):
+            volumes[row["id"].rpartition("#")[0]][int(row["position"])].add(row["split"])
+    found = []
+    for name, positions in volumes.items():
+        if len(positions) < 2 or any(len(s) > 1 for s in positions.values()):
+            continue
+        runs: list[tuple[int, int, int]] = []
+        for position in sorted(positions):
+            split = next(iter(positions[position]))
+            which = SPLITS.index(split) if split in SPLITS else -1
+            if runs and runs[-1][2] == which and runs[-1][1] == position - 1:
+                runs[-1] = (runs[-1][0], position, which)
+            else:
+                runs.append((position, position, which))
+        found.append((name, figures.strip(runs, first=min(positions), last=max(positions))))
+    return found[:most]

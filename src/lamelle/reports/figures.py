@@ -1,0 +1,209 @@
+"""Figures as SVG: drawn by matplotlib, coloured by the page's style sheet, the same bytes for the same numbers.
+
+Colours are placeholders that become variables of the style sheet, so that one drawing serves light and dark pages.
+Text stays text. Legends are made by the page, since names from the user's data are not given to matplotlib.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lamelle.messages import language, text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SERIES = 8
+"""Colours of lines; more lines begin again with another dash."""
+INK, GRID = "#010203", "#010204"
+_VARIABLES = {INK: "var(--muted)", GRID: "var(--line)"} | {
+    f"#0102{16 + i:02x}": f"var(--c{i + 1})" for i in range(SERIES)
+}
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "lamelle",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "lines.linewidth": 1.8,
+    "path.simplify": True,
+}
+_DASHES: tuple[Any, ...] = ("solid", (0, (5, 2)), (0, (1.5, 1.5)))
+
+
+def line_colour(i: int) -> str:
+    """Placeholder of the colour of line ``i``."""
+    return f"#0102{16 + i % SERIES:02x}"
+
+
+def training(history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None) -> str:
+    """Loss, score and learning rate over the epochs; the best epoch as a dashed line."""
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Sequence[Axes]) -> None:
+        epochs = [row["epoch"] or 0 for row in history]
+        marker = "o" if len(epochs) < 40 else ""
+        for axis, names in zip(axes, (("train_loss", "loss"), ("train_score", "score"), ("lr",)), strict=True):
+            for i, name in enumerate(names):
+                known = [(e, row[name]) for e, row in zip(epochs, history, strict=True) if row.get(name) is not None]
+                colour = line_colour(2 if name == "lr" else i)
+                style = "solid" if i or name == "lr" else _DASHES[1]
+                axis.plot(*zip(*known, strict=True) if known else ([], []), color=colour, ls=style, marker=marker, ms=3)
+            if best is not None:
+                axis.axvline(best, color=INK, ls=_DASHES[2], lw=1)
+            axis.set_xlabel(text("report.epoch"))
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        for axis, label in zip(axes, (text("report.loss"), score, text("report.learning_rate")), strict=True):
+            axis.set_title(label, fontsize=10.5, loc="left", pad=8)
+        axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+    return _drawn(draw, columns=3, size=(10.4, 2.9))
+
+
+def curves(each: Mapping[str, Mapping[str, Any]]) -> str:
+    """ROC and precision-recall curves, one line per class in the order given."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        for i, found in enumerate(each.values()):
+            dash = _DASHES[i // SERIES % len(_DASHES)]
+            for axis, name in zip(axes, ("roc", "pr"), strict=True):
+                step = "post" if name == "roc" else "pre"
+                axis.step(found[name]["x"], found[name]["y"], color=line_colour(i), ls=dash, where=step)
+        axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
+        labels = (("false_positive_rate", "true_positive_rate"), ("recall", "precision"))
+        for axis, title, (x, y) in zip(axes, ("roc", "precision_recall"), labels, strict=True):
+            axis.set_title(text(f"report.{title}"), fontsize=10.5, loc="left", pad=8)
+            axis.set_xlabel(text(f"report.{x}"))
+            axis.set_ylabel(text(f"report.{y}"))
+            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+
+    return _drawn(draw, columns=2, size=(8.6, 4.0))
+
+
+def threshold(curve: Mapping[str, Sequence[float | None]], chosen: float | None) -> str:
+    """Precision, recall and F1 on the validation set over the threshold; the frozen one as a dashed line."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        at = [float(t or 0) for t in curve["thresholds"]]
+        for i, name in enumerate(("precision", "recall", "f1")):
+            values = [float("nan") if v is None else v for v in curve[name]]
+            axes[0].plot(at, values, color=line_colour(i), ls=_DASHES[i])
+        if chosen is not None:
+            axes[0].axvline(chosen, color=INK, ls=_DASHES[2], lw=1)
+        axes[0].set(xlim=(0, 1), ylim=(0, 1.02))
+        axes[0].set_xlabel(text("report.threshold"))
+
+    return _drawn(draw, columns=1, size=(6.4, 3.0))
+
+
+def strip(runs: Sequence[tuple[int, int, int]], *, first: int, last: int) -> str:
+    """Slices of one volume in a row, coloured by split.
+
+    Args:
+        runs: (first slice, last slice, number of the colour); −1 = in no split.
+        first: First slice of the volume.
+        last: Last slice of the volume.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    def draw(axes: Sequence[Axes]) -> None:
+        axis = axes[0]
+        for begin, end, which in runs:
+            colour = GRID if which < 0 else line_colour(which)
+            axis.broken_barh([(begin - 0.5 + 0.04, end - begin + 0.92)], (0, 1), linewidth=0, color=colour)
+        axis.set(xlim=(first - 0.6, last + 0.6), ylim=(0, 1), yticks=[])
+        axis.set_xlabel(text("report.slice"))
+        axis.xaxis.set_major_locator(MaxNLocator(16, integer=True))
+        axis.spines["left"].set_visible(False)
+        axis.grid(visible=False)
+
+    return _drawn(draw, columns=1, size=(10.4, 0.95))
+
+
+def brightness(groups: Sequence[Sequence[float]]) -> str:
+    """Mean grey level of each image, one row of points and a box for each group; rows are numbered from the top."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        axis = axes[0]
+        places = list(range(1, len(groups) + 1))
+        box = axis.boxplot(list(groups), positions=places, orientation="horizontal", widths=0.5, showfliers=True)
+        for i in range(len(groups)):
+            own = line_colour(i)
+            parts = [
+                box["boxes"][i],
+                box["medians"][i],
+                *(box[p][2 * i + j] for p in ("whiskers", "caps") for j in (0, 1)),
+            ]
+            for part in parts:
+                part.set_color(own)
+            box["fliers"][i].set(markeredgecolor=own, markersize=3)
+        axis.set_ylim(len(groups) + 0.6, 0.4)
+        axis.set_yticks(places, [str(p) for p in places] if len(groups) > 1 else [""])
+        axis.set_xlabel(text("report.mean_grey"))
+        axis.grid(visible=False, axis="y")
+
+    return _drawn(draw, columns=1, size=(8.6, 0.9 + 0.34 * max(2, len(groups))))
+
+
+def _drawn(draw: Any, *, columns: int, size: tuple[float, float]) -> str:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure.subplots(1, columns, squeeze=False)[0])
+        return _inline(figure)
+
+
+def _inline(figure: Figure) -> str:
+    """An ``<svg>`` that can stand in a page: no prolog, no metadata, no addresses, colours as variables."""
+    out = io.StringIO()
+    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(out, format="svg", transparent=True, metadata=nothing)
+    svg = out.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<style.*?</style>|<metadata.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\s+xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
+    svg = re.sub(
+        r'<svg[^>]*viewBox="([^"]*)"[^>]*>', r'<svg class="figure" viewBox="\1" aria-hidden="true">', svg, count=1
+    )
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    if language() == "fr":
+        svg = re.sub(r">([−-]?\d+)\.(\d+)<", r">\1,\2<", svg)
+    for placeholder, variable in _VARIABLES.items():
+        svg = svg.replace(placeholder, variable)
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def own_ids(svg: str, prefix: str) -> str:
+    """The figure with names that no other figure of the page has."""
+    for pattern in (r'(\sid=")', r"(url\(#)", r'(href="#)'):
+        svg = re.sub(pattern, rf"\g<1>{prefix}-", svg)
+    return svg
+
+
+def legend(i: int, *, dash: int | None = None) -> tuple[str, str]:
+    """Colour and dashes of line ``i`` as the page's legend draws them.
+
+    Args:
+        dash: Number of the dash, where it does not follow from the line.
+    """
+    dashes = ("", "7 3", "2.5 2.5")
+    return f"var(--c{i % SERIES + 1})", dashes[(i // SERIES if dash is None else dash) % len(dashes)]

@@ -1,0 +1,159 @@
+"""What a Run holds, read once for its page; everything but the recipe may be missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle import plan as plans
+from lamelle import recipe as recipes
+from lamelle.data.audit.leaks import leaks
+from lamelle.data.audit.results import Audit
+from lamelle.errors import LamelleError
+from lamelle.package import DESCRIPTION, WEIGHTS
+from lamelle.plan import Plan
+from lamelle.run import RunFolder
+from lamelle.types import SPLITS, Problem, Record, Source
+
+_SELF_TEST = "selftest."
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Ends of the names of tensors that are measured, not trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The artefacts of a Run."""
+
+    run: RunFolder
+    recipe: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    split: tuple[Mapping[str, str], ...]
+    """Rows of ``split.csv``."""
+    audit: Audit | None
+    history: tuple[Mapping[str, float | None], ...]
+    """Rows of ``history.csv``."""
+    scores: Mapping[str, Any] | None
+    model: Mapping[str, Any] | None
+    """Content of ``model.json``."""
+    predicted: Mapping[str, tuple[Path, Mapping[str, str]]]
+    """Record → folder of its prediction, and its row there."""
+    plan: Plan | None
+    """None if the data is no longer where it was."""
+    gone: str
+    """Why there is no plan; empty if there is one."""
+
+    @property
+    def name(self) -> str:
+        return self.run.path.resolve().name
+
+    @property
+    def finished(self) -> bool:
+        return self.scores is not None
+
+    def leaks(self) -> tuple[Problem, ...]:
+        """What the splits share although they must not; known only if it was allowed."""
+        if self.audit is None or not self.recipe.get("data", {}).get("allow_leakage"):
+            return ()
+        records = self.plan.records if self.plan else [_record(row) for row in self.split]
+        return leaks([r for r in records if r.split in SPLITS], self.audit)
+
+
+def open_held(run: RunFolder) -> Held:
+    """Read a Run; the data it was trained on is looked at again only for its pictures."""
+    plan, gone = None, ""
+    try:
+        plan = plans.reopen(run)
+    except LamelleError as error:
+        gone = str(error)
+    description = run.model / DESCRIPTION
+    return Held(
+        run,
+        recipes.load(run.recipe),
+        run.read_json(run.environment) if run.environment.is_file() else {},
+        tuple(_table(run.split)),
+        Audit.from_json(run.read_json(run.audit)) if run.audit.is_file() else None,
+        tuple({k: _number(v) for k, v in row.items()} for row in _table(run.history)),
+        run.read_json(run.scores) if run.scores.is_file() else None,
+        run.read_json(description) if description.is_file() else None,
+        _predicted([run.predictions, *sorted(run.path.glob(f"*/{run.predictions.name}"))]),
+        plan,
+        gone,
+    )
+
+
+def parameters(run: RunFolder) -> int | None:
+    """Numbers that the network learnt, from the header of its file; None if there is no model."""
+    path = run.model / WEIGHTS
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    names = [n for n in header if n != "__metadata__" and not n.startswith(_SELF_TEST) and not n.endswith(_STATISTICS)]
+    return sum(math.prod(header[name]["shape"]) for name in names)
+
+
+def predicted_labels(held: Held, record: Record) -> np.ndarray | None:
+    """Predicted classes [(Z,) Y, X] of one record, as they were written; None if there are none.
+
+    Raises:
+        FileError: If the file cannot be read.
+    """
+    from lamelle.io.readers import read_labels
+
+    folder, row = held.predicted.get(record.id, (None, {}))
+    file = row.get("file")
+    if folder is None or not file or not (folder / file).resolve().is_relative_to(folder.resolve()):
+        return None
+    labels = read_labels(folder / file).array
+    if record.image.index is None:
+        return labels
+    together = [known for known, (_, other) in held.predicted.items() if other.get("file") == file]
+    if len(together) == 1 or labels.ndim == 2:
+        return labels if labels.ndim == 2 else labels[0]
+    order = sorted(together, key=lambda known: _index(held, known))
+    return labels[order.index(record.id)]
+
+
+def probability(held: Held, record: str, name: str) -> float | None:
+    """Probability that was predicted for a class of one record."""
+    value = held.predicted.get(record, (None, {}))[1].get(f"probability:{name}")
+    return float(value) if value else None
+
+
+def _index(held: Held, record: str) -> int:
+    """Plane of a record in its file."""
+    known = held.plan.records if held.plan else ()
+    return next((r.image.index or 0 for r in known if r.id == record), 0)
+
+
+def _table(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [dict(row) for row in csv.DictReader(lines)]
+
+
+def _number(value: str | None) -> float | None:
+    return float(value) if value else None
+
+
+def _predicted(folders: Sequence[Path]) -> dict[str, tuple[Path, Mapping[str, str]]]:
+    """Rows of the tables of predictions; a quote before a name that looks like a formula is taken off."""
+    found: dict[str, tuple[Path, Mapping[str, str]]] = {}
+    for folder in folders:
+        for row in _table(folder / "predictions.csv"):
+            name = row["image"]
+            found[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = (folder, row)
+    return found
+
+
+def _record(row: Mapping[str, str]) -> Record:
+    """A record as far as ``split.csv`` knows it."""
+    return Record(row["id"], Source(Path(row["id"])), group=row.get("group") or None, split=row.get("split") or None)

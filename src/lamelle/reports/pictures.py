@@ -1,0 +1,229 @@
+"""Pictures inside a page: bounded in number and size, as data in the page itself."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamelle.data.store import Store
+from lamelle.errors import FileError
+from lamelle.messages import text
+from lamelle.plan import Plan
+from lamelle.prediction.overlay import confusion_picture, draw_contours, label_picture, shown_plane, to_rgb
+from lamelle.reports.held import Held, predicted_labels, probability
+from lamelle.tasks.base import Task
+from lamelle.types import Index, Record, Source
+
+SMALL, LARGE = 240, 512
+"""Pixels along the longer edge, of a preview and of a case that is looked at closely."""
+_JPEG = 82
+_COLOURS = 64
+_COARSE = 96
+"""Images smaller than this are shown with their pixels as squares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture with what is said about it."""
+
+    uri: str
+    alt: str
+    caption: str = ""
+    detail: str = ""
+    good: bool | None = None
+    """Whether the detail is good news or bad."""
+    coarse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An image, its truth, its prediction and what is right and wrong in it."""
+
+    name: str
+    quality: float | None
+    pictures: tuple[Picture, ...]
+
+
+def encode(picture: np.ndarray, *, lossy: bool) -> str:
+    """A picture uint8 [3, Y, X] as a data URI: JPEG, or PNG with few colours."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
+    out = io.BytesIO()
+    if lossy:
+        grey = all(np.array_equal(picture[0], c) for c in picture[1:])
+        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, optimize=True)
+    else:
+        image.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    kind = "jpeg" if lossy else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+
+
+def preview(image: np.ndarray, labels: np.ndarray | None, **said: Any) -> Picture:
+    """A small picture of an image [C, (Z,) Y, X], with the contours of labels [(Z,) Y, X] if there are any.
+
+    Args:
+        said: Fields of the `Picture`.
+    """
+    index = shown_plane(labels) if labels is not None and labels.ndim == 3 else image.shape[1] // 2
+    flat = image if image.ndim == 3 else image[:, index]
+    step = max(1, min(flat.shape[1:]) // (2 * SMALL))
+    shown = _shrunk(to_rgb(np.asarray(flat[:, ::step, ::step])), SMALL)
+    if labels is not None:  # after shrinking, so that the lines stay visible
+        drawn = np.asarray(labels if labels.ndim == 2 else labels[index])
+        rows, columns = (np.arange(n) * full // n for n, full in zip(shown.shape[1:], drawn.shape, strict=True))
+        shown = draw_contours(shown, drawn[rows][:, columns])
+    return Picture(encode(shown, lossy=True), coarse=max(flat.shape[1:]) < _COARSE, **said)
+
+
+def _shrunk(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture uint8 [3, Y, X], made smaller if an edge is longer than ``side``."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
+    image.thumbnail((side, side), Image.Resampling.BOX)
+    return np.moveaxis(np.array(image), -1, 0)
+
+
+def spread(records: Sequence[Record], number: int) -> list[Record]:
+    """Some records: of each class in turn, evenly spread over the folder."""
+    classes: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        classes[record.stratum or ""].append(record)
+    each = max(1, number // max(1, len(classes)))
+    chosen: list[Record] = []
+    for members in classes.values():
+        places = np.linspace(0, len(members) - 1, min(each, len(members))).round().astype(int)
+        chosen += [members[p] for p in dict.fromkeys(places.tolist())]
+    return chosen[:number]
+
+
+def previews(
+    records: Sequence[Record], store: Store, *, number: int, instances: bool = False, task: Task | None = None
+) -> list[Picture]:
+    """Images of a folder with what is said about them; what cannot be read is left out.
+
+    Args:
+        number: How many at most.
+        instances: Label images count objects.
+        task: Says which class a label value means, and reads the targets; None = the values as they are.
+    """
+    found = []
+    for record in spread(records, number):
+        names = [t for t in record.target if isinstance(t, str)]
+        sources = [t for t in record.target if isinstance(t, Source)]
+        try:
+            labels = None
+            if sources and task is not None:
+                labels = task.encode(np.asarray(task.read_target(record, store)))
+            elif sources:
+                labels = store.labels(sources, objects=instances)
+            image = store.image(record.image)
+            if labels is not None and labels.shape != image.shape[1:]:
+                labels = None
+            label = ", ".join(names) or (record.stratum or "")
+            said = (
+                text("report.alt_label", name=record.id, label=label)
+                if label
+                else text("report.alt_image", name=record.id)
+            )
+            found.append(preview(image, labels, alt=said, caption=record.id, detail=label))
+        except FileError:
+            continue  # the audit names the file
+    return found
+
+
+def pairs(index: Index, ids: Sequence[tuple[str, str, str]], store: Store) -> list[tuple[Picture, Picture, str]]:
+    """Two records side by side, and what is said about the pair."""
+    known = {r.id: r for r in index.records}
+    found = []
+    for first, second, said in ids:
+        try:
+            both = [
+                preview(
+                    store.image(known[name].image),
+                    None,
+                    alt=text("report.alt_image", name=name),
+                    caption=name,
+                    detail=", ".join(t for t in known[name].target if isinstance(t, str)),
+                )
+                for name in (first, second)
+            ]
+        except FileError:
+            continue  # the audit names the file
+        found.append((both[0], both[1], said))
+    return found
+
+
+def cases(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: Store) -> list[Case]:
+    """Predictions beside their truth, of the items given."""
+    known = {r.id: r for r in plan.records}
+    found = []
+    for item in items:
+        record = known.get(item["id"])
+        try:
+            labels = predicted_labels(held, record) if record else None
+            if record is None or labels is None:
+                continue
+            pictures = _case(record, labels, plan, store)
+        except FileError:
+            continue  # a file that is gone or changed since the run
+        if pictures:
+            found.append(Case(record.id, item.get("quality"), pictures))
+    return found
+
+
+def _case(record: Record, labels: np.ndarray, plan: Plan, store: Store) -> tuple[Picture, ...]:
+    image = store.image(record.image)
+    target = plan.task.encode(np.asarray(plan.task.read_target(record, store)))
+    if target.shape != labels.shape or image.shape[1:] != labels.shape:
+        return ()
+    index = shown_plane(target) if target.ndim == 3 else None
+    if index is not None:
+        image, target, labels = image[:, index], target[index], labels[index]
+    step = max(1, min(target.shape) // (2 * LARGE))
+    image, target, labels = np.asarray(image[:, ::step, ::step]), target[::step, ::step], labels[::step, ::step]
+    coarse, classes = max(target.shape) < _COARSE, len(plan.task.classes)
+    drawn: list[tuple[str, Callable[[], np.ndarray]]] = [
+        ("image", lambda: to_rgb(image)),
+        ("truth", lambda: label_picture(target, classes=classes)),
+        ("prediction", lambda: label_picture(labels.astype(np.int64), classes=classes)),
+        ("confusion_picture", lambda: confusion_picture(target, labels.astype(np.int64))),
+    ]
+    return tuple(
+        Picture(
+            encode(_shrunk(draw(), LARGE), lossy=what == "image"),
+            text("report.alt_case", what=text(f"report.{what}"), name=record.id),
+            text(f"report.{what}"),
+            coarse=coarse,
+        )
+        for what, draw in drawn
+    )
+
+
+def errors(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: Store) -> list[Picture]:
+    """Wrongly classified images with what they are, what was said, and how surely."""
+    known = {r.id: r for r in plan.records}
+    found = []
+    for item in items:
+        if (record := known.get(item["id"])) is None:
+            continue
+        said, truth = str(item["predicted"]) or "–", str(item["truth"]) or "–"
+        sure = probability(held, record.id, said)
+        values = {"truth": truth, "predicted": said}
+        detail = (
+            text("report.error", **values) if sure is None else text("report.error_sure", **values, p=round(100 * sure))
+        )
+        try:
+            image = store.image(record.image)
+        except FileError:
+            continue  # a file that is gone or changed since the run
+        alt = text("report.alt_label", name=record.id, label=detail)
+        found.append(preview(image, None, alt=alt, caption=record.id, detail=detail, good=False))
+    return found

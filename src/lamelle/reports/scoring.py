@@ -1,0 +1,168 @@
+"""Scores as a page shows them: names, values, intervals, tables by class, definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamelle.messages import text
+from lamelle.reports.html import number
+
+NAMES = (
+    "dice",
+    "iou",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "mcc",
+    "roc_auc",
+    "pr_auc",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "image_dice",
+    "image_iou",
+    "boundary_f",
+    "hd95",
+    "v_rand",
+    "v_info",
+)
+"""Scores that have a name and a definition; any other is shown by its key."""
+_UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
+_DISTANCES = ("hd95",)
+"""Scores in pixels, of which less is better."""
+LARGEST_MATRIX = 40
+"""Classes up to which the confusion matrix is shown whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One score, ready to be shown."""
+
+    key: str
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unit: str
+    level: str
+
+    @property
+    def shown(self) -> str:
+        """The value; distances with one decimal."""
+        return number(self.value, self._digits)
+
+    @property
+    def _digits(self) -> int:
+        return 1 if self.key in _DISTANCES else 3
+
+    @property
+    def bar(self) -> tuple[float, float, float] | None:
+        """Left end, width and point of the interval in percent, for scores that lie between 0 and 1."""
+        numbers = (self.value, self.low, self.high)
+        if self.key in _DISTANCES or any(x is None or not 0 <= x <= 1 for x in numbers):
+            return None
+        value, low, high = (100 * float(x or 0) for x in numbers)
+        return low, max(high - low, 0.6), value
+
+    @property
+    def interval(self) -> str:
+        """Both bounds, or a dash."""
+        return (
+            "–"
+            if self.low is None or self.high is None
+            else f"{number(self.low, self._digits)} – {number(self.high, self._digits)}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a confusion matrix."""
+
+    count: int
+    share: float | None
+    """Of its row."""
+    right: bool
+
+
+def name_of(key: str) -> str:
+    """A score's name for people."""
+    return text(f"report.score_{key}") if key in NAMES else key
+
+
+def unit_of(unit: str) -> str:
+    """What was counted, in the plural."""
+    return text(f"report.unit_{unit}") if unit in _UNITS else unit
+
+
+def headline(scores: Mapping[str, Any]) -> list[Score]:
+    """The scores that a reader sees first."""
+    return [_score(name, scores["scores"][name]) for name in scores["headline"]]
+
+
+def overall(scores: Mapping[str, Any]) -> list[Score]:
+    """Every score that is not of one class, those with a name first."""
+    keys = [k for k in scores["scores"] if "/" not in k]
+    keys.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
+    return [_score(k, scores["scores"][k]) for k in keys]
+
+
+def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int | None, list[Score | None]]]]:
+    """Names of the columns, and for each class its name, its support and its scores."""
+    found = [k for k in scores["scores"] if "/" in k]
+    columns = list(dict.fromkeys(k.partition("/")[0] for k in found))
+    columns.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
+    support = scores.get("figures", {}).get("support") or [None] * len(scores["classes"])
+    rows = []
+    for name, n in zip(scores["classes"], support, strict=False):
+        each = [scores["scores"].get(f"{column}/{name}") for column in columns]
+        rows.append((name, n, [_score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
+    return [name_of(c) for c in columns], rows
+
+
+def matrix(scores: Mapping[str, Any]) -> list[tuple[str, list[Cell]]]:
+    """Rows of the confusion matrix: true class, and how often each class was predicted; empty if there is none."""
+    counts = scores.get("figures", {}).get("confusion") or []
+    if not counts or len(counts) > LARGEST_MATRIX:
+        return []
+    rows = []
+    for i, (name, row) in enumerate(zip(scores["classes"], counts, strict=True)):
+        total = sum(row)
+        rows.append((name, [Cell(int(n), n / total if total else None, i == j) for j, n in enumerate(row)]))
+    return rows
+
+
+def confusions(scores: Mapping[str, Any], most: int) -> list[tuple[str, str, int, float]]:
+    """The most frequent mistakes of many classes: truth, prediction, count, share of the truth."""
+    counts = scores.get("figures", {}).get("confusion") or []
+    if len(counts) <= LARGEST_MATRIX:
+        return []
+    names = scores["classes"]
+    wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if i != j and n]
+    wrong.sort(key=lambda w: -w[0])
+    return [(names[i], names[j], int(n), n / sum(counts[i])) for n, i, j in wrong[:most]]
+
+
+def glossary(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and definition of every score that is shown."""
+    used = {k.partition("/")[0] for k in scores["scores"]}
+    return [(name_of(k), text(f"report.define_{k}")) for k in NAMES if k in used]
+
+
+def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[Any], list[Any]]:
+    """The items with the highest and with the lowest quality; no item is in both."""
+    known = sorted((i for i in items if i.get("quality") is not None), key=lambda i: (-i["quality"], i["id"]))
+    each = min(each, len(known) // 2) or len(known[:1])
+    worst = known[each:][::-1][:each]
+    return known[:each], worst
+
+
+def _score(key: str, found: Mapping[str, Any]) -> Score:
+    level = f"{round(100 * found['level'])} %"
+    return Score(
+        key, name_of(key), found["value"], found["low"], found["high"], found["n"], unit_of(found["unit"]), level
+    )

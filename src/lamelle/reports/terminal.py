@@ -1,0 +1,71 @@
+"""What ``lamelle check`` found, in the terminal: a table, or plain lines where nobody is looking."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lamelle.data.audit.results import Audit
+from lamelle.errors import printable, sentence
+from lamelle.messages import text
+from lamelle.reports.describing import facts
+from lamelle.types import Index, Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+EACH = 10
+"""Places of one problem that the table lists; plain lines list all."""
+_ORDER = {"error": 0, "warning": 1, "note": 2}
+_STYLE = {"error": "bold red", "warning": "yellow", "note": "blue"}
+
+
+def print_check(index: Index, audit: Audit, console: Console | None = None) -> None:
+    """Print what is in a folder and what is wrong with it.
+
+    Args:
+        console: Where to; None = standard output.
+    """
+    from rich.console import Console
+
+    out = console or Console()
+    problems = sorted(audit.problems, key=lambda p: _ORDER[p.severity])
+    for label, value in facts(audit, layout=index.layout):
+        out.print(f"{label}: {printable(value)}", markup=False, highlight=False, soft_wrap=True)
+    if classes := audit.totals.get("classes"):
+        listed = ", ".join(f"{printable(name)} ({n})" for name, n in classes.items())
+        out.print(f"{text('report.classes')}: {listed}", markup=False, highlight=False, soft_wrap=True)
+    if problems and out.is_terminal:
+        out.print(problem_table(problems))
+    elif problems:
+        for problem in problems:
+            line = f"{text(f'report.severity_{problem.severity}')}: {sentence(problem)}"
+            out.print(line, markup=False, highlight=False, soft_wrap=True)
+    n = Counter(p.severity for p in problems)
+    out.print(text("report.counts", errors=n["error"], warnings=n["warning"], notes=n["note"]), highlight=False)
+
+
+def problem_table(problems: Sequence[Problem]) -> Table:
+    """Problems as a table of severity, place and sentence; of each kind the first ones, and how many more there are."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(text("report.severity"), no_wrap=True)
+    table.add_column(text("report.place"), overflow="fold", ratio=2)
+    table.add_column(text("report.problem"), ratio=5)
+    seen: Counter[str] = Counter()
+    kinds = Counter(p.code for p in problems)
+    for problem in problems:
+        seen[problem.code] += 1
+        if seen[problem.code] > EACH:
+            continue
+        word = Text(text(f"report.severity_{problem.severity}"), style=_STYLE[problem.severity])
+        said = text(problem.code, **problem.values)
+        if seen[problem.code] == EACH and kinds[problem.code] > EACH:
+            said += "\n" + text("report.more_of_kind", n=kinds[problem.code] - EACH)
+        table.add_row(word, Text(printable(problem.where)), Text(said))
+    return table

@@ -1,0 +1,327 @@
+"""The training loop, from the first step to the best weights.
+
+Everything random is a function of the seed and of where the training stands (`lamelle.data.samples`), so a killed
+training that goes on from its last checkpoint takes exactly the steps it would have taken, to bit-identical weights.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from lamelle.data.augment.apply import apply
+from lamelle.data.augment.parameters import AugmentOptions, sample
+from lamelle.data.randomness import seed_device
+from lamelle.data.samples import Batch, Samples
+from lamelle.errors import WorkError
+from lamelle.messages import text
+from lamelle.platform import StopSignal
+from lamelle.prediction.predictor import Predictor, channels_last
+from lamelle.recipe import TrainKeys
+from lamelle.run import RunFolder
+from lamelle.tasks.base import Row, Task
+from lamelle.training import checkpoint, history
+from lamelle.training.checkpoint import State
+from lamelle.training.progress import Progress
+from lamelle.training.schedule import progress as progressed
+from lamelle.training.schedule import rate
+from lamelle.types import Record
+
+if TYPE_CHECKING:
+    import torch
+    from lightning_fabric import Fabric
+    from torch import Tensor, nn
+
+_FIRST_ESTIMATE = 4
+"""Steps after which a budgeted training first estimates its end."""
+_SHARE = 20
+"""A checkpoint at the end of an epoch waits until this many times its own duration has passed: at most 5 % of the
+time."""
+
+
+class Interrupted(WorkError):
+    """A signal ended the training after a checkpoint."""
+
+
+class NonFinite(WorkError):
+    """Loss or gradient became NaN or infinite; the weights of the last checkpoint are finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a training works with."""
+
+    run: RunFolder
+    keys: TrainKeys
+    task: Task
+    samples: Samples
+    validation: Sequence[Record]
+    augmentation: AugmentOptions
+    predictor: Predictor
+    fabric: Fabric
+    progress: Progress
+
+
+class Training:
+    """One training; `fit` runs it to its end."""
+
+    def __init__(self, job: Job, *, resume: bool) -> None:
+        self.job, self.keys = job, job.keys
+        self.state = State(knots=[(a, b) for a, b in job.keys.knots])
+        network = job.predictor.model
+        self._network = network
+        optimizer = make_optimizer(network, job.keys)
+        found = checkpoint.newest(job.run.checkpoints) if resume else None
+        if found is not None:
+            self.state, tensors, groups = found
+            checkpoint.restore(tensors, groups, network, optimizer)
+            job.progress.say(text("train.resumed", epoch=self.state.epoch + 1, step=self.state.step))
+        self.model, self.optimizer = job.fabric.setup(network, optimizer)
+        self._scaler = getattr(job.fabric.strategy.precision, "scaler", None)
+        if self._scaler is not None and self.state.scaler:
+            self._scaler.load_state_dict(self.state.scaler)
+        self._best = checkpoint.best_weights(job.run.checkpoints, self.state) if found else None
+        self._best_is_new = False
+        self._saved_at, self._save_cost = time.monotonic(), 0.0
+        batch = min(job.keys.batch, len(job.samples))
+        self._batch, self._steps = batch, len(job.samples) // batch
+        if not self.state.knots:
+            total = 10**9 if job.keys.budget else job.keys.epochs * self._steps
+            self.state.knots = [(0, total)]
+        self._logger = history.tensorboard(job.run.tensorboard) if job.keys.tensorboard else None
+
+    def fit(self) -> State:
+        """Train to the end.
+
+        Returns:
+            The final state; the best weights are in the network.
+
+        Raises:
+            Interrupted: If a signal came; what was done is saved.
+            NonFinite: If loss or gradient stopped being finite; the message names the batch's images.
+        """
+        with StopSignal() as stop:
+            while not self.state.done:
+                self._epoch(stop)
+        self._network.load_state_dict(self._best if self._best is not None else checkpoint.weights(self._network))
+        return self.state
+
+    # one epoch -------------------------------------------------------------------------------------------------------
+
+    def _epoch(self, stop: StopSignal) -> None:
+        state, begun = self.state, time.monotonic()
+        order = self.job.samples.order(state.epoch)
+        self.model.train()
+        for batch in self._batches(order):
+            tick = time.monotonic()
+            loss = self._step(batch)
+            state.step, state.batch = state.step + 1, state.batch + 1
+            state.elapsed += time.monotonic() - tick
+            self.job.progress.step(epoch=state.epoch, done=progressed(state.step, state.knots), loss=loss)
+            if stop.name:
+                self._interrupt(stop)
+            if self.keys.budget and state.step == _FIRST_ESTIMATE and not self.keys.knots:
+                self._estimate()
+            if self._finished():
+                break
+            if time.monotonic() - self._saved_at > self.keys.checkpoint_every:
+                self._save()
+        self._end_of_epoch(begun, stop)
+        if stop.name and not state.done:
+            self._interrupt(stop)
+
+    def _interrupt(self, stop: StopSignal) -> NoReturn:
+        self._save()
+        raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
+
+    def _batches(self, order: np.ndarray) -> Iterator[Batch]:
+        """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
+        first = self._steps if self._finished() else self.state.batch
+        todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(first, self._steps)]
+        epoch, samples, workers = self.state.epoch, self.job.samples, self.keys.workers
+        if workers == 0:
+            yield from (samples.batch(epoch, positions, order) for positions in todo)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            ahead = [pool.submit(samples.batch, epoch, positions, order) for positions in todo[: workers + 1]]
+            try:
+                for i in range(len(todo)):
+                    batch = ahead.pop(0).result()
+                    if i + workers + 1 < len(todo):
+                        ahead.append(pool.submit(samples.batch, epoch, todo[i + workers + 1], order))
+                    yield batch
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _step(self, batch: Batch) -> float:
+        keys, state = self.keys, self.state
+        seed_device(keys.seed, state.step, 0)
+        factor = rate(progressed(state.step, state.knots), schedule=keys.schedule, warmup=keys.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = keys.lr * factor
+        images, targets = self._augmented(batch)
+        output = self.model(channels_last(images))
+        loss = self.job.task.loss(output, targets)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise NonFinite("train.nan_loss", loss=value, step=state.step, files=", ".join(dict.fromkeys(batch.ids)))
+        self.optimizer.zero_grad(set_to_none=True)
+        self.job.fabric.backward(loss)
+        self._clip(batch)
+        self.optimizer.step()
+        state.loss_sum += value
+        state.rows += quick_rows(self.job.task, output, targets)
+        return value
+
+    def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Images and targets on the device, each sample changed by parameters of its own."""
+        device, task = self.job.fabric.device, self.job.task
+        images, targets = batch.images.to(device), batch.targets.to(device)
+        size = self.job.samples.patch or tuple(images.shape[2:])
+        drawn = sample(self.job.augmentation, generators=batch.generators, size=size, spacing=self.job.samples.spacing)
+        moved, labels = apply(drawn, images, targets if task.spatial else None, size=size, outside="reflect")
+        return moved, targets if labels is None else labels
+
+    def _clip(self, batch: Batch) -> None:
+        """Bound the gradient's norm; a norm that is not finite stops the training before it reaches the weights."""
+        limit = self.keys.clip or math.inf
+        norm = self.job.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        if self._scaler is None and norm is not None and not math.isfinite(float(norm)):
+            files = ", ".join(dict.fromkeys(batch.ids))
+            raise NonFinite("train.nan_gradient", step=self.state.step, files=files)
+
+    # the end of an epoch -------------------------------------------------------------------------------------------
+
+    def _end_of_epoch(self, begun: float, stop: StopSignal) -> None:
+        state, keys = self.state, self.keys
+        finished = self._finished()
+        row: dict[str, Any] = {
+            "epoch": state.epoch + 1,
+            "step": state.step,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "train_loss": state.loss_sum / max(state.batch, 1),
+            "train_score": self._score(state.rows),
+            "loss": None,
+            "score": None,
+            "best": False,
+        }
+        if finished or (state.epoch + 1) % keys.validate_every == 0:
+            started = time.monotonic()
+            row["loss"], row["score"] = self._validate(stop)
+            row["best"] = self._note_best(row)
+            state.elapsed += time.monotonic() - started
+        row["seconds"] = round(time.monotonic() - begun, 3)
+        state.history.append(row)
+        state.epoch, state.batch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, []
+        stalled = bool(keys.patience) and state.stale >= keys.patience
+        state.done = finished or stalled
+        if state.done and keys.budget:
+            state.knots.append((state.step, state.step))
+        if keys.budget and not state.done and not keys.knots:
+            self._estimate()
+        # before the checkpoint: a kill behind the last one would otherwise leave the last row out
+        self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
+        if state.done or time.monotonic() - self._saved_at > _SHARE * self._save_cost:
+            self._save()
+        if self._logger is not None:
+            history.log(self._logger, row)
+        self.job.progress.epoch(row)
+
+    def _validate(self, stop: StopSignal) -> tuple[float, float]:
+        """Loss and monitored score of the validation set, images whole and at their own size.
+
+        A signal ends it where it stands; the checkpoint then lies before the validation, which is done again.
+        """
+        import torch
+
+        task, reader = self.job.task, self.job.samples.reader
+        losses, rows = [], []
+        for record, probabilities in self.job.predictor.of_records(self.job.validation, reader.store):
+            target = reader.target(record)
+            logits = as_logits(torch.from_numpy(probabilities)[None])
+            losses.append(float(task.loss(logits, torch.from_numpy(target)[None])))
+            rows.append(task.quick_row(probabilities, target))
+            if stop.name:
+                self._interrupt(stop)
+        return float(np.mean(losses)), self._score(rows) or 0.0
+
+    def _score(self, rows: Sequence[Row]) -> float | None:
+        task = self.job.task
+        if not rows:
+            return None
+        value = float(task.summarise(task.table(rows), np.ones((1, len(rows))))[task.monitor][0])
+        return None if math.isnan(value) else value
+
+    def _note_best(self, row: dict[str, Any]) -> bool:
+        """Keep the weights if this validation is the best so far; a value that is not finite never is."""
+        state = self.state
+        value = row["score"] if self.keys.monitor == "score" else -row["loss"]
+        better = math.isfinite(value) and (state.best is None or value > state.best)
+        if better:
+            state.best, state.best_epoch, state.stale = value, state.epoch + 1, 0
+            self._best, self._best_is_new = checkpoint.weights(self._network), True
+        else:
+            state.stale += 1
+        return better
+
+    # time and safety -----------------------------------------------------------------------------------------------
+
+    def _finished(self) -> bool:
+        budget = None if self.keys.knots else self.keys.budget
+        out_of_time = bool(budget) and self.state.elapsed >= (budget or 0)
+        return out_of_time or progressed(self.state.step, self.state.knots) >= 1
+
+    def _estimate(self) -> None:
+        """Bend the schedule so that it ends with the budget."""
+        state, budget = self.state, self.keys.budget or 0.0
+        pace = state.elapsed / state.step
+        left = max(1, int((budget - state.elapsed) / max(pace, 1e-6)))
+        if state.step == _FIRST_ESTIMATE:
+            state.knots = [(0, state.step + left)]
+        else:
+            state.knots.append((state.step, state.step + left))
+
+    def _save(self) -> None:
+        begun = time.monotonic()
+        if self._scaler is not None:
+            self.state.scaler = self._scaler.state_dict()
+        best = self._best if self._best_is_new else None
+        checkpoint.save(self.job.run.checkpoints, self.state, self._network, self.optimizer, best)
+        self._best_is_new = False
+        self._saved_at = time.monotonic()
+        self._save_cost = self._saved_at - begun
+
+
+def make_optimizer(model: nn.Module, keys: TrainKeys) -> torch.optim.Optimizer:
+    """The optimiser over what is trainable; norms and biases are not decayed."""
+    import torch
+
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": keys.weight_decay},
+        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [g for g in groups if g["params"]]
+    if keys.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=keys.lr, momentum=keys.momentum)
+    kind = torch.optim.Adam if keys.optimizer == "adam" else torch.optim.AdamW
+    return kind(groups, lr=keys.lr)
+
+
+def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:
+    """Sufficient statistics of the training samples, for the training score."""
+    probabilities = task.activate(output.detach()).cpu().numpy()
+    return [task.quick_row(p, t) for p, t in zip(probabilities, targets.cpu().numpy(), strict=True)]
+
+
+def as_logits(probabilities: Tensor) -> Tensor:
+    """Logits that activate to these probabilities: log-odds for one channel, logarithms for several."""
+    p = probabilities.clamp(1e-7, 1 - 1e-7)
+    return p.log() - (-p).log1p() if p.shape[1] == 1 else p.log()

@@ -1,0 +1,184 @@
+"""One training from a Plan to a Package: build the network, train it, freeze what validation decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lamelle import package
+from lamelle.data.augment.parameters import AugmentOptions, margin
+from lamelle.data.preparation import Preparation
+from lamelle.data.samples import Reader, Samples, training_statistics
+from lamelle.data.store import Store
+from lamelle.errors import RequestError
+from lamelle.evaluation import fit
+from lamelle.messages import text
+from lamelle.package import Package
+from lamelle.plan import Plan
+from lamelle.platform import home
+from lamelle.prediction.predictor import Predictor, reorder
+from lamelle.recipe import Recipe, TimmKeys, TimmUnetKeys
+from lamelle.run import RunFolder
+from lamelle.training import resources
+from lamelle.training.loop import Job, Training
+from lamelle.training.progress import Progress
+
+if TYPE_CHECKING:
+    from lamelle.models.encoders import TimmClassifier, TimmUNet
+    from lamelle.models.freeze import Freezable
+
+
+def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
+    """Train to the end, and write the Package.
+
+    The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads), so that
+    resume and repeat use the same.
+    """
+    import torch
+
+    torch.manual_seed(plan.recipe.train.seed)
+    model, spec, said = build(plan)
+    for line in said:
+        progress.say(line)
+        run.note(line)
+    found = resources.resolve(plan.recipe.train, model)
+    keys = plan.recipe.train.model_copy(
+        update={"device": found.device, "precision": found.precision, "threads": found.threads}
+    )
+    plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
+    run.write_text(run.recipe, plan.recipe.to_yaml())
+    fabric = resources.set_up(found)
+    preparation = prepare(plan, store)
+    reader = Reader(store, plan.task, preparation)
+    spacing = plan.audit.statistics.spacings[0][0] if plan.audit.statistics.spacings else None
+    predictor = Predictor(
+        reorder(model, plan.audit.statistics.dims),
+        plan.task,
+        preparation,
+        dims=plan.audit.statistics.dims,
+        tile=plan.recipe.evaluate.tile or keys.patch,
+        overlap=plan.recipe.evaluate.overlap,
+        device=fabric.device,
+        precision=keys.precision,
+    )
+    augmentation = AugmentOptions(**plan.recipe.augment.model_dump())
+    # slices are augmented in their plane; only volumes need to know how thick a slice is
+    thick = spacing if plan.audit.statistics.dims == 3 else None
+    window = keys.patch and tuple(
+        p + m for p, m in zip(keys.patch, margin(augmentation, size=keys.patch, spacing=thick), strict=True)
+    )
+    samples = Samples(
+        plan.of("train"), reader, patch=keys.patch, window=window, length=keys.samples, seed=keys.seed, spacing=thick
+    )
+    job = Job(run, keys, plan.task, samples, plan.of("validation"), augmentation, predictor, fabric, progress)
+    state = Training(job, resume=resume).fit()
+    if keys.budget:
+        keys = keys.model_copy(update={"knots": tuple(state.knots)})
+        plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
+        run.write_text(run.recipe, plan.recipe.to_yaml())
+    fitted = fit(plan.of("validation"), predictor, reader)
+    done = Package(
+        task=plan.task,
+        spec=spec,
+        model=model,
+        preparation=preparation,
+        dims=plan.audit.statistics.dims,
+        tile=predictor.tile,
+        overlap=predictor.overlap,
+        spacing=spacing,
+        fitted=fitted,
+        provenance={
+            "records": len(plan.of("train")),
+            "epochs": state.epoch,
+            "best_epoch": state.best_epoch,
+            "steps": state.step,
+            "seconds": round(state.elapsed, 1),
+            "precision": keys.precision,
+        },
+    )
+    run.seal(*package.save(done, run.model))
+    return done
+
+
+def build(plan: Plan) -> tuple[Freezable, dict[str, Any], list[str]]:
+    """The network of a plan with its starting weights; its spec; and what a user should know about them."""
+    from lamelle.models.build import build as build_model
+    from lamelle.models.build import resolve
+    from lamelle.models.freeze import freeze_encoder, parameters
+
+    recipe = plan.recipe
+    spec = resolve(model_spec(recipe, plan))
+    model = build_model(spec)
+    said: list[str] = []
+    keys = recipe.model
+    if recipe.train.start:
+        said.append(_start_from(model, recipe.train.start))
+    elif isinstance(keys, TimmKeys | TimmUnetKeys):
+        said.append(_pretrained(model, keys))
+    if isinstance(keys, TimmKeys | TimmUnetKeys):
+        freeze_encoder(model, keys.freeze)
+    count = parameters(model)
+    said.append(text("train.parameters", trainable=count.trainable, total=count.total))
+    return model, spec, said
+
+
+def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
+    """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
+    keys = recipe.model.model_dump(exclude={"weights", "freeze"})
+    channels = recipe.data.channels or 1
+    if keys["kind"] == "timm":
+        return keys | {"in_channels": channels, "classes": plan.task.outputs}
+    spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}
+    if keys["kind"] == "unet":
+        # dropout is for the deepest level alone
+        spec |= {"dims": plan.audit.statistics.dims, "dropout": [0.0] * (len(keys["filters"]) - 1) + [keys["dropout"]]}
+    return spec
+
+
+def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> str:
+    from lamelle.models.weights import find_weights, load_encoder_weights
+
+    if keys.weights is None:
+        return text("train.random_start", name=keys.name)
+    path = find_weights(keys.name, file=None if keys.weights == "home" else Path(keys.weights), home=home())
+    report = load_encoder_weights(cast("TimmClassifier | TimmUNet", model), path)
+    return text("train.pretrained", file=path.name, n=len(report.loaded), name=keys.name)
+
+
+def _start_from(model: Freezable, start: str) -> str:
+    """Take over every tensor of a Package that has the same name and shape.
+
+    Raises:
+        RequestError: If the networks have nothing in common.
+    """
+    theirs = package.load(start).model.state_dict()
+    ours = model.state_dict()
+    same = {k: v for k, v in theirs.items() if k in ours and v.shape == ours[k].shape}
+    fresh = [k for k in ours if k not in same]
+    if len(same) < len(ours) / 2:
+        raise RequestError("train.start_differs", start=start, same=len(same), n=len(ours))
+    model.load_state_dict(ours | same)
+    return text("train.started_from", start=start, same=len(same), fresh=", ".join(fresh[:4]) or "–")
+
+
+def prepare(plan: Plan, store: Store) -> Preparation:
+    """How images become network input, with the training set's statistics where they are needed."""
+    data = plan.recipe.data
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    if data.normalise == "dataset":
+        mean, std = training_statistics(store, plan.of("train"))
+    return Preparation(data.channels or 1, data.resize, data.normalise, mean, std)
+
+
+def started_from(asked: Mapping[str, Any], start: str) -> dict[str, Any]:
+    """What a fine-tuning takes over from a Package unless it was asked for: network and preparation."""
+    found = package.load(start)
+    keys = {k: v for k, v in found.spec.items() if k not in {"in_channels", "out_channels", "classes", "dims"}}
+    known = {"filters", "up", "norm", "residual", "kernel", "pool", "name", "hidden", "kind"}
+    model = {k: v for k, v in keys.items() if k in known} | dict(asked.get("model", {}))
+    preparation = found.preparation
+    data = {"channels": preparation.channels, "resize": preparation.resize, "normalise": preparation.normalise}
+    return {"model": model, "data": data | dict(asked.get("data", {}))}

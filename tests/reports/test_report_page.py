@@ -1,0 +1,269 @@
+"""The page about a Run: complete, self-contained, escaped, in two languages, and robust to what a Run lacks."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections import Counter
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lamelle.data.store import Store
+from lamelle.package import load
+from lamelle.prediction.files import PredictionFolder
+from lamelle.reports.held import open_held, parameters, predicted_labels
+from lamelle.reports.page import write_report
+from lamelle.run import RunFolder
+from lamelle.types import LabelMap
+
+NASTY = "<script>alert(1)&amp;.png"
+VOID = {"meta", "img", "br", "line", "path", "use", "rect"}
+
+
+class Outline(HTMLParser):
+    """Tags, ids and attributes of a page; complains about tags that are not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        self.ids += [str(found["id"])] if "id" in found else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [found for name, found in self.tags if name == tag]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", budget=1 << 30)
+
+
+@pytest.fixture
+def copied(segment_run: RunFolder, tmp_path: Path) -> RunFolder:
+    """A run that a test may change."""
+    shutil.copytree(segment_run.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+def sections(page: str) -> list[str]:
+    return re.findall(r'<section[^>]* id="(\w+)"', page)
+
+
+def change(run: RunFolder, section: str, **keys: object) -> None:
+    recipe = yaml.safe_load(run.recipe.read_text())
+    recipe[section] |= keys
+    run.recipe.write_text(yaml.safe_dump(recipe))
+
+
+def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
+    page = segment_run.report.read_text()
+    wanted = ["summary", "scores", "confusion", "curves", "cases", "training", "data", "split", "repeat"]
+    assert [s for s in sections(page) if s != "warnings"] == wanted
+    assert page.count("Right and wrong") >= 2
+    assert "false negative" in page
+    assert "Slices of train-volume.tif, coloured by split" in page
+
+
+def test_a_classification_has_all_its_sections(classify_run: RunFolder) -> None:
+    page = classify_run.report.read_text()
+    wanted = ["summary", "scores", "confusion", "curves", "errors", "training", "data", "split", "repeat"]
+    assert [s for s in sections(page) if s != "warnings"] == wanted
+    assert "ROC curve" in page
+    wrong = [i for i in json.loads(classify_run.scores.read_text())["items"] if not i["correct"]]
+    assert wrong
+    assert all(f"{i['truth']}, predicted {i['predicted']} (" in page for i in wrong[:12])
+    sure = [int(p) for p in re.findall(r"<span class=\"detail bad\">[^<]*\((\d+) %\)", page)]
+    assert sure == sorted(sure, reverse=True)
+    assert sure[0] > sure[-1] or len(wrong) < 3
+
+
+def test_scores_stand_on_top_with_n_unit_interval_and_what_must_be_known(segment_run: RunFolder) -> None:
+    page, scores = segment_run.report.read_text(), json.loads(segment_run.scores.read_text())
+    top = page[page.index('id="summary"') : page.index('id="scores"')]
+    assert top.index("n = 1: all test images are slices of one volume") < top.index('class="cards"')
+    dice = scores["scores"]["dice"]
+    assert f"{dice['value']:.3f}" in top
+    assert f"95 % interval {dice['low']:.3f} – {dice['high']:.3f}" in top
+    assert "n = 16 blocks" in top
+    assert "not for diagnosis" in top
+
+
+def test_every_score_is_on_the_page_and_explained(segment_run: RunFolder, classify_run: RunFolder) -> None:
+    for run in (segment_run, classify_run):
+        page, scores = run.report.read_text(), json.loads(run.scores.read_text())["scores"]
+        for key, found in scores.items():
+            digits = 1 if key.startswith("hd95") else 3
+            assert found["value"] is None or f"{found['value']:.{digits}f}" in page, key
+        assert page.count("<dd>") >= len({k.partition("/")[0] for k in scores})
+
+
+@pytest.mark.parametrize("kind", ["segment_run", "classify_run"])
+def test_a_page_needs_nothing_but_itself(kind: str, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(kind).report.read_text()
+    outline = Outline(page)
+    assert "http" not in page.replace("http-equiv", "")
+    assert not {"script", "link", "iframe", "object", "form", "base"} & {tag for tag, _ in outline.tags}
+    for _, found in outline.tags:
+        for name in ("src", "href"):
+            assert str(found.get(name, "#")).startswith(("#", "data:image/")), found
+        assert not any(name.startswith("on") for name in found)
+    assert set(re.findall(r"url\(.", page)) <= {"url(#"}
+    policy = next(m for m in outline.named("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert str(policy["content"]).startswith("default-src 'none'; img-src data:;")
+    assert len(page) < 6_000_000
+
+
+@pytest.mark.parametrize("kind", ["segment_run", "classify_run"])
+def test_a_page_can_be_read_by_everyone(kind: str, request: pytest.FixtureRequest) -> None:
+    page = request.getfixturevalue(kind).report.read_text()
+    outline = Outline(page)
+    assert outline.named("html")[0]["lang"] == "en"
+    assert outline.named("img")
+    assert all(image.get("alt") for image in outline.named("img"))
+    assert [i for i, n in Counter(outline.ids).items() if n > 1] == []
+    links = {str(a["href"])[1:] for a in outline.named("a")} | set(re.findall(r"url\(#([^)]+)\)", page))
+    assert links - set(outline.ids) == set()
+    assert all(th.get("scope") in {"row", "col"} for th in outline.named("th"))
+    assert all(d.get("aria-label") for d in outline.named("div") if d.get("role") == "img")
+    assert "prefers-color-scheme: dark" in page
+    assert "@media print" in page
+
+
+def test_names_of_files_are_escaped(classify_run: RunFolder) -> None:
+    page = classify_run.report.read_text()
+    assert "<script" not in page
+    assert escape(NASTY) in page
+
+
+def test_the_page_is_the_same_each_time(copied: RunFolder, store: Store) -> None:
+    once = write_report(copied, store).read_bytes()
+    assert write_report(copied, store).read_bytes() == once
+    assert "report.html" in json.loads(copied.manifest.read_text())
+
+
+def test_a_french_page_is_french(
+    classify_run: RunFolder, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", "fr")
+    shutil.copytree(classify_run.path, tmp_path / "run")
+    page = write_report(RunFolder(tmp_path / "run"), store).read_text()
+    assert Outline(page).named("html")[0]["lang"] == "fr"
+    assert "Matrice de confusion" in page
+    assert "L&#39;indépendance n&#39;est pas vérifiée" in page
+    assert not re.search(r"Training|Confusion matrix|interval |images were", page[page.index("<header") :])
+    assert re.search(r'class="value">0,\d{3}<', page)
+    assert re.search(r">0,\d+</text>", page)
+
+
+def test_an_interrupted_run_says_how_to_go_on(copied: RunFolder, store: Store) -> None:
+    shutil.rmtree(copied.model)
+    shutil.rmtree(copied.predictions)
+    copied.scores.unlink()
+    page = write_report(copied, store).read_text()
+    assert f"lamelle train --resume {copied.path}" in page
+    assert sections(page) == ["summary", "training", "data", "split", "repeat"]
+
+
+def test_a_run_that_has_just_begun_has_a_page(copied: RunFolder, store: Store) -> None:
+    for path in (copied.model, copied.predictions):
+        shutil.rmtree(path)
+    for path in (copied.scores, copied.history, copied.audit, copied.environment, copied.split):
+        path.unlink()
+    assert sections(write_report(copied, store).read_text()) == ["summary", "repeat"]
+
+
+def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -> None:
+    scores = json.loads(copied.scores.read_text()) | {"split": "folds"}
+    copied.scores.write_text(json.dumps(scores))
+    change(copied, "split", folds=3)
+    (copied.path / "fold0").mkdir()
+    copied.predictions.rename(copied.path / "fold0" / copied.predictions.name)
+    shutil.rmtree(copied.model)
+    copied.history.unlink()
+    page = write_report(copied, store).read_text()
+    assert "Cross-validation over 3 folds" in page
+    assert "cases" in sections(page)
+    assert "training" not in sections(page)
+
+
+def test_a_page_without_the_data_keeps_its_numbers(copied: RunFolder, store: Store) -> None:
+    change(copied, "data", path=str(copied.path / "moved away"))
+    page = write_report(copied, store).read_text()
+    assert "The pictures are left out because the data could not be read again." in page
+    assert "<img" not in page
+    assert {"scores", "data", "split"} <= set(sections(page))
+
+
+def test_allowed_leakage_stands_on_top(copied: RunFolder, store: Store) -> None:
+    rows = list(csv.DictReader(copied.split.open()))
+    for row in rows:
+        row["group"] = "mouse <7>"
+    with copied.split.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    change(copied, "data", allow_leakage=True, path=str(copied.path / "moved away"))
+    page = write_report(copied, store).read_text()
+    assert "Leakage was allowed" in page[: page.index('class="cards"')]
+    assert "The group mouse &lt;7&gt; is in several splits" in page
+
+
+def test_the_network_is_counted_from_its_file(segment_run: RunFolder) -> None:
+    model = load(segment_run.path).model
+    assert parameters(segment_run) == sum(p.numel() for p in model.parameters())
+
+
+def test_each_slice_gets_its_own_prediction_back(copied: RunFolder) -> None:
+    held = open_held(copied)
+    assert held.plan is not None
+    records = held.plan.of("test") + held.plan.of("validation")
+    shutil.rmtree(copied.predictions)
+    folder = PredictionFolder(
+        copied.predictions,
+        ["a"] * 99,
+        probabilities=False,
+        overlays=False,
+        planes={records[0].image.path: len(records)},
+    )
+    for record in records:
+        labels = np.full((4, 4), record.image.index, np.int64)
+        folder.add(record, np.zeros((1, 4, 4), np.uint8), LabelMap(labels), None)
+    folder.close()
+    held = open_held(copied)
+    for record in records:
+        found = predicted_labels(held, record)
+        assert found is not None
+        assert found.tolist() == [[record.image.index] * 4] * 4
+
+
+def test_a_prediction_outside_of_the_run_is_not_read(copied: RunFolder) -> None:
+    table = copied.predictions / "predictions.csv"
+    table.write_text(table.read_text().replace("labels/", "../../labels/"))
+    held = open_held(copied)
+    assert held.plan is not None
+    assert predicted_labels(held, held.plan.of("test")[0]) is None

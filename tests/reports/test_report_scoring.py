@@ -1,0 +1,83 @@
+"""Scores and numbers as a page shows them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from lamelle.reports import scoring
+from lamelle.reports.html import elide, number, percent, short, whole
+
+
+def interval(value: float | None, n: int = 3, unit: str = "image") -> dict[str, object]:
+    return {"value": value, "low": value, "high": value, "n": n, "unit": unit, "level": 0.95, "method": ""}
+
+
+def content(classes: int) -> dict[str, object]:
+    names = [f"c{i}" for i in range(classes)]
+    matrix = [[(100 if i == j else int(j == i + 1) * (i + 1)) for j in range(classes)] for i in range(classes)]
+    scores = {"dice": interval(0.5), "odd": interval(None), "dice/c1": interval(0.25), "hd95": interval(3.0)}
+    return {"classes": names, "scores": scores, "figures": {"confusion": matrix, "support": [1] * classes}}
+
+
+def test_scores_without_a_name_are_shown_by_their_key() -> None:
+    found = scoring.overall(content(2))
+    assert [(s.key, s.name, s.shown) for s in found] == [
+        ("dice", "Dice", "0.500"),
+        ("hd95", "HD95 (pixels)", "3.0"),
+        ("odd", "odd", "–"),
+    ]
+    assert found[0].bar == (50.0, 0.6, 50.0)
+    assert found[1].bar is None
+    assert found[2].interval == "–"
+
+
+def test_a_class_without_a_score_is_an_empty_cell() -> None:
+    columns, rows = scoring.by_class(content(2))
+    assert columns == ["Dice"]
+    assert [(name, n, each[0] and each[0].value) for name, n, each in rows] == [("c0", 1, None), ("c1", 1, 0.25)]
+
+
+def test_a_matrix_has_shares_of_its_rows() -> None:
+    (_, first), (_, second) = scoring.matrix(content(2))
+    assert [c.count for c in first] == [100, 1]
+    assert first[1].share == pytest.approx(1 / 101)
+    assert second[1].right
+    assert second[1].share == 1
+
+
+def test_many_classes_are_told_by_their_most_frequent_mistakes() -> None:
+    many = content(scoring.LARGEST_MATRIX + 1)
+    assert scoring.matrix(many) == []
+    assert scoring.confusions(many, 2)[0][:3] == ("c39", "c40", 40)
+    assert len(scoring.confusions(many, 2)) == 2
+    assert scoring.confusions(content(3), 2) == []
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 9])
+def test_best_and_worst_share_no_item(n: int) -> None:
+    items = [{"id": str(i), "quality": i / 10} for i in range(n)] + [{"id": "x", "quality": None}]
+    best, worst = scoring.best_and_worst(items, 3)
+    assert len(best) == (min(3, n // 2) or min(n, 1))
+    assert not {i["id"] for i in best} & {i["id"] for i in worst}
+    assert all(b["quality"] >= w["quality"] for b in best for w in worst)
+    if n > 1:
+        assert worst[0]["id"] == "0"
+
+
+def test_only_scores_that_are_shown_are_explained() -> None:
+    assert [name for name, _ in scoring.glossary(content(2))] == ["Dice", "HD95 (pixels)"]
+
+
+def test_numbers_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", "fr")
+    assert (number(0.5), short(1.25), percent(0.012)) == ("0,500", "1,25", "1,2 %")
+    assert number(math.nan) == "–"
+    assert whole(1234567) == "1\u202f234\u202f567"
+
+
+def test_long_names_keep_both_ends() -> None:
+    assert len(elide("folder/" + "x" * 80 + ".png", 30)) == 30
+    assert elide("folder/" + "x" * 80 + ".png", 30).endswith(".png")
+    assert elide("a/very/long/path/to/an/image.png", 20) == "image.png"

@@ -1,0 +1,40 @@
+"""A training small enough to be run many times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import TINY, Quiet, Trainer
+
+from lamelle import plan as plans
+from lamelle import verbs
+from lamelle.specimens.write import write_demo
+from lamelle.package import Package
+from lamelle.run import RunFolder
+from lamelle.training import session
+
+@pytest.fixture(scope="session")
+def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve small synthetic images of nuclei."""
+    return write_demo("nuclei", tmp_path_factory.mktemp("data") / "nuclei", seed=1, count=12, size=96)
+
+
+@pytest.fixture
+def trained(nuclei: Path, tmp_path: Path) -> Trainer:
+    """Trains on the nuclei, or goes on with a run."""
+
+    def train(*overrides: str, quiet: Quiet | None = None, resume: RunFolder | None = None) -> tuple[RunFolder, Package]:
+        from lamelle import recipe as recipes
+
+        store = verbs.open_store()
+        if resume is not None:
+            plan, run = plans.reopen(resume), resume
+        else:
+            asked = recipes.parse_overrides((*TINY, *overrides))
+            plan = plans.make(nuclei, asked, store, accelerator=False)
+            run = RunFolder.create(tmp_path, "run")
+            verbs.write_down(run, plan)
+        return run, session.train(plan, run, store, quiet or Quiet(), resume=resume is not None)
+
+    return train
