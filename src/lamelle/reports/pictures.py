@@ -58,7 +58,8 @@ def encode(picture: np.ndarray, *, lossy: bool) -> str:
     out = io.BytesIO()
     if lossy:
         grey = all(np.array_equal(picture[0], c) for c in picture[1:])
-        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, optimize=True)
+        # colours at full resolution: contours are one pixel wide
+        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, subsampling=0, optimize=True)
     else:
         image.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     kind = "jpeg" if lossy else "png"
