@@ -16,7 +16,7 @@ from PIL import Image
 
 from lamelle import verbs
 from lamelle.data.audit.results import Audit
-from lamelle.errors import DataError, sentence
+from lamelle.errors import DataError, LamelleError, sentence
 
 
 def grey(seed: int, size: tuple[int, int] = (48, 48)) -> np.ndarray:
@@ -60,12 +60,12 @@ def cut(path: Path, share: float) -> None:
 
 
 def png_claiming(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size; its pixels are a few bytes."""
+    """A colour PNG whose header claims a size; its pixels are a few bytes."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     pixels = chunk(b"IDAT", zlib.compress(bytes(1000)))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + pixels + chunk(b"IEND", b"")
 
@@ -101,7 +101,7 @@ def plant_files(pairs: Pairs) -> None:
     (pairs.images / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     pairs.good("twin")
     tifffile.imwrite(pairs.images / "twin.tif", grey(53))
-    pairs.image("bomb.png").write_bytes(png_claiming(30_000, 30_000))
+    pairs.image("bomb.png").write_bytes(png_claiming(10_000, 10_000))
     pairs.image("huge.png").write_bytes(png_claiming(100_000, 100_000))
 
 
@@ -220,7 +220,7 @@ def test_every_defect_of_a_table_is_named_at_once(tmp_path: Path) -> None:
 def test_a_table_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
     Image.fromarray(grey(1)).save(tmp_path / "a.png")
     (tmp_path / "labels.csv").write_bytes(b"image,label\na.png,caf\xe9\n")
-    with pytest.raises(Exception, match="line 2 is not UTF-8"):
+    with pytest.raises(LamelleError, match="line 2 is not UTF-8"):
         verbs.check(tmp_path)
 
 
@@ -237,6 +237,5 @@ def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     for i in range(4):
         Image.fromarray(grey(i)).save(tmp_path / "only" / f"{i}.png")
-    with pytest.raises(Exception, match="only"):
-        audit = verbs.check(tmp_path)
-        raise AssertionError("\n".join(sentence(p) for p in audit.errors))
+    with pytest.raises(LamelleError, match="one class|class_folders"):
+        raise DataError(verbs.check(tmp_path).errors)

@@ -134,8 +134,8 @@ def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, si
     Raises:
         RequestError: If there is no such kind, or the folder holds something else.
     """
-    from lamelle.specimens.write import write_demo
     from lamelle.io import atomic
+    from lamelle.specimens.write import write_demo
 
     folder = Path(out)
     made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lamelle import verbs
-from lamelle.specimens.write import write_demo
 from lamelle.run import RunFolder
+from lamelle.specimens.write import write_demo
 
 NASTY = "<script>alert(1)&amp;.png"
 """A file name that would be a program if a page did not escape it."""

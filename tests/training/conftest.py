@@ -9,10 +9,11 @@ from support import TINY, Quiet, Trainer
 
 from lamelle import plan as plans
 from lamelle import verbs
-from lamelle.specimens.write import write_demo
 from lamelle.package import Package
 from lamelle.run import RunFolder
+from lamelle.specimens.write import write_demo
 from lamelle.training import session
+
 
 @pytest.fixture(scope="session")
 def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,7 +25,9 @@ def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(nuclei: Path, tmp_path: Path) -> Trainer:
     """Trains on the nuclei, or goes on with a run."""
 
-    def train(*overrides: str, quiet: Quiet | None = None, resume: RunFolder | None = None) -> tuple[RunFolder, Package]:
+    def train(
+        *overrides: str, quiet: Quiet | None = None, resume: RunFolder | None = None
+    ) -> tuple[RunFolder, Package]:
         from lamelle import recipe as recipes
 
         store = verbs.open_store()

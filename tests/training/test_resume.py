@@ -110,7 +110,9 @@ def test_a_damaged_state_does_not_verify(trained: Trainer, damage: str) -> None:
     (path,) = run.checkpoints.glob("step-*.json")
     content = path.read_bytes()
     at = content.index(b'"step": 2')
-    path.write_bytes({"truncate": content[:-9], "flip": content[: at + 8] + b"3" + content[at + 9 :], "empty": b""}[damage])
+    path.write_bytes(
+        {"truncate": content[:-9], "flip": content[: at + 8] + b"3" + content[at + 9 :], "empty": b""}[damage]
+    )
     assert checkpoint.newest(run.checkpoints) is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def test_progress_never_falls_and_ends_at_one(pieces: list[tuple[int, int]]) -> 
         knots.append((step, step + left))
     done = [progress(s, knots) for s in range(step + 250)]
     assert done[0] == 0
-    assert all(b >= a for a, b in zip(done, done[1:], strict=False))
+    assert all(b >= a for a, b in pairwise(done))
     assert done[-1] == pytest.approx(1)
 
 

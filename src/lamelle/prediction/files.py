@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,17 +12,10 @@ import numpy as np
 
 from lamelle.io import atomic, writers
 from lamelle.prediction.overlay import overlay
+from lamelle.prediction.pile import Pile
 from lamelle.types import Classes, LabelMap, Prediction, Record, Spacing
 
 _LOSSY_OR_PNG = {".png", ".jpg", ".jpeg", ".bmp"}
-
-
-@dataclass(slots=True)
-class _Stack:
-    """Planes of one file that belong together again."""
-
-    planes: dict[int, np.ndarray] = field(default_factory=dict)
-    probabilities: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 class PredictionFolder:
@@ -42,7 +34,7 @@ class PredictionFolder:
         """
         self.folder, self.classes = folder, tuple(classes)
         self._probabilities, self._overlays, self._expected = probabilities, overlays, planes
-        self._stacks: dict[Path, _Stack] = {}
+        self._piles: dict[tuple[str, Path], Pile] = {}
         self._places: dict[Path, Path] = {}
         self._rows: list[dict[str, Any]] = []
 
@@ -95,21 +87,28 @@ class PredictionFolder:
         return place.relative_to(self.folder).as_posix()
 
     def _plane(self, record: Record, prediction: LabelMap, spacing: Spacing | None) -> str:
-        """Keep one plane; write the stack when it is complete."""
-        path, index = record.image.path, record.image.index or 0
-        stack = self._stacks.setdefault(path, _Stack())
-        stack.planes[index] = prediction.labels
-        if self._probabilities and prediction.probabilities is not None:
-            stack.probabilities[index] = prediction.probabilities
+        """Keep one plane on disk; write the stack when it is complete."""
         place = self._place("labels", record, ".tif", whole=True)
-        if len(stack.planes) == self._expected[path]:
-            order = sorted(stack.planes)
-            writers.write_labels(place, np.stack([stack.planes[i] for i in order]), spacing=spacing)
-            if stack.probabilities:
+        smallest = np.min_scalar_type(len(self.classes) - 1)
+        labels = self._piled("labels", record, prediction.labels[None], smallest)
+        if labels is not None:
+            writers.write_labels(place, labels.whole()[0], spacing=spacing)
+            labels.close()
+        if self._probabilities and prediction.probabilities is not None:
+            found = self._piled("probabilities", record, prediction.probabilities, prediction.probabilities.dtype)
+            if found is not None:
                 file = self._place("probabilities", record, ".tif", whole=True)
-                writers.write_image(file, np.stack([stack.probabilities[i] for i in order], axis=1), spacing=spacing)
-            del self._stacks[path]
+                writers.write_image(file, found.whole(), spacing=spacing)
+                found.close()
         return place.relative_to(self.folder).as_posix()
+
+    def _piled(self, kind: str, record: Record, plane: np.ndarray, dtype: np.dtype) -> Pile | None:
+        """Add a plane [K, Y, X] to its stack; the stack if that was the last one."""
+        path, index = record.image.path, record.image.index or 0
+        if (kind, path) not in self._piles:
+            self._piles[kind, path] = Pile(self.folder / kind, depth=self._expected[path], dtype=dtype)
+        self._piles[kind, path].add(index, plane)
+        return self._piles.pop((kind, path)) if self._piles[kind, path].full else None
 
     def _place(self, kind: str, record: Record, suffix: str, *, whole: bool = False) -> Path:
         """A file below the folder, named after the record (``whole``: its stack); never above it, never another's."""

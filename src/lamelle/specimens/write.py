@@ -11,13 +11,13 @@ from types import MappingProxyType
 
 import numpy as np
 
+from lamelle.errors import FileError, RequestError
+from lamelle.io.atomic import write_text
+from lamelle.io.writers import write_image, write_labels
 from lamelle.specimens import em
 from lamelle.specimens.nuclei import make_nuclei
 from lamelle.specimens.thorax import CLASS_NAMES, make_thorax
 from lamelle.specimens.tissue import make_tissue
-from lamelle.errors import FileError, RequestError
-from lamelle.io.atomic import write_text
-from lamelle.io.writers import write_image, write_labels
 
 _SPACING = (0.025, 0.005, 0.005)
 _THORAX_SHARES = (0.25, 0.20, 0.40, 0.15)  # in the order of CLASS_NAMES

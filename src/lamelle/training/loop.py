@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -22,7 +22,7 @@ from lamelle.data.samples import Batch, Samples
 from lamelle.errors import WorkError
 from lamelle.messages import text
 from lamelle.platform import StopSignal
-from lamelle.prediction.predictor import Predictor, channels_last
+from lamelle.prediction.predictor import WHOLE, Predictor, channels_last
 from lamelle.recipe import TrainKeys
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Task
@@ -235,22 +235,33 @@ class Training:
         self.job.progress.epoch(row)
 
     def _validate(self, stop: StopSignal) -> tuple[float, float]:
-        """Loss and monitored score of the validation set, images whole and at their own size.
+        """Loss and monitored score of the validation set, images at their own size.
 
         A signal ends it where it stands; the checkpoint then lies before the validation, which is done again.
         """
-        import torch
-
         task, reader = self.job.task, self.job.samples.reader
         losses, rows = [], []
         for record, probabilities in self.job.predictor.of_records(self.job.validation, reader.store):
             target = reader.target(record)
-            logits = as_logits(torch.from_numpy(probabilities)[None])
-            losses.append(float(task.loss(logits, torch.from_numpy(target)[None])))
+            losses.append(self._loss_of(probabilities, target))
             rows.append(task.quick_row(probabilities, target))
             if stop.name:
                 self._interrupt(stop)
         return float(np.mean(losses)), self._score(rows) or 0.0
+
+    def _loss_of(self, probabilities: np.ndarray, target: np.ndarray) -> float:
+        """Loss of one image; a large one is cut along its first axis, for memory, and its pieces are averaged."""
+        import torch
+
+        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(probabilities, target)]
+        if self.job.task.spatial and target.size > WHOLE[target.ndim]:
+            pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
+            parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
+        losses = []
+        for said, true in parts:
+            logits = as_logits(torch.from_numpy(said)[None])
+            losses.append(float(self.job.task.loss(logits, torch.from_numpy(true)[None])))
+        return float(np.mean(losses))
 
     def _score(self, rows: Sequence[Row]) -> float | None:
         task = self.job.task

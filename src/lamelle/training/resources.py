@@ -87,7 +87,8 @@ def set_up(resources: Resources) -> Fabric:
 
     torch.set_num_threads(resources.threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a debugging aid that writes every tensor twice
+    # a debugging aid that writes every tensor twice
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     kind, _, number = resources.device.partition(":")
     devices: list[int] | int = [int(number)] if number else 1
