@@ -1,0 +1,125 @@
+"""Prediction files: as large as the input, with its pixel size, and never outside the folder they belong to."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamelle.io.readers import read, read_labels
+from lamelle.prediction.files import PredictionFolder, items_csv
+from lamelle.types import Classes, LabelMap, Record, Source
+
+IMAGE = np.zeros((1, 6, 8), np.uint8)
+
+
+def folder(out: Path, planes: dict[Path, int] | None = None, **options: bool) -> PredictionFolder:
+    asked = {"probabilities": False, "overlays": False} | options
+    return PredictionFolder(out, ("background", "cell", "wall"), planes=planes or {}, **asked)
+
+
+def answer(value: int = 1, shape: tuple[int, ...] = (6, 8)) -> LabelMap:
+    return LabelMap(np.full(shape, value, np.int64), np.full((1, *shape), value / 2, np.float32))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_a_png_gives_a_png_and_a_tiff_a_tiff_with_its_pixel_size(tmp_path: Path) -> None:
+    found = folder(tmp_path, probabilities=True, overlays=True)
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, answer(), None)
+    found.add(Record("sub/b.tif", Source(Path("sub/b.tif"))), IMAGE, answer(0), (0.5, 0.25))
+    table = rows(found.close())
+    assert [r["file"] for r in table] == ["labels/a.png", "labels/sub/b.tif"]
+    assert [r["share:cell"] for r in table] == ["1.000000", "0.000000"]
+    assert read(tmp_path / "labels/sub/b.tif").spacing == pytest.approx((0.5, 0.25))
+    assert read(tmp_path / "probabilities/sub/b.tif").array.dtype == np.float32
+    assert read_labels(tmp_path / "labels/a.png").array.tolist() == answer().labels.tolist()
+    assert (tmp_path / "overlays/sub/b.png").is_file()
+
+
+def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
+    path = Path("x/stack.ome.tif")
+    found = folder(tmp_path, {path: 3}, probabilities=True)
+    spacing = (0.05, 0.004, 0.004)
+    for z in (2, 0, 1):  # in any order
+        found.add(Record(f"x/stack.ome.tif#{z}", Source(path, None, z)), IMAGE, answer(z), spacing)
+    table = rows(found.close())
+    file = tmp_path / table[0]["file"]
+    assert len({r["file"] for r in table}) == 1
+    image = read(file)
+    assert image.array[0, :, 0, 0].tolist() == [0, 1, 2]
+    assert image.spacing == pytest.approx(spacing)
+    with tifffile.TiffFile(file) as tif:
+        assert (tif.is_imagej, tif.series[0].axes, tif.series[0].shape) == (True, "ZYX", (3, 6, 8))
+    assert read(next((tmp_path / "probabilities").rglob("*.tif"))).array.shape == (1, 3, 6, 8)
+
+
+def test_stacks_of_one_name_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    paths = [Path("one/s.tif"), Path("two/s.tif")]
+    found = folder(tmp_path, dict.fromkeys(paths, 2))
+    for value, path in enumerate(paths):
+        for z in range(2):
+            found.add(Record(f"{path}#{z}", Source(path, None, z)), IMAGE, answer(value), None)
+    files = [r["file"] for r in rows(found.close())]
+    assert len(set(files)) == 2
+    assert [read_labels(tmp_path / f).array.max() for f in dict.fromkeys(files)] == [0, 1]
+
+
+def test_images_that_differ_in_suffix_or_in_a_hash_get_files_of_their_own(tmp_path: Path) -> None:
+    found = folder(tmp_path, overlays=True)
+    names = ["a.png", "a.jpg", "a#1.png", "a#2.png", "b.tif", "b.png"]
+    for name in names:
+        found.add(Record(name, Source(Path(name))), IMAGE, answer(), None)
+    files = [r["file"] for r in rows(found.close())]
+    assert len(set(files)) == len(names)
+    assert all((tmp_path / f).is_file() for f in files)
+    assert len(list((tmp_path / "overlays").iterdir())) == len(names)
+
+
+parts = st.lists(st.sampled_from(["..", ".", "a", "b.png", "#", "c#3", "ü x", "=d", "~"]), min_size=1, max_size=5)
+
+
+@given(names=parts, absolute=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_no_name_leads_out_of_the_folder(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str], absolute: bool
+) -> None:
+    base = tmp_path_factory.mktemp("out")
+    inside = base / "inside"
+    found = folder(inside)
+    name = ("/" if absolute else "") + "/".join(names)
+    found.add(Record(name, Source(Path("x.png"))), IMAGE, answer(), None)
+    file = inside / rows(found.close())[0]["file"]
+    assert file.is_file()
+    assert file.resolve().is_relative_to(inside.resolve())
+    assert [p.name for p in base.iterdir()] == ["inside"], "nothing beside it"
+
+
+@pytest.mark.parametrize("name", ["=1+1.png", "+a.png", "@SUM(A1).png", "-2+3.png", "\t=1.png", "\r=1.png"])
+def test_a_spreadsheet_runs_no_name_as_a_formula(name: str) -> None:
+    cell = items_csv([{"image": name, "n": -3}]).split("\n", 1)[1]
+    assert cell.lstrip('"').startswith("'")
+    assert "-3" in items_csv([{"image": "a", "n": -3}]), "numbers stay numbers"
+
+
+def test_a_table_has_every_column_of_every_item() -> None:
+    assert items_csv([{"a": 1}, {"a": 2, "b": 3}]).splitlines() == ["a,b", "1,", "2,3"]
+    assert items_csv([]) == "image\n"
+
+
+def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
+    found = folder(tmp_path)
+    p = np.array([0.2, 0.75, 0.05], np.float32)
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, Classes(p, (1,)), None)
+    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, Classes(p, (0, 1)), None)
+    table = rows(found.close())
+    assert [r["label"] for r in table] == ["cell", "background|cell"]
+    assert table[0]["probability:cell"] == "0.750000"
