@@ -27,7 +27,9 @@ from lamelle.run import RunFolder
 from lamelle.tasks.base import Labels, Row, Task
 from lamelle.types import Index, Problem, Record
 
-_ONLY_TRAINING = ("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_")
+_ONLY_TRAINING = (
+    *("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_"),
+)
 """Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
 """Hears of each item: record, probabilities, target, row."""

@@ -45,6 +45,8 @@ class Package:
     tile: tuple[int, ...] | None
     """Size of the training crops; None = whole images."""
     overlap: float
+    flips: bool
+    """Average the outputs of mirrored images."""
     spacing: Spacing | None
     """Pixel size of the training images in µm."""
     fitted: Mapping[str, Any]
@@ -78,6 +80,7 @@ def save(package: Package, folder: Path) -> list[Path]:
         "dims": package.dims,
         "tile": package.tile,
         "overlap": package.overlap,
+        "flips": package.flips,
         "spacing": package.spacing,
         "fitted": dict(package.fitted),
         "provenance": dict(package.provenance),
@@ -119,6 +122,7 @@ def load(path: Path | str) -> Package:
             dims=int(about["dims"]),
             tile=_tuple(about["tile"]),
             overlap=float(about["overlap"]),
+            flips=bool(about["flips"]),
             spacing=_tuple(about["spacing"]),
             fitted=about["fitted"],
             provenance=about["provenance"],

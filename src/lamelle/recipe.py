@@ -200,6 +200,9 @@ class EvaluateKeys(_Keys):
 
     level: float = Field(default=0.95, gt=0, lt=1, description="confidence level")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples")
+    flips: bool = Field(
+        default=False, description="average over mirrored images when segmenting: slower, a little better"
+    )
     overlap: Annotated[float, Field(ge=0, lt=0.9)] = Field(default=0.25, description="overlap of neighbouring tiles")
     tile: Size = Field(
         default=None, description="tile size of prediction; none = the training size, or the image if it fits"

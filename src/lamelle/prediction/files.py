@@ -128,7 +128,8 @@ class PredictionFolder:
 def items_csv(items: Sequence[Mapping[str, Any]]) -> str:
     """A table with one row an item."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(items[0]) if items else ["image"], lineterminator="\n")
+    columns = dict.fromkeys(name for row in items for name in row)
+    writer = csv.DictWriter(out, list(columns) or ["image"], lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: _safe(v) for k, v in row.items()} for row in items)
     return out.getvalue()
@@ -136,4 +137,4 @@ def items_csv(items: Sequence[Mapping[str, Any]]) -> str:
 
 def _safe(value: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "@"} else value
+    return f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
+from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +38,7 @@ class Predictor:
         dims: int,
         tile: tuple[int, ...] | None,
         overlap: float,
+        flips: bool,
         device: torch.device,
         precision: str,
     ) -> None:
@@ -45,10 +46,12 @@ class Predictor:
 
         Args:
             tile: Size of the tiles for images too large for one piece; None = one piece always.
+            flips: Average over mirrored images, where the output is an image too.
             precision: ``32``, ``bf16`` or ``16``.
         """
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.overlap, self.device, self.precision = dims, tile, overlap, device, precision
+        self._mirrors = _mirrors(dims) if flips and task.spatial else [()]
 
     def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
@@ -91,8 +94,12 @@ class Predictor:
         try:
             with torch.inference_mode(), autocast(self.device, self.precision):
                 batch = channels_last(torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device))
-                output = self.model(batch)
-            return self.task.activate(output).float().cpu().numpy()
+                total: Tensor | float = 0.0
+                for axes in self._mirrors:
+                    output = self.model(channels_last(batch.flip(axes)) if axes else batch)
+                    total = total + self.task.activate(output).float().flip(axes)
+            assert isinstance(total, torch.Tensor)  # there is at least the image as it is
+            return (total / len(self._mirrors)).cpu().numpy()
         finally:
             self.model.train(training)
 
@@ -109,6 +116,7 @@ def of_package(package: Package) -> Predictor:
         dims=package.dims,
         tile=package.tile,
         overlap=package.overlap,
+        flips=package.flips,
         device=device,
         precision=str(package.provenance.get("precision", "32")),
     )
@@ -128,6 +136,12 @@ def channels_last(batch: Tensor) -> Tensor:
 
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     return batch.contiguous(memory_format=formats.get(batch.ndim, torch.contiguous_format))
+
+
+def _mirrors(dims: int) -> list[tuple[int, ...]]:
+    """Every set of spatial axes of a batch [N, C, (Z,) Y, X], the empty one first."""
+    axes = range(2, 2 + dims)
+    return [some for n in range(dims + 1) for some in combinations(axes, n)]
 
 
 def reorder(model: nn.Module, dims: int) -> nn.Module:

@@ -168,7 +168,7 @@ def _pixels(index: Index, audit: Audit) -> Values:
         means[strata.get(row.id, "")].append(sum(row.mean) / len(row.mean))
     names = sorted(means, key=lambda s: -len(means[s]))[:_ROWS]
     legend = (
-        [(f"{i + 1}  {name}", *figures.legend(i, dash=0)) for i, name in enumerate(names)] if len(names) > 1 else []
+        [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(names)] if len(names) > 1 else []
     )
     return {
         "pixels": describing.pixels(audit),

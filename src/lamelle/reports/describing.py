@@ -116,7 +116,7 @@ def counted(counts: Mapping[str, int]) -> list[Bar]:
 
 
 def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]:
-    """Label values with their class, pixels, share, and number of images.
+    """Label values with their class if it is known, pixels, share, and number of images.
 
     Args:
         described: ``classes``, ``mapping`` and ``ignore`` of the trained task, if there is one.
@@ -135,7 +135,7 @@ def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]
             name = text("report.ignored")
         coloured = described is not None and known and len(described["classes"]) > 2 and index is not None
         swatch = "#{:02x}{:02x}{:02x}".format(*colour(index)) if coloured and index is not None else ""
-        values = [name, whole(n), percent(n / total), whole(images.get(value, 0))]
+        values = [*([name] if described else []), whole(n), percent(n / total), whole(images.get(value, 0))]
         rows.append(Bar(str(value), values, n / max(labels.values()), swatch))
     return rows
 

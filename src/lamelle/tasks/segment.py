@@ -95,6 +95,7 @@ class Segment:
             "augment.brightness": 0.1,
             "augment.contrast": 0.1,
             "augment.gamma": 0.1,
+            "evaluate.flips": facts.dims == 2,
             **shape,
         }
 

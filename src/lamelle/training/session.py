@@ -18,7 +18,7 @@ from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
 from lamelle.platform import home
-from lamelle.prediction.predictor import Predictor, reorder
+from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.recipe import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.run import RunFolder
 from lamelle.training import resources
@@ -60,6 +60,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         dims=plan.audit.statistics.dims,
         tile=plan.recipe.evaluate.tile or keys.patch,
         overlap=plan.recipe.evaluate.overlap,
+        flips=False,  # validation after each epoch has to be quick
         device=fabric.device,
         precision=keys.precision,
     )
@@ -78,7 +79,6 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         keys = keys.model_copy(update={"knots": tuple(state.knots)})
         plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
         run.write_text(run.recipe, plan.recipe.to_yaml())
-    fitted = fit(plan.of("validation"), predictor, reader)
     done = Package(
         task=plan.task,
         spec=spec,
@@ -87,8 +87,9 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         dims=plan.audit.statistics.dims,
         tile=predictor.tile,
         overlap=predictor.overlap,
+        flips=plan.recipe.evaluate.flips,
         spacing=spacing,
-        fitted=fitted,
+        fitted={},
         provenance={
             "records": len(plan.of("train")),
             "epochs": state.epoch,
@@ -98,6 +99,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
             "precision": keys.precision,
         },
     )
+    done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
     run.seal(*package.save(done, run.model))
     return done
 
