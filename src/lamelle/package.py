@@ -10,7 +10,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, model_validator
 
 from lamelle.data.preparation import Preparation
 from lamelle.errors import FileError, RequestError
@@ -30,6 +32,56 @@ _TOLERANCE = 1e-3
 """Largest difference of the self-test, relative to the largest output: float32 on another processor stays far below."""
 _LARGEST = 64 << 20
 """Bytes of the largest description that is read."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Task(_Part):
+    name: str
+    options: dict[str, Any]
+
+
+class _Preparation(_Part):
+    channels: Literal[1, 3]
+    resize: tuple[PositiveInt, ...] | None
+    normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[FiniteFloat, ...]
+
+
+class _Provenance(_Part):
+    model_config = ConfigDict(extra="allow")
+    precision: Literal["32", "bf16", "16"]
+
+
+class _Description(_Part):
+    """What ``model.json`` may say; everything else is refused before anything is built from it."""
+
+    format: int
+    lamelle: str
+    task: _Task
+    model: dict[str, Any]
+    preparation: _Preparation
+    dims: Literal[2, 3]
+    tile: tuple[PositiveInt, ...] | None
+    overlap: float = Field(ge=0, lt=0.9)
+    flips: bool
+    spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
+    fitted: dict[str, float | dict[str, list[float | None]]]
+    provenance: _Provenance
+    weights_sha256: str
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """What is said twice must agree."""
+        if self.model.get("in_channels") != self.preparation.channels or self.model.get("dims", 2) != self.dims:
+            raise ValueError("model and preparation differ in channels or dimensions")
+        sizes = (self.tile, self.preparation.resize, self.spacing)
+        if any(size is not None and len(size) != self.dims for size in sizes):
+            raise ValueError(f"a size has not {self.dims} axes")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,29 +159,29 @@ def load(path: Path | str) -> Package:
     weights = folder / WEIGHTS
     if not weights.is_file():
         raise FileError("package.no_weights", weights)
-    if atomic.sha256(weights) != about["weights_sha256"]:
+    if atomic.sha256(weights) != about.weights_sha256:
         raise FileError("package.changed", weights)
     try:
         tensors = load_file(weights)
-        model = build(about["model"])
+        model = build(about.model)
         probe, answer = tensors.pop(_PROBE_IN), tensors.pop(_PROBE_OUT)
         model.load_state_dict(tensors)
         package = Package(
-            task=restore(about["task"]["name"], about["task"]["options"]),
-            spec=about["model"],
+            task=restore(about.task.name, about.task.options),
+            spec=about.model,
             model=model.eval(),
-            preparation=Preparation(**{k: _tuple(v) for k, v in about["preparation"].items()}),
-            dims=int(about["dims"]),
-            tile=_tuple(about["tile"]),
-            overlap=float(about["overlap"]),
-            flips=bool(about["flips"]),
-            spacing=_tuple(about["spacing"]),
-            fitted=about["fitted"],
-            provenance=about["provenance"],
+            preparation=Preparation(**dict(about.preparation)),
+            dims=about.dims,
+            tile=about.tile,
+            overlap=about.overlap,
+            flips=about.flips,
+            spacing=about.spacing,
+            fitted=about.fitted,
+            provenance=about.provenance.model_dump(),
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise FileError("package.damaged", folder, reason=_first_line(error)) from error
-    _self_test(package.model, probe, answer, folder)
+        raise FileError("package.damaged", folder, reason=_reason(error)) from error
+    _self_test(package, probe, answer, folder)
     return package
 
 
@@ -145,17 +197,16 @@ def find(path: Path | str) -> Path:
     raise RequestError("package.none", path=path)
 
 
-def _description(path: Path) -> dict[str, Any]:
+def _description(path: Path) -> _Description:
     if path.stat().st_size > _LARGEST:
         raise FileError("package.damaged", path, reason=f"{path.stat().st_size} bytes")
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
-        made = int(about["format"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise FileError("package.damaged", path, reason=_first_line(error)) from error
-    if made > FORMAT:
-        raise RequestError("package.newer", path=path, made=made, known=FORMAT)
-    return about
+        if isinstance(about, dict) and isinstance(made := about.get("format"), int) and made > FORMAT:
+            raise RequestError("package.newer", path=path, made=made, known=FORMAT)
+        return _Description.model_validate(about)
+    except (ValueError, RecursionError) as error:
+        raise FileError("package.damaged", path, reason=_reason(error)) from error
 
 
 def _probe(package: Package) -> Tensor:
@@ -166,21 +217,21 @@ def _probe(package: Package) -> Tensor:
     return torch.randn(size, generator=torch.Generator().manual_seed(0))
 
 
-def _self_test(model: nn.Module, probe: Tensor, answer: Tensor, folder: Path) -> None:
+def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) -> None:
     import torch
 
     with torch.no_grad():
-        now = model(probe)
-    if now.shape != answer.shape or not torch.isfinite(now).all():
+        now = package.model(probe)
+    if now.shape != answer.shape or now.shape[1] != package.task.outputs or not torch.isfinite(now).all():
         raise FileError("package.self_test", folder, difference="shape or NaN")
     difference = float((now - answer).abs().max() / answer.abs().max().clamp(min=1e-6))
     if difference > _TOLERANCE:
         raise FileError("package.self_test", folder, difference=f"{difference:.2g}")
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    """The first thing that is wrong, in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

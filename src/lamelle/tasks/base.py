@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lamelle.data.store import Store
 
+T = TypeVar("T")
 Row = dict[str, Any]
 """Sufficient statistics of one item: what `Task.summarise` needs, and nothing that cannot be summed or listed."""
 Table = dict[str, np.ndarray]
@@ -55,6 +56,19 @@ class Labels:
     names: tuple[str, ...]
     """Names of its classes, in the order of its values."""
     ignore: tuple[int, ...]
+
+
+def checked(options: type[T], described: Mapping[str, Any]) -> T:
+    """Options from JSON, each of the type that it is declared as.
+
+    Raises:
+        ValueError: If a value is of another type, missing or unknown.
+    """
+    from pydantic import TypeAdapter
+
+    if unknown := set(described) - {f.name for f in fields(cast("Any", options))}:
+        raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
+    return TypeAdapter(options).validate_python(dict(described))
 
 
 class Fitter(Protocol):

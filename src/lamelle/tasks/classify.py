@@ -10,7 +10,7 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
-from lamelle.tasks.base import Facts, Labels, Row, Table
+from lamelle.tasks.base import Facts, Labels, Row, Table, checked
 from lamelle.types import Classes, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -88,9 +88,7 @@ class Classify:
 
     @staticmethod
     def restore(described: Mapping[str, Any]) -> Classify:
-        lists = {"classes", "class_counts"}
-        given: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in described.items()}
-        return Classify(Options(**given))
+        return Classify(checked(Options, described))
 
     def matched(self, index: Index, labels: Labels) -> Classify:
         names = {str(t) for r in index.records for t in r.target}

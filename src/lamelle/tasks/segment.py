@@ -13,7 +13,7 @@ from lamelle.errors import RequestError
 from lamelle.metrics import boundary, clustering, counts, intervals, regions, thresholds
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.ranking import macro
-from lamelle.tasks.base import Facts, Labels, Row, Table
+from lamelle.tasks.base import Facts, Labels, Row, Table, checked
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
 
 if TYPE_CHECKING:
@@ -108,14 +108,7 @@ class Segment:
     @staticmethod
     def restore(described: Mapping[str, Any]) -> Segment:
         kept = described["values"]
-        values = targets.ValueMap(
-            classes=tuple(kept["classes"]),
-            mapping={int(k): int(v) for k, v in kept["mapping"]},
-            ignore=tuple(kept["ignore"]),
-        )
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in described.items()}
-        given["values"] = values
-        return Segment(Options(**given))
+        return Segment(checked(Options, {**described, "values": {**kept, "mapping": dict(kept["mapping"])}}))
 
     def matched(self, index: Index, labels: Labels) -> Segment:
         return Segment(replace(self.options, values=self._values(index, labels), objects=index.instances))

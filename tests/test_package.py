@@ -1,0 +1,179 @@
+"""A package says what it is, is refused when it is not, and never runs what it holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from lamelle import package
+from lamelle.data.preparation import Preparation
+from lamelle.data.targets import ValueMap
+from lamelle.errors import FileError, LamelleError, RequestError
+from lamelle.io import atomic
+from lamelle.models.build import build, resolve
+from lamelle.package import Package
+from lamelle.tasks.segment import Options, Segment
+
+SPEC = {
+    **{"kind": "unet", "dims": 2, "in_channels": 1, "out_channels": 1, "filters": [4, 8]},
+    **{"up": "transpose2", "norm": "batch"},
+}
+
+
+def made() -> Package:
+    values = ValueMap(("background", "cell"), {0: 0, 255: 1}, (9,))
+    task = Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False))
+    torch.manual_seed(0)
+    spec = resolve(SPEC)
+    return Package(
+        task=task,
+        spec=spec,
+        model=build(spec),
+        preparation=Preparation(1, None, "dataset", (0.5,), (0.25,)),
+        dims=2,
+        tile=(32, 32),
+        overlap=0.25,
+        flips=False,
+        spacing=(0.5, 0.5),
+        fitted={"threshold": 0.4},
+        provenance={"precision": "32"},
+    )
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    folder = tmp_path / "run" / "model"
+    package.save(made(), folder)
+    return folder
+
+
+def change(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / package.DESCRIPTION
+    about = json.loads(path.read_text())
+    how(about)
+    path.write_text(json.dumps(about))
+
+
+def test_what_was_saved_comes_back(saved: Path) -> None:
+    before, after = made(), package.load(saved)
+    for name in ("preparation", "dims", "tile", "overlap", "spacing", "fitted", "provenance"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert after.task.describe() == before.task.describe()
+    x = torch.rand(2, 1, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(after.model(x), before.model.eval()(x), rtol=0, atol=0)
+    assert package.load(saved.parent).spec == after.spec, "the folder of a run will do"
+    assert {p.name for p in saved.iterdir()} == {package.WEIGHTS, package.DESCRIPTION}
+
+
+def test_one_flipped_byte_anywhere_in_the_weights_is_found(saved: Path) -> None:
+    weights = saved / package.WEIGHTS
+    good = weights.read_bytes()
+    for place in np.random.default_rng(0).integers(0, len(good), 40):
+        bad = bytearray(good)
+        bad[place] ^= 1
+        weights.write_bytes(bad)
+        with pytest.raises(FileError, match="SHA-256"):
+            package.load(saved)
+    weights.write_bytes(good[:-1])
+    with pytest.raises(FileError, match="SHA-256"):
+        package.load(saved)
+    weights.unlink()
+    with pytest.raises(FileError, match="missing"):
+        package.load(saved)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.05, float("nan"), float("inf")])
+def test_weights_that_compute_something_else_fail_the_self_test(saved: Path, factor: float) -> None:
+    """Even if whoever changed them wrote the right digest."""
+    weights = saved / package.WEIGHTS
+    tensors = load_file(weights)
+    name = next(n for n in tensors if n.startswith("head") and n.endswith("weight"))
+    tensors[name] = tensors[name] * factor
+    save_file(tensors, weights)
+    change(saved, lambda about: about.update(weights_sha256=atomic.sha256(weights)))
+    with pytest.raises(FileError, match="does not compute what it did"):
+        package.load(saved)
+
+
+def test_a_newer_format_asks_for_an_upgrade(saved: Path) -> None:
+    change(saved, lambda about: about.update(format=package.FORMAT + 1))
+    with pytest.raises(RequestError, match="upgrade"):
+        package.load(saved)
+
+
+def test_no_package_is_a_wrong_request(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="no trained model"):
+        package.load(tmp_path)
+
+
+HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
+    "an unknown kind of network": lambda a: a["model"].update(kind="os.system"),
+    "an import path": lambda a: a["model"].update(kind="torch.nn.Linear"),
+    "a name that is a path": lambda a: a["model"].update(kind="timm", name="../../../etc/passwd", classes=2),
+    "a name from a hub": lambda a: a.update(
+        model={"kind": "timm", "name": "hf-hub:x/y", "classes": 2, "in_channels": 1}
+    ),
+    "pretrained weights": lambda a: a["model"].update(pretrained=True),
+    "filters that fill the memory": lambda a: a["model"].update(filters=[2**20, 2**21]),
+    "very many levels": lambda a: a["model"].update(filters=[1] * 10_000),
+    "negative filters": lambda a: a["model"].update(filters=[-4, 8]),
+    "filters that are text": lambda a: a["model"].update(filters="4,8"),
+    "huge channels": lambda a: a["model"].update(in_channels=10**9),
+    "an unknown task": lambda a: a["task"].update(name="__import__"),
+    "an option too many": lambda a: a["task"]["options"].update(evil=1),
+    "classes that are numbers": lambda a: a["task"]["options"].update(classes=[1, None]),
+    "a value of no class": lambda a: a["task"]["options"]["values"].update(mapping=[["x", "y"]]),
+    "more classes than outputs": lambda a: a["task"]["options"].update(classes=["a", "b", "c"]),
+    "a missing option of the task": lambda a: a["task"]["options"].pop("loss"),
+    "no network": lambda a: a.pop("model"),
+    "a network that is a list": lambda a: a.update(model=[1, 2]),
+    "a task that is text": lambda a: a.update(task="segment"),
+    "a preparation that is text": lambda a: a.update(preparation="unit"),
+    "an unknown normalisation": lambda a: a["preparation"].update(normalise="eval"),
+    "a wrong number of channels": lambda a: a["preparation"].update(channels=7),
+    "dims that are text": lambda a: a.update(dims="two"),
+    "dims of another network": lambda a: a.update(dims=3),
+    "an overlap without end": lambda a: a.update(overlap=1.0),
+    "a tile of nothing": lambda a: a.update(tile=[0, 0]),
+    "a tile that is text": lambda a: a.update(tile="32"),
+    "a threshold that is text": lambda a: a["fitted"].update(threshold="high"),
+    "no digest": lambda a: a.pop("weights_sha256"),
+    "a precision that is code": lambda a: a["provenance"].update(precision="exec"),
+    "a format that is text": lambda a: a.update(format="one"),
+}
+
+
+@pytest.mark.parametrize("how", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    change(saved, how)
+    with pytest.raises(LamelleError) as caught:
+        package.load(saved)
+    assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff\xfe", b'{"format": 1e999}'])
+def test_a_broken_description_ends_in_one_sentence(saved: Path, content: bytes) -> None:
+    (saved / package.DESCRIPTION).write_bytes(content)
+    with pytest.raises(LamelleError):
+        package.load(saved)
+
+
+def test_a_package_can_be_copied_anywhere(saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "elsewhere")
+    assert package.load(tmp_path / "elsewhere").tile == (32, 32)
+
+
+def test_a_package_without_tile_and_spacing(tmp_path: Path) -> None:
+    package.save(replace(made(), tile=None, spacing=None), tmp_path)
+    again = package.load(tmp_path)
+    assert (again.tile, again.spacing) == (None, None)
