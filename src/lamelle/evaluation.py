@@ -17,6 +17,7 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
+from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, bootstrap_weights, few_units
 from lamelle.package import Package
 from lamelle.platform import cores
@@ -200,5 +201,21 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
     matched = task.matched(index, labels)
     reader, predictor = Reader(store, matched, package.preparation), of_package(package)
     labelled = [r for r in index.records if r.target]
+    if not labelled:
+        raise RequestError("evaluate.no_labels", path=index.root)
     rows = measure(labelled, predictor, reader, package.fitted, None)
     return summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
+
+
+def headline(scores: Mapping[str, Any]) -> list[str]:
+    """The most important scores, one line each, and what a reader must be told about them."""
+    lines = []
+    for name in scores["headline"]:
+        found = scores["scores"][name]
+        numbers = {k: _number(found[k]) for k in ("value", "low", "high")}
+        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=found["unit"]))
+    return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -223,6 +223,7 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         class_counts=counts,
         accelerator=accelerator,
         encoder=encoder,
+        pretrained=asked.get("model", {}).get("weights") is not None,
         levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
     )
 

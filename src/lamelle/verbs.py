@@ -11,25 +11,19 @@ from __future__ import annotations
 import csv
 import json
 import os
-import sys
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamelle import recipe as recipes
 from lamelle.errors import RequestError
-from lamelle.messages import text
 from lamelle.platform import cores, home, tune_allocator
-from lamelle.run import RunFolder, environment
+from lamelle.run import RunFolder
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.data.audit.results import Audit
     from lamelle.data.store import Store
-    from lamelle.plan import Plan
-    from lamelle.tasks.base import Row
     from lamelle.training.progress import Progress
     from lamelle.types import Index
 
@@ -182,12 +176,14 @@ def train(
     """
     tune_allocator()
     from lamelle import plan as plans
-    from lamelle.training import resources
+    from lamelle.training import course, resources
     from lamelle.training.progress import Plain
 
     listener = progress or Plain()
     if resume is not None:
-        return _resume(RunFolder.open(Path(resume)), listener)
+        again = RunFolder.open(Path(resume))
+        course.work(plans.reopen(again), again, open_store(), listener, resume=True)
+        return Run(again)
     asked = _asked(recipe, overrides, weights, start, allow_leakage)
     if data is None:
         data = asked.get("data", {}).get("path")
@@ -196,15 +192,12 @@ def train(
     store = open_store()
     folds = int(asked.get("split", {}).get("folds", 0))
     if folds and asked["split"].get("fold") is None:
-        return _cross_validate(Path(data), asked, folds, name or _name(recipe, data), Path(runs), store, listener)
+        whole = course.cross_validate(
+            Path(data), asked, folds, name or _name(recipe, data), Path(runs), store, listener
+        )
+        return Run(whole)
     plan = plans.make(Path(data), asked, store, accelerator=resources.has_accelerator())
-    run = RunFolder.create(Path(runs), name or _name(recipe, data))
-    write_down(run, plan)
-    for line in describe(plan):
-        listener.say(line)
-        run.note(line)
-    _work(plan, run, store, listener, resume=False)
-    return Run(run)
+    return Run(course.begin(plan, Path(runs), name or _name(recipe, data), store, listener))
 
 
 def _asked(
@@ -219,7 +212,7 @@ def _asked(
         asked = dict(recipe) if isinstance(recipe, Mapping) else recipes.load(Path(recipe))
     recipes.merge(asked, recipes.parse_overrides(overrides))
     if weights is not None:
-        recipes.merge(asked, {"model": {"weights": str(weights)}})
+        recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
     if start is not None:
         from lamelle.training.session import started_from
 
@@ -234,66 +227,6 @@ def _name(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
     if recipe is not None and not isinstance(recipe, Mapping):
         return Path(recipe).stem
     return Path(data).resolve().name.split(".")[0] or "run"
-
-
-def write_down(run: RunFolder, plan: Plan) -> None:
-    """What the run is about, before it starts."""
-    from lamelle.data import split
-
-    run.write_text(run.recipe, plan.recipe.to_yaml())
-    run.write_text(run.split, split.to_csv(plan.records))
-    run.write_json(run.audit, plan.audit.to_json())
-    about = environment(resolved={"seed": plan.recipe.train.seed}, argv=sys.argv[1:])
-    run.write_json(run.environment, about | {"split_by": plan.split_by, "planned": dict(plan.planned)})
-
-
-def describe(plan: Plan) -> list[str]:
-    """The plan in a few lines for people."""
-    n = Counter(r.split for r in plan.records)
-    statistics = plan.audit.statistics
-    size, classes = "×".join(map(str, statistics.size_median)), ", ".join(plan.task.classes)
-    counts = {name: n[name] for name in ("train", "validation", "test", "gap")}
-    about = {"layout": plan.index.layout, "task": plan.task.name, "size": size, "classes": classes}
-    lines = [
-        text("verbs.plan_data", n=len(plan.records), **about),
-        text("verbs.plan_split", by=plan.split_by, **counts),
-    ]
-    if plan.planned:
-        lines.append(text("verbs.plan_keys", keys=" ".join(f"{k}={_short(v)}" for k, v in plan.planned.items())))
-    return lines
-
-
-def _short(value: object) -> str:
-    return str(value).replace(" ", "")
-
-
-def _resume(run: RunFolder, progress: Progress) -> Run:
-    from lamelle import plan as plans
-
-    plan = plans.reopen(run)
-    _work(plan, run, open_store(), progress, resume=True)
-    return Run(run)
-
-
-def _work(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> list[Row]:
-    """Train, evaluate on the test set, report.
-
-    Returns:
-        The rows of the test set.
-    """
-    from lamelle.evaluation import interval_options, score_run
-    from lamelle.training import session
-
-    try:
-        package = session.train(plan, run, store, progress, resume=resume)
-        rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
-    finally:
-        progress.close()
-    report(run.path)
-    for line in headline(run.read_json(run.scores)):
-        progress.say(line)
-        run.note(line)
-    return rows
 
 
 def evaluate(
@@ -323,6 +256,7 @@ def evaluate(
         report(run)
         return folder.read_json(folder.scores)
     asked = recipes.parse_overrides(overrides)
+    asked["data"] = {"dims": package.dims} | asked.get("data", {})
     try:
         index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
     except RequestError:
@@ -400,43 +334,3 @@ def report(run: AnyPath) -> Path:
     from lamelle.reports.page import write_report
 
     return write_report(RunFolder.open(Path(run)), open_store())
-
-
-def headline(scores: Mapping[str, Any]) -> list[str]:
-    """The most important scores, one line each, and what a reader must be told about them."""
-    lines = []
-    for name in scores["headline"]:
-        found = scores["scores"][name]
-        numbers = {k: _number(found[k]) for k in ("value", "low", "high")}
-        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=found["unit"]))
-    return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _cross_validate(
-    data: Path, asked: recipes.Section, folds: int, name: str, runs: Path, store: Store, progress: Progress
-) -> Run:
-    """Train each fold as a run of its own, and pool the scores of what each has not seen."""
-    from lamelle import plan as plans
-    from lamelle.evaluation import interval_options, write_scores
-    from lamelle.training import resources
-
-    whole = RunFolder.create(runs, f"{name}-folds")
-    rows: list[Row] = []
-    plan = None
-    for fold in range(folds):
-        one = recipes.merge(deepcopy(asked), {"split": {"fold": fold}})
-        plan = plans.make(data, one, store, accelerator=resources.has_accelerator())
-        run = RunFolder.create(whole.path, f"fold{fold}")
-        write_down(run, plan)
-        progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
-        rows += _work(plan, run, store, progress, resume=False)
-    assert plan is not None  # plans.make refuses fewer than three folds
-    write_down(whole, plan)
-    scores = write_scores(whole, plan.task, rows, interval_options(plan.recipe), split="folds", fitted={})
-    for line in headline(scores):
-        progress.say(line)
-    return Run(whole)

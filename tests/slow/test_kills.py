@@ -27,7 +27,7 @@ from lamelle import verbs
 from lamelle.io import atomic
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
-from lamelle.training import checkpoint
+from lamelle.training import checkpoint, course
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ class Workshop:
         asked = recipes.parse_overrides((*KEYS, f"train.seed={seed}"))
         plan = plans.make(self.data, asked, verbs.open_store(), accelerator=False)
         run = RunFolder.create(self.folder, "run")
-        verbs.write_down(run, plan)
+        course.write_down(run, plan)
         return run
 
     def start(self, run: RunFolder, log: Log, **given: Any) -> BaseProcess:

@@ -12,7 +12,7 @@ from lamelle import verbs
 from lamelle.package import Package
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
-from lamelle.training import session
+from lamelle.training import course, session
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
             asked = recipes.parse_overrides((*TINY, *overrides))
             plan = plans.make(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
-            verbs.write_down(run, plan)
+            course.write_down(run, plan)
         return run, session.train(plan, run, store, quiet or Quiet(), resume=resume is not None)
 
     return train

@@ -84,7 +84,9 @@ def train(
 @click.option("-o", "--out", type=_EXISTING, help=text("cli.evaluate_out"))
 def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | None) -> None:
     scores = verbs.evaluate(run, data, overrides=pairs, out=out)
-    for line in verbs.headline(scores):
+    from lamelle.evaluation import headline
+
+    for line in headline(scores):
         _echo(line)
 
 

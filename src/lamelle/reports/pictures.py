@@ -59,7 +59,7 @@ def encode(picture: np.ndarray, *, lossy: bool) -> str:
     if lossy:
         grey = all(np.array_equal(picture[0], c) for c in picture[1:])
         # colours at full resolution: contours are one pixel wide
-        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, subsampling=0, optimize=True)
+        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, subsampling=0)
     else:
         image.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     kind = "jpeg" if lossy else "png"

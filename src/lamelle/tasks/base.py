@@ -40,7 +40,9 @@ class Facts:
     accelerator: bool
     """Whether a GPU will train."""
     encoder: str | None
-    """Name of the encoder that the given weights belong to."""
+    """Name of the encoder that was asked for, or that the given weights belong to."""
+    pretrained: bool
+    """Whether weights are given, which expect their own channels and intensities."""
     levels: int | None
     """Number of levels of the network, where it was asked for."""
 

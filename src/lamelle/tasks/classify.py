@@ -66,8 +66,8 @@ class Classify:
         known: dict[str, Any] = {
             "model.kind": "timm",
             "data.resize": [side, side],
-            "data.channels": 3 if facts.channels >= 3 or facts.encoder else 1,
-            "data.normalise": "imagenet" if facts.encoder else "dataset",
+            "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
+            "data.normalise": "imagenet" if facts.pretrained else "dataset",
             "model.name": facts.encoder or "resnet18",
             "augment.rot90": False,
             "augment.rotate": 10.0,
@@ -76,7 +76,7 @@ class Classify:
             "augment.brightness": 0.2,
             "augment.contrast": 0.2,
             "train.batch": 32,
-            "train.lr": 5e-4 if facts.encoder else 1e-3,
+            "train.lr": 5e-4 if facts.pretrained else 1e-3,
             "train.epochs": int(np.clip(steps * 32 // max(facts.records, 1), 8, 60)),
         }
         if len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts)):

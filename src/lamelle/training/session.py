@@ -22,8 +22,10 @@ from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.recipe import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.run import RunFolder
 from lamelle.training import resources
+from lamelle.training.checkpoint import State
 from lamelle.training.loop import Job, Training
 from lamelle.training.progress import Progress
+from lamelle.types import Spacing
 
 if TYPE_CHECKING:
     from lamelle.models.encoders import TimmClassifier, TimmUNet
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
 def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
     """Train to the end, and write the Package.
 
-    The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads), so that
-    resume and repeat use the same.
+    The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads; the steps of
+    a budget), so that resume and repeat use the same.
     """
     import torch
 
@@ -44,64 +46,83 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         progress.say(line)
         run.note(line)
     found = resources.resolve(plan.recipe.train, model)
-    keys = plan.recipe.train.model_copy(
-        update={"device": found.device, "precision": found.precision, "threads": found.threads}
-    )
-    plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
-    run.write_text(run.recipe, plan.recipe.to_yaml())
+    plan = _written(plan, run, device=found.device, precision=found.precision, threads=found.threads)
+    keys, dims = plan.recipe.train, plan.audit.statistics.dims
     fabric = resources.set_up(found)
     preparation = prepare(plan, store)
-    reader = Reader(store, plan.task, preparation)
-    spacing = plan.audit.statistics.spacings[0][0] if plan.audit.statistics.spacings else None
     predictor = Predictor(
-        reorder(model, plan.audit.statistics.dims),
+        reorder(model, dims),
         plan.task,
         preparation,
-        dims=plan.audit.statistics.dims,
+        dims=dims,
         tile=plan.recipe.evaluate.tile or keys.patch,
         overlap=plan.recipe.evaluate.overlap,
         flips=False,  # validation after each epoch has to be quick
         device=fabric.device,
         precision=keys.precision,
     )
-    augmentation = AugmentOptions(**plan.recipe.augment.model_dump())
-    # slices are augmented in their plane; only volumes need to know how thick a slice is
-    thick = spacing if plan.audit.statistics.dims == 3 else None
-    window = keys.patch and tuple(
-        p + m for p, m in zip(keys.patch, margin(augmentation, size=keys.patch, spacing=thick), strict=True)
-    )
-    samples = Samples(
-        plan.of("train"), reader, patch=keys.patch, window=window, length=keys.samples, seed=keys.seed, spacing=thick
-    )
+    reader = Reader(store, plan.task, preparation)
+    samples, augmentation = training_samples(plan, reader)
     job = Job(run, keys, plan.task, samples, plan.of("validation"), augmentation, predictor, fabric, progress)
     state = Training(job, resume=resume).fit()
     if keys.budget:
-        keys = keys.model_copy(update={"knots": tuple(state.knots)})
-        plan = replace(plan, recipe=plan.recipe.model_copy(update={"train": keys}))
-        run.write_text(run.recipe, plan.recipe.to_yaml())
+        plan = _written(plan, run, knots=tuple(state.knots))
     done = Package(
         task=plan.task,
         spec=spec,
         model=model,
         preparation=preparation,
-        dims=plan.audit.statistics.dims,
+        dims=dims,
         tile=predictor.tile,
         overlap=predictor.overlap,
         flips=plan.recipe.evaluate.flips,
-        spacing=spacing,
+        spacing=_spacing(plan),
         fitted={},
-        provenance={
-            "records": len(plan.of("train")),
-            "epochs": state.epoch,
-            "best_epoch": state.best_epoch,
-            "steps": state.step,
-            "seconds": round(state.elapsed, 1),
-            "precision": keys.precision,
-        },
+        provenance=_provenance(plan, state),
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
     run.seal(*package.save(done, run.model))
     return done
+
+
+def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
+    """The plan with resolved training keys, which the Run's recipe then says too."""
+    recipe = plan.recipe.model_copy(update={"train": plan.recipe.train.model_copy(update=resolved)})
+    run.write_text(run.recipe, recipe.to_yaml())
+    return replace(plan, recipe=recipe)
+
+
+def _spacing(plan: Plan) -> Spacing | None:
+    """The most frequent pixel size."""
+    spacings = plan.audit.statistics.spacings
+    return spacings[0][0] if spacings else None
+
+
+def _provenance(plan: Plan, state: State) -> dict[str, Any]:
+    return {
+        "records": len(plan.of("train")),
+        "epochs": state.epoch,
+        "best_epoch": state.best_epoch,
+        "steps": state.step,
+        "seconds": round(state.elapsed, 1),
+        "precision": plan.recipe.train.precision,
+    }
+
+
+def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOptions]:
+    """The training set as positions of epochs, read with the margin that its augmentation needs."""
+    keys = plan.recipe.train
+    augmentation = AugmentOptions(**plan.recipe.augment.model_dump())
+    # slices are augmented in their plane; only volumes need to know how thick a slice is
+    thick = _spacing(plan) if plan.audit.statistics.dims == 3 else None
+    window = None
+    if keys.patch is not None:
+        beyond = margin(augmentation, size=keys.patch, spacing=thick)
+        window = tuple(p + m for p, m in zip(keys.patch, beyond, strict=True))
+    samples = Samples(
+        plan.of("train"), reader, patch=keys.patch, window=window, length=keys.samples, seed=keys.seed, spacing=thick
+    )
+    return samples, augmentation
 
 
 def build(plan: Plan) -> tuple[Freezable, dict[str, Any], list[str]]:

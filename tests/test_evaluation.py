@@ -1,0 +1,121 @@
+"""Scores carry the right n, unit and notes; classes of another folder are matched by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lamelle.evaluation import IntervalOptions, headline, summarise
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.classify import Options as ClassifyOptions
+from lamelle.tasks.segment import Options as SegmentOptions
+from lamelle.tasks.segment import Segment
+from lamelle.data.targets import ValueMap
+
+OPTIONS = IntervalOptions(level=0.95, resamples=200, seed=0)
+
+
+def classify(*classes: str) -> Classify:
+    return Classify(ClassifyOptions(classes, "ce", "none", 0.0, (1,) * len(classes), multi_label=False))
+
+
+def segment(*classes: str) -> Segment:
+    values = ValueMap(classes, {i: i for i in range(len(classes))})
+    return Segment(SegmentOptions(classes, "ce", None, None, 2.0, False, values, False))
+
+
+def classified(truths: list[int], groups: list[str | None], classes: int = 2) -> list[dict[str, Any]]:
+    task, rng = classify(*"abcdef"[:classes]), np.random.default_rng(0)
+    rows = []
+    for i, (truth, group) in enumerate(zip(truths, groups, strict=True)):
+        p = rng.dirichlet(np.ones(classes))
+        rows.append(task.row(p, np.asarray(truth), {}) | {"id": str(i), "group": group, "volume": None})
+    return rows
+
+
+def segmented(count: int, volumes: list[str | None], groups: list[str | None]) -> list[dict[str, Any]]:
+    task, rng = segment("background", "cell"), np.random.default_rng(1)
+    rows = []
+    for i in range(count):
+        target = (rng.random((32, 32)) > 0.5).astype(np.int64)
+        p = np.clip(target + rng.normal(0, 0.4, target.shape), 0, 1)[None].astype(np.float32)
+        row = task.row(p, target, {"threshold": 0.5})
+        rows.append(row | {"id": str(i), "group": groups[i], "volume": volumes[i]})
+    return rows
+
+
+def told(scores: dict[str, Any]) -> set[str]:
+    return {note["code"] for note in scores["notes"]}
+
+
+def test_known_groups_are_the_unit() -> None:
+    rows = classified([0, 1] * 40, [f"p{i // 4}" for i in range(80)])
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("group", 20)}
+    assert told(scores) == set()
+    assert scores["n"] == 80
+
+
+def test_without_groups_independence_is_not_claimed() -> None:
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), OPTIONS, split="test", fitted={})
+    assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("image", 20)}
+    assert told(scores) == {"report.independence"}
+
+
+def test_one_known_group_is_said_to_be_one() -> None:
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, ["p"] * 20), OPTIONS, split="test", fitted={})
+    assert told(scores) == {"evaluate.one_group"}
+    assert any("(p)" in line for line in headline(scores))
+
+
+def test_few_units_are_said_to_be_few() -> None:
+    scores = summarise(classify("a", "b"), classified([0, 1] * 2, list("pqrs")), OPTIONS, split="test", fitted={})
+    assert told(scores) == {"report.few_units"}
+
+
+def test_a_class_without_example_is_named_and_has_no_score() -> None:
+    rows = classified([0, 1] * 10, [f"p{i}" for i in range(20)], classes=3)
+    scores = summarise(classify("a", "b", "c"), rows, OPTIONS, split="test", fitted={})
+    assert told(scores) == {"evaluate.absent_classes"}
+    assert scores["notes"][0]["values"] == {"classes": "c"}
+    assert np.isnan(scores["scores"]["recall/c"]["value"])
+    assert headline(scores)[-1].startswith("The test set has no example of: c.")
+
+
+def test_slices_of_one_volume_are_resampled_by_block() -> None:
+    rows = segmented(6, ["v"] * 6, [None] * 6)
+    scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test", fitted={})
+    assert {"report.one_volume", "report.few_units"} == told(scores)
+    assert (scores["scores"]["dice"]["unit"], scores["scores"]["dice"]["n"]) == ("block", 16)
+    assert (scores["scores"]["boundary_f"]["unit"], scores["scores"]["boundary_f"]["n"]) == ("slice", 6)
+    matrix = np.sum([r["confusion"] for r in rows], axis=0)
+    expected = 2 * matrix[1, 1] / (matrix[1].sum() + matrix[:, 1].sum())
+    assert scores["scores"]["dice"]["value"] == pytest.approx(expected), "blocks sum up to the whole"
+
+
+def test_several_volumes_are_the_unit() -> None:
+    names: list[str | None] = [f"v{i // 2}" for i in range(40)]
+    scores = summarise(segment("background", "cell"), segmented(40, names, names), OPTIONS, split="t", fitted={})
+    assert scores["scores"]["dice"]["unit"] == "group"
+    assert scores["scores"]["dice"]["n"] == 20
+
+
+def test_the_interval_holds_the_value_and_the_headline_says_both() -> None:
+    rows = classified([0, 1] * 40, [f"p{i // 2}" for i in range(80)])
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    for name in scores["headline"]:
+        found = scores["scores"][name]
+        assert found["low"] <= found["value"] <= found["high"], name
+    first = headline(scores)[0]
+    assert "accuracy" in first
+    assert f"{scores['scores']['accuracy']['value']:.3f}" in first
+    assert "n = 40" in first
+
+
+def test_items_are_listed_with_their_quality() -> None:
+    scores = summarise(classify("a", "b"), classified([0, 1, 1], [None] * 3), OPTIONS, split="test", fitted={})
+    assert [i["id"] for i in scores["items"]] == ["0", "1", "2"]
+    assert all(i["correct"] == (i["truth"] == i["predicted"]) for i in scores["items"])
+    assert all((i["quality"] > 0.5) == i["correct"] for i in scores["items"])
