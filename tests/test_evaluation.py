@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lamelle.data.targets import ValueMap
 from lamelle.evaluation import IntervalOptions, headline, summarise
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
-from lamelle.data.targets import ValueMap
 
 OPTIONS = IntervalOptions(level=0.95, resamples=200, seed=0)
 
