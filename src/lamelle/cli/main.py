@@ -87,7 +87,7 @@ def _request(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption):
         near = ", ".join(error.possibilities or ()) or f"{place} --help"
         return text("cli.unknown_option", place=place, name=printable(error.option_name), near=near)
-    if isinstance(error, click.MissingParameter) and error.param is not None:
+    if isinstance(error, click.MissingParameter) and error.param is not None and ctx is not None:
         name = error.param.opts[-1] if isinstance(error.param, click.Option) else error.param.make_metavar(ctx)
         return text("cli.missing", place=place, name=name)
     return text("cli.bad_request", place=place, reason=error.format_message().rstrip("."))

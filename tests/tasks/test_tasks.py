@@ -1,0 +1,280 @@
+"""Every task of the table: its plan is a recipe, its description is lossless, its scores are those of scikit-learn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+
+from lamelle import recipe as recipes
+from lamelle.data.targets import ValueMap
+from lamelle.tasks.base import Facts, Row, Task
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.classify import Options as ClassifyOptions
+from lamelle.tasks.segment import Options as SegmentOptions
+from lamelle.tasks.segment import Segment
+from lamelle.tasks.table import TASKS, find, restore
+from lamelle.types import IGNORE, Classes, LabelMap
+
+
+def classify(classes: int = 3, **options: Any) -> Classify:
+    known = {"loss": "ce", "balance": "none", "smoothing": 0.0, "multi_label": False} | options
+    return Classify(ClassifyOptions(tuple("abcdef"[:classes]), class_counts=(5, 3, 2, 1)[:classes], **known))
+
+
+def segment(classes: int = 3, **options: Any) -> Segment:
+    names = ("background", "cell", "wall", "gap")[:classes]
+    values = ValueMap(names, {10 * i: i for i in range(classes)}, (255,))
+    known = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False} | options
+    return Segment(SegmentOptions(names, values=values, objects=False, **known))
+
+
+def classify_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(task.outputs), count).astype(np.float32)
+    return [(p[i], np.asarray(rng.choice(task.outputs, p=0.5 * p[i] + 0.5 / task.outputs))) for i in range(count)]
+
+
+def labels_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(1)
+    truth = (rng.random((count, task.outputs)) < 0.4).astype(np.float32)
+    p = np.clip(truth * 0.3 + rng.random(truth.shape) * 0.7, 0, 1).astype(np.float32)
+    return [(p[i], truth[i]) for i in range(count)]
+
+
+def segment_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(2)
+    items = []
+    for _ in range(count):
+        target = rng.integers(0, len(task.classes), (24, 20))
+        target[rng.random(target.shape) < 0.1] = IGNORE
+        p = rng.dirichlet(np.ones(len(task.classes)), target.shape).transpose(2, 0, 1).astype(np.float32)
+        items.append((p[1:] if task.outputs == 1 else p, target))
+    return items
+
+
+CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.ndarray]]]]] = {
+    "classify": (classify(), classify_items),
+    "classify two classes": (classify(2), classify_items),
+    "classify several labels": (classify(3, multi_label=True, loss="bce"), labels_items),
+    "segment": (segment(), segment_items),
+    "segment two classes": (segment(2), segment_items),
+    "segment cells": (segment(2, cells=True), segment_items),
+}
+cases = pytest.mark.parametrize(("task", "items"), CASES.values(), ids=CASES)
+
+
+def facts(**known: Any) -> Facts:
+    return Facts(**{
+        "dims": 2, "channels": 1, "smallest": (100, 90), "median": (300, 280), "spacing": None, "records": 40,
+        "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None, "levels": None,
+    } | known)  # fmt: skip
+
+
+FACTS = {
+    "grey": facts(),
+    "colour": facts(channels=3),
+    "five channels": facts(channels=5),
+    "with weights": facts(encoder="resnet18"),
+    "tiny images": facts(smallest=(1, 1), median=(7, 9)),
+    "huge images": facts(median=(20_000, 30_000)),
+    "one image": facts(records=1, class_counts=(1, 0, 0)),
+    "many images": facts(records=1_000_000),
+    "a GPU": facts(accelerator=True),
+    "three levels": facts(levels=3),
+    "volumes": facts(dims=3, smallest=(5, 40, 40), median=(30, 200, 200), spacing=(0.05, 0.004, 0.004)),
+    "thin volumes of three levels": facts(dims=3, smallest=(2, 16, 16), median=(4, 30, 30), levels=3),
+}
+
+
+def test_every_task_is_tried() -> None:
+    assert {type(task) for task, _ in CASES.values()} == set(TASKS.values())
+    assert all(find(name).name == name for name in TASKS)
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("known", FACTS.values(), ids=FACTS)
+def test_a_plan_is_a_valid_recipe(name: str, known: Facts) -> None:
+    asked: recipes.Section = {"task": {"name": name}}
+    planned = {k: v for k, v in find(name).plan(known).items() if v is not None}
+    kind = planned["model.kind"]
+    assert kind in find(name).models
+    unknown = set(planned) - set(recipes.known_keys()) - {"model.kind"}
+    assert not unknown
+    wanted = {"unet": recipes.UnetKeys, "timm": recipes.TimmKeys, "timm-unet": recipes.TimmUnetKeys}[kind].model_fields
+    for key, value in planned.items():
+        section, _, entry = key.partition(".")
+        if section != "model" or entry in wanted:
+            recipes.merge(asked, {section: {entry: value}})
+    found = recipes.validate(asked)
+    assert found.task.name == name
+    if found.train.patch is not None:
+        assert len(found.train.patch) == known.dims
+    filters = getattr(found.model, "filters", ())
+    for shape in (getattr(found.model, "kernel", 0), getattr(found.model, "pool", 0)):
+        assert isinstance(shape, int) or len(shape) in (len(filters), len(filters) - 1)
+
+
+@cases
+def test_a_description_survives_json(task: Task, items: Any) -> None:
+    described = json.loads(json.dumps(task.describe()))
+    again = restore(task.name, described)
+    assert json.loads(json.dumps(again.describe())) == described
+    assert (again.classes, again.outputs, again.headline) == (task.classes, task.outputs, task.headline)
+    p, target = items(task, 1)[0]
+    assert str(again.row(p, target, {"threshold": 0.5})) == str(task.row(p, target, {"threshold": 0.5}))
+
+
+@cases
+def test_a_description_with_a_foreign_option_is_refused(task: Task, items: Any) -> None:
+    with pytest.raises(ValueError, match="evil"):
+        restore(task.name, {**task.describe(), "evil": 1})
+
+
+def rows_of(task: Task, items: Any, count: int = 12) -> list[Row]:
+    return [task.row(p, t, {"threshold": 0.5}) for p, t in items(task, count)]
+
+
+@cases
+def test_weights_count_items_as_often_as_they_say(task: Task, items: Any) -> None:
+    rows = rows_of(task, items)
+    weights = np.random.default_rng(3).integers(0, 4, (5, len(rows))).astype(np.float64)
+    fast = task.summarise(task.table(rows), weights)
+    for b, w in enumerate(weights.astype(int)):
+        repeated = [row for row, n in zip(rows, w, strict=True) for _ in range(n)]
+        slow = task.summarise(task.table(repeated), np.ones((1, len(repeated))))
+        assert set(slow) == set(fast)
+        for name in fast:
+            np.testing.assert_allclose(fast[name][b], slow[name][0], rtol=1e-9, err_msg=name)
+
+
+@cases
+def test_rows_survive_json(task: Task, items: Any) -> None:
+    rows = rows_of(task, items)
+    again = json.loads(json.dumps(rows).replace("NaN", "null"))
+    one = np.ones((1, len(rows)))
+    for name, value in task.summarise(task.table(rows), one).items():
+        np.testing.assert_allclose(task.summarise(task.table(again), one)[name], value, err_msg=name)
+
+
+@cases
+def test_the_headline_the_monitor_and_every_item_exist(task: Task, items: Any) -> None:
+    rows = rows_of(task, items)
+    scores = task.summarise(task.table(rows), np.ones((1, len(rows))))
+    assert set(task.headline) <= set(scores)
+    quick = [task.quick_row(p, t) for p, t in items(task, 4)]
+    assert np.isfinite(task.summarise(task.table(quick), np.ones((1, 4)))[task.monitor]).all()
+    assert all(0 <= task.item(row)["quality"] <= 1 for row in rows)
+    assert len(task.figures(rows)["support"]) == len(task.classes)
+
+
+@cases
+def test_loss_is_finite_and_falls_along_its_gradient(task: Task, items: Any) -> None:
+    some = items(task, 4)
+    torch.manual_seed(0)
+    output = torch.randn(4, *some[0][0].shape, requires_grad=True)
+    target = torch.from_numpy(np.stack([t for _, t in some]))
+    loss = task.loss(output, target)
+    (gradient,) = torch.autograd.grad(loss, output)
+    assert loss.ndim == 0
+    assert float(task.loss(output - 0.1 * gradient, target)) < float(loss)
+    activated = task.activate(output.detach())
+    assert 0 <= float(activated.min()) <= float(activated.max()) <= 1
+
+
+def one_score(task: Task, items: Any, count: int) -> dict[str, float]:
+    rows = rows_of(task, items, count)
+    return {k: float(v[0]) for k, v in task.summarise(task.table(rows), np.ones((1, len(rows)))).items()}
+
+
+def test_classification_agrees_with_scikit_learn() -> None:
+    task = classify()
+    some = classify_items(task, 60)
+    p, truth = np.array([p for p, _ in some]), np.array([int(t) for _, t in some])
+    said, found = p.argmax(1), one_score(task, classify_items, 60)
+    each = dict(zip(("precision", "recall", "f1"), metrics.precision_recall_fscore_support(truth, said), strict=False))
+    hot = np.eye(3)[truth]
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, said),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, said),
+        "macro_f1": metrics.f1_score(truth, said, average="macro"),
+        "weighted_f1": metrics.f1_score(truth, said, average="weighted"),
+        "mcc": metrics.matthews_corrcoef(truth, said),
+        "roc_auc": metrics.roc_auc_score(hot, p, average="macro"),
+        "pr_auc": metrics.average_precision_score(hot, p, average="macro"),
+        **{f"{name}/{c}": values[i] for name, values in each.items() for i, c in enumerate("abc")},
+        **{f"specificity/{c}": metrics.recall_score(truth != i, said != i) for i, c in enumerate("abc")},
+        **{f"roc_auc/{c}": metrics.roc_auc_score(hot[:, i], p[:, i]) for i, c in enumerate("abc")},
+    }
+    assert {k: found[k] for k in expected} == pytest.approx(expected)
+    assert (
+        task.figures(rows_of(task, classify_items, 60))["confusion"] == metrics.confusion_matrix(truth, said).tolist()
+    )
+
+
+def test_several_labels_agree_with_scikit_learn() -> None:
+    task = classify(3, multi_label=True, loss="bce")
+    some = labels_items(task, 60)
+    p, truth = np.array([p for p, _ in some]), np.array([t for _, t in some]).astype(int)
+    said, found = (p >= 0.5).astype(int), one_score(task, labels_items, 60)
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, said),
+        "macro_f1": metrics.f1_score(truth, said, average="macro"),
+        "roc_auc": metrics.roc_auc_score(truth, p, average="macro"),
+        **{f"recall/{c}": metrics.recall_score(truth[:, i], said[:, i]) for i, c in enumerate("abc")},
+    }
+    assert {k: found[k] for k in expected} == pytest.approx(expected)
+    answer = task.decode(p[0], {}, None)
+    assert isinstance(answer, Classes)
+    assert answer.chosen == tuple(np.flatnonzero(said[0]))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_pooled_segmentation_agrees_with_scikit_learn(classes: int) -> None:
+    task = segment(classes)
+    some = segment_items(task, 8)
+    answers = [task.decode(p, {"threshold": 0.5}, None) for p, _ in some]
+    assert all(isinstance(a, LabelMap) for a in answers)
+    said = np.concatenate([a.labels.ravel() for a in answers if isinstance(a, LabelMap)])
+    truth = np.concatenate([t.ravel() for _, t in some])
+    truth, said = truth[(seen := truth != IGNORE)], said[seen]
+    found = one_score(task, segment_items, 8)
+    expected = {"accuracy": metrics.accuracy_score(truth, said)}
+    for i, name in enumerate(task.classes):
+        expected |= {
+            f"dice/{name}": metrics.f1_score(truth == i, said == i),
+            f"iou/{name}": metrics.jaccard_score(truth == i, said == i),
+            f"precision/{name}": metrics.precision_score(truth == i, said == i),
+            f"recall/{name}": metrics.recall_score(truth == i, said == i),
+        }
+    expected["dice"] = float(np.mean([expected[f"dice/{c}"] for c in task.classes[1:]]))
+    assert {k: found[k] for k in expected} == pytest.approx(expected)
+
+
+def test_the_threshold_is_the_best_on_all_validation_pixels() -> None:
+    task = segment(2)
+    rng, fitter = np.random.default_rng(4), task.fitter()
+    truth = (rng.random((6, 30, 30)) < 0.2).astype(np.int64)
+    p = np.clip(0.25 * truth + rng.normal(0.2, 0.1, truth.shape), 0, 1).astype(np.float32)
+    for i in range(len(truth)):
+        fitter.add(p[i][None], truth[i])
+    fitted = fitter.done()
+    f1 = {t: metrics.f1_score(truth.ravel(), (p >= t).ravel()) for t in np.linspace(0.05, 0.95, 181)}
+    mine = metrics.f1_score(truth.ravel(), (p >= fitted["threshold"]).ravel())
+    assert mine >= max(f1.values()) - 1e-3
+    assert fitted["threshold"] != 0.5
+    assert json.dumps(fitted)
+    assert segment(2, threshold=0.7).fitter().done()["threshold"] == 0.7
+
+
+def test_a_plan_pools_along_z_only_where_slices_are_thin_enough() -> None:
+    thick = Segment.plan(facts(dims=3, smallest=(9, 90, 90), median=(20, 99, 99), spacing=(0.05, 0.004, 0.004)))
+    even = Segment.plan(facts(dims=3, smallest=(9, 90, 90), median=(20, 99, 99), spacing=(0.1, 0.1, 0.1)))
+    assert thick["model.pool"][0] == [1, 2, 2]
+    assert even["model.pool"][0] == [2, 2, 2]
+    assert len(thick["model.kernel"]) == len(thick["model.filters"])
