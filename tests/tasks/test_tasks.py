@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,14 @@ from sklearn import metrics
 
 from lamelle import recipe as recipes
 from lamelle.data.targets import ValueMap
-from lamelle.tasks.base import Facts, Row, Task
+from lamelle.errors import RequestError
+from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
-from lamelle.types import IGNORE, Classes, LabelMap
+from lamelle.types import IGNORE, Classes, Index, LabelMap, Record, Source
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
@@ -72,7 +75,8 @@ cases = pytest.mark.parametrize(("task", "items"), CASES.values(), ids=CASES)
 def facts(**known: Any) -> Facts:
     return Facts(**{
         "dims": 2, "channels": 1, "smallest": (100, 90), "median": (300, 280), "spacing": None, "records": 40,
-        "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None, "levels": None,
+        "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None,
+        "pretrained": False, "levels": None,
     } | known)  # fmt: skip
 
 
@@ -80,7 +84,8 @@ FACTS = {
     "grey": facts(),
     "colour": facts(channels=3),
     "five channels": facts(channels=5),
-    "with weights": facts(encoder="resnet18"),
+    "an encoder": facts(encoder="resnet18"),
+    "with weights": facts(encoder="resnet18", pretrained=True),
     "tiny images": facts(smallest=(1, 1), median=(7, 9)),
     "huge images": facts(median=(20_000, 30_000)),
     "one image": facts(records=1, class_counts=(1, 0, 0)),
@@ -182,7 +187,8 @@ def test_loss_is_finite_and_falls_along_its_gradient(task: Task, items: Any) -> 
     loss = task.loss(output, target)
     (gradient,) = torch.autograd.grad(loss, output)
     assert loss.ndim == 0
-    assert float(task.loss(output - 0.1 * gradient, target)) < float(loss)
+    with torch.no_grad():
+        assert task.loss(output - 0.1 * gradient, target) < loss
     activated = task.activate(output.detach())
     assert 0 <= float(activated.min()) <= float(activated.max()) <= 1
 
@@ -270,6 +276,43 @@ def test_the_threshold_is_the_best_on_all_validation_pixels() -> None:
     assert fitted["threshold"] != 0.5
     assert json.dumps(fitted)
     assert segment(2, threshold=0.7).fitter().done()["threshold"] == 0.7
+
+
+def labels(counts: dict[int, int], names: tuple[str, ...] = (), declared: dict[int, int] | None = None) -> Labels:
+    return Labels(counts, declared, names, ())
+
+
+def folder(*, instances: bool = False, classes: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> Index:
+    records = tuple(Record(t, Source(Path(t)), (t,)) for t in targets)
+    return Index(Path(), "table", "classify" if targets else "segment", records, classes, instances)
+
+
+def encoded(task: Task, values: list[int]) -> list[int]:
+    return task.encode(np.array([values], np.uint8)).ravel().tolist()
+
+
+def test_another_folder_may_write_the_same_classes_with_other_values() -> None:
+    task = segment(2)
+    plain = SegmentOptions(("background", "foreground"), "ce", None, None, 2.0, False, task.options.values, False)
+    plain = replace(plain, values=ValueMap(plain.classes, {0: 0, 255: 1}))
+    model = Segment(plain)
+    assert encoded(model.matched(folder(), labels({0: 9, 255: 1})), [0, 255]) == [0, 1], "as in training"
+    assert encoded(model.matched(folder(), labels({0: 9})), [0, 255]) == [0, 1], "a class may be absent"
+    assert encoded(model.matched(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "background, foreground"
+    assert encoded(model.matched(folder(), labels({5: 9, 7: 1}, declared={5: 0, 7: 1})), [5, 7]) == [0, 1], "declared"
+    objects = model.matched(folder(instances=True), labels({0: 9, 1: 5}))
+    assert encoded(objects, [0, 7, 3]) == [0, 1, 1], "objects are foreground"
+    assert encoded(task.matched(folder(), labels({0: 1, 1: 1}, ("cell", "background"))), [0, 1]) == [1, 0], "by name"
+    with pytest.raises(RequestError, match="foreground"):
+        task.matched(folder(), labels({0: 9, 1: 1}))
+
+
+def test_a_classifier_knows_only_its_own_classes() -> None:
+    task = classify(2)
+    assert task.matched(folder(targets=("a", "b", "a")), labels({})) is task
+    assert task.matched(folder(targets=("a",)), labels({})) is task, "a class may be absent"
+    with pytest.raises(RequestError, match="x, y; it knows a, b"):
+        task.matched(folder(targets=("a", "x", "y")), labels({}))
 
 
 def test_a_plan_pools_along_z_only_where_slices_are_thin_enough() -> None:

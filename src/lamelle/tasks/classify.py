@@ -56,7 +56,12 @@ class Classify:
         self.options = options
         self.classes: tuple[str, ...] = options.classes
         self.outputs = len(options.classes)
-        self.headline: tuple[str, ...] = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc")
+        self.headline: tuple[str, ...] = (
+            "accuracy",
+            "pr_auc" if options.multi_label else "balanced_accuracy",
+            "macro_f1",
+            "roc_auc",
+        )
         self._number = {name: i for i, name in enumerate(options.classes)}
 
     @staticmethod
