@@ -136,7 +136,6 @@ def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, si
     mark = folder.with_name(f"{folder.name}.demo.json")
     if folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as:
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
     write_demo(kind, folder, seed=seed, count=count, size=size)
     atomic.write_json(mark, made_as)
     return folder
