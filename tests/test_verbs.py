@@ -1,0 +1,229 @@
+"""What a person does in a day: train, look, evaluate elsewhere, predict new images, go on from an old model."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from support import TINY, Quiet
+
+import lamelle
+from lamelle import verbs
+from lamelle.errors import DataError, RequestError
+from lamelle.io.readers import read, read_labels
+from lamelle.run import RunFolder
+
+FAST = (*TINY, "epochs=1", "evaluate.resamples=100")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("verbs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAMELLE_HOME", str(folder / "home"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def nuclei(home: Path) -> Path:
+    return lamelle.demo("nuclei", home / "nuclei", seed=1, count=12, size=96)
+
+
+@pytest.fixture(scope="module")
+def run(home: Path, nuclei: Path) -> lamelle.Run:
+    """A network that has seen next to nothing."""
+    return lamelle.train(nuclei, overrides=FAST, runs=home / "runs", progress=Quiet())
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
+    folder = run.folder
+    for path in (folder.recipe, folder.environment, folder.split, folder.audit, folder.history, folder.scores,
+                 folder.predictions_table, folder.report, folder.log, folder.model / "model.json"):  # fmt: skip
+        assert path.is_file(), path.name
+    assert folder.altered() == {}
+    assert sum(row["split"] == "test" for row in rows(folder.split)) == run.scores["n"]
+    assert {row["id"] for row in rows(folder.predictions_table)} == {i["id"] for i in run.scores["items"]}
+    environment = json.loads(folder.environment.read_text())
+    assert environment["split_by"] == "record"
+    assert "train.lr" in environment["planned"]
+    log = folder.log.read_text(encoding="utf-8")
+    assert "dice" in log
+    assert "Independence is not verified" in log, "what the scores cannot say stands beside them"
+
+
+def test_evaluating_again_gives_the_same_scores(run: lamelle.Run) -> None:
+    before = run.scores
+    assert run.evaluate()["scores"] == before["scores"]
+
+
+def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tmp_path: Path) -> None:
+    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96)
+    scores = run.evaluate(other, out=tmp_path / "scores.json")
+    assert scores["n"] == 4
+    assert scores["fitted"] == run.scores["fitted"]
+    assert json.loads((tmp_path / "scores.json").read_text())["n"] == 4
+    assert "evaluate.seen" not in {note["code"] for note in scores["notes"]}
+
+
+def test_scoring_the_training_folder_says_that_it_flatters(run: lamelle.Run, nuclei: Path) -> None:
+    notes = {note["code"]: note["values"] for note in run.evaluate(nuclei)["notes"]}
+    assert notes["evaluate.seen"] == {"n": 12 - run.scores["n"]}
+
+
+def test_a_folder_for_another_task_and_a_broken_one_are_refused(run: lamelle.Run, tmp_path: Path) -> None:
+    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64)
+    with pytest.raises(RequestError, match="laid out for classify"):
+        run.evaluate(classes)
+    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96)
+    for path in (broken := sorted(other.glob("*/images/*.png"))[:2]):
+        path.write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run.evaluate(other)
+    assert len(caught.value.problems) == 2
+    assert all(path.name in str(caught.value) for path in broken)
+
+
+@pytest.fixture(scope="module")
+def inputs(home: Path) -> Path:
+    """One image of each kind that a person might have."""
+    folder, rng = home / "inputs", np.random.default_rng(0)
+    folder.mkdir()
+    grey = rng.integers(0, 256, (50, 70), dtype=np.uint8)
+    Image.fromarray(grey).save(folder / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 200).save(folder / "deep.png")
+    Image.fromarray(np.dstack([grey] * 3)).save(folder / "colour.jpg")
+    Image.fromarray(grey[:5, :7]).save(folder / "tiny.png")
+    about = {"imagej": True, "resolution": (250.0, 250.0)}
+    tifffile.imwrite(folder / "plane.tif", grey, metadata={"unit": "um"}, **about)
+    stack = rng.integers(0, 4000, (4, 40, 60)).astype(np.uint16)
+    tifffile.imwrite(folder / "stack.tif", stack, metadata={"axes": "ZYX", "unit": "um", "spacing": 0.05}, **about)
+    (folder / "list.csv").write_text("image,patient\ngrey.png,1\ndeep.png,2\n")
+    return folder
+
+
+def test_predictions_are_as_large_as_their_images_and_keep_their_pixel_size(
+    run: lamelle.Run, inputs: Path, tmp_path: Path
+) -> None:
+    table = rows(run.predict(inputs, tmp_path / "out", probabilities=True, overlays=True))
+    assert len(table) == 5 + 4
+    for row in table:
+        source, found = inputs / row["image"].partition("#")[0], tmp_path / "out" / row["file"]
+        image, labels = read(source), read_labels(found)
+        assert labels.array.shape == image.array.shape[1:], row["image"]
+        assert labels.spacing == (pytest.approx(image.spacing) if image.spacing else None)
+        assert set(np.unique(labels.array)) <= {0, 1}
+        assert sum(float(row[f"share:{c}"]) for c in ("background", "foreground")) == pytest.approx(1)
+    with tifffile.TiffFile(tmp_path / "out" / "labels" / "stack.tif") as tif:
+        assert (tif.is_imagej, tif.series[0].axes) == (True, "ZYX")
+    assert read(tmp_path / "out" / "probabilities" / "stack.tif").array.dtype == np.float32
+    assert len(list((tmp_path / "out" / "overlays").iterdir())) == len(table)
+
+
+def test_a_table_or_one_file_or_several_can_be_predicted(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    assert len(rows(run.predict(inputs / "list.csv", tmp_path / "a"))) == 2
+    assert len(rows(verbs.predict(run.folder.model, inputs / "grey.png", tmp_path / "b"))) == 1
+    assert len(rows(run.predict([inputs / "grey.png", inputs / "stack.tif"], tmp_path / "c"))) == 5
+    with pytest.raises(RequestError, match="nothing is overwritten"):
+        run.predict(inputs, tmp_path / "a")
+    with pytest.raises(RequestError, match="no such file"):
+        run.predict(inputs / "nix.png", tmp_path / "d")
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_predicted(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "good.png").write_bytes((inputs / "grey.png").read_bytes())
+    (folder / "bad.png").write_bytes((inputs / "grey.png").read_bytes()[:300])
+    (folder / "none.png").write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        run.predict(folder, tmp_path / "out")
+    assert {Path(p.where).name for p in caught.value.problems} == {"bad.png", "none.png"}
+    assert [row["image"] for row in rows(tmp_path / "out" / "predictions.csv")] == ["good.png"]
+
+
+def test_a_person_is_warned_of_another_magnification(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from lamelle import package
+    from lamelle.prediction.apply import predict_files
+
+    known = replace(package.load(run.path), spacing=(0.5, 0.5))
+    said: list[str] = []
+    predict_files(
+        known, [inputs / "plane.tif"], tmp_path, store=verbs.open_store(), probabilities=False, overlays=False,
+        say=said.append,
+    )  # fmt: skip
+    assert len(said) == 1
+    assert "0.004" in said[0]
+    assert "0.5" in said[0]
+
+
+def test_fine_tuning_takes_the_network_over_and_leaves_the_head_where_classes_differ(
+    run: lamelle.Run, nuclei: Path, home: Path
+) -> None:
+    quiet = Quiet()
+    again = lamelle.train(nuclei, start=run.path, overrides=FAST[1:], runs=home / "runs", name="more", progress=quiet)
+    assert any("tensors taken over; new: –" in line for line in quiet.lines)
+    assert again.path.name == "more"
+    volumes = lamelle.demo("em-organelles", home / "organelles", count=3, size=64)
+    quiet = Quiet()
+    options = (*FAST[1:], "data.dims=2", "patch=16")
+    five = lamelle.train(volumes, start=run.path, overrides=options, runs=home / "runs", name="five", progress=quiet)
+    assert any("new: head.weight, head.bias" in line for line in quiet.lines)
+    assert len(five.scores["classes"]) == 5
+    scores = five.evaluate(volumes)
+    assert scores["n"] == sum(len(read(p).array[0]) for p in (volumes / "images").iterdir()), "read as slices again"
+
+
+def test_a_model_cannot_start_another_task(run: lamelle.Run, home: Path, tmp_path: Path) -> None:
+    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64)
+    with pytest.raises(RequestError, match=r"model\.kind=unet cannot classify"):
+        lamelle.train(classes, start=run.path, runs=tmp_path / "runs", progress=Quiet())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_finished_run_can_be_resumed_and_stays_as_it_is(run: lamelle.Run) -> None:
+    before = run.folder.model.joinpath("model.safetensors").read_bytes()
+    quiet = Quiet()
+    again = lamelle.train(resume=run.path, progress=quiet)
+    assert quiet.steps == 0
+    assert again.path == run.path
+    assert run.folder.model.joinpath("model.safetensors").read_bytes() == before
+
+
+def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
+    options = (*FAST, "samples=4", "folds=3")
+    whole = lamelle.train(nuclei, overrides=options, runs=tmp_path / "runs", name="cv", progress=Quiet())
+    assert whole.scores["n"] == 12
+    assert len({i["id"] for i in whole.scores["items"]}) == 12
+    folds = sorted(p.name for p in whole.path.iterdir() if (p / "recipe.yaml").is_file())
+    assert folds == ["fold0", "fold1", "fold2"]
+    assert whole.folder.report.is_file()
+
+
+def test_the_same_demo_is_made_once(home: Path, nuclei: Path, tmp_path: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in nuclei.rglob("*.png")}
+    lamelle.demo("nuclei", nuclei, seed=1, count=12, size=96)
+    assert {p: p.stat().st_mtime_ns for p in nuclei.rglob("*.png")} == before
+    with pytest.raises(RequestError):
+        lamelle.demo("nuclei", nuclei, seed=2, count=12, size=96)
+
+
+def test_a_run_opens_by_its_path_alone(run: lamelle.Run, tmp_path: Path) -> None:
+    assert lamelle.Run.open(str(run.path)).scores == run.scores
+    assert repr(run) == f"Run({str(run.path)!r})"
+    with pytest.raises(RequestError, match="not a run"):
+        lamelle.Run.open(tmp_path)
+    assert isinstance(RunFolder.open(run.path), RunFolder)
+    assert run.report() == run.folder.report
