@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import category
 
 from lamelle.messages import text
 from lamelle.types import Problem
@@ -75,5 +76,13 @@ def sentence(problem: Problem) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name without control characters or undecodable bytes, which could forge a terminal's lines."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name)
+    """A file name without control characters or undecodable bytes, which could forge a terminal's lines.
+
+    Example:
+        >>> printable("a\\x1b[2Jb c")
+        'a\\\\x1b[2Jb c'
+    """
+    return "".join(
+        c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape", "surrogatepass").decode()
+        for c in name
+    )

@@ -11,8 +11,11 @@ from lamelle.errors import RequestError
 from lamelle.messages import text
 
 _PAIRS = click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
-DEMO_SETTINGS = ("train.budget=90s", "train.patience=0")
-"""What training on a demo asks for, whatever the kind: an end within about two minutes."""
+DEMO_SETTINGS = {
+    "classify": ("train.budget=90s",),
+    "segment": ("train.budget=90s", "model.filters=[16,32,64,128]", "train.samples=96"),
+}
+"""What training on a demo asks for, by task: an end within about two minutes on two cores."""
 _EXISTING = click.Path(path_type=Path)
 
 
@@ -148,11 +151,13 @@ def cache(clear: bool) -> None:
 @click.option("--train", "then_train", is_flag=True, help=text("cli.demo_train"))
 def demo(kind: str, out: Path | None, seed: int, count: int | None, size: int | None, then_train: bool) -> None:
     from lamelle.cli.progress import listener
+    from lamelle.specimens.write import DEMOS
 
     folder = verbs.demo(kind, out or Path("demo") / kind, seed=seed, count=count, size=size)
     _echo(text("cli.written", path=folder))
     if then_train:
-        run = verbs.train(folder, overrides=DEMO_SETTINGS, runs=folder.parent / "runs", progress=listener())
+        settings = DEMO_SETTINGS[DEMOS[kind].task]
+        run = verbs.train(folder, overrides=settings, runs=folder.parent / "runs", progress=listener())
         _echo(text("cli.report_at", path=run.folder.report.resolve()))
     else:
         _echo(text("cli.demo_next", path=folder))

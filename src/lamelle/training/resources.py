@@ -89,7 +89,7 @@ def set_up(resources: Resources) -> Fabric:
     torch.use_deterministic_algorithms(True, warn_only=True)
     # a debugging aid that writes every tensor twice
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     kind, _, number = resources.device.partition(":")
     devices: list[int] | int = [int(number)] if number else 1
     fabric = Fabric(accelerator=kind, devices=devices, precision=_FABRIC[resources.precision])  # type: ignore[arg-type]
