@@ -6,7 +6,6 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +70,7 @@ def png_claiming(width: int, height: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     """The folder, and code → file of every defect in it."""
     root = tmp_path_factory.mktemp("defects") / "data"
     pairs = Pairs(root)
@@ -80,7 +79,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, di
     plant_files(pairs)
     plant_pixels(pairs)
     plant_masks(pairs)
-    yield root, EXPECTED
+    return root, EXPECTED
 
 
 def plant_files(pairs: Pairs) -> None:
@@ -237,5 +236,5 @@ def test_one_class_alone_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "only").mkdir()
     for i in range(4):
         Image.fromarray(grey(i)).save(tmp_path / "only" / f"{i}.png")
-    with pytest.raises(LamelleError, match="one class|class_folders"):
+    with pytest.raises(LamelleError, match=r"one class|class_folders"):
         raise DataError(verbs.check(tmp_path).errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ def test_starts_cover_every_pixel_and_share_at_least_the_overlap(full: int, tile
     assert found[0] == 0
     assert found[-1] + min(tile, full) == full
     assert found == sorted(set(found)), "in order, none twice"
-    for a, b in zip(found, found[1:], strict=False):
+    for a, b in itertools.pairwise(found):
         assert b - a <= max(1, int(tile * (1 - overlap)))
 
 

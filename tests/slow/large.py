@@ -18,29 +18,30 @@ _POOL = 96
 """Strips of which the planes are put together, each time in another order: no two planes are alike."""
 
 
-def make(folder: Path, *, planes: int, compressed: bool) -> int:
-    """A stack of 8-bit planes 4096 × 4096 and its labels.
+def make(folder: Path, *, planes: int, compressed: str) -> int:
+    """A stack of 8-bit planes 4096 × 4096 and one of their labels; the other one of the two lies raw on disk.
+
+    Args:
+        compressed: ``volume`` or ``labels``.
 
     Returns:
         Bytes of all pixels.
     """
     from tifffile import imwrite
 
-    images, labels = _strips()
     folder.mkdir(parents=True)
     order = [np.random.default_rng(plane).permutation(_POOL)[: SIDE // STRIP] for plane in range(planes)]
-    for name, pool in (("train-volume.tif", images), ("train-labels.tif", labels)):
-        shape = (planes, SIDE, SIDE)
-        if compressed:
+    for name, pool in zip(("volume", "labels"), _strips(), strict=True):
+        more: dict[str, object] = {}
+        if name == compressed:
             encoded = [zlib.compress(strip.tobytes(), 1) for strip in pool]
             data: Iterator[object] = (encoded[i] for chosen in order for i in chosen)
-            imwrite(
-                folder / name, data, shape=shape, dtype=np.uint8, bigtiff=True, photometric="minisblack",
-                compression="zlib", rowsperstrip=STRIP,
-            )  # fmt: skip
+            more = {"compression": "zlib", "rowsperstrip": STRIP}
         else:
             data = (np.concatenate([pool[i] for i in chosen]) for chosen in order)
-            imwrite(folder / name, data, shape=shape, dtype=np.uint8, bigtiff=True, photometric="minisblack")
+        shape = (planes, SIDE, SIDE)
+        imwrite(folder / f"train-{name}.tif", data, shape=shape, dtype=np.uint8, bigtiff=True,
+                photometric="minisblack", **more)  # fmt: skip
     return 2 * planes * SIDE * SIDE
 
 
@@ -118,8 +119,8 @@ def anonymous(process: int) -> int:
 def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
     """The process that is watched."""
     import lamelle
-    from lamelle import evaluation, plan, verbs
-    from lamelle.training import session
+    from lamelle import plan
+    from lamelle.training import course, session
     from lamelle.training.loop import Training
 
     def told(module: object, name: str, phase: str) -> None:
@@ -135,7 +136,7 @@ def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
     for module, name, phase in (
         *((plan, "make", "audit"), (session, "train", "begin"), (Training, "_epoch", "train")),
         *((Training, "_validate", "validate"), (session, "fit", "threshold")),
-        *((evaluation, "score_run", "evaluate"), (verbs, "report", "report")),
+        *((course, "score_run", "evaluate"), (course, "write_report", "report")),
     ):
         told(module, name, phase)
     if everything:
@@ -143,8 +144,7 @@ def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
 
         def loaded(found: plan.Plan, run: object, store: object, *rest: object, **more: object) -> object:
             kept = [np.array(store.image(r.image)) for r in found.records]  # type: ignore[attr-defined]
-            done = train(found, run, store, *rest, **more)  # type: ignore[arg-type]
-            return done if kept else None
+            return train(found, run, store, *rest, **more) if kept else None  # type: ignore[arg-type]
 
         session.train = loaded  # type: ignore[assignment]
     run = lamelle.train(data, overrides=overrides, runs=home / "runs", name="large")
