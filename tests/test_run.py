@@ -20,6 +20,13 @@ def test_a_taken_name_is_numbered(tmp_path: Path) -> None:
     assert RunFolder.create(tmp_path / "runs", "b").path.name == "b-2"
 
 
+def test_where_no_folder_can_be_made_another_place_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RequestError, match="--runs"):
+            RunFolder.create(place, "a")
+
+
 def test_a_run_is_private_to_its_owner(tmp_path: Path) -> None:
     assert stat.S_IMODE(RunFolder.create(tmp_path, "a").path.stat().st_mode) == 0o700
 

@@ -149,6 +149,10 @@ def test_what_cannot_be_read_is_named_and_the_rest_predicted(run: lamelle.Run, i
     with pytest.raises(DataError) as caught:
         run.predict(folder, tmp_path / "out")
     assert {Path(p.where).name for p in caught.value.problems} == {"bad.png", "none.png"}
+    assert str(caught.value).startswith("1 image(s) predicted")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RequestError, match="no folder can be made"):
+        run.predict(folder, tmp_path / "file" / "below")
     assert [row["image"] for row in rows(tmp_path / "out" / "predictions.csv")] == ["good.png"]
 
 
@@ -165,8 +169,8 @@ def test_a_person_is_warned_of_another_magnification(run: lamelle.Run, inputs: P
         say=said.append,
     )  # fmt: skip
     assert len(said) == 1
-    assert "0.004" in said[0]
-    assert "0.5" in said[0]
+    assert "0.004 × 0.004 µm" in said[0]
+    assert "0.5 × 0.5 µm" in said[0]
 
 
 def test_fine_tuning_takes_the_network_over_and_leaves_the_head_where_classes_differ(

@@ -12,6 +12,7 @@ import os
 import platform as machine
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,20 +58,21 @@ class RunFolder:
         """A new folder ``root/name``, numbered when the name is taken; private to its owner.
 
         Raises:
-            RequestError: If the name is not a plain folder name.
+            RequestError: If the name is not a plain folder name, or no folder can be made there.
         """
         if not name or name in {".", ".."} or Path(name).name != name:
             raise RequestError("run.bad_name", name=name)
-        root.mkdir(parents=True, exist_ok=True)
         number = 1
-        while True:
-            path = root / (name if number == 1 else f"{name}-{number}")
-            try:
-                path.mkdir(mode=0o700)
-            except FileExistsError:
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            while True:
+                path = root / (name if number == 1 else f"{name}-{number}")
+                with suppress(FileExistsError):
+                    path.mkdir(mode=0o700)
+                    return cls(path)
                 number += 1
-            else:
-                return cls(path)
+        except OSError as error:
+            raise RequestError("run.cannot_create", path=root, reason=error.strerror or error) from error
 
     @classmethod
     def open(cls, path: Path | str) -> RunFolder:

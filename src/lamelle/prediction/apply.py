@@ -19,6 +19,14 @@ _FAR = 1.5
 """Ratio of pixel sizes from which a user is warned that the model was trained at another scale."""
 
 
+class SomeUnread(DataError):
+    """Some images could not be read; all others are predicted."""
+
+    def __init__(self, problems: Sequence[Problem], *, done: int, table: Path) -> None:
+        super().__init__(problems)
+        self.code, self.values = "predict.some_unread", {"count": len(problems), "done": done, "table": table}
+
+
 def predict_files(
     package: Package,
     paths: Sequence[Path],
@@ -41,6 +49,10 @@ def predict_files(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
     records = read_unlabelled(paths, dims=package.dims)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
     readable, problems = _readable(records, store)
     planes = Counter(r.image.path for r in readable if r.image.index is not None)
     folder = PredictionFolder(
@@ -52,12 +64,12 @@ def predict_files(
         spacing = store.spacing(record.image)
         if spacing and _is_far(spacing, package.spacing) and spacing not in far and say:
             far.add(spacing)
-            say(text("predict.other_spacing", image=record.id, spacing=spacing, trained=package.spacing))
+            say(text("predict.other_spacing", image=record.id, spacing=_said(spacing), trained=_said(package.spacing)))
         prediction = package.task.decode(found, package.fitted, spacing)
         folder.add(record, store.image(record.image), prediction, store.entry(record.image).spacing)
     table = folder.close()
     if problems:
-        raise DataError(problems)
+        raise SomeUnread(problems, done=len(readable), table=table)
     return table
 
 
@@ -72,6 +84,10 @@ def _readable(records: Sequence[Record], store: Store) -> tuple[list[Record], li
         else:
             good.append(record)
     return good, problems
+
+
+def _said(spacing: Spacing | None) -> str:
+    return " × ".join(f"{s:.4g}" for s in spacing or ())
 
 
 def _is_far(spacing: Spacing, trained: Spacing | None) -> bool:
