@@ -62,7 +62,7 @@ class DataError(WorkError):
     """A folder has problems; all of them are in ``problems``."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("errors.data", count=len(problems))
+        super().__init__("errors.data", count=sum(p.severity == "error" for p in problems))
         self.problems = tuple(problems)
 
     def __str__(self) -> str:

@@ -15,6 +15,8 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.measure import count_labels, measure, thumbnail
 from lamelle.data.audit.results import Audit
 from lamelle.data.audit.shortcuts import association
+from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.types import Index, Problem, Record, Source
@@ -324,3 +326,18 @@ def test_the_source_of_the_tuberculosis_images_is_flagged(real_data: Path, tmp_p
     values = said(found, "audit.class_equals_format").values
     assert (values["name"], values["value"]) == ("TB", "jpeg")
     assert not found.errors
+
+
+def test_a_stray_label_value_is_said_with_the_file_that_holds_it(tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    for i in range(4):
+        grey = np.random.default_rng(i).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(grey).save(tmp_path / "data" / "images" / f"{i}.png")
+        mask = np.zeros((32, 32), np.uint8)
+        mask[4:9] = 255
+        mask[20, 20] = 7 if i == 2 else 0
+        Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"{i}.png")
+    index = read_folder(tmp_path / "data", options=LayoutOptions())
+    found = inspect(index, Store(tmp_path / "store", budget=1 << 24), declared=None, ignore=(), workers=1)
+    assert [p.where for p in found.errors] == ["images/2.png"]

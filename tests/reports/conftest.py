@@ -45,5 +45,13 @@ def class_data(_settings: Path) -> Path:
 @pytest.fixture(scope="session")
 def classify_run(class_data: Path, _settings: Path) -> RunFolder:
     """A run on class folders."""
-    settings = ["epochs=4", "validate_every=4", "lr=0.02", "model.name=resnet10t", "resize=[32,32]", "normalise=imagenet", *QUICK]
+    settings = [
+        "epochs=4",
+        "validate_every=4",
+        "lr=0.02",
+        "model.name=resnet10t",
+        "resize=[32,32]",
+        "normalise=imagenet",
+        *QUICK,
+    ]
     return verbs.train(class_data, overrides=settings, runs=_settings / "runs").folder

@@ -84,7 +84,9 @@ def place(
     labels = np.zeros((size, size), np.int64)
     blobs: list[Blob] = []
     hubs = rng.uniform(0, size, (max(1, wanted // 7), 2))
-    for _ in range(wanted):
+    for attempt in range(wanted + 50):
+        if attempt >= wanted and blobs:  # tries beyond those wanted are there so that no image stays empty
+            break
         if rng.random() < 0.5:
             centre = hubs[rng.integers(len(hubs))] + rng.normal(0, 2.4 * radius, 2)
         else:

@@ -81,7 +81,8 @@ class Training:
         if found is not None:
             self.state, tensors, groups = found
             checkpoint.restore(tensors, groups, network, optimizer)
-            job.progress.say(text("train.resumed", epoch=self.state.epoch + 1, step=self.state.step))
+            said = "train.finished" if self.state.done else "train.resumed"
+            job.progress.say(text(said, epoch=self.state.epoch + 1, step=self.state.step))
         self.model, self.optimizer = job.fabric.setup(network, optimizer)
         self._scaler = getattr(job.fabric.strategy.precision, "scaler", None)
         if self._scaler is not None and self.state.scaler:

@@ -77,7 +77,7 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += _folder_problems(rows)
-    problems += _value_problems(index, statistics.labels, declared, ignore)
+    problems += [_placed(p, rows) for p in _value_problems(index, statistics.labels, declared, ignore)]
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
@@ -229,6 +229,15 @@ def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
         listed = ", ".join(f"{' × '.join(f'{s:g}' for s in spacing)} ({n})" for spacing, n in finest.items())
         problems.append(Problem("audit.spacing_differs", "", "warning", {"found": listed}))
     return problems
+
+
+def _placed(problem: Problem, rows: Sequence[Row]) -> Problem:
+    """An error about label values, with an image to look at first: one that holds the value fewest images hold."""
+    if problem.severity != "error" or problem.where:
+        return problem
+    holders = Counter(value for row in rows for value in row.labels)
+    rarest = min(holders, key=lambda value: (holders[value], -value), default=None)
+    return replace(problem, where=next((r.id for r in rows if rarest in r.labels), ""))
 
 
 def _value_problems(
