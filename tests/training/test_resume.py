@@ -122,6 +122,7 @@ def test_resuming_a_finished_run_changes_nothing(trained: Trainer) -> None:
     quiet = Quiet()
     trained(resume=run, quiet=quiet)
     assert quiet.steps == 0
+    assert any("already finished" in line for line in quiet.lines)
     assert digest(run) == before
 
 
