@@ -213,7 +213,8 @@ def headline(scores: Mapping[str, Any]) -> list[str]:
     for name in scores["headline"]:
         found = scores["scores"][name]
         numbers = {k: _number(found[k]) for k in ("value", "low", "high")}
-        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=found["unit"]))
+        unit = text(f"report.unit_{found['unit']}")
+        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=unit))
     return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
 
 

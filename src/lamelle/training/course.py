@@ -51,7 +51,7 @@ def describe(plan: Plan) -> list[str]:
     about = {"layout": plan.index.layout, "task": plan.task.name, "size": size, "classes": classes}
     lines = [
         text("verbs.plan_data", n=len(plan.records), **about),
-        text("verbs.plan_split", by=plan.split_by, **counts),
+        text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
     ]
     if plan.planned:
         lines.append(text("verbs.plan_keys", keys=" ".join(f"{k}={_short(v)}" for k, v in plan.planned.items())))
