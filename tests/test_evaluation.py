@@ -9,6 +9,7 @@ import pytest
 
 from lamelle.data.targets import ValueMap
 from lamelle.evaluation import IntervalOptions, headline, summarise
+from lamelle.keys import ClassifyKeys
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions
@@ -18,7 +19,8 @@ OPTIONS = IntervalOptions(level=0.95, resamples=200, seed=0)
 
 
 def classify(*classes: str) -> Classify:
-    return Classify(ClassifyOptions(classes, "ce", "none", 0.0, (1,) * len(classes), multi_label=False))
+    options = ClassifyKeys().model_dump(exclude={"name"})
+    return Classify(ClassifyOptions(classes, (1,) * len(classes), multi_label=False, **options))
 
 
 def segment(*classes: str) -> Segment:

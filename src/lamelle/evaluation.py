@@ -17,13 +17,13 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
+from lamelle.keys import Recipe
 from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, bootstrap_weights, few_units
 from lamelle.package import Package
 from lamelle.platform import cores
 from lamelle.prediction.files import PredictionFolder, items_csv
 from lamelle.prediction.predictor import Predictor, of_package
-from lamelle.recipe import Recipe
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Labels, Row, Task
 from lamelle.types import Index, Problem, Record

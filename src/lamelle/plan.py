@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from lamelle import keys
 from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
@@ -18,8 +19,9 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
 from lamelle.errors import DataError, RequestError
+from lamelle.keys import Recipe
 from lamelle.platform import cores
-from lamelle.recipe import Recipe, Section
+from lamelle.recipe import Section
 from lamelle.run import RunFolder
 from lamelle.tasks import classify, segment
 from lamelle.tasks.base import Facts, Task
@@ -136,9 +138,8 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
         training = [r for r in records if r.split == "train"]
         counts = tuple(sum(name in r.target for r in training) for name in names)
         many = any(len(r.target) != 1 for r in records)
-        return classify.Classify(
-            classify.Options(tuple(names), keys.loss, keys.balance, keys.smoothing, counts, multi_label=many)
-        )
+        options = keys.model_dump(exclude={"name"})
+        return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
     values = label_values(recipe.data.model_dump(), index, audit)
     return segment.Segment(
         segment.Options(
@@ -247,6 +248,13 @@ def _asked(asked: Section, key: str) -> bool:
     return name in asked.get(section, {})
 
 
+def _kind(name: str, kind: str | None) -> str | None:
+    """The kind of classifier that a network's name says, whatever the recipe under it was written for."""
+    if name in get_args(keys.CnnKeys.model_fields["name"].annotation):
+        return "cnn"
+    return "timm" if kind == "cnn" else kind
+
+
 def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
     """The request with the plan under it; only the keys that the chosen kind of network knows."""
     full = deepcopy(asked)
@@ -254,7 +262,9 @@ def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
         section, _, name = key.partition(".")
         full.setdefault(section, {}).setdefault(name, value)
     model = full.setdefault("model", {})
-    kinds = {"unet": recipes.UnetKeys, "timm": recipes.TimmKeys, "timm-unet": recipes.TimmUnetKeys}
+    if "name" in asked.get("model", {}):
+        model["kind"] = _kind(str(model["name"]), model.get("kind"))
+    kinds = {"unet": keys.UnetKeys, "timm": keys.TimmKeys, "cnn": keys.CnnKeys, "timm-unet": keys.TimmUnetKeys}
     if model.get("kind") in kinds:
         known = kinds[model["kind"]].model_fields
         wanted = asked.get("model", {})

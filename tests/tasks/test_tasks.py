@@ -16,6 +16,7 @@ from sklearn import metrics
 from lamelle import recipe as recipes
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
+from lamelle.keys import ClassifyKeys
 from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
@@ -26,7 +27,7 @@ from lamelle.types import IGNORE, Classes, Index, LabelMap, Record, Source
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
-    known = {"loss": "ce", "balance": "none", "smoothing": 0.0, "multi_label": False} | options
+    known = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False} | options
     return Classify(ClassifyOptions(tuple("abcdef"[:classes]), class_counts=(5, 3, 2, 1)[:classes], **known))
 
 

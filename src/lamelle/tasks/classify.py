@@ -36,12 +36,17 @@ class Options:
     """What distinguishes one classification from another."""
 
     classes: tuple[str, ...]
-    loss: str
-    balance: str
-    smoothing: float
     class_counts: tuple[int, ...]
     """Training records of each class."""
     multi_label: bool
+    loss: str
+    gamma: float
+    imbalance: str
+    alpha: float
+    beta: float
+    tau: float
+    threshold: str | float
+    smoothing: float
 
 
 class Classify:
@@ -85,7 +90,7 @@ class Classify:
             "train.epochs": int(np.clip(steps * 32 // max(facts.records, 1), 8, 60)),
         }
         if len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts)):
-            known["task.balance"] = "weights"
+            known["task.imbalance"] = "weights"
         return known
 
     def describe(self) -> dict[str, Any]:
@@ -118,7 +123,7 @@ class Classify:
         from lamelle.losses import LOSSES
 
         weights = None
-        if self.options.balance == "weights":
+        if self.options.imbalance == "weights":
             n = torch.tensor(self.options.class_counts, dtype=torch.float32, device=output.device).clamp(min=1)
             weights = n.sum() / (len(n) * n)
         extra = {"smoothing": self.options.smoothing} if self.options.loss == "ce" and self.options.smoothing else {}

@@ -20,10 +20,10 @@ from lamelle.data.augment.parameters import AugmentOptions, sample
 from lamelle.data.randomness import seed_device
 from lamelle.data.samples import Batch, Samples
 from lamelle.errors import WorkError
+from lamelle.keys import TrainKeys
 from lamelle.messages import text
 from lamelle.platform import StopSignal
 from lamelle.prediction.predictor import WHOLE, Predictor, channels_last
-from lamelle.recipe import TrainKeys
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Task
 from lamelle.training import checkpoint, history

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError
+from lamelle.keys import TrainKeys
 from lamelle.platform import cores, has_fast_bf16
-from lamelle.recipe import TrainKeys
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -14,12 +14,12 @@ from lamelle.data.samples import Reader, Samples, training_statistics
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.evaluation import fit
+from lamelle.keys import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
 from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, of_package, reorder
-from lamelle.recipe import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.run import RunFolder
 from lamelle.training import resources
 from lamelle.training.checkpoint import State
@@ -112,7 +112,7 @@ def _provenance(plan: Plan, state: State) -> dict[str, Any]:
 def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOptions]:
     """The training set as positions of epochs, read with the margin that its augmentation needs."""
     keys = plan.recipe.train
-    augmentation = AugmentOptions(**plan.recipe.augment.model_dump())
+    augmentation = AugmentOptions(**plan.recipe.augment.model_dump(exclude={"mixup", "cutmix"}))
     # slices are augmented in their plane; only volumes need to know how thick a slice is
     thick = _spacing(plan) if plan.audit.statistics.dims == 3 else None
     window = None
@@ -149,7 +149,7 @@ def build(plan: Plan) -> tuple[Freezable, dict[str, Any], list[str]]:
 
 def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
-    keys = recipe.model.model_dump(exclude={"weights", "freeze"})
+    keys = recipe.model.model_dump(exclude={"weights", "freeze", "bn_momentum", "bn_frozen"})
     channels = recipe.data.channels or 1
     if keys["kind"] == "timm":
         return keys | {"in_channels": channels, "classes": plan.task.outputs}

@@ -66,6 +66,9 @@ class AugmentOptions:
     blur: float = 0.0
     """Largest sigma of the Gaussian, pixels in the plane."""
     blur_probability: float = 1.0
+    policy: int = 0
+    """Random operations on each image."""
+    policy_strength: float = 0.5
 
     def __post_init__(self) -> None:
         for name, high in _LIMITS.items():
