@@ -11,9 +11,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from lamelle import keys, verbs
 from lamelle import plan as plans
 from lamelle import recipe as recipes
-from lamelle import verbs
 from lamelle.data import split
 from lamelle.errors import DataError, RequestError
 from lamelle.plan import Plan
@@ -189,7 +189,7 @@ def test_three_levels_in_three_dimensions_get_three_kernels(tmp_path: Path) -> N
             tifffile.imwrite(tmp_path / kind / f"v{i}.tif", array, photometric="minisblack")
     plan = make(tmp_path, "filters=[2,4,8]")
     assert plan.audit.statistics.dims == 3
-    assert isinstance(plan.recipe.model, recipes.UnetKeys)
+    assert isinstance(plan.recipe.model, keys.UnetKeys)
     assert not isinstance(plan.recipe.model.kernel, int)
     assert len(plan.recipe.model.kernel) == 3
 

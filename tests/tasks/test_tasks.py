@@ -16,7 +16,7 @@ from sklearn import metrics
 from lamelle import recipe as recipes
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
-from lamelle.keys import ClassifyKeys
+from lamelle.keys import ClassifyKeys, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
@@ -112,7 +112,7 @@ def test_a_plan_is_a_valid_recipe(name: str, known: Facts) -> None:
     assert kind in find(name).models
     unknown = set(planned) - set(recipes.known_keys()) - {"model.kind"}
     assert not unknown
-    wanted = {"unet": recipes.UnetKeys, "timm": recipes.TimmKeys, "timm-unet": recipes.TimmUnetKeys}[kind].model_fields
+    wanted = {"unet": UnetKeys, "timm": TimmKeys, "timm-unet": TimmUnetKeys}[kind].model_fields
     for key, value in planned.items():
         section, _, entry = key.partition(".")
         if section != "model" or entry in wanted:
