@@ -39,11 +39,25 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "timm-vit": (
         {"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 1, "classes": 3, "dropout": 0.5,
          "arguments": {"dynamic_img_size": True}}, (2, 3)),
+    "timm-vit-small-images": (
+        {"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 3, "classes": 2, "hidden": [256],
+         "arguments": {"img_size": [64, 80]}}, (2, 2)),
+    "timm-efficientnet": ({"kind": "timm", "name": "efficientnet_b0", "in_channels": 3, "classes": 2}, (2, 2)),
+    "timm-squeezenet": (
+        {"kind": "timm", "name": "squeezenet1_1", "in_channels": 1, "classes": 3, "hidden": [16], "dropout": 0.5},
+        (2, 3)),
+    "cnn1": ({"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 3, "size": [35, 50]}, (2, 3)),
+    "cnn2": ({"kind": "cnn", "name": "cnn2", "in_channels": 3, "classes": 2, "size": [16, 16]}, (2, 2)),
     "timm-unet-resnet": ({"kind": "timm-unet", "name": "resnet10t", "in_channels": 1, "out_channels": 2}, ()),
     "timm-unet-convnext": (
         {"kind": "timm-unet", "name": "convnext_atto", "in_channels": 2, "out_channels": 2,
          "decoder": [32, 16, 16, 8, 8]}, ()),
 }  # fmt: skip
+
+
+def size_of(spec: Mapping[str, Any], otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    """The size that the network of this description takes."""
+    return tuple(spec.get("size") or spec.get("arguments", {}).get("img_size") or otherwise)
 
 
 def test_every_kind_has_a_case() -> None:
@@ -57,7 +71,7 @@ def test_contract(name: str) -> None:
     torch.manual_seed(0)
     net = build(json.loads(json.dumps(resolve(spec))))
     size = (9, 11, 7) if spec.get("dims") == 3 else (35, 50) if spec["kind"] == "unet" else (67, 90)
-    size = (64, 80) if "vit" in name else size
+    size = size_of(spec, (64, 80) if "vit" in name else size)
     logits = net(torch.randn(2, spec["in_channels"], *size))
     assert logits.shape == (classes or (2, 2, *size))
     assert torch.isfinite(logits).all()
@@ -66,6 +80,12 @@ def test_contract(name: str) -> None:
         assert weight.grad is not None, key
         assert torch.isfinite(weight.grad).all(), key
     assert parameters(net).trainable == parameters(net).total == sum(p.numel() for p in net.parameters())
+    again = build(resolve(spec))
+    again.load_state_dict(net.state_dict())
+    image = torch.randn(1, spec["in_channels"], *size)
+    assert torch.equal(again.eval()(image), net.eval()(image))
+    with_another = net(torch.cat((image, torch.randn_like(image))))[:1]
+    torch.testing.assert_close(with_another, net(image), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -86,7 +106,7 @@ def test_frozen_encoder_neither_learns_nor_counts(name: str) -> None:
     assert net.training
     assert not any(part.training for part in encoder.modules())
     assert sum(part.training for part in net.modules()) > 1
-    size = (8, 8, 8) if spec.get("dims") == 3 else (64, 64)
+    size = size_of(spec, (8, 8, 8) if spec.get("dims") == 3 else (64, 64))
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1, weight_decay=0.1)
     net(torch.randn(2, spec["in_channels"], *size)).square().mean().backward()
     optimiser.step()
@@ -126,6 +146,7 @@ def refusal(spec: Mapping[str, Any]) -> RequestError:
     return caught.value
 
 
+CNN = {"kind": "cnn", "name": "cnn1", "in_channels": 3, "classes": 2, "size": [96, 96]}
 TIMM = {"kind": "timm", "name": "resnet18", "in_channels": 3, "classes": 2}
 
 
@@ -159,12 +180,22 @@ TIMM = {"kind": "timm", "name": "resnet18", "in_channels": 3, "classes": 2}
         (TIMM | {"name": "hf-hub:someone/thing"}, "models.encoder", "bare name"),
         (TIMM | {"name": "resnet18.a1_in1k"}, "models.encoder_near", "resnet18"),
         (TIMM | {"name": 18}, "models.value", "architecture"),
+        (TIMM | {"name": "squeezenet1_2"}, "models.encoder_near", "'squeezenet1_"),
+        (TIMM | {"name": "squeezenet1_1", "arguments": {"global_pool": "max"}}, "models.arguments", "global_pool=max"),
         (TIMM | {"pretrained": True}, "models.key", "hidden"),
         (TIMM | {"arguments": {"pretrained": True}}, "models.key", "img_size"),
         (TIMM | {"arguments": {"checkpoint_path": "x"}}, "models.key", "img_size"),
         (TIMM | {"arguments": {"img_size": 64}}, "models.arguments", "img_size=64"),
         (TIMM | {"arguments": {"img_size": 10**9}}, "models.value", "arguments.img_size"),
         (TIMM | {"arguments": [1]}, "models.value", "mapping"),
+        ({"kind": "timm-unet", "name": "squeezenet1_1", "in_channels": 1, "out_channels": 2},
+         "models.no_pyramid", "squeezenet1_1"),
+        (CNN | {"name": "cnn3"}, "models.value", "cnn1, cnn2"),
+        (CNN | {"size": [96, 15]}, "models.value", "size[1] = 15: it must be a whole number from 16"),
+        (CNN | {"size": 96}, "models.value", "a list of 2 to 2"),
+        (CNN | {"size": [4096, 4096]}, "models.too_large", "smaller images"),
+        (CNN | {"hidden": [8]}, "models.key", "size"),
+        ({"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2}, "models.missing", "size"),
         ({"kind": "timm-unet", "name": "vit_tiny_patch16_224", "in_channels": 1, "out_channels": 2},
          "models.no_pyramid", "vit_tiny"),
         ({"kind": "timm-unet", "name": "resnet10t", "in_channels": 1, "out_channels": 2, "decoder": [8, 8]},
@@ -188,6 +219,13 @@ def test_an_image_of_a_size_that_a_transformer_does_not_take() -> None:
     with pytest.raises(RequestError, match=r"224 × 224 .* 64 × 96.*\[64, 96\]"):
         net(torch.zeros(1, 3, 64, 96))
     assert build(spec | {"arguments": {"img_size": [64, 96]}})(torch.zeros(1, 3, 64, 96)).shape == (1, 2)
+
+
+def test_a_transformer_of_any_size_takes_multiples_of_its_patches() -> None:
+    net = build(TIMM | {"name": "vit_tiny_patch16_224", "arguments": {"dynamic_img_size": True}})
+    assert net(torch.zeros(1, 3, 96, 96)).shape == net(torch.zeros(1, 3, 224, 224)).shape == (1, 2)
+    with pytest.raises(RequestError, match=r"multiples of 16 × 16 pixels, but this one has 96 × 100"):
+        net(torch.zeros(1, 3, 96, 100))
 
 
 def test_resolved_defaults_are_not_shared() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle.errors import RequestError
 from lamelle.models.spec import (
+    CNN_NAMES,
     Check,
     Key,
     checked,
@@ -97,16 +98,28 @@ def _check_unet(values: Mapping[str, Any]) -> None:
 
 
 def _unet(values: Mapping[str, Any]) -> Freezable:
+    from lamelle.models.unet import UNet
+
+    return _within_limit(UNet, values)
+
+
+def _cnn(values: Mapping[str, Any]) -> Freezable:
+    from lamelle.models.cnn import Cnn
+
+    return _within_limit(Cnn, values)
+
+
+def _within_limit(make: Callable[..., Freezable], values: Mapping[str, Any]) -> Freezable:
+    """Count the parameters before any memory is asked for."""
     import torch
 
     from lamelle.models.freeze import parameters
-    from lamelle.models.unet import UNet
 
     with torch.device("meta"):
-        total = parameters(UNet(**values)).total
+        total = parameters(make(**values)).total
     if total > MAX_PARAMETERS:
         raise RequestError("models.too_large", total=total, limit=MAX_PARAMETERS)
-    return UNet(**values)
+    return make(**values)
 
 
 def _timm(values: Mapping[str, Any]) -> Freezable:
@@ -122,10 +135,10 @@ def _timm_unet(values: Mapping[str, Any]) -> Freezable:
 
 
 def _encoder(key: str, value: object) -> str:
-    """A bare name of timm's own list: no tag, no hub, no folder."""
-    import timm
+    """A bare name of timm's own list, or of the few that torchvision alone has: no tag, no hub, no folder."""
+    from lamelle.models.encoders import names
 
-    known = timm.list_models()
+    known = names()
     if not isinstance(value, str):
         raise refuse(key, value, "rule_name")
     if value not in known:
@@ -174,6 +187,15 @@ MODELS: Mapping[str, Kind] = MappingProxyType(
                 "arguments": Key(mapping(_ARGUMENTS), {}),
             },
             _timm,
+        ),
+        "cnn": Kind(
+            {
+                "name": Key(choice(*CNN_NAMES)),
+                "in_channels": Key(_CHANNELS),
+                "classes": Key(whole(1, MAX_CLASSES)),
+                "size": Key(several(whole(16, 4096), 2, 2)),
+            },
+            _cnn,
         ),
         "timm-unet": Kind(
             {

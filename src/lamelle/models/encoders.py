@@ -1,27 +1,33 @@
-"""Networks around an encoder of timm: a classifier, and a U-Net. Their weights start at random."""
+"""Networks around an encoder of timm (or torchvision): a classifier, and a U-Net. Their weights start at random."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import segmentation_models_pytorch as smp
 import timm
 import torch
+import torchvision
 from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 from lamelle.errors import RequestError
 from lamelle.models.freeze import Freezable
+from lamelle.models.spec import expect_size
 from lamelle.models.unet import Axes, crop, fit
+
+# What timm lacks: a name of ours → the version that torchvision's constructor takes
+TORCHVISION: Mapping[str, str] = MappingProxyType({"squeezenet1_0": "1_0", "squeezenet1_1": "1_1"})
 
 
 class TimmClassifier(Freezable):
     """Any encoder of timm, its pooled features, and dense layers: logits [N, classes] of images [N, in, Y, X].
 
     Args:
-        name: A bare name of ``timm.list_models()``.
+        name: A bare name of ``names()``.
         in_channels: Channels of the image.
         classes: Number of outputs.
         hidden: Widths of the dense layers with ReLU between the features and the output.
@@ -30,7 +36,8 @@ class TimmClassifier(Freezable):
 
     Raises:
         RequestError: If the architecture does not take one of the arguments, or the image has a size other than the
-            one that the architecture was made for (transformers).
+            one that the architecture was made for, or (transformers with ``dynamic_img_size``) one that is not a
+            multiple of its patches.
 
     Example:
         >>> net = TimmClassifier("resnet10t", in_channels=1, classes=3, hidden=(8,), dropout=0.5, arguments={})
@@ -51,7 +58,8 @@ class TimmClassifier(Freezable):
         super().__init__()
         self.name = name
         self.encoder = _encoder(name, in_channels, arguments)
-        self.image_size = _fixed_size(self.encoder)
+        self.image_size = fixed_size(self.encoder)
+        self.image_multiple = _patches(self.encoder)
         features = _features(self.encoder)
         layers: list[nn.Module] = []
         for width in hidden:
@@ -70,6 +78,7 @@ class TimmClassifier(Freezable):
 
     def forward(self, image: Tensor) -> Tensor:
         _expect_size(self, image)
+        _expect_multiple(self, image)
         return self.head(self.encoder(image))
 
 
@@ -121,7 +130,7 @@ class TimmUNet(Freezable):
             )
         except (ValueError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
             raise RequestError("models.no_pyramid", name=name) from error
-        self.image_size = _fixed_size(self.net)
+        self.image_size = fixed_size(self.net)
         stride = max(self.timm_encoder.feature_info.reduction())  # type: ignore[union-attr, operator]
         self.multiple: Axes = (stride, stride)
 
@@ -131,13 +140,55 @@ class TimmUNet(Freezable):
         return self.net.encoder.model  # type: ignore[return-value]
 
     def forward(self, image: Tensor) -> Tensor:
-        if self.image_size is not None:
-            _expect_size(self, image)
+        _expect_size(self, image)
         return crop(self.net(fit(image, multiple=self.multiple, least=2)), image.shape[2:])
 
 
+class SqueezeNet(nn.Module):
+    """torchvision's SqueezeNet up to its classifier, pooled: features [N, 512] of images [N, in, Y, X], from 17 pixels.
+
+    Args:
+        version: ``1_0`` or ``1_1``.
+
+    Example:
+        >>> SqueezeNet("1_1", in_channels=1)(torch.zeros(2, 1, 40, 33)).shape
+        torch.Size([2, 512])
+
+    Reference: Iandola et al. (2016), doi:10.48550/arXiv.1602.07360
+    """
+
+    num_features = 512
+    pretrained_cfg: Mapping[str, str] = MappingProxyType({"first_conv": "features.0", "classifier": "classifier.1"})
+
+    def __init__(self, version: str, *, in_channels: int) -> None:
+        super().__init__()
+        self.features = torchvision.models.SqueezeNet(version).features
+        first = self.features[0]
+        if in_channels != 3:
+            self.features[0] = nn.Conv2d(in_channels, first.out_channels, first.kernel_size, first.stride)
+            nn.init.kaiming_uniform_(self.features[0].weight)
+            nn.init.zeros_(self.features[0].bias)
+
+    def forward_features(self, image: Tensor) -> Tensor:
+        """Features before pooling [N, 512, y, x]."""
+        return self.features(image)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.forward_features(image).mean((2, 3))
+
+
+def names() -> list[str]:
+    """The bare names of all encoders: timm's, and the few that torchvision alone has.
+
+    Example:
+        >>> {"resnet18", "squeezenet1_1"} <= set(names())
+        True
+    """
+    return [*timm.list_models(), *TORCHVISION]
+
+
 def reference(name: str) -> nn.Module:
-    """The headless timm network of three channels, without memory for its weights: names and shapes.
+    """The headless network of three channels, without memory for its weights: names and shapes.
 
     Example:
         >>> reference("resnet10t").num_features
@@ -164,6 +215,11 @@ def adapt_input(weight: Tensor, channels: int) -> Tensor:
 
 
 def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], device: str = "cpu") -> nn.Module:
+    if name in TORCHVISION:
+        if arguments:
+            raise _refused(name, arguments)
+        with torch.device(device):
+            return SqueezeNet(TORCHVISION[name], in_channels=in_channels)
     options = {"pretrained": False, "num_classes": 0, "in_chans": in_channels, **arguments}
     try:
         if device == "meta":
@@ -183,13 +239,28 @@ def _refused(name: str, arguments: Mapping[str, object]) -> RequestError:
     return RequestError("models.arguments", name=name, value=", ".join(f"{k}={v}" for k, v in arguments.items()))
 
 
-def _fixed_size(module: nn.Module) -> Axes | None:
-    """The only (Y, X) that the network takes, if there is only one."""
-    for part in module.modules():
-        if isinstance(part, PatchEmbed) and part.strict_img_size and part.img_size and not part.dynamic_img_pad:
-            size = part.img_size
-            return (size, size) if isinstance(size, int) else tuple(size)
-    return None
+def fixed_size(module: nn.Module) -> Axes | None:
+    """The only (Y, X) that a network takes, if there is only one and it embeds patches.
+
+    Example:
+        >>> fixed_size(reference("vit_tiny_patch16_224")), fixed_size(reference("resnet18"))
+        ((224, 224), None)
+    """
+    part = _patch_embedding(module)
+    if part is None or not part.strict_img_size or not part.img_size or part.dynamic_img_pad:
+        return None
+    size = part.img_size
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
+def _patches(module: nn.Module) -> Axes | None:
+    """Of what the sides of an image must be a multiple, where a network embeds patches and does not pad."""
+    part = _patch_embedding(module)
+    return None if part is None or part.dynamic_img_pad else tuple(part.patch_size)
+
+
+def _patch_embedding(module: nn.Module) -> PatchEmbed | None:
+    return next((part for part in module.modules() if isinstance(part, PatchEmbed)), None)
 
 
 def _features(encoder: Any) -> int:
@@ -199,6 +270,11 @@ def _features(encoder: Any) -> int:
 
 def _expect_size(net: TimmClassifier | TimmUNet, image: Tensor) -> None:
     size = tuple(image.shape[2:])
-    if net.image_size is not None and size != net.image_size:
-        wanted, got = (" × ".join(map(str, s)) for s in (net.image_size, size))
-        raise RequestError("models.size", name=net.name, wanted=wanted, value=got, argument=list(size))
+    expect_size(size, net.image_size, name=net.name, argument=f"arguments.img_size = {list(size)}")
+
+
+def _expect_multiple(net: TimmClassifier, image: Tensor) -> None:
+    size, wanted = tuple(image.shape[2:]), net.image_multiple
+    if wanted is not None and any(n % m for n, m in zip(size, wanted, strict=True)):
+        said, got = (" × ".join(map(str, s)) for s in (wanted, size))
+        raise RequestError("models.size_multiple", name=net.name, wanted=said, value=got)

@@ -13,6 +13,7 @@ from lamelle.errors import RequestError
 from lamelle.messages import text
 
 Check = Callable[[str, object], object]
+CNN_NAMES = ("cnn1", "cnn2")
 _REQUIRED = object()
 _SHOWN = 80
 
@@ -144,6 +145,20 @@ def mapping(keys: Mapping[str, Check]) -> Check:
         return {name: check_one(f"{key}.{name}", value[name]) for name, check_one in keys.items() if name in value}
 
     return check
+
+
+def expect_size(size: Sequence[int], wanted: Sequence[int] | None, *, name: str, argument: str) -> None:
+    """See that an image has the only size (Y, X) that a network takes; ``None`` takes any.
+
+    Args:
+        argument: What to write in the description for a network that takes this image.
+
+    Raises:
+        RequestError: If it has another; the message gives both.
+    """
+    if wanted is not None and tuple(size) != tuple(wanted):
+        said, got = (" × ".join(map(str, s)) for s in (wanted, size))
+        raise RequestError("models.size", name=name, wanted=said, value=got, argument=argument)
 
 
 def _show(value: object) -> str:
