@@ -60,8 +60,7 @@ def look(data: Path, asked: Section) -> Index:
     if not data.exists():
         raise RequestError("plan.no_data", path=data)
     given = asked.get("data", {})
-    options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
-    index = read_folder(data.resolve(), options=LayoutOptions(**options, task=asked.get("task", {}).get("name")))
+    index = read_folder(data.resolve(), options=layout_options(asked))
     if "instances" in given and given["instances"] is not None:
         index = replace(index, instances=bool(given["instances"]))
     if any(r.group for r in index.records):
@@ -72,6 +71,13 @@ def look(data: Path, asked: Section) -> Index:
     if len(volumes) >= len(SPLITS) and all(r.position is not None for r in index.records):
         return replace(index, records=tuple(replace(r, group=r.columns.get("volume")) for r in index.records))
     return index
+
+
+def layout_options(asked: Section) -> LayoutOptions:
+    """What a request says about how a folder is read."""
+    given = asked.get("data", {})
+    options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
+    return LayoutOptions(**options, task=asked.get("task", {}).get("name"))
 
 
 def _grouped(record: Record, column: str) -> Record:

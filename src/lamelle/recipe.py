@@ -16,7 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe
+from lamelle.keys import Recipe, no_augmentation
 
 Section = dict[str, Any]
 
@@ -78,8 +78,13 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
         except yaml.YAMLError as error:
             raise RequestError("recipe.not_yaml", where=pair, reason=str(error).splitlines()[0]) from error
         section, _, name = full_key(key.strip()).partition(".")
-        merge(asked, {section: {name: parsed}} if name else {section: parsed})
+        merge(asked, _expanded({section: {name: parsed}} if name else {section: parsed}))
     return asked
+
+
+def _expanded(asked: Section) -> Section:
+    """The same, with every change of images named where none is wanted (``augment: none``)."""
+    return asked | {"augment": no_augmentation()} if asked.get("augment") == "none" else asked
 
 
 def merge(into: Section, other: Mapping[str, Any]) -> Section:
@@ -126,6 +131,7 @@ def load(name: str | Path) -> Section:
         raise RequestError("recipe.not_sections", where=where)
     if isinstance(values.get("task"), str):
         values["task"] = {"name": values["task"]}
+    values = _expanded(values)
     for section, keys in values.items():
         for key in keys:
             if f"{section}.{key}" not in known_keys():

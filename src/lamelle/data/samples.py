@@ -54,6 +54,16 @@ class Batch:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What stands at each position of an epoch."""
+
+    owner: np.ndarray
+    """int64 [length]: index of the record."""
+    draw: np.ndarray | None
+    """int64 [length]: which of a few augmentations it gets; None = one of its own."""
+
+
 class Reader:
     """Reads Records as Samples; remembers each image's intensity range."""
 
@@ -104,8 +114,10 @@ class Samples:
         patch: tuple[int, ...] | None,
         window: tuple[int, ...] | None,
         length: int | None,
+        draws: int,
         seed: int,
         spacing: Spacing | None,
+        weights: np.ndarray | None,
     ) -> None:
         """Plan the positions.
 
@@ -113,13 +125,19 @@ class Samples:
             patch: Size of a training crop; None = whole images, which then share one size.
             window: Size that is read around a crop, so that its augmentation finds pixels beyond its edges.
             length: Positions of an epoch; None = each image as often as crops fit into it.
+            draws: Augmentations that each image gets in turn; 0 = a new one each time. A record that comes several
+                times in an epoch gets the next ones.
             spacing: Pixel size for augmentation; None = the same along all axes.
+            weights: Relative frequency of each record [n], however many crops it has; None = each crop once. The
+                length of an epoch is the same.
         """
         self.records, self.reader = tuple(records), reader
         self.patch, self.window, self.seed, self.spacing = patch, window or patch, seed, spacing
+        self.draws = draws
         repeats = [self._crops(r) for r in self.records]
         self._owner = np.repeat(np.arange(len(self.records)), repeats)
         self.length = length or len(self._owner)
+        self._weights = None if weights is None else np.repeat(np.asarray(weights, np.float64) / repeats, repeats)
 
     def _crops(self, record: Record) -> int:
         if self.patch is None:
@@ -130,20 +148,35 @@ class Samples:
     def __len__(self) -> int:
         return self.length
 
-    def order(self, epoch: int) -> np.ndarray:
-        """Index of the record at each position of an epoch, int64 [length]."""
-        return self._owner[epoch_order(len(self._owner), seed=self.seed, epoch=epoch, length=self.length)]
+    def order(self, epoch: int) -> Order:
+        """The records of an epoch in their order."""
+        n, weights = len(self._owner), self._weights
+        owner = self._owner[epoch_order(n, seed=self.seed, epoch=epoch, weights=weights, length=self.length)]
+        return Order(owner, (epoch + _occurrence(owner)) % self.draws if self.draws else None)
 
-    def batch(self, epoch: int, positions: Sequence[int], order: np.ndarray) -> Batch:
+    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
         """The samples at some positions of an epoch."""
+        return self._take([(int(order.owner[p]), self._key(epoch, int(p), order)) for p in positions])
+
+    def drawn(self, owners: Sequence[int], draw: int) -> Batch:
+        """Some records as one of their few augmentations takes them."""
+        return self._take([(owner, ("draw", owner, draw)) for owner in owners])
+
+    def _key(self, epoch: int, position: int, order: Order) -> tuple[int | str, ...]:
+        """What the randomness of a position depends on, besides the seed."""
+        if order.draw is None:
+            return epoch, position
+        return "draw", int(order.owner[position]), int(order.draw[position])
+
+    def _take(self, wanted: Sequence[tuple[int, tuple[int | str, ...]]]) -> Batch:
         import torch
 
         samples, generators, ids = [], [], []
-        for position in positions:
-            record = self.records[order[position]]
-            start = self._start(record, generator("window", self.seed, epoch, int(position)))
+        for owner, key in wanted:
+            record = self.records[owner]
+            start = self._start(record, generator("window", self.seed, *key))
             samples.append(self.reader.window(record, start, self.window))
-            generators.append(generator("augment", self.seed, epoch, int(position)))
+            generators.append(generator("augment", self.seed, *key))
             ids.append(record.id)
         return Batch(
             torch.from_numpy(np.stack([s.image for s in samples])),
@@ -161,6 +194,16 @@ class Samples:
             first = int(draw.integers(0, full - crop + 1)) if full > crop else -((crop - full) // 2)
             corner.append(first - (read - crop) // 2)
         return tuple(corner)
+
+
+def _occurrence(values: np.ndarray) -> np.ndarray:
+    """How often each value has stood before, int64 [n]."""
+    by_value = np.argsort(values, kind="stable")
+    ordered = values[by_value]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    found = np.empty(len(values), np.int64)
+    found[by_value] = np.arange(len(values)) - np.repeat(first, np.diff(np.r_[first, len(values)]))
+    return found
 
 
 def training_statistics(reader_store: Store, records: Sequence[Record]) -> tuple[tuple[float, ...], tuple[float, ...]]:

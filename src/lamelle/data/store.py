@@ -146,6 +146,17 @@ class Store:
         """Shape, dtype, bits, spacing and format of a whole image file."""
         return self._image(source)
 
+    def content(self, path: Path) -> str:
+        """SHA-256 of a file's content.
+
+        Raises:
+            FileError: If the file cannot be read.
+        """
+        try:
+            return self._contents.of(path)
+        except OSError as error:
+            raise FileError("files.unreadable", path, reason=error.strerror or type(error).__name__) from error
+
     # ---- the entries
 
     def _image(self, source: Source) -> Entry:
@@ -187,7 +198,7 @@ class Store:
     def _find(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> Entry:
         if not isinstance(name[0], tuple) and len(sources) == 1 and (entry := decoding.in_place(name[0], sources[0])):
             return entry
-        contents = [self._content(s.path) for s in sources]
+        contents = [self.content(s.path) for s in sources]
         address = digest(READER, name[0], *contents, *(s.key for s in sources))
         path = self.folder / address[:2] / f"{address}.npy"
         self._used.add(address)
@@ -208,12 +219,6 @@ class Store:
             with self._lock:
                 self._known = {name: known for name, known in self._known.items() if known.path != entry.path}
         return find().map()
-
-    def _content(self, path: Path) -> str:
-        try:
-            return self._contents.of(path)
-        except OSError as error:
-            raise FileError("files.unreadable", path, reason=error.strerror or type(error).__name__) from error
 
     # ---- the budget
 

@@ -50,11 +50,19 @@ class State:
     done: bool = False
 
 
-def save(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: dict[str, Tensor] | None) -> None:
+def save(
+    folder: Path,
+    state: State,
+    model: nn.Module,
+    optimizer: Optimizer,
+    best: dict[str, Tensor] | None,
+    average: dict[str, Tensor] | None,
+) -> None:
     """Write a checkpoint, then remove what it replaces.
 
     Args:
         best: Weights of the best epoch, if they are newer than ``state.best_file``.
+        average: Averaged weights, if the training keeps an average.
     """
     from safetensors.torch import save as to_bytes
 
@@ -63,6 +71,7 @@ def save(folder: Path, state: State, model: nn.Module, optimizer: Optimizer, bes
         state.best_file = f"best-{state.step:08d}.safetensors"
         state.best_digest = _write(folder / state.best_file, to_bytes(best))
     tensors = {f"model.{k}": v for k, v in weights(model).items()}
+    tensors |= {f"average.{k}": v for k, v in (average or {}).items()}
     described = optimizer.state_dict()
     for index, slots in described["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}

@@ -8,35 +8,38 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from lamelle.data.augment.apply import apply
-from lamelle.data.augment.parameters import AugmentOptions, sample
-from lamelle.data.randomness import seed_device
-from lamelle.data.samples import Batch, Samples
+from lamelle.data.augment.mixing import Mixed, mix, mix_targets
+from lamelle.data.randomness import generator, seed_device
+from lamelle.data.samples import Batch, Order, Reader
 from lamelle.errors import WorkError
-from lamelle.keys import TrainKeys
+from lamelle.keys import AugmentKeys, TrainKeys
 from lamelle.messages import text
 from lamelle.platform import StopSignal
-from lamelle.prediction.predictor import WHOLE, Predictor, channels_last
+from lamelle.prediction.predictor import channels_last
 from lamelle.run import RunFolder
-from lamelle.tasks.base import Row, Task
+from lamelle.tasks.base import Task
 from lamelle.training import checkpoint, history
 from lamelle.training.checkpoint import State
+from lamelle.training.feed import Feed
+from lamelle.training.optimiser import Average, make_optimizer
 from lamelle.training.progress import Progress
 from lamelle.training.schedule import progress as progressed
 from lamelle.training.schedule import rate
-from lamelle.types import Record
+from lamelle.training.validation import loss_of, quick_rows, score_of
 
 if TYPE_CHECKING:
-    import torch
     from lightning_fabric import Fabric
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from lamelle.models.freeze import Freezable
 
 _FIRST_ESTIMATE = 4
 """Steps after which a budgeted training first estimates its end."""
@@ -59,11 +62,13 @@ class Job:
 
     run: RunFolder
     keys: TrainKeys
+    mixing: AugmentKeys
     task: Task
-    samples: Samples
-    validation: Sequence[Record]
-    augmentation: AugmentOptions
-    predictor: Predictor
+    network: Freezable
+    feed: Feed
+    reader: Reader
+    prepared: float
+    """Seconds that were spent before the first step, on features."""
     fabric: Fabric
     progress: Progress
 
@@ -73,25 +78,30 @@ class Training:
 
     def __init__(self, job: Job, *, resume: bool) -> None:
         self.job, self.keys = job, job.keys
-        self.state = State(knots=[(a, b) for a, b in job.keys.knots])
-        network = job.predictor.model
-        self._network = network
+        self.state = State(knots=[(a, b) for a, b in job.keys.knots], elapsed=job.prepared)
+        network = self._network = job.network
+        self._limit = tuple(network.frozen)
         optimizer = make_optimizer(network, job.keys)
         found = checkpoint.newest(job.run.checkpoints) if resume else None
+        tensors: dict[str, Tensor] = {}
         if found is not None:
             self.state, tensors, groups = found
             checkpoint.restore(tensors, groups, network, optimizer)
             said = "train.finished" if self.state.done else "train.resumed"
             job.progress.say(text(said, epoch=self.state.epoch + 1, step=self.state.step))
-        self.model, self.optimizer = job.fabric.setup(network, optimizer)
+        self._average = None
+        if job.keys.ema:
+            averaged = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")} if found else None
+            self._average = Average(network, job.keys.ema, averaged)
+        self.model, self.optimizer = job.fabric.setup(job.feed.learner, optimizer)
         self._scaler = getattr(job.fabric.strategy.precision, "scaler", None)
         if self._scaler is not None and self.state.scaler:
             self._scaler.load_state_dict(self.state.scaler)
         self._best = checkpoint.best_weights(job.run.checkpoints, self.state) if found else None
         self._best_is_new = False
         self._saved_at, self._save_cost = time.monotonic(), 0.0
-        batch = min(job.keys.batch, len(job.samples))
-        self._batch, self._steps = batch, len(job.samples) // batch
+        batch = min(job.keys.batch, len(job.feed))
+        self._batch, self._steps = batch, len(job.feed) // batch
         if not self.state.knots:
             total = 10**9 if job.keys.budget else job.keys.epochs * self._steps
             self.state.knots = [(0, total)]
@@ -110,15 +120,20 @@ class Training:
         with StopSignal() as stop:
             while not self.state.done:
                 self._epoch(stop)
-        self._network.load_state_dict(self._best if self._best is not None else checkpoint.weights(self._network))
+        last = checkpoint.weights(self._network) if self._average is None else self._average.tensors()
+        self._network.load_state_dict(last if self._best is None else self._best)
         return self.state
 
     # one epoch -------------------------------------------------------------------------------------------------------
 
     def _epoch(self, stop: StopSignal) -> None:
         state, begun = self.state, time.monotonic()
-        order = self.job.samples.order(state.epoch)
-        self.model.train()
+        order = self.job.feed.order(state.epoch)
+        if self.keys.unfreeze_every:
+            from lamelle.models.freeze import unfreeze_to
+
+            unfreeze_to(self._network, 1 + state.epoch // self.keys.unfreeze_every, limit=self._limit)
+        self._network.train()
         for batch in self._batches(order):
             tick = time.monotonic()
             loss = self._step(batch)
@@ -141,21 +156,21 @@ class Training:
         self._save()
         raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
 
-    def _batches(self, order: np.ndarray) -> Iterator[Batch]:
+    def _batches(self, order: Order) -> Iterator[Batch]:
         """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
         first = self._steps if self._finished() else self.state.batch
         todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(first, self._steps)]
-        epoch, samples, workers = self.state.epoch, self.job.samples, self.keys.workers
+        epoch, feed, workers = self.state.epoch, self.job.feed, self.keys.workers
         if workers == 0:
-            yield from (samples.batch(epoch, positions, order) for positions in todo)
+            yield from (feed.batch(epoch, positions, order) for positions in todo)
             return
         with ThreadPoolExecutor(workers) as pool:
-            ahead = [pool.submit(samples.batch, epoch, positions, order) for positions in todo[: workers + 1]]
+            ahead = [pool.submit(feed.batch, epoch, positions, order) for positions in todo[: workers + 1]]
             try:
                 for i in range(len(todo)):
                     batch = ahead.pop(0).result()
                     if i + workers + 1 < len(todo):
-                        ahead.append(pool.submit(samples.batch, epoch, todo[i + workers + 1], order))
+                        ahead.append(pool.submit(feed.batch, epoch, todo[i + workers + 1], order))
                     yield batch
             finally:
                 for future in ahead:
@@ -166,10 +181,11 @@ class Training:
         seed_device(keys.seed, state.step, 0)
         factor = rate(progressed(state.step, state.knots), schedule=keys.schedule, warmup=keys.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = keys.lr * factor
-        images, targets = self._augmented(batch)
-        output = self.model(channels_last(images))
-        loss = self.job.task.loss(output, targets)
+            group["lr"] = keys.lr * factor * group["scale"]
+        images, targets = self.job.feed.inputs(batch, self.job.fabric.device)
+        mixed = self._mix(images)
+        output = self.model(channels_last(images if mixed is None else mixed.images))
+        loss = self._loss(output, targets, mixed)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise NonFinite("train.nan_loss", loss=value, step=state.step, files=", ".join(dict.fromkeys(batch.ids)))
@@ -178,17 +194,25 @@ class Training:
         self._clip(batch)
         self.optimizer.step()
         state.loss_sum += value
-        state.rows += quick_rows(self.job.task, output, targets)
+        if self._average is not None:
+            self._average.update(self._network, state.step)
+        if mixed is None:  # the score of a mixed image would say nothing
+            state.rows += quick_rows(self.job.task, output, targets)
         return value
 
-    def _augmented(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Images and targets on the device, each sample changed by parameters of its own."""
-        device, task = self.job.fabric.device, self.job.task
-        images, targets = batch.images.to(device), batch.targets.to(device)
-        size = self.job.samples.patch or tuple(images.shape[2:])
-        drawn = sample(self.job.augmentation, generators=batch.generators, size=size, spacing=self.job.samples.spacing)
-        moved, labels = apply(drawn, images, targets if task.spatial else None, size=size, outside="reflect")
-        return moved, targets if labels is None else labels
+    def _mix(self, images: Tensor) -> Mixed | None:
+        """Two images in one, where that was asked for; the partners depend on seed and step alone."""
+        keys = self.job.mixing
+        if not keys.mixup and not keys.cutmix:
+            return None
+        random = generator("mix", self.keys.seed, self.state.step)
+        return mix(images, mixup=keys.mixup, cutmix=keys.cutmix, generator=random)
+
+    def _loss(self, output: Tensor, targets: Tensor, mixed: Mixed | None) -> Tensor:
+        if mixed is None:
+            return self.job.task.loss(output, targets)
+        parts = mix_targets(mixed, targets, spatial=self.job.task.spatial)
+        return sum((weight * self.job.task.loss(output, part) for weight, part in parts), start=output.new_zeros(()))
 
     def _clip(self, batch: Batch) -> None:
         """Bound the gradient's norm; a norm that is not finite stops the training before it reaches the weights."""
@@ -208,15 +232,20 @@ class Training:
             "step": state.step,
             "lr": self.optimizer.param_groups[0]["lr"],
             "train_loss": state.loss_sum / max(state.batch, 1),
-            "train_score": self._score(state.rows),
+            "train_score": score_of(self.job.task, state.rows),
             "loss": None,
             "score": None,
             "best": False,
         }
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
-            row["loss"], row["score"] = self._validate(stop)
-            row["best"] = self._note_best(row)
+            with nullcontext() if self._average is None else self._average.applied(self._network):
+                found = self._validate(stop)
+                if found is not None:
+                    row["loss"], row["score"] = found
+                    row["best"] = self._note_best(row)
+            if found is None:
+                self._interrupt(stop)
             state.elapsed += time.monotonic() - started
         row["seconds"] = round(time.monotonic() - begun, 3)
         state.history.append(row)
@@ -235,41 +264,19 @@ class Training:
             history.log(self._logger, row)
         self.job.progress.epoch(row)
 
-    def _validate(self, stop: StopSignal) -> tuple[float, float]:
+    def _validate(self, stop: StopSignal) -> tuple[float, float] | None:
         """Loss and monitored score of the validation set, images at their own size.
 
-        A signal ends it where it stands; the checkpoint then lies before the validation, which is done again.
+        A signal ends it where it stands (None); the checkpoint then lies before the validation, which is done again.
         """
-        task, reader = self.job.task, self.job.samples.reader
-        losses, rows = [], []
-        for record, probabilities in self.job.predictor.of_records(self.job.validation, reader.store):
-            target = reader.target(record)
-            losses.append(self._loss_of(probabilities, target))
+        task, losses, rows = self.job.task, [], []
+        for record, probabilities in self.job.feed.validated():
+            target = self.job.reader.target(record)
+            losses.append(loss_of(task, probabilities, target))
             rows.append(task.quick_row(probabilities, target))
             if stop.name:
-                self._interrupt(stop)
-        return float(np.mean(losses)), self._score(rows) or 0.0
-
-    def _loss_of(self, probabilities: np.ndarray, target: np.ndarray) -> float:
-        """Loss of one image; a large one is cut along its first axis, for memory, and its pieces are averaged."""
-        import torch
-
-        parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(probabilities, target)]
-        if self.job.task.spatial and target.size > WHOLE[target.ndim]:
-            pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
-            parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
-        losses = []
-        for said, true in parts:
-            logits = as_logits(torch.from_numpy(said)[None])
-            losses.append(float(self.job.task.loss(logits, torch.from_numpy(true)[None])))
-        return float(np.mean(losses))
-
-    def _score(self, rows: Sequence[Row]) -> float | None:
-        task = self.job.task
-        if not rows:
-            return None
-        value = float(task.summarise(task.table(rows), np.ones((1, len(rows))))[task.monitor][0])
-        return None if math.isnan(value) else value
+                return None
+        return float(np.mean(losses)), score_of(task, rows) or 0.0
 
     def _note_best(self, row: dict[str, Any]) -> bool:
         """Keep the weights if this validation is the best so far; a value that is not finite never is."""
@@ -305,35 +312,8 @@ class Training:
         if self._scaler is not None:
             self.state.scaler = self._scaler.state_dict()
         best = self._best if self._best_is_new else None
-        checkpoint.save(self.job.run.checkpoints, self.state, self._network, self.optimizer, best)
+        average = None if self._average is None else self._average.tensors()
+        checkpoint.save(self.job.run.checkpoints, self.state, self._network, self.optimizer, best, average)
         self._best_is_new = False
         self._saved_at = time.monotonic()
         self._save_cost = self._saved_at - begun
-
-
-def make_optimizer(model: nn.Module, keys: TrainKeys) -> torch.optim.Optimizer:
-    """The optimiser over what is trainable; norms and biases are not decayed."""
-    import torch
-
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": keys.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    groups = [g for g in groups if g["params"]]
-    if keys.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=keys.lr, momentum=keys.momentum)
-    kind = torch.optim.Adam if keys.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=keys.lr)
-
-
-def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:
-    """Sufficient statistics of the training samples, for the training score."""
-    probabilities = task.activate(output.detach()).cpu().numpy()
-    return [task.quick_row(p, t) for p, t in zip(probabilities, targets.cpu().numpy(), strict=True)]
-
-
-def as_logits(probabilities: Tensor) -> Tensor:
-    """Logits that activate to these probabilities: log-odds for one channel, logarithms for several."""
-    p = probabilities.clamp(1e-7, 1 - 1e-7)
-    return p.log() - (-p).log1p() if p.shape[1] == 1 else p.log()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from lamelle import package
+from lamelle import plan as plans
 from lamelle.data.augment.parameters import AugmentOptions, margin
+from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader, Samples, training_statistics
 from lamelle.data.store import Store
-from lamelle.errors import RequestError
 from lamelle.evaluation import fit
-from lamelle.keys import Recipe, TimmKeys, TimmUnetKeys
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
@@ -23,12 +25,15 @@ from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.run import RunFolder
 from lamelle.training import resources
 from lamelle.training.checkpoint import State
+from lamelle.training.features import Features
+from lamelle.training.feed import Feed, Images
 from lamelle.training.loop import Job, Training
+from lamelle.training.network import build
 from lamelle.training.progress import Progress
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:
-    from lamelle.models.encoders import TimmClassifier, TimmUNet
+    from lamelle.models.boundary import Boundary
     from lamelle.models.freeze import Freezable
 
 
@@ -41,8 +46,9 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
     import torch
 
     torch.manual_seed(plan.recipe.train.seed)
-    model, spec, said = build(plan)
-    for line in said:
+    built = build(plan)
+    model = built.model
+    for line in built.said:
         progress.say(line)
         run.note(line)
     found = resources.resolve(plan.recipe.train, model)
@@ -62,14 +68,17 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         precision=keys.precision,
     )
     reader = Reader(store, plan.task, preparation)
-    samples, augmentation = training_samples(plan, reader)
-    job = Job(run, keys, plan.task, samples, plan.of("validation"), augmentation, predictor, fabric, progress)
+    feed, prepared = make_feed(plan, predictor, reader, progress)
+    if isinstance(feed, Features):
+        plan = _written(plan, run, draws=feed.draws)
+        keys = plan.recipe.train
+    job = Job(run, keys, plan.recipe.augment, plan.task, model, feed, reader, prepared, fabric, progress)
     state = Training(job, resume=resume).fit()
     if keys.budget:
         plan = _written(plan, run, knots=tuple(state.knots))
     done = Package(
         task=plan.task,
-        spec=spec,
+        spec=built.spec,
         model=model,
         preparation=preparation,
         dims=dims,
@@ -78,7 +87,8 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         flips=plan.recipe.evaluate.flips,
         spacing=_spacing(plan),
         fitted={},
-        provenance=_provenance(plan, state),
+        naming=_naming(plan),
+        provenance=_provenance(plan, state) | built.about,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
     run.seal(*package.save(done, run.model))
@@ -90,6 +100,12 @@ def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
     recipe = plan.recipe.model_copy(update={"train": plan.recipe.train.model_copy(update=resolved)})
     run.write_text(run.recipe, recipe.to_yaml())
     return replace(plan, recipe=recipe)
+
+
+def _naming(plan: Plan) -> Naming | None:
+    """How the training table spells the names of its images, for tables of predictions."""
+    data = Path(plan.recipe.data.path)
+    return naming_of(plan.index, data, plans.layout_options(plan.recipe.model_dump()))
 
 
 def _spacing(plan: Plan) -> Spacing | None:
@@ -105,8 +121,47 @@ def _provenance(plan: Plan, state: State) -> dict[str, Any]:
         "best_epoch": state.best_epoch,
         "steps": state.step,
         "seconds": round(state.elapsed, 1),
+        "seconds_per_epoch": round(float(np.median([row["seconds"] for row in state.history])), 3),
         "precision": plan.recipe.train.precision,
     }
+
+
+def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progress) -> tuple[Feed, float]:
+    """What the loop is fed with, and the seconds that its preparation took.
+
+    Where a few augmentations of each image are asked for and a part of the network is frozen, that part is computed
+    once for each of them.
+    """
+    samples, augmentation = training_samples(plan, reader)
+    validation = plan.of("validation")
+    images = Images(samples, augmentation, predictor, validation)
+    if not plan.recipe.train.draws or not plan.recipe.train.features:
+        return images, 0.0
+    boundary, why = _boundary(plan, predictor)
+    if boundary is None:
+        progress.say(text("train.features_off", why=text(f"train.features_{why}")))
+        return images, 0.0
+    predictor.model.to(predictor.device)
+    begun = time.monotonic()
+    budget = reader.store.budget
+    features = Features(boundary, samples, augmentation, predictor, validation, root=home() / "features", budget=budget)
+    limit = None if plan.recipe.train.budget is None else plan.recipe.train.budget / 2
+    features.prepare(limit=limit, say=progress.say)
+    return features, time.monotonic() - begun
+
+
+def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
+    """The network in its frozen and its learning part; or why there are no features to be kept."""
+    from lamelle.models.boundary import split
+
+    keys = plan.recipe
+    if keys.augment.mixup or keys.augment.cutmix:
+        return None, "mixed"
+    if keys.train.unfreeze_every:
+        return None, "unfreezing"
+    if plan.task.spatial or plan.recipe.data.resize is None:
+        return None, "sizes"
+    return split(cast("Freezable", predictor.model)), "nothing_frozen"
 
 
 def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOptions]:
@@ -120,70 +175,17 @@ def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOption
         beyond = margin(augmentation, size=keys.patch, spacing=thick)
         window = tuple(p + m for p, m in zip(keys.patch, beyond, strict=True))
     samples = Samples(
-        plan.of("train"), reader, patch=keys.patch, window=window, length=keys.samples, seed=keys.seed, spacing=thick
+        plan.of("train"),
+        reader,
+        patch=keys.patch,
+        window=window,
+        length=keys.samples,
+        draws=keys.draws if keys.budget else min(keys.draws, keys.epochs),
+        seed=keys.seed,
+        spacing=thick,
+        weights=plan.task.sampling(plan.of("train")),
     )
     return samples, augmentation
-
-
-def build(plan: Plan) -> tuple[Freezable, dict[str, Any], list[str]]:
-    """The network of a plan with its starting weights; its spec; and what a user should know about them."""
-    from lamelle.models.build import build as build_model
-    from lamelle.models.build import resolve
-    from lamelle.models.freeze import freeze_encoder, parameters
-
-    recipe = plan.recipe
-    spec = resolve(model_spec(recipe, plan))
-    model = build_model(spec)
-    said: list[str] = []
-    keys = recipe.model
-    if recipe.train.start:
-        said.append(_start_from(model, recipe.train.start))
-    elif isinstance(keys, TimmKeys | TimmUnetKeys):
-        said.append(_pretrained(model, keys))
-    if isinstance(keys, TimmKeys | TimmUnetKeys):
-        freeze_encoder(model, keys.freeze)
-    count = parameters(model)
-    said.append(text("train.parameters", trainable=count.trainable, total=count.total))
-    return model, spec, said
-
-
-def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
-    """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
-    keys = recipe.model.model_dump(exclude={"weights", "freeze", "bn_momentum", "bn_frozen"})
-    channels = recipe.data.channels or 1
-    if keys["kind"] == "timm":
-        return keys | {"in_channels": channels, "classes": plan.task.outputs}
-    spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}
-    if keys["kind"] == "unet":
-        # dropout is for the deepest level alone
-        spec |= {"dims": plan.audit.statistics.dims, "dropout": [0.0] * (len(keys["filters"]) - 1) + [keys["dropout"]]}
-    return spec
-
-
-def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> str:
-    from lamelle.models.weights import find_weights, load_encoder_weights
-
-    if keys.weights is None:
-        return text("train.random_start", name=keys.name)
-    path = find_weights(keys.name, file=None if keys.weights == "home" else Path(keys.weights), home=home())
-    report = load_encoder_weights(cast("TimmClassifier | TimmUNet", model), path)
-    return text("train.pretrained", file=path.name, n=len(report.loaded), name=keys.name)
-
-
-def _start_from(model: Freezable, start: str) -> str:
-    """Take over every tensor of a Package that has the same name and shape.
-
-    Raises:
-        RequestError: If the networks have nothing in common.
-    """
-    theirs = package.load(start).model.state_dict()
-    ours = model.state_dict()
-    same = {k: v for k, v in theirs.items() if k in ours and v.shape == ours[k].shape}
-    fresh = [k for k in ours if k not in same]
-    if len(same) < len(ours) / 2:
-        raise RequestError("train.start_differs", start=start, same=len(same), n=len(ours))
-    model.load_state_dict(ours | same)
-    return text("train.started_from", start=start, same=len(same), fresh=", ".join(fresh[:4]) or "–")
 
 
 def prepare(plan: Plan, store: Store) -> Preparation:
@@ -194,14 +196,3 @@ def prepare(plan: Plan, store: Store) -> Preparation:
     if data.normalise == "dataset":
         mean, std = training_statistics(store, plan.of("train"))
     return Preparation(data.channels or 1, data.resize, data.normalise, mean, std)
-
-
-def started_from(asked: Mapping[str, Any], start: str) -> dict[str, Any]:
-    """What a fine-tuning takes over from a Package unless it was asked for: network and preparation."""
-    found = package.load(start)
-    keys = {k: v for k, v in found.spec.items() if k not in {"in_channels", "out_channels", "classes", "dims"}}
-    known = {"filters", "up", "norm", "residual", "kernel", "pool", "name", "hidden", "kind"}
-    model = {k: v for k, v in keys.items() if k in known} | dict(asked.get("model", {}))
-    preparation = found.preparation
-    data = {"channels": preparation.channels, "resize": preparation.resize, "normalise": preparation.normalise}
-    return {"model": model, "data": data | dict(asked.get("data", {}))}

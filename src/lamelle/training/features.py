@@ -1,0 +1,207 @@
+"""What a frozen backbone says of each image, computed once for each of a few augmentations and then read from disk.
+
+The features lie in ``LAMELLE_HOME/features/<address>``; the address is made of everything they depend on: the frozen
+weights, the images' content, preparation, augmentation, seed. Runs that differ only in what learns share them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamelle.data.augment.parameters import AugmentOptions
+from lamelle.data.contents import digest
+from lamelle.data.samples import Batch, Order, Samples
+from lamelle.io import atomic
+from lamelle.messages import text
+from lamelle.prediction.predictor import Predictor, autocast, channels_last
+from lamelle.training.feed import augmented
+from lamelle.types import Record
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from lamelle.models.boundary import Boundary
+    from lamelle.models.freeze import Freezable
+
+_BATCH = 32
+_VALIDATION = "validation.npy"
+
+
+class Features:
+    """Features of the training set, one file for each augmentation, and of the validation set.
+
+    Args:
+        boundary: The network in two parts; the first is frozen.
+        root: Folder for the features of all trainings.
+        budget: Bytes that folder may take; what was used longest ago goes first.
+    """
+
+    def __init__(
+        self,
+        boundary: Boundary,
+        samples: Samples,
+        augmentation: AugmentOptions,
+        predictor: Predictor,
+        validation: Sequence[Record],
+        *,
+        root: Path,
+        budget: int,
+    ) -> None:
+        self.learner = boundary.suffix
+        self._prefix, self._samples, self._augmentation = boundary.prefix, samples, augmentation
+        self._predictor, self._validation = predictor, tuple(validation)
+        model: Freezable = predictor.model  # type: ignore[assignment]
+        address = digest(
+            *("features", _fingerprint(model), model.frozen, predictor.precision, str(predictor.device)),
+            *(asdict(predictor.preparation), asdict(augmentation), samples.seed),
+            *(self._contents(samples.records), self._contents(self._validation)),
+        )
+        self.folder = root / address
+        _make_room(root, self.folder, budget)
+        self._draws: dict[int, np.ndarray] = {}
+        self._targets: list[np.ndarray] = []
+
+    @property
+    def draws(self) -> int:
+        """How many augmentations of each image there are."""
+        return self._samples.draws
+
+    def prepare(self, *, limit: float | None, say: Callable[[str], None]) -> None:
+        """Compute what is not there yet.
+
+        Args:
+            limit: Seconds after which no further augmentation is begun; the training then has fewer of them.
+        """
+        begun, n = time.monotonic(), len(self._samples.records)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / _VALIDATION).is_file():
+            self._write(_VALIDATION, len(self._validation), self._of_validation())
+        for draw in range(self.draws):
+            path, started = self.folder / f"draw-{draw}.npy", time.monotonic()
+            if path.is_file():
+                continue
+            if draw and limit is not None and started - begun > limit:
+                self._samples.draws = draw
+                return
+            self._write(path.name, n, self._of_draw(draw))
+            seconds = f"{time.monotonic() - started:.1f}"
+            say(text("train.features", draw=draw + 1, draws=self.draws, n=n, seconds=seconds))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def order(self, epoch: int) -> Order:
+        return self._samples.order(epoch)
+
+    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
+        import torch
+
+        assert order.draw is not None
+        owners = [int(order.owner[p]) for p in positions]
+        rows = [self._draw(int(order.draw[p]))[owner] for p, owner in zip(positions, owners, strict=True)]
+        reader, records = self._samples.reader, [self._samples.records[owner] for owner in owners]
+        targets = [reader.target(record) for record in records]
+        return Batch(
+            torch.from_numpy(np.stack(rows)), torch.from_numpy(np.stack(targets)), (), tuple(r.id for r in records)
+        )
+
+    def inputs(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+        return batch.images.to(device), batch.targets.to(device)
+
+    def validated(self) -> Iterator[tuple[Record, np.ndarray]]:
+        import torch
+
+        known = np.load(self.folder / _VALIDATION, mmap_mode="r")
+        device, task, training = self._predictor.device, self._predictor.task, self.learner.training
+        self.learner.eval()
+        try:
+            for first in range(0, len(known), _BATCH):
+                with torch.inference_mode(), autocast(device, self._predictor.precision):
+                    some = torch.from_numpy(np.array(known[first : first + _BATCH])).to(device)
+                    found = task.activate(self.learner(channels_last(some))).float().cpu().numpy()
+                yield from zip(self._validation[first : first + _BATCH], found, strict=True)
+        finally:
+            self.learner.train(training)
+
+    def _draw(self, draw: int) -> np.ndarray:
+        if draw not in self._draws:
+            self._draws[draw] = np.load(self.folder / f"draw-{draw}.npy", mmap_mode="r")
+        return self._draws[draw]
+
+    def _of_draw(self, draw: int) -> Iterator[np.ndarray]:
+        owners = range(len(self._samples.records))
+        for first in owners[::_BATCH]:
+            batch = self._samples.drawn(owners[first : first + _BATCH], draw)
+            yield self._compute(augmented(batch, self._samples, self._augmentation, self._predictor.device)[0])
+
+    def _of_validation(self) -> Iterator[np.ndarray]:
+        import torch
+
+        for _, inputs in self._predictor.inputs(self._validation, self._samples.reader.store):
+            yield self._compute(torch.from_numpy(inputs).to(self._predictor.device))
+
+    def _compute(self, images: Tensor) -> np.ndarray:
+        import torch
+
+        model = self._predictor.model
+        training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode(), autocast(self._predictor.device, self._predictor.precision):
+                return self._prefix(channels_last(images)).float().cpu().contiguous().numpy()
+        finally:
+            model.train(training)
+
+    def _write(self, name: str, n: int, parts: Iterator[np.ndarray]) -> None:
+        """Write features [n, ...] as they come."""
+        done, whole = 0, None
+        with atomic.writing(self.folder / name) as path:
+            for part in parts:
+                if whole is None:
+                    shape = (n, *part.shape[1:])
+                    whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+                whole[done : done + len(part)] = part
+                done += len(part)
+            assert whole is not None  # a training without records is refused when it is planned
+            whole.flush()
+
+    def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, int | None]]:
+        content = self._samples.reader.store.content
+        return [(content(r.image.path), r.image.key, r.image.index) for r in records]
+
+
+def _fingerprint(model: Freezable) -> str:
+    """Hash of the frozen tensors, in their order."""
+    found = hashlib.sha256()
+    for key, value in model.state_dict().items():
+        if any(key.startswith(f"{name}.") or not name for name in model.frozen):
+            found.update(key.encode())
+            found.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def _make_room(root: Path, keep: Path, budget: int) -> None:
+    """Remove the features used longest ago until the rest takes less than the budget."""
+    root.mkdir(parents=True, exist_ok=True)
+    if keep.is_dir():
+        with suppress(OSError):  # another user's folder: its age then stays as it is
+            keep.touch()
+    folders = sorted((f for f in root.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime)
+    sizes = {f: sum(p.stat().st_size for p in f.iterdir()) for f in folders}
+    total = sum(sizes.values())
+    for folder in folders:
+        if total <= budget:
+            return
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)
+            total -= sizes[folder]

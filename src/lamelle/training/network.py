@@ -1,0 +1,121 @@
+"""The network of a plan: built, filled with the weights it starts from, and partly frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from lamelle import package
+from lamelle.errors import RequestError
+from lamelle.io import atomic
+from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys
+from lamelle.messages import text
+from lamelle.plan import Plan
+from lamelle.platform import home
+
+if TYPE_CHECKING:
+    from lamelle.models.encoders import TimmClassifier, TimmUNet
+    from lamelle.models.freeze import Freezable
+
+_NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}
+"""Keys about a network that are not part of its description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A network that is ready to learn."""
+
+    model: Freezable
+    spec: dict[str, Any]
+    """Its description, from which it can be built again."""
+    said: tuple[str, ...]
+    """What a user should know about it."""
+    about: dict[str, Any]
+    """For the provenance of the Package: numbers of parameters, and the pretrained weights with their licence."""
+
+
+def build(plan: Plan) -> Built:
+    """The network of a plan with its starting weights."""
+    from lamelle.models.build import build as build_model
+    from lamelle.models.build import resolve
+    from lamelle.models.freeze import freeze_encoder, parameters, set_batch_norm
+
+    recipe = plan.recipe
+    spec = resolve(model_spec(recipe, plan))
+    model = build_model(spec)
+    said: list[str] = []
+    about: dict[str, Any] = {}
+    keys = recipe.model
+    if recipe.train.start:
+        said.append(_start_from(model, recipe.train.start))
+    elif isinstance(keys, TimmKeys | TimmUnetKeys):
+        line, about = _pretrained(model, keys)
+        said.append(line)
+    if isinstance(keys, TimmKeys | TimmUnetKeys):
+        freeze_encoder(model, keys.freeze)
+    if isinstance(keys, TimmKeys):
+        set_batch_norm(model, momentum=keys.bn_momentum, frozen_statistics=keys.bn_frozen)
+    count = parameters(model)
+    said.append(text("train.parameters", trainable=count.trainable, total=count.total))
+    about |= {"trainable": count.trainable, "parameters": count.total}
+    return Built(model, spec, tuple(said), about)
+
+
+def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
+    """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
+    keys = recipe.model.model_dump(exclude=_NOT_BUILT)
+    channels = recipe.data.channels or 1
+    if isinstance(recipe.model, CnnKeys):
+        if recipe.data.resize is None:
+            raise RequestError("train.no_size", name=recipe.model.name)
+        keys["size"] = list(recipe.data.resize)
+    if isinstance(recipe.model, CnnKeys | TimmKeys):
+        return keys | {"in_channels": channels, "classes": plan.task.outputs}
+    spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}
+    if keys["kind"] == "unet":
+        # dropout is for the deepest level alone
+        spec |= {"dims": plan.audit.statistics.dims, "dropout": [0.0] * (len(keys["filters"]) - 1) + [keys["dropout"]]}
+    return spec
+
+
+def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> tuple[str, dict[str, Any]]:
+    """Fill the encoder; what was said, and what the Package tells of the weights."""
+    from lamelle.models.pretrained import resolve_weights
+    from lamelle.models.weights import load_encoder_weights
+
+    if keys.weights is None:
+        return text("train.random_start", name=keys.name), {}
+    path = resolve_weights(keys.name, keys.weights, home(), save=atomic.writing)
+    report = load_encoder_weights(cast("TimmClassifier | TimmUNet", model), path)
+    terms = report.licence or text("train.no_licence")
+    line = text("train.pretrained", file=path.name, n=len(report.loaded), name=keys.name, licence=terms)
+    about = {"file": path.name, "licence": report.licence, "origin": report.origin, "sha256": atomic.sha256(path)}
+    return line, {"weights": {k: v for k, v in about.items() if v}}
+
+
+def _start_from(model: Freezable, start: str) -> str:
+    """Take over every tensor of a Package that has the same name and shape.
+
+    Raises:
+        RequestError: If the networks have nothing in common.
+    """
+    theirs = package.load(start).model.state_dict()
+    ours = model.state_dict()
+    same = {k: v for k, v in theirs.items() if k in ours and v.shape == ours[k].shape}
+    fresh = [k for k in ours if k not in same]
+    if len(same) < len(ours) / 2:
+        raise RequestError("train.start_differs", start=start, same=len(same), n=len(ours))
+    model.load_state_dict(ours | same)
+    return text("train.started_from", start=start, same=len(same), fresh=", ".join(fresh[:4]) or "–")
+
+
+def started_from(asked: Mapping[str, Any], start: str) -> dict[str, Any]:
+    """What a fine-tuning takes over from a Package unless it was asked for: network and preparation."""
+    found = package.load(start)
+    keys = {k: v for k, v in found.spec.items() if k not in {"in_channels", "out_channels", "classes", "dims"}}
+    known = {"filters", "up", "norm", "residual", "kernel", "pool", "name", "hidden", "kind"}
+    model = {k: v for k, v in keys.items() if k in known} | dict(asked.get("model", {}))
+    preparation = found.preparation
+    data = {"channels": preparation.channels, "resize": preparation.resize, "normalise": preparation.normalise}
+    return {"model": model, "data": data | dict(asked.get("data", {}))}

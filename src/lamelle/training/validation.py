@@ -1,0 +1,43 @@
+"""Loss and monitored score of a set of items, from their probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lamelle.prediction.predictor import WHOLE
+from lamelle.tasks.base import Row, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
+    """Loss of one image; a large one is cut along its first axis, for memory, and its pieces are averaged."""
+    import torch
+
+    parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(probabilities, target)]
+    if task.spatial and target.size > WHOLE[target.ndim]:
+        pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
+        parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
+    losses = [
+        float(task.validation_loss(torch.from_numpy(said)[None], torch.from_numpy(true)[None])) for said, true in parts
+    ]
+    return float(np.mean(losses))
+
+
+def score_of(task: Task, rows: Sequence[Row]) -> float | None:
+    """The monitored score; None where there is nothing to score."""
+    if not rows:
+        return None
+    value = float(task.summarise(task.table(rows), np.ones((1, len(rows))))[task.monitor][0])
+    return None if math.isnan(value) else value
+
+
+def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:
+    """Sufficient statistics of the training samples, for the training score."""
+    probabilities = task.activate(output.detach()).cpu().numpy()
+    return [task.quick_row(p, t) for p, t in zip(probabilities, targets.cpu().numpy(), strict=True)]
