@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from importlib.resources import files
 
+import numpy as np
 import pytest
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from lamelle.reports import figures
 
@@ -13,13 +17,17 @@ HISTORY = [
     {"epoch": 2.0, "lr": 0.0005, "train_loss": 0.5, "train_score": 0.5, "loss": 0.75, "score": 0.5},
 ]
 CURVE = {"roc": {"x": [0, 0, 1], "y": [0, 1, 1]}, "pr": {"x": [0, 1], "y": [1, 0.5]}}
+BANDED = {
+    name: found | {"low": [0.0] * len(found["x"]), "high": [1.0] * len(found["x"])} for name, found in CURVE.items()
+}
 DRAWN = {
     "training": lambda: figures.training(HISTORY, score="Dice $_", best=2.0),
     "nothing measured": lambda: figures.training(HISTORY[:1], score="Dice", best=None),
-    "curves": lambda: figures.curves({f"$class_{i}": CURVE for i in range(20)}),
-    "threshold": lambda: figures.threshold(
-        {"thresholds": [0.1, 0.9], "precision": [0.5, None], "recall": [1.0, 0.1], "f1": [0.6, None]}, 0.4
-    ),
+    "curves": lambda: figures.curves({f"$class_{i}": CURVE for i in range(20)}, bands=False),
+    "bands": lambda: figures.curves({"$a": BANDED, "b": CURVE}, bands=True),
+    "one class": lambda: figures.curve(BANDED, 3, share=0.25),
+    "histogram": lambda: figures.histogram([0.0, 1.0, 2.0], [[0.25, 0.75], [], [1.0, 0.0]]),
+    "threshold": lambda: figures.threshold([0.1, 0.9], [[0.5, None], [1.0, 0.1], [0.6, None]], chosen=0.4),
     "strip": lambda: figures.strip([(0, 5, 0), (6, 6, -1), (7, 9, 2)], first=0, last=9),
     "brightness": lambda: figures.brightness([[1.0, 2.0, 9.0], [4.0], []]),
 }
@@ -40,6 +48,38 @@ def test_colours_follow_the_page_and_text_stays_text() -> None:
     assert {"var(--c1)", "var(--c2)", "var(--c3)", "var(--line)"} <= set(re.findall(r"var\(--\w+\)", svg))
     assert ">Learning rate</text>" in svg
     assert "Dice $_" in svg
+
+
+def test_bands_are_drawn_where_they_are_known_and_asked_for() -> None:
+    assert DRAWN["bands"]().count("opacity: 0.16") == 2
+    assert DRAWN["one class"]().count("opacity: 0.16") == 2
+    assert "opacity: 0.16" not in figures.curves({"a": BANDED}, bands=False)
+    assert "opacity: 0.16" not in figures.curves({"a": CURVE}, bands=True)
+
+
+def simulated(colours: list[str]) -> Iterator[np.ndarray]:
+    """The colours in L*a*b* [n, 3] as normal, protanope and deuteranope eyes see them (doi:10.1109/TVCG.2009.113)."""
+    matrices = (
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    )
+    srgb = np.array([[int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)] for c in colours])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    for matrix in matrices:
+        seen = np.clip(linear @ np.array(matrix).T, 0, 1)
+        seen = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+        yield rgb2lab(seen[None])[0]
+
+
+def test_colours_of_lines_are_told_apart_by_every_eye() -> None:
+    style = (files("lamelle.reports") / "templates" / "style.css").read_text()
+    palettes = {tuple(p) for p in re.findall(r"\s+".join(rf"--c{i}: (#\w+);" for i in range(1, 9)), style)}
+    assert len(palettes) == 2, "on screen by day and night; paper takes the one of the day"
+    for palette in palettes:
+        for lab in simulated(list(palette)):
+            apart = [deltaE_ciede2000(lab[i], lab[j]) for i in range(8) for j in range(i)]
+            assert min(apart) > 12
 
 
 def test_lines_of_many_classes_differ_by_colour_or_dash() -> None:

@@ -82,7 +82,7 @@ def change(run: RunFolder, section: str, **keys: object) -> None:
 
 def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
     page = segment_run.report.read_text()
-    wanted = ["summary", "scores", "confusion", "curves", "cases", "training", "data", "split", "repeat"]
+    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "cases", "training", "repeat"]
     assert [s for s in sections(page) if s != "warnings"] == wanted
     assert page.count("Right and wrong") >= 2
     assert "false negative" in page
@@ -91,7 +91,7 @@ def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
 
 def test_a_classification_has_all_its_sections(classify_run: RunFolder) -> None:
     page = classify_run.report.read_text()
-    wanted = ["summary", "scores", "confusion", "curves", "errors", "training", "data", "split", "repeat"]
+    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "errors", "training", "repeat"]
     assert [s for s in sections(page) if s != "warnings"] == wanted
     assert "ROC curve" in page
     wrong = [i for i in json.loads(classify_run.scores.read_text())["items"] if not i["correct"]]
@@ -186,7 +186,7 @@ def test_an_interrupted_run_says_how_to_go_on(copied: RunFolder, store: Store) -
     copied.scores.unlink()
     page = write_report(copied, store).read_text()
     assert f"lamelle train --resume {copied.path}" in page
-    assert sections(page) == ["summary", "training", "data", "split", "repeat"]
+    assert sections(page) == ["summary", "data", "split", "training", "repeat"]
 
 
 def test_a_run_that_has_just_begun_has_a_page(copied: RunFolder, store: Store) -> None:
@@ -267,3 +267,48 @@ def test_a_prediction_outside_of_the_run_is_not_read(copied: RunFolder) -> None:
     held = open_held(copied)
     assert held.plan is not None
     assert predicted_labels(held, held.plan.of("test")[0]) is None
+
+
+def test_near_copies_between_the_splits_are_warned_of(copied: RunFolder, store: Store) -> None:
+    assert 'id="warnings"' not in write_report(copied, store).read_text()
+    rows = {r["split"]: r["id"] for r in csv.DictReader(copied.split.open())}
+    audit = json.loads(copied.audit.read_text())
+    pair = {"first": rows["train"], "second": rows["test"], "kind": "near", "correlation": 0.99, "turned": ""}
+    copied.audit.write_text(json.dumps(audit | {"pairs": [pair]}))
+    page = write_report(copied, store).read_text()
+    assert "audit.near_in_splits" in page[page.index('id="warnings"') :]
+    assert "1 warning(s) about the data" in page
+    assert "Leakage was allowed" not in page
+
+
+def test_fewer_than_five_units_have_no_interval(copied: RunFolder, store: Store) -> None:
+    scores = json.loads(copied.scores.read_text())
+    for found in scores["scores"].values():
+        found["n"] = 4
+    copied.scores.write_text(json.dumps(scores))
+    page = write_report(copied, store).read_text()
+    assert "No interval is shown for a score that rests on fewer than 5 units" in page
+    assert "95 % interval –" in page
+    assert not re.search(r"\d – \d", page[page.index('id="scores"') : page.index('id="confusion"')])
+
+
+def test_the_surest_errors_come_first_by_what_was_said(classify_run: RunFolder, store: Store, tmp_path: Path) -> None:
+    shutil.copytree(classify_run.path, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    scores = json.loads(run.scores.read_text())
+    wrong = [i for i in scores["items"] if not i["correct"]]
+    assert len(wrong) > 1
+    for n, item in enumerate(wrong):
+        item["confidence"] = 0.5 + 0.01 * n
+    run.scores.write_text(json.dumps(scores))
+    page = write_report(run, store).read_text()
+    errors = page[page.index('id="errors"') : page.index('id="training"')]
+    shown = [int(p) for p in re.findall(r"<span class=\"detail bad\">[^<]*\((\d+) %\)", errors)]
+    assert shown == [50 + n for n in range(len(wrong))][::-1][: len(shown)]
+
+
+def test_what_was_planned_is_listed(segment_run: RunFolder) -> None:
+    planned = json.loads(segment_run.environment.read_text())["planned"]
+    page = segment_run.report.read_text()
+    assert planned
+    assert all(f'<th scope="row">{key}</th>' in page for key in planned)

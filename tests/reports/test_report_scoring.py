@@ -10,7 +10,7 @@ from lamelle.reports import scoring
 from lamelle.reports.html import elide, number, percent, short, whole
 
 
-def interval(value: float | None, n: int = 3, unit: str = "image") -> dict[str, object]:
+def interval(value: float | None, n: int = 30, unit: str = "image") -> dict[str, object]:
     return {"value": value, "low": value, "high": value, "n": n, "unit": unit, "level": 0.95, "method": ""}
 
 
@@ -81,3 +81,42 @@ def test_long_names_keep_both_ends() -> None:
     assert len(elide("folder/" + "x" * 80 + ".png", 30)) == 30
     assert elide("folder/" + "x" * 80 + ".png", 30).endswith(".png")
     assert elide("a/very/long/path/to/an/image.png", 20) == "image.png"
+
+
+def test_an_interval_from_fewer_than_five_units_is_a_dash() -> None:
+    for n, shown in ((4, "–"), (5, "0.500 – 0.500")):
+        scores = content(2) | {"scores": {"dice": interval(0.5, n)}}
+        (score,) = scoring.overall(scores)
+        assert (score.shown, score.interval, score.bar is None) == ("0.500", shown, n < 5)
+        assert scoring.few(scores) == (n < 5)
+
+
+def test_a_class_of_few_images_has_no_interval_but_few_pixels_are_enough() -> None:
+    scores = content(2) | {"scores": {"recall/c0": interval(0.5), "recall/c1": interval(0.25)}}
+    scores["figures"] = {"support": [4, 5]}
+    for task, shown in (("classify", "–"), ("segment", "0.500 – 0.500")):
+        _, rows = scoring.by_class(scores | {"task": task})
+        assert [each[0] and each[0].interval for _, _, each in rows] == [shown, "0.250 – 0.250"]
+        assert scoring.few(scores | {"task": task}) == (task == "classify")
+
+
+def test_the_area_of_a_class_comes_with_its_interval() -> None:
+    scores = content(2) | {"task": "classify", "scores": {"roc_auc/c0": interval(0.5), "roc_auc/c1": interval(0.9)}}
+    scores["figures"] = {"support": [9, 2]}
+    assert [scoring.area(scores, "roc_auc", c) for c in ("c0", "c1")] == ["0.500 [0.500 – 0.500]", "0.900"]
+    assert scoring.area(scores, "pr_auc", "c0") == "–"
+
+
+def test_classes_that_hold_together_are_each_a_yes_or_no() -> None:
+    several = content(2) | {"figures": {"confusion_each": [[[90, 2], [1, 7]], [[0, 0], [3, 1]]], "support": [8, 4]}}
+    (_, first), (_, second) = scoring.yes_no(several)
+    assert [(c.count, c.right) for c in first] == [(7, True), (1, False), (2, False), (90, True)]
+    assert [c.share for c in first] == pytest.approx([7 / 8, 1 / 8, 2 / 92, 90 / 92])
+    assert [c.share for c in second] == [0.25, 0.75, None, None]
+    assert scoring.matrix(several) == []
+    assert scoring.yes_no(content(2)) == []
+
+
+def test_a_score_that_may_exceed_one_has_no_bar() -> None:
+    (score,) = scoring.overall(content(2) | {"scores": {"log_loss": interval(0.5)}})
+    assert (score.name, score.bar) == ("Log loss", None)

@@ -140,11 +140,16 @@ def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]
     return rows
 
 
-def splits(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Names of the columns, and for each split its records, share, groups and records of each class."""
-    strata = [s for s, _ in Counter(r["stratum"] for r in rows if r.get("stratum")).most_common(10)]
+def splits(rows: Sequence[Mapping[str, str]], *, strata: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Names of the columns, and for each split its records, share, groups and records of each class.
+
+    Args:
+        strata: Count the records of each class, or of each folder.
+    """
+    counted = Counter(r["stratum"] for r in rows if strata and r.get("stratum"))
+    named = [s for s, _ in counted.most_common(10)]
     grouped = any(r.get("group") for r in rows)
-    columns = [text("report.images"), text("report.share")] + ([text("report.groups")] if grouped else []) + strata
+    columns = [text("report.images"), text("report.share")] + ([text("report.groups")] if grouped else []) + named
     names = [*SPLITS, *sorted({r["split"] for r in rows} - set(SPLITS))]
     table = []
     for name in names:
@@ -154,7 +159,7 @@ def splits(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[tuple[str
         values = [whole(len(members)), percent(len(members) / len(rows))]
         if grouped:
             values.append(whole(len({r["group"] for r in members if r["group"]})))
-        values += [whole(sum(r["stratum"] == s for r in members)) for s in strata]
+        values += [whole(sum(r["stratum"] == s for r in members)) for s in named]
         table.append((name, values))
     return columns, table
 

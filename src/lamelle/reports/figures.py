@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SERIES = 8
-"""Colours of lines; more lines begin again with another dash."""
+"""Colours of lines, told apart with the common colour-vision deficiencies; lines differ in their dashes too."""
 INK, GRID = "#010203", "#010204"
 _VARIABLES = {INK: "var(--muted)", GRID: "var(--line)"} | {
     f"#0102{16 + i:02x}": f"var(--c{i + 1})" for i in range(SERIES)
@@ -51,6 +51,11 @@ def line_colour(i: int) -> str:
     return f"#0102{16 + i % SERIES:02x}"
 
 
+def _line_dash(i: int) -> Any:
+    """Dashes of line ``i``: neighbours differ in more than their colour."""
+    return _DASHES[i % len(_DASHES)]
+
+
 def training(history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None) -> str:
     """Loss, score and learning rate over the epochs; the best epoch as a dashed line."""
     from matplotlib.ticker import MaxNLocator
@@ -75,40 +80,94 @@ def training(history: Sequence[Mapping[str, float | None]], *, score: str, best:
     return _drawn(draw, columns=3, size=(10.4, 2.9))
 
 
-def curves(each: Mapping[str, Mapping[str, Any]]) -> str:
-    """ROC and precision-recall curves, one line per class in the order given."""
+def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
+    """ROC and precision-recall curves, one line per class in the order given.
+
+    Args:
+        bands: Shade what lies between ``low`` and ``high``, where a curve has them.
+    """
 
     def draw(axes: Sequence[Axes]) -> None:
         for i, found in enumerate(each.values()):
-            dash = _DASHES[i // SERIES % len(_DASHES)]
             for axis, name in zip(axes, ("roc", "pr"), strict=True):
-                step = "post" if name == "roc" else "pre"
-                axis.step(found[name]["x"], found[name]["y"], color=line_colour(i), ls=dash, where=step)
-        axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
+                _curve(axis, found.get(name) or {}, name, i, band=bands, alone=len(each) == 1)
+        _frame(axes)
         labels = (("false_positive_rate", "true_positive_rate"), ("recall", "precision"))
-        for axis, title, (x, y) in zip(axes, ("roc", "precision_recall"), labels, strict=True):
-            axis.set_title(text(f"report.{title}"), fontsize=10.5, loc="left", pad=8)
+        for axis, (x, y) in zip(axes, labels, strict=True):
             axis.set_xlabel(text(f"report.{x}"))
             axis.set_ylabel(text(f"report.{y}"))
-            axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
     return _drawn(draw, columns=2, size=(8.6, 4.0))
 
 
-def threshold(curve: Mapping[str, Sequence[float | None]], chosen: float | None) -> str:
-    """Precision, recall and F1 on the validation set over the threshold; the frozen one as a dashed line."""
+def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
+    """Both curves of one class in the colour of line ``i``, with their bands.
+
+    Args:
+        share: Of the class, which is the precision of guessing.
+    """
 
     def draw(axes: Sequence[Axes]) -> None:
-        at = [float(t or 0) for t in curve["thresholds"]]
-        for i, name in enumerate(("precision", "recall", "f1")):
-            values = [float("nan") if v is None else v for v in curve[name]]
-            axes[0].plot(at, values, color=line_colour(i), ls=_DASHES[i])
+        for axis, name in zip(axes, ("roc", "pr"), strict=True):
+            _curve(axis, found.get(name) or {}, name, i, band=True, alone=True)
+        _frame(axes)
+        if share is not None:
+            axes[1].axhline(share, color=INK, ls=_DASHES[2], lw=1)
+
+    return _drawn(draw, columns=2, size=(4.6, 2.4))
+
+
+def _curve(axis: Axes, points: Mapping[str, Any], name: str, i: int, *, band: bool, alone: bool) -> None:
+    step, colour = ("post" if name == "roc" else "pre"), line_colour(i)
+    x, y = points.get("x") or [], points.get("y") or []
+    low, high = (_numbers(points.get(bound) or ()) for bound in ("low", "high"))
+    if band and x and len(low) == len(high) == len(x):
+        axis.fill_between(x, low, high, step=step, color=colour, alpha=0.16, linewidth=0)
+    if name == "roc" and x:  # every curve of this kind rises from the corner
+        x, y = [0, *x], [0, *y]
+    axis.step(x, _numbers(y), color=colour, ls="solid" if alone else _line_dash(i), where=step)
+
+
+def _frame(axes: Sequence[Axes]) -> None:
+    """What every pair of ROC and precision-recall axes has."""
+    axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
+    for axis, title in zip(axes, ("roc", "precision_recall"), strict=True):
+        axis.set_title(text(f"report.{title}"), fontsize=10.5, loc="left", pad=8)
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+
+
+def threshold(at: Sequence[float], lines: Sequence[Sequence[float | None]], *, chosen: float | None) -> str:
+    """Scores on the validation set over the threshold, a line each; the frozen threshold as a dashed line."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        for i, values in enumerate(lines):
+            axes[0].plot(list(at), _numbers(values), color=line_colour(i), ls=_line_dash(i))
         if chosen is not None:
-            axes[0].axvline(chosen, color=INK, ls=_DASHES[2], lw=1)
+            axes[0].axvline(chosen, color=INK, ls=_DASHES[2], lw=1.4)
         axes[0].set(xlim=(0, 1), ylim=(0, 1.02))
         axes[0].set_xlabel(text("report.threshold"))
 
     return _drawn(draw, columns=1, size=(6.4, 3.0))
+
+
+def _numbers(values: Sequence[float | None]) -> list[float]:
+    return [float("nan") if v is None else float(v) for v in values]
+
+
+def histogram(edges: Sequence[float], shares: Sequence[Sequence[float]]) -> str:
+    """Share of the pixels in each bin, a line for each class; a class without any is left out."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        for i, values in enumerate(shares):
+            if values:
+                percent = [100 * v for v in values]
+                axes[0].stairs(percent, list(edges), color=line_colour(i), ls=_line_dash(i), baseline=None)
+        axes[0].set(xlim=(edges[0], edges[-1]))
+        axes[0].set_ylim(bottom=0)
+        axes[0].set_xlabel(text("report.grey_level"))
+        axes[0].set_ylabel(text("report.pixels_percent"))
+
+    return _drawn(draw, columns=1, size=(8.6, 2.7))
 
 
 def strip(runs: Sequence[tuple[int, int, int]], *, first: int, last: int) -> str:
@@ -206,4 +265,4 @@ def legend(i: int, *, dash: int | None = None) -> tuple[str, str]:
         dash: Number of the dash, where it does not follow from the line.
     """
     dashes = ("", "7 3", "2.5 2.5")
-    return f"var(--c{i % SERIES + 1})", dashes[(i // SERIES if dash is None else dash) % len(dashes)]
+    return f"var(--c{i % SERIES + 1})", dashes[(i if dash is None else dash) % len(dashes)]

@@ -58,8 +58,8 @@ class Held:
         return self.scores is not None
 
     def leaks(self) -> tuple[Problem, ...]:
-        """What the splits share although they must not; known only if it was allowed."""
-        if self.audit is None or not self.recipe.get("data", {}).get("allow_leakage"):
+        """What the splits share although they should not: near copies, overlapping patches, and what was allowed."""
+        if self.audit is None:
             return ()
         records = self.plan.records if self.plan else [_record(row) for row in self.split]
         return leaks([r for r in records if r.split in SPLITS], self.audit)

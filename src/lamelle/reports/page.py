@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
 from lamelle.prediction.overlay import CONFUSION, colour
-from lamelle.reports import describing, figures, pictures, scoring
-from lamelle.reports.held import Held, open_held, parameters, probability
-from lamelle.reports.html import number, render, short, whole
+from lamelle.reports import classes, curving, describing, figures, pictures, repeating, scoring
+from lamelle.reports.held import Held, open_held
+from lamelle.reports.html import number, render, whole
+from lamelle.reports.methods import method, network
+from lamelle.reports.repeating import command
 from lamelle.run import RunFolder
 from lamelle.tasks.table import find
 from lamelle.types import SPLITS
 
 SECTIONS = (
     "summary",
+    "data",
+    "split",
     "scores",
     "confusion",
     "curves",
     "cases",
     "errors",
     "training",
-    "data",
-    "split",
     "warnings",
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_BEST, _ERRORS, _PREVIEWS, _CURVES, _STRIPS, _MISTAKES = 3, 12, 12, 10, 4, 30
+_BEST, _ERRORS, _PREVIEWS, _STRIPS, _MISTAKES = 3, 12, 12, 4, 30
 Values = dict[str, Any]
 
 
@@ -57,16 +60,16 @@ def page(held: Held, store: Store) -> str:
     """The page as text; the same for the same Run."""
     parts = {
         "summary": _summary(held),
+        "data": _data(held, store),
+        "split": _split(held),
         "scores": _scores(held),
         "confusion": _confusion(held),
-        "curves": _curves(held),
+        "curves": curving.section(held.scores) if held.scores else {},
         "cases": _cases(held, store),
         "errors": _errors(held, store),
         "training": _training(held),
-        "data": _data(held, store),
-        "split": _split(held),
         "warnings": _warnings(held),
-        "repeat": _repeat(held),
+        "repeat": repeating.section(held),
     }
     shown = [(name, text(f"report.section_{name}")) for name in SECTIONS if parts[name]]
     values = {name: value for part in parts.values() for name, value in part.items()}
@@ -76,7 +79,7 @@ def page(held: Held, store: Store) -> str:
         title=text("report.title", name=held.name),
         kicker=text("report.kicker"),
         heading=held.name,
-        tags=[t for t in (task, _network(held), held.environment.get("created", "")[:10]) if t],
+        tags=[t for t in (task, network(held.recipe), held.environment.get("created", "")[:10]) if t],
         sections=shown,
         severity=severities(),
         **values,
@@ -88,23 +91,20 @@ def severities() -> dict[str, str]:
     return {name: text(f"report.severity_{name}") for name in ("error", "warning", "note")}
 
 
-def _network(held: Held) -> str:
-    keys = held.recipe.get("model", {})
-    return " ".join(str(v) for v in (keys.get("kind"), keys.get("name")) if v)
-
-
 def _summary(held: Held) -> Values:
     notes: list[tuple[str, str]] = []
     if held.scores is None:
-        notes.append(("warning", text("report.unfinished", command=_command("train", "--resume", str(held.run.path)))))
+        notes.append(("warning", text("report.unfinished", command=command("train", "--resume", str(held.run.path)))))
     if held.scores is not None and held.scores["split"] == "folds":
         notes.append(("note", text("report.folds", folds=held.recipe.get("split", {}).get("folds", "–"))))
     leaks = held.leaks()
     if held.recipe.get("data", {}).get("allow_leakage"):
         notes.append(("error", text("report.leakage", n=len(leaks))))
-    scores = held.scores or {"notes": [], "headline": [], "classes": []}
+    scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
-    if warned := sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0:
+    if scoring.few(scores):
+        notes.append(("note", text("report.no_interval", n=scoring.LEAST)))
+    if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(held.recipe["task"]["name"])
     classes = ", ".join(scores["classes"] or held.recipe.get("data", {}).get("classes") or ()) or "–"
@@ -144,33 +144,8 @@ def _confusion(held: Held) -> Values:
     if held.scores is None:
         return {}
     matrix, mistakes = scoring.matrix(held.scores), scoring.confusions(held.scores, _MISTAKES)
-    return {"matrix": matrix, "confusions": mistakes, "counted": _support(held).lower()} if matrix or mistakes else {}
-
-
-def _curves(held: Held) -> Values:
-    if held.scores is None:
-        return {}
-    each = dict(held.scores["figures"].get("curves") or {})
-    curve, chosen = held.scores["fitted"].get("threshold_curve"), held.scores["fitted"].get("threshold")
-    if not each and not curve:
-        return {}
-    support = dict(zip(held.scores["classes"], held.scores["figures"].get("support", ()), strict=False))
-    known = [name for name in each if each[name]["roc"]["x"]]
-    most = sorted(known, key=lambda c: -support.get(c, 0))[:_CURVES]
-    drawn = {name: each[name] for name in known if name in most}
-    caption = text("report.roc_caption")
-    if len(drawn) < len(each):
-        caption += " " + text("report.roc_some", n=len(drawn), all=len(each))
-    return {
-        "roc": figures.curves(drawn) if drawn else "",
-        "roc_caption": caption,
-        "roc_legend": [(name, *figures.legend(i)) for i, name in enumerate(drawn)],
-        "threshold": figures.threshold(curve, chosen) if curve else "",
-        "chosen": number(chosen),
-        "threshold_legend": [
-            (scoring.name_of(n), *figures.legend(i, dash=i)) for i, n in enumerate(("precision", "recall", "f1"))
-        ],
-    }
+    found = {"matrix": matrix, "confusions": mistakes, "yes_no": scoring.yes_no(held.scores)}
+    return {**found, "counted": _support(held).lower()} if any(found.values()) else {}
 
 
 def _cases(held: Held, store: Store) -> Values:
@@ -206,7 +181,7 @@ def _errors(held: Held, store: Store) -> Values:
 
 def _sure(held: Held, item: Mapping[str, Any]) -> float:
     """How sure of its mistake the model was: the probability of what it said, else what it took from the truth."""
-    said = probability(held, item["id"], str(item["predicted"]))
+    said = pictures.certainty(held, item)
     return said if said is not None else 1 - (item.get("quality") or 0.0)
 
 
@@ -227,10 +202,10 @@ def _training(held: Held) -> Values:
         caption += " " + text("report.best_epoch", **values)
     legend = [
         (text("report.on_training"), *figures.legend(0, dash=1)),
-        (text("report.on_validation"), *figures.legend(1)),
+        (text("report.on_validation"), *figures.legend(1, dash=0)),
     ]
     drawn = figures.training(held.history, score=score, best=best["epoch"] if best else None)
-    return {"training": drawn, "training_caption": caption, "training_legend": legend}
+    return {"training": drawn, "training_caption": caption, "training_legend": legend, "done": method(held)}
 
 
 def _data(held: Held, store: Store) -> Values:
@@ -238,21 +213,54 @@ def _data(held: Held, store: Store) -> Values:
         return {}
     task = (held.model or {}).get("task", {}).get("options", {})
     plan = held.plan
+    spatial = find(held.recipe["task"]["name"]).spatial
     return {
         "facts": describing.facts(held.audit, layout=plan.index.layout if plan else None),
-        "classes": describing.counted(held.audit.totals.get("classes", {}))[: describing.SHOWN],
+        "classes": describing.counted(held.audit.totals.get("classes", {}))[: describing.SHOWN] if spatial else [],
         "label_values": describing.label_values(held.audit, task.get("values")),
         "pixels": describing.pixels(held.audit),
         "value_range": describing.value_range(held.audit),
         "gone": held.gone,
-        "previews": pictures.previews(plan.records, store, number=_PREVIEWS, task=plan.task) if plan else [],
+        "previews": pictures.previews(plan.records, store, number=_PREVIEWS, task=plan.task)
+        if plan and spatial
+        else [],
+        **_classes(held, store, held.audit, shown=not spatial),
     }
+
+
+def _classes(held: Held, store: Store, audit: Audit, *, shown: bool) -> Values:
+    """What each class of a classifier looks like."""
+    names = _class_names(held) if shown else []
+    counts = Counter(name for row in held.split for name in classes.names_of(row.get("stratum") or "", names))
+    most = {name for name, _ in counts.most_common(classes.DRAWN)}
+    drawn = [name for name in names if name in most]
+    plan = held.plan
+    return {
+        "described": classes.table(held.split, audit, names) if names else [],
+        "sampled": classes.SAMPLED,
+        "described_more": max(0, len(names) - classes.SHOWN),
+        "split_names": [describing.split_name(name) for name in SPLITS],
+        "histogram": classes.histograms(plan, store, drawn) if plan and drawn else "",
+        "brightness": classes.brightness(held.split, audit, drawn) if drawn else "",
+        "histogram_legend": [(name, *figures.legend(i)) for i, name in enumerate(drawn)],
+        "brightness_legend": [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(drawn)],
+        "undrawn": text("report.roc_some", n=len(drawn), all=len(names)) if len(drawn) < len(names) else "",
+        "class_previews": classes.previews(plan, store, names) if plan and names else [],
+    }
+
+
+def _class_names(held: Held) -> list[str]:
+    """Classes in the order of their numbers."""
+    if held.plan is not None:
+        return list(held.plan.task.classes)
+    named = (held.scores or {}).get("classes") or held.recipe.get("data", {}).get("classes")
+    return list(named or sorted({row["stratum"] for row in held.split if row.get("stratum")}))
 
 
 def _split(held: Held) -> Values:
     if not held.split:
         return {}
-    columns, rows = describing.splits(held.split)
+    columns, rows = describing.splits(held.split, strata=find(held.recipe["task"]["name"]).spatial)
     by = held.environment.get("split_by", "")
     how = text(f"report.by_{by}") if by in {"given", "block", "group", "record"} else str(by)
     if folds := held.recipe.get("split", {}).get("folds"):
@@ -273,76 +281,6 @@ def _warnings(held: Held) -> Values:
     problems = [*held.leaks(), *(held.audit.problems if held.audit else ())]
     groups = describing.problem_groups(problems, least="warning")
     return {"warnings": groups} if groups else {}
-
-
-def _repeat(held: Held) -> Values:
-    folder, data = str(held.run.path), str(held.recipe.get("data", {}).get("path", ""))
-    commands = [(text("report.to_train"), _command("train", data, "--recipe", str(held.run.recipe)))]
-    if held.model is not None:
-        new, out = text("report.new_images"), text("report.new_folder")
-        commands += [
-            (text("report.to_evaluate"), _command("evaluate", folder)),
-            (text("report.to_predict"), f"{_command('predict', folder)} {new} -o {out}"),
-        ]
-    return {
-        "commands": commands,
-        "how": _how(held),
-        "machine": _machine(held.environment),
-        "recipe": held.run.recipe.read_text(encoding="utf-8"),
-    }
-
-
-def _how(held: Held) -> list[tuple[str, str]]:
-    """What was trained, and with which numbers."""
-    recipe, done = held.recipe, (held.model or {}).get("provenance", {})
-    training, count = recipe.get("train", {}), parameters(held.run)
-    said = held.environment.get("command") or []
-    rows = [
-        ("command", f"lamelle {shlex.join(map(str, said))}" if said else None),
-        ("data", recipe.get("data", {}).get("path")),
-        ("network", _network(held)),
-        ("parameters", None if count is None else whole(count)),
-        ("trained_on", _optional(done.get("records"), text("report.images").lower())),
-        ("epochs_done", _optional(done.get("epochs"))),
-        ("steps", _optional(done.get("steps"))),
-        ("seconds", None if done.get("seconds") is None else _duration(float(done["seconds"]))),
-        ("device", training.get("device")),
-        ("precision", training.get("precision")),
-        ("threads", _optional(training.get("threads"))),
-        ("seed", f"{training.get('seed')} / {recipe.get('split', {}).get('seed')}"),
-        ("patch", " × ".join(str(s) for s in training.get("patch") or ()) or None),
-        ("batch", _optional(training.get("batch"))),
-        ("lr", None if training.get("lr") is None else short(float(training["lr"]))),
-        ("loss_function", recipe["task"].get("loss")),
-    ]
-    return [(text(f"report.how_{name}"), str(value)) for name, value in rows if value not in (None, "")]
-
-
-def _machine(about: Mapping[str, Any]) -> list[tuple[str, str]]:
-    rows = [
-        ("lamelle", about.get("lamelle")),
-        ("python", about.get("python")),
-        ("system", about.get("system")),
-        ("cores", about.get("cores")),
-        ("created", about.get("created")),
-        ("variables", ", ".join(f"{k}={v}" for k, v in (about.get("variables") or {}).items())),
-        ("libraries", ", ".join(f"{k} {v}" for k, v in (about.get("libraries") or {}).items())),
-    ]
-    return [(text(f"report.machine_{name}"), str(value)) for name, value in rows if value not in (None, "")]
-
-
-def _optional(value: int | None, unit: str = "") -> str | None:
-    return None if value is None else f"{whole(int(value))} {unit}".strip()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
-
-
-def _command(*words: str) -> str:
-    return shlex.join(["lamelle", *(w for w in words if w)])
 
 
 def _hex(rgb: tuple[int, int, int]) -> str:

@@ -208,6 +208,12 @@ def _case(record: Record, labels: np.ndarray, plan: Plan, store: Store) -> tuple
     )
 
 
+def certainty(held: Held, item: Mapping[str, Any]) -> float | None:
+    """The probability that the model gave to what it said of an item; None if it is not known."""
+    said = item.get("confidence")
+    return float(said) if said is not None else probability(held, item["id"], str(item["predicted"]))
+
+
 def errors(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: Store) -> list[Picture]:
     """Wrongly classified images with what they are, what was said, and how surely."""
     known = {r.id: r for r in plan.records}
@@ -216,11 +222,14 @@ def errors(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: St
         if (record := known.get(item["id"])) is None:
             continue
         said, truth = str(item["predicted"]) or "–", str(item["truth"]) or "–"
-        sure = probability(held, record.id, said)
-        values = {"truth": truth, "predicted": said}
-        detail = (
-            text("report.error", **values) if sure is None else text("report.error_sure", **values, p=round(100 * sure))
-        )
+        sure = certainty(held, item)
+        values: dict[str, Any] = {"truth": truth, "predicted": said}
+        if sure is None:
+            detail = text("report.error", **values)
+        elif plan.task.describe().get("multi_label"):
+            detail = text("report.error_labels", **values, p=round(100 * sure))
+        else:
+            detail = text("report.error_sure", **values, p=round(100 * sure))
         try:
             image = store.image(record.image)
         except FileError:

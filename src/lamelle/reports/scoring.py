@@ -19,6 +19,8 @@ NAMES = (
     "mcc",
     "roc_auc",
     "pr_auc",
+    "brier",
+    "log_loss",
     "precision",
     "recall",
     "specificity",
@@ -34,6 +36,10 @@ NAMES = (
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
+_UNBOUNDED = (*_DISTANCES, "log_loss")
+"""Scores that may exceed 1."""
+LEAST = 5
+"""Units below which no interval is shown: resampling so few says nothing about others."""
 LARGEST_MATRIX = 40
 """Classes up to which the confusion matrix is shown whole."""
 
@@ -64,7 +70,7 @@ class Score:
     def bar(self) -> tuple[float, float, float] | None:
         """Left end, width and point of the interval in percent, for scores that lie between 0 and 1."""
         numbers = (self.value, self.low, self.high)
-        if self.key in _DISTANCES or any(x is None or not 0 <= x <= 1 for x in numbers):
+        if self.key in _UNBOUNDED or any(x is None or not 0 <= x <= 1 for x in numbers):
             return None
         value, low, high = (100 * float(x or 0) for x in numbers)
         return low, max(high - low, 0.6), value
@@ -120,8 +126,47 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int 
     rows = []
     for name, n in zip(scores["classes"], support, strict=False):
         each = [scores["scores"].get(f"{column}/{name}") for column in columns]
-        rows.append((name, n, [_score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
+        rare = is_rare(scores, n)
+        rows.append((name, n, [_score(c, s, rare=rare) if s else None for c, s in zip(columns, each, strict=True)]))
     return [name_of(c) for c in columns], rows
+
+
+def is_rare(scores: Mapping[str, Any], support: int | None) -> bool:
+    """Whether too few images are of a class for intervals of its scores; pixels are never too few."""
+    return scores.get("task") == "classify" and support is not None and support < LEAST
+
+
+def few(scores: Mapping[str, Any]) -> bool:
+    """Whether an interval is not shown because it would rest on too few units."""
+    if any(found["n"] < LEAST for found in scores["scores"].values()):
+        return True
+    return any("/" in k for k in scores["scores"]) and any(
+        is_rare(scores, n) for n in scores.get("figures", {}).get("support") or ()
+    )
+
+
+def area(scores: Mapping[str, Any], key: str, name: str) -> str:
+    """The area under a curve of one class with its interval, such as ``0.91 [0.85, 0.96]``; a dash if unknown."""
+    found = scores["scores"].get(f"{key}/{name}")
+    if found is None:
+        return "–"
+    support = dict(zip(scores["classes"], scores.get("figures", {}).get("support") or (), strict=False)).get(name)
+    shown = _score(key, found, rare=is_rare(scores, support))
+    return shown.shown if shown.low is None else f"{shown.shown} [{shown.interval}]"
+
+
+def yes_no(scores: Mapping[str, Any]) -> list[tuple[str, list[Cell]]]:
+    """Right and wrong answers for each class, of classes that may hold together; empty if they exclude each other.
+
+    Returns:
+        Name, and true positives, false negatives, false positives and true negatives with their shares of the truth.
+    """
+    each = scores.get("figures", {}).get("confusion_each") or []
+    rows = []
+    for name, ((tn, fp), (fn, tp)) in list(zip(scores["classes"], each, strict=False))[:LARGEST_MATRIX]:
+        cells = ((tp, tp + fn, True), (fn, tp + fn, False), (fp, fp + tn, False), (tn, fp + tn, True))
+        rows.append((name, [Cell(int(n), n / of if of else None, right) for n, of, right in cells]))
+    return rows
 
 
 def matrix(scores: Mapping[str, Any]) -> list[tuple[str, list[Cell]]]:
@@ -161,8 +206,7 @@ def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[
     return known[:each], worst
 
 
-def _score(key: str, found: Mapping[str, Any]) -> Score:
-    level = f"{round(100 * found['level'])} %"
-    return Score(
-        key, name_of(key), found["value"], found["low"], found["high"], found["n"], unit_of(found["unit"]), level
-    )
+def _score(key: str, found: Mapping[str, Any], *, rare: bool = False) -> Score:
+    level, hidden = f"{round(100 * found['level'])} %", rare or found["n"] < LEAST
+    low, high = (None, None) if hidden else (found["low"], found["high"])
+    return Score(key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"]), level)

@@ -1,0 +1,137 @@
+"""Curves of the page: ROC and precision-recall with bands and areas, and what the validation set decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lamelle.messages import text
+from lamelle.reports import figures, scoring
+from lamelle.reports.classes import DRAWN
+from lamelle.reports.html import number
+
+_TOGETHER = 3
+"""Classes whose bands can be told apart in one figure."""
+_DECIDED = ("macro_f1", "precision", "recall", "f1")
+_LEAST_CLASSES = 3
+Values = dict[str, Any]
+
+
+def section(scores: Mapping[str, Any]) -> Values:
+    """Curves of the classes and of the threshold, with captions and legends; empty if there are none."""
+    found = {**_curves(scores), **_threshold(scores), **_thresholds(scores)}
+    shown = ("roc", "threshold", "thresholds")
+    empty: Values = {"roc": "", "curve_grid": [], "threshold": "", "thresholds": []}
+    return {**empty, **found} if any(found.get(name) for name in shown) else {}
+
+
+def _curves(scores: Mapping[str, Any]) -> Values:
+    all_curves = dict(scores["figures"].get("curves") or {})
+    support = dict(zip(scores["classes"], scores["figures"].get("support") or (), strict=False))
+    known = [name for name in all_curves if _points(all_curves[name])]
+    most = sorted(known, key=lambda c: -support.get(c, 0))[:DRAWN]
+    drawn = {name: _trusted(scores, all_curves[name], support.get(name)) for name in known if name in most}
+    if not drawn:
+        return {}
+    banded = any("low" in curve for found in drawn.values() for curve in found.values())
+    apart = banded and len(drawn) > _TOGETHER
+    caption = [text("report.roc_caption")]
+    if banded and not apart:
+        caption.append(text("report.roc_bands"))
+    if len(drawn) < len(all_curves):
+        caption.append(text("report.roc_some", n=len(drawn), all=len(all_curves)))
+    alone = 0 if len(drawn) == 1 else None
+    said = {name: _areas(scores, name) for name in drawn}
+    legend = [(name if apart else said[name], *figures.legend(i, dash=alone)) for i, name in enumerate(drawn)]
+    return {
+        "roc": figures.curves(drawn, bands=not apart),
+        "roc_caption": " ".join(caption),
+        "roc_legend": legend,
+        "curve_grid": _grid(scores, drawn, said, support) if apart else [],
+    }
+
+
+def _grid(
+    scores: Mapping[str, Any], drawn: Mapping[str, Any], said: Mapping[str, str], support: Mapping[str, int]
+) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Of each class: name, its own figure, and its legend with the areas."""
+    total = scores["n"] or 1
+    return [
+        (
+            name,
+            figures.curve(found, i, share=support[name] / total if name in support else None),
+            [(said[name], *figures.legend(i, dash=0))],
+        )
+        for i, (name, found) in enumerate(drawn.items())
+    ]
+
+
+def _points(found: Mapping[str, Any]) -> bool:
+    return any((found.get(name) or {}).get("x") for name in ("roc", "pr"))
+
+
+def _trusted(scores: Mapping[str, Any], found: Mapping[str, Any], support: int | None) -> dict[str, dict[str, Any]]:
+    """The curves of a class; without their bands if these would rest on too few images or units."""
+    few = scoring.is_rare(scores, support) or any(s["n"] < scoring.LEAST for s in scores["scores"].values())
+    kept = ("x", "y") if few else ("x", "y", "low", "high")
+    return {
+        name: {k: v for k, v in (found.get(name) or {}).items() if k in kept and v is not None}
+        for name in ("roc", "pr")
+    }
+
+
+def _areas(scores: Mapping[str, Any], name: str) -> str:
+    """A class with the areas under its curves."""
+    areas = {f"{key}": scoring.area(scores, f"{key}_auc", name) for key in ("roc", "pr")}
+    return text("report.areas", name=name, **areas)
+
+
+def _threshold(scores: Mapping[str, Any]) -> Values:
+    """The course of the scores on validation over one threshold, and the one that was frozen."""
+    curve = scores["fitted"].get("threshold_curve") or {}
+    at = curve.get("thresholds") or curve.get("threshold")
+    names = [name for name in _DECIDED if curve.get(name)]
+    if not at or not names:
+        return {}
+    chosen = _chosen(scores)
+    words, classes = {"chosen": number(chosen)}, scores["classes"]
+    classified = scores.get("task") == "classify" and len(classes) == 2
+    if chosen is None:
+        caption = text("report.threshold_free")
+    elif classified:
+        caption = text("report.threshold_class", **words, name=classes[1])
+    else:
+        caption = text("report.threshold_caption", **words)
+    of = classes[int(curve["class"][0])] if classified and curve.get("class") else None
+    said = [scoring.name_of(n) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
+    return {
+        "threshold": figures.threshold([float(t or 0) for t in at], [curve[name] for name in names], chosen=chosen),
+        "threshold_caption": caption,
+        "threshold_alt": text("report.threshold_alt", **words),
+        "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
+    }
+
+
+def _chosen(scores: Mapping[str, Any]) -> float | None:
+    """The threshold of the second class (or of the foreground) that the package decides by."""
+    single = scores["fitted"].get("threshold")
+    if single is not None:
+        return float(single)
+    each = _listed(scores)
+    return each[-1] if each and len(scores["classes"]) <= 2 and not scoring.yes_no(scores) else None
+
+
+def _listed(scores: Mapping[str, Any]) -> list[float]:
+    found = scores["fitted"].get("thresholds")
+    values: Sequence[Any] = found if isinstance(found, list) else []
+    return [float(v) for v in values if v is not None]
+
+
+def _thresholds(scores: Mapping[str, Any]) -> Values:
+    """A threshold for each class, where there are several."""
+    each, labels = _listed(scores), bool(scoring.yes_no(scores))
+    if len(each) != len(scores["classes"]) or (len(each) < _LEAST_CLASSES and not labels):
+        return {}
+    kind = "labels" if labels else "factors"
+    rows = [(name, number(value)) for name, value in zip(scores["classes"], each, strict=True)]
+    return {"thresholds": rows, "thresholds_caption": text(f"report.thresholds_{kind}")}

@@ -1,0 +1,121 @@
+"""What each class looks like: counted, measured and shown."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import pytest
+
+from lamelle.data.audit.results import Audit, Row, Statistics
+from lamelle.data.store import Store
+from lamelle.io.readers import read
+from lamelle.reports import classes
+from lamelle.reports.held import open_held
+from lamelle.reports.page import write_report
+from lamelle.run import RunFolder
+
+SPLIT = [
+    {"id": "1", "split": "train", "stratum": "a"},
+    {"id": "2", "split": "train", "stratum": "a|b"},
+    {"id": "3", "split": "test", "stratum": "b"},
+    {"id": "4", "split": "validation", "stratum": ""},
+]
+
+
+def measured(name: str, size: tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...]) -> Row:
+    low, high = tuple(m - 1 for m in mean), tuple(m + 1 for m in mean)
+    return Row(
+        name, "png", (len(mean), *size), "uint8", None, None, False, 0.0, 9.0, mean, std, low, high, "",
+        MappingProxyType({}),
+    )  # fmt: skip
+
+
+def audit(*rows: Row) -> Audit:
+    return Audit((), rows, (), {}, Statistics())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", budget=1 << 30)
+
+
+def test_images_of_several_classes_count_for_each() -> None:
+    a, b, c = classes.table(SPLIT, audit(), ["a", "b", "c"])
+    assert (a.counts, b.counts, c.counts) == ((2, 0, 0), (1, 0, 1), (0, 0, 0))
+    assert (a.total, a.percent, a.share, c.total, c.percent) == (2, "50 %", 1.0, 0, "0 %")
+
+
+def test_sizes_and_grey_levels_are_those_of_the_pixels() -> None:
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(3, 1, (1, 40, 40)), rng.normal(5, 2, (1, 40, 40))
+    rows = [
+        measured(n, (s, s + 1), (float(x.mean()),), (float(x.std()),)) for n, s, x in (("1", 40, one), ("2", 60, two))
+    ]
+    a, b, c = classes.table(SPLIT, audit(*rows), ["a", "b", "c"])
+    both = np.concatenate([one, two])
+    assert float(a.mean) == pytest.approx(both.mean(), abs=5e-3)
+    assert float(a.std) == pytest.approx(both.std(), abs=5e-3)
+    assert (a.size, b.size, c.size) == ("50×51 (40×41 … 60×61)", "60×61", "–")
+    assert (c.mean, c.std, c.low, c.high) == ("–",) * 4
+
+
+def test_only_so_many_classes_are_described() -> None:
+    assert len(classes.table(SPLIT, audit(), [str(i) for i in range(60)])) == classes.SHOWN
+
+
+def test_a_histogram_has_the_shares_of_the_pixels(
+    classify_run: RunFolder, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = open_held(classify_run)
+    assert held.plan is not None
+    found: list[list[list[float]]] = []
+    monkeypatch.setattr(classes.figures, "histogram", lambda edges, shares: str(found.append(shares) or edges))
+    names = list(held.plan.task.classes)
+    assert classes.histograms(held.plan, store, names)
+    members = [r for r in held.plan.records if names[0] in r.target]
+    assert len(members) <= classes.SAMPLED, "all of them are looked at"
+    levels = np.array([read(r.image.path).array.mean(0) for r in members])
+    wanted = np.histogram(levels, classes._BINS, (-0.5, 255.5))[0] / levels.size
+    assert [sum(s) for s in found[0]] == pytest.approx([1.0] * len(names))
+    np.testing.assert_allclose(found[0][0], wanted, atol=1e-12)
+    assert np.abs(np.array(found[0][0]) - found[0][-1]).sum() > 0
+
+
+def test_previews_stand_under_their_class(classify_run: RunFolder, store: Store) -> None:
+    held = open_held(classify_run)
+    assert held.plan is not None
+    found = classes.previews(held.plan, store, held.plan.task.classes)
+    assert [name for name, _ in found] == list(held.plan.task.classes)
+    counts = Counter(r.target[0] for r in held.plan.records)
+    assert all({p.detail for p in some} == {name} for name, some in found)
+    assert [len(some) for _, some in found] == [min(6, counts[name]) for name in held.plan.task.classes]
+
+
+def test_a_page_describes_the_data_before_it_scores(classify_run: RunFolder) -> None:
+    page = classify_run.report.read_text()
+    data = page[page.index('id="data"') : page.index('id="split"')]
+    assert page.index('id="data"') < page.index('id="scores"')
+    assert {"Grey levels of each class", "Mean grey level of each image", "Some images of each class"} <= set(
+        re.findall(r"<h3>([^<]+)</h3>", data)
+    )
+    counts = Counter((r["stratum"], r["split"]) for r in open_held(classify_run).split)
+    for name in json.loads(classify_run.scores.read_text())["classes"]:
+        row = data[data.index(f'<th scope="row">{name}</th>') :].partition("</tr>")[0]
+        wanted = [counts[name, split] for split in ("train", "validation", "test")]
+        assert re.findall(r'<td class="n">(\d+)</td>', row)[:4] == [str(sum(wanted)), *map(str, wanted)]
+
+
+def test_classes_are_described_without_the_data(classify_run: RunFolder, store: Store, tmp_path: Path) -> None:
+    shutil.copytree(classify_run.path, tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    run.recipe.write_text(re.sub(r"(?m)^  path: .*$", "  path: /moved/away", run.recipe.read_text()))
+    page = write_report(run, store).read_text()
+    assert "Every class: images in each split" in page
+    assert "Mean grey level of each image" in page
+    assert "Grey levels of each class" not in page

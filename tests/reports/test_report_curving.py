@@ -1,0 +1,88 @@
+"""Curves of the page: what is drawn, what is said of it, and what is left out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lamelle.reports import classes, curving
+
+POINTS = {"x": [0.0, 0.5, 1.0], "y": [0.5, 0.8, 1.0]}
+BANDED = POINTS | {"low": [0.2, 0.6, 0.9], "high": [0.9, 1.0, 1.0]}
+BAND = "opacity: 0.16"
+
+
+def content(k: int, *, points: dict[str, Any] = BANDED, support: int = 20, **changes: Any) -> dict[str, Any]:
+    names = [f"c{i}" for i in range(k)]
+    area = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 90, "unit": "image", "level": 0.95, "method": ""}
+    figures = {"curves": {n: {"roc": points, "pr": points} for n in names}, "support": [support + i for i in range(k)]}
+    scores = {f"{kind}_auc/{name}": area for kind in ("roc", "pr") for name in names}
+    return {"task": "classify", "classes": names, "n": 90, "scores": scores, "figures": figures, "fitted": {}} | changes
+
+
+def test_areas_stand_beside_the_curves_with_their_intervals() -> None:
+    found = curving.section(content(2))
+    assert [name for name, *_ in found["roc_legend"]] == [
+        f"c{i}: ROC-AUC 0.750 [0.700 – 0.800], PR-AUC 0.750 [0.700 – 0.800]" for i in range(2)
+    ]
+    assert found["roc"].count(BAND) == 4
+    assert found["curve_grid"] == []
+
+
+def test_bands_of_many_classes_do_not_cover_each_other() -> None:
+    found = curving.section(content(5))
+    assert BAND not in found["roc"]
+    assert [name for name, *_ in found["roc_legend"]] == ["c0", "c1", "c2", "c3", "c4"]
+    assert [(name, svg.count(BAND), legend[0][0].partition(".")[0]) for name, svg, legend in found["curve_grid"]] == [
+        (f"c{i}", 2, f"c{i}: ROC-AUC 0") for i in range(5)
+    ]
+
+
+def test_the_most_frequent_classes_are_drawn_and_that_is_said() -> None:
+    found = curving.section(content(12))
+    assert [name for name, *_ in found["roc_legend"]] == [f"c{i}" for i in range(4, 12)]
+    assert len(found["curve_grid"]) == classes.DRAWN == 8
+    assert "The 8 most frequent of 12 classes are drawn." in found["roc_caption"]
+
+
+@pytest.mark.parametrize("points", [POINTS, BANDED])
+def test_older_runs_and_rare_classes_have_curves_without_bands(points: dict[str, Any]) -> None:
+    found = curving.section(content(2, points=points, support=20 if points is POINTS else 1))
+    assert found["roc"]
+    assert BAND not in found["roc"]
+    assert "bands" not in found["roc_caption"]
+
+
+def test_a_run_without_curves_has_no_section() -> None:
+    assert curving.section(content(2, figures={})) == {}
+    assert curving.section(content(2, points={"x": [], "y": []})) == {}
+
+
+def test_the_frozen_threshold_is_marked_and_said() -> None:
+    curve = {"threshold": [0.1, 0.9], "class": [1.0], **{n: [0.5, 0.6] for n in ("macro_f1", "precision", "recall")}}
+    fitted = {"thresholds": [0.63, 0.37], "threshold_curve": curve}
+    found = curving.section(content(2, fitted=fitted))
+    assert "an image is c1 if its probability of c1 is at least 0.370" in found["threshold_caption"]
+    assert [name for name, *_ in found["threshold_legend"]] == ["Macro F1", "Precision (c1)", "Recall (c1)"]
+    without = curving.section(content(2, fitted={"threshold_curve": curve}))
+    assert found["threshold"].count('<g id="line2d') == without["threshold"].count('<g id="line2d') + 1
+    assert found["thresholds"] == []
+
+
+def test_the_threshold_of_a_segmentation_is_said_as_before() -> None:
+    curve = {"thresholds": [0.1, 0.9], "precision": [0.5, None], "recall": [1.0, 0.1], "f1": [0.6, None]}
+    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures={}))
+    assert "The threshold 0.400 (dotted line)" in found["threshold_caption"]
+    assert [name for name, *_ in found["threshold_legend"]] == ["Precision", "Recall", "F1"]
+
+
+def test_several_thresholds_are_a_table_that_says_how_they_decide() -> None:
+    factors = curving.section(content(3, fitted={"thresholds": [0.5, 1.0, 1.5]}))
+    assert factors["thresholds"] == [("c0", "0.500"), ("c1", "1.000"), ("c2", "1.500")]
+    assert "divided by these" in factors["thresholds_caption"]
+    some = content(2, fitted={"thresholds": [0.25, 0.75]})
+    some["figures"]["confusion_each"] = [[[9, 1], [1, 9]]] * 2
+    labels = curving.section(some)
+    assert labels["thresholds"] == [("c0", "0.250"), ("c1", "0.750")]
+    assert "at least this" in labels["thresholds_caption"]

@@ -1,0 +1,116 @@
+"""What was done: every key that changes a training has its words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lamelle.data.store import Store
+from lamelle.keys import AugmentKeys, ClassifyKeys
+from lamelle.reports.held import open_held
+from lamelle.reports.methods import augmentation, method
+from lamelle.reports.page import write_report
+from lamelle.run import RunFolder
+
+OFF = dict.fromkeys(AugmentKeys.model_fields, 0) | {"zoom": [1, 1]}
+HELPERS = {"elastic_spacing", "elastic_probability", "noise_probability", "blur_probability", "policy_strength"}
+
+
+@pytest.fixture
+def copied(classify_run: RunFolder, tmp_path: Path) -> RunFolder:
+    shutil.copytree(classify_run.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+def change(run: RunFolder, section: str, **keys: object) -> None:
+    recipe = yaml.safe_load(run.recipe.read_text())
+    recipe[section] |= keys
+    run.recipe.write_text(yaml.safe_dump(recipe))
+
+
+def provenance(run: RunFolder, **values: object) -> None:
+    path = run.model / "model.json"
+    about = json.loads(path.read_text())
+    about["provenance"] |= values
+    path.write_text(json.dumps(about))
+
+
+def said(run: RunFolder) -> dict[str, str]:
+    return dict(method(open_held(run)))
+
+
+@pytest.mark.parametrize("name", sorted(AugmentKeys.model_fields.keys() - HELPERS))
+def test_each_change_of_the_images_has_its_words(name: str) -> None:
+    value = [0.8, 1.0] if name == "zoom" else True if name in {"flip", "rot90"} else 0.25
+    assert augmentation(OFF, {}) == "none"
+    assert augmentation(OFF | {name: value}, {}) not in {"", "none"}
+    assert "augment" not in augmentation(OFF | {name: value}, {})
+
+
+def test_changes_are_listed_with_their_bounds_and_shares() -> None:
+    keys = OFF | {"flip": ("x",), "zoom": [0.8, 1.0], "shift": 0.05, "noise": 0.1, "noise_probability": 0.5}
+    wanted = "mirrored (x); zoom 0.8 to 1; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
+    assert augmentation(keys, {"draws": 8}) == wanted + "8 fixed draws of each image, used in turn"
+
+
+def test_counts_and_times_are_those_of_the_package(copied: RunFolder) -> None:
+    provenance(copied, trainable=250, parameters=1000, seconds=75, epochs=5, seconds_per_epoch=12.5)
+    found = said(copied)
+    assert found["Parameters"] == "250 learn of 1\u202f000 in all (25 %)"
+    assert found["Time"] == "1 min 15 s (12.5 s an epoch)"
+
+
+def test_an_older_package_says_what_it_can(copied: RunFolder) -> None:
+    path = copied.model / "model.json"
+    about = json.loads(path.read_text())
+    about["provenance"] = {"precision": "32", "seconds": 30.0, "epochs": 4}
+    path.write_text(json.dumps(about))
+    found = said(copied)
+    assert found["Time"] == "30.0 s (7.5 s an epoch)"
+    assert "learn" not in found["Parameters"]
+    assert found["Start"] == "random weights"
+    assert "Licence of the weights" not in found
+
+
+def test_the_licence_of_pretrained_weights_is_named_or_said_to_be_unknown(copied: RunFolder) -> None:
+    change(copied, "model", weights="somewhere/mobilenetv2_100.safetensors")
+    provenance(copied, weights=None)
+    assert said(copied)["Start"] == "pretrained weights: mobilenetv2_100.safetensors"
+    assert "not known" in said(copied)["Licence of the weights"]
+    provenance(copied, weights={"file": "/x/net.safetensors", "licence": "apache-2.0"})
+    assert (said(copied)["Start"], said(copied)["Licence of the weights"]) == (
+        "pretrained weights: net.safetensors",
+        "apache-2.0",
+    )
+
+
+@pytest.mark.parametrize("depth", ["none", "head", "last_conv", "last_two_convs", "stage:2"])
+def test_each_depth_says_what_is_frozen(copied: RunFolder, depth: str) -> None:
+    change(copied, "model", freeze=depth, bn_frozen=True)
+    frozen = said(copied)["Frozen"]
+    assert frozen.startswith("nothing" if depth == "none" else "everything but")
+    assert ("2 stage" in frozen) == (depth == "stage:2")
+    assert frozen.endswith("keep their statistics")
+
+
+@pytest.mark.parametrize("remedy", ["none", "weights", "effective", "oversample", "both", "logit_adjustment"])
+def test_each_remedy_and_decision_is_a_sentence(copied: RunFolder, remedy: str) -> None:
+    assert remedy in str(ClassifyKeys.model_fields["imbalance"].annotation)
+    change(copied, "task", imbalance=remedy, alpha=0.25, threshold=0.3)
+    assert len(said(copied)["Rare classes"]) > 8
+    assert ("α = 0.25" in said(copied)["Rare classes"]) == (remedy == "both")
+    assert said(copied)["Decision"] == "a fixed threshold of 0.300"
+
+
+def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", budget=1 << 30)
+    page = write_report(copied, store).read_text()
+    training = page[page.index('id="training"') : page.index('id="repeat"')]
+    assert all(f">{name}</th>" in training for name in said(copied))
+    copied.history.unlink()
+    page = write_report(copied, store).read_text()
+    assert ">Rare classes</th>" in page[page.index('id="repeat"') :]
