@@ -15,7 +15,7 @@ def test_verbs_stay_verbs_after_every_room_was_imported() -> None:
     for module in pkgutil.walk_packages(lamelle.__path__, "lamelle."):
         if module.name != "lamelle.__main__":
             importlib.import_module(module.name)
-    for name in ("check", "demo", "evaluate", "predict", "report", "train"):
+    for name in ("check", "convert", "demo", "evaluate", "predict", "report", "train"):
         assert callable(getattr(lamelle, name)), name
 
 

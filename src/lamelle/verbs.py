@@ -22,6 +22,7 @@ from lamelle.run import RunFolder
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
+    from lamelle.conversion.apply import Converted
     from lamelle.data.audit.results import Audit
     from lamelle.data.store import Store
     from lamelle.training.progress import Progress
@@ -333,3 +334,44 @@ def report(run: AnyPath) -> Path:
     from lamelle.reports.page import write_report
 
     return write_report(RunFolder.open(Path(run)), open_store())
+
+
+def convert(
+    source: AnyPath,
+    out: AnyPath,
+    *,
+    to: str | None = None,
+    key: str | None = None,
+    spacing: Sequence[float] | None = None,
+    labels: bool = False,
+) -> Converted:
+    """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
+
+    Args:
+        source: A file of any format that is read, a Zarr folder, or a folder of slices.
+        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.ome.zarr``, or with ``to`` a folder of slices.
+        to: ``tif``, ``png``, ``npy`` or ``zarr``, where the name of ``out`` does not say it.
+        key: Array inside an .npz file or a Zarr group.
+        spacing: µm, (Z,) Y, X, instead of what the source says.
+        labels: Values are labels: a palette gives its indices, not its colours.
+
+    Returns:
+        What was written, with the SHA-256 of the pixels and what must be known about the copy.
+
+    Raises:
+        RequestError: If the format cannot hold the pixels as they are, or ``out`` exists.
+        DataError: If the images of a folder do not make one stack; all are named.
+        FileError: If a file cannot be read or written, or reads back differently; nothing is left of it.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/em.npy", np.zeros((12, 32, 32), np.uint16))
+        ...     made = convert(f"{folder}/em.npy", f"{folder}/slices", to="png", spacing=(0.05, 0.004, 0.004))
+        ...     back = convert(f"{folder}/slices", f"{folder}/em.tif")
+        >>> made.files, back.spacing, back.sha256 == made.sha256
+        (12, (0.05, 0.004, 0.004), True)
+    """
+    from lamelle.conversion.apply import convert_stack
+
+    return convert_stack(Path(source), Path(out), to=to, key=key, spacing=spacing, labels=labels)

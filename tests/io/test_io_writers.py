@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
-from lamelle.io import atomic, writers
+from lamelle.io import atomic, streams, writers
 from lamelle.io.readers import header, read, read_labels
 from lamelle.io.writers import write_image, write_labels, write_rgb
 
@@ -112,7 +112,7 @@ def test_imagej_axes(tmp_path: Path) -> None:
 
 
 def test_over_four_gigabytes_is_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writers, "_BIG", 1000)
+    monkeypatch.setattr(streams, "CLASSIC_BYTES", 1000)
     array = np.arange(2000, dtype=np.uint16).reshape(1, 5, 20, 20)
     write_image(tmp_path / "a.tif", array, spacing=(1.0, 2.0, 3.0))
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lamelle import verbs
-from lamelle.errors import RequestError
+from lamelle.errors import RequestError, sentence
 from lamelle.messages import text
 
 _PAIRS = click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
@@ -110,6 +110,29 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool,
 @click.argument("run", type=_EXISTING)
 def report(run: Path) -> None:
     _echo(text("cli.report_at", path=verbs.report(run).resolve()))
+
+
+@click.command(help=text("cli.convert"))
+@click.argument("source", type=_EXISTING, metavar="IN")
+@click.argument("out", type=_EXISTING)
+@click.option("--to", type=click.Choice(["tif", "png", "npy", "zarr"]), help=text("cli.convert_to"))
+@click.option("--spacing", metavar="Z,Y,X", help=text("cli.convert_spacing"))
+@click.option("--key", help=text("cli.convert_key"))
+@click.option("--labels", is_flag=True, help=text("cli.convert_labels"))
+def convert(source: Path, out: Path, to: str | None, spacing: str | None, key: str | None, labels: bool) -> None:
+    sizes = None
+    if spacing is not None:
+        try:
+            sizes = [float(part) for part in spacing.split(",")]
+        except ValueError:
+            raise RequestError("convert.spacing", given=spacing, axes="Z,Y,X") from None
+    done = verbs.convert(source, out, to=to, key=key, spacing=sizes, labels=labels)
+    for problem in done.problems:
+        click.echo(sentence(problem), err=True)
+    shape = " × ".join(map(str, done.shape))
+    pixel = " × ".join(f"{v:g}" for v in done.spacing) + " µm" if done.spacing else "–"
+    _echo(text("cli.convert_done", shape=shape, dtype=done.dtype, spacing=pixel, sha256=done.sha256))
+    _echo(text("cli.written", path=done.path))
 
 
 @click.command(help=text("cli.recipes"))

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,44 @@ def writing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # after the rename there is none; on a dead disk it cannot be removed
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``; flushed to disk and renamed to ``path`` if the body succeeds.
+
+    ``path`` must not exist, or be an empty folder. On failure the temporary folder is removed.
+
+    Raises:
+        FileError: If the system cannot write (disk full, input/output error, no permission, ``path`` holds something).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with writing_folder(Path(folder, "series")) as temporary:
+        ...         _ = (temporary / "a.txt").write_text("done")
+        ...     Path(folder, "series", "a.txt").read_text()
+        'done'
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}{path.suffix}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        for folder, _, names in os.walk(temporary, topdown=False):
+            for name in names:
+                _sync(Path(folder, name))
+            platform.sync_folder(Path(folder))
+        if path.is_dir():
+            path.rmdir()
+        os.rename(temporary, path)
+        platform.sync_folder(path.parent)
+    except OSError as error:
+        written = sum(f.stat().st_size for f in temporary.rglob("*") if f.is_file())
+        reason = error.strerror or str(error) or type(error).__name__
+        raise FileError("files.cannot_write", path, reason=reason, written=written) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

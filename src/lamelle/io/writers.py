@@ -5,19 +5,16 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.atomic import writing
 from lamelle.io.axes import sizes
+from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, Form, write_tiff
 from lamelle.types import Spacing
 
 _TIFF, _PNG = (".tif", ".tiff"), (".png",)
-_IMAGEJ_TYPES = (np.uint8, np.uint16, np.float32)
-_OME_TYPES = (np.int8, np.int16, np.int32, np.uint32, np.float64)
-_BIG = 2**32 - 2**25
 _INTEGERS = (np.uint8, np.uint16, np.int8, np.int16, np.uint32, np.int32)
 
 
@@ -112,7 +109,7 @@ def _smallest(path: Path, values: np.ndarray) -> np.ndarray:
 
 def _storable(path: Path, array: np.ndarray) -> np.ndarray:
     """The array in a type that TIFF readers know, each value kept."""
-    if array.dtype.type in (*_IMAGEJ_TYPES, *_OME_TYPES):
+    if array.dtype.name in IMAGEJ_TYPES + OME_TYPES:
         return array
     if array.dtype == np.float16:
         return array.astype(np.float32)
@@ -122,30 +119,9 @@ def _storable(path: Path, array: np.ndarray) -> np.ndarray:
 
 
 def _write_tiff(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
-    from tifffile import imwrite
-
-    big = array.nbytes > _BIG
-    volume = array.ndim == 4
-    options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "bigtiff": big}
-    if array.dtype.type in _IMAGEJ_TYPES and not big:
-        array = array.swapaxes(0, 1) if volume else array[None]
-        array = array[None, ..., None]  # all six axes: tifffile mistakes a last X of one for samples
-        options |= {"imagej": True, "metadata": {"axes": "TZCYXS"} | _imagej_spacing(spacing)}
-        if spacing:
-            options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
-    else:
-        names = "ZYX"[-len(spacing) :] if spacing else ""
-        sizes_um = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
-        units = {f"PhysicalSize{a}Unit": "µm" for a in names}
-        options |= {"ome": True, "metadata": {"axes": "CZYX" if volume else "CYX"} | sizes_um | units}
+    planes = array.swapaxes(0, 1) if array.ndim == 4 else array[None]
     with writing(path) as temporary:
-        imwrite(temporary, array, **options)
-
-
-def _imagej_spacing(spacing: Spacing | None) -> dict[str, Any]:
-    if spacing is None:
-        return {}
-    return {"unit": "um", "spacing": spacing[0]} if len(spacing) == 3 else {"unit": "um"}
+        write_tiff(temporary, Form(array.shape, array.dtype, spacing), planes)
 
 
 def _write_png(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:

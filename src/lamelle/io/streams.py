@@ -1,0 +1,206 @@
+"""Planes → one TIFF, NPY or OME-Zarr, written as they come: a volume larger than memory passes through.
+
+These write where they are told; `atomic.writing` and `atomic.writing_folder` give them a temporary place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle.types import Spacing
+
+IMAGEJ_TYPES = ("uint8", "uint16", "float32")
+OME_TYPES = ("int8", "int16", "int32", "uint32", "float64")
+CLASSIC_BYTES = 2**32 - 2**25
+"""More than a TIFF with 32-bit offsets can hold; beyond it a BigTIFF is written, which ImageJ's own format is not."""
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the planes are, before the first one comes."""
+
+    shape: tuple[int, ...]
+    """``[C, (Z,) Y, X]``"""
+    dtype: np.dtype
+    spacing: Spacing | None
+    """µm, (Z,) Y, X."""
+    colours: bool = False
+    """The three channels are red, green and blue, to be shown together."""
+
+    @property
+    def depth(self) -> int:
+        """Number of planes."""
+        return self.shape[1] if len(self.shape) == 4 else 1
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray]) -> None:
+    """Write planes [C, Y, X] as one TIFF: an ImageJ hyperstack where ImageJ knows the type, otherwise OME-TIFF.
+
+    Raises:
+        ValueError: If TIFF readers do not know the type.
+
+    Example:
+        >>> import tempfile
+        >>> from lamelle.io.readers import header
+        >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (0.05, 0.004, 0.004))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_tiff(Path(folder, "a.tif"), form, (np.full((1, 8, 9), z, np.uint16) for z in range(5)))
+        ...     header(Path(folder, "a.tif")).spacing
+        (0.05, 0.004, 0.004)
+    """
+    from tifffile import imwrite
+
+    if form.dtype.name not in IMAGEJ_TYPES + OME_TYPES:
+        raise ValueError(f"no TIFF of {form.dtype}")
+    channels, (height, width), spacing = form.shape[0], form.shape[-2:], form.spacing
+    options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "maxworkers": 1}
+    if form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
+        samples = 3 if form.colours and channels == 3 and form.dtype == np.uint8 else 1
+        # all six axes: tifffile mistakes a last X of one for samples
+        shape = (1, form.depth, channels // samples, height, width, samples)
+        options |= {"imagej": True, "metadata": {"axes": "TZCYXS"} | _imagej_spacing(spacing)}
+        if samples == 3:
+            options["photometric"] = "rgb"
+        if spacing:
+            options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
+        pages = _pages(planes, samples)
+    else:
+        names = "ZYX"[-len(spacing) :] if spacing else ""
+        sizes = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
+        units = {f"PhysicalSize{a}Unit": "µm" for a in names}
+        shape = (form.depth, channels, height, width)
+        options |= {"ome": True, "bigtiff": form.nbytes > CLASSIC_BYTES}
+        options["metadata"] = {"axes": "ZCYX"} | sizes | units
+        pages = _pages(planes, 1)
+    imwrite(path, pages, shape=shape, dtype=form.dtype, **options)
+
+
+def _pages(planes: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
+    """Pages [Y, X, S] with three samples, [Y, X] with one."""
+    for plane in planes:
+        if samples == 3:
+            yield np.ascontiguousarray(np.moveaxis(plane, 0, -1))
+        else:
+            yield from (np.ascontiguousarray(channel) for channel in plane)
+
+
+def _imagej_spacing(spacing: Spacing | None) -> dict[str, Any]:
+    if spacing is None:
+        return {}
+    return {"unit": "um", "spacing": spacing[0]} if len(spacing) == 3 else {"unit": "um"}
+
+
+def npy_axes(path: Path, shape: tuple[int, ...]) -> str | None:
+    """Axes under which an NPY file of an image [C, (Z,) Y, X] is understood without being told; None if there are none.
+
+    Example:
+        >>> npy_axes(Path("a.npy"), (1, 30, 64, 64)), npy_axes(Path("a.npy"), (1, 3, 64, 64))
+        ('ZYX', 'CZYX')
+    """
+    from lamelle.errors import FileError
+    from lamelle.io.axes import arrange, plain
+
+    inner = "ZYX"[-(len(shape) - 1) :]
+    known = (inner, "C" + inner, inner + "C") if shape[0] == 1 else (inner + "C", "C" + inner)
+    for axes in known:
+        stored = _sizes(axes, shape)
+        try:
+            if plain(path, stored) == axes and arrange(path, axes, stored).shape(stored) == shape:
+                return axes
+        except FileError:
+            continue
+    return None
+
+
+def _sizes(axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    sizes = dict(zip("C" + "ZYX"[-(len(shape) - 1) :], shape, strict=True))
+    return tuple(sizes[axis] for axis in axes)
+
+
+def write_npy(path: Path, form: Form, planes: Iterable[np.ndarray], *, axes: str) -> None:
+    """Write planes [C, Y, X] as one NPY array.
+
+    Args:
+        axes: Order in the file, as `npy_axes` says.
+
+    Example:
+        >>> import tempfile
+        >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), None)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     stream = (np.full((1, 8, 9), z, np.uint16) for z in range(5))
+        ...     write_npy(Path(folder, "a.npy"), form, stream, axes="ZYX")
+        ...     np.load(Path(folder, "a.npy")).shape
+        (5, 8, 9)
+    """
+    shape = _sizes(axes, form.shape)
+    head = {"shape": shape, "fortran_order": False, "descr": np.lib.format.dtype_to_descr(form.dtype)}
+    channel_bytes = form.shape[-2] * form.shape[-1] * form.dtype.itemsize
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, head)
+        start = file.tell()
+        for z, plane in enumerate(planes):
+            if axes[0] == "C":
+                for c, channel in enumerate(plane):
+                    file.seek(start + (c * form.depth + z) * channel_bytes)
+                    file.write(np.ascontiguousarray(channel).data)
+            else:
+                ordered = np.moveaxis(plane, 0, -1) if axes[-1] == "C" else plane
+                file.write(np.ascontiguousarray(ordered).data)
+
+
+def write_zarr(folder: Path, form: Form, planes: Iterable[np.ndarray], *, name: str) -> None:
+    """Write planes [C, Y, X] as OME-Zarr 0.4 (Zarr v2), one level, chunks of one plane and at most 1024 × 1024.
+
+    Every chunk is written, also where it holds only zeros, so that a lost one can be told from a black one.
+
+    Args:
+        name: Of the image, in its metadata.
+
+    Example:
+        >>> import tempfile
+        >>> from lamelle.io.readers import header
+        >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (0.05, 0.004, 0.004))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     stream = (np.full((1, 8, 9), z, np.uint16) for z in range(5))
+        ...     write_zarr(Path(folder, "a.ome.zarr"), form, stream, name="a")
+        ...     header(Path(folder, "a.ome.zarr")).spacing
+        (0.05, 0.004, 0.004)
+    """
+    import zarr
+
+    channels, volume = form.shape[0], len(form.shape) == 4
+    axes = ("c" if channels > 1 else "") + ("z" if volume else "") + "yx"
+    sizes = {"c": channels, "z": form.depth, "y": form.shape[-2], "x": form.shape[-1]}
+    chunks = {"c": 1, "z": 1, "y": min(sizes["y"], _CHUNK), "x": min(sizes["x"], _CHUNK)}
+    group = zarr.open_group(str(folder), mode="w", zarr_format=2)
+    array = group.create_array(
+        "0",
+        shape=tuple(sizes[a] for a in axes),
+        dtype=form.dtype,
+        chunks=tuple(chunks[a] for a in axes),
+        chunk_key_encoding={"name": "v2", "separator": "/"},
+        config={"write_empty_chunks": True},
+    )
+    for z, plane in enumerate(planes):
+        where = tuple(z if a == "z" else slice(None) for a in axes)
+        array[where] = plane if channels > 1 else plane[0]
+    scale = dict(zip("zyx"[-len(form.spacing) :], form.spacing, strict=True)) if form.spacing else {}
+    units = {a: {"unit": "micrometer"} for a in scale}
+    kinds = {"c": "channel"}
+    stated = [{"name": a, "type": kinds.get(a, "space")} | units.get(a, {}) for a in axes]
+    dataset = {
+        "path": "0",
+        "coordinateTransformations": [{"type": "scale", "scale": [scale.get(a, 1.0) for a in axes]}],
+    }
+    group.attrs["multiscales"] = [{"version": "0.4", "name": name, "axes": stated, "datasets": [dataset]}]
