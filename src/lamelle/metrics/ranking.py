@@ -7,10 +7,14 @@ K]. Items may carry weights [..., N], such as the counts of a bootstrap; the res
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from lamelle.metrics.counts import ratio
+
+_CERTAIN = 1e-7
+"""A probability of 0 or 1 counts as this far from it, so that one sure mistake does not make a mean infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,18 @@ class Reliability:
     count: np.ndarray
 
 
-def _steps(
+def steps(
     target: np.ndarray, score: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Negatives and positives at or above each distinct score, descending [..., S]; and the distinct scores [S]."""
+    """Negatives and positives at or above each distinct score, descending [..., S]; and the distinct scores [S].
+
+    Raises:
+        ValueError: If the shapes differ, the target holds something else than 0 and 1, or a score is NaN.
+
+    Example:
+        >>> steps(np.array([0, 1, 1]), np.array([0.2, 0.2, 0.9]), None)
+        (array([0., 1.]), array([1., 2.]), array([0.9, 0.2]))
+    """
     target, score = np.asarray(target), np.asarray(score)
     if target.shape != score.shape or target.ndim != 1:
         raise ValueError(f"target and score are [N], not {target.shape} and {score.shape}")
@@ -70,7 +82,7 @@ def roc_auc(target: np.ndarray, score: np.ndarray, *, weights: np.ndarray | None
 
     Reference: Fawcett (2006), doi:10.1016/j.patrec.2005.10.010
     """
-    negatives, positives, _ = _steps(target, score, weights)
+    negatives, positives, _ = steps(target, score, weights)
     negatives, positives = _from_zero(negatives), _from_zero(positives)
     area = (np.diff(negatives) * (positives[..., 1:] + positives[..., :-1]) / 2).sum(-1)
     return ratio(area, negatives[..., -1] * positives[..., -1])
@@ -87,7 +99,7 @@ def pr_auc(target: np.ndarray, score: np.ndarray, *, weights: np.ndarray | None 
 
     Reference: Davis and Goadrich (2006), doi:10.1145/1143844.1143874
     """
-    negatives, positives, _ = _steps(target, score, weights)
+    negatives, positives, _ = steps(target, score, weights)
     gained = np.diff(_from_zero(positives))
     precision = np.nan_to_num(ratio(positives, positives + negatives))
     total = positives[..., -1] if positives.shape[-1] else np.zeros(positives.shape[:-1])
@@ -148,7 +160,7 @@ def roc_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
         >>> roc_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
         array([0., 1., 1.])
     """
-    negatives, positives, thresholds = _steps(target, score, None)
+    negatives, positives, thresholds = steps(target, score, None)
     if not thresholds.size or negatives[-1] == 0 or positives[-1] == 0:
         return Points(np.empty(0), np.empty(0), np.empty(0))
     x, y = _from_zero(negatives) / negatives[-1], _from_zero(positives) / positives[-1]
@@ -162,7 +174,7 @@ def pr_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
         >>> pr_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
         array([1. , 0.5])
     """
-    negatives, positives, thresholds = _steps(target, score, None)
+    negatives, positives, thresholds = steps(target, score, None)
     if not thresholds.size or positives[-1] == 0:
         return Points(np.empty(0), np.empty(0), np.empty(0))
     return _thinned(positives / positives[-1], positives / (positives + negatives), thresholds, points)
@@ -176,6 +188,80 @@ def _thinned(x: np.ndarray, y: np.ndarray, thresholds: np.ndarray, points: int) 
         keep[-1] = len(x) - 1
         x, y, thresholds = x[keep], y[keep], thresholds[keep]
     return Points(x, y, thresholds)
+
+
+def heights(
+    target: np.ndarray, score: np.ndarray, *, kind: Literal["roc", "pr"], weights: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    """Height of the ROC or precision-recall curve at each x [B, X]; NaN where a resample lacks what it needs.
+
+    ROC: recall at 1 − specificity = x, straight between two points. Precision-recall: precision where recall first is
+    x or more, since no straight line joins two points of it. Over resamples this is vertical averaging.
+
+    Args:
+        weights: How often each item counts [B, N].
+        x: Places between 0 and 1 [X].
+
+    Example:
+        >>> target, score = np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.35, 0.8])
+        >>> heights(target, score, kind="roc", weights=np.array([[1, 1, 1, 1], [0, 2, 1, 1]]), x=np.array([0, 0.5, 1]))
+        array([[0.5, 1. , 1. ],
+               [0.5, 0.5, 1. ]])
+
+    Reference: Fawcett (2006), doi:10.1016/j.patrec.2005.10.010; Davis and Goadrich (2006), doi:10.1145/1143844.1143874
+    """
+    negatives, positives, distinct = steps(target, score, weights)
+    if not distinct.size:
+        return np.full((len(weights), len(x)), np.nan)
+    at = _roc_at if kind == "roc" else _pr_at
+    return np.array([at(false, true, x) for false, true in zip(negatives, positives, strict=True)])
+
+
+def _roc_at(false: np.ndarray, true: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if false[-1] == 0 or true[-1] == 0:
+        return np.full(len(x), np.nan)
+    return np.interp(x, np.append(0.0, false / false[-1]), np.append(0.0, true / true[-1]))
+
+
+def _pr_at(false: np.ndarray, true: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if true[-1] == 0:
+        return np.full(len(x), np.nan)
+    kept = true + false > 0  # where nothing was drawn yet, there is no precision
+    true, false = true[kept], false[kept]
+    place = np.searchsorted(true / true[-1], x - 1e-12)
+    return true[place] / (true + false)[place]
+
+
+def brier_each(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Brier score of each item [N]; its mean is the Brier score.
+
+    Classes [N] and [N, K]: the squares are summed over the classes, in [0, 2]. Multi-hot [N, K]: every class is a
+    question of its own, and the squares are averaged over them, in [0, 1].
+
+    Example:
+        >>> brier_each(np.array([0, 1]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+        array([0. , 0.5])
+
+    Reference: Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2
+    """
+    squares = (np.asarray(probabilities, np.float64) - one_hot(target, classes=probabilities.shape[1])) ** 2
+    return squares.sum(-1) if np.ndim(target) == 1 else squares.mean(-1)
+
+
+def log_loss_each(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Negative log-likelihood of each item [N], in nats; multi-hot [N, K]: averaged over the classes.
+
+    Example:
+        >>> log_loss_each(np.array([0]), np.array([[0.5, 0.5]])).round(3)
+        array([0.693])
+
+    Reference: Good (1952), doi:10.1111/j.2517-6161.1952.tb00104.x
+    """
+    p = np.clip(np.asarray(probabilities, np.float64), _CERTAIN, 1 - _CERTAIN)
+    hot = one_hot(target, classes=p.shape[1])
+    if np.ndim(target) == 1:
+        return -(hot * np.log(p)).sum(-1)
+    return -(hot * np.log(p) + (1 - hot) * np.log1p(-p)).mean(-1)
 
 
 def brier(target: np.ndarray, probabilities: np.ndarray) -> float:

@@ -73,6 +73,23 @@ def checked(options: type[T], described: Mapping[str, Any]) -> T:
     return TypeAdapter(options).validate_python(dict(described))
 
 
+def as_logits(probabilities: Tensor, *, exclusive: bool) -> Tensor:
+    """Logits that activate to these probabilities: logarithms for softmax, log-odds for sigmoid.
+
+    Args:
+        exclusive: Whether the channels exclude each other (softmax).
+
+    Example:
+        >>> import torch
+        >>> as_logits(torch.tensor([[0.25, 0.75]]), exclusive=True).softmax(1)
+        tensor([[0.2500, 0.7500]])
+        >>> as_logits(torch.tensor([[0.25, 0.5]]), exclusive=False).sigmoid()
+        tensor([[0.2500, 0.5000]])
+    """
+    p = probabilities.float().clamp(1e-7, 1 - 1e-7)
+    return p.log() if exclusive else p.log() - (-p).log1p()
+
+
 class Fitter(Protocol):
     """Collects what validation says, to freeze one decision (a threshold) in the Package."""
 
@@ -134,8 +151,16 @@ class Task(Protocol):
         """What the loss and the scores take, from (a window of) what `read_target` gave."""
         ...
 
+    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
+        """Relative frequency of each training record [n]; None = all alike."""
+        ...
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """A scalar, in float32."""
+        ...
+
+    def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
+        """The loss of probabilities [N, ...], without what is added to the logits in training only."""
         ...
 
     def activate(self, output: Tensor) -> Tensor:

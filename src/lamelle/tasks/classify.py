@@ -10,8 +10,12 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
-from lamelle.tasks.base import Facts, Labels, Row, Table, checked
-from lamelle.types import Classes, Index, Prediction, Record, Spacing
+from lamelle.metrics.counts import ratio
+from lamelle.tasks import imbalance
+from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.curves import curves
+from lamelle.tasks.deciding import Decision, decide
+from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,9 +59,15 @@ class Classify:
     name: ClassVar[str] = "classify"
     spatial: ClassVar[bool] = False
     monitor: ClassVar[str] = "macro_f1"
-    models: ClassVar[tuple[str, ...]] = ("timm",)
+    models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
 
     def __init__(self, options: Options) -> None:
+        """Take the options.
+
+        Raises:
+            RequestError: If they contradict each other.
+        """
+        _check(options)
         self.options = options
         self.classes: tuple[str, ...] = options.classes
         self.outputs = len(options.classes)
@@ -89,8 +99,14 @@ class Classify:
             "train.lr": 5e-4 if facts.pretrained else 1e-3,
             "train.epochs": int(np.clip(steps * 32 // max(facts.records, 1), 8, 60)),
         }
-        if len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts)):
+        uneven = len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts))
+        several = sum(facts.class_counts) > facts.records
+        if uneven:
             known["task.imbalance"] = "weights"
+        if several:
+            known["task.loss"] = "bce"
+        if several or (uneven and len(facts.class_counts) == 2):
+            known["task.threshold"] = "f1"
         return known
 
     def describe(self) -> dict[str, Any]:
@@ -117,53 +133,97 @@ class Classify:
     def encode(self, target: np.ndarray) -> np.ndarray:
         return target
 
-    def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        import torch
+    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
+        members = [[self._number[str(name)] for name in record.target] for record in records]
+        if self.options.imbalance == "oversample":
+            return imbalance.oversampling(self.options.class_counts, members)
+        if self.options.imbalance == "both":
+            return imbalance.controlled_sampling(self.options.class_counts, members, alpha=self.options.alpha)
+        return None
 
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.options.imbalance == "logit_adjustment":
+            prior = imbalance.log_prior(self.options.class_counts, tau=self.options.tau)
+            output = output.float() + _like(output, prior)
+        return self._plain_loss(output, target)
+
+    def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
+        return self._plain_loss(as_logits(probabilities, exclusive=not self.options.multi_label), target)
+
+    def _plain_loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss with its weights and its smoothing, without the prior of the logit adjustment."""
         from lamelle.losses import LOSSES
 
-        weights = None
-        if self.options.imbalance == "weights":
-            n = torch.tensor(self.options.class_counts, dtype=torch.float32, device=output.device).clamp(min=1)
-            weights = n.sum() / (len(n) * n)
-        extra = {"smoothing": self.options.smoothing} if self.options.loss == "ce" and self.options.smoothing else {}
-        return LOSSES[self.options.loss](output, target, weights=weights, **extra)
+        # several labels: the cross-entropy of each class's yes and no
+        name = "bce" if self.options.multi_label and self.options.loss == "ce" else self.options.loss
+        smoothing, extra = self.options.smoothing, {}
+        if name == "focal":
+            extra["gamma"] = self.options.gamma
+        if name == "ce":
+            extra["smoothing"] = smoothing
+        elif smoothing:
+            target = _smoothed(target, smoothing, classes=self.outputs)
+        weights = self._class_weights()
+        return LOSSES[name](output, target, weights=None if weights is None else _like(output, weights), **extra)
+
+    def _class_weights(self) -> np.ndarray | None:
+        """Weights of the classes in the loss [K]; if several may hold at once, of each one's positive term."""
+        match self.options.imbalance:
+            case "weights":
+                return imbalance.inverse_frequency(self.options.class_counts)
+            case "effective":
+                return imbalance.effective_number(self.options.class_counts, beta=self.options.beta)
+            case "both":
+                return imbalance.controlled_weights(self.options.class_counts, alpha=self.options.alpha)
+            case _:
+                return None
 
     def activate(self, output: Tensor) -> Tensor:
         import torch
 
         return output.float().sigmoid() if self.options.multi_label else torch.softmax(output.float(), dim=1)
 
-    def fitter(self) -> _NothingToFit:
-        return _NothingToFit()
+    def fitter(self) -> Decision:
+        return Decision(self.options.threshold, classes=self.outputs, multi_label=self.options.multi_label)
+
+    def _decide(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """What is said of one item: a class, or 0 and 1 [K]."""
+        return decide(probabilities[None], fitted, multi_label=self.options.multi_label)[0]
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
-        if self.options.multi_label:
-            return Classes(probabilities, tuple(int(i) for i in np.flatnonzero(probabilities >= 0.5)))
-        return Classes(probabilities, (int(probabilities.argmax()),))
+        said = self._decide(probabilities, fitted)
+        return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
     def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
-        return self.quick_row(probabilities, target)
+        said = self._decide(probabilities, fitted)
+        return {
+            "truth": target.tolist(),
+            "probabilities": [float(p) for p in probabilities],
+            "chosen": said.tolist(),
+        }
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
-        return {"truth": target.tolist(), "probabilities": [float(p) for p in probabilities]}
+        return self.row(probabilities, target, {})
 
     def table(self, rows: Sequence[Row]) -> Table:
         return {
             "truth": np.array([r["truth"] for r in rows]),
             "probabilities": np.array([r["probabilities"] for r in rows], dtype=np.float64),
+            "chosen": np.array([r["chosen"] for r in rows], dtype=np.int64),
         }
 
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        truth, probabilities = table["truth"], table["probabilities"]
+        truth, probabilities, chosen = table["truth"], table["probabilities"], table["chosen"]
         areas = {
             "roc_auc": ranking.roc_auc_each(truth, probabilities, weights=weights),
             "pr_auc": ranking.pr_auc_each(truth, probabilities, weights=weights),
         }
         if self.options.multi_label:
-            scores = self._summarise_labels(truth, (probabilities >= 0.5).astype(np.int64), weights)
+            scores = self._summarise_labels(truth, chosen, weights)
         else:
-            scores = self._summarise_classes(truth, probabilities.argmax(1), weights)
+            scores = self._summarise_classes(truth, chosen, weights)
+        for name, each in (("brier", ranking.brier_each), ("log_loss", ranking.log_loss_each)):
+            scores[name] = ratio(weights @ each(truth, probabilities), weights.sum(1))
         scores |= {name: ranking.macro(each) for name, each in areas.items()}
         for name, each in areas.items():
             scores |= {f"{name}/{c}": each[..., k] for k, c in enumerate(self.classes)}
@@ -183,47 +243,79 @@ class Classify:
         """Several classes may hold at once: each class is a yes or no of its own."""
         cells = (truth.astype(np.int64) * 2 + chosen)[..., None] == np.arange(4)
         matrix = np.einsum("bn,nkc->bkc", weights, cells).reshape(len(weights), self.outputs, 2, 2)
-        scores = {"accuracy": weights @ (chosen == truth).all(1) / weights.sum(1)}
+        scores = {"accuracy": ratio(weights @ (chosen == truth).all(1), weights.sum(1))}
         for name, score in _EACH.items():
             each = score(matrix)[..., 1]
             scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
         return scores | {"macro_f1": ranking.macro(regions.dice(matrix)[..., 1])}
 
     def item(self, row: Row) -> dict[str, Any]:
-        p = np.asarray(row["probabilities"])
+        """Quality is the probability of the truth, confidence that of what was said.
+
+        With several labels, quality is that of the class it falls shortest of, and confidence that of the surest
+        mistake; of the least sure answer, if there is no mistake.
+        """
+        p, truth, chosen = np.asarray(row["probabilities"]), np.asarray(row["truth"]), np.asarray(row["chosen"])
         if self.options.multi_label:
-            truth = np.asarray(row["truth"], bool)
-            named = "|".join(c for c, t in zip(self.classes, truth, strict=True) if t)
-            chosen = "|".join(c for c, t in zip(self.classes, p >= 0.5, strict=True) if t)
+            truth, chosen = truth.astype(bool), chosen.astype(bool)
+            named, said = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
+            sure, wrong = np.where(chosen, p, 1 - p), chosen != truth
             quality = float(np.where(truth, p, 1 - p).min())
+            confidence = float(sure[wrong].max() if wrong.any() else sure.min())
         else:
-            named, chosen, quality = self.classes[row["truth"]], self.classes[int(p.argmax())], float(p[row["truth"]])
-        return {"truth": named, "predicted": chosen, "correct": named == chosen, "quality": quality}
+            named, said = self.classes[truth], self.classes[chosen]
+            quality, confidence = float(p[truth]), float(p[chosen])
+        return {
+            "truth": named,
+            "predicted": said,
+            "correct": named == said,
+            "quality": quality,
+            "confidence": confidence,
+        }
 
     def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """Confusion matrix [K, K] (several labels: ``confusion_each`` [K, 2, 2]), support [K], and the curves."""
         table = self.table(rows)
-        if self.options.multi_label:
-            return {"support": table["truth"].sum(0).astype(int).tolist()}
-        truth, probabilities = table["truth"], table["probabilities"]
-        matrix = counts.confusion(truth, probabilities.argmax(1), classes=self.outputs)
+        truth, probabilities, chosen = table["truth"], table["probabilities"], table["chosen"]
+        groups = [row.get("group") for row in rows]
+        known = groups if all(groups) and len(set(groups)) > 1 else None
         hot = ranking.one_hot(truth, classes=self.outputs)
-        curves = {c: _curves(hot[:, k], probabilities[:, k]) for k, c in enumerate(self.classes)}
-        return {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist(), "curves": curves}
+        found: dict[str, Any] = {"support": hot.sum(0).tolist()}
+        if self.options.multi_label:
+            each = [counts.confusion(t, c, classes=2).tolist() for t, c in zip(hot.T, chosen.T, strict=True)]
+            found["confusion_each"] = each
+        else:
+            found["confusion"] = counts.confusion(truth, chosen, classes=self.outputs).tolist()
+        return found | {"curves": curves(hot, probabilities, classes=self.classes, groups=known)}
 
 
-def _curves(truth: np.ndarray, probability: np.ndarray) -> dict[str, Any]:
-    """Points of the ROC and of the precision-recall curve of one class."""
-    roc = ranking.roc_points(truth, probability, points=200)
-    pr = ranking.pr_points(truth, probability, points=200)
-    return {
-        "roc": {"x": roc.x.tolist(), "y": roc.y.tolist()},
-        "pr": {"x": pr.x.tolist(), "y": pr.y.tolist()},
-    }
+def _check(options: Options) -> None:
+    """Refuse what contradicts itself.
+
+    Raises:
+        RequestError: If it does.
+    """
+    several, classes = options.multi_label, len(options.classes)
+    if not isinstance(options.threshold, str) and not several and classes != 2:
+        raise RequestError("tasks.threshold_classes", threshold=options.threshold, n=classes)
+    if options.imbalance == "logit_adjustment" and (several or options.loss == "bce"):
+        raise RequestError("tasks.adjustment_labels", loss=options.loss)
+    if options.smoothing and options.loss == "focal" and not several:
+        raise RequestError("tasks.smoothing_focal", smoothing=options.smoothing)
 
 
-class _NothingToFit:
-    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
-        """The most probable class needs no threshold."""
+def _smoothed(target: Tensor, smoothing: float, *, classes: int) -> Tensor:
+    """Yes and no of each class [N, K], each drawn towards one half; what is ignored stays so."""
+    import torch
+    from torch.nn import functional
 
-    def done(self) -> dict[str, Any]:
-        return {}
+    if not target.is_floating_point():
+        target = functional.one_hot(target, classes).float()
+    return torch.where(target == IGNORE, target, target * (1 - smoothing) + smoothing / 2)
+
+
+def _like(output: Tensor, values: np.ndarray) -> Tensor:
+    """Numbers as float32, where the output is."""
+    import torch
+
+    return torch.as_tensor(values, dtype=torch.float32, device=output.device)

@@ -13,7 +13,7 @@ from lamelle.errors import RequestError
 from lamelle.metrics import boundary, clustering, counts, intervals, regions, thresholds
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.ranking import macro
-from lamelle.tasks.base import Facts, Labels, Row, Table, checked
+from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
 
 if TYPE_CHECKING:
@@ -139,6 +139,9 @@ class Segment:
             targets.semantic_of(target) if self.options.objects else targets.apply_values(target, self.options.values)
         )
 
+    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
+        return None
+
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         import torch
 
@@ -146,6 +149,9 @@ class Segment:
 
         weights = torch.tensor(self.options.weights, device=output.device) if self.options.weights else None
         return LOSSES[self.options.loss](output, target, weights=weights)
+
+    def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
+        return self.loss(as_logits(probabilities, exclusive=not self.binary), target)
 
     def activate(self, output: Tensor) -> Tensor:
         import torch

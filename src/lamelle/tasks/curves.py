@@ -1,0 +1,76 @@
+"""ROC and precision-recall curves of each class, with bands."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lamelle.metrics import ranking
+from lamelle.metrics.intervals import bootstrap_weights
+
+POINTS = 101
+RESAMPLES = 300
+LEVEL = 0.95
+MANY_ITEMS = 20_000
+"""With more items a band is hardly wider than its line, and is left out."""
+_KINDS: tuple[Literal["roc", "pr"], ...] = ("roc", "pr")
+
+
+def curves(
+    hot: np.ndarray, probabilities: np.ndarray, *, classes: Sequence[str], groups: Sequence[Hashable] | None
+) -> dict[str, dict[str, Any]]:
+    """For each class ``roc`` and ``pr``: ``x``, ``y`` and ``area``, and ``low`` and ``high`` of its band.
+
+    The band holds with 95 % at each x by itself, from resampled items or groups, as the intervals of scores do. ``x``
+    and ``y`` are empty where a class lacks what the curve needs; a band that cannot be had is left out.
+
+    Args:
+        hot: 0 and 1 [n, K].
+        probabilities: [n, K].
+        groups: Group of each item, where whole groups are to be resampled.
+
+    Example:
+        >>> hot, p = np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.1], [0.2, 0.8]])
+        >>> found = curves(hot, p, classes=["a", "b"], groups=None)
+        >>> found["a"]["roc"]["area"], found["a"]["roc"]["y"][:2]
+        (1.0, [1.0, 1.0])
+    """
+    areas = {"roc": ranking.roc_auc_each(hot, probabilities), "pr": ranking.pr_auc_each(hot, probabilities)}
+    return {
+        name: {
+            kind: _curve(hot[:, k], probabilities[:, k], kind, groups) | {"area": float(areas[kind][k])}
+            for kind in _KINDS
+        }
+        for k, name in enumerate(classes)
+    }
+
+
+def _curve(
+    truth: np.ndarray, score: np.ndarray, kind: Literal["roc", "pr"], groups: Sequence[Hashable] | None
+) -> dict[str, list[float]]:
+    x = np.linspace(0, 1, POINTS)
+
+    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
+        found = ranking.heights(truth, score, kind=kind, weights=weights, x=x)
+        return {str(i): found[:, i] for i in range(len(x))}
+
+    if len(score) > MANY_ITEMS:
+        y = [float(v[0]) for v in statistic(np.ones((1, len(score)))).values()]
+        return {"x": x.tolist(), "y": y} if not np.isnan(y).any() else {"x": [], "y": []}
+    found = bootstrap_weights(
+        statistic,
+        n=len(score),
+        groups=groups,
+        resamples=RESAMPLES,
+        level=LEVEL,
+        seed=0,
+        method="percentile",
+        unit="group" if groups is not None else "image",
+    ).values()
+    y, low, high = (np.array([getattr(i, name) for i in found]) for name in ("value", "low", "high"))
+    if np.isnan(y).any():
+        return {"x": [], "y": []}
+    band = {} if np.isnan([low, high]).any() else {"low": low.tolist(), "high": high.tolist()}
+    return {"x": x.tolist(), "y": y.tolist(), **band}
