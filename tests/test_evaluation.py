@@ -97,6 +97,41 @@ def test_slices_of_one_volume_are_resampled_by_block() -> None:
     assert scores["scores"]["dice"]["value"] == pytest.approx(expected), "blocks sum up to the whole"
 
 
+def test_patches_of_one_volume_are_resampled_by_slice() -> None:
+    rows = classified([0, 1] * 60, [None] * 120)
+    for i, row in enumerate(rows):
+        row |= {"volume": "block", "position": i // 6}
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    assert told(scores) == {"evaluate.one_volume"}
+    assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("slice", 20)}
+    assert "n = 1: all 120 test images come from one volume (block)" in headline(scores)[-1]
+    for row in rows:
+        row["group"] = "block"
+    assert summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={}) == scores, (
+        "a single group adds nothing"
+    )
+    for i, row in enumerate(rows):
+        row["group"] = f"p{i // 4}"
+    by_group = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    assert by_group["scores"]["accuracy"]["unit"] == "group", "several groups are known better than slices"
+
+
+def test_slices_that_are_all_right_or_all_wrong_widen_the_interval() -> None:
+    task, rows = classify("a", "b"), []
+    for i in range(200):
+        truth = i % 2
+        p = np.eye(2)[truth if (i // 10) % 2 else 1 - truth] * 0.8 + 0.1
+        rows.append(
+            task.row(p, np.asarray(truth), {}) | {"id": str(i), "group": None, "volume": None, "position": None}
+        )
+    blind = summarise(task, rows, OPTIONS, split="t", fitted={})["scores"]["accuracy"]
+    for i, row in enumerate(rows):
+        row |= {"volume": "v", "position": i // 10}
+    seen = summarise(task, rows, OPTIONS, split="t", fitted={})["scores"]["accuracy"]
+    assert seen["value"] == blind["value"] == 0.5
+    assert seen["high"] - seen["low"] > 2 * (blind["high"] - blind["low"])
+
+
 def test_several_volumes_are_the_unit() -> None:
     names: list[str | None] = [f"v{i // 2}" for i in range(40)]
     scores = summarise(segment("background", "cell"), segmented(40, names, names), OPTIONS, split="t", fitted={})

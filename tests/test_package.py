@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamelle import package
+from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.targets import ValueMap
 from lamelle.errors import FileError, LamelleError, RequestError
@@ -73,6 +74,35 @@ def test_what_was_saved_comes_back(saved: Path) -> None:
         torch.testing.assert_close(after.model(x), before.model.eval()(x), rtol=0, atol=0)
     assert package.load(saved.parent).spec == after.spec, "the folder of a run will do"
     assert {p.name for p in saved.iterdir()} == {package.WEIGHTS, package.DESCRIPTION}
+
+
+def test_the_spelling_of_the_training_table_travels(tmp_path: Path) -> None:
+    naming = Naming("file", "class", folder=True, suffix=False, separator="; ")
+    package.save(replace(made(), naming=naming), tmp_path)
+    assert package.load(tmp_path).naming == naming
+
+
+def test_a_package_without_a_spelling_is_as_it_was_before_there_were_any(saved: Path) -> None:
+    assert "naming" not in json.loads((saved / package.DESCRIPTION).read_text())
+    assert package.load(saved).naming is None
+
+
+WRONG_NAMINGS = [
+    {"image": 1},
+    {"label": "file"},
+    {"separator": ","},
+    {"separator": "|\n"},
+    {"folder": "images"},
+    {"more": 1},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_NAMINGS, ids=str)
+def test_a_spelling_is_checked(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    package.save(replace(made(), naming=Naming("file", "class", folder=True, suffix=False, separator="|")), tmp_path)
+    change(tmp_path, lambda about: about["naming"].update(wrong))
+    with pytest.raises(FileError, match="naming"):
+        package.load(tmp_path)
 
 
 def test_one_flipped_byte_anywhere_in_the_weights_is_found(saved: Path) -> None:

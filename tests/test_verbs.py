@@ -53,7 +53,7 @@ def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
         assert path.is_file(), path.name
     assert folder.altered() == {}
     assert sum(row["split"] == "test" for row in rows(folder.split)) == run.scores["n"]
-    assert {row["id"] for row in rows(folder.predictions_table)} == {i["id"] for i in run.scores["items"]}
+    assert {row["image"] for row in rows(folder.predictions_table)} == {i["id"] for i in run.scores["items"]}
     environment = json.loads(folder.environment.read_text())
     assert environment["split_by"] == "record"
     assert "train.lr" in environment["planned"]
@@ -128,6 +128,20 @@ def test_predictions_are_as_large_as_their_images_and_keep_their_pixel_size(
         assert (tif.is_imagej, tif.series[0].axes) == (True, "ZYX")
     assert read(tmp_path / "out" / "probabilities" / "stack.tif").array.dtype == np.float32
     assert len(list((tmp_path / "out" / "overlays").iterdir())) == len(table)
+
+
+def test_every_table_of_predictions_has_the_same_columns(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    folder = run.folder
+    new, inner = rows(run.predict(inputs / "grey.png", tmp_path / "out")), folder.predictions / "predictions.csv"
+    for table in (inner, folder.predictions_table):
+        found = rows(table)
+        assert list(found[0])[: len(new[0])] == list(new[0])
+        assert {"quality", "dice/foreground"} <= set(found[0]), "and what is known where the truth is known"
+        assert all((table.parent / row["file"]).is_file() for row in found), "files are named from where the table lies"
+    assert list(rows(inner)[0]) == list(rows(folder.predictions_table)[0])
+    sealed = json.loads(folder.manifest.read_text())
+    assert {"predictions.csv", "predictions/predictions.csv"} <= set(sealed)
+    assert not set(folder.altered()) & set(sealed)
 
 
 def test_a_table_or_one_file_or_several_can_be_predicted(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:

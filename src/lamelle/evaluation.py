@@ -48,12 +48,13 @@ class IntervalOptions:
 def measure(
     records: Sequence[Record], predictor: Predictor, reader: Reader, fitted: Mapping[str, Any], listen: Listener | None
 ) -> list[Row]:
-    """Sufficient statistics of each record, with its id and group."""
+    """Sufficient statistics of each record, with its id, group and place in its volume."""
     task, rows = predictor.task, []
     for record, probabilities in predictor.of_records(records, reader.store):
         target = reader.target(record)
         row = task.row(probabilities, target, fitted)
-        row |= {"id": record.id, "group": record.group, "volume": record.columns.get("volume")}
+        row |= {"id": record.id, "group": record.group}
+        row |= {"volume": record.columns.get("volume"), "position": record.position}
         rows.append(row)
         if listen is not None:
             listen(record, probabilities, target, row)
@@ -94,12 +95,18 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     """Intervals by the largest unit that is known, and what a reader must be told about them."""
     groups = [row["group"] for row in rows]
     volumes = {row["volume"] for row in rows}
+    one_volume = len(volumes) == 1 and None not in volumes
+    positions = [row.get("position") for row in rows]
     notes: list[Problem] = []
-    if len(volumes) == 1 and None not in volumes and "blocks" in rows[0]:
+    if one_volume and "blocks" in rows[0]:
         notes.append(Problem("report.one_volume", values={"volume": volumes.pop()}))
         found = _resample(task, rows, None, "slice", options)
         blocks, places = _by_block(rows)
         found |= _resample(task, blocks, places, "block", options)
+    elif one_volume and len(set(groups)) == 1 and None not in positions:
+        values = {"volume": volumes.pop(), "n": len(rows), "slices": len(set(positions))}
+        notes.append(Problem("evaluate.one_volume", values=values))
+        found = _resample(task, rows, positions, "slice", options)
     elif all(groups) and len(set(groups)) > 1:
         found = _resample(task, rows, groups, "group", options)
     elif all(groups):
@@ -166,21 +173,30 @@ def score_run(
 
     def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
-        folder.add(record, store.image(record.image), prediction, store.entry(record.image).spacing)
+        spacing = store.entry(record.image).spacing
+        said = folder.add(record, store.image(record.image), prediction, spacing, _judged(package.task, row))
+        row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
     rows = measure(records, predictor, reader, package.fitted, listen)
-    folder.close()
+    run.seal(folder.close())
     write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
     return rows
+
+
+def _judged(task: Task, row: Row) -> dict[str, Any]:
+    """What a table of predictions says beside the prediction where the truth is known."""
+    return {k: v for k, v in task.item(row).items() if k != "predicted"}
 
 
 def write_scores(
     run: RunFolder, task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``scores.json`` and ``predictions.csv`` of a Run."""
+    """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions."""
     scores = summarise(task, rows, options, split=split, fitted=fitted)
     run.write_json(run.scores, scores)
-    run.write_text(run.predictions_table, items_csv(scores["items"]))
+    said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
+    below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
+    run.write_text(run.predictions_table, items_csv(below))
     return scores
 
 

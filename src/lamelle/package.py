@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, model_validator
 
+from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic
@@ -51,6 +52,20 @@ class _Preparation(_Part):
     std: tuple[FiniteFloat, ...]
 
 
+class _Naming(_Part):
+    image: str
+    label: str
+    folder: bool
+    suffix: bool
+    separator: Annotated[str, Field(pattern=r"^[ \t]*[|;][ \t]*$")]
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.image == self.label:
+            raise ValueError(f"two columns have the name {self.image}")
+        return self
+
+
 class _Provenance(_Part):
     model_config = ConfigDict(extra="allow")
     precision: Literal["32", "bf16", "16"]
@@ -71,6 +86,7 @@ class _Description(_Part):
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
     fitted: dict[str, float | dict[str, list[float | None]]]
     provenance: _Provenance
+    naming: _Naming | None = None
     weights_sha256: str
 
     @model_validator(mode="after")
@@ -104,6 +120,8 @@ class Package:
     fitted: Mapping[str, Any]
     """What validation froze, such as the threshold."""
     provenance: Mapping[str, Any]
+    naming: Naming | None = None
+    """How the table it was trained on spells; None if no table labelled the images."""
 
 
 def save(package: Package, folder: Path) -> list[Path]:
@@ -138,6 +156,8 @@ def save(package: Package, folder: Path) -> list[Path]:
         "provenance": dict(package.provenance),
         "weights_sha256": atomic.sha256(folder / WEIGHTS),
     }
+    if package.naming is not None:
+        description["naming"] = asdict(package.naming)
     atomic.write_json(folder / DESCRIPTION, description)
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
@@ -178,6 +198,7 @@ def load(path: Path | str) -> Package:
             spacing=about.spacing,
             fitted=about.fitted,
             provenance=about.provenance.model_dump(),
+            naming=Naming(**dict(about.naming)) if about.naming else None,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError("package.damaged", folder, reason=_reason(error)) from error

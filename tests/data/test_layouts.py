@@ -201,35 +201,35 @@ def test_a_folder_of_many_data_sets_is_no_data_set(tmp_path: Path) -> None:
 
 def test_what_to_predict_on(tmp_path: Path) -> None:
     _touch(tmp_path, "d/b10.png", "d/b9.png", "d/b9_mask.png", "e/images/1.png", "e/masks/1.png", "f/b9.png")
-    ids = [r.id for r in read_unlabelled([tmp_path / "d", tmp_path / "e"], dims=2)]
+    ids = [r.id for r in read_unlabelled([tmp_path / "d", tmp_path / "e"], dims=2).records]
     assert ids == ["b9.png", "b10.png", "images/1.png"]
-    both = read_unlabelled([tmp_path / "d", tmp_path / "f" / "b9.png", tmp_path / "d" / "b10.png"], dims=2)
+    both = read_unlabelled([tmp_path / "d", tmp_path / "f" / "b9.png", tmp_path / "d" / "b10.png"], dims=2).records
     assert [r.id for r in both] == [str(tmp_path / "d/b9.png"), "b10.png", str(tmp_path / "f/b9.png")]
     assert all(r.target == () for r in both)
 
 
 def test_stacks_to_predict_on(tmp_path: Path) -> None:
     stack = _stack(tmp_path / "new.tif", 12)
-    records = read_unlabelled([stack], dims=2)
+    records = read_unlabelled([stack], dims=2).records
     assert [(r.id, r.image.index, r.position) for r in records[6:7]] == [("new.tif#06", 6, 6)]
     assert len(records) == 12
-    (whole,) = read_unlabelled([stack], dims=3)
+    (whole,) = read_unlabelled([stack], dims=3).records
     assert (whole.id, whole.image.index) == ("new.tif", None)
     Pillow.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "plane.tif")
-    assert [r.id for r in read_unlabelled([tmp_path / "plane.tif"], dims=2)] == ["plane.tif"]
+    assert [r.id for r in read_unlabelled([tmp_path / "plane.tif"], dims=2).records] == ["plane.tif"]
 
 
 def test_tables_and_arrays_to_predict_on(tmp_path: Path) -> None:
     _touch(tmp_path, "test/a.png", "test/b.png")
     (tmp_path / "test.csv").write_text("image,slice\na.png,3\nb.png,4\n", encoding="utf-8")
-    records = read_unlabelled([tmp_path / "test.csv"], dims=2)
+    records = read_unlabelled([tmp_path / "test.csv"], dims=2).records
     assert [(r.id, r.target, r.position) for r in records] == [("test/a.png", (), 3), ("test/b.png", (), 4)]
     (tmp_path / "test.csv").write_text("image\na.png\nc.png\nd.png\n", encoding="utf-8")
-    with pytest.raises(DataError) as caught:
-        read_unlabelled([tmp_path / "test.csv"], dims=2)
-    assert [p.where for p in caught.value.problems] == ["test.csv:3", "test.csv:4"]
+    found = read_unlabelled([tmp_path / "test.csv"], dims=2)
+    assert [r.id for r in found.records] == ["test/a.png"]
+    assert [p.where for p in found.problems] == ["test.csv:3", "test.csv:4"]
     np.savez(tmp_path / "m.npz", test_images=np.zeros((11, 4, 4), np.uint8), test_labels=np.zeros((11, 1), np.uint8))
-    rows = read_unlabelled([tmp_path / "m.npz"], dims=2)
+    rows = read_unlabelled([tmp_path / "m.npz"], dims=2).records
     assert (len(rows), rows[10].id, rows[10].image.key) == (11, "m.npz:test_images#10", "test_images")
 
 

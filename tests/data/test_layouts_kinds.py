@@ -352,7 +352,7 @@ def test_zarr_volumes_are_one_entry_each(tmp_path: Path) -> None:
         zarr.save_array(tmp_path / kind / "a.zarr", np.zeros((3, 6, 8), np.uint8))
     (record,) = _read(tmp_path).records
     assert (record.id, _mask(record).path) == ("images/a.zarr", tmp_path / "labels" / "a.zarr")
-    assert len(read_unlabelled([tmp_path / "images" / "a.zarr"], dims=2)) == 3
+    assert len(read_unlabelled([tmp_path / "images" / "a.zarr"], dims=2).records) == 3
 
 
 def _nnunet(put: Put, said: object) -> Path:

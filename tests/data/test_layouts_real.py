@@ -40,7 +40,7 @@ def test_real_groups_positions_and_objects(real_data: Path) -> None:
     assert len({r.group for r in histology.records}) == 108
     patches = read_folder(real_data / "vnc-patches", options=LayoutOptions())
     assert {r.position for r in patches.records} <= set(range(16))
-    assert set(patches.records[0].columns) == {"slice", "y", "x"}
+    assert set(patches.records[0].columns) == {"slice", "y", "x", "volume"}
     assert {r.image.path.parent.name for r in patches.records} == {"train"}
     nuclei = read_folder(real_data / "dsb2018" / "stage1_train", options=LayoutOptions())
     assert nuclei.instances
@@ -55,7 +55,7 @@ def test_real_groups_positions_and_objects(real_data: Path) -> None:
 
 @pytest.mark.real
 def test_real_input_for_prediction(real_data: Path) -> None:
-    assert len(read_unlabelled([real_data / "isbi2012" / "test-volume.tif"], dims=2)) == 30
-    assert len(read_unlabelled([real_data / "isbi2012" / "test-volume.tif"], dims=3)) == 1
-    assert len(read_unlabelled([real_data / "vnc-patches" / "test"], dims=2)) == 1000
-    assert len(read_unlabelled([real_data / "lungs"], dims=2)) == 44
+    assert len(read_unlabelled([real_data / "isbi2012" / "test-volume.tif"], dims=2).records) == 30
+    assert len(read_unlabelled([real_data / "isbi2012" / "test-volume.tif"], dims=3).records) == 1
+    assert len(read_unlabelled([real_data / "vnc-patches" / "test"], dims=2).records) == 1000
+    assert len(read_unlabelled([real_data / "lungs"], dims=2).records) == 44

@@ -6,17 +6,24 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from lamelle.data.layouts.common import names_of
 from lamelle.data.layouts.unlabelled import read_unlabelled
+from lamelle.data.preparation import to_channels
 from lamelle.data.store import Store
-from lamelle.errors import DataError, FileError, RequestError
+from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.prediction.files import PredictionFolder
 from lamelle.prediction.predictor import of_package
-from lamelle.types import Problem, Record, Spacing
+from lamelle.prediction.submission import write_submission
+from lamelle.types import Classes, Problem, Record, Source, Spacing
 
 _FAR = 1.5
 """Ratio of pixel sizes from which a user is warned that the model was trained at another scale."""
+_NAMED = 3
+"""Files left out that are named; of the others the number is said."""
 
 
 class SomeUnread(DataError):
@@ -37,7 +44,7 @@ def predict_files(
     overlays: bool,
     say: Callable[[str], None] | None,
 ) -> Path:
-    """Predict files and folders into a new folder.
+    """Predict files and folders into a new folder; of a classifier also a submission.
 
     Returns:
         The table of all predictions.
@@ -48,42 +55,77 @@ def predict_files(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
-    records = read_unlabelled(paths, dims=package.dims)
+    found = read_unlabelled(paths, dims=package.dims)
+    if found.labels and say:
+        say(text("predict.labels_left_out", count=len(found.labels), names=names_of(found.labels, most=_NAMED)))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
-    readable, problems = _readable(records, store)
+    readable, problems = _readable(found.records, store, package)
+    problems = [*found.problems, *problems]
     planes = Counter(r.image.path for r in readable if r.image.index is not None)
-    folder = PredictionFolder(
-        out, package.task.classes, probabilities=probabilities, overlays=overlays, planes=dict(planes)
-    )
+    classes = package.task.classes
+    folder = PredictionFolder(out, classes, probabilities=probabilities, overlays=overlays, planes=dict(planes))
+    answers = _predict(package, readable, folder, store, say)
+    table = folder.close()
+    if answers:
+        write_submission(out, found.asked, answers, classes=classes, naming=package.naming, probabilities=probabilities)
+    if problems:
+        raise SomeUnread(problems, done=len(readable), table=table)
+    return table
+
+
+def _predict(
+    package: Package,
+    records: Sequence[Record],
+    folder: PredictionFolder,
+    store: Store,
+    say: Callable[[str], None] | None,
+) -> dict[Source, Classes]:
+    """Predict into a folder, and say where the scale is another one.
+
+    Returns:
+        The classes of images; empty where predictions are images themselves.
+    """
     predictor = of_package(package)
+    answers: dict[Source, Classes] = {}
     far: set[Spacing] = set()
-    for record, found in predictor.of_records(readable, store):
+    for record, found in predictor.of_records(records, store):
         spacing = store.spacing(record.image)
         if spacing and _is_far(spacing, package.spacing) and spacing not in far and say:
             far.add(spacing)
             say(text("predict.other_spacing", image=record.id, spacing=_said(spacing), trained=_said(package.spacing)))
         prediction = package.task.decode(found, package.fitted, spacing)
         folder.add(record, store.image(record.image), prediction, store.entry(record.image).spacing)
-    table = folder.close()
-    if problems:
-        raise SomeUnread(problems, done=len(readable), table=table)
-    return table
+        if isinstance(prediction, Classes):
+            answers[record.image] = prediction
+    return answers
 
 
-def _readable(records: Sequence[Record], store: Store) -> tuple[list[Record], list[Problem]]:
+def _readable(records: Sequence[Record], store: Store, package: Package) -> tuple[list[Record], list[Problem]]:
+    """Records whose pixels can be read and fit the network, and why the others do not; each reason once."""
     good: list[Record] = []
-    problems: list[Problem] = []
+    problems: dict[tuple[str, str], Problem] = {}
     for record in records:
         try:
-            store.image(record.image)
+            image = store.image(record.image)
+            _check(record, image, package)
         except FileError as error:
-            problems.append(error.problem)
+            problems.setdefault((error.problem.code, error.problem.where), error.problem)
         else:
             good.append(record)
-    return good, problems
+    return good, list(problems.values())
+
+
+def _check(record: Record, image: np.ndarray, package: Package) -> None:
+    """Raise a FileError for an image that the network cannot take."""
+    if image.ndim - 1 != package.dims:
+        raise FileError("predict.dims", record.image.path, have=image.ndim - 1, want=package.dims)
+    try:
+        to_channels(image[(slice(None), *[slice(0, 1)] * package.dims)], package.preparation.channels)
+    except WorkError as error:
+        raise FileError(error.code, record.image.path, **error.values) from error
 
 
 def _said(spacing: Spacing | None) -> str:

@@ -38,16 +38,34 @@ class PredictionFolder:
         self._places: dict[Path, Path] = {}
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, record: Record, image: np.ndarray, prediction: Prediction, spacing: Spacing | None) -> None:
+    def add(
+        self,
+        record: Record,
+        image: np.ndarray,
+        prediction: Prediction,
+        spacing: Spacing | None,
+        known: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Take one prediction.
 
         Args:
             image: ``[C, (Z,) Y, X]``, for the overlay.
             spacing: That of the whole file, also where the record is one plane of it.
+            known: Further columns, where the truth is known.
+
+        Returns:
+            Its row of the table; ``file`` is below the folder.
         """
+        row = self._row(record, image, prediction, spacing)
+        row |= {k: v for k, v in (known or {}).items() if k not in row}
+        self._rows.append(row)
+        return row
+
+    def _row(
+        self, record: Record, image: np.ndarray, prediction: Prediction, spacing: Spacing | None
+    ) -> dict[str, Any]:
         if isinstance(prediction, Classes):
-            self._rows.append(self._class_row(record, prediction))
-            return
+            return self._class_row(record, prediction)
         row = {"image": record.id, **self._shares(prediction.labels)}
         if record.image.index is not None and record.image.path in self._expected:
             row["file"] = self._plane(record, prediction, spacing)
@@ -56,7 +74,7 @@ class PredictionFolder:
         if self._overlays:
             place = self._place("overlays", record, ".png")
             writers.write_rgb(place, overlay(image, prediction.labels))
-        self._rows.append(row)
+        return row
 
     def close(self) -> Path:
         """Write the table.

@@ -20,11 +20,14 @@ class Located:
     """Names without suffix that several files bear."""
 
 
-def locate(names: Sequence[str], listing: Listing, *, table: Entry) -> Located:
+def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequence[str] = ()) -> Located:
     """Find the files that a table names, with or without their suffix.
 
     Names are taken below one folder, whichever explains the most of them: the table's own, its ``images/``, or
     the one with the table's name (``train/`` for ``train.csv``); the first of these where several do equally well.
+
+    Args:
+        also: Folders that are tried last.
     """
     by_rel = {same_form(e.rel): e for e in listing.entries}
     by_stem: dict[str, list[Entry]] = defaultdict(list)
@@ -35,6 +38,7 @@ def locate(names: Sequence[str], listing: Listing, *, table: Entry) -> Located:
     holding = [f for f in listing.subfolders("") if listing.images_below(f)]
     if len(holding) == 1:
         starts += [holding[0], f"{holding[0]}/images"]
+    starts += also
     cleaned = {name: clean(name, listing) for name in names}
     best = Located({}, {})
     for start in starts:

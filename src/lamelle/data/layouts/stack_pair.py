@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lamelle.data.layouts.common import (
     SPLIT_NAMES,
@@ -33,7 +34,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     pairs = stack_pairs(listing)
     if pairs:
         return Match(1.0)
-    images, labels = _by_key(listing)
+    images, labels = _by_key(_stacks(listing))
     both = [image[0] for key, image in images.items() if key in labels]
     if both:
         return lacks(0.4, "stacks")
@@ -64,18 +65,31 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 
 def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:
     """Pairs (volume, labels) of multi-page TIFFs."""
-    images, labels = _by_key(listing)
+    images, labels = _by_key(_stacks(listing))
     pairs = [(group[0], labels[key][0]) for key, group in images.items() if key in labels]
     if listing.only:
         pairs = [p for p in pairs if listing.only in (p[0].name, p[1].name)]
     return [p for p in pairs if is_volume(listing, p[0])]
 
 
-def _by_key(listing: Listing) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:
+def label_stacks(listing: Listing) -> list[Entry]:
+    """TIFFs that are the labels of another one, as their names say: ``train-labels.tif`` beside ``train-volume.tif``.
+
+    Example:
+        >>> from pathlib import Path
+        >>> names = ("test-volume.tif", "train-labels.tif", "train-volume.tif")
+        >>> [e.name for e in label_stacks(Listing(Path(), tuple(Entry("", n) for n in names), ()))]
+        ['train-labels.tif']
+    """
+    images, labels = _by_key([e for e in listing.images if e.suffix in SUFFIXES])
+    return [e for key, group in labels.items() if key in images for e in group]
+
+
+def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:
     """Images and labels by what is left of their names without the words that say which they are."""
     images: dict[Key, list[Entry]] = {}
     labels: dict[Key, list[Entry]] = {}
-    for entry in _stacks(listing):
+    for entry in stacks:
         words = _BETWEEN.split(entry.stem.lower())
         rest = tuple(w for w in words if w not in LABEL_WORDS | IMAGE_WORDS)
         said = words[-1] in ("masks", "mask") and not IMAGE_WORDS.intersection(words)
@@ -98,7 +112,7 @@ def _split(listing: Listing, image: Entry) -> str | None:
 
 def _leftovers(listing: Listing) -> list[Problem]:
     """Volumes without labels are noted, labels without a volume and doubtful names are errors."""
-    images, labels = _by_key(listing)
+    images, labels = _by_key(_stacks(listing))
     if listing.only:
         return []
     problems = []

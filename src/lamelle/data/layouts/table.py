@@ -23,6 +23,7 @@ from lamelle.types import Index, Problem, Record, Source
 
 NAME = "table"
 TASKS = ("classify",)
+_TEST_FOLDERS = ("test", "test/images", "test_images")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,39 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, "classify", tuple(records), class_names(records), problems=tuple(problems))
 
 
-def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[Record], list[Problem]]:
-    """Records without targets of the one table asked for, to predict on.
+def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[str, Record]], list[Problem]]:
+    """The one table asked for, to predict on: each row's name as it is spelt there, with a record without target.
+
+    Images that lie in the table's folder in none of the usual places are also looked for in ``test/``.
 
     Raises:
         FileError: If the table cannot be read, or has no column of images.
     """
-    found = _tables(listing, options)[0]
+    found = _tables(listing, options, also=_TEST_FOLDERS)[0]
     if found.columns.image is None:
         raise FileError("layouts.no_image_column", found.table.path, columns=_columns(found))
-    return _records(listing, found, labelled=False)
+    records, problems = _records(listing, found, labelled=False)
+    by_path = {r.image.path: r for r in records}
+    rows = []
+    for name in dict.fromkeys(row.cells[found.columns.image] for row in found.table.rows):
+        entry = found.files.entries.get(name)
+        if entry is not None and (record := by_path.get(listing.path(entry))):
+            rows.append((name, record))
+    return rows, problems
+
+
+def spelt(listing: Listing, options: LayoutOptions) -> tuple[str, str, list[str], list[str]] | None:
+    """The columns of images and of labels of the table that labels a folder, their names first; None without one.
+
+    Raises:
+        FileError: If a table cannot be read.
+    """
+    for found in _tables(listing, options):
+        image, label = found.columns.image, found.columns.label
+        if image and label:
+            cells = [row.cells for row in found.table.rows]
+            return image, label, [c[image] for c in cells], [c[label] for c in cells]
+    return None
 
 
 def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOptions) -> tuple[
@@ -135,8 +159,12 @@ def _joined(record: Record, row: Record | None) -> Record:
     )
 
 
-def _tables(listing: Listing, options: LayoutOptions) -> list[_Found]:
-    """The tables of the root, or the one asked for; a named column must be in one of them."""
+def _tables(listing: Listing, options: LayoutOptions, *, also: Sequence[str] = ()) -> list[_Found]:
+    """The tables of the root, or the one asked for; a named column must be in one of them.
+
+    Args:
+        also: Folders where files are looked for last.
+    """
     entries = [e for e in listing.tables if listing.only in (None, e.name)]
     tables = [(e, read_table(listing.path(e))) for e in entries]
     named = {"image": options.image, "label": options.label, "group": options.group, "split": options.split}
@@ -145,7 +173,7 @@ def _tables(listing: Listing, options: LayoutOptions) -> list[_Found]:
     for entry, table in having or tables:
         columns = choose_columns(table, **named)
         names = [r.cells[columns.image] for r in table.rows] if columns.image else []
-        found.append(_Found(entry, table, columns, locate(names, listing, table=entry)))
+        found.append(_Found(entry, table, columns, locate(names, listing, table=entry, also=also)))
     return found
 
 
@@ -203,6 +231,8 @@ def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tup
         return None, problems
     group = row.cells[columns.group] if columns.group else ""
     others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
+    if _one_volume(found):
+        others["volume"] = listing.root.resolve().name
     record = Record(
         entry.id,
         Source(listing.path(entry)),
@@ -214,6 +244,16 @@ def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tup
         columns=others,
     )
     return record, problems
+
+
+def _one_volume(found: _Found) -> bool:
+    """Whether the records are places in one volume: their slices are known, and nothing tells one volume from another.
+
+    They then bear the folder's name as their volume.
+    """
+    columns = found.columns
+    maybe = any(p.code == "layouts.group_maybe" for p in columns.problems)
+    return columns.position is not None and not columns.group and not maybe and "volume" not in found.table.columns
 
 
 def _said(record: Record) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lamelle.data.layouts import table
+from lamelle.data.layouts import stack_pair, table
 from lamelle.data.layouts.common import IMAGE_FOLDERS, MASK_FOLDERS, LayoutOptions, bare, last
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
 from lamelle.data.layouts.volumes import shape_of, slice_records
@@ -15,51 +15,95 @@ from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.io.readers import header
 from lamelle.types import Problem, Record, Source
 
+_NNUNET_LABELS = ("labelstr", "labelsts")
 
-def read_unlabelled(paths: Sequence[Path], *, dims: int | None) -> tuple[Record, ...]:
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One image to predict, and what it is called by whoever asks."""
+
+    record: Record
+    path: str
+    """Below the given folder; with ``#slice`` for a plane of a stack."""
+    folder: str
+    """Name of the given folder."""
+    listed: str | None = None
+    """The name as a given table spells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """What was found to predict on."""
+
+    asked: tuple[Asked, ...]
+    """In the order that was given; a row of a table may name an image again."""
+    problems: tuple[Problem, ...]
+    """Errors for all that cannot be predicted: headers that cannot be read, rows without a file."""
+    labels: tuple[str, ...]
+    """Files left out because they are the labels of other images."""
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """Each image once."""
+        return tuple({a.record.image: a.record for a in self.asked}.values())
+
+
+def read_unlabelled(paths: Sequence[Path], *, dims: int | None) -> Unlabelled:
     """List what is to be predicted: of a folder every image, of a table every row, of a file itself.
 
-    Masks are left out: folders called masks, labels … beside a folder of images, and ``a_masks.tif`` beside
-    ``a.tif``. A stack gives one record per slice, or with ``dims`` 3 one record.
+    Labels are left out of a folder: in folders called masks, labels … beside a folder of images, ``a_masks.tif``
+    beside ``a.tif``, ``train-labels.tif`` beside ``train-volume.tif``. A stack gives one record per slice, or with
+    ``dims`` 3 one record. What cannot be read does not keep the others from being listed.
 
     Raises:
         RequestError: If a path is not there, or no image is found.
-        DataError: If a header cannot be read or a table names missing files; all are named.
+        FileError: If a table cannot be read.
+        DataError: If nothing at all can be predicted; every reason is named.
 
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "b10.png").write_bytes(b""), (folder / "b9.png").write_bytes(b"")
-        >>> [r.id for r in read_unlabelled([folder], dims=2)]
+        >>> [r.id for r in read_unlabelled([folder], dims=2).records]
         ['b9.png', 'b10.png']
     """
-    records: list[Record] = []
+    asked: list[Asked] = []
     problems: list[Problem] = []
+    labels: list[str] = []
     for path in paths:
         listing = list_folder(path)
+        folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:
-            found, wrong = table.read_rows(listing, LayoutOptions())
+            rows, wrong = table.read_rows(listing, LayoutOptions())
+            asked += [Asked(r, r.id, folder, printable(name)) for name, r in rows]
         else:
-            found, wrong = _images(listing, dims=dims)
-        records += found
+            entries, masks = _entries(listing)
+            records, wrong = _images(listing, entries, dims=dims)
+            asked += [Asked(r, r.id, folder) for r in records]
+            labels += [e.id for e in masks]
         problems += [*(listing.problems if listing.only is None else ()), *wrong]
-    if errors := [p for p in problems if p.severity == "error"]:
-        raise DataError(errors)
-    if not records:
+    errors = tuple(p for p in problems if p.severity == "error")
+    if not asked:
+        if errors:
+            raise DataError(errors)
         raise RequestError("layouts.nothing_to_predict", paths=", ".join(printable(str(p)) for p in paths))
-    return _with_own_ids(records)
+    return Unlabelled(_with_own_ids(asked), errors, tuple(labels))
 
 
-def _images(listing: Listing, *, dims: int | None) -> tuple[list[Record], list[Problem]]:
-    """Records of one folder, or of the one file asked for."""
+def _entries(listing: Listing) -> tuple[list[Entry], list[Entry]]:
+    """Files to predict, and labels that are not; a file that was asked for by name is predicted whatever it is."""
+    if listing.only is not None:
+        entries = [e for e in listing.entries if not e.folder and e.name == listing.only]
+        return entries or [Entry("", listing.only)], []
+    stacks = set(stack_pair.label_stacks(listing))
+    masks = [e for e in listing.images if e in stacks or _is_mask(listing, e)]
+    return [e for e in listing.images if e not in set(masks)], masks
+
+
+def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> tuple[list[Record], list[Problem]]:
+    """Records of files; what cannot be opened is an error."""
     records: list[Record] = []
     problems: list[Problem] = []
-    asked = listing.only
-    if asked is not None:
-        entries = [e for e in listing.entries if not e.folder and e.name == asked]
-        entries = entries or [Entry("", asked)]
-    else:
-        entries = [e for e in listing.images if not _is_mask(listing, e)]
     for entry in entries:
         try:
             records += _records(listing.path(entry), entry.id, dims=dims)
@@ -87,21 +131,31 @@ def _rows(path: Path, name: str) -> list[Record]:
     key = "test_images" if "test_images" in keys else keys[0] if len(keys) == 1 else None
     if key is None:
         raise FileError("layouts.npz_which", path, keys=", ".join(keys))
-    count = header(path, key=key).shape[1]
-    return slice_records(f"{name}:{key}", path, count, target=None, split=None, key=key)
+    shape = header(path, key=key).shape
+    if key != "test_images" and len(shape) != 4:  # one image
+        return [Record(name, Source(path, key))]
+    return slice_records(f"{name}:{key}", path, shape[1], target=None, split=None, key=key)
 
 
 def _is_mask(listing: Listing, entry: Entry) -> bool:
     """Whether an image is the mask of another one, by its folder's or its own name."""
     above, _, _ = entry.folder.rpartition("/")
-    if last(entry.folder).lower() in MASK_FOLDERS:
-        return any(last(f).lower() in IMAGE_FOLDERS for f in listing.subfolders(above))
+    inside = last(entry.folder).lower()
+    if inside in MASK_FOLDERS or inside in _NNUNET_LABELS:
+        beside = IMAGE_FOLDERS if inside in MASK_FOLDERS else (inside.replace("labels", "images"),)
+        return any(last(f).lower() in beside for f in listing.subfolders(above))
     stem = bare(entry.stem)
     return stem != entry.stem and any(e.stem in (stem, f"{stem}_img") for e in listing.images_in(entry.folder))
 
 
-def _with_own_ids(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Files of the same name from two places get their whole path as id; the same file twice is one record."""
-    once = list({r.image: r for r in records}.values())
-    counts = Counter(r.id for r in once)
-    return tuple(r if counts[r.id] == 1 else replace(r, id=printable(str(r.image))) for r in once)
+def _with_own_ids(asked: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Files of the same name from two places get their whole path as id; the same file found twice is listed once."""
+    once: dict[tuple[Source, str | None], Asked] = {}
+    for one in asked:
+        once.setdefault((one.record.image, one.listed), one)
+    ids = Counter(r.id for r in {a.record.image: a.record for a in asked}.values())
+    return tuple(one if ids[one.record.id] == 1 else _by_whole_path(one) for one in once.values())
+
+
+def _by_whole_path(one: Asked) -> Asked:
+    return replace(one, record=replace(one.record, id=printable(str(one.record.image))))

@@ -1,0 +1,87 @@
+"""Submissions: a table with one answer for each image, spelt as the table that the model was trained on.
+
+``submission.csv`` holds the name and the class, ``submission_probabilities.csv`` the name and a column for each class.
+Names and classes stand there exactly as they are spelt, since another program will compare them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lamelle.data.layouts.listing import natural
+from lamelle.data.layouts.naming import Naming
+from lamelle.data.layouts.unlabelled import Asked
+from lamelle.io import atomic
+from lamelle.types import Classes, Source
+
+CLASSES, PROBABILITIES = "submission.csv", "submission_probabilities.csv"
+_PLAIN = Naming("image", "label", folder=False, suffix=True, separator="|")
+
+
+def write_submission(
+    folder: Path,
+    asked: Sequence[Asked],
+    found: Mapping[Source, Classes],
+    *,
+    classes: Sequence[str],
+    naming: Naming | None,
+    probabilities: bool,
+) -> list[Path]:
+    """Write the answers; images without one are left out.
+
+    Args:
+        asked: What was to be predicted; rows of a table keep their order and spelling, files come in natural order.
+        found: The answer for each image.
+        naming: How the training table spells; None = columns ``image`` and ``label``, paths below the given folder.
+        probabilities: Also write the table of probabilities.
+
+    Returns:
+        The files written.
+    """
+    said = naming or _PLAIN
+    rows = [(name, found[one.record.image]) for name, one in names(asked, naming) if one.record.image in found]
+    answers = [[name, said.separator.join(classes[i] for i in answer.chosen)] for name, answer in rows]
+    written = [folder / CLASSES]
+    atomic.write_text(written[0], _csv([[said.image, said.label], *answers]))
+    if probabilities:
+        written.append(folder / PROBABILITIES)
+        shares = [[name, *(f"{p:.6f}" for p in answer.probabilities)] for name, answer in rows]
+        atomic.write_text(written[1], _csv([[said.image, *classes], *shares]))
+    return written
+
+
+def names(asked: Sequence[Asked], naming: Naming | None) -> list[tuple[str, Asked]]:
+    """What each image is called; two images never bear one name, be it at the price of another spelling.
+
+    Example:
+        >>> from lamelle.types import Record
+        >>> there = [Asked(Record(n, Source(Path(n))), n, "test") for n in ("b10.png", "b9.png")]
+        >>> [name for name, _ in names(there, Naming("id", "label", folder=False, suffix=False, separator="|"))]
+        ['b9', 'b10']
+    """
+    spelt = [one.listed or _spell(one, naming) for one in asked]
+    for longer in (lambda one: one.path, lambda one: one.record.id):
+        owners = Counter(name for name, _ in {(n, a.record.image) for n, a in zip(spelt, asked, strict=True)})
+        spelt = [n if a.listed or owners[n] == 1 else longer(a) for n, a in zip(spelt, asked, strict=True)]
+    named = list(zip(spelt, asked, strict=True))
+    listed = any(one.listed for one in asked)
+    return named if listed else sorted(named, key=lambda pair: natural(pair[0]))
+
+
+def _spell(one: Asked, naming: Naming | None) -> str:
+    if naming is None or one.record.image.key is not None:
+        return one.path
+    if one.record.image.index is None:
+        return naming.spell(one.path, folder=one.folder)
+    path, _, plane = one.path.rpartition("#")
+    return f"{naming.spell(path, folder=one.folder)}#{plane}"
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
