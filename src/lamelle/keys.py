@@ -149,10 +149,21 @@ class SegmentKeys(_Keys):
     )
 
 
+def _axes(v: Any) -> Any:
+    """``x``, ``yx`` or a list → the axes named; a text is never read as yes or no."""
+    if isinstance(v, bool):
+        return v
+    if not isinstance(v, (str, list, tuple)) or not all(axis in ("z", "y", "x") for axis in v):
+        raise ValueError("must be true, false or a list of axes out of z, y and x")
+    return tuple(v)
+
+
 class AugmentKeys(_Keys):
     """Random changes of the training images; 0 and false switch a change off."""
 
-    flip: bool = Field(default=True, description="mirror each axis")
+    flip: Annotated[bool | tuple[Literal["z", "y", "x"], ...], BeforeValidator(_axes)] = Field(
+        default=True, description="mirror each axis; or only those named: [x] keeps what is up"
+    )
     rot90: bool = Field(default=True, description="rotate by multiples of 90°")
     rotate: float = Field(default=0.0, ge=0, le=180, description="free rotation up to ± degrees")
     zoom: tuple[float, float] = Field(default=(1.0, 1.0), description="range of scale")

@@ -37,8 +37,10 @@ EVERYTHING = AugmentOptions(
     noise_probability=0.5,
     blur=1.5,
     blur_probability=0.5,
+    policy=3,
+    policy_strength=0.5,
 )
-GEOMETRY = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, noise=0.0, blur=0.0)
+GEOMETRY = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, noise=0.0, blur=0.0, policy=0)
 
 
 def drawn(options: AugmentOptions, n: int, size: tuple[int, ...]) -> Parameters:
@@ -190,7 +192,7 @@ def test_rotation_back_returns_the_middle() -> None:
 
 def test_order_of_composition() -> None:
     """Shift, zoom, shear, rotation, quarter turn, flip: as the package says, seen from the input."""
-    options = replace(EVERYTHING, elastic=0.0)
+    options = replace(EVERYTHING, elastic=0.0, policy=0)
     whole = drawn(options, 30, (32, 32)).matrices[..., :2]
     zoom, shear, rotate, turn, flip = (
         drawn(AugmentOptions(**{k: getattr(options, k)}), 30, (32, 32)).matrices[..., :2]
@@ -274,10 +276,35 @@ def test_brightness_contrast_and_gamma() -> None:
     torch.testing.assert_close(done(bent, images), power * (high - low) + low)
 
 
+def test_saturation_and_tint_change_colours_only() -> None:
+    images, still = pictures(2, 12, 12, channels=3), drawn(AugmentOptions(), 2, (12, 12))
+    grey = images.mean(1, keepdim=True)
+    vivid = done(replace(still, saturation=np.array([1.0, 1.5])), images)
+    assert torch.equal(vivid[0], images[0])
+    torch.testing.assert_close(vivid[1], grey[1] + 1.5 * (images[1] - grey[1]))
+    torch.testing.assert_close(vivid.mean(1, keepdim=True), grey)
+    added = np.array([[0.2, -0.1, -0.1], [0.0, 0.0, 0.0]])
+    tinted = done(replace(still, tint=added), images)
+    torch.testing.assert_close(tinted - images, torch.from_numpy(added).float().view(2, 3, 1, 1).expand_as(images))
+    for channels in (1, 2, 4):
+        other = pictures(2, 12, 12, channels=channels)
+        assert torch.equal(done(replace(still, tint=added, saturation=np.full(2, 0.5)), other), other)
+
+
+@pytest.mark.parametrize("size", [(24, 20), (5, 24, 20)])
+def test_sharpening_is_the_unsharp_mask_of_the_plane(size: tuple[int, ...]) -> None:
+    images = pictures(2, *size)
+    moved = done(replace(drawn(AugmentOptions(), 2, size), sharpen=np.array([0.0, 1.5])), images)
+    assert torch.equal(moved[0], images[0])
+    one = images[1, 0].numpy()
+    smooth = ndimage.gaussian_filter(one, [1.0] * 2, mode="mirror", radius=4, axes=(-2, -1))
+    np.testing.assert_allclose(moved[1, 0], one + 1.5 * (one - smooth), atol=1e-5)
+
+
 @pytest.mark.parametrize("value", [0.0, -3.5])
 def test_a_constant_image_stays_finite_and_constant(value: float) -> None:
     image = torch.full((2, 1, 12, 12), value)
-    moved = done(drawn(replace(EVERYTHING, noise=0.0, brightness=0.0), 2, (12, 12)), image)
+    moved = done(drawn(replace(EVERYTHING, noise=0.0, brightness=0.0, policy=0), 2, (12, 12)), image)
     torch.testing.assert_close(moved, image, rtol=0, atol=1e-6)
 
 
@@ -314,7 +341,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_processor() -> None:
     images, targets = pictures(8, 48, 48, channels=3), blobs(8, 48, 48)
-    parameters = drawn(replace(EVERYTHING, noise=0.0), 8, (40, 40))
+    parameters = drawn(replace(EVERYTHING, noise=0.0, policy=0), 8, (40, 40))
     here = apply(parameters, images, targets, size=(40, 40), outside="ignore")
     there = apply(parameters, images.cuda(), targets.cuda(), size=(40, 40), outside="ignore")
     assert there[0].is_cuda
@@ -333,7 +360,7 @@ def test_membranes_stay_dark_under_every_change(real_data: Path) -> None:
     image = tifffile.imread(real_data / "isbi2012" / "train-volume.tif")[:8, :window, :window].astype(np.float32)
     label = tifffile.imread(real_data / "isbi2012" / "train-labels.tif")[:8, :window, :window] // 255
     images = torch.from_numpy((image - image.mean()) / image.std())[:, None]
-    options = replace(EVERYTHING, noise=0.3, contrast=0.2)
+    options = replace(EVERYTHING, noise=0.3, contrast=0.2, policy=0)
     assert max(margin(options, size=size)) <= window - size[0]
     moved, labels = apply(
         drawn(options, 8, size), images, torch.from_numpy(label.astype(np.int64)), size=size, outside="ignore"

@@ -115,6 +115,24 @@ def test_flips_and_quarter_turns_reach_every_orientation() -> None:
     assert len(np.unique(uneven, axis=0)) == 2
 
 
+@pytest.mark.parametrize(
+    ("flip", "size", "mirrored"),
+    [
+        (("x",), (32, 32), {(1, 1), (1, -1)}),
+        (("y",), (32, 32), {(1, 1), (-1, 1)}),
+        (("z", "x"), (8, 32, 32), {(1, 1, 1), (1, 1, -1), (-1, 1, 1), (-1, 1, -1)}),
+        (("z",), (32, 32), {(1, 1)}),
+        ((), (32, 32), {(1, 1)}),
+    ],
+)
+def test_only_the_axes_named_are_mirrored(flip: tuple[str, ...], size: tuple[int, ...], mirrored: set) -> None:
+    matrices = drawn(AugmentOptions(flip=flip), 60, size=size).matrices
+    assert {tuple(np.diagonal(m).astype(int).tolist()) for m in matrices} == mirrored
+    every = drawn(AugmentOptions(flip=True), 60, size=size).matrices
+    named = ["zyx"[-len(size) :].index(axis) for axis in flip if axis in "zyx"[-len(size) :]]
+    np.testing.assert_array_equal(matrices[:, named, named], every[:, named, named])  # the same draws
+
+
 def test_rotation_of_a_volume_stays_in_the_plane() -> None:
     matrices = drawn(AugmentOptions(rotate=30, shear=5), size=(8, 32, 32)).matrices
     assert (matrices[:, 0, :3] == [1, 0, 0]).all()
@@ -197,6 +215,9 @@ def test_margin_is_no_larger_than_needed() -> None:
         {"zoom": (0.0, 1.0)},
         {"zoom": (1.2, 0.8)},
         {"elastic": 3.0},
+        {"flip": ("x", "w")},
+        {"policy": 12},
+        {"policy_strength": 1.5},
     ],
 )
 @pytest.mark.parametrize("spoken", ["en", "fr"])

@@ -1,6 +1,7 @@
-"""The changes of intensity: gamma, contrast, brightness, blur, noise, in this order, per position.
+"""The changes of intensity: gamma, contrast, brightness, colours, blur, sharpening, noise, in this order, per position.
 
-A position is touched only by what its parameters ask for, and by nothing else in its batch. Colours change together.
+A position is touched only by what its parameters ask for, and by nothing else in its batch. Channels change together
+but for saturation and tint, which images without three channels do not have.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ def adjust(parameters: Parameters, images: Tensor) -> Tensor:
     """Images [N, C, (Z,) Y, X], float32, changed in place and returned."""
     import torch
 
+    colour = images.shape[1] == 3
     changes = (
         (_gamma, parameters.gamma, parameters.gamma != 1),
         (_contrast, parameters.contrast, parameters.contrast != 1),
         (_brightness, parameters.brightness, parameters.brightness != 0),
+        (_saturation, parameters.saturation, (parameters.saturation != 1) & colour),
+        (_tint, parameters.tint, parameters.tint.any(axis=1) & colour),
         (_blur, parameters.blur, parameters.blur.any(axis=1)),
+        (_sharpen, parameters.sharpen, parameters.sharpen != 0),
     )
     for change, values, active in changes:
         chosen = np.flatnonzero(active)
@@ -67,6 +72,26 @@ def _contrast(images: Tensor, factors: np.ndarray) -> Tensor:
 
 def _brightness(images: Tensor, added: np.ndarray) -> Tensor:
     return images + _column(added, images)
+
+
+def _saturation(images: Tensor, factors: np.ndarray) -> Tensor:
+    """Stretch each pixel's colour about its grey, the mean of its channels."""
+    grey = images.mean(1, keepdim=True)
+    return (images - grey) * _column(factors, images) + grey
+
+
+def _tint(images: Tensor, added: np.ndarray) -> Tensor:
+    import torch
+
+    colours = torch.from_numpy(added.astype(np.float32)).to(images.device)
+    return images + colours.view(*colours.shape, *(1,) * (images.ndim - 2))
+
+
+def _sharpen(images: Tensor, shares: np.ndarray) -> Tensor:
+    """Unsharp mask in the plane: the difference from a Gaussian of sigma 1 pixel is added."""
+    sigmas = np.zeros((len(shares), images.ndim - 2))
+    sigmas[:, -2:] = 1.0
+    return images + (images - _blur(images, sigmas)) * _column(shares, images)
 
 
 def _blur(images: Tensor, sigmas: np.ndarray) -> Tensor:

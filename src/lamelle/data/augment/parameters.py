@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
+from lamelle.data.augment import policy
+from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
 from lamelle.errors import RequestError
 from lamelle.types import Spacing
 
-THICK = 3.0
-"""Slices more than this many times as thick as pixels are wide are never blended by zoom or shift along Z."""
-
 _LIMITS = {"rotate": 180, "shift": 1, "shear": 80, "contrast": 1}
 _LIMITS |= {"elastic_probability": 1, "noise_probability": 1, "blur_probability": 1}
+_LIMITS |= {"policy": policy.GREY, "policy_strength": 1}
 _AMOUNTS = ("elastic", "elastic_spacing", "brightness", "gamma", "noise", "blur")
+_AXES = "zyx"
 _DRAWS = (
     *("flip0", "flip1", "flip2", "turn", "rotate", "zoom", "shift0", "shift1", "shift2", "shear"),
     *("brightness", "contrast", "gamma", "blur", "blur_gate", "noise_seed", "noise_gate", "elastic_gate"),
@@ -29,6 +30,12 @@ _DRAWS = (
 class AugmentOptions:
     """How far samples may be changed; every default changes nothing.
 
+    Images are normalised before they are changed. The brightness and contrast of torchvision's ``ColorJitter`` are
+    meant for values of [0, 1] instead. Its brightness b multiplies by f of 1 ± b, which is a contrast of f about the
+    mean μ and (f − 1)·μ added; for images normalised with mean μ and deviation σ, ``brightness = b·μ/σ`` adds as much,
+    without the contrast that goes with it there. Its contrast is the same as here for grey images (for colours, the
+    mean there weighs the channels by how bright they look). Here nothing is clipped.
+
     Raises:
         RequestError: If a value is out of its range; the message gives the value and the range.
 
@@ -37,8 +44,11 @@ class AugmentOptions:
         False
     """
 
-    flip: bool = False
-    """Mirror each axis, with probability one half."""
+    flip: bool | tuple[str, ...] = False
+    """Mirror each axis, with probability one half; or only the axes named, such as ``("x",)``. There is no z in 2D.
+
+    With ``rot90`` or large rotations the other axes are mirrored all the same: half a turn and a flip.
+    """
     rot90: bool = False
     """Turn by 0, 90, 180 or 270° in the plane; by 0 or 180° where Y and X differ in size or spacing."""
     rotate: float = 0.0
@@ -67,8 +77,9 @@ class AugmentOptions:
     """Largest sigma of the Gaussian, pixels in the plane."""
     blur_probability: float = 1.0
     policy: int = 0
-    """Random operations on each image."""
+    """Random operations on each image, on top of the others; see the table of ``augment.policy``."""
     policy_strength: float = 0.5
+    """How far they may go: 1 is to the ends of the table."""
 
     def __post_init__(self) -> None:
         for name, high in _LIMITS.items():
@@ -82,6 +93,8 @@ class AugmentOptions:
             raise RequestError("augment.zoom", low=low, high=high)
         if self.elastic > 0 and self.elastic_spacing < 1:
             raise RequestError("augment.elastic_spacing", value=self.elastic_spacing)
+        if not isinstance(self.flip, bool) and not set(self.flip) <= set(_AXES):
+            raise RequestError("augment.flip", value=", ".join(map(str, self.flip)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,6 +113,12 @@ class Parameters:
     """float64 [N]: what is added."""
     blur: np.ndarray
     """float64 [N, d]: sigma in pixels along each axis; 0 = none."""
+    sharpen: np.ndarray
+    """float64 [N]: share of the image's fine details that is added; 0 = none."""
+    saturation: np.ndarray
+    """float64 [N]: factor of the difference from grey; 1 = none. For images of three channels."""
+    tint: np.ndarray
+    """float64 [N, 3]: what is added to each channel; 0 = none. For images of three channels."""
     noise: np.ndarray
     """float64 [N]: standard deviation; 0 = none."""
     noise_seed: np.ndarray
@@ -138,6 +157,7 @@ def sample(
     generators: Sequence[np.random.Generator],
     size: tuple[int, ...],
     spacing: Spacing | None = None,
+    colour: bool = False,
 ) -> Parameters:
     """Draw the parameters of each position from its own generator.
 
@@ -148,6 +168,7 @@ def sample(
         spacing: Size of a pixel along each axis, in any unit; ``None`` is isotropic. Rotation and shear keep angles,
             displacement and blur along Z shrink as slices get thicker, and slices thicker than ``THICK`` pixels are
             shifted by whole slices and not zoomed along Z.
+        colour: The images have three channels that are colours, and the policy may change them.
 
     Raises:
         ValueError: If the size has not two or three axes, or the spacing not as many.
@@ -158,20 +179,43 @@ def sample(
         >>> sample(AugmentOptions(flip=True, rotate=15), generators=keys, size=(64, 64)).matrices.shape
         (4, 2, 3)
     """
-    ratio = _ratio(size, spacing)
+    ratio = pixel_ratio(size, spacing)
     uniform = np.array([random.random(len(_DRAWS)) for random in generators]).reshape(-1, len(_DRAWS))
     drawn = dict(zip(_DRAWS, uniform.T, strict=True))
     signed = {name: 2 * column - 1 for name, column in drawn.items()}
     blur = options.blur * drawn["blur"] * (drawn["blur_gate"] < options.blur_probability)
-    return Parameters(
+    parameters = Parameters(
         matrices=_matrices(options, drawn, size, ratio),
         control=_control(options, generators, drawn["elastic_gate"] < options.elastic_probability, size, ratio),
         gamma=np.exp(options.gamma * signed["gamma"]),
         contrast=1 + options.contrast * signed["contrast"],
         brightness=options.brightness * signed["brightness"],
         blur=blur[:, None] * ratio,
+        sharpen=np.zeros(len(generators)),
+        saturation=np.ones(len(generators)),
+        tint=np.zeros((len(generators), 3)),
         noise=options.noise * (drawn["noise_gate"] < options.noise_probability),
         noise_seed=(drawn["noise_seed"] * 2**53).astype(np.int64),
+    )
+    return _with_policy(parameters, options, size, ratio, colour) if options.policy else parameters
+
+
+def _with_policy(
+    parameters: Parameters, options: AugmentOptions, size: tuple[int, ...], ratio: np.ndarray, colour: bool
+) -> Parameters:
+    """The policy's operations on top: offsets add up, factors multiply, blur and noise add up in their variances."""
+    amounts = policy.drawn(options.policy, options.policy_strength, seeds=parameters.noise_seed, colour=colour)
+    return replace(
+        parameters,
+        matrices=policy.moved(parameters.matrices, amounts, size, ratio),
+        gamma=parameters.gamma * np.exp(amounts["gamma"]),
+        contrast=parameters.contrast * (1 + amounts["contrast"]),
+        brightness=parameters.brightness + amounts["brightness"],
+        blur=np.hypot(parameters.blur, amounts["blur"][:, None] * ratio),
+        sharpen=amounts["sharpen"],
+        saturation=1 + amounts["saturation"],
+        tint=policy.tints(amounts),
+        noise=np.hypot(parameters.noise, amounts["noise"]),
     )
 
 
@@ -187,44 +231,25 @@ def margin(options: AugmentOptions, *, size: tuple[int, ...], spacing: Spacing |
         >>> margin(AugmentOptions(shift=0.1), size=(100, 100)), margin(AugmentOptions(flip=True), size=(100, 100))
         ((20, 20), (0, 0))
     """
-    ratio = _ratio(size, spacing)
+    ratio = pixel_ratio(size, spacing)
     half = (np.array(size) - 1) / 2 / ratio  # in widths of a pixel along X
-    *depth, y, x = half
-    turned = _reach(y, x, options.rotate), _reach(x, y, options.rotate)
-    sheared = turned[0], turned[1] + math.tan(math.radians(options.shear)) * turned[0]
-    reach = np.array([*depth, *sheared]) / _zoomed(np.array([options.zoom[0]]), ratio)[0]
-    reach = (reach - half) * ratio + options.shift * np.array(size) + options.elastic * ratio
+    box, quarters = half, options.rot90 and _square(size, ratio)
+    if options.policy:
+        box = policy.widened(half, options.policy, options.policy_strength, size=size, ratio=ratio, quarters=quarters)
+    under = reach(box, rotate=options.rotate, shear=options.shear, zoom=options.zoom[0], ratio=ratio)
+    beyond = (under - half) * ratio + options.shift * np.array(size) + options.elastic * ratio
     cap = np.array(size) // 4
-    return tuple(int(2 * min(max(math.ceil(one - 1e-6), 0), most)) for one, most in zip(reach, cap, strict=True))
+    return tuple(int(2 * min(max(math.ceil(one - 1e-6), 0), most)) for one, most in zip(beyond, cap, strict=True))
 
 
-def _ratio(size: tuple[int, ...], spacing: Spacing | None) -> np.ndarray:
-    """Pixels of each axis in the length of one along X [d]: 1 where isotropic, below 1 for thick slices."""
-    if len(size) not in (2, 3):
-        raise ValueError(f"size {size} has {len(size)} axes, but images have 2 or 3")
-    if spacing is None:
-        return np.ones(len(size))
-    if len(spacing) != len(size):
-        raise ValueError(f"spacing {spacing} and size {size} differ in their number of axes")
-    return spacing[-1] / np.array(spacing, np.float64)
+def _square(size: tuple[int, ...], ratio: np.ndarray) -> bool:
+    """Whether a quarter turn leaves the plane as it is."""
+    return bool(size[-2] == size[-1] and ratio[-2] == 1)
 
 
-def _reach(along: float, across: float, degrees: float) -> float:
-    """Largest offset along an axis of a rectangle's corners, over all rotations up to ``degrees``."""
-    angle = min(math.radians(degrees), math.atan2(across, along))
-    return along * math.cos(angle) + across * math.sin(angle)
-
-
-def _zoomed(zoom: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Magnification of each axis [N, d]."""
-    scale = np.repeat(zoom[:, None], len(ratio), axis=1)
-    if _thick(ratio):
-        scale[:, 0] = 1.0
-    return scale
-
-
-def _thick(ratio: np.ndarray) -> bool:
-    return len(ratio) == 3 and ratio[0] * THICK < 1
+def _mirrored(flip: bool | tuple[str, ...], d: int) -> np.ndarray:
+    """Which axes may be mirrored [d]."""
+    return np.array([flip if isinstance(flip, bool) else axis in flip for axis in _AXES[-d:]])
 
 
 def _matrices(
@@ -234,25 +259,21 @@ def _matrices(
 
     Whole numbers stay whole: with flips and quarter turns only, the matrices are exact.
     """
-    d, n = len(size), len(drawn["turn"])
-    angle = np.radians(options.rotate) * (2 * drawn["rotate"] - 1)
-    slope = np.tan(np.radians(options.shear) * (2 * drawn["shear"] - 1))
-    plane = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 0, 1)
-    plane[:, 1] += slope[:, None] * plane[:, 0]
-    plane *= (ratio[-2:, None] / ratio[None, -2:])[None]
-    square = size[-2] == size[-1] and ratio[-2] == 1
-    turns = np.floor(drawn["turn"] * 4).astype(int) if square else 2 * np.floor(drawn["turn"] * 2).astype(int)
-    quarters = np.array([np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), k) for k in range(4)])
-    matrices = np.zeros((n, d, d + 1))
-    matrices[:, range(d), range(d)] = 1.0
-    matrices[:, -2:, -3:-1] = plane @ quarters[turns] if options.rot90 else plane
-    flips = np.stack([drawn[f"flip{i}"] < 0.5 for i in range(d)], axis=1)[:, ::-1]
-    if options.flip:
-        matrices[:, :, :d] *= np.where(flips, -1.0, 1.0)[:, None]
+    d = len(size)
+    matrices = np.zeros((len(drawn["turn"]), d, d + 1))
+    angle, lean = (np.radians(getattr(options, name)) * (2 * drawn[name] - 1) for name in ("rotate", "shear"))
+    matrices[:, :, :d] = linear(angle, lean, ratio)
+    if options.rot90:
+        whole, half = np.floor(drawn["turn"] * 4), 2 * np.floor(drawn["turn"] * 2)
+        turns = (whole if _square(size, ratio) else half).astype(int)
+        quarters = np.array([np.linalg.matrix_power(np.array([[0, -1], [1, 0]]), k) for k in range(4)])
+        matrices[:, -2:, -3:-1] = matrices[:, -2:, -3:-1] @ quarters[turns]
+    flips = np.stack([drawn[f"flip{i}"] < 0.5 for i in range(d)], axis=1)[:, ::-1] & _mirrored(options.flip, d)
+    matrices[:, :, :d] *= np.where(flips, -1.0, 1.0)[:, None]
     low, high = options.zoom
-    matrices /= _zoomed(low + (high - low) * drawn["zoom"], ratio)[:, :, None]
+    matrices /= magnification(low + (high - low) * drawn["zoom"], ratio)[:, :, None]
     shift = options.shift * np.stack([2 * drawn[f"shift{i}"] - 1 for i in range(d)], axis=1)[:, ::-1] * size
-    matrices[:, :, d] = np.concatenate([np.trunc(shift[:, :1]), shift[:, 1:]], axis=1) if _thick(ratio) else shift
+    matrices[:, :, d] = np.concatenate([np.trunc(shift[:, :1]), shift[:, 1:]], axis=1) if is_thick(ratio) else shift
     return matrices
 
 
