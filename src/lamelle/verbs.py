@@ -214,7 +214,7 @@ def _asked(
     if weights is not None:
         recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
     if start is not None:
-        from lamelle.training.session import started_from
+        from lamelle.training.network import started_from
 
         asked |= started_from(asked, str(start))
         recipes.merge(asked, {"train": {"start": str(Path(start).resolve())}})

@@ -46,12 +46,12 @@ class Predictor:
 
         Args:
             tile: Size of the tiles for images too large for one piece; None = one piece always.
-            flips: Average over mirrored images, where the output is an image too.
+            flips: Average over mirrored images.
             precision: ``32``, ``bf16`` or ``16``.
         """
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.overlap, self.device, self.precision = dims, tile, overlap, device, precision
-        self._mirrors = _mirrors(dims) if flips and task.spatial else [()]
+        self._mirrors = _mirrors(dims) if flips else [()]
 
     def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
@@ -78,12 +78,19 @@ class Predictor:
             for record in records:
                 yield record, self.probabilities(store.image(record.image), bits=store.bits(record.image))
             return
+        for some, inputs in self.inputs(records, store):
+            yield from zip(some, self.run(inputs), strict=True)
+
+    def inputs(self, records: Sequence[Record], store: Store) -> Iterator[tuple[list[Record], np.ndarray]]:
+        """Records that are all resized to one size, in batches, with their prepared inputs [N, C, (Z,) Y, X]."""
+        size = self.preparation.resize
+        assert size is not None
         for some in _chunks(records, _BATCH):
             inputs = []
             for record in some:
                 affine = self.preparation.affine(store.image(record.image), bits=store.bits(record.image))
                 inputs.append(self.preparation.apply(np.asarray(store.resized(record.image, size=size)), affine))
-            yield from zip(some, self.run(np.stack(inputs)), strict=True)
+            yield some, np.stack(inputs)
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Probabilities float32 [N, K, ...] of prepared inputs [N, C, (Z,) Y, X]."""
@@ -97,7 +104,8 @@ class Predictor:
                 total: Tensor | float = 0.0
                 for axes in self._mirrors:
                     output = self.model(channels_last(batch.flip(axes)) if axes else batch)
-                    total = total + self.task.activate(output).float().flip(axes)
+                    found = self.task.activate(output).float()
+                    total = total + (found.flip(axes) if self.task.spatial else found)
             assert isinstance(total, torch.Tensor)  # there is at least the image as it is
             return (total / len(self._mirrors)).cpu().numpy()
         finally:

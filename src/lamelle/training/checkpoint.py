@@ -113,6 +113,8 @@ def newest(folder: Path) -> tuple[State, dict[str, Tensor], list[dict[str, Any]]
 
 def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.Module, optimizer: Optimizer) -> None:
     """Put a checkpoint's tensors back."""
+    import torch
+
     model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -120,6 +122,10 @@ def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.
             _, index, name = key.split(".", 2)
             slots.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
+    for parameter, held in optimizer.state.items():
+        for name, value in held.items():
+            if value.shape == parameter.shape:  # in the parameter's memory order, which a fused step takes for granted
+                held[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def best_weights(folder: Path, state: State) -> dict[str, Tensor] | None:

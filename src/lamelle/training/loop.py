@@ -46,6 +46,8 @@ _FIRST_ESTIMATE = 4
 _SHARE = 20
 """A checkpoint at the end of an epoch waits until this many times its own duration has passed: at most 5 % of the
 time."""
+_TOLD = 1.0
+"""Seconds between two writings of ``history.csv``, where epochs are shorter than that."""
 
 
 class Interrupted(WorkError):
@@ -99,7 +101,7 @@ class Training:
             self._scaler.load_state_dict(self.state.scaler)
         self._best = checkpoint.best_weights(job.run.checkpoints, self.state) if found else None
         self._best_is_new = False
-        self._saved_at, self._save_cost = time.monotonic(), 0.0
+        self._saved_at, self._save_cost, self._told_at = time.monotonic(), 0.0, 0.0
         batch = min(job.keys.batch, len(job.feed))
         self._batch, self._steps = batch, len(job.feed) // batch
         if not self.state.knots:
@@ -256,9 +258,13 @@ class Training:
             state.knots.append((state.step, state.step))
         if keys.budget and not state.done and not keys.knots:
             self._estimate()
-        # before the checkpoint: a kill behind the last one would otherwise leave the last row out
-        self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
-        if state.done or time.monotonic() - self._saved_at > _SHARE * self._save_cost:
+        now = time.monotonic()
+        save = state.done or now - self._saved_at > _SHARE * self._save_cost
+        if save or now - self._told_at > _TOLD:
+            # before the checkpoint: a kill behind the last one would otherwise leave the last row out
+            self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
+            self._told_at = now
+        if save:
             self._save()
         if self._logger is not None:
             history.log(self._logger, row)
