@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from lamelle.data.preparation import Preparation
+from lamelle.data.samples import Reader
+from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
-from lamelle.evaluation import IntervalOptions, headline, summarise
+from lamelle.evaluation import IntervalOptions, headline, measure, summarise
 from lamelle.keys import ClassifyKeys
+from lamelle.plan import look
+from lamelle.prediction.predictor import Predictor
+from lamelle.specimens.write import write_demo
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions
@@ -130,6 +139,32 @@ def test_slices_that_are_all_right_or_all_wrong_widen_the_interval() -> None:
     seen = summarise(task, rows, OPTIONS, split="t", fitted={})["scores"]["accuracy"]
     assert seen["value"] == blind["value"] == 0.5
     assert seen["high"] - seen["low"] > 2 * (blind["high"] - blind["low"])
+
+
+@pytest.mark.parametrize("told_apart", [True, False])
+def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, told_apart: bool) -> None:
+    folder = write_demo("em-patches", tmp_path / "block", seed=0, count=60, size=16)
+    if not told_apart:  # all six blocks as if they were one
+        lines = [line.split(",") for line in (folder / "train.csv").read_text().splitlines()]
+        kept = [",".join((*cells[:2], *cells[3:])) for cells in lines]
+        (folder / "train.csv").write_text("\n".join(kept) + "\n")
+    index = look(folder, {})
+    task, plain = classify(*index.classes), Preparation(1, (16, 16), "unit", (), ())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(256, 5))
+    predictor = Predictor(
+        model, task, plain, dims=2, tile=None, overlap=0.25, flips=False, device=torch.device("cpu"), precision="32"
+    )
+    reader = Reader(Store(tmp_path / "store", budget=1 << 24), task, plain)
+    scores = summarise(task, measure(index.records, predictor, reader, {}, None), OPTIONS, split="t", fitted={})
+    found = scores["scores"]["accuracy"]
+    if told_apart:
+        assert (found["unit"], found["n"]) == ("group", 6)
+        assert told(scores) == {"report.few_units"}
+    else:
+        slices = len({r.position for r in index.records})
+        assert (found["unit"], found["n"]) == ("slice", slices)
+        assert scores["notes"][0]["code"] == "evaluate.one_volume"
+        assert scores["notes"][0]["values"] == {"volume": "block", "n": 60, "slices": slices}
 
 
 def test_several_volumes_are_the_unit() -> None:
