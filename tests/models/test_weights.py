@@ -10,12 +10,13 @@ import pytest
 import timm
 import torch
 import torchvision
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lamelle.errors import FileError, RequestError
 from lamelle.models.build import build
 from lamelle.models.encoders import TimmClassifier, TimmUNet, adapt_input
+from lamelle.models.layouts import from_torchvision
 from lamelle.models.weights import find_weights, load_encoder_weights, published
 
 
@@ -63,6 +64,43 @@ def test_torchvision_mobilenet_v2_layout(tmp_path: Path) -> None:
     image = torch.randn(1, 3, 64, 64)
     source.classifier = nn.Identity()
     torch.testing.assert_close(net.encoder(image), source(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_b3", "convnext_tiny"])
+def test_torchvision_layouts_of_other_names(name: str, tmp_path: Path) -> None:
+    source = shaken(getattr(torchvision.models, name)())
+    for key, tensor in source.state_dict().items():
+        if key.endswith("layer_scale"):
+            tensor.uniform_(0.5, 1.5)  # its start is so small that a wrong block would not show
+    net = classifier(name)
+    report = load_encoder_weights(net, save(tmp_path, source.state_dict()))
+    assert [key for key in report.missing if not key.endswith("num_batches_tracked")] == []
+    assert report.unexpected
+    image = torch.randn(1, 3, 64, 64)
+    source.classifier[-1] = nn.Identity()
+    torch.testing.assert_close(net.encoder(image), source(image), rtol=1e-4, atol=1e-5)
+
+
+def test_same_shapes_but_another_network(tmp_path: Path) -> None:
+    """tf_efficientnet pads otherwise: torchvision's tensors would fit, and the outputs would be wrong."""
+    path = save(tmp_path, torchvision.models.efficientnet_b0().state_dict())
+    assert "'efficientnet_b0'" in refused(classifier("tf_efficientnet_b0"), path, "models.weights_other")
+
+
+def test_torchvision_vgg_layout() -> None:
+    """Against timm's own conversion, without memory for a hundred million weights."""
+    with torch.device("meta"):
+        theirs = torchvision.models.vgg11_bn().state_dict()
+        ours = timm.create_model("vgg11_bn").state_dict()
+    shapes = {key: tuple(t.shape) for key, t in ours.items()}
+    renamed = from_torchvision(theirs, shapes, "vgg11_bn")
+    assert renamed is not None
+    assert {key: tuple(t.shape) for key, t in renamed.items()} == shapes
+    places = {key: torch.tensor(float(i)).expand(t.shape) for i, (key, t) in enumerate(theirs.items())}
+    expected = timm.models.vgg._filter_fn(places)
+    found = from_torchvision(places, shapes, "vgg11_bn")
+    assert found is not None
+    assert {key: float(t.max()) for key, t in found.items()} == {key: float(t.max()) for key, t in expected.items()}
 
 
 @pytest.mark.parametrize("name", ["resnet10t", "convnext_atto", "mobilenetv2_035", "densenet121"])
@@ -163,13 +201,15 @@ def test_inner_convolutions_are_not_adapted(tmp_path: Path) -> None:
     refused(classifier("resnet18"), save(tmp_path, state), "models.weights_mismatch")
 
 
-@pytest.mark.parametrize(
-    ("name", "who"),
-    [("squeezenet1_1", "SqueezeNet"), ("mobilenet_v3_small", "MobileNetV3"), ("efficientnet_b0", "EfficientNet")],
-)
-def test_foreign_layout_is_named(name: str, who: str, tmp_path: Path) -> None:
-    path = save(tmp_path, getattr(torchvision.models, name)().state_dict())
-    assert who in refused(classifier("resnet18"), path, "models.weights_layout")
+def test_foreign_layout_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path, torchvision.models.mobilenet_v3_small().state_dict())
+    assert "MobileNetV3" in refused(classifier("resnet18"), path, "models.weights_layout")
+
+
+@pytest.mark.parametrize(("inside", "wanted"), [("squeezenet1_1", "squeezenet1_0"), ("squeezenet1_0", "resnet18")])
+def test_another_architecture_of_torchvision_is_named(inside: str, wanted: str, tmp_path: Path) -> None:
+    path = save(tmp_path, getattr(torchvision.models, inside)().state_dict())
+    assert f"'{inside}'" in refused(classifier(wanted), path, "models.weights_other")
 
 
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
@@ -234,4 +274,21 @@ def test_real_files_for_another_architecture(real_data: Path) -> None:
     folder = real_data / "weights"
     said = refused(classifier("resnet18"), folder / "mobilenetv2_100.backbone.safetensors", "models.weights_other")
     assert "'mobilenetv2_100'" in said
-    refused(classifier("resnet18"), folder / "torchvision_squeezenet1_1.safetensors", "models.weights_layout")
+    squeeze = folder / "torchvision_squeezenet1_1.safetensors"
+    assert "'squeezenet1_1'" in refused(classifier("resnet18"), squeeze, "models.weights_other")
+
+
+@pytest.mark.real
+def test_real_squeezenet_equals_torchvision(real_data: Path) -> None:
+    path = real_data / "weights" / "torchvision_squeezenet1_1.safetensors"
+    theirs = torchvision.models.squeezenet1_1().eval()
+    theirs.load_state_dict(load_file(path))
+    net = classifier("squeezenet1_1")
+    report = load_encoder_weights(net, path)
+    assert set(report.unexpected) == {"classifier.1.weight", "classifier.1.bias"}
+    assert report.missing == report.adapted == ()
+    image = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    features = net.encoder.forward_features(image)
+    assert torch.equal(features, theirs.features(image))
+    assert torch.equal(theirs.classifier(features).flatten(1), theirs(image))
+    assert torch.equal(net.encoder(image), features.mean((2, 3)))

@@ -14,11 +14,11 @@ _HIDDEN = 256
 
 
 class Cnn(Freezable):
-    """Four blocks of convolution 3×3, ReLU and max-pooling, then two dense layers: logits [N, classes] of [N, in, Y, X].
+    """Four blocks of convolution 3×3, ReLU and max-pooling, then two dense layers.
 
-    The blocks have 32, 64, 128 and 256 filters, with dropout 0.25 after the second and the fourth; a dense layer of
-    256 with ReLU and dropout 0.5 comes before the output. ``cnn2`` has a batch norm between ReLU and pooling, ``cnn1``
-    has none. Weights start as PyTorch starts them.
+    Logits [N, classes] of images [N, in, Y, X]. The blocks have 32, 64, 128 and 256 filters, with dropout 0.25 after
+    the second and the fourth; a dense layer of 256 with ReLU and dropout 0.5 comes before the output. ``cnn2`` has a
+    batch norm between ReLU and pooling, ``cnn1`` has none. Weights start as PyTorch starts them.
 
     Args:
         name: ``cnn1`` or ``cnn2``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import segmentation_models_pytorch as smp
 import timm
@@ -163,11 +163,12 @@ class SqueezeNet(nn.Module):
     def __init__(self, version: str, *, in_channels: int) -> None:
         super().__init__()
         self.features = torchvision.models.SqueezeNet(version).features
-        first = self.features[0]
         if in_channels != 3:
-            self.features[0] = nn.Conv2d(in_channels, first.out_channels, first.kernel_size, first.stride)
-            nn.init.kaiming_uniform_(self.features[0].weight)
-            nn.init.zeros_(self.features[0].bias)
+            first: Any = self.features[0]
+            grown = nn.Conv2d(in_channels, first.out_channels, first.kernel_size, first.stride, bias=False)
+            nn.init.kaiming_uniform_(grown.weight)
+            grown.bias = first.bias
+            self.features[0] = grown
 
     def forward_features(self, image: Tensor) -> Tensor:
         """Features before pooling [N, 512, y, x]."""
@@ -214,6 +215,29 @@ def adapt_input(weight: Tensor, channels: int) -> Tensor:
     return repeated * (before / channels)
 
 
+def adapt_positions(weight: Tensor, net: nn.Module) -> Tensor | None:
+    """Position embedding [1, tokens, C] of a square image, interpolated to the patches of ``net``.
+
+    Returns:
+        The embedding that ``net`` takes, or ``None`` where it has no such patches.
+
+    Example:
+        >>> net = _encoder("vit_tiny_patch16_224", 3, {"img_size": [64, 96]}, device="meta")
+        >>> adapt_positions(torch.zeros(1, 197, 192), net).shape
+        torch.Size([1, 25, 192])
+    """
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
+    part = _patch_embedding(net)
+    prefix = 0 if getattr(net, "no_embed_class", False) else getattr(net, "num_prefix_tokens", None)
+    if part is None or prefix is None or part.grid_size is None or weight.ndim != 3:
+        return None
+    side = math.isqrt(max(weight.shape[1] - prefix, 0))
+    if side == 0 or side**2 + prefix != weight.shape[1]:
+        return None
+    return resample_abs_pos_embed(weight, list(part.grid_size), [side, side], num_prefix_tokens=prefix)
+
+
 def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], device: str = "cpu") -> nn.Module:
     if name in TORCHVISION:
         if arguments:
@@ -249,14 +273,18 @@ def fixed_size(module: nn.Module) -> Axes | None:
     part = _patch_embedding(module)
     if part is None or not part.strict_img_size or not part.img_size or part.dynamic_img_pad:
         return None
-    size = part.img_size
-    return (size, size) if isinstance(size, int) else tuple(size)
+    return cast("Axes", part.img_size)
+
+
+def embeds_patches(module: nn.Module) -> bool:
+    """Whether a network starts by embedding patches, as transformers do."""
+    return _patch_embedding(module) is not None
 
 
 def _patches(module: nn.Module) -> Axes | None:
     """Of what the sides of an image must be a multiple, where a network embeds patches and does not pad."""
     part = _patch_embedding(module)
-    return None if part is None or part.dynamic_img_pad else tuple(part.patch_size)
+    return None if part is None or part.dynamic_img_pad else cast("Axes", part.patch_size)
 
 
 def _patch_embedding(module: nn.Module) -> PatchEmbed | None:

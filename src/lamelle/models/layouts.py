@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,6 +15,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 PREFIXES = ("", "encoder.", "model.", "net.encoder.model.", "encoder.model.", "module.", "backbone.", "net.", "timm.")
 # Layouts whose names differ from timm's: pattern of a telling key → who writes it
 _FOREIGN = (
+    (r"^features\.\d+\.conv\.\d", "torchvision MobileNetV2"),
     (r"features\.\d+\.squeeze\.", "torchvision SqueezeNet"),
     (r"features\.\d+\.block\.\d+\.0\.weight", "torchvision MobileNetV3"),
     (r"features\.\d+\.\d+\.layer_scale", "torchvision ConvNeXt"),
@@ -39,9 +41,36 @@ _FAMILIES = (
         "atto", "femto", "pico", "nano", "tiny", "small", "base", "large"))),
     (r"blocks\.0\.attn\.qkv\.", ("vit_tiny_patch16_224", "vit_small_patch16_224", "vit_base_patch16_224",
                                  "vit_base_patch32_224", "deit_tiny_patch16_224", "vit_small_patch14_dinov2")),
+    (r"features\.\d+\.squeeze\.", ("squeezenet1_0", "squeezenet1_1")),
+    (r"features\.\d+\.\d+\.block\.\d+\.0\.weight", tuple(f"efficientnet_b{i}" for i in range(5))),
+    (r"features\.\d+\.\d+\.layer_scale", tuple(f"convnext_{s}" for s in ("tiny", "small", "base", "large"))),
     (r"features\.\d+\.weight", ("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg16_bn")),
 )  # fmt: skip
-_MOBILENET_V2 = r"^features\.\d+\.conv\.\d"
+# torchvision's layout → encoders of timm that are the same network: tf_efficientnet has the same shapes but pads
+# otherwise, and torchvision's b5 to b7 have another epsilon
+_SAME_ORDER = (
+    (r"^features\.\d+\.conv\.\d", r"mobilenetv2_\d+"),
+    (r"^features\.\d+\.\d+\.block\.\d+\.(0\.|fc1\.)", r"efficientnet_b[0-4]"),
+)
+_RENAMED = (
+    (r"^features\.\d+\.\d+\.layer_scale$", r"convnext_(tiny|small|base|large)", (
+        (r"^features\.0\.", "stem."),
+        (r"^features\.([1357])\.(\d+)\.", lambda m: f"stages.{int(m[1]) // 2}.blocks.{m[2]}."),
+        (r"^features\.([246])\.", lambda m: f"stages.{int(m[1]) // 2}.downsample."),
+        (r"\.layer_scale$", ".gamma"),
+        (r"\.block\.0\.", ".conv_dw."),
+        (r"\.block\.2\.", ".norm."),
+        (r"\.block\.3\.", ".mlp.fc1."),
+        (r"\.block\.5\.", ".mlp.fc2."),
+        (r"^classifier\.0\.", "head.norm."),
+        (r"^classifier\.2\.", "head.fc."),
+    )),
+    (r"^classifier\.6\.weight$", r"vgg\d+(_bn)?", (
+        (r"^classifier\.0\.", "pre_logits.fc1."),
+        (r"^classifier\.3\.", "pre_logits.fc2."),
+        (r"^classifier\.6\.", "head.fc."),
+    )),
+)  # fmt: skip
 _COUNTERS = "num_batches_tracked"
 
 
@@ -75,15 +104,23 @@ def unwrap(tensors: Mapping[str, Tensor], wanted: Iterable[str]) -> tuple[dict[s
     return inside(best), [key for key in tensors if not key.startswith(best)]
 
 
-def from_torchvision(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor] | None:
-    """A torchvision MobileNetV2 with timm's names, or ``None`` where it is not one or of other shapes.
+def from_torchvision(tensors: Mapping[str, Tensor], shapes: Shapes, name: str) -> dict[str, Tensor] | None:
+    """torchvision's tensors with timm's names for the architecture ``name``, or ``None`` where they are not that.
 
-    Both libraries define the same layers in the same order; a layer's tensors have the same last names.
-    torchvision's ResNets, ResNeXts and DenseNets need nothing: their names are timm's.
+    torchvision's ResNets, ResNeXts, DenseNets and SqueezeNets need nothing: their names are those of our encoders.
     """
+    for telling, encoders in _SAME_ORDER:
+        if re.fullmatch(encoders, name) and any(re.match(telling, key) for key in tensors):
+            return _by_order(tensors, shapes)
+    for telling, encoders, rules in _RENAMED:
+        if re.fullmatch(encoders, name) and any(re.match(telling, key) for key in tensors):
+            return _by_rules(tensors, shapes, rules)
+    return None
+
+
+def _by_order(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str, Tensor] | None:
+    """Both libraries define the same layers in the same order; a layer's tensors have the same last names."""
     body = [key for key in learned(tensors) if key.startswith("features.")]
-    if not any(re.match(_MOBILENET_V2, key) for key in body):
-        return None
     theirs = sorted({key.rpartition(".")[0] for key in body}, key=lambda k: [int(n) for n in re.findall(r"\d+", k)])
     ours = list(dict.fromkeys(key.rpartition(".")[0] for key in learned(shapes)))
     if len(theirs) != len(ours):
@@ -92,6 +129,17 @@ def from_torchvision(tensors: Mapping[str, Tensor], shapes: Shapes) -> dict[str,
     renamed = {f"{names[key.rpartition('.')[0]]}.{key.rpartition('.')[2]}": tensors[key] for key in body}
     same = all(name in shapes and fits(tuple(t.shape), shapes[name]) for name, t in renamed.items())
     return renamed | {key: t for key, t in tensors.items() if not key.startswith("features.")} if same else None
+
+
+def _by_rules(tensors: Mapping[str, Tensor], shapes: Shapes, rules: Iterable[tuple[str, Any]]) -> dict[str, Tensor]:
+    """Rename each tensor; one that timm keeps with other axes of the same length in all is reshaped."""
+    renamed = {}
+    for key, tensor in tensors.items():
+        for pattern, to in rules:
+            key = re.sub(pattern, to, key)
+        wanted = shapes.get(key, tensor.shape)
+        renamed[key] = tensor.reshape(wanted) if tensor.numel() == math.prod(wanted) else tensor
+    return renamed
 
 
 def fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
@@ -107,21 +155,19 @@ def foreign(keys: Iterable[str]) -> str | None:
         'torchvision SqueezeNet'
     """
     names = list(keys)
-    if any(re.match(_MOBILENET_V2, key) for key in names):
-        return "torchvision MobileNetV2"
     return next((who for pattern, who in _FOREIGN if any(re.search(pattern, key) for key in names)), None)
 
 
 def candidates(keys: Iterable[str], stem: str) -> list[str]:
-    """Architectures of timm that a file may hold, from its name and the names in it; the likeliest first."""
-    import timm
+    """Encoders that a file may hold, from its name and the names in it; the likeliest first."""
+    from lamelle.models.encoders import names as all_names
 
     names = list(keys)
     found = [stem.split(".")[0].split("-")[0]]
     for pattern, family in _FAMILIES:
         if any(re.search(pattern, key) for key in names):
             found.extend(family)
-    known = set(timm.list_models())
+    known = set(all_names())
     return [name for name in dict.fromkeys(found) if name in known]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,11 @@ class WeightReport:
     unexpected: tuple[str, ...]
     """In the file, not of the encoder: its classifier, which is replaced, and layers after the pyramid of a U-Net."""
     adapted: tuple[str, ...]
-    """First convolutions converted to the number of input channels."""
+    """First convolutions converted to the number of channels, position embeddings to the size of the image."""
+    licence: str | None
+    """As the file says, else that of the weights that timm publishes under the encoder's name."""
+    origin: str | None
+    """Where the file says that it is from; ``None`` where it does not: then it need not be timm's."""
 
 
 def find_weights(name: str, *, file: Path | None, home: Path) -> Path:
@@ -77,12 +82,25 @@ def published(name: str) -> tuple[str | None, str | None]:
     return hub, config.license
 
 
+def licence(name: str) -> str | None:
+    """Licence of the weights that timm publishes for an architecture, where it knows.
+
+    Example:
+        >>> licence("vit_small_patch16_dinov3")
+        'dinov3-license'
+    """
+    return published(name)[1]
+
+
 def load_encoder_weights(module: TimmClassifier | TimmUNet, path: Path) -> WeightReport:
     """Fill the encoder of a network from a safetensors file; its head or decoder stays as it is.
 
     Names may be timm's (with or without classifier, or of a features-only net), those of a network of
-    segmentation-models-pytorch or of Lamelle, or torchvision's for ResNet, ResNeXt, DenseNet and MobileNetV2. Half
-    precision becomes float32. A first convolution of another number of channels is adapted (``adapt_input``).
+    segmentation-models-pytorch or of Lamelle, or torchvision's for ResNet, ResNeXt, DenseNet, VGG, SqueezeNet,
+    MobileNetV2, EfficientNet b0 to b4 and ConvNeXt. The name of the file does not matter: its tensors are matched by
+    name and shape, so that any training of an architecture loads (``vit_small_patch16_224.dino`` as well as timm's
+    default). Half precision becomes float32. A first convolution of another number of channels (``adapt_input``) and a
+    position embedding of another size of image (``adapt_positions``) are adapted.
 
     Raises:
         RequestError: If the network has no encoder of timm, the file is not safetensors, or it does not hold all of
@@ -94,7 +112,7 @@ def load_encoder_weights(module: TimmClassifier | TimmUNet, path: Path) -> Weigh
     target = getattr(module, "timm_encoder", None)
     if target is None:
         raise RequestError("models.weights_kind", value=type(module).__name__)
-    parts = _match(_read(path), target, module.name, path)
+    parts = match(read(path), target, module.name, path)
     with torch.no_grad():
         state = target.state_dict()
         for key, tensor in parts.tensors.items():
@@ -102,14 +120,30 @@ def load_encoder_weights(module: TimmClassifier | TimmUNet, path: Path) -> Weigh
     return parts.report
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
+
+
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
+    """The tensors of a file, matched to an encoder."""
+
     tensors: Mapping[str, Tensor]
     """By name in the encoder, as it takes them."""
     report: WeightReport
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file; half precision as float32.
+
+    Raises:
+        RequestError: If it is not safetensors.
+        FileError: If it is damaged, unreadable, or has values that are not finite.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -129,12 +163,16 @@ def _read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Path) -> _Parts:
-    """Give every tensor of the encoder its tensor of the file, or say why that cannot be."""
-    from lamelle.models.encoders import adapt_input, reference
+def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Path) -> Parts:
+    """Give every tensor of the encoder its tensor of the file, or say why that cannot be.
+
+    Raises:
+        RequestError: If the file does not hold all of this architecture and nothing but it.
+    """
+    from lamelle.models.encoders import adapt_input, adapt_positions, reference
 
     whole = reference(name)
-    found, outside = _named(tensors, _shapes(whole))
+    found, outside = _named(tensors, _shapes(whole), name)
     state = target.state_dict()
     missing = tuple(key for key in state if layouts.canonical(key) not in found)
     known = {layouts.canonical(key) for key in state}
@@ -152,6 +190,9 @@ def _match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pa
         if not same and first and layouts.fits(tuple(tensor.shape), tuple(own.shape)):
             tensor = adapt_input(tensor, own.shape[1])
             adapted.append(key)
+        elif not same and key == "pos_embed" and (resized := adapt_positions(tensor, target)) is not None:
+            tensor = resized
+            adapted.append(key)
         elif not same:
             wrong.append(key)
         taken[key] = tensor
@@ -160,17 +201,24 @@ def _match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pa
     if lost or strangers or wrong:
         raise _mismatch(tensors, name, path, missing=lost, unexpected=strangers, wrong=wrong)
     others = (*(found[key][0] for key in unexpected), *outside)
-    return _Parts(taken, WeightReport(tuple(taken), missing, others, tuple(adapted)))
+    said = metadata(path)
+    terms = said.get("licence") or said.get("license") or licence(name)
+    return Parts(taken, WeightReport(tuple(taken), missing, others, tuple(adapted), terms, said.get("origin")))
+
+
+@lru_cache(maxsize=64)
+def _reference_shapes(name: str) -> dict[str, tuple[int, ...]]:
+    from lamelle.models.encoders import reference
+
+    return _shapes(reference(name))
 
 
 def _mismatch(tensors: Mapping[str, Tensor], name: str, path: Path, **faults: list[str]) -> RequestError:
     """The error for a file that is not this architecture: the one it looks like, or who wrote it."""
-    from lamelle.models.encoders import reference
-
     near, most = name, 0.0
     for candidate in [name, *layouts.candidates(tensors, path.name)]:
-        shapes = _shapes(reference(candidate))
-        like = layouts.likeness(_named(tensors, shapes)[0], shapes)
+        shapes = _reference_shapes(candidate)
+        like = layouts.likeness(_named(tensors, shapes, candidate)[0], shapes)
         if like > most:
             near, most = candidate, like
     values: dict[str, object] = {"value": printable(str(path)), "name": name}
@@ -184,9 +232,11 @@ def _mismatch(tensors: Mapping[str, Tensor], name: str, path: Path, **faults: li
     return RequestError("models.weights_mismatch", **values)
 
 
-def _named(tensors: Mapping[str, Tensor], shapes: layouts.Shapes) -> tuple[dict[str, tuple[str, Tensor]], list[str]]:
+def _named(
+    tensors: Mapping[str, Tensor], shapes: layouts.Shapes, name: str
+) -> tuple[dict[str, tuple[str, Tensor]], list[str]]:
     """The file's tensors by the encoder's canonical names, each with the file's own; and the names of the others."""
-    return layouts.unwrap(layouts.from_torchvision(tensors, shapes) or tensors, shapes)
+    return layouts.unwrap(layouts.from_torchvision(tensors, shapes, name) or tensors, shapes)
 
 
 def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
