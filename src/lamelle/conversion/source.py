@@ -131,7 +131,7 @@ def _folder(path: Path, *, labels: bool) -> Stack:
     listing = list_folder(path)
     entries = listing.images_in("")
     if not entries:
-        inside = listed(f for f in listing.subfolders("") if listing.images_below(f)) or "–"
+        inside = _some([f for f in listing.subfolders("") if listing.images_below(f)])
         raise RequestError("convert.no_images", path=path, folders=inside)
     names = _in_order(path, [entry.name for entry in entries], known)
     heads, problems = _heads(path, names, labels=labels)
