@@ -20,8 +20,11 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.targets import ValueMap
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
+from lamelle.keys import ClassifyKeys
 from lamelle.models.build import build, resolve
 from lamelle.package import Package
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options, Segment
 
 SPEC = {
@@ -207,3 +210,23 @@ def test_a_package_without_tile_and_spacing(tmp_path: Path) -> None:
     package.save(replace(made(), tile=None, spacing=None), tmp_path)
     again = package.load(tmp_path)
     assert (again.tile, again.spacing) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"kind": "cnn", "name": "cnn2", "in_channels": 1, "classes": 2, "size": [48, 40]},
+        {
+            **{"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 1, "classes": 2},
+            "arguments": {"img_size": 96},
+        },
+    ],
+    ids=["cnn2", "vit"],
+)
+def test_a_network_of_one_size_is_tested_with_that_size(spec: dict[str, Any], tmp_path: Path) -> None:
+    options = ClassifyKeys().model_dump(exclude={"name"})
+    task = Classify(ClassifyOptions(("a", "b"), (1, 1), multi_label=False, **options))
+    resolved = resolve(spec)
+    done = replace(made(), task=task, spec=resolved, model=build(resolved), tile=None, fitted={})
+    package.save(done, tmp_path / "run" / "model")
+    assert package.load(tmp_path / "run" / "model").task.classes == ("a", "b")

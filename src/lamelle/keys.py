@@ -185,6 +185,17 @@ class AugmentKeys(_Keys):
     cutmix: float = Field(default=0.0, ge=0, description="paste a box of another image; parameter of the Beta")
 
 
+def no_augmentation() -> dict[str, Any]:
+    """What ``augment: none`` stands for: every change switched off."""
+    off: dict[str, Any] = {}
+    for name, field in AugmentKeys.model_fields.items():
+        if name == "zoom":
+            off[name] = [1.0, 1.0]
+        elif not name.endswith(("_probability", "_spacing", "_strength")):
+            off[name] = type(field.default)(0)
+    return off
+
+
 def _seconds(value: Any) -> Any:
     """``30min``, ``2h``, ``90s`` or a number of seconds → seconds."""
     match = re.fullmatch(r"\s*([\d.]+)\s*(s|min|h)\s*", value) if isinstance(value, str) else None
@@ -244,9 +255,7 @@ class EvaluateKeys(_Keys):
 
     level: float = Field(default=0.95, gt=0, lt=1, description="confidence level")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples")
-    flips: bool = Field(
-        default=False, description="average over mirrored images when segmenting: slower, a little better"
-    )
+    flips: bool = Field(default=False, description="average over mirrored images: slower, a little better")
     overlap: Annotated[float, Field(ge=0, lt=0.9)] = Field(default=0.25, description="overlap of neighbouring tiles")
     tile: Size = Field(
         default=None, description="tile size of prediction; none = the training size, or the image if it fits"

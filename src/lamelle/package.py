@@ -231,10 +231,14 @@ def _description(path: Path) -> _Description:
 
 
 def _probe(package: Package) -> Tensor:
-    """A small fixed input: 32 pixels along each axis, from a seeded generator."""
+    """A small fixed input from a seeded generator: 32 pixels along each axis, where the network takes that."""
     import torch
 
-    size = (1, package.preparation.channels, *(32,) * package.dims)
+    model = package.model
+    only = getattr(model, "image_size", None)
+    parts = getattr(model, "image_multiple", None) or (1,) * package.dims
+    shape = only or tuple(-(-32 // part) * part for part in parts)
+    size = (1, package.preparation.channels, *shape)
     return torch.randn(size, generator=torch.Generator().manual_seed(0))
 
 

@@ -20,6 +20,7 @@ from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
+from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
 from lamelle.run import RunFolder
@@ -113,7 +114,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     recipe = recipes.validate(full)
     if recipe.model.kind not in (fitting := find(task_name).models):
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
-    problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe)]
+    problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe), *_input_range(recipe)]
     task = make_task(recipe, index, audit, records)
     return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
 
@@ -208,6 +209,18 @@ def _leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pr
     return [replace(p, severity="warning") for p in found]
 
 
+def _input_range(recipe: Recipe) -> list[Problem]:
+    """A warning where pretrained weights get their intensities in another range than they were trained with."""
+    model, given = recipe.model, recipe.data.normalise
+    if not isinstance(model, keys.TimmKeys | keys.TimmUnetKeys) or model.weights is None:
+        return []
+    expected = expected_normalise(model.name)
+    if expected is None or given == expected:
+        return []
+    values = {"given": given, "expected": expected, "name": model.name}
+    return [Problem("plan.input_range", severity="warning", values=values)]
+
+
 def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section, accelerator: bool) -> Facts:
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
@@ -219,6 +232,8 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
     encoder = asked.get("model", {}).get("name")
     if encoder is None and (file := asked.get("model", {}).get("weights")) not in (None, "home"):
         encoder = encoder_of(str(file))
+    model = asked.get("model", {})
+    pretrained = model.get("weights") is not None
     return Facts(
         dims=statistics.dims,
         channels=statistics.channels[1],
@@ -230,7 +245,10 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         class_counts=counts,
         accelerator=accelerator,
         encoder=encoder,
-        pretrained=asked.get("model", {}).get("weights") is not None,
+        pretrained=pretrained,
+        expects=expected_normalise(encoder) if encoder and pretrained else None,
+        fixed=expected_size(encoder) if encoder else None,
+        frozen=model.get("freeze", "none") != "none",
         levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
     )
 

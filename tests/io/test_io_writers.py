@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
-from lamelle.io import atomic, streams, writers
+from lamelle.io import atomic, streams
 from lamelle.io.readers import header, read, read_labels
 from lamelle.io.writers import write_image, write_labels, write_rgb
 

@@ -66,6 +66,13 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
     "classify": (classify(), classify_items),
     "classify two classes": (classify(2), classify_items),
     "classify several labels": (classify(3, multi_label=True, loss="bce"), labels_items),
+    "classify several labels by focal loss": (classify(3, multi_label=True, loss="focal"), labels_items),
+    "classify by weights": (classify(imbalance="weights", smoothing=0.1), classify_items),
+    "classify by effective numbers": (classify(imbalance="effective"), classify_items),
+    "classify by sampling": (classify(imbalance="oversample", loss="focal", gamma=1.0), classify_items),
+    "classify by both": (classify(imbalance="both", loss="bce", smoothing=0.1), classify_items),
+    "classify by adjusted logits": (classify(imbalance="logit_adjustment", threshold="f1"), classify_items),
+    "classify at a fixed threshold": (classify(2, threshold=0.3), classify_items),
     "segment": (segment(), segment_items),
     "segment two classes": (segment(2), segment_items),
     "segment cells": (segment(2, cells=True), segment_items),
@@ -77,7 +84,7 @@ def facts(**known: Any) -> Facts:
     return Facts(**{
         "dims": 2, "channels": 1, "smallest": (100, 90), "median": (300, 280), "spacing": None, "records": 40,
         "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None,
-        "pretrained": False, "levels": None,
+        "pretrained": False, "expects": None, "fixed": None, "frozen": False, "levels": None,
     } | known)  # fmt: skip
 
 
@@ -87,8 +94,12 @@ FACTS = {
     "five channels": facts(channels=5),
     "an encoder": facts(encoder="resnet18"),
     "with weights": facts(encoder="resnet18", pretrained=True),
+    "a transformer": facts(encoder="vit_tiny_patch16_224", pretrained=True, expects="symmetric", fixed=(224, 224)),
+    "frozen": facts(encoder="resnet18", pretrained=True, frozen=True),
     "tiny images": facts(smallest=(1, 1), median=(7, 9)),
     "huge images": facts(median=(20_000, 30_000)),
+    "two uneven classes": facts(class_counts=(30, 10), classes=2),
+    "several labels": facts(class_counts=(30, 20, 8)),
     "one image": facts(records=1, class_counts=(1, 0, 0)),
     "many images": facts(records=1_000_000),
     "a GPU": facts(accelerator=True),

@@ -117,6 +117,7 @@ class Samples:
         draws: int,
         seed: int,
         spacing: Spacing | None,
+        colour: bool,
         weights: np.ndarray | None,
     ) -> None:
         """Plan the positions.
@@ -128,12 +129,13 @@ class Samples:
             draws: Augmentations that each image gets in turn; 0 = a new one each time. A record that comes several
                 times in an epoch gets the next ones.
             spacing: Pixel size for augmentation; None = the same along all axes.
+            colour: Whether the images have colours that augmentation may change, rather than grey in three channels.
             weights: Relative frequency of each record [n], however many crops it has; None = each crop once. The
                 length of an epoch is the same.
         """
         self.records, self.reader = tuple(records), reader
         self.patch, self.window, self.seed, self.spacing = patch, window or patch, seed, spacing
-        self.draws = draws
+        self.draws, self.colour = draws, colour
         repeats = [self._crops(r) for r in self.records]
         self._owner = np.repeat(np.arange(len(self.records)), repeats)
         self.length = length or len(self._owner)

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lamelle.errors import RequestError
+from lamelle.models import depths
 
-DEPTHS = ("none", "head")
+_STAGE = re.compile(r"stage:(\d{1,4})")
 
 
 class Freezable(nn.Module):
     """A network with an ``encoder``; its frozen parts stay in evaluation mode whatever ``train()`` says."""
 
     frozen: tuple[str, ...] = ()
-    """Names of the frozen submodules, as ``get_submodule`` takes them."""
+    """Names of the frozen parts: submodules, as ``get_submodule`` takes them, and single parameters."""
+    frozen_statistics: bool = False
+    """Whether all batch norms keep their statistics, also those whose weights learn."""
     encoder_name: str = "encoder"
     """Name of the submodule that a pretrained file fills and that freezing is about."""
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every part that is not frozen; dropout and batch norm of frozen parts stay off."""
         super().train(mode)
-        for name in self.frozen:
-            self.get_submodule(name).eval()
+        parts = [_part(self, name) for name in self.frozen]
+        if self.frozen_statistics:
+            parts += [part for part in self.modules() if isinstance(part, _BatchNorm)]
+        for part in parts:
+            if isinstance(part, nn.Module):
+                part.eval()
         return self
 
     def freeze(self, names: Sequence[str]) -> None:
-        """Freeze exactly these submodules: the others learn again."""
+        """Freeze exactly these parts: the others learn again."""
         self.requires_grad_(True)
         self.frozen = tuple(names)
         for name in self.frozen:
-            self.get_submodule(name).requires_grad_(False)
+            _part(self, name).requires_grad_(False)
         self.train(self.training)
 
 
@@ -58,15 +67,157 @@ def parameters(module: nn.Module) -> Counts:
 
 
 def freeze_encoder(module: Freezable, depth: str) -> Counts:
-    """Freeze the encoder (``head``: only what follows it learns) or nothing (``none``).
+    """Freeze the encoder down to a depth; what follows the encoder always learns.
+
+    Args:
+        depth: ``none``: nothing is frozen; ``head``: the whole encoder is; ``last_conv``, ``last_two_convs``: of the
+            encoder, only its last convolution(s) learn, each with its norm (``depths.LAST_CONVS`` names them; a
+            depthwise convolution between them stays frozen); ``stage:N``: its last N stages learn, and what follows.
 
     Returns:
         How many parameters are left to learn.
 
     Raises:
-        RequestError: If the depth is unknown.
+        RequestError: If the depth is unknown, or this network has no such depth.
+
+    Example:
+        >>> from lamelle.models.build import build
+        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> freeze_encoder(net, "stage:1").trainable, freeze_encoder(net, "last_conv").trainable
+        (3674114, 2361346)
     """
-    if depth not in DEPTHS:
-        raise RequestError("models.freeze", value=depth, known=", ".join(DEPTHS))
-    module.freeze([module.encoder_name] if depth == "head" else [])
+    if depth == "none":
+        module.freeze([])
+    elif depth == "head":
+        module.freeze([module.encoder_name])
+    else:
+        module.freeze(list(_others(module, _learning(module, depth))))
     return parameters(module)
+
+
+def parameter_stages(module: Freezable) -> list[list[str]]:
+    """Names of all parameters by stage, from the head (index 0) down to the stem.
+
+    The head is all that follows an encoder (the decoder of a U-Net); then come the encoder's stages from the last on,
+    at the end its stem. A network without an encoder of timm or torchvision is one stage.
+
+    Example:
+        >>> from lamelle.models.build import build
+        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> [names[0] for names in parameter_stages(net)][:3]
+        ['head.1.weight', 'encoder.layer4.0.conv1.weight', 'encoder.layer3.0.conv1.weight']
+    """
+    names = [name for name, _ in module.named_parameters()]
+    groups = _encoder_stages(module)
+    if groups is None:
+        return [names]
+    stem, stages = groups
+    inside = {name for group in (stem, *stages) for name in group}
+    return [group for group in ([n for n in names if n not in inside], *reversed(stages), stem) if group]
+
+
+def unfreeze_to(module: Freezable, count: int, *, limit: Collection[str]) -> None:
+    """Let the first ``count`` stages of ``parameter_stages`` learn and freeze the others (gradual unfreezing).
+
+    The state before does not matter, so that a resumed run calls it with what its epoch says.
+
+    Args:
+        count: At least 1; more than there are is all of them.
+        limit: ``module.frozen`` as ``freeze_encoder`` left it: these parts stay frozen.
+
+    Example:
+        >>> from lamelle.models.build import build
+        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> unfreeze_to(net, 1, limit=())
+        >>> net.frozen
+        ('encoder',)
+
+    Reference: Howard and Ruder (2018), doi:10.18653/v1/P18-1031
+    """
+    names = {name for group in parameter_stages(module)[:count] for name in group}
+    module.freeze(list(_others(module, {name for name in names if not covered(name, limit)})))
+
+
+def set_batch_norm(module: Freezable, *, momentum: float | None, frozen_statistics: bool) -> None:
+    """Say how batch norms outside the frozen parts behave in training.
+
+    Those in frozen parts keep their statistics in any case; they follow this once they are unfrozen.
+
+    Args:
+        momentum: Share of a batch in the running statistics, from 0 to 1; PyTorch's convention, in which Keras' 0.99 is
+            0.01. None = as the network has it.
+        frozen_statistics: Whether they use and keep the statistics they have, while their weights learn.
+
+    Example:
+        >>> from lamelle.models.build import build
+        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> set_batch_norm(net, momentum=0.01, frozen_statistics=True)
+        >>> net.train().encoder.layer1[0].bn1.training
+        False
+    """
+    for part in module.modules():
+        if isinstance(part, _BatchNorm) and momentum is not None:
+            part.momentum = momentum
+    module.frozen_statistics = frozen_statistics
+    module.train(module.training)
+
+
+def covered(name: str, parts: Collection[str]) -> bool:
+    """Whether a parameter is one of the parts, or in one of them.
+
+    Example:
+        >>> covered("encoder.bn1.weight", ["encoder.bn1"]), covered("encoder.bn11.weight", ["encoder.bn1"])
+        (True, False)
+    """
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _learning(module: Freezable, depth: str) -> set[str]:
+    """Names of the parameters that learn at this depth of the encoder."""
+    head = {name for name, _ in module.named_parameters() if not covered(name, [module.encoder_name])}
+    groups = _encoder_stages(module)
+    if groups is None or not groups[1]:
+        raise RequestError("models.freeze", value=depth, known="none, head")
+    stages, name = groups[1], getattr(module, "name", type(module).__name__)
+    if number := _STAGE.fullmatch(depth):
+        if not 1 <= int(number[1]) <= len(stages):
+            raise RequestError("models.freeze_stages", value=depth, name=name, count=len(stages))
+        return head.union(*stages[-int(number[1]) :])
+    if depth not in ("last_conv", "last_two_convs"):
+        raise RequestError("models.freeze", value=depth, known="none, head, last_conv, last_two_convs, stage:N")
+    convs = depths.last_convs(module.get_submodule(module.encoder_name))
+    if convs is None:
+        raise RequestError("models.freeze_family", value=depth, name=name, count=len(stages))
+    last, before = ({f"{module.encoder_name}.{key}" for key in conv} for conv in convs)
+    return head | last | (before if depth == "last_two_convs" else set())
+
+
+def _encoder_stages(module: Freezable) -> tuple[list[str], list[list[str]]] | None:
+    """Stem and stages of the encoder by the names of the whole network; None where stages are not known."""
+    encoder = getattr(module, "timm_encoder", None)
+    if not isinstance(encoder, nn.Module):
+        return None
+    from lamelle.models.encoders import TimmClassifier, reference
+
+    whole = encoder if isinstance(module, TimmClassifier) else reference(str(module.name))
+    prefix = next(name for name, part in module.named_modules() if part is encoder)
+    stem, stages = depths.stages(encoder, whole)
+    return [f"{prefix}.{key}" for key in stem], [[f"{prefix}.{key}" for key in group] for group in stages]
+
+
+def _others(module: nn.Module, learning: Collection[str], prefix: str = "") -> Iterator[str]:
+    """The largest parts that hold nothing that learns; parts without weights count where their neighbours differ."""
+    if learning and all(name in learning for name, _ in module.named_parameters(prefix)):
+        return
+    yield from (name for name, _ in module.named_parameters(prefix, recurse=False) if name not in learning)
+    for key, child in module.named_children():
+        path = f"{prefix}.{key}" if prefix else key
+        if any(name in learning for name, _ in child.named_parameters(path)):
+            yield from _others(child, learning, path)
+        else:
+            yield path
+
+
+def _part(module: nn.Module, name: str) -> nn.Module | nn.Parameter:
+    owner, _, leaf = name.rpartition(".")
+    return getattr(module.get_submodule(owner), leaf)

@@ -43,6 +43,12 @@ class Facts:
     """Name of the encoder that was asked for, or that the given weights belong to."""
     pretrained: bool
     """Whether weights are given, which expect their own channels and intensities."""
+    expects: str | None
+    """How those weights want their intensities normalised, where that is known."""
+    fixed: tuple[int, ...] | None
+    """The only size (Y, X) that the encoder takes, if there is only one."""
+    frozen: bool
+    """Whether a part of the encoder is asked not to learn."""
     levels: int | None
     """Number of levels of the network, where it was asked for."""
 

@@ -85,10 +85,11 @@ class Classify:
         steps = 400 if not facts.accelerator else 2000
         known: dict[str, Any] = {
             "model.kind": "timm",
-            "data.resize": [side, side],
+            "data.resize": list(facts.fixed or (side, side)),
             "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
-            "data.normalise": "imagenet" if facts.pretrained else "dataset",
+            "data.normalise": (facts.expects or "imagenet") if facts.pretrained else "dataset",
             "model.name": facts.encoder or "resnet18",
+            "augment.flip": ["x"],
             "augment.rot90": False,
             "augment.rotate": 10.0,
             "augment.zoom": [0.9, 1.1],
@@ -101,6 +102,8 @@ class Classify:
         }
         uneven = len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts))
         several = sum(facts.class_counts) > facts.records
+        if facts.frozen:
+            known["train.draws"] = 8
         if uneven:
             known["task.imbalance"] = "weights"
         if several:

@@ -83,7 +83,7 @@ class Segment:
             "model.name": facts.encoder,
             "model.filters": [width * 2**i for i in range(levels)],
             "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
-            "data.normalise": "imagenet" if facts.pretrained else "image",
+            "data.normalise": (facts.expects or "imagenet") if facts.pretrained else "image",
             "train.patch": patch,
             "train.batch": batch,
             "train.samples": samples,

@@ -54,7 +54,11 @@ def describe(plan: Plan) -> list[str]:
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
     ]
     if plan.planned:
-        lines.append(text("verbs.plan_keys", keys=" ".join(f"{k}={_short(v)}" for k, v in plan.planned.items())))
+        by_section: dict[str, list[str]] = {}
+        for key, value in plan.planned.items():
+            section, _, name = key.partition(".")
+            by_section.setdefault(section, []).append(f"{name}={_short(value)}")
+        lines += [text("verbs.plan_keys", section=s, keys=" ".join(each)) for s, each in by_section.items()]
     return lines
 
 

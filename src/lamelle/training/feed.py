@@ -79,7 +79,7 @@ def augmented(
     """Images and targets on the device, each sample changed by parameters of its own."""
     images, targets = batch.images.to(device), batch.targets.to(device)
     size = samples.patch or tuple(images.shape[2:])
-    drawn = sample(augmentation, generators=batch.generators, size=size, spacing=samples.spacing)
+    drawn = sample(augmentation, generators=batch.generators, size=size, spacing=samples.spacing, colour=samples.colour)
     spatial = samples.reader.task.spatial
     moved, labels = apply(drawn, images, targets if spatial else None, size=size, outside="reflect")
     return moved, targets if labels is None else labels

@@ -11,6 +11,7 @@ from lamelle.errors import RequestError
 from lamelle.io import atomic
 from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys
 from lamelle.messages import text
+from lamelle.models.pretrained import expected_size
 from lamelle.plan import Plan
 from lamelle.platform import home
 
@@ -70,6 +71,9 @@ def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
         if recipe.data.resize is None:
             raise RequestError("train.no_size", name=recipe.model.name)
         keys["size"] = list(recipe.data.resize)
+    if isinstance(recipe.model, TimmKeys) and recipe.data.resize not in (None, expected_size(recipe.model.name)):
+        # an encoder that takes one size only is built for the images' size
+        keys["arguments"] = {"img_size": list(recipe.data.resize)} if expected_size(recipe.model.name) else {}
     if isinstance(recipe.model, CnnKeys | TimmKeys):
         return keys | {"in_channels": channels, "classes": plan.task.outputs}
     spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}

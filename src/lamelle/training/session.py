@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from lamelle import package
 from lamelle import plan as plans
 from lamelle.data.augment.parameters import AugmentOptions, margin
@@ -68,6 +66,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         precision=keys.precision,
     )
     reader = Reader(store, plan.task, preparation)
+    naming = _naming(plan)  # now, while the table is as it was when the plan was made
     feed, prepared = make_feed(plan, predictor, reader, progress)
     if isinstance(feed, Features):
         plan = _written(plan, run, draws=feed.draws)
@@ -87,7 +86,7 @@ def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resum
         flips=plan.recipe.evaluate.flips,
         spacing=_spacing(plan),
         fitted={},
-        naming=_naming(plan),
+        naming=naming,
         provenance=_provenance(plan, state) | built.about,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
@@ -121,7 +120,7 @@ def _provenance(plan: Plan, state: State) -> dict[str, Any]:
         "best_epoch": state.best_epoch,
         "steps": state.step,
         "seconds": round(state.elapsed, 1),
-        "seconds_per_epoch": round(float(np.median([row["seconds"] for row in state.history])), 3),
+        "seconds_per_epoch": round(state.elapsed / max(state.epoch, 1), 3),
         "precision": plan.recipe.train.precision,
     }
 
@@ -183,6 +182,7 @@ def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOption
         draws=keys.draws if keys.budget else min(keys.draws, keys.epochs),
         seed=keys.seed,
         spacing=thick,
+        colour=plan.audit.statistics.channels[0] == plan.recipe.data.channels == 3,
         weights=plan.task.sampling(plan.of("train")),
     )
     return samples, augmentation
