@@ -157,12 +157,16 @@ def recipes(name: str | None, keys: bool) -> None:
 @click.command(help=text("cli.cache"))
 @click.option("--clear", is_flag=True, help=text("cli.cache_clear"))
 def cache(clear: bool) -> None:
-    store = verbs.open_store()
+    from lamelle.training import features
+
+    store, kept = verbs.open_store(), features.folder()
     if clear:
         store.clear()
+        features.clear(kept)
     usage = store.usage()
     sizes = {"used": f"{usage.bytes / 2**30:.2f}", "budget": f"{usage.budget / 2**30:.0f}"}
     _echo(text("cli.cache_usage", folder=store.folder, entries=usage.entries, **sizes))
+    _echo(text("cli.cache_features", folder=kept, used=f"{features.usage(kept) / 2**30:.2f}"))
 
 
 @click.command(help=text("cli.demo"))

@@ -22,6 +22,7 @@ from lamelle.data.contents import digest
 from lamelle.data.samples import Batch, Order, Samples
 from lamelle.io import atomic
 from lamelle.messages import text
+from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, autocast, channels_last
 from lamelle.training.feed import augmented
 from lamelle.types import Record
@@ -178,6 +179,21 @@ class Features:
     def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, int | None]]:
         content = self._samples.reader.store.content
         return [(content(r.image.path), r.image.key, r.image.index) for r in records]
+
+
+def folder() -> Path:
+    """Where the features of all trainings lie."""
+    return home() / "features"
+
+
+def usage(root: Path) -> int:
+    """Bytes that the features of all trainings take."""
+    return sum(path.stat().st_size for path in root.glob("*/*.npy"))
+
+
+def clear(root: Path) -> None:
+    """Remove the features of all trainings."""
+    shutil.rmtree(root, ignore_errors=True)
 
 
 def _fingerprint(model: Freezable) -> str:

@@ -18,12 +18,12 @@ from lamelle.evaluation import fit
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
-from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.run import RunFolder
 from lamelle.training import resources
 from lamelle.training.checkpoint import State
 from lamelle.training.features import Features
+from lamelle.training.features import folder as features_folder
 from lamelle.training.feed import Feed, Images
 from lamelle.training.loop import Job, Training
 from lamelle.training.network import build
@@ -143,7 +143,7 @@ def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progre
     predictor.model.to(predictor.device)
     begun = time.monotonic()
     budget = reader.store.budget
-    features = Features(boundary, samples, augmentation, predictor, validation, root=home() / "features", budget=budget)
+    features = Features(boundary, samples, augmentation, predictor, validation, root=features_folder(), budget=budget)
     limit = None if plan.recipe.train.budget is None else plan.recipe.train.budget / 2
     features.prepare(limit=limit, say=progress.say)
     return features, time.monotonic() - begun
