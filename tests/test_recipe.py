@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -89,3 +90,27 @@ def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
 def test_augmentation_keys_are_those_of_the_room_that_augments() -> None:
     """The recipe holds the defaults, the room the meaning: both know the same keys; two images are mixed elsewhere."""
     assert set(AugmentKeys.model_fields) - {"mixup", "cutmix"} == {f.name for f in dataclasses.fields(AugmentOptions)}
+
+
+def test_augmentation_is_switched_off_by_one_word() -> None:
+    asked = recipe.parse_overrides(["augment=none", "augment.rotate=5"])
+    keys = recipe.validate(asked).augment
+    assert (keys.flip, keys.rot90, keys.zoom, keys.rotate) == (False, False, (1.0, 1.0), 5.0)
+    with pytest.raises(RequestError, match=r"augment\.KEY=VALUE"):
+        recipe.parse_overrides(["augment=some"])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"train": {"lr": -1}}, "train.lr=-1: must be > 0"),
+        ({"train": {"epochs": "many"}}, "train.epochs='many': must be a whole number"),
+        ({"train": {"optimizer": "lion"}}, "train.optimizer='lion': must be one of 'adam', 'adamw' or 'sgd'"),
+        ({"task": {"name": "classify", "threshold": 2}}, "task.threshold=2: must be < 1"),
+        ({"model": {"kind": "cnn", "weights": "a"}}, "what was chosen for model has no such key"),
+    ],
+)
+def test_a_broken_rule_is_said_in_words(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        recipe.validate(values)
+    assert said in str(caught.value)

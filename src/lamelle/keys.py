@@ -12,7 +12,6 @@ Size = Annotated[tuple[int, ...] | None, BeforeValidator(lambda v: (v, v) if isi
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 _WEIGHTS = "file of pretrained weights; `home` for LAMELLE_HOME; `hub` to download them"
-_DEPTHS = r"^(none|head|last_conv|last_two_convs|stage:\d+)$"
 _FREEZE = (
     "what learns: none (frozen) = all, head, last_conv, last_two_convs, or stage:N = the last N stages and the head"
 )
@@ -37,6 +36,9 @@ class DataKeys(_Keys):
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
     channels: Literal[1, 3] | None = Field(default=None, description="grey or colour; none = as the images are")
+    context: int = Field(
+        default=0, ge=0, le=16, description="slices before and after a slice of a stack that are seen with it (2.5D)"
+    )
     resize: Size = Field(default=None, description="resize whole images to this size (Y, X); none = native size")
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"] = Field(
         default="image", description="how pixel values become network input"
@@ -75,6 +77,7 @@ class UnetKeys(_Keys):
     )
     dropout: Fraction = Field(default=0.0, description="dropout in the deepest level")
     residual: bool = Field(default=False, description="add each block's input to its output")
+    deep_supervision: bool = Field(default=False, description="in training, coarser levels have a loss as well")
     kernel: int | tuple[tuple[int, ...], ...] = Field(
         default=3, description="size of the convolutions; in 3D per level, Z Y X"
     )
@@ -89,7 +92,7 @@ class TimmKeys(_Keys):
     hidden: tuple[Positive, ...] = Field(default=(), description="widths of dense layers before the last")
     dropout: Fraction = Field(default=0.2, description="dropout before the last dense layer")
     weights: str | None = Field(default=None, description=_WEIGHTS)
-    freeze: str = Field(default="none", pattern=_DEPTHS, description=_FREEZE)
+    freeze: str = Field(default="none", description=_FREEZE)
     bn_momentum: float | None = Field(
         default=None, gt=0, le=1, description="share of the batch in running statistics; none = as the network has it"
     )
@@ -136,16 +139,58 @@ class SegmentKeys(_Keys):
     """Keys of the segmentation task."""
 
     name: Literal["segment"] = "segment"
-    loss: Literal["ce", "bce", "dice", "dice_ce", "focal"] = Field(default="dice_ce", description="loss")
-    weights: tuple[float, ...] | None = Field(
-        default=None, description="weight of each class in the loss (w−, w+ if binary)"
+    loss: Literal[
+        *("ce", "bce", "focal", "dice", "dice_ce", "tversky", "focal_tversky", "lovasz", "cldice", "boundary_ce")
+    ] = Field(default="dice_ce", description="loss")
+    weights: Literal["balanced"] | tuple[float, ...] | None = Field(
+        default=None,
+        description="weight of each class in the loss (w−, w+ if binary); balanced = inverse to its training pixels",
     )
+    gamma: float = Field(default=2.0, ge=0, description="of focal: exponent")
+    alpha: float = Field(default=0.3, ge=0, description="of tversky, focal_tversky: price of a false positive")
+    beta: float = Field(default=0.7, ge=0, description="of tversky, focal_tversky: price of a false negative")
+    tversky_gamma: float = Field(default=4 / 3, gt=0, description="of focal_tversky: the loss is raised to 1/this")
+    cldice_alpha: Fraction = Field(default=0.5, description="of cldice: share of clDice; the rest is Dice")
+    cldice_iterations: Positive = Field(default=3, description="of cldice: largest half width of a line, in pixels")
+    w0: float = Field(default=10.0, ge=0, description="of boundary_ce: height of the weights between two objects")
+    sigma: float = Field(default=5.0, gt=0, description="of boundary_ce: width of these weights in pixels")
+    between: int = Field(default=0, ge=0, description="of boundary_ce: number of the class that lies between objects")
     threshold: float | None = Field(
         default=None, gt=0, lt=1, description="fixed threshold; none = chosen on validation"
     )
-    tolerance: float = Field(default=2.0, gt=0, description="pixels a boundary may be off for the boundary F")
+    threshold_by: Literal["pooled", "image"] = Field(
+        default="pooled", description="chosen by F1 of all validation pixels together, or by its mean over images"
+    )
+    min_size: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        default=0, description="remove parts with fewer pixels; 0 = none; auto = chosen on validation by Dice"
+    )
+    fill_holes: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+        default=0, description="fill holes with at most so many pixels; 0 = none; auto = chosen on validation by Dice"
+    )
+    largest: Literal["auto"] | bool = Field(
+        default=False, description="keep only the largest part of each class; auto = if validation is better by Dice"
+    )
+    tolerance: float = Field(
+        default=2.0, gt=0, description="pixels an outline may be off for the boundary F and the surface Dice (NSD)"
+    )
     cells: bool = Field(
         default=False, description="score V_rand and V_info of the background's connected parts (ISBI 2012)"
+    )
+    lines: bool = Field(default=False, description="score clDice of the centre lines; takes time")
+
+
+class InstanceKeys(_Keys):
+    """Keys of the segmentation of instances."""
+
+    name: Literal["instances"] = "instances"
+    mask_threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="probability from which a pixel is part of an object; none = validation"
+    )
+    seed_threshold: float | None = Field(
+        default=None, gt=0, lt=1, description="depth in an object from which a pixel is its seed; none = validation"
+    )
+    min_size: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        default="auto", description="objects with fewer pixels are left out; auto = chosen on validation"
     )
 
 
@@ -215,6 +260,9 @@ class TrainKeys(_Keys):
     )
     samples: Positive | None = Field(default=None, description="samples of an epoch; none = the training set once")
     patch: Size = Field(default=None, description="size of the training crops; none = whole images")
+    foreground: Fraction = Field(
+        default=0.0, description="share of the crops around an annotated pixel, of each class as often as of another"
+    )
     batch: Positive = Field(default=8, description="samples of a step")
     optimizer: Literal["adam", "adamw", "sgd"] = Field(default="adamw", description="optimiser")
     lr: float = Field(default=1e-3, gt=0, description="learning rate at its peak")
@@ -237,7 +285,9 @@ class TrainKeys(_Keys):
     warmup: Fraction = Field(default=0.03, description="share of the steps in which the rate rises")
     clip: float = Field(default=1.0, ge=0, description="largest norm of the gradient; 0 = not clipped")
     patience: int = Field(default=0, ge=0, description="epochs without a better validation before stopping; 0 = never")
-    monitor: Literal["score", "loss"] = Field(default="score", description="what tells the best epoch on validation")
+    monitor: Literal["score", "loss", "last"] = Field(
+        default="score", description="what tells the best epoch on validation; last: no choice, the last one is kept"
+    )
     validate_every: Positive = Field(default=1, description="epochs between two validations")
     seed: int = Field(default=0, description="seed of everything random in training")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
@@ -256,7 +306,9 @@ class EvaluateKeys(_Keys):
     level: float = Field(default=0.95, gt=0, lt=1, description="confidence level")
     resamples: int = Field(default=1000, ge=100, description="bootstrap resamples")
     flips: bool = Field(default=False, description="average over mirrored images: slower, a little better")
-    overlap: Annotated[float, Field(ge=0, lt=0.9)] = Field(default=0.25, description="overlap of neighbouring tiles")
+    overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)] = Field(
+        default=0.25, description="share of a tile that neighbours share, blended; field = as the whole image, exactly"
+    )
     tile: Size = Field(
         default=None, description="tile size of prediction; none = the training size, or the image if it fits"
     )
@@ -266,7 +318,7 @@ class Recipe(_Keys):
     """A complete request."""
 
     task: Annotated[
-        ClassifyKeys | SegmentKeys,
+        ClassifyKeys | SegmentKeys | InstanceKeys,
         Field(discriminator="name"),
         BeforeValidator(lambda v: {"name": v} if isinstance(v, str) else v),
     ] = SegmentKeys()

@@ -7,6 +7,7 @@ A Recipe is YAML; its keys are dotted (``train.lr``). What nobody asked for is p
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, no_augmentation
+from lamelle.messages import text
 
 Section = dict[str, Any]
 
@@ -78,7 +80,10 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
         except yaml.YAMLError as error:
             raise RequestError("recipe.not_yaml", where=pair, reason=str(error).splitlines()[0]) from error
         section, _, name = full_key(key.strip()).partition(".")
-        merge(asked, _expanded({section: {name: parsed}} if name else {section: parsed}))
+        one = _expanded({section: {name: parsed}} if name else {section: parsed})
+        if not isinstance(one[section], Mapping):
+            raise RequestError("recipe.a_section", given=pair, section=section)
+        merge(asked, one)
     return asked
 
 
@@ -155,15 +160,31 @@ def validate(values: Mapping[str, Any]) -> Recipe:
         lines = []
         for one in error.errors():
             names = [str(p) for p in one["loc"]]
-            key = ".".join(n for i, n in enumerate(names) if not (i == 1 and n in _TAGS))
+            key = ".".join(n for i, n in enumerate(names) if not (i == 1 and n in _TAGS) and not _OPTION.search(n))
             lines.append(f"{key}={one['input']!r}: {_rule(key, one)}")
         raise RequestError("recipe.invalid", lines="\n  ".join(dict.fromkeys(lines))) from None
 
 
-_TAGS = {"classify", "segment", "unet", "timm", "timm-unet", "cnn"}
+_OPTION = re.compile(r"[\[(]|^constrained-")
+"""In the places that pydantic names: which of several types was tried."""
+_TAGS = {"classify", "segment", "instances", "unet", "timm", "timm-unet", "cnn"}
 
 
 def _rule(key: str, error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return f"did you mean {_nearest(key)}?"
+    """What is wrong with a value, in the reader's language where pydantic's kind of error is one of the usual ones."""
+    kind, about = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        if key in known_keys():
+            return text("recipe.rule_not_here", section=key.partition(".")[0])
+        return text("recipe.rule_unknown", near=_nearest(key))
+    if kind in ("literal_error", "union_tag_invalid"):
+        return text("recipe.rule_choice", expected=about.get("expected") or about.get("expected_tags"))
+    bounds = {"greater_than_equal": ("≥", "ge"), "greater_than": (">", "gt"), "less_than_equal": ("≤", "le")}
+    if (bound := (bounds | {"less_than": ("<", "lt")}).get(kind)) is not None:
+        return text("recipe.rule_bound", sign=bound[0], bound=about[bound[1]])
+    sorts = {"int": "int_parsing int_type int_from_float", "float": "float_parsing float_type"}
+    sorts |= {"bool": "bool_parsing bool_type", "text": "string_type", "list": "tuple_type list_type"}
+    for sort, kinds in sorts.items():
+        if kind in kinds.split():
+            return text(f"recipe.rule_{sort}")
     return str(error["msg"])

@@ -177,12 +177,14 @@ def train(
     tune_allocator()
     from lamelle import plan as plans
     from lamelle.training import course, resources
+    from lamelle.training.network import build
     from lamelle.training.progress import Plain
 
     listener = progress or Plain()
     if resume is not None:
         again = RunFolder.open(Path(resume))
-        course.work(plans.reopen(again), again, open_store(), listener, resume=True)
+        plan = plans.reopen(again)
+        course.work(plan, build(plan), again, open_store(), listener, resume=True)
         return Run(again)
     asked = _asked(recipe, overrides, weights, start, allow_leakage)
     if data is None:
@@ -290,6 +292,7 @@ def predict(
     *,
     probabilities: bool = False,
     overlays: bool = False,
+    masks: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Predict new images: files, folders, a stack, or a table that names images.
@@ -300,6 +303,7 @@ def predict(
         out: New folder for label images (same size, pixel size kept) and ``predictions.csv``.
         probabilities: Also write the probabilities, float32 TIFF.
         overlays: Also write pictures with contours.
+        masks: Of a model of instances: also write each object as a mask of its own, ``masks/ID/masks/*.png``.
 
     Returns:
         The table of all predictions.
@@ -321,6 +325,7 @@ def predict(
         store=open_store(),
         probabilities=probabilities,
         overlays=overlays,
+        masks=masks,
         say=progress.say if progress else None,
     )
 

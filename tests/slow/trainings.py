@@ -89,6 +89,7 @@ def train(order: Order) -> None:
     from lamelle.run import RunFolder
     from lamelle.training import session
     from lamelle.training.loop import Interrupted
+    from lamelle.training.network import build
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     say = _writer(order.log)
@@ -102,7 +103,8 @@ def train(order: Order) -> None:
         _mount(run.checkpoints, order.disk, first=True)
     say("start", os.getpid())
     try:
-        session.train(plan.reopen(run), run, verbs.open_store(), Quiet(), resume=True)
+        again = plan.reopen(run)
+        session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     except Interrupted:
         say("interrupted", 0)
         os._exit(INTERRUPTED)
@@ -112,7 +114,8 @@ def train(order: Order) -> None:
         if order.disk is None:
             os._exit(UNWRITABLE)
         _mount(run.checkpoints, 16 << 20, first=False)
-        session.train(plan.reopen(run), run, verbs.open_store(), Quiet(), resume=True)
+        again = plan.reopen(run)
+        session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     say("finished", 0)
 
 

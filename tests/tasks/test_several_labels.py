@@ -18,6 +18,7 @@ from lamelle.evaluation import interval_options, measure, summarise
 from lamelle.prediction.predictor import of_package
 from lamelle.run import RunFolder
 from lamelle.training import course, session
+from lamelle.training.network import build
 
 SMALL = (
     *("model.kind=cnn", "model.name=cnn1", "data.resize=[16,16]", "data.channels=1", "batch=8", "epochs=12", "lr=2e-3"),
@@ -57,7 +58,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     run = RunFolder.create(tmp_path, "run")
     course.write_down(run, plan)
     quiet = Quiet()
-    package = session.train(plan, run, store, quiet, resume=False)
+    package = session.train(plan, build(plan), run, store, quiet, resume=False)
     thresholds = package.fitted["thresholds"]
     assert len(thresholds) == 3
     assert all(0 < t < 1 for t in thresholds)

@@ -13,6 +13,7 @@ from lamelle.package import Package
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.training import course, session
+from lamelle.training.network import build
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,6 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
             plan = plans.make(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
             course.write_down(run, plan)
-        return run, session.train(plan, run, store, quiet or Quiet(), resume=resume is not None)
+        return run, session.train(plan, build(plan), run, store, quiet or Quiet(), resume=resume is not None)
 
     return train

@@ -18,6 +18,7 @@ from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.training import course, session
 from lamelle.training.loop import Interrupted
+from lamelle.training.network import build
 
 SMALL = (
     *("model=mobilenetv2_050", "resize=48", "batch=8", "epochs=4", "precision=32", "threads=1", "workers=0"),
@@ -50,7 +51,7 @@ def run(data: Path, folder: Path, *overrides: str, quiet: Quiet | None = None, r
         plan = plans.make(data, recipes.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
         again = RunFolder.create(folder, "run")
         course.write_down(again, plan)
-    session.train(plan, again, store, quiet or Quiet(), resume=resume)
+    session.train(plan, build(plan), again, store, quiet or Quiet(), resume=resume)
     return again
 
 

@@ -19,6 +19,7 @@ from lamelle.reports.page import write_report
 from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Row
 from lamelle.training import resources, session
+from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
 
 
@@ -33,12 +34,14 @@ def write_down(run: RunFolder, plan: Plan) -> None:
 
 def begin(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
     """A new Run of a plan, from its first file to its report."""
+    for line in (lines := describe(plan)):
+        progress.say(line)
+    built = build(plan)  # before there is a folder: what cannot be built leaves none
     run = RunFolder.create(runs, name)
     write_down(run, plan)
-    for line in describe(plan):
-        progress.say(line)
+    for line in lines:
         run.note(line)
-    work(plan, run, store, progress, resume=False)
+    work(plan, built, run, store, progress, resume=False)
     return run
 
 
@@ -66,14 +69,14 @@ def _short(value: object) -> str:
     return str(value).replace(" ", "")
 
 
-def work(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> list[Row]:
+def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> list[Row]:
     """Train, evaluate on the test set, report.
 
     Returns:
         The rows of the test set.
     """
     try:
-        package = session.train(plan, run, store, progress, resume=resume)
+        package = session.train(plan, built, run, store, progress, resume=resume)
         rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
     finally:
         progress.close()
@@ -101,7 +104,7 @@ def cross_validate(
         run = RunFolder.create(whole.path, f"fold{fold}")
         write_down(run, plan)
         progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
-        rows += work(plan, run, store, progress, resume=False)
+        rows += work(plan, build(plan), run, store, progress, resume=False)
     assert plan is not None  # plans.make refuses fewer than three folds
     unfolded = plan.recipe.model_copy(update={"split": plan.recipe.split.model_copy(update={"fold": None})})
     write_down(whole, replace(plan, recipe=unfolded))

@@ -199,7 +199,7 @@ class Training:
         if self._average is not None:
             self._average.update(self._network, state.step)
         if mixed is None:  # the score of a mixed image would say nothing
-            state.rows += quick_rows(self.job.task, output, targets)
+            state.rows += quick_rows(self.job.task, output[0] if isinstance(output, list) else output, targets)
         return value
 
     def _mix(self, images: Tensor) -> Mixed | None:
@@ -210,11 +210,16 @@ class Training:
         random = generator("mix", self.keys.seed, self.state.step)
         return mix(images, mixup=keys.mixup, cutmix=keys.cutmix, generator=random)
 
-    def _loss(self, output: Tensor, targets: Tensor, mixed: Mixed | None) -> Tensor:
+    def _loss(self, output: Tensor | list[Tensor], targets: Tensor, mixed: Mixed | None) -> Tensor:
+        """The task's loss: its mean over levels where the network gives several, and over both images of a mixture."""
+        from lamelle.models.supervision import full, over_levels
+
+        loss = self.job.task.loss
         if mixed is None:
-            return self.job.task.loss(output, targets)
+            return over_levels(output, targets, loss)
         parts = mix_targets(mixed, targets, spatial=self.job.task.spatial)
-        return sum((weight * self.job.task.loss(output, part) for weight, part in parts), start=output.new_zeros(()))
+        zero = full(output).new_zeros(())
+        return sum((weight * over_levels(output, part, loss) for weight, part in parts), start=zero)
 
     def _clip(self, batch: Batch) -> None:
         """Bound the gradient's norm; a norm that is not finite stops the training before it reaches the weights."""
@@ -287,7 +292,7 @@ class Training:
     def _note_best(self, row: dict[str, Any]) -> bool:
         """Keep the weights if this validation is the best so far; a value that is not finite never is."""
         state = self.state
-        value = row["score"] if self.keys.monitor == "score" else -row["loss"]
+        value = {"score": row["score"], "loss": -row["loss"], "last": float(row["epoch"])}[self.keys.monitor]
         better = math.isfinite(value) and (state.best is None or value > state.best)
         if better:
             state.best, state.best_epoch, state.stale = value, state.epoch + 1, 0

@@ -37,12 +37,19 @@ class Built:
 
 
 def build(plan: Plan) -> Built:
-    """The network of a plan with its starting weights."""
+    """The network of a plan with its starting weights.
+
+    Raises:
+        RequestError: If the network cannot be built as asked, or its weights are not there.
+    """
+    import torch
+
     from lamelle.models.build import build as build_model
     from lamelle.models.build import resolve
     from lamelle.models.freeze import freeze_encoder, parameters, set_batch_norm
 
     recipe = plan.recipe
+    torch.manual_seed(recipe.train.seed)
     spec = resolve(model_spec(recipe, plan))
     model = build_model(spec)
     said: list[str] = []
@@ -66,7 +73,7 @@ def build(plan: Plan) -> Built:
 def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
     keys = recipe.model.model_dump(exclude=_NOT_BUILT)
-    channels = recipe.data.channels or 1
+    channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
     if isinstance(recipe.model, CnnKeys):
         if recipe.data.resize is None:
             raise RequestError("train.no_size", name=recipe.model.name)
@@ -121,5 +128,5 @@ def started_from(asked: Mapping[str, Any], start: str) -> dict[str, Any]:
     known = {"filters", "up", "norm", "residual", "kernel", "pool", "name", "hidden", "kind"}
     model = {k: v for k, v in keys.items() if k in known} | dict(asked.get("model", {}))
     preparation = found.preparation
-    data = {"channels": preparation.channels, "resize": preparation.resize, "normalise": preparation.normalise}
+    data = {name: getattr(preparation, name) for name in ("channels", "resize", "normalise", "context")}
     return {"model": model, "data": data | dict(asked.get("data", {}))}

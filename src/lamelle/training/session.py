@@ -26,7 +26,7 @@ from lamelle.training.features import Features
 from lamelle.training.features import folder as features_folder
 from lamelle.training.feed import Feed, Images
 from lamelle.training.loop import Job, Training
-from lamelle.training.network import build
+from lamelle.training.network import Built
 from lamelle.training.progress import Progress
 from lamelle.types import Spacing
 
@@ -35,16 +35,12 @@ if TYPE_CHECKING:
     from lamelle.models.freeze import Freezable
 
 
-def train(plan: Plan, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
+def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
     """Train to the end, and write the Package.
 
     The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads; the steps of
     a budget), so that resume and repeat use the same.
     """
-    import torch
-
-    torch.manual_seed(plan.recipe.train.seed)
-    built = build(plan)
     model = built.model
     for line in built.said:
         progress.say(line)
@@ -182,8 +178,9 @@ def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOption
         draws=keys.draws if keys.budget else min(keys.draws, keys.epochs),
         seed=keys.seed,
         spacing=thick,
-        colour=plan.audit.statistics.channels[0] == plan.recipe.data.channels == 3,
+        colour=plan.audit.statistics.channels[0] == plan.recipe.data.channels == 3 and not plan.recipe.data.context,
         weights=plan.task.sampling(plan.of("train")),
+        foreground=keys.foreground,
     )
     return samples, augmentation
 
@@ -195,4 +192,4 @@ def prepare(plan: Plan, store: Store) -> Preparation:
     std: tuple[float, ...] = ()
     if data.normalise == "dataset":
         mean, std = training_statistics(store, plan.of("train"))
-    return Preparation(data.channels or 1, data.resize, data.normalise, mean, std)
+    return Preparation(data.channels or 1, data.resize, data.normalise, mean, std, data.context)
