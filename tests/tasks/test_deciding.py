@@ -22,8 +22,9 @@ from lamelle.types import Classes
 
 
 def task(classes: int, **options: Any) -> Classify:
-    known = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False, "class_counts": (9,) * classes}
-    return Classify(Options(tuple("abcdef"[:classes]), **known | {"threshold": "f1"} | options))
+    known = ClassifyKeys().model_dump(exclude={"name", "threshold"}) | {"threshold": "f1", "multi_label": False}
+    known |= {"class_counts": (9,) * classes, **options}
+    return Classify(Options(tuple("abcdef"[:classes]), **known))
 
 
 def fitted(task: Classify, p: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
