@@ -10,9 +10,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from lamelle.models.blocks import BACK, Linear, TransposeSame, UpsampleConv, fit, per_level
+from lamelle.models.blocks import UPS as WAYS_UP
 from lamelle.models.build import NORMS, UPS, build
 from lamelle.models.freeze import parameters
-from lamelle.models.unet import _SPAN, _UPS, Linear, TransposeSame, UNet, UpsampleConv, fit, per_level
+from lamelle.models.supervision import over_levels
+from lamelle.models.unet import UNet
 
 
 def unet(**changes: Any) -> UNet:
@@ -39,7 +42,7 @@ def test_published_nets_have_their_number_of_parameters(
 
 
 def test_every_name_of_the_registry_is_built() -> None:
-    assert set(UPS) == set(_UPS) == set(_SPAN)
+    assert set(UPS) == set(WAYS_UP) == set(BACK)
     for norm in NORMS:
         assert unet(norm=norm)(torch.zeros(1, 1, 8, 8)).shape == (1, 1, 8, 8)
 
@@ -123,16 +126,22 @@ def test_anisotropic_axes_are_neither_pooled_nor_mixed() -> None:
     torch.testing.assert_close(flat(volume), planes)
 
 
+def averaging(net: UNet) -> UNet:
+    """The same network with means for maxima: a maximum depends on one pixel only, the mean on all."""
+    for level in net.encoder:
+        for i, part in enumerate(level):
+            if isinstance(part, nn.MaxPool2d):
+                level[i] = nn.AvgPool2d(part.kernel_size)
+    return net
+
+
 @pytest.mark.parametrize("up", UPS)
 @pytest.mark.parametrize(("filters", "kernel", "convs"), [((2, 2), 3, 2), ((2, 2, 2, 2), 3, 1), ((2, 2, 2), 5, 2)])
 def test_receptive_field_is_what_the_gradient_reaches(
     up: str, filters: tuple[int, ...], kernel: int, convs: int
 ) -> None:
     net = unet(filters=filters, kernel=kernel, convs_per_block=convs, up=up)
-    for level in net.encoder:  # the maximum has a gradient at one pixel only; the mean reaches all
-        for i, part in enumerate(level):
-            if isinstance(part, nn.MaxPool2d):
-                level[i] = nn.AvgPool2d(part.kernel_size)
+    averaging(net)
     for weight in net.parameters():
         nn.init.constant_(weight, 0.1)
     expected = net.receptive_field[0]
@@ -182,3 +191,57 @@ def test_per_level_refuses_lengths_that_do_not_fit() -> None:
     for value in ([1, 2], [[1, 2, 2]], [[1, 2, 2], 3], [[1, 2, 2], []]):
         with pytest.raises(ValueError, match="3 numbers"):
             per_level(value, levels=2, dims=3)
+
+
+@pytest.mark.parametrize("up", UPS)
+@pytest.mark.parametrize(("filters", "kernel", "convs"), [((2, 2), 3, 2), ((2, 2, 2, 2), 3, 1), ((2, 2, 2), 5, 2)])
+def test_margin_is_the_least_that_hides_a_cut(up: str, filters: tuple[int, ...], kernel: int, convs: int) -> None:
+    """Within a window on the grid, logits farther than the margin from its ends are those of the whole image."""
+    net = averaging(unet(filters=filters, kernel=kernel, convs_per_block=convs, up=up)).double()
+    assert net.margin is not None
+    multiple, margin = net.multiple[0], net.margin[0]
+    assert margin % multiple == 0
+    assert abs(margin - net.receptive_field[0] / 2) <= multiple
+    for part in net.parameters():
+        nn.init.uniform_(part, 0.1, 1.0)  # nothing cancels, no ReLU is shut
+    image = torch.rand(1, 1, multiple, 4 * margin + 2 * multiple, dtype=torch.float64)
+    whole = net(image)[..., margin:-margin]
+    differs = ((net(image[..., margin:-margin]) - whole).abs() / whole).amax(dim=2).flatten() > 1e-12
+    assert not differs[margin:-margin].any()
+    assert differs[margin - multiple : margin].any() or differs[-margin : -margin + multiple].any()
+
+
+def test_norms_of_the_whole_image_have_no_margin() -> None:
+    assert unet(norm="batch").margin is not None
+    assert unet(norm="instance").margin is None
+    assert unet(norm="group").margin is None
+
+
+@pytest.mark.parametrize(("dims", "size"), [(2, (13, 16)), (3, (6, 9, 8))])
+def test_deep_supervision_gives_every_level_but_the_bottom(dims: int, size: tuple[int, ...]) -> None:
+    net = unet(dims=dims, filters=[2, 3, 4, 5], out_channels=2, deep_supervision=True)
+    image = torch.randn(2, 1, *size)
+    found = net.train()(image)
+    sizes = [tuple(-(-n // stride) for n in size) for stride in (1, 2, 4)]
+    assert [tuple(x.shape) for x in found] == [(2, 2, *s) for s in sizes]
+    plain = net.eval()(image)
+    assert isinstance(plain, torch.Tensor)
+    torch.testing.assert_close(plain, found[0], msg="full resolution comes first, and alone when predicting")
+
+
+def test_deep_supervision_adds_one_projection_for_each_coarser_level() -> None:
+    deep, plain = (unet(filters=[2, 3, 4, 5], deep_supervision=on) for on in (True, False))
+    assert parameters(deep).total - parameters(plain).total == (3 + 1) + (4 + 1)
+    assert set(plain.state_dict()) < set(deep.state_dict())
+
+
+def test_every_head_of_a_supervised_network_learns() -> None:
+    net = unet(filters=[2, 3, 4], deep_supervision=True).train()
+    target = torch.ones(1, 12, 12)
+    over_levels(net(torch.randn(1, 1, 12, 12)), target, lambda x, t: (x[:, 0] - t).square().mean()).backward()
+    assert all(p.grad is not None for p in net.parameters())
+
+
+def test_unequal_strides_of_a_volume() -> None:
+    net = unet(dims=3, filters=[2, 3, 4], pool=[[1, 2, 2], [2, 2, 2]], deep_supervision=True).train()
+    assert [tuple(x.shape[2:]) for x in net(torch.randn(1, 1, 5, 9, 8))] == [(5, 9, 8), (5, 5, 4)]

@@ -84,7 +84,7 @@ def build(spec: Mapping[str, object]) -> Freezable:
 
 def _check_unet(values: Mapping[str, Any]) -> None:
     """What one key of a U-Net demands of another."""
-    from lamelle.models.unet import per_level
+    from lamelle.models.blocks import per_level
 
     dims, levels = values["dims"], len(values["filters"])
     for key, rows in (("kernel", levels), ("pool", levels - 1)):
@@ -174,6 +174,7 @@ MODELS: Mapping[str, Kind] = MappingProxyType(
                 "pool": Key(one_or_more(whole(1, 2), MAX_LEVELS, depth=2), 2),
                 "residual": Key(flag, False),
                 "convs_per_block": Key(whole(1, 8), 2),
+                "deep_supervision": Key(flag, False),
             },
             _unet,
         ),

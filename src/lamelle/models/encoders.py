@@ -15,9 +15,9 @@ from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 from lamelle.errors import RequestError
+from lamelle.models.blocks import Axes, crop, fit
 from lamelle.models.freeze import Freezable
 from lamelle.models.spec import expect_size
-from lamelle.models.unet import Axes, crop, fit
 
 # What timm lacks: a name of ours → the version that torchvision's constructor takes
 TORCHVISION: Mapping[str, str] = MappingProxyType({"squeezenet1_0": "1_0", "squeezenet1_1": "1_1"})
@@ -105,6 +105,7 @@ class TimmUNet(Freezable):
     """
 
     encoder_name = "net.encoder"
+    least = 2
 
     def __init__(
         self,
@@ -141,7 +142,7 @@ class TimmUNet(Freezable):
 
     def forward(self, image: Tensor) -> Tensor:
         _expect_size(self, image)
-        return crop(self.net(fit(image, multiple=self.multiple, least=2)), image.shape[2:])
+        return crop(self.net(fit(image, multiple=self.multiple, least=self.least)), image.shape[2:])
 
 
 class SqueezeNet(nn.Module):
