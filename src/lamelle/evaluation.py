@@ -100,7 +100,7 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     notes: list[Problem] = []
     if one_volume and "blocks" in rows[0]:
         notes.append(Problem("report.one_volume", values={"volume": volumes.pop()}))
-        found = _resample(task, rows, None, "slice", options)
+        found = _resample(task, rows, None, "volume" if None in positions else "slice", options)
         blocks, places = _by_block(rows)
         found |= _resample(task, blocks, places, "block", options)
     elif one_volume and len(set(groups)) == 1 and None not in positions:

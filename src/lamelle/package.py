@@ -50,6 +50,7 @@ class _Preparation(_Part):
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
     mean: tuple[FiniteFloat, ...]
     std: tuple[FiniteFloat, ...]
+    context: int = Field(default=0, ge=0, le=16)
 
 
 class _Naming(_Part):
@@ -92,7 +93,8 @@ class _Description(_Part):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         """What is said twice must agree."""
-        if self.model.get("in_channels") != self.preparation.channels or self.model.get("dims", 2) != self.dims:
+        inputs = Preparation(**dict(self.preparation)).inputs
+        if self.model.get("in_channels") != inputs or self.model.get("dims", 2) != self.dims:
             raise ValueError("model and preparation differ in channels or dimensions")
         sizes = (self.tile, self.preparation.resize, self.spacing)
         if any(size is not None and len(size) != self.dims for size in sizes):
@@ -238,7 +240,7 @@ def _probe(package: Package) -> Tensor:
     only = getattr(model, "image_size", None)
     parts = getattr(model, "image_multiple", None) or (1,) * package.dims
     shape = only or tuple(-(-32 // part) * part for part in parts)
-    size = (1, package.preparation.channels, *shape)
+    size = (1, package.preparation.inputs, *shape)
     return torch.randn(size, generator=torch.Generator().manual_seed(0))
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from lamelle import keys
 from lamelle import recipe as recipes
-from lamelle.data import split
+from lamelle.data import blocks, context, crops, split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
@@ -19,7 +19,7 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
 from lamelle.errors import DataError, RequestError
-from lamelle.keys import Recipe
+from lamelle.keys import Recipe, SplitKeys
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
@@ -27,7 +27,7 @@ from lamelle.run import RunFolder
 from lamelle.tasks import classify, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.table import find
-from lamelle.types import SPLITS, Index, Problem, Record
+from lamelle.types import IGNORE, SPLITS, Index, Problem, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,20 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     task_name = asked.get("task", {}).get("name", index.task)
     asked.setdefault("task", {})["name"] = task_name
     asked.setdefault("data", {})["path"] = str(data.resolve())
+    first = recipes.validate(_only_split(asked))
+    index = _cut(index, first)
     audit = inspect(index, store, workers=cores(), **label_options(asked))
     if audit.errors:
         raise DataError(audit.errors)
-    first = recipes.validate(_only_split(asked))
     records, by = _split(index.records, first)
     facts = _facts(index, audit, records, asked, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
+    if find(task_name).spatial and not _asked(asked, "train.foreground"):
+        planned |= _sparse(audit, recipe=first)
     full = _complete(asked, planned)
     recipe = recipes.validate(full)
+    if recipe.data.context:
+        _check_context(recipe, records, spatial=find(task_name).spatial)
     if recipe.model.kind not in (fitting := find(task_name).models):
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
     problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe), *_input_range(recipe)]
@@ -127,7 +132,7 @@ def reopen(run: RunFolder) -> Plan:
     """
     recipe = recipes.validate(recipes.load(run.recipe))
     asked = recipe.model_dump(mode="json")
-    index = look(Path(recipe.data.path), asked)
+    index = _cut(look(Path(recipe.data.path), asked), recipe)
     audit = Audit.from_json(run.read_json(run.audit))
     records = split.from_csv(run.split, index.records)
     task = make_task(recipe, index, audit, records)
@@ -181,23 +186,52 @@ def _only_split(asked: Section) -> Section:
     return {k: v for k, v in asked.items() if k in {"split", "data"}} | {"task": {"name": asked["task"]["name"]}}
 
 
+def _split_options(keys: SplitKeys) -> split.SplitOptions:
+    """How records are split; into the folds of a cross-validation, named by their numbers, if there are any."""
+    shares = {"train": keys.train, "validation": keys.validation, "test": keys.test}
+    hand = {str(k): v for k, v in keys.blocks.items()} if keys.blocks else None
+    if not keys.folds:
+        return split.SplitOptions(shares, keys.by, keys.gap, hand, keys.seed)
+    if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
+        raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
+    return split.SplitOptions(split.fold_shares(keys.folds), keys.by, keys.gap, None, keys.seed)
+
+
+def _cut(index: Index, recipe: Recipe) -> Index:
+    """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
+    options = _split_options(recipe.split)
+    if not blocks.to_be_cut(index, options):
+        return index
+    records = blocks.cut([r for r in index.records if r.target], options)
+    return replace(index, records=_folded(records, recipe.split))
+
+
 def _split(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:
-    keys = recipe.split
-    options = split.SplitOptions(
-        shares={"train": keys.train, "validation": keys.validation, "test": keys.test},
-        by=keys.by,
-        gap=keys.gap,
-        blocks={str(k): v for k, v in keys.blocks.items()} if keys.blocks else None,
-        seed=keys.seed,
-    )
-    if keys.folds:
-        if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
-            raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
-        fresh = [replace(r, split=None) for r in records]
-        shares = split.fold_shares(keys.folds)
-        folded, by = split.assign(fresh, replace(options, shares=shares, blocks=None))
-        return split.as_fold(folded, fold=keys.fold or 0, folds=keys.folds), by
-    return split.assign(records, options)
+    if any(r.image.span for r in records):  # cut into its splits
+        return tuple(records), "block"
+    fresh = [replace(r, split=None) for r in records] if recipe.split.folds else records
+    placed, by = split.assign(fresh, _split_options(recipe.split))
+    return _folded(placed, recipe.split), by
+
+
+def _folded(records: Sequence[Record], keys: SplitKeys) -> tuple[Record, ...]:
+    """Numbered folds as train, validation and test."""
+    return split.as_fold(records, fold=keys.fold or 0, folds=keys.folds) if keys.folds else tuple(records)
+
+
+def _sparse(audit: Audit, *, recipe: Recipe) -> dict[str, Any]:
+    """Where most pixels are not annotated, crops lie around those that are."""
+    counts = audit.statistics.labels
+    ignored = {*recipe.data.ignore, *(v for v, c in (recipe.data.labels or {}).items() if c == IGNORE)}
+    share = sum(n for v, n in counts.items() if v in ignored) / max(1, sum(counts.values()))
+    return {"train.foreground": 1.0} if share > crops.SPARSE else {}
+
+
+def _check_context(recipe: Recipe, records: Sequence[Record], *, spatial: bool) -> None:
+    """Neighbouring slices are for the segmentation of stacks, and for slices of one's own split and the gap."""
+    if not spatial:
+        raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
+    context.check_context(records, context=recipe.data.context)
 
 
 def _leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Problem]:
@@ -234,11 +268,12 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         encoder = encoder_of(str(file))
     model = asked.get("model", {})
     pretrained = model.get("weights") is not None
+    sizes = [row.size for row in audit.rows if row.id in training and len(row.size) == 3]  # blocks differ in depth
     return Facts(
         dims=statistics.dims,
         channels=statistics.channels[1],
         smallest=statistics.size_min,
-        median=statistics.size_median,
+        median=tuple(sorted(axis)[len(axis) // 2] for axis in zip(*sizes, strict=True)) or statistics.size_median,
         spacing=statistics.spacings[0][0] if statistics.spacings else None,
         records=len(training),
         classes=len(counts),

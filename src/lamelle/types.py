@@ -35,11 +35,19 @@ class Source:
     """Array inside an .npz file or a Zarr group."""
     index: int | None = None
     """One plane along Z: page of a stack, slice of a volume, row of an .npz array."""
+    span: tuple[int, int] | None = None
+    """Some consecutive planes along Z, the first and the one after the last: a volume out of a larger one."""
+
+    @property
+    def part(self) -> str:
+        """What of the file is meant: ``#7``, ``#0-17``, or nothing where all of it is."""
+        if self.span is not None:
+            return f"#{self.span[0]}-{self.span[1] - 1}"
+        return "" if self.index is None else f"#{self.index}"
 
     def __str__(self) -> str:
         key = "" if self.key is None else f":{self.key}"
-        index = "" if self.index is None else f"#{self.index}"
-        return f"{self.path}{key}{index}"
+        return f"{self.path}{key}{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,7 @@ class Record:
     """One item of the user's folder: an image, and what is said about it."""
 
     id: str
-    """Unique and stable: the path below the folder, and ``#slice`` for a plane of a stack."""
+    """Unique and stable: the path below the folder, and ``#slice`` for a plane of a stack, ``#first-last`` for some."""
     image: Source
     target: tuple[str, ...] | tuple[Source, ...] = ()
     """Class names (classify), one label image, or one mask per object (instances); empty = unlabelled."""

@@ -146,6 +146,7 @@ def samples(frequency: np.ndarray | None, of: tuple[Record, ...] = NATURAL, patc
         spacing=None,
         colour=False,
         weights=frequency,
+        foreground=0.0,
     )
 
 

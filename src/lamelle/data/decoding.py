@@ -37,6 +37,20 @@ def plane_of(source: Source, depth: int) -> int:
     return index
 
 
+def planes_of(source: Source, depth: int) -> int | slice:
+    """The index or the span of a source in a stack of ``depth`` planes.
+
+    Raises:
+        FileError: If there is no such plane.
+    """
+    if source.span is None:
+        return plane_of(source, depth)
+    first, stop = source.span
+    if not 0 <= first < stop <= depth:
+        raise FileError("audit.no_plane", source.path, index=max(first, stop - 1), depth=depth)
+    return slice(first, stop)
+
+
 def in_place(kind: object, source: Source) -> Entry | None:
     """The user's own file as an entry, if its pixels lie raw in it.
 

@@ -40,9 +40,24 @@ class Preparation:
     ``symmetric``: −1 and 1."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    context: int = 0
+    """Neighbouring planes on either side whose channels come with a plane's own, before and after them."""
+
+    @property
+    def inputs(self) -> int:
+        """Channels that the network takes."""
+        return self.channels * (2 * self.context + 1)
 
     def affine(self, image: np.ndarray, *, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Scale [C] and offset [C] that turn ``image`` [C, (Z,) Y, X] into network input."""
+        """Scale [inputs] and offset [inputs] that turn ``image`` [C, (Z,) Y, X] into network input.
+
+        With neighbours among the channels, all are changed as the plane in the middle is.
+        """
+        each = image.shape[0] // (2 * self.context + 1)
+        scale, offset = self._affine(image[self.context * each : (self.context + 1) * each], bits)
+        return np.tile(scale, 2 * self.context + 1), np.tile(offset, 2 * self.context + 1)
+
+    def _affine(self, image: np.ndarray, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
         if self.normalise == "dataset":
             scale = 1 / np.maximum(np.asarray(self.std), 1e-6)
             return _channels(scale, self.channels), _channels(-np.asarray(self.mean) * scale, self.channels)
@@ -61,8 +76,9 @@ class Preparation:
         return 1 / (full * std), -mean / std
 
     def apply(self, window: np.ndarray, affine: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Network input, float32 [channels, (Z,) Y, X], from a window of an image [C, (Z,) Y, X]."""
-        pixels = to_channels(window, self.channels)
+        """Network input, float32 [inputs, (Z,) Y, X], from a window of an image [C, (Z,) Y, X]."""
+        planes = np.split(window, 2 * self.context + 1) if self.context else [window]
+        pixels = np.concatenate([to_channels(plane, self.channels) for plane in planes])
         shape = (-1,) + (1,) * (pixels.ndim - 1)
         scale, offset = (a.astype(np.float32).reshape(shape) for a in affine)
         return pixels * scale + offset

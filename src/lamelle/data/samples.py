@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
+from lamelle.data.context import neighbours, with_neighbours
+from lamelle.data.crops import Places, kept_of_each, places
 from lamelle.data.preparation import Preparation, read_window
 from lamelle.data.randomness import epoch_order, generator
 from lamelle.data.resize import resize_labels
 from lamelle.data.store import Store
-from lamelle.types import Record, Spacing
+from lamelle.types import Record, Source, Spacing
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +28,7 @@ class Targets(Protocol):
     """The part of a task that reading needs."""
 
     spatial: ClassVar[bool]
+    classes: tuple[str, ...]
 
     def read_target(self, record: Record, store: Store) -> np.ndarray: ...
 
@@ -72,14 +75,17 @@ class Reader:
         self._affine: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def image(self, record: Record) -> np.ndarray:
-        """Pixels [C, (Z,) Y, X], resized if the preparation says so, native dtype."""
+        """Pixels [C, (Z,) Y, X], resized if the preparation says so, native dtype; without its neighbours."""
+        return self._sized(record.image)
+
+    def _sized(self, source: Source) -> np.ndarray:
         size = self.preparation.resize
-        return self.store.image(record.image) if size is None else self.store.resized(record.image, size=size)
+        return self.store.image(source) if size is None else self.store.resized(source, size=size)
 
     def affine(self, record: Record) -> tuple[np.ndarray, np.ndarray]:
         """Intensity change of one image."""
         if record.id not in self._affine:
-            pixels = self.store.image(record.image)
+            pixels = with_neighbours(self.store, record.image, context=self.preparation.context)
             self._affine[record.id] = self.preparation.affine(pixels, bits=self.store.bits(record.image))
         return self._affine[record.id]
 
@@ -89,18 +95,24 @@ class Reader:
 
     def window(self, record: Record, start: Sequence[int] | None, size: Sequence[int] | None) -> Sample:
         """A window of one record, or the whole of it."""
-        image = self.image(record)
-        target = self.task.read_target(record, self.store)
-        if self.task.spatial and self.preparation.resize is not None:
-            target = resize_labels(np.asarray(target), self.preparation.resize)
+        planes = [self._sized(s) for s in neighbours(self.store, record.image, context=self.preparation.context)]
+        target = self.labels(record)
         if start is not None and size is not None:
-            image = read_window(image, start, size)
+            planes = [read_window(plane, start, size) for plane in planes]
             target = read_window(target, start, size) if self.task.spatial else target
+        image = np.concatenate(planes) if len(planes) > 1 else np.asarray(planes[0])
         return Sample(
-            self.preparation.apply(np.asarray(image), self.affine(record)),
+            self.preparation.apply(image, self.affine(record)),
             self.task.encode(np.asarray(target)),
             self.store.spacing(record.image),
         )
+
+    def labels(self, record: Record) -> np.ndarray:
+        """The target as it lies on disk, as large as `image`."""
+        target = self.task.read_target(record, self.store)
+        if self.task.spatial and self.preparation.resize is not None:
+            return resize_labels(np.asarray(target), self.preparation.resize)
+        return target
 
 
 class Samples:
@@ -119,6 +131,7 @@ class Samples:
         spacing: Spacing | None,
         colour: bool,
         weights: np.ndarray | None,
+        foreground: float,
     ) -> None:
         """Plan the positions.
 
@@ -132,10 +145,13 @@ class Samples:
             colour: Whether the images have colours that augmentation may change, rather than grey in three channels.
             weights: Relative frequency of each record [n], however many crops it has; None = each crop once. The
                 length of an epoch is the same.
+            foreground: Share of the crops whose centre is an annotated pixel of a class that is drawn evenly among
+                the foreground classes of the record (of all its classes where most of it is ignored).
         """
         self.records, self.reader = tuple(records), reader
         self.patch, self.window, self.seed, self.spacing = patch, window or patch, seed, spacing
-        self.draws, self.colour = draws, colour
+        self.draws, self.colour, self.foreground = draws, colour, foreground
+        self._places: dict[str, Places] = {}
         repeats = [self._crops(r) for r in self.records]
         self._owner = np.repeat(np.arange(len(self.records)), repeats)
         self.length = length or len(self._owner)
@@ -188,14 +204,37 @@ class Samples:
         )
 
     def _start(self, record: Record, draw: np.random.Generator) -> tuple[int, ...] | None:
-        """Corner of the window whose central crop lies evenly anywhere in the image."""
+        """Corner of the window whose central crop lies evenly anywhere in the image, or around a foreground pixel."""
         if self.patch is None or self.window is None:
             return None
+        centre = self._centre(record, draw)
         corner = []
-        for full, crop, read in zip(self.reader.image(record).shape[1:], self.patch, self.window, strict=True):
-            first = int(draw.integers(0, full - crop + 1)) if full > crop else -((crop - full) // 2)
+        for axis, full in enumerate(self.reader.image(record).shape[1:]):
+            crop, read = self.patch[axis], self.window[axis]
+            if full <= crop:
+                first = -((crop - full) // 2)
+            elif centre is None:
+                first = int(draw.integers(0, full - crop + 1))
+            else:
+                first = min(max(0, centre[axis] - crop // 2), full - crop)
             corner.append(first - (read - crop) // 2)
         return tuple(corner)
+
+    def _centre(self, record: Record, draw: np.random.Generator) -> tuple[int, ...] | None:
+        """The pixel around which a crop lies; None if it may lie anywhere."""
+        if not self.foreground or draw.random() >= self.foreground:
+            return None
+        if record.id not in self._places:  # two threads may both find them: they find the same
+            task = self.reader.task
+            most = kept_of_each(len(self.records), len(task.classes))
+            self._places[record.id] = places(
+                self.reader.labels(record),
+                task.encode,
+                classes=len(task.classes),
+                most=most,
+                key=(self.seed, record.id),
+            )
+        return self._places[record.id].draw(draw)
 
 
 def _occurrence(values: np.ndarray) -> np.ndarray:

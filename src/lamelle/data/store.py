@@ -85,17 +85,18 @@ class Store:
     # ---- what one may ask for
 
     def image(self, source: Source) -> np.ndarray:
-        """Pixels ``[C, (Z,) Y, X]`` in native dtype, read-only; one plane ``[C, Y, X]`` if the source has an index.
+        """Pixels ``[C, (Z,) Y, X]`` in native dtype, read-only; one plane ``[C, Y, X]`` if the source has an index,
+        some planes ``[C, Z, Y, X]`` if it has a span.
 
         Raises:
             FileError: If the file cannot be read, the plane does not exist or the disk is full.
         """
         array = self._map(partial(self._image, source))
-        if source.index is None:
+        if source.index is None and source.span is None:
             return array
         if array.ndim == 3:
             array = array[:, None]
-        return array[:, decoding.plane_of(source, array.shape[1])]
+        return array[:, decoding.planes_of(source, array.shape[1])]
 
     def labels(self, sources: Sequence[Source], *, objects: bool) -> np.ndarray:
         """Labels ``[(Z,) Y, X]``, read-only.
@@ -107,11 +108,11 @@ class Store:
             FileError: If a file cannot be read, sizes differ, the plane does not exist or the disk is full.
         """
         array = self._map(partial(self._labels, tuple(sources), objects))
-        if len(sources) > 1 or sources[0].index is None:
+        if len(sources) > 1 or (sources[0].index is None and sources[0].span is None):
             return array
         if array.ndim == 2:
             array = array[None]
-        return array[decoding.plane_of(sources[0], len(array))]
+        return array[decoding.planes_of(sources[0], len(array))]
 
     def resized(
         self, source: Source | Sequence[Source], *, size: Sequence[int], labels: bool = False, objects: bool = False
@@ -167,12 +168,14 @@ class Store:
             source = sources[0]
             name = ("labels", source.path, source.key)
             return self._entry(name, sources, partial(decoding.label_pixels, source))
+        if len(sources) == 1:  # the whole file once, not the plane that is asked for first
+            sources = (replace(sources[0], index=None, span=None),)
         kind = "objects" if objects else "union"
         build = partial(decoding.object_pixels, sources, objects=objects)
         return self._entry((kind, *((s.path, s.key) for s in sources)), sources, build)
 
     def _resized(self, sources: tuple[Source, ...], size: tuple[int, ...], labels: bool, objects: bool) -> Entry:
-        kind = ("labels" if labels else "image", objects, size, *(s.index for s in sources))
+        kind = ("labels" if labels else "image", objects, size, *((s.index, s.span) for s in sources))
 
         def build() -> Pixels:
             if labels:

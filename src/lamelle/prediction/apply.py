@@ -122,6 +122,8 @@ def _check(record: Record, image: np.ndarray, package: Package) -> None:
     """Raise a FileError for an image that the network cannot take."""
     if image.ndim - 1 != package.dims:
         raise FileError("predict.dims", record.image.path, have=image.ndim - 1, want=package.dims)
+    if package.preparation.context and record.image.index is None:
+        raise FileError("predict.no_neighbours", record.image.path, context=package.preparation.context)
     try:
         to_channels(image[(slice(None), *[slice(0, 1)] * package.dims)], package.preparation.channels)
     except WorkError as error:

@@ -130,10 +130,10 @@ class PredictionFolder:
 
     def _place(self, kind: str, record: Record, suffix: str, *, whole: bool = False) -> Path:
         """A file below the folder, named after the record (``whole``: its stack); never above it, never another's."""
-        source, plane = record.image, "" if record.image.index is None else f"#{record.image.index}"
-        name = PurePosixPath(record.id.removesuffix(plane) if plane else record.id)
+        source, part = record.image, record.image.part
+        name = PurePosixPath(record.id.rpartition("#")[0] or record.id if part else record.id)
         parts = [p for p in name.parts if p not in {"/", "..", "."}] or ["image"]
-        number = "" if whole or not plane else f"_{source.index}"
+        number = "" if whole or not part else f"_{part[1:]}"
         owner = source.path / number
         for stem in (PurePosixPath(parts[-1]).stem, parts[-1].replace(".", "_")):
             place = self.folder.joinpath(kind, *parts[:-1], f"{stem}{number}{suffix}")

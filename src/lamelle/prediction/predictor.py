@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lamelle.data.context import with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
@@ -76,7 +77,8 @@ class Predictor:
         size = self.preparation.resize
         if self.task.spatial or size is None:
             for record in records:
-                yield record, self.probabilities(store.image(record.image), bits=store.bits(record.image))
+                image = with_neighbours(store, record.image, context=self.preparation.context)
+                yield record, self.probabilities(image, bits=store.bits(record.image))
             return
         for some, inputs in self.inputs(records, store):
             yield from zip(some, self.run(inputs), strict=True)

@@ -72,6 +72,9 @@ class Segment:
         patch = [int(np.clip(m // multiple * multiple, multiple, longest)) for m in facts.median]
         if facts.dims == 3:
             patch[0] = int(np.clip(facts.median[0] // 8 * 8, 8, 32))
+            wide = int((32 * longest**2 / patch[0]) ** 0.5)  # as many voxels, however few slices there are
+            wide = wide // multiple * multiple
+            patch[1:] = [int(np.clip(m // multiple * multiple, multiple, wide)) for m in facts.median[1:]]
         per_image = np.prod([max(1, round(m / p)) for m, p in zip(facts.median, patch, strict=True)])
         samples = int(np.clip(facts.records * per_image, 192, 4000))
         batch, steps = (8, 1200) if facts.dims == 2 else (2, 800)
