@@ -227,6 +227,13 @@ def test_a_network_of_one_size_is_tested_with_that_size(spec: dict[str, Any], tm
     options = ClassifyKeys().model_dump(exclude={"name"})
     task = Classify(ClassifyOptions(("a", "b"), (1, 1), multi_label=False, **options))
     resolved = resolve(spec)
-    done = replace(made(), task=task, spec=resolved, model=build(resolved), tile=None, fitted={})
+    fitted = {
+        "thresholds": [0.7, 0.3],
+        "threshold_scores": {"f1": 0.8, "f1_before": 0.7},
+        "threshold_curve": {"threshold": [0.1, 0.3], "precision": [None, 1.0], "class": [1.0]},
+    }
+    done = replace(made(), task=task, spec=resolved, model=build(resolved), tile=None, fitted=fitted)
     package.save(done, tmp_path / "run" / "model")
-    assert package.load(tmp_path / "run" / "model").task.classes == ("a", "b")
+    loaded = package.load(tmp_path / "run" / "model")
+    assert loaded.task.classes == ("a", "b")
+    assert loaded.fitted == fitted

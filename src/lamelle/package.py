@@ -85,7 +85,7 @@ class _Description(_Part):
     overlap: float = Field(ge=0, lt=0.9)
     flips: bool
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
-    fitted: dict[str, float | dict[str, list[float | None]]]
+    fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
     provenance: _Provenance
     naming: _Naming | None = None
     weights_sha256: str
