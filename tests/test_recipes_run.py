@@ -24,6 +24,7 @@ BLOCKS = "split.blocks={train: 0-5, validation: 7-8, test: 10-11}"
 # recipe → kind of specimens, how many, how large, and what makes the recipe small
 SMALL = {
     "isbi2012-membranes": ("em-stack", 12, 96, ("filters=[4,8]", "patch=32", BLOCKS)),
+    "nuclei-instances": ("nuclei", 12, 96, ("filters=[4,8,8]", "patch=32")),
     "nuclei-unet": ("nuclei", 12, 96, ("filters=[4,8,8]", "resize=32")),
     "covid-xray": ("thorax-classes", 28, 96, ("resize=32",)),
     "covid-xray-strong": ("thorax-classes", 28, 96, ("resize=32",)),

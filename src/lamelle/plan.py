@@ -24,7 +24,7 @@ from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
 from lamelle.run import RunFolder
-from lamelle.tasks import classify, segment
+from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.table import find
 from lamelle.types import IGNORE, SPLITS, Index, Problem, Record
@@ -62,6 +62,8 @@ def look(data: Path, asked: Section) -> Index:
         raise RequestError("plan.no_data", path=data)
     given = asked.get("data", {})
     index = read_folder(data.resolve(), options=layout_options(asked))
+    if asked.get("task", {}).get("name") == instances.Instances.name:
+        index = replace(index, task=instances.Instances.name, instances=True)
     if "instances" in given and given["instances"] is not None:
         index = replace(index, instances=bool(given["instances"]))
     if any(r.group for r in index.records):
@@ -78,7 +80,8 @@ def layout_options(asked: Section) -> LayoutOptions:
     """What a request says about how a folder is read."""
     given = asked.get("data", {})
     options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
-    return LayoutOptions(**options, task=asked.get("task", {}).get("name"))
+    task = asked.get("task", {}).get("name")
+    return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
 
 
 def _grouped(record: Record, column: str) -> Record:
@@ -152,6 +155,11 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
         many = any(len(r.target) != 1 for r in records)
         options = keys.model_dump(exclude={"name"})
         return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
+    if keys.name == "instances":
+        least = None if keys.min_size == "auto" else keys.min_size
+        names = recipe.data.classes or ("background", "object")
+        known = (keys.mask_threshold, keys.seed_threshold, least)
+        return instances.Instances(instances.Options(names, *known, recipe.data.ignore, parts=not index.instances))
     values = label_values(recipe.data.model_dump(), index, audit)
     return segment.Segment(
         segment.Options(

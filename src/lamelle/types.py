@@ -136,6 +136,8 @@ class LabelMap:
     probabilities: np.ndarray | None = None
     """``[K, (Z,) Y, X]``, float32."""
     spacing: Spacing | None = None
+    objects: tuple[Mapping[str, float], ...] | None = None
+    """Where labels number objects: one row each, with its number, size, place and probability."""
 
 
 Prediction = Classes | LabelMap

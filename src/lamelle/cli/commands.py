@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -99,11 +100,37 @@ def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | N
 @click.option("-o", "--out", required=True, type=_EXISTING, help=text("cli.predict_out"))
 @click.option("--probabilities", is_flag=True, help=text("cli.predict_probabilities"))
 @click.option("--overlays", is_flag=True, help=text("cli.predict_overlays"))
-def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool, overlays: bool) -> None:
+@click.option("--masks", is_flag=True, help=text("cli.predict_masks"))
+def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool, overlays: bool, masks: bool) -> None:
     from lamelle.cli.progress import listener
 
-    table = verbs.predict(run, inputs, out, probabilities=probabilities, overlays=overlays, progress=listener())
+    wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
+    table = verbs.predict(run, inputs, out, **wanted, progress=listener())
     _echo(text("cli.written", path=table))
+
+
+@click.command(help=text("cli.compare"))
+@click.argument("data", type=_EXISTING)
+@_PAIRS
+@click.option("-r", "--recipe", help=text("cli.train_recipe"))
+@click.option("--variants", type=_EXISTING, help=text("cli.compare_variants"))
+@click.option("--seeds", type=int, default=3, show_default=True, help=text("cli.compare_seeds"))
+@click.option("--jobs", type=int, default=1, show_default=True, help=text("cli.compare_jobs"))
+@click.option("--weights", type=_EXISTING, help=text("cli.train_weights"))
+@click.option("--allow-leakage", is_flag=True, help=text("cli.train_leakage"))
+@click.option("--name", help=text("cli.compare_name"))
+@click.option("--runs", type=_EXISTING, default="runs", show_default=True, help=text("cli.train_runs"))
+def compare(data: Path, pairs: tuple[str, ...], **options: Any) -> None:
+    import json
+    import sys
+
+    from lamelle.cli.progress import listener
+    from lamelle.reports.study import terminal
+
+    study = verbs.compare(data, pairs=pairs, **options, command=sys.argv[1:], progress=listener())
+    for line in terminal(json.loads((study / "scores.json").read_text(encoding="utf-8"))):
+        _echo(line)
+    _echo(text("cli.report_at", path=(study / "report.html").resolve()))
 
 
 @click.command(help=text("cli.report"))

@@ -43,6 +43,7 @@ def predict_files(
     probabilities: bool,
     overlays: bool,
     say: Callable[[str], None] | None,
+    masks: bool = False,
 ) -> Path:
     """Predict files and folders into a new folder; of a classifier also a submission.
 
@@ -50,9 +51,12 @@ def predict_files(
         The table of all predictions.
 
     Raises:
-        RequestError: If nothing is found to predict, or ``out`` holds something already.
+        RequestError: If nothing is found to predict, ``out`` holds something already, or masks of objects are asked of
+            a model that knows no objects.
         DataError: At the end, if some images could not be read; all others are predicted.
     """
+    if masks and package.task.name != "instances":
+        raise RequestError("predict.no_objects", task=package.task.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
     found = read_unlabelled(paths, dims=package.dims)
@@ -66,7 +70,8 @@ def predict_files(
     problems = [*found.problems, *problems]
     planes = Counter(r.image.path for r in readable if r.image.index is not None)
     classes = package.task.classes
-    folder = PredictionFolder(out, classes, probabilities=probabilities, overlays=overlays, planes=dict(planes))
+    wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
+    folder = PredictionFolder(out, classes, planes=dict(planes), **wanted)
     answers = _predict(package, readable, folder, store, say)
     table = folder.close()
     if answers:

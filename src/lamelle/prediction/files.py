@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.io import atomic, writers
+from lamelle.prediction.masks import ObjectMasks
 from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
 from lamelle.types import Classes, LabelMap, Prediction, Record, Spacing
@@ -21,22 +22,34 @@ _LOSSY_OR_PNG = {".png", ".jpg", ".jpeg", ".bmp"}
 class PredictionFolder:
     """Collects predictions, and writes them as they come; stacks are written when their last plane has come.
 
-    ``labels/`` · ``probabilities/`` (on request) · ``overlays/`` · ``predictions.csv``
+    ``labels/`` · ``probabilities/``, ``overlays/``, ``masks/`` (on request) · ``predictions.csv`` · ``objects.csv``
+
+    ``objects.csv`` is written where labels number objects, ``masks/ID/masks/*.png`` then holds one mask for each.
     """
 
     def __init__(
-        self, folder: Path, classes: Sequence[str], *, probabilities: bool, overlays: bool, planes: dict[Path, int]
+        self,
+        folder: Path,
+        classes: Sequence[str],
+        *,
+        probabilities: bool,
+        overlays: bool,
+        planes: dict[Path, int],
+        masks: bool = False,
     ) -> None:
         """Start a folder.
 
         Args:
             planes: Number of planes that will come of each stack.
+            masks: Write each object as a file of its own.
         """
         self.folder, self.classes = folder, tuple(classes)
         self._probabilities, self._overlays, self._expected = probabilities, overlays, planes
         self._piles: dict[tuple[str, Path], Pile] = {}
         self._places: dict[Path, Path] = {}
         self._rows: list[dict[str, Any]] = []
+        self._masks = ObjectMasks(folder / "masks") if masks else None
+        self._objects: list[dict[str, Any]] | None = None
 
     def add(
         self,
@@ -66,7 +79,12 @@ class PredictionFolder:
     ) -> dict[str, Any]:
         if isinstance(prediction, Classes):
             return self._class_row(record, prediction)
-        row = {"image": record.id, **self._shares(prediction.labels)}
+        row = {"image": record.id, **self._shares(prediction)}
+        if prediction.objects is not None:
+            self._objects = [*(self._objects or ()), *({"image": record.id, **one} for one in prediction.objects)]
+            row |= {"predicted_objects": str(len(prediction.objects))}
+            if self._masks is not None:
+                self._masks.write(record, prediction.labels)
         if record.image.index is not None and record.image.path in self._expected:
             row["file"] = self._plane(record, prediction, spacing)
         else:
@@ -85,6 +103,8 @@ class PredictionFolder:
         path = self.folder / "predictions.csv"
         self.folder.mkdir(parents=True, exist_ok=True)
         atomic.write_text(path, items_csv(self._rows))
+        if self._objects is not None:
+            atomic.write_text(self.folder / "objects.csv", items_csv(self._objects))
         return path
 
     def _class_row(self, record: Record, prediction: Classes) -> dict[str, Any]:
@@ -92,7 +112,8 @@ class PredictionFolder:
         p = {f"probability:{c}": f"{v:.6f}" for c, v in zip(self.classes, prediction.probabilities, strict=True)}
         return {"image": record.id, "label": chosen, **p}
 
-    def _shares(self, labels: np.ndarray) -> dict[str, str]:
+    def _shares(self, prediction: LabelMap) -> dict[str, str]:
+        labels = prediction.labels if prediction.objects is None else (prediction.labels > 0).astype(np.int64)
         n = np.bincount(labels.ravel(), minlength=len(self.classes))
         return {f"share:{c}": f"{v / labels.size:.6f}" for c, v in zip(self.classes, n, strict=True)}
 
@@ -108,6 +129,8 @@ class PredictionFolder:
         """Keep one plane on disk; write the stack when it is complete."""
         place = self._place("labels", record, ".tif", whole=True)
         smallest = np.min_scalar_type(len(self.classes) - 1)
+        if prediction.objects is not None:
+            smallest = prediction.labels.dtype  # a later plane may have more objects
         labels = self._piled("labels", record, prediction.labels[None], smallest)
         if labels is not None:
             writers.write_labels(place, labels.whole()[0], spacing=spacing)

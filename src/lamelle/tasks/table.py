@@ -9,9 +9,10 @@ from typing import Any
 from lamelle.errors import RequestError
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
+from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
 
-TASKS: dict[str, type[Task]] = {"classify": Classify, "segment": Segment}
+TASKS: dict[str, type[Task]] = {"classify": Classify, "segment": Segment, "instances": Instances}
 
 
 def find(name: str) -> type[Task]:

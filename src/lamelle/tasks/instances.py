@@ -1,0 +1,255 @@
+"""Segmentation of instances: which pixels belong to which of many objects of one kind (nuclei, cells, vesicles)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+
+from lamelle.errors import RequestError
+from lamelle.metrics import counts, intervals, regions
+from lamelle.metrics.counts import ratio
+from lamelle.metrics.instances import INSTANCE_SCORES, ROW, Overlaps, instance_row, overlaps, row_of
+from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_from, table_of
+from lamelle.tasks.segment import Segment
+from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from lamelle.data.store import Store
+
+QUICK = {"mask_threshold": 0.5, "seed_threshold": 0.5, "min_size": 16}
+"""How objects are made while nothing is decided yet."""
+BLOCKS = 16
+"""Blocks of the plane, for intervals where all items come from one volume."""
+FOREGROUNDS, SEEDS, SIZES = (0.3, 0.4, 0.5, 0.6, 0.7), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (1, 8, 16, 32, 64)
+"""What is tried on validation."""
+_DISTANCE = 4.0
+"""Weight of the distance in the loss; it is at most 1 and mostly far below, cross-entropies are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What distinguishes one segmentation of instances from another."""
+
+    classes: tuple[str, ...]
+    """Background and the one kind of object."""
+    mask_threshold: float | None
+    """Probability from which a pixel is part of an object; none = chosen on validation."""
+    seed_threshold: float | None
+    min_size: int | None
+    ignore: tuple[int, ...]
+    """Values of label images that are neither trained on nor scored."""
+    parts: bool
+    """Label images are masks: the connected parts are the objects."""
+
+
+class Instances:
+    """The task of instances; see `lamelle.tasks.base.Task`.
+
+    A network of three outputs learns where objects are, where two meet, and how deep inside one a pixel lies; a
+    watershed makes objects of them (`lamelle.tasks.objects`). Probabilities of tiles are merged before, so that no
+    object is cut by a tile's edge.
+    """
+
+    name: ClassVar[str] = "instances"
+    spatial: ClassVar[bool] = True
+    monitor: ClassVar[str] = "ap50"
+    models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
+
+    def __init__(self, options: Options) -> None:
+        if len(options.classes) != 2:
+            raise RequestError("tasks.instance_classes", classes=", ".join(options.classes), n=len(options.classes))
+        self.options = options
+        self.classes: tuple[str, ...] = options.classes
+        self.outputs = len(MAPS)
+        self.headline: tuple[str, ...] = ("ap50", "ap", "pq", "dice")
+
+    @staticmethod
+    def plan(facts: Facts) -> dict[str, Any]:
+        samples = int(np.clip(facts.records * 2, 192, 4000))
+        return Segment.plan(facts) | {
+            "train.samples": samples if facts.dims == 2 else None,
+            "augment.rotate": 0.0,  # labels are moved by the nearest pixel: turning them frays the borders
+            "augment.zoom": [0.8, 1.25],
+            "augment.brightness": 0.2,
+            "augment.contrast": 0.2,
+            "augment.gamma": 0.2,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        return asdict(self.options)
+
+    @staticmethod
+    def restore(described: Mapping[str, Any]) -> Instances:
+        return Instances(checked(Options, described))
+
+    def matched(self, index: Index, labels: Labels) -> Instances:
+        ignore = tuple(dict.fromkeys((*self.options.ignore, *labels.ignore)))
+        return Instances(replace(self.options, ignore=ignore, parts=not index.instances))
+
+    def read_target(self, record: Record, store: Store) -> np.ndarray:
+        return store.labels(cast("tuple[Source, ...]", record.target), objects=not self.options.parts)
+
+    def encode(self, target: np.ndarray) -> np.ndarray:
+        ignored = np.isin(target, self.options.ignore) if self.options.ignore else None
+        labels = connected(target > 0)[0] if self.options.parts or target.dtype == bool else target.astype(np.int64)
+        if ignored is not None:
+            labels = np.where(ignored, IGNORE, labels)
+        return numbered(labels)
+
+    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
+        return None
+
+    def loss(self, output: Tensor, target: Tensor) -> Tensor:
+        """Dice and cross-entropy of the foreground, cross-entropy of borders, and the difference of the distances.
+
+        Example:
+            >>> import torch
+            >>> task = Instances(Options(("background", "cell"), None, None, None, (), False))
+            >>> target = torch.tensor([[[1, 1, 0, 0, 0, 0, 0, 2]]])
+            >>> good = torch.from_numpy(maps_of(target[0].numpy()))[None] * 18 - 9
+            >>> [round(task.loss(o, target).item(), 2) for o in (good, -good)]
+            [0.0, 22.17]
+        """
+        import torch
+
+        from lamelle.losses import LOSSES
+
+        maps = torch.from_numpy(np.stack([maps_of(one) for one in target.detach().cpu().numpy()])).to(output.device)
+        known = target != IGNORE
+        total = output.new_zeros((), dtype=torch.float32)
+        for channel, name in enumerate(("dice_ce", "bce")):  # a crop without any border has no Dice of borders
+            wanted = torch.where(known, maps[:, channel].long(), IGNORE)
+            total = total + LOSSES[name](output[:, channel : channel + 1], wanted, weights=None)
+        off = torch.nn.functional.smooth_l1_loss(output[:, 2].float().sigmoid(), maps[:, 2], reduction="none", beta=0.1)
+        inside = (target > 0).float()
+        for where in (inside, known.float() - inside):  # the few pixels of small objects count as all the background
+            total = total + _DISTANCE / 2 * (off * where).sum() / where.sum().clamp(min=1)
+        return total
+
+    def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
+        return self.loss(as_logits(probabilities, exclusive=False), target)
+
+    def activate(self, output: Tensor) -> Tensor:
+        return output.float().sigmoid()
+
+    def fitter(self) -> _Search:
+        return _Search(self.options)
+
+    def objects(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """Objects uint32 [(Z,) Y, X] of the maps of a whole image."""
+        foreground, seed, least = (fitted.get(name, quick) for name, quick in QUICK.items())
+        return objects_from(probabilities, foreground=foreground, seed=seed, min_size=int(least))
+
+    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+        labels = self.objects(probabilities, fitted)
+        return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0])))
+
+    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
+        return self._agreement(self.objects(probabilities, {}), target)
+
+    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+        labels = self.objects(probabilities, fitted)
+        truth, said = _semantic(target), (labels > 0).astype(np.int64)
+        blocks = intervals.spatial_blocks(target.shape[-2:], blocks=BLOCKS)
+        cut = [counts.confusion(truth[(..., *b)], said[(..., *b)], classes=2).tolist() for b in blocks]
+        return self._agreement(labels, target) | {"blocks": cut}
+
+    def _agreement(self, labels: np.ndarray, target: np.ndarray) -> Row:
+        matrix = counts.confusion(_semantic(target), (labels > 0).astype(np.int64), classes=2)
+        return {"confusion": matrix.tolist(), "objects": instance_row(*_scored(target, labels)).tolist()}
+
+    def table(self, rows: Sequence[Row]) -> Table:
+        names = [n for n in ("confusion", "objects") if rows and n in rows[0]]
+        return {n: np.array([r[n] for r in rows], dtype=np.float64) for n in names}
+
+    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores of objects are pooled over all objects, those of pixels over all pixels; ``image_…`` = mean of images.
+
+        An image without object in truth and prediction has no score of its own.
+        """
+        pooled = np.einsum("bn,nij->bij", weights, table["confusion"])
+        scores = {"dice": regions.dice(pooled)[..., 1], "iou": regions.iou(pooled)[..., 1]}
+        if "objects" in table:
+            together = weights @ table["objects"]
+            scores |= {name: score(together) for name, score in INSTANCE_SCORES.items() if name != "are"}
+            each = INSTANCE_SCORES["ap50"](table["objects"])
+            known = ~np.isnan(each)
+            scores["image_ap50"] = ratio(weights @ np.where(known, each, 0.0), weights @ known.astype(np.float64))
+        return scores
+
+    def item(self, row: Row) -> dict[str, Any]:
+        found = np.asarray(row["objects"], np.float64)
+        scores = {name: float(INSTANCE_SCORES[name](found)) for name in ("ap50", "ap", "pq")}
+        numbers = dict(zip(ROW, found.tolist(), strict=True))
+        dice = float(regions.dice(np.asarray(row["confusion"]))[1])
+        quality = 1.0 if np.isnan(scores["ap"]) else scores["ap"]  # nothing there, nothing said
+        counted = {"objects": int(numbers["truth"]), "predicted_objects": int(numbers["predicted"])}
+        return {**counted, **scores, "dice": dice, "quality": quality}
+
+    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
+        matrix = np.sum([r["confusion"] for r in rows], axis=0)
+        return {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
+
+
+def _semantic(target: np.ndarray) -> np.ndarray:
+    """Background 0, objects 1, ``IGNORE`` as it is."""
+    return np.minimum(target, 1)
+
+
+def _scored(target: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and prediction with 0 where the truth is not known."""
+    known = target != IGNORE
+    return np.where(known, target, 0), np.where(known, labels, 0)
+
+
+class _Search:
+    """What makes the best objects of the maps: by AP at an IoU of 0.5 over all validation objects, ties by mean AP.
+
+    Every choice is tried on each image as it comes, so that no image is kept.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._foregrounds = FOREGROUNDS if options.mask_threshold is None else (options.mask_threshold,)
+        self._seeds = SEEDS if options.seed_threshold is None else (options.seed_threshold,)
+        self._sizes = SIZES if options.min_size is None else (options.min_size,)
+        self._sums = np.zeros((len(self._foregrounds), len(self._seeds), len(self._sizes), len(ROW)))
+
+    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
+        for f, foreground in enumerate(self._foregrounds):
+            for s, seed in enumerate(self._seeds):
+                labels = objects_from(probabilities, foreground=foreground, seed=seed, min_size=1)
+                sizes = np.bincount(labels.ravel())
+                found = overlaps(*_scored(target, labels))
+                there = np.unique(_scored(target, labels)[1])
+                areas = sizes[there[there > 0]]
+                for m, least in enumerate(self._sizes):
+                    self._sums[f, s, m] += row_of(_without(found, areas < least))
+
+    def done(self) -> dict[str, Any]:
+        ap50, ap = INSTANCE_SCORES["ap50"](self._sums), INSTANCE_SCORES["ap"](self._sums)
+        f, s, m = self._middle()
+        if (ap50 > 0).any():
+            best = [tuple(int(i) for i in at) for at in np.argwhere(ap50 == np.nanmax(ap50))]
+            f, s, m = max(best, key=lambda at: ap[at])
+        found = (float(self._foregrounds[f]), float(self._seeds[s]), int(self._sizes[m]))
+        return dict(zip(QUICK, found, strict=True))
+
+    def _middle(self) -> tuple[int, int, int]:
+        """What is kept where validation shows no object."""
+        tried = zip((self._foregrounds, self._seeds, self._sizes), QUICK.values(), strict=True)
+        f, s, m = (int(np.argmin([abs(v - quick) for v in values])) for values, quick in tried)
+        return f, s, m
+
+
+def _without(found: Overlaps, small: np.ndarray) -> Overlaps:
+    """The same overlaps without the predicted objects that are marked [P]."""
+    number = np.cumsum(~small) - 1
+    kept = ~small[found.pairs[:, 1]]
+    pairs = np.stack([found.pairs[kept, 0], number[found.pairs[kept, 1]]], axis=1)
+    return Overlaps(found.truth, found.predicted[~small], pairs, found.shared[kept])
