@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +26,7 @@ from lamelle.recipe import Section
 from lamelle.run import RunFolder
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
+from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
 from lamelle.tasks.table import find
 from lamelle.types import IGNORE, SPLITS, Index, Problem, Record
 
@@ -161,11 +162,25 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
         known = (keys.mask_threshold, keys.seed_threshold, least)
         return instances.Instances(instances.Options(names, *known, recipe.data.ignore, parts=not index.instances))
     values = label_values(recipe.data.model_dump(), index, audit)
-    return segment.Segment(
-        segment.Options(
-            values.classes, keys.loss, keys.weights, keys.threshold, keys.tolerance, keys.cells, values, index.instances
-        )
-    )
+    options = keys.model_dump(exclude={"name"})
+    weights = keys.weights
+    if weights == "balanced":
+        weights = balanced_weights(_training_pixels(audit, records, values))
+    parameters = loss_parameters(keys.loss, options)
+    known = {f.name for f in fields(segment.Options)}
+    options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
+    return segment.Segment(segment.Options(classes=values.classes, values=values, objects=index.instances, **options))
+
+
+def _training_pixels(audit: Audit, records: Sequence[Record], values: ValueMap) -> list[int]:
+    """Pixels of each class in the training records alone."""
+    training = {r.id for r in records if r.split == "train"}
+    counts = [0] * len(values.classes)
+    for row in audit.rows:
+        for value, pixels in row.labels.items() if row.id in training else ():
+            if value in values.mapping and value not in values.ignore:
+                counts[values.mapping[value]] += pixels
+    return counts
 
 
 def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMap:

@@ -76,6 +76,12 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
     "segment": (segment(), segment_items),
     "segment two classes": (segment(2), segment_items),
     "segment cells": (segment(2, cells=True), segment_items),
+    "segment lines, cleaned": (segment(lines=True, min_size=3, fill_holes=2, largest=True), segment_items),
+    "segment balanced": (segment(weights=(0.5, 1.0, 2.0), threshold_by="image", min_size="auto"), segment_items),
+    "segment by focal Tversky": (
+        segment(2, loss="focal_tversky", parameters={"alpha": 0.2, "beta": 0.8, "gamma": 1.5}),
+        segment_items,
+    ),
 }
 cases = pytest.mark.parametrize(("task", "items"), CASES.values(), ids=CASES)
 

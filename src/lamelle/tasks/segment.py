@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
 
 from lamelle.data import targets
 from lamelle.errors import RequestError
-from lamelle.metrics import boundary, clustering, counts, intervals, regions, thresholds
-from lamelle.metrics.counts import ratio
+from lamelle.metrics import counts, regions
 from lamelle.metrics.ranking import macro
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
-from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
+from lamelle.tasks.cleaning import Bound, Cleaning, clean
+from lamelle.tasks.fitting import Fitting, Search
+from lamelle.tasks.pixel_loss import check_weights, pixel_loss
+from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
+from lamelle.types import Index, LabelMap, Prediction, Record, Source, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lamelle.data.store import Store
 
-BINS = 65_536
-BLOCKS = 16
-"""Blocks of the plane, for intervals where all items come from one volume."""
-
-
-_BOUNDARY = ("boundary_f", "hd95")
-_REGION = {"dice": regions.dice, "iou": regions.iou, "precision": regions.precision, "recall": regions.recall}
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What distinguishes one segmentation from another."""
+    """What distinguishes one segmentation from another; what has a value here is off unless asked for."""
 
     classes: tuple[str, ...]
     loss: str
@@ -43,6 +38,17 @@ class Options:
     values: targets.ValueMap
     objects: bool
     """Targets on disk count objects; every object is class 1."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Arguments of the loss; none = as published."""
+    threshold_by: Literal["pooled", "image"] = "pooled"
+    min_size: Bound = 0
+    fill_holes: Bound = 0
+    largest: bool | Literal["auto"] = False
+    lines: bool = False
+
+    @property
+    def cleaning(self) -> Cleaning:
+        return Cleaning(self.min_size, self.fill_holes, self.largest)
 
 
 class Segment:
@@ -54,6 +60,12 @@ class Segment:
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
     def __init__(self, options: Options) -> None:
+        """Bind the options.
+
+        Raises:
+            RequestError: If the loss cannot take the weights.
+        """
+        check_weights(options.loss, options.weights, classes=len(options.classes))
         self.options = options
         self.classes: tuple[str, ...] = options.classes
         self.binary = len(options.classes) == 2
@@ -80,7 +92,7 @@ class Segment:
         batch, steps = (8, 1200) if facts.dims == 2 else (2, 800)
         width = 64 if facts.accelerator else 24
         levels = facts.levels or (5 if facts.dims == 2 else 4)
-        shape = _anisotropic(facts.spacing, levels) if facts.dims == 3 else {}
+        shape = anisotropic(facts.spacing, levels) if facts.dims == 3 else {}
         return {
             "model.kind": "timm-unet" if facts.encoder and facts.dims == 2 else "unet",
             "model.name": facts.encoder,
@@ -146,12 +158,8 @@ class Segment:
         return None
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        import torch
-
-        from lamelle.losses import LOSSES
-
-        weights = torch.tensor(self.options.weights, device=output.device) if self.options.weights else None
-        return LOSSES[self.options.loss](output, target, weights=weights)
+        chosen = self.options
+        return pixel_loss(output, target, loss=chosen.loss, weights=chosen.weights, parameters=chosen.parameters)
 
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
         return self.loss(as_logits(probabilities, exclusive=not self.binary), target)
@@ -161,68 +169,49 @@ class Segment:
 
         return output.float().sigmoid() if self.binary else torch.softmax(output.float(), dim=1)
 
-    def fitter(self) -> _Threshold:
-        return _Threshold(self.options, self.binary)
+    def fitter(self) -> Fitting:
+        chosen = self.options
+        return Fitting(Search(len(self.classes), chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning))
+
+    def _raw(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """Classes int64 [(Z,) Y, X] before they are cleaned."""
+        if self.binary:
+            return (probabilities[0] >= fitted.get("threshold", 0.5)).astype(np.int64)
+        return probabilities.argmax(0).astype(np.int64)
+
+    def _labels(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        said = self._raw(probabilities, fitted)
+        return clean(said, classes=len(self.classes), **self.options.cleaning.resolved(fitted))
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
-        if self.binary:
-            labels = (probabilities[0] >= fitted.get("threshold", 0.5)).astype(np.int64)
-        else:
-            labels = probabilities.argmax(0).astype(np.int64)
-        return LabelMap(labels, probabilities, spacing)
+        return LabelMap(self._labels(probabilities, fitted), probabilities, spacing)
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
-        predicted = cast("LabelMap", self.decode(probabilities, {}, None)).labels
-        return {"confusion": counts.confusion(target, predicted, classes=len(self.classes)).tolist()}
+        """Pixels only, at one half and before cleaning: validation has decided nothing yet."""
+        said = self._raw(probabilities, {})
+        return {"confusion": counts.confusion(target, said, classes=len(self.classes)).tolist()}
 
     def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
-        labels = cast("LabelMap", self.decode(probabilities, fitted, None)).labels
-        k, seen = len(self.classes), target != IGNORE
-        matrix = counts.confusion(target, labels, classes=k)
-        found: Row = {"confusion": matrix.tolist(), **{name: [] for name in _BOUNDARY}}
-        for c in range(k):
-            truth, said = (target == c) & seen, (labels == c) & seen
-            at_boundary = boundary.boundary_scores(
-                truth, said, tolerance=self.options.tolerance, spacing=(1.0,) * target.ndim
-            )
-            for name in _BOUNDARY:
-                found[name].append(at_boundary[name])
-        found["blocks"] = [
-            counts.confusion(target[(..., *b)], labels[(..., *b)], classes=k).tolist()
-            for b in intervals.spatial_blocks(target.shape[-2:], blocks=BLOCKS)
-        ]
+        found = pixel_row(
+            target,
+            self._labels(probabilities, fitted),
+            classes=len(self.classes),
+            tolerance=self.options.tolerance,
+            lines=self.options.lines,
+            components=self.binary and self.options.objects,
+        )
         if self.options.cells:
-            cells = probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
-            found["cells"] = clustering.clustering_rows(target == 0, cells, thin=True).sum(0).tolist()
+            found["cells"] = cell_row(
+                target, probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
+            )
         return found
 
     def table(self, rows: Sequence[Row]) -> Table:
-        names = [n for n in ("confusion", "cells", *_BOUNDARY) if rows and n in rows[0]]
-        return {n: np.array([_numbers(r[n]) for r in rows], dtype=np.float64) for n in names}
+        return pixel_table(rows)
 
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """``name`` = mean over the foreground classes, ``name/class`` = one class.
-
-        Pooled over all pixels; ``image_…`` and boundary scores are means over images.
-        """
-        matrices = table["confusion"]
-        pooled = np.einsum("bn,nij->bij", weights, matrices)
-        scores = {"accuracy": regions.accuracy(pooled)}
-        for name, score in _REGION.items():
-            scores |= self._by_class(name, score(pooled))
-        for name in ("dice", "iou"):
-            scores |= self._by_class(f"image_{name}", _weighted_mean(_REGION[name](matrices), weights))
-        for name in _BOUNDARY:
-            if name in table:
-                scores |= self._by_class(name, _weighted_mean(table[name], weights))
-        if "cells" in table:
-            summed = weights @ table["cells"]
-            scores |= {"v_rand": clustering.v_rand_of(summed), "v_info": clustering.v_info_of(summed)}
-        return scores
-
-    def _by_class(self, name: str, values: np.ndarray) -> dict[str, np.ndarray]:
-        each = {f"{name}/{c}": values[..., k] for k, c in enumerate(self.classes)}
-        return {name: macro(values[..., 1:])} | each
+        """``name`` = mean over the foreground classes, ``name/class`` = one class; see `pixel_scores`."""
+        return pixel_scores(table, weights, classes=self.classes)
 
     def item(self, row: Row) -> dict[str, Any]:
         matrix = np.asarray(row["confusion"])
@@ -236,8 +225,12 @@ class Segment:
         return {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
 
 
-def _anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:
+def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:
     """Pool and convolve along Z only where slices are no more than twice as thick as pixels are wide.
+
+    Example:
+        >>> anisotropic((0.05, 0.02, 0.02), 3)["model.pool"]
+        [[1, 2, 2], [2, 2, 2]]
 
     Reference: Isensee et al. (2021), doi:10.1038/s41592-020-01008-z
     """
@@ -249,53 +242,3 @@ def _anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:
         pool.append([1, 2, 2] if thick else [2, 2, 2])
         ratio = ratio / 2 if thick else ratio
     return {"model.kernel": kernel, "model.pool": pool[:-1]}
-
-
-class _Threshold:
-    """The probability above which a pixel is foreground: best F1 on all validation pixels together.
-
-    Where cells are scored, the threshold that separates them best is searched as well (by V_rand).
-    """
-
-    def __init__(self, options: Options, binary: bool) -> None:
-        self._options, self._binary = options, binary
-        self._histogram = np.zeros((2, BINS), dtype=np.int64)
-        self._seen: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
-        if self._binary:
-            self._histogram += counts.binary_histogram(target, probabilities[0], bins=BINS)
-            if self._options.cells:
-                self._seen.append((1 - probabilities[0], target == 0))
-
-    def done(self) -> dict[str, Any]:
-        if not self._binary:
-            return {}
-        best = thresholds.best_threshold(self._histogram, by="f1")
-        found: dict[str, Any] = {"threshold": 0.5 if np.isnan(best) else best}
-        if self._options.threshold is not None:
-            found["threshold"] = self._options.threshold
-        curve = thresholds.curve_at(self._histogram, thresholds=tuple(i / 100 for i in range(1, 100)))
-        names = ("thresholds", "precision", "recall", "f1")
-        found["threshold_curve"] = {name: getattr(curve, name).tolist() for name in names}
-        if self._seen:
-            found["cell_threshold"] = 1 - self._search_cells()
-        return found
-
-    def _search_cells(self) -> float:
-        """Threshold on the probability of cell, searched over all validation images together."""
-        tried = np.linspace(0.05, 0.95, 19)
-        rows = [[clustering.clustering_rows(t, p >= x, thin=True).sum(0) for x in tried] for p, t in self._seen]
-        score = clustering.v_rand_of(np.sum(rows, axis=0))
-        return 0.5 if np.isnan(score).all() else float(tried[np.nanargmax(score)])
-
-
-def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean [B, K] over the items [n, K] that have a value, item i counted ``weights[b, i]`` times."""
-    known = ~np.isnan(values)
-    return ratio(weights @ np.where(known, values, 0.0), weights @ known.astype(np.float64))
-
-
-def _numbers(value: Any) -> np.ndarray:
-    """A row's entry as numbers; what JSON wrote as null is NaN again."""
-    return np.array(value, dtype=np.float64)

@@ -1,0 +1,140 @@
+"""What validation decides for a segmentation: the threshold, that of the cells, and the bounds of cleaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import Any, Literal
+
+import numpy as np
+
+from lamelle.metrics import clustering, counts, thresholds
+from lamelle.metrics.counts import ratio
+from lamelle.tasks import cleaning
+from lamelle.tasks.cleaning import Cleaning
+
+BINS = 65_536
+"""Bins of the histogram of probabilities; thresholds lie on their edges."""
+_SHOWN = tuple(i / 100 for i in range(1, 100))
+_CELL_THRESHOLDS = tuple(1 - i / 20 for i in range(1, 20))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is to be decided."""
+
+    classes: int
+    threshold: float | None
+    """A fixed one; None = searched, where there are two classes."""
+    by: Literal["pooled", "image"]
+    """F1 of all validation pixels together, or its mean over images."""
+    cells: bool
+    """Search the threshold that separates cells best."""
+    cleaning: Cleaning
+
+    @property
+    def binary(self) -> bool:
+        return self.classes == 2
+
+
+class Fitting:
+    """Collects validation items; see `lamelle.tasks.base.Fitter`.
+
+    The threshold comes from histograms alone: 65 536 bins, of all images together and of each one. An image without
+    foreground has F1 0 where something is predicted in it and no value elsewhere, as in the score ``image_dice``. Where
+    cells or cleaning are searched, items wait in a temporary file, so that memory does not grow with them.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._histogram = np.zeros((2, BINS), np.int64)
+        self._f1 = np.zeros((2, BINS + 1))
+        """Sum of the F1 of single images at each threshold, and how many have one."""
+        self._kept = _Items() if search.cleaning.searched or (search.cells and search.binary) else None
+
+    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
+        if self._search.binary:
+            one = counts.binary_histogram(target, probabilities[0], bins=BINS)
+            self._histogram += one
+            f1 = thresholds.curve(one).f1
+            self._f1 += np.nan_to_num(f1), ~np.isnan(f1)
+        if self._kept is not None:
+            # bins, whose edges are the thresholds, say as much as the probabilities
+            said = np.minimum(probabilities[0] * BINS, BINS - 1) if self._search.binary else probabilities.argmax(0)
+            self._kept.add(said.astype(np.uint16), target.astype(np.int16))
+
+    def done(self) -> dict[str, Any]:
+        found = self._threshold() if self._search.binary else {}
+        if self._kept is not None and self._search.cells and self._search.binary:
+            found["cell_threshold"] = _cell_threshold(self._kept)
+        edge = int(np.ceil(np.round(found.get("threshold", 0.0) * BINS, 6)))
+
+        def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            for said, target in self._kept or ():
+                yield (said >= edge if self._search.binary else said).astype(np.int64), target
+
+        asked = cleaning.search(predicted, self._search.cleaning, classes=self._search.classes, by=self._search.by)
+        return found | {name: value for name, value in asked.items() if value}
+
+    def _threshold(self) -> dict[str, Any]:
+        """The threshold, its curve of 99 points and the view of it at eleven."""
+        chosen = self._search.threshold
+        mean = ratio(self._f1[0], self._f1[1])
+        if chosen is None:
+            by_pixels = thresholds.best_threshold(self._histogram, by="f1")
+            best = by_pixels if self._search.by == "pooled" else best_edge(mean)
+            chosen = 0.5 if np.isnan(best) or np.isnan(by_pixels) else best
+        found: dict[str, Any] = {"threshold": chosen}
+        for name, at in (("threshold_curve", _SHOWN), ("threshold_grid", thresholds.ELEVEN)):
+            curve = thresholds.curve_at(self._histogram, thresholds=at)
+            found[name] = {n: getattr(curve, n).tolist() for n in ("thresholds", "precision", "recall", "f1")}
+            edges = np.ceil(np.round(np.array(at) * BINS, 6)).astype(np.int64)
+            found[name]["image_f1"] = mean[edges].tolist()
+        return found
+
+
+def best_edge(scores: np.ndarray) -> float:
+    """The threshold in (0, 1) with the best of the scores [bins + 1] at 0 .. 1; NaN if there is none.
+
+    Of the longest stretch of best ones the middle; of several, the one nearest to 0.5.
+
+    Example:
+        >>> best_edge(np.array([0.0, 0.2, 0.7, 0.7, 0.7]))
+        0.5
+    """
+    inner = np.nan_to_num(scores[1:-1], nan=-np.inf)
+    if not np.isfinite(inner).any():
+        return float("nan")
+    best = np.flatnonzero(inner >= inner.max() - 1e-12) + 1
+    runs = np.split(best, np.flatnonzero(np.diff(best) != 1) + 1)
+    longest = max(len(run) for run in runs)
+    middles = [(int(run[0]) + int(run[-1])) // 2 for run in runs if len(run) == longest]
+    return min((m / (len(scores) - 1) for m in middles), key=lambda t: abs(t - 0.5))
+
+
+def _cell_threshold(items: _Items) -> float:
+    """Probability of the foreground below which a pixel is cell: best V_rand over all validation images together."""
+    summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
+    for said, target in items:
+        for i, t in enumerate(_CELL_THRESHOLDS):
+            summed[i] += clustering.clustering_rows(target == 0, said < t * BINS, thin=True).sum(0)
+    score = clustering.v_rand_of(summed)
+    return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
+
+
+class _Items:
+    """Pairs of arrays in a temporary file, one in memory at a time."""
+
+    def __init__(self) -> None:
+        self._file, self._count = TemporaryFile(), 0  # noqa: SIM115 (lives as long as this; gone when it is collected)
+
+    def add(self, *arrays: np.ndarray) -> None:
+        for array in arrays:
+            np.save(self._file, np.ascontiguousarray(array), allow_pickle=False)
+        self._count += 1
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self._file.seek(0)
+        for _ in range(self._count):
+            yield np.load(self._file, allow_pickle=False), np.load(self._file, allow_pickle=False)

@@ -1,0 +1,122 @@
+"""Losses of a segmentation by their keys: all of them, their parameters, their weights, and what is ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from lamelle.data.targets import ValueMap
+from lamelle.errors import RequestError
+from lamelle.keys import Recipe, SegmentKeys
+from lamelle.losses import LOSSES, UNWEIGHTED
+from lamelle.plan import make_task
+from lamelle.recipe import validate
+from lamelle.tasks.pixel_loss import PARAMETERS
+from lamelle.tasks.segment import Options, Segment
+from lamelle.types import IGNORE, Index, Record, Source
+
+
+class Counted:
+    """What `make_task` takes from an audit."""
+
+    def __init__(self, rows: dict[str, dict[int, int]]) -> None:
+        self.rows = tuple(type("Row", (), {"id": i, "labels": n})() for i, n in rows.items())
+        total: dict[int, int] = {}
+        for counts in rows.values():
+            for value, n in counts.items():
+                total[value] = total.get(value, 0) + n
+        self.statistics = type("Statistics", (), {"labels": total})()
+
+
+def planned(classes: int = 2, rows: dict[str, dict[int, int]] | None = None, **task: Any) -> Segment:
+    counts = rows or {"a": dict.fromkeys(range(classes), 8)}
+    records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in counts)
+    if "late" in counts:
+        records = (*records[:-1], Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
+    index = Index(Path(), "table", "segment", records, (), False)
+    recipe: Recipe = validate({"task": {"name": "segment"} | task})
+    audit: Any = Counted(counts)
+    made = make_task(recipe, index, audit, records)
+    assert isinstance(made, Segment)
+    return made
+
+
+def test_the_key_names_every_loss_and_each_parameter_has_a_key() -> None:
+    named = get_args(SegmentKeys.model_fields["loss"].annotation)
+    assert set(named) == set(LOSSES)
+    assert set(PARAMETERS) <= set(LOSSES)
+    assert {key for some in PARAMETERS.values() for key in some.values()} <= set(SegmentKeys.model_fields)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_learns_from_a_fiftieth_of_the_pixels_and_from_nothing_else(loss: str, classes: int) -> None:
+    task = planned(classes, loss=loss)
+    rng = np.random.default_rng(0)
+    dense = torch.from_numpy(rng.integers(0, classes, (2, 24, 24)))
+    kept = torch.from_numpy(rng.random(dense.shape) < 0.02)
+    assert 0.005 < kept.float().mean() < 0.04
+    target = torch.where(kept, dense, IGNORE)
+    output = torch.randn(2, task.outputs, 24, 24, generator=torch.manual_seed(0), requires_grad=True)
+    (gradient,) = torch.autograd.grad(task.loss(output, target), output)
+    assert gradient.abs().amax(1)[kept].max() > 0
+    if loss != "cldice":  # lines are found in a neighbourhood
+        assert gradient.abs().amax(1)[~kept].max() == 0
+    with torch.no_grad():
+        assert task.loss(output - gradient, target) < task.loss(output, target)
+        p = task.activate(output)
+        assert torch.isfinite(task.validation_loss(p, target))
+
+
+@pytest.mark.parametrize("loss", PARAMETERS)
+def test_keys_reach_the_loss(loss: str) -> None:
+    target = torch.zeros(1, 16, 16, dtype=torch.long)
+    target[:, 2:7, 2:7], target[:, 9:14, 8:14] = 1, 1
+    output = torch.randn(1, 1, 16, 16, generator=torch.manual_seed(1))
+    plain = planned(loss=loss).loss(output, target)
+    assert plain == LOSSES[loss](output, target, weights=None), "each default is as published"
+    for argument, key in PARAMETERS[loss].items():
+        value: Any = 1 if argument in ("between", "iterations") else 0.9
+        changed = planned(**{"loss": loss, key: value}).loss(output, target)
+        assert changed == LOSSES[loss](output, target, weights=None, **{argument: value})
+        assert changed != plain, key
+
+
+def test_balanced_weights_come_from_the_training_pixels_alone() -> None:
+    rows = {"a": {0: 80, 1: 10, 9: 500}, "b": {0: 10}, "late": {0: 1, 1: 999}}
+    values = {"labels": {0: 0, 1: 1, 9: -1}}
+    records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in ("a", "b"))
+    records = (*records, Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
+    index = Index(Path(), "table", "segment", records, (), False)
+    recipe = validate({"task": {"name": "segment", "weights": "balanced", "loss": "bce"}, "data": values})
+    audit: Any = Counted(rows)
+    task = make_task(recipe, index, audit, records)
+    assert isinstance(task, Segment)
+    assert task.options.weights == pytest.approx((100 / 180, 5.0))
+    output, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[0, 1]]])
+    assert task.loss(output, target).item() == pytest.approx(np.log(2) * (100 / 180 + 5) / 2)
+
+
+@pytest.mark.parametrize("loss", sorted(UNWEIGHTED))
+def test_losses_of_one_region_refuse_weights_in_a_sentence(loss: str) -> None:
+    with pytest.raises(RequestError, match=rf"task.weights=\[1, 3\]: {loss} of two classes"):
+        planned(loss=loss, weights=[1.0, 3.0])
+    planned(3, loss=loss, weights=[1.0, 3.0, 2.0])
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 2.0, 3.0], [0.0, 0.0], [-1.0, 2.0]])
+def test_weights_that_fit_no_classes_are_refused(weights: list[float]) -> None:
+    with pytest.raises(RequestError, match="one weight of 0 or more for each of the 2 classes"):
+        planned(loss="bce", weights=weights)
+    with pytest.raises(RequestError, match="balanced: the training set has no labelled pixel"):
+        planned(loss="bce", weights="balanced", rows={"late": {0: 5, 1: 5}})
+
+
+def test_two_classes_take_cross_entropy_as_that_of_one_channel() -> None:
+    values = ValueMap(("a", "b"), {0: 0, 1: 1})
+    task = Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False))
+    assert task.loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.long)).item() == pytest.approx(np.log(2))

@@ -1,0 +1,133 @@
+"""Rows of a segmentation: each score against its metric, empty masks, sparse annotation, small and fast."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.measure import label
+
+from lamelle.data.targets import ValueMap
+from lamelle.metrics import boundary, centrelines, clustering, instances
+from lamelle.tasks.pixel_scores import pixel_row, pixel_scores, pixel_table
+from lamelle.tasks.segment import Options, Segment
+from lamelle.types import IGNORE
+
+NAMES = ("background", "cell")
+
+
+def segment(**options: Any) -> Segment:
+    values = ValueMap(NAMES, {0: 0, 1: 1})
+    known = {"loss": "bce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False, "objects": False}
+    return Segment(Options(classes=NAMES, values=values, **known | options))
+
+
+def masks(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    field = gaussian_filter(rng.normal(size=(size, size)), 3)
+    other = field + 0.3 * gaussian_filter(rng.normal(size=(size, size)), 2)
+    return (field > 0.03).astype(np.int64), (other > 0.03).astype(np.int64)
+
+
+def row(target: np.ndarray, said: np.ndarray, **options: Any) -> dict[str, Any]:
+    known = {"classes": 2, "tolerance": 2.0, "lines": True, "components": True}
+    return pixel_row(target, said, **known | options)
+
+
+def scores(*rows: dict[str, Any]) -> dict[str, float]:
+    again = json.loads(json.dumps(rows).replace("NaN", "null"))
+    found = pixel_scores(pixel_table(again), np.ones((1, len(rows))), classes=NAMES)
+    return {name: float(value[0]) for name, value in found.items()}
+
+
+def numbered(mask: np.ndarray) -> np.ndarray:
+    return label(mask, connectivity=1, return_num=False)
+
+
+def test_scores_are_those_of_their_metrics() -> None:
+    some = [masks(seed) for seed in range(3)]
+    found = scores(*(row(t, s) for t, s in some))
+    for name in ("boundary_f", "nsd", "hd95", "one_empty"):
+        each = [boundary.boundary_scores(t == 1, s == 1, tolerance=2.0, spacing=(1, 1))[name] for t, s in some]
+        assert found[name] == pytest.approx(np.mean(each))
+    lines = [centrelines.centreline_row(t == 1, s == 1) for t, s in some]
+    assert found["cldice"] == pytest.approx(float(centrelines.cldice_of(np.sum(lines, axis=0))))
+    assert found["image_cldice"] == pytest.approx(np.mean([centrelines.cldice_of(x) for x in lines]))
+    parts = [instances.instance_row(*(numbered(x) for x in pair)) for pair in some]
+    for name in ("ap50", "pq", "aji"):
+        score = instances.INSTANCE_SCORES[name]
+        assert found[f"component_{name}"] == pytest.approx(float(score(np.sum(parts, axis=0))))
+        assert found[f"image_component_{name}"] == pytest.approx(np.mean([score(x) for x in parts]))
+
+
+def test_the_adapted_rand_error_stands_beside_v_rand() -> None:
+    task = segment(cells=True)
+    truth, said = masks(0)
+    found = task.row(said[None].astype(np.float32), truth, {})
+    table = task.table([found])
+    value = {k: float(v[0]) for k, v in task.summarise(table, np.ones((1, 1))).items()}
+    assert value["are"] == pytest.approx(clustering.adapted_rand_error(truth == 0, said == 0, thin=True))
+    assert value["are"] + value["v_rand"] == pytest.approx(1)
+
+
+def test_targets_that_count_objects_have_scores_of_parts() -> None:
+    truth, said = masks(1)
+    p = said[None].astype(np.float32)
+    assert "components" in segment(objects=True).row(p, truth, {})
+    assert "components" not in segment().row(p, truth, {})
+    assert "lines" not in segment().row(p, truth, {})
+
+
+def test_empty_masks_follow_the_rule() -> None:
+    empty, full = np.zeros((9, 9), np.int64), np.pad(np.ones((5, 5), np.int64), 2)
+    none = scores(row(empty, empty))
+    assert all(np.isnan(none[f"{name}/cell"]) for name in ("dice", "iou", "boundary_f", "nsd", "hd95", "image_dice"))
+    assert np.isnan([none["cldice"], none["component_ap50"], none["component_aji"]]).all()
+    one = scores(row(full, empty))
+    names = ("dice", "iou", "boundary_f", "nsd", "cldice", "component_ap50", "component_pq", "component_aji")
+    assert [one[name] for name in names] == [0] * len(names)
+    assert np.isnan(one["hd95"])
+    assert one["one_empty"] == 1
+    both = scores(row(full, full), row(empty, empty), row(full, empty))
+    assert both["image_dice"] == pytest.approx(0.5), "the empty image is left out"
+    assert both["hd95"] == 0
+    assert both["one_empty/cell"] == pytest.approx(1 / 3)
+
+
+def test_what_is_ignored_decides_nothing() -> None:
+    truth, said = masks(2)
+    truth[:, 30:] = IGNORE
+    other = said.copy()
+    other[:, 30:] = 1 - other[:, 30:]
+    assert json.dumps(row(truth, said)) == json.dumps(row(truth, other))
+
+
+def test_strokes_score_their_pixels_and_no_shapes() -> None:
+    rng = np.random.default_rng(3)
+    dense, said = masks(3)
+    sparse = np.where(rng.random(dense.shape) < 0.02, dense, IGNORE)
+    found, kept = scores(row(sparse, said)), sparse != IGNORE
+    hits = ((dense == 1) & (said == 1) & kept).sum()
+    assert 0 < kept.mean() < 0.04
+    assert found["dice"] == pytest.approx(2 * hits / (dense[kept].sum() + said[kept].sum()))
+    assert found["accuracy"] == pytest.approx((dense == said)[kept].mean())
+    assert np.isnan([found[n] for n in ("boundary_f", "nsd", "hd95", "cldice", "component_pq")]).all()
+    p = said[None].astype(np.float32)
+    assert not any(segment(cells=True).row(p, sparse, {})["cells"])
+    matrix = np.sum(segment().quick_row(p, sparse)["confusion"])
+    assert matrix == kept.sum()
+
+
+def test_rows_stay_small_and_quick() -> None:
+    truth, said = masks(4, size=512)
+    task = segment(objects=True, min_size=20, fill_holes=20)
+    p = said[None].astype(np.float32)
+    task.row(p[:, :16, :16], truth[:16, :16], {})
+    before = time.process_time()
+    found = task.row(p, truth, {})
+    assert time.process_time() - before < 1.0, "about 0.2 s where nothing else runs"
+    assert len(json.dumps(found)) < 4000
