@@ -140,7 +140,7 @@ class SegmentKeys(_Keys):
 
     name: Literal["segment"] = "segment"
     loss: Literal[
-        *("ce", "bce", "focal", "dice", "dice_ce", "tversky", "focal_tversky", "lovasz", "cldice", "boundary_ce")
+        "ce", "bce", "focal", "dice", "dice_ce", "tversky", "focal_tversky", "lovasz", "cldice", "boundary_ce"
     ] = Field(default="dice_ce", description="loss")
     weights: Literal["balanced"] | tuple[float, ...] | None = Field(
         default=None,
