@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import combinations, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lamelle.data.context import with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
+from lamelle.errors import RequestError
 from lamelle.package import Package
 from lamelle.prediction import tiles
 from lamelle.tasks.base import Task
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from lamelle.models.unet import UNet
+
 WHOLE = {2: 1024 * 1024, 3: 64 * 128 * 128}
 """Pixels of an image that is predicted in one piece when no tile size was asked for."""
 _BATCH = 32
+_TILES = 4
+"""Images, and tiles, that are computed at once."""
 
 
 class Predictor:
@@ -38,7 +43,7 @@ class Predictor:
         *,
         dims: int,
         tile: tuple[int, ...] | None,
-        overlap: float,
+        overlap: float | Literal["field"],
         flips: bool,
         device: torch.device,
         precision: str,
@@ -47,9 +52,16 @@ class Predictor:
 
         Args:
             tile: Size of the tiles for images too large for one piece; None = one piece always.
+            overlap: Share of a tile that neighbours share, blended; ``field``: what a larger image could change is cut
+                off, so that tiles give what one piece would (up to rounding).
             flips: Average over mirrored images.
             precision: ``32``, ``bf16`` or ``16``.
+
+        Raises:
+            RequestError: If ``overlap`` is ``field`` and each output of the network depends on the whole image.
         """
+        if overlap == "field" and task.spatial and getattr(model, "margin", None) is None:
+            raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.overlap, self.device, self.precision = dims, tile, overlap, device, precision
         self._mirrors = _mirrors(dims) if flips else [()]
@@ -69,8 +81,29 @@ class Predictor:
         if self.tile is None or np.prod(image.shape[1:]) <= WHOLE[self.dims]:
             found = self.run(prepare(np.asarray(image))[None])[0]
         else:
-            found = tiles.merge(image, self.run, tile=self.tile, overlap=self.overlap, batch=4, prepare=prepare)
+            found = self._tiled(image, prepare, self.tile)
         return found if found.shape[1:] == shape else _interpolate(found, shape)
+
+    def _tiled(
+        self, image: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray], tile: tuple[int, ...]
+    ) -> np.ndarray:
+        """Probabilities [K, (Z,) Y, X] from tiles."""
+        if self.overlap != "field":
+            return tiles.merge(image, self.run, tile=tile, overlap=self.overlap, batch=_TILES, prepare=prepare)
+        from lamelle.models.blocks import padding
+
+        net = cast("UNet", self.model)
+        more = padding(image.shape[1:], multiple=net.multiple, least=net.least)
+        return tiles.stitch(
+            image,
+            self.run,
+            tile=tile,
+            margin=net.margin or (),
+            multiple=net.multiple,
+            padding=more,
+            batch=_TILES,
+            prepare=prepare,
+        )
 
     def of_records(self, records: Sequence[Record], store: Store) -> Iterator[tuple[Record, np.ndarray]]:
         """Each record with its probabilities; small whole images are computed in batches."""
@@ -102,16 +135,28 @@ class Predictor:
         self.model.eval()
         try:
             with torch.inference_mode(), autocast(self.device, self.precision):
-                batch = channels_last(torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device))
+                batch = self._padded(torch.from_numpy(np.ascontiguousarray(inputs)).to(self.device))
+                batch = channels_last(batch)
                 total: Tensor | float = 0.0
                 for axes in self._mirrors:
                     output = self.model(channels_last(batch.flip(axes)) if axes else batch)
                     found = self.task.activate(output).float()
                     total = total + (found.flip(axes) if self.task.spatial else found)
             assert isinstance(total, torch.Tensor)  # there is at least the image as it is
-            return (total / len(self._mirrors)).cpu().numpy()
+            size = inputs.shape[2:] if self.task.spatial else ()
+            return (total / len(self._mirrors))[(..., *(slice(n) for n in size))].cpu().numpy()
         finally:
             self.model.train(training)
+
+    def _padded(self, batch: Tensor) -> Tensor:
+        """A batch padded before it is mirrored, so that it is pooled on one grid whichever way it is turned."""
+        net = self.model
+        multiple = getattr(net, "multiple", None)
+        if len(self._mirrors) == 1 or not self.task.spatial or not multiple or getattr(net, "image_size", None):
+            return batch
+        from lamelle.models.blocks import fit
+
+        return fit(batch, multiple=multiple, least=net.least)  # type: ignore[arg-type]
 
 
 def of_package(package: Package) -> Predictor:
