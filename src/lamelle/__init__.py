@@ -15,10 +15,12 @@ from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.errors import DataError, FileError, LamelleError, RequestError, WorkError
-    from lamelle.verbs import Run, check, convert, demo, evaluate, predict, report, train
+    from lamelle.verbs import Run, check, compare, convert, demo, evaluate, predict, report, train
 
 _WHERE = {
-    **dict.fromkeys(("Run", "check", "convert", "demo", "evaluate", "predict", "report", "train"), "lamelle.verbs"),
+    **dict.fromkeys(
+        ("Run", "check", "compare", "convert", "demo", "evaluate", "predict", "report", "train"), "lamelle.verbs"
+    ),
     **dict.fromkeys(("DataError", "FileError", "LamelleError", "RequestError", "WorkError"), "lamelle.errors"),
 }
 
@@ -31,6 +33,7 @@ __all__ = [
     "WorkError",
     "__version__",
     "check",
+    "compare",
     "convert",
     "demo",
     "evaluate",

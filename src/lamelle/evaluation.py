@@ -121,6 +121,30 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     return found, notes
 
 
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is resampled when the scores of several runs are compared."""
+
+    rows: list[Row]
+    groups: list[Any] | None
+    unit: str
+
+
+def units_of(rows: Sequence[Row]) -> Units:
+    """The largest units that are known, as the intervals of one run take them; blocks where there is one volume."""
+    groups, positions = [row["group"] for row in rows], [row.get("position") for row in rows]
+    one_volume = len({row["volume"] for row in rows}) == 1 and rows[0]["volume"] is not None
+    if one_volume and "blocks" in rows[0]:
+        blocks, places = _by_block(rows)
+        names = [{"id": f"{row['id']}/{place}"} for row in rows for place in range(len(row["blocks"]))]
+        return Units([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
+    if one_volume and len(set(groups)) == 1 and None not in positions:
+        return Units(list(rows), positions, "slice")
+    if all(groups) and len(set(groups)) > 1:
+        return Units(list(rows), groups, "group")
+    return Units(list(rows), None, "image")
+
+
 def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
     """Each block of each slice as an item of its own; blocks at the same place in the plane belong together."""
     cut = [({"confusion": matrix}, place) for row in rows for place, matrix in enumerate(row["blocks"])]
@@ -194,6 +218,7 @@ def write_scores(
     """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions."""
     scores = summarise(task, rows, options, split=split, fitted=fitted)
     run.write_json(run.scores, scores)
+    run.write_json(run.rows, [{k: v for k, v in row.items() if k != "said"} for row in rows])
     said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
     below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
     run.write_text(run.predictions_table, items_csv(below))

@@ -1,7 +1,7 @@
 """The folder of a Run: the only module that knows its file names.
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
-``checkpoints/`` · ``model/`` · ``scores.json`` · ``predictions/`` · ``predictions.csv`` · ``figures/`` ·
+``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what they are made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` ·
 ``report.html`` · ``log.txt``.
 """
 
@@ -46,6 +46,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.scores = path / "scores.json"
+        self.rows = path / "rows.json"
         self.predictions = path / "predictions"
         self.predictions_table = path / "predictions.csv"
         self.figures = path / "figures"

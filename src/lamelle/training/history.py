@@ -13,7 +13,10 @@ from lamelle.errors import RequestError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-FIELDS = ("epoch", "step", "lr", "train_loss", "train_score", "loss", "score", "best", "seconds")
+FIELDS = (
+    *("epoch", "step", "lr", "train_loss", "train_score", "train_accuracy"),
+    *("loss", "score", "accuracy", "best", "seconds"),
+)
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -22,7 +25,8 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(FIELDS)
     for row in rows:
-        writer.writerow(["" if row[f] is None else int(row[f]) if isinstance(row[f], bool) else row[f] for f in FIELDS])
+        values = [row.get(name) for name in FIELDS]
+        writer.writerow(["" if v is None else int(v) if isinstance(v, bool) else v for v in values])
     return out.getvalue()
 
 

@@ -33,7 +33,7 @@ from lamelle.training.optimiser import Average, make_optimizer
 from lamelle.training.progress import Progress
 from lamelle.training.schedule import progress as progressed
 from lamelle.training.schedule import rate
-from lamelle.training.validation import loss_of, quick_rows, score_of
+from lamelle.training.validation import loss_of, quick_rows, scores_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -239,17 +239,20 @@ class Training:
             "step": state.step,
             "lr": self.optimizer.param_groups[0]["lr"],
             "train_loss": state.loss_sum / max(state.batch, 1),
-            "train_score": score_of(self.job.task, state.rows),
+            "train_score": None,
+            "train_accuracy": None,
             "loss": None,
             "score": None,
+            "accuracy": None,
             "best": False,
         }
+        row["train_score"], row["train_accuracy"] = scores_of(self.job.task, state.rows)
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
             with nullcontext() if self._average is None else self._average.applied(self._network):
                 found = self._validate(stop)
                 if found is not None:
-                    row["loss"], row["score"] = found
+                    row["loss"], row["score"], row["accuracy"] = found
                     row["best"] = self._note_best(row)
             if found is None:
                 self._interrupt(stop)
@@ -275,8 +278,8 @@ class Training:
             history.log(self._logger, row)
         self.job.progress.epoch(row)
 
-    def _validate(self, stop: StopSignal) -> tuple[float, float] | None:
-        """Loss and monitored score of the validation set, images at their own size.
+    def _validate(self, stop: StopSignal) -> tuple[float, float, float | None] | None:
+        """Loss, monitored score and accuracy of the validation set, images at their own size.
 
         A signal ends it where it stands (None); the checkpoint then lies before the validation, which is done again.
         """
@@ -287,7 +290,8 @@ class Training:
             rows.append(task.quick_row(probabilities, target))
             if stop.name:
                 return None
-        return float(np.mean(losses)), score_of(task, rows) or 0.0
+        score, accuracy = scores_of(task, rows)
+        return float(np.mean(losses)), score or 0.0, accuracy
 
     def _note_best(self, row: dict[str, Any]) -> bool:
         """Keep the weights if this validation is the best so far; a value that is not finite never is."""

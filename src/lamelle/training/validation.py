@@ -29,12 +29,14 @@ def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(losses))
 
 
-def score_of(task: Task, rows: Sequence[Row]) -> float | None:
-    """The monitored score; None where there is nothing to score."""
+def scores_of(task: Task, rows: Sequence[Row]) -> tuple[float | None, float | None]:
+    """The monitored score and the accuracy; None where there is nothing to score."""
     if not rows:
-        return None
-    value = float(task.summarise(task.table(rows), np.ones((1, len(rows))))[task.monitor][0])
-    return None if math.isnan(value) else value
+        return None, None
+    found = task.summarise(task.table(rows), np.ones((1, len(rows))))
+    values = [float(found[name][0]) if name in found else math.nan for name in (task.monitor, "accuracy")]
+    score, accuracy = (None if math.isnan(value) else value for value in values)
+    return score, accuracy
 
 
 def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:

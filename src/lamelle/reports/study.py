@@ -1,0 +1,114 @@
+"""The page of a comparison: one table, what differs by more than noise, and how to repeat it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamelle.io import atomic
+from lamelle.messages import text
+from lamelle.reports.html import number, render, whole
+from lamelle.reports.scoring import name_of, unit_of
+
+_LESS = ("hd95", "assd", "are", "brier", "log_loss")
+"""Scores of which less is better."""
+
+
+def write_study(path: Path, *, name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> Path:
+    """Write the self-contained page of a study.
+
+    Args:
+        path: The page.
+        scores: Content of the study's ``scores.json``.
+        request: What was asked for.
+
+    Returns:
+        Path of the page.
+    """
+    atomic.write_text(path, page(name, scores, request))
+    return path
+
+
+def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    """The page as text."""
+    names = list(scores["lines"][0]["scores"])
+    return render(
+        "study.html",
+        title=text("report.study_title", name=name),
+        kicker=text("report.study_kicker"),
+        heading=name,
+        tags=[f"{len(scores['lines'])} × {scores['lines'][0]['seeds']}"],
+        sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
+        sentences=sentences(scores),
+        columns=[name_of(s) for s in names],
+        rows=[(line["name"], [_cell(line["scores"][s], s) for s in names]) for line in scores["lines"]],
+        caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
+        training=[_training(line) for line in scores["lines"]],
+        command=shlex.join(["lamelle", *map(str, request.get("command") or ["compare"])]),
+    )
+
+
+def sentences(scores: Mapping[str, Any]) -> list[str]:
+    """Which variant scores best, and for each whether it differs from the first by more than noise."""
+    score, lines = scores["score"], scores["lines"]
+    sign = -1 if score.partition("/")[0] in _LESS else 1
+    known = [line for line in lines if line["scores"][score]["value"] is not None]
+    said = []
+    if known:
+        best = max(known, key=lambda line: sign * line["scores"][score]["value"])
+        one = best["scores"][score]
+        said.append(text("report.study_best", name=best["name"], score=name_of(score), **_bounds(one)))
+    for d in scores["differences"]:
+        code = "study_noise" if d["noise"] else "study_better" if sign * d["value"] > 0 else "study_worse"
+        values = {"name": d["name"], "reference": d["reference"], "score": name_of(d["score"])}
+        shown = _bounds(d | {"value": abs(d["value"]) if code != "study_noise" else d["value"]})
+        if code != "study_noise" and d["value"] < 0:
+            shown |= {"low": number(-d["high"]), "high": number(-d["low"])}
+        said.append(text(f"report.{code}", **values, **shown, p=_p(d["p"])))
+    if scores["differences"]:
+        said.append(text("report.study_corrected", m=len(scores["differences"]), **_resampled(scores)))
+    if scores["n"] < 10:
+        said.append(text("report.few_units", n=scores["n"]))
+    return said
+
+
+def terminal(scores: Mapping[str, Any]) -> list[str]:
+    """The table and the sentences as lines of text."""
+    names = list(scores["lines"][0]["scores"])
+    head = [text("report.study_variant"), *names, "train acc", "val acc", "train loss", "val loss", "s", "trainable"]
+    rows = [head]
+    for line in scores["lines"]:
+        cells = [f"{number(o['value'])} [{number(o['low'])}, {number(o['high'])}]" for o in line["scores"].values()]
+        history = [number(line["history"].get(k)) for k in ("train_accuracy", "accuracy", "train_loss", "loss")]
+        trainable = "–" if line["trainable"] is None else whole(line["trainable"])
+        rows.append([line["name"], *cells, *history, number(line["seconds"], 1), trainable])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*table, "", *sentences(scores)]
+
+
+def _cell(one: Mapping[str, Any], score: str) -> tuple[str, str, str]:
+    spread = "" if one["spread"] is None else f"± {number(one['spread'])}"
+    return number(one["value"]), f"{number(one['low'])} – {number(one['high'])}", spread
+
+
+def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:
+    history = line["history"]
+    cells = [number(history.get(k)) for k in ("train_accuracy", "accuracy", "train_loss", "loss")]
+    cells += [number(line["seconds"], 1), number(line["epochs"], 1)]
+    cells += ["–" if line[k] is None else whole(line[k]) for k in ("trainable", "parameters")]
+    return line["name"], cells
+
+
+def _bounds(one: Mapping[str, Any]) -> dict[str, str]:
+    return {key: number(one[key]) for key in ("value", "low", "high")}
+
+
+def _resampled(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {"n": scores["n"], "unit": unit_of(scores["unit"]), "level": f"{round(100 * scores['level'])} %"}
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else "< 0.01" if value < 0.01 else f"= {value:.2f}"

@@ -1,0 +1,107 @@
+"""From ``key=a,b,c`` to the variants of a comparison."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from lamelle.errors import RequestError
+from lamelle.recipe import Section, merge, parse_overrides
+
+DEFAULT = "default"
+"""The value of a variant that leaves a key as the recipe has it."""
+MOST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way to train."""
+
+    name: str
+    asked: Section
+    """What it says beside what all variants share."""
+
+    @property
+    def folder(self) -> str:
+        """A name for its folder."""
+        return re.sub(r"[^\w.+-]+", "_", self.name).strip("_.")[:80] or "variant"
+
+
+def parse(pairs: Iterable[str]) -> tuple[list[str], list[Variant]]:
+    """Pairs that all variants share, and the variants: every combination of the values that are listed.
+
+    Raises:
+        RequestError: If a pair has no ``=`` or an unknown key, or there are too many combinations.
+
+    Example:
+        >>> shared, variants = parse(["epochs=3", "lr=0.1,0.01", "augment=none,default"])
+        >>> shared, [v.name for v in variants][:2]
+        (['epochs=3'], ['lr=0.1 augment=none', 'lr=0.1 augment=default'])
+    """
+    shared: list[str] = []
+    listed: list[list[str]] = []
+    for pair in pairs:
+        key, found, value = pair.partition("=")
+        values = _split(value)
+        if not found or len(values) == 1:
+            parse_overrides([pair])  # is checked here, before any training
+            shared.append(pair)
+        else:
+            listed.append([f"{key}={one}" for one in values])
+    variants = [_variant(chosen) for chosen in itertools.product(*listed)] if listed else []
+    return shared, _distinct(variants)
+
+
+def named(given: Mapping[str, Any]) -> list[Variant]:
+    """Variants from YAML: name → pairs, or nested keys.
+
+    Raises:
+        RequestError: If there is none, or a name or a key is not allowed.
+
+    Example:
+        >>> [v.asked for v in named({"slow": ["lr=0.01"], "fast": {"train": {"lr": 0.1}}})]
+        [{'train': {'lr': 0.01}}, {'train': {'lr': 0.1}}]
+    """
+    variants = []
+    for name, asked in given.items():
+        if isinstance(asked, Mapping):
+            variants.append(Variant(str(name), {k: dict(v) if isinstance(v, Mapping) else v for k, v in asked.items()}))
+        else:
+            variants.append(Variant(str(name), parse_overrides([str(pair) for pair in asked or ()])))
+    return _distinct(variants)
+
+
+def together(common: Section, variant: Variant, *, seed: int) -> Section:
+    """The whole request of one run."""
+    asked = merge(deepcopy(dict(common)), deepcopy(variant.asked))
+    return merge(asked, {"train": {"seed": seed}})
+
+
+def _variant(chosen: Sequence[str]) -> Variant:
+    kept = [pair for pair in chosen if pair.partition("=")[2] != DEFAULT]
+    return Variant(" ".join(chosen), parse_overrides(kept))
+
+
+def _distinct(variants: list[Variant]) -> list[Variant]:
+    if len(variants) > MOST:
+        raise RequestError("study.too_many", n=len(variants), most=MOST)
+    folders = [v.folder for v in variants]
+    if again := sorted({f for f in folders if folders.count(f) > 1}):
+        raise RequestError("study.same_name", names=", ".join(again))
+    return variants
+
+
+def _split(value: str) -> list[str]:
+    """Parts between the commas that stand in no bracket."""
+    parts, depth = [""], 0
+    for sign in value:
+        depth += (sign in "[{(") - (sign in "]})")
+        if sign == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
