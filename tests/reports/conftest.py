@@ -28,7 +28,7 @@ def _settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def segment_run(_settings: Path) -> RunFolder:
     """A run on a stack of slices, split by blocks."""
-    write_demo("em-stack", _settings / "em", seed=0, count=8, size=64)
+    write_demo("em-stack", _settings / "em", seed=0, count=14, size=64)
     settings = ["epochs=2", "samples=8", "filters=[4,8]", "patch=[32,32]", "batch=4", *QUICK]
     return verbs.train(_settings / "em", overrides=settings, runs=_settings / "runs").folder
 

@@ -24,7 +24,7 @@ from lamelle.run import RunFolder
 from lamelle.types import LabelMap
 
 NASTY = "<script>alert(1)&amp;.png"
-VOID = {"meta", "img", "br", "line", "path", "use", "rect"}
+VOID = {"meta", "img", "br", "line", "path", "use", "rect", "input"}
 
 
 class Outline(HTMLParser):
@@ -82,8 +82,8 @@ def change(run: RunFolder, section: str, **keys: object) -> None:
 
 def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
     page = segment_run.report.read_text()
-    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "cases", "training", "repeat"]
-    assert [s for s in sections(page) if s != "warnings"] == wanted
+    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "remarks", "cases", "slices"]
+    assert [s for s in sections(page) if s != "warnings"] == [*wanted, "training", "repeat"]
     assert page.count("Right and wrong") >= 2
     assert "false negative" in page
     assert "Slices of train-volume.tif, coloured by split" in page
@@ -208,6 +208,7 @@ def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -
     page = write_report(copied, store).read_text()
     assert "Cross-validation over 3 folds" in page
     assert "cases" in sections(page)
+    assert "remarks" in sections(page)
     assert "training" not in sections(page)
 
 

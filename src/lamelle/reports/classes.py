@@ -194,6 +194,6 @@ def previews(plan: Plan, store: Store, classes: Sequence[str]) -> list[tuple[str
     found = []
     for name in shown:
         members = [_alone(r) for r in plan.records if name in r.target]
-        if some := pictures.previews(members, store, number=each):
+        if some := pictures.previews(members, store, number=each, instances=False):
             found.append((name, some))
     return found

@@ -12,16 +12,17 @@ from lamelle.reports.html import number
 
 _TOGETHER = 3
 """Classes whose bands can be told apart in one figure."""
-_DECIDED = ("macro_f1", "precision", "recall", "f1")
+_DECIDED = {"macro_f1": "macro_f1", "precision": "precision", "recall": "recall", "f1": "f1", "image_f1": "image_dice"}
+"""What was recorded over the threshold, and the score that it is."""
 _LEAST_CLASSES = 3
 Values = dict[str, Any]
 
 
 def section(scores: Mapping[str, Any]) -> Values:
     """Curves of the classes and of the threshold, with captions and legends; empty if there are none."""
-    found = {**_curves(scores), **_threshold(scores), **_thresholds(scores)}
+    found = {**_curves(scores), **_threshold(scores), **_grid_of_thresholds(scores), **_thresholds(scores)}
     shown = ("roc", "threshold", "thresholds")
-    empty: Values = {"roc": "", "curve_grid": [], "threshold": "", "thresholds": []}
+    empty: Values = {"roc": "", "curve_grid": [], "threshold": "", "threshold_grid": [], "thresholds": []}
     return {**empty, **found} if any(found.get(name) for name in shown) else {}
 
 
@@ -103,13 +104,27 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
     else:
         caption = text("report.threshold_caption", **words)
     of = classes[int(curve["class"][0])] if classified and curve.get("class") else None
-    said = [scoring.name_of(n) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
+    said = [scoring.name_of(_DECIDED[n]) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
     return {
         "threshold": figures.threshold([float(t or 0) for t in at], [curve[name] for name in names], chosen=chosen),
         "threshold_caption": caption,
         "threshold_alt": text("report.threshold_alt", **words),
         "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
     }
+
+
+def _grid_of_thresholds(scores: Mapping[str, Any]) -> Values:
+    """A few thresholds and the scores of each as a table."""
+    grid = scores["fitted"].get("threshold_grid") or {}
+    names = [name for name in _DECIDED if grid.get(name)]
+    if not grid.get("thresholds") or not names:
+        return {}
+    columns = [text("report.threshold"), *(scoring.name_of(_DECIDED[n]) for n in names)]
+    rows = [
+        [number(at, 1), *(number(v) for v in values)]
+        for at, *values in zip(grid["thresholds"], *(grid[n] for n in names), strict=True)
+    ]
+    return {"threshold_grid": rows, "threshold_columns": columns}
 
 
 def _chosen(scores: Mapping[str, Any]) -> float | None:

@@ -10,8 +10,7 @@ from typing import Any
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
-from lamelle.prediction.overlay import CONFUSION, colour
-from lamelle.reports import classes, curving, describing, figures, pictures, repeating, scoring
+from lamelle.reports import classes, curving, describing, figures, pictures, remarks, repeating, scoring, segmenting
 from lamelle.reports.held import Held, open_held
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
@@ -27,14 +26,16 @@ SECTIONS = (
     "scores",
     "confusion",
     "curves",
+    "remarks",
     "cases",
+    "slices",
     "errors",
     "training",
     "warnings",
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_BEST, _ERRORS, _PREVIEWS, _STRIPS, _MISTAKES = 3, 12, 12, 4, 30
+_ERRORS, _STRIPS, _MISTAKES = 12, 4, 30
 Values = dict[str, Any]
 
 
@@ -65,7 +66,9 @@ def page(held: Held, store: Store) -> str:
         "scores": _scores(held),
         "confusion": _confusion(held),
         "curves": curving.section(held.scores) if held.scores else {},
-        "cases": _cases(held, store),
+        "remarks": remarks.section(held, store),
+        "cases": segmenting.section(held, store),
+        "slices": _slices(held, store),
         "errors": _errors(held, store),
         "training": _training(held),
         "warnings": _warnings(held),
@@ -148,25 +151,9 @@ def _confusion(held: Held) -> Values:
     return {**found, "counted": _support(held).lower()} if any(found.values()) else {}
 
 
-def _cases(held: Held, store: Store) -> Values:
-    if held.scores is None or held.plan is None or not held.plan.task.spatial:
-        return {}
-    best, worst = scoring.best_and_worst(held.scores["items"], _BEST)
-    found = [
-        (text("report.worst"), pictures.cases(held, held.plan, worst, store)),
-        (text("report.best"), pictures.cases(held, held.plan, best, store)),
-    ]
-    found = [(heading, some) for heading, some in found if some]
-    if not found:
-        return {}
-    classes = held.scores["classes"]
-    names = [n for n in CONFUSION if n != "other" or len(classes) > 2]
-    return {
-        "cases": found,
-        "case_score": scoring.name_of("dice"),
-        "confusion_legend": [(text(f"report.{n}"), _hex(CONFUSION[n])) for n in names],
-        "class_legend": [(c, _hex(colour(i))) for i, c in enumerate(classes)] if len(classes) > 2 else [],
-    }
+def _slices(held: Held, store: Store) -> Values:
+    found = segmenting.browsers(held, store)
+    return {"browsers": found, **segmenting.legends(held)} if found else {}
 
 
 def _errors(held: Held, store: Store) -> Values:
@@ -221,9 +208,8 @@ def _data(held: Held, store: Store) -> Values:
         "pixels": describing.pixels(held.audit),
         "value_range": describing.value_range(held.audit),
         "gone": held.gone,
-        "previews": pictures.previews(plan.records, store, number=_PREVIEWS, task=plan.task)
-        if plan and spatial
-        else [],
+        "previews": segmenting.previews(plan, store) if plan and spatial else [],
+        "preview_legend": segmenting.legends(held)["class_legend"] if spatial else [],
         **_classes(held, store, held.audit, shown=not spatial),
     }
 
@@ -281,7 +267,3 @@ def _warnings(held: Held) -> Values:
     problems = [*held.leaks(), *(held.audit.problems if held.audit else ())]
     groups = describing.problem_groups(problems, least="warning")
     return {"warnings": groups} if groups else {}
-
-
-def _hex(rgb: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*rgb)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,8 @@ from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.plan import Plan
-from lamelle.prediction.overlay import confusion_picture, draw_contours, label_picture, shown_plane, to_rgb
-from lamelle.reports.held import Held, predicted_labels, probability
-from lamelle.tasks.base import Task
+from lamelle.prediction.overlay import draw_contours, shown_plane, to_rgb
+from lamelle.reports.held import Held, probability
 from lamelle.types import Index, Record, Source
 
 SMALL, LARGE = 240, 512
@@ -39,15 +38,6 @@ class Picture:
     good: bool | None = None
     """Whether the detail is good news or bad."""
     coarse: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An image, its truth, its prediction and what is right and wrong in it."""
-
-    name: str
-    quality: float | None
-    pictures: tuple[Picture, ...]
 
 
 def encode(picture: np.ndarray, *, lossy: bool) -> str:
@@ -75,7 +65,7 @@ def preview(image: np.ndarray, labels: np.ndarray | None, **said: Any) -> Pictur
     index = shown_plane(labels) if labels is not None and labels.ndim == 3 else image.shape[1] // 2
     flat = image if image.ndim == 3 else image[:, index]
     step = max(1, min(flat.shape[1:]) // (2 * SMALL))
-    shown = _shrunk(to_rgb(np.asarray(flat[:, ::step, ::step])), SMALL)
+    shown = shrunk(to_rgb(np.asarray(flat[:, ::step, ::step])), SMALL)
     if labels is not None:  # after shrinking, so that the lines stay visible
         drawn = np.asarray(labels if labels.ndim == 2 else labels[index])
         rows, columns = (np.arange(n) * full // n for n, full in zip(shown.shape[1:], drawn.shape, strict=True))
@@ -83,7 +73,7 @@ def preview(image: np.ndarray, labels: np.ndarray | None, **said: Any) -> Pictur
     return Picture(encode(shown, lossy=True), coarse=max(flat.shape[1:]) < _COARSE, **said)
 
 
-def _shrunk(picture: np.ndarray, side: int) -> np.ndarray:
+def shrunk(picture: np.ndarray, side: int) -> np.ndarray:
     """A picture uint8 [3, Y, X], made smaller if an edge is longer than ``side``."""
     from PIL import Image
 
@@ -105,26 +95,19 @@ def spread(records: Sequence[Record], number: int) -> list[Record]:
     return chosen[:number]
 
 
-def previews(
-    records: Sequence[Record], store: Store, *, number: int, instances: bool = False, task: Task | None = None
-) -> list[Picture]:
+def previews(records: Sequence[Record], store: Store, *, number: int, instances: bool) -> list[Picture]:
     """Images of a folder with what is said about them; what cannot be read is left out.
 
     Args:
         number: How many at most.
         instances: Label images count objects.
-        task: Says which class a label value means, and reads the targets; None = the values as they are.
     """
     found = []
     for record in spread(records, number):
         names = [t for t in record.target if isinstance(t, str)]
         sources = [t for t in record.target if isinstance(t, Source)]
         try:
-            labels = None
-            if sources and task is not None:
-                labels = task.encode(np.asarray(task.read_target(record, store)))
-            elif sources:
-                labels = store.labels(sources, objects=instances)
+            labels = store.labels(sources, objects=instances) if sources else None
             image = store.image(record.image)
             if labels is not None and labels.shape != image.shape[1:]:
                 labels = None
@@ -160,52 +143,6 @@ def pairs(index: Index, ids: Sequence[tuple[str, str, str]], store: Store) -> li
             continue  # the audit names the file
         found.append((both[0], both[1], said))
     return found
-
-
-def cases(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: Store) -> list[Case]:
-    """Predictions beside their truth, of the items given."""
-    known = {r.id: r for r in plan.records}
-    found = []
-    for item in items:
-        record = known.get(item["id"])
-        try:
-            labels = predicted_labels(held, record) if record else None
-            if record is None or labels is None:
-                continue
-            pictures = _case(record, labels, plan, store)
-        except FileError:
-            continue  # a file that is gone or changed since the run
-        if pictures:
-            found.append(Case(record.id, item.get("quality"), pictures))
-    return found
-
-
-def _case(record: Record, labels: np.ndarray, plan: Plan, store: Store) -> tuple[Picture, ...]:
-    image = store.image(record.image)
-    target = plan.task.encode(np.asarray(plan.task.read_target(record, store)))
-    if target.shape != labels.shape or image.shape[1:] != labels.shape:
-        return ()
-    index = shown_plane(target) if target.ndim == 3 else None
-    if index is not None:
-        image, target, labels = image[:, index], target[index], labels[index]
-    step = max(1, min(target.shape) // (2 * LARGE))
-    image, target, labels = np.asarray(image[:, ::step, ::step]), target[::step, ::step], labels[::step, ::step]
-    coarse, classes = max(target.shape) < _COARSE, len(plan.task.classes)
-    drawn: list[tuple[str, Callable[[], np.ndarray]]] = [
-        ("image", lambda: to_rgb(image)),
-        ("truth", lambda: label_picture(target, classes=classes)),
-        ("prediction", lambda: label_picture(labels.astype(np.int64), classes=classes)),
-        ("confusion_picture", lambda: confusion_picture(target, labels.astype(np.int64))),
-    ]
-    return tuple(
-        Picture(
-            encode(_shrunk(draw(), LARGE), lossy=what == "image"),
-            text("report.alt_case", what=text(f"report.{what}"), name=record.id),
-            text(f"report.{what}"),
-            coarse=coarse,
-        )
-        for what, draw in drawn
-    )
 
 
 def certainty(held: Held, item: Mapping[str, Any]) -> float | None:

@@ -1,0 +1,183 @@
+"""What the page about a segmenter shows and says: masks, contours, slices, remarks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lamelle import verbs
+from lamelle.data.store import Store
+from lamelle.io.writers import write_labels
+from lamelle.messages import text
+from lamelle.metrics.error_patterns import Pattern
+from lamelle.reports import remarks, segmenting
+from lamelle.reports.held import Held, open_held
+from lamelle.reports.page import write_report
+from lamelle.run import RunFolder
+from lamelle.specimens.write import write_demo
+
+QUICK = ("epochs=1", "filters=[4,8]", "threads=1", "train.precision=32", "evaluate.resamples=100", "train.seed=0")
+VALUES = {
+    **dict.fromkeys(("share", "all", "wrong", "small", "large", "labelled", "worst", "mean", "ratio"), 0.5),
+    **dict.fromkeys(("pixels", "n", "images", "cases", "n_small", "n_large", "below", "above", "distance"), 12),
+    **{"median": 7.4, "true_median": 99.0, "name": "cell", "volume": "v.tif", "slices": [3, 5], "part": "rows_top"},
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", budget=1 << 30)
+
+
+@pytest.fixture
+def copied(segment_run: RunFolder, tmp_path: Path) -> RunFolder:
+    shutil.copytree(segment_run.path, tmp_path / "run")
+    return RunFolder(tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def volume_run(segment_run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run on volumes of several classes."""
+    folder = write_demo("em-organelles", tmp_path_factory.mktemp("volumes") / "em", seed=0, count=6, size=64)
+    runs = tmp_path_factory.mktemp("runs")
+    return verbs.train(folder, overrides=["samples=2", "batch=2", *QUICK], runs=runs).folder
+
+
+def section(page: str, name: str) -> str:
+    return re.findall(rf'<section id="{name}">.*?</section>', page, re.DOTALL)[0]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("kind", sorted(remarks._SHOWN))
+def test_every_remark_has_its_words_and_its_numbers(kind: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    pattern = Pattern("merges" if kind == "touching" else kind, VALUES)
+    (said,) = remarks.remarks([pattern], touching=kind == "touching")
+    assert said.kind == kind
+    shown = [remarks._shown(name, VALUES[name]) for name in remarks._SHOWN[kind]]
+    assert all(value in said.said + said.evidence for value in shown)
+    assert "{" not in said.said + said.evidence
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_part_of_an_image_has_a_name(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    rows, columns = ("top", "middle", "bottom"), ("left", "centre", "right")
+    parts = (
+        [f"rows_{r}" for r in rows] + [f"columns_{c}" for c in columns] + [f"{r}_{c}" for r in rows for c in columns]
+    )
+    assert len({text(f"report.part_{part}") for part in parts}) == 15
+
+
+def predict(run: RunFolder, store: Store, how: str) -> Held:
+    """Put made predictions in the place of those of a run."""
+    held = open_held(run)
+    assert held.plan is not None
+    stacks: dict[Path, list[np.ndarray]] = {}
+    for record in sorted(held.plan.of("test"), key=lambda r: r.image.index or 0):
+        target = held.plan.task.encode(np.asarray(held.plan.task.read_target(record, store)))
+        labels = {"right": target, "moved": np.roll(target, 2, axis=-1), "none": np.zeros_like(target)}[how]
+        folder, row = held.predicted[record.id]
+        stacks.setdefault(folder / row["file"], []).append(labels.astype(np.uint8))
+    for path, planes in stacks.items():
+        write_labels(path, np.stack(planes) if len(planes) > 1 else planes[0], spacing=None)
+    return open_held(run)
+
+
+def test_remarks_come_from_the_predictions_on_disk(copied: RunFolder, store: Store) -> None:
+    kinds = {}
+    for how in ("right", "none"):
+        found = remarks.section(predict(copied, store, how), store)
+        kinds[how] = {r.kind for r in found["remarks"]}
+        assert str(len(json.loads(copied.scores.read_text())["items"])) in found["remarks_about"]
+    assert kinds["right"] == set()
+    assert "never" in kinds["none"]
+    page = write_report(copied, store).read_text()
+    assert "is never predicted." in section(page, "remarks")
+
+
+def test_a_page_says_so_where_nothing_is_wrong(copied: RunFolder, store: Store) -> None:
+    predict(copied, store, "right")
+    page = write_report(copied, store).read_text()
+    assert text("report.remarks_none") in section(page, "remarks")
+    assert "Wrong pixels 0 %" in section(page, "slices")
+
+
+def test_a_sample_is_bounded(copied: RunFolder, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = open_held(copied)
+    assert held.plan is not None
+    every = list(remarks.scored(held, held.plan, store))
+    assert len(every) == len(held.plan.of("test"))
+    monkeypatch.setattr(remarks, "PIXELS", every[0].target.size)
+    assert len(list(remarks.scored(held, held.plan, store))) == 1
+    monkeypatch.setattr(remarks, "PIXELS", 10)
+    assert remarks.section(held, store) == {}
+
+
+def test_of_a_large_volume_the_middle_is_looked_at(volume_run: RunFolder, store: Store) -> None:
+    held = open_held(volume_run)
+    assert held.plan is not None
+    record = held.plan.of("test")[0]
+    whole = remarks.read(held, held.plan, record, store)
+    assert whole is not None
+    part = remarks.read(held, held.plan, record, store, most=3 * whole.target[0].size)
+    assert part is not None
+    middle = (len(whole.target) - 3) // 2
+    np.testing.assert_array_equal(part.target, whole.target[middle : middle + 3])
+    np.testing.assert_array_equal(part.labels, whole.labels[middle : middle + 3])
+
+
+@pytest.mark.parametrize("kind", ["segment_run", "volume_run"])
+def test_slices_can_be_looked_through_without_a_program(kind: str, request: pytest.FixtureRequest) -> None:
+    run: RunFolder = request.getfixturevalue(kind)
+    page = run.report.read_text()
+    slices = section(page, "slices")
+    names = re.findall(r'<input type="radio" name="(\S+)" id="(\S+)"', slices)
+    assert len(names) >= 2
+    assert len({of for _, of in names}) == len(names) == slices.count('<div class="case large">')
+    assert slices.count(" checked>") == len({group for group, _ in names}) == slices.count("<fieldset")
+    assert [f'for="{of}"' in slices for _, of in names] == [True] * len(names)
+    assert slices.count("<img") == 5 * len(names)
+    assert ".browser input:nth-of-type(12):checked ~ .slides > :nth-child(12)" in page
+    assert len(page) < 15_000_000
+
+
+def test_classes_of_a_volume_have_their_colours_and_worst_cases_their_numbers(volume_run: RunFolder) -> None:
+    page = volume_run.report.read_text()
+    assert section(page, "data").count("<img") == 2 * 6
+    cases = section(page, "cases")
+    assert "object, but of another class" in cases
+    classes = json.loads(volume_run.scores.read_text())["classes"]
+    assert all(f">{name}</li>" in cases for name in classes)
+    assert all(f"Dice ({name})" in cases for name in classes[1:])
+    assert "Predicted area / true area" in cases
+
+
+def test_masks_stand_before_the_scores(segment_run: RunFolder) -> None:
+    page = segment_run.report.read_text()
+    data = section(page, "data")
+    assert page.index(data) < page.index('id="scores"')
+    assert [data.index(f'<h4 class="of">{split}') for split in ("training", "validation", "test")] == sorted(
+        data.index(f'<h4 class="of">{split}') for split in ("training", "validation", "test")
+    )
+    assert data.count('alt="Image of') == data.count('alt="Mask of') > 0
+
+
+def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
+    picture = np.zeros((3, 40, 40), np.uint8)
+    truth, said = np.zeros((2, 40, 40), np.int64)
+    truth[5:20, 5:20], said[5:30, 5:20] = 1, 1
+    drawn = segmenting.contours(picture, truth, said)
+    times = drawn.shape[1] // 40
+    assert drawn.shape == (3, 40 * times, 40 * times)
+    assert times > 1
+    at = {name: drawn[:, y * times, x * times] for name, (y, x) in {"both": (8, 5), "prediction": (25, 5)}.items()}
+    at["truth"] = drawn[:, 20 * times - 1, 10 * times]
+    for name, colour in at.items():
+        assert tuple(colour.tolist()) == segmenting.CONTOURS[name]
+    assert drawn[:, 10 * times, 10 * times].tolist() == [0, 0, 0]
