@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -48,7 +49,8 @@ def test_training_and_prediction_prepare_alike(tmp_path: Path, normalise: str) -
     record = Record("v#2", Source(stack(tmp_path), None, 2), (Source(tmp_path / "v.npy", None, 2),))
 
     class Raw:
-        spatial, classes = True, ("a", "b")
+        spatial: ClassVar[bool] = True
+        classes = ("a", "b")
 
         def read_target(self, record: Record, store: Store) -> np.ndarray:
             return np.zeros((8, 9), np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ RULE = ValueMap(("background", "a", "b"), {0: 0, 1: 1, 2: 2}, ignore=(255,))
 class Labels:
     """The part of a task that reading needs."""
 
-    spatial = True
+    spatial: ClassVar[bool] = True
     classes = RULE.classes
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:

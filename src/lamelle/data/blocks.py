@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from lamelle.data import split
-from lamelle.data.split import GAP, SplitOptions
+from lamelle.data.split import SplitOptions
 from lamelle.io.readers import header
 from lamelle.types import Index, Record, Source
 
@@ -37,7 +37,7 @@ def _depth(source: Source) -> int:
 
 
 def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
-    """Sub-volumes of volumes, named ``volume.tif#00-17``, each with its split; guard gaps belong to none of them.
+    """Sub-volumes of volumes, named ``volume.tif#00-17``, each with its split; guard gaps are sub-volumes as well.
 
     The slices are split as slices are; those that follow each other in one split make a sub-volume.
 
@@ -54,8 +54,7 @@ def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
     found: list[Record] = []
     for (volume, name), some in groupby(placed, key=lambda s: (int(s.columns["volume"]), s.split)):
         positions = [s.position or 0 for s in some]
-        if name != GAP:
-            found.append(_part(records[volume], (positions[0], positions[-1] + 1), name))
+        found.append(_part(records[volume], (positions[0], positions[-1] + 1), name))
     return tuple(found)
 
 
