@@ -6,13 +6,16 @@ groups are resampled; where all items are slices of one volume, blocks of the pl
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lamelle import recipe as recipes
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
@@ -246,6 +249,17 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
         raise RequestError("evaluate.no_labels", path=index.root)
     rows = measure(labelled, predictor, reader, package.fitted, None)
     return summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
+
+
+def trained_on(run: Path, data: Path) -> int:
+    """How many records of a folder have trained a Run or chosen its best epoch."""
+    folder = RunFolder(run)
+    if not folder.recipe.is_file() or not folder.split.is_file():
+        return 0
+    if Path(recipes.load(folder.recipe).get("data", {}).get("path", "")) != data.resolve():
+        return 0
+    with folder.split.open(encoding="utf-8", newline="") as table:
+        return sum(row["split"] in ("train", "validation") for row in csv.DictReader(table))
 
 
 def headline(scores: Mapping[str, Any]) -> list[str]:

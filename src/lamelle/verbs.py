@@ -8,7 +8,6 @@ Example:
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -179,6 +178,7 @@ def train(
     from lamelle.training import course, resources
     from lamelle.training.network import build
     from lamelle.training.progress import Plain
+    from lamelle.training.request import asked_of, name_of
 
     listener = progress or Plain()
     if resume is not None:
@@ -186,7 +186,7 @@ def train(
         plan = plans.reopen(again)
         course.work(plan, build(plan), again, open_store(), listener, resume=True)
         return Run(again)
-    asked = _asked(recipe, overrides, weights, start, allow_leakage)
+    asked = asked_of(recipe, overrides, weights, start, allow_leakage)
     if data is None:
         data = asked.get("data", {}).get("path")
         if not data:
@@ -195,11 +195,11 @@ def train(
     folds = int(asked.get("split", {}).get("folds", 0))
     if folds and asked["split"].get("fold") is None:
         whole = course.cross_validate(
-            Path(data), asked, folds, name or _name(recipe, data), Path(runs), store, listener
+            Path(data), asked, folds, name or name_of(recipe, data), Path(runs), store, listener
         )
         return Run(whole)
     plan = plans.make(Path(data), asked, store, accelerator=resources.has_accelerator())
-    return Run(course.begin(plan, Path(runs), name or _name(recipe, data), store, listener))
+    return Run(course.begin(plan, Path(runs), name or name_of(recipe, data), store, listener))
 
 
 def compare(
@@ -239,6 +239,7 @@ def compare(
     from lamelle.studies import study as studies
     from lamelle.studies.variants import named, parse
     from lamelle.training.progress import Plain
+    from lamelle.training.request import asked_of, name_of
 
     if seeds < 1:
         raise RequestError("study.seeds", seeds=seeds)
@@ -247,40 +248,11 @@ def compare(
         listed += named(studies.read_variants(variants))
     if len(listed) < 2:
         raise RequestError("study.none")
-    common = _asked(recipe, shared, weights, None, allow_leakage)
+    common = asked_of(recipe, shared, weights, None, allow_leakage)
     request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
     return studies.carry_out(
-        request, Path(runs), name or f"compare-{_name(recipe, data)}", open_store(), progress or Plain(), jobs=jobs
+        request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), progress or Plain(), jobs=jobs
     )
-
-
-def _asked(
-    recipe: AnyPath | Mapping[str, Any] | None,
-    overrides: Iterable[str],
-    weights: AnyPath | None,
-    start: AnyPath | None,
-    allow_leakage: bool,
-) -> recipes.Section:
-    asked: recipes.Section = {}
-    if recipe is not None:
-        asked = dict(recipe) if isinstance(recipe, Mapping) else recipes.load(Path(recipe))
-    recipes.merge(asked, recipes.parse_overrides(overrides))
-    if weights is not None:
-        recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
-    if start is not None:
-        from lamelle.training.network import started_from
-
-        asked |= started_from(asked, str(start))
-        recipes.merge(asked, {"train": {"start": str(Path(start).resolve())}})
-    if allow_leakage:
-        recipes.merge(asked, {"data": {"allow_leakage": True}})
-    return asked
-
-
-def _name(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
-    if recipe is not None and not isinstance(recipe, Mapping):
-        return Path(recipe).stem
-    return Path(data).resolve().name.split(".")[0] or "run"
 
 
 def evaluate(
@@ -299,7 +271,7 @@ def evaluate(
     """
     tune_allocator()
     from lamelle import plan as plans
-    from lamelle.evaluation import interval_options, score_elsewhere, score_run
+    from lamelle.evaluation import interval_options, score_elsewhere, score_run, trained_on
     from lamelle.package import load
 
     package, store = load(Path(run)), open_store()
@@ -317,24 +289,13 @@ def evaluate(
         index = plans.look(Path(data), asked)  # perhaps laid out for another task, which is then said
     recipe = recipes.validate({k: v for k, v in asked.items() if k in {"data", "evaluate"}})
     scores = score_elsewhere(package, index, store, recipe)
-    if seen := _trained_on(Path(run), Path(data)):
+    if seen := trained_on(Path(run), Path(data)):
         scores["notes"].insert(0, {"code": "evaluate.seen", "values": {"n": seen}})
     if out is not None:
         from lamelle.io import atomic
 
         atomic.write_json(Path(out), scores)
     return scores
-
-
-def _trained_on(run: Path, data: Path) -> int:
-    """How many records of a folder have trained a Run or chosen its best epoch."""
-    folder = RunFolder(run)
-    if not folder.recipe.is_file() or not folder.split.is_file():
-        return 0
-    if Path(recipes.load(folder.recipe).get("data", {}).get("path", "")) != data.resolve():
-        return 0
-    with folder.split.open(encoding="utf-8", newline="") as table:
-        return sum(row["split"] in ("train", "validation") for row in csv.DictReader(table))
 
 
 def predict(

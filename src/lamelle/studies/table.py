@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,22 +94,7 @@ def compare(
         prepared[name] = [_table(task, rows, items) for rows in each]
     names = [s for s in scores if not (units.unit == "block" and s.startswith("image_"))]
     drawn: dict[str, list[np.ndarray]] = {}
-
-    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
-        for variant, each in prepared.items():
-            scored = [task.summarise(table, weights) for table in each]
-            chosen = _seeds(len(each), len(weights), variant)
-            for score in names:
-                values = np.stack([s[score] for s in scored])
-                found[f"{variant}\0{score}"] = np.take_along_axis(values, chosen, 0).mean(0)
-        reference = next(iter(prepared))
-        for variant in list(prepared)[1:]:
-            key = f"{variant}\0{decides}"
-            found[f"{variant}\0−"] = found[key] - found[f"{reference}\0{decides}"]
-            drawn.setdefault(variant, []).append(found[f"{variant}\0−"])
-        return found
-
+    statistic = partial(_statistic, task, prepared, names, decides, drawn)
     m = max(1, len(runs) - 1)
     shared = {"n": len(units.rows), "groups": units.groups, "resamples": options.resamples, "seed": options.seed}
     found = bootstrap_weights(statistic, level=options.level, method="percentile", unit=units.unit, **shared)
@@ -127,6 +113,29 @@ def compare(
     differences = _differences(wide, drawn, list(runs), decides, 1 - options.level)
     some = next(iter(found.values()))
     return Comparison(decides, tuple(lines), differences, some.unit, some.n, options.level)
+
+
+def _statistic(
+    task: Task,
+    prepared: Mapping[str, Sequence[Any]],
+    names: Sequence[str],
+    decides: str,
+    drawn: dict[str, list[np.ndarray]],
+    weights: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Every score [B] of every variant, and differences to the first, which are also kept in ``drawn``."""
+    found: dict[str, np.ndarray] = {}
+    for variant, each in prepared.items():
+        scored = [task.summarise(table, weights) for table in each]
+        chosen = _seeds(len(each), len(weights), variant)
+        for score in names:
+            values = np.stack([s[score] for s in scored])
+            found[f"{variant}\0{score}"] = np.take_along_axis(values, chosen, 0).mean(0)
+    reference = next(iter(prepared))
+    for variant in list(prepared)[1:]:
+        found[f"{variant}\0−"] = found[f"{variant}\0{decides}"] - found[f"{reference}\0{decides}"]
+        drawn.setdefault(variant, []).append(found[f"{variant}\0−"])
+    return found
 
 
 def _differences(
