@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from lamelle.models.blocks import BACK, Linear, TransposeSame, UpsampleConv, fit, per_level
+from lamelle.models.blocks import BACK, Block, Linear, TransposeSame, UpsampleConv, fit, per_level
 from lamelle.models.blocks import UPS as WAYS_UP
 from lamelle.models.build import NORMS, UPS, build
 from lamelle.models.freeze import parameters
@@ -129,6 +129,7 @@ def test_anisotropic_axes_are_neither_pooled_nor_mixed() -> None:
 def averaging(net: UNet) -> UNet:
     """The same network with means for maxima: a maximum depends on one pixel only, the mean on all."""
     for level in net.encoder:
+        assert isinstance(level, nn.Sequential)
         for i, part in enumerate(level):
             if isinstance(part, nn.MaxPool2d):
                 level[i] = nn.AvgPool2d(part.kernel_size)
@@ -174,7 +175,9 @@ def test_dropout_of_one_level() -> None:
 
 def test_residual_adds_the_input_of_each_block() -> None:
     net = unet(residual=True, filters=[3, 6])
-    block = net.encoder[0][0]
+    block = net.get_submodule("encoder.0.0")
+    assert isinstance(block, Block)
+    assert block.shortcut is not None
     for weight in block.body.parameters():
         nn.init.zeros_(weight)
     image = torch.rand(1, 1, 4, 4)

@@ -97,9 +97,10 @@ class UNet(Freezable):
         self.decoder = nn.ModuleList(block(2 * f, f, k) for f, k in [*zip(filters, self.kernels, strict=True)][-2::-1])
         self.head = CONV[dims](filters[0], out_channels, 1)
         coarser = filters[1:-1] if deep_supervision else ()
-        self.heads = nn.ModuleList(CONV[dims](f, out_channels, 1) for f in coarser)
+        heads = [CONV[dims](f, out_channels, 1) for f in coarser]
+        self.heads = nn.ModuleList(heads)
         self.apply(start)
-        for head in (self.head, *self.heads):
+        for head in (self.head, *heads):
             nn.init.kaiming_normal_(head.weight, nonlinearity="linear")
         self.deep_supervision = deep_supervision
 

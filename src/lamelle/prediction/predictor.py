@@ -63,7 +63,8 @@ class Predictor:
         if overlap == "field" and task.spatial and getattr(model, "margin", None) is None:
             raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
-        self.dims, self.tile, self.overlap, self.device, self.precision = dims, tile, overlap, device, precision
+        self.dims, self.tile, self.device, self.precision = dims, tile, device, precision
+        self.overlap: float | Literal["field"] = overlap
         self._mirrors = _mirrors(dims) if flips else [()]
 
     def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
