@@ -53,7 +53,7 @@ def segmented(count: int, volumes: list[str | None], groups: list[str | None]) -
         target = (rng.random((32, 32)) > 0.5).astype(np.int64)
         p = np.clip(target + rng.normal(0, 0.4, target.shape), 0, 1)[None].astype(np.float32)
         row = task.row(p, target, {"threshold": 0.5})
-        rows.append(row | {"id": str(i), "group": groups[i], "volume": volumes[i]})
+        rows.append(row | {"id": str(i), "group": groups[i], "volume": volumes[i], "position": i})
     return rows
 
 
