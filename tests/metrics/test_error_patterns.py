@@ -55,6 +55,15 @@ def test_missing_objects_are_no_blur_but_whole_regions() -> None:
     assert "blur" not in found([(LARGE, half)] * 2)
 
 
+def test_thin_shapes_that_are_mostly_wrong_are_not_called_right() -> None:
+    lines = np.zeros((160, 160), np.int64)
+    lines[::20] = 1
+    shifted = np.roll(lines, 1, axis=0)
+    row = error_row(lines, shifted, classes=3, objects=[])
+    assert row.near_wrong[0] == row.wrong
+    assert "blur" not in found([(lines, shifted)] * 2)
+
+
 def test_wrong_areas_and_classes_that_are_never_predicted() -> None:
     grown = discs([17] * 16)
     said = found([(LARGE, grown)] * 2)["over"].values

@@ -92,6 +92,15 @@ def test_merged_objects() -> None:
     assert (apart.merged.tolist(), apart.split.tolist(), apart.predicted) == ([False] * 2, [False] * 2, 2)
 
 
+def test_an_object_that_is_only_touched_is_not_merged() -> None:
+    target = np.zeros((20, 40), np.int64)
+    target[4:16, 4:18] = target[4:16, 20:36] = 1
+    grown = np.where(np.arange(40) < 24, target, 0)  # all of one, a quarter of the other
+    grown[8, 18:20] = 1
+    found = error_row(target, grown, classes=2, objects=[1]).objects[1]
+    assert (found.merged.tolist(), found.predicted) == ([False, False], 1)
+
+
 def test_numbers_tell_touching_objects_apart() -> None:
     target = np.zeros((10, 20), np.int64)
     target[2:8, 2:18] = 1

@@ -181,3 +181,29 @@ def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
     for name, colour in at.items():
         assert tuple(colour.tolist()) == segmenting.CONTOURS[name]
     assert drawn[:, 10 * times, 10 * times].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("items", "name"),
+    [
+        ([{"id": "a", "dice/no": 0.9, "dice/yes": 0.5, "quality": 0.5}], "dice"),
+        ([{"id": "a", "dice/x": 0.9, "dice/y": 0.5, "quality": 0.7}], "dice"),
+        ([{"ap50": 1.0, "ap": 1.0, "quality": 1.0}, {"ap50": 0.8, "ap": 0.6, "quality": 0.6}], "ap"),
+        ([], "dice"),
+    ],
+)
+def test_cases_are_headed_by_the_score_that_they_are_ranked_by(items: list[dict[str, object]], name: str) -> None:
+    assert segmenting._quality(items) == name
+
+
+def test_numbered_predictions_are_compared_as_classes_and_as_objects(segment_run: RunFolder) -> None:
+    plan = open_held(segment_run).plan
+    assert plan is not None
+    numbers = np.array([[1, 1, 0, 2, -1]])
+    target, said, true, found = remarks._numbered(numbers, np.array([[3, 0, 0, 3, 3]]), numbers, plan)
+    assert (target.tolist(), said.tolist()) == ([[1, 1, 0, 1, -1]], [[1, 0, 0, 1, 1]])
+    assert true is numbers
+    assert found is not None
+    assert found.tolist() == [[3, 0, 0, 3, 3]]
+    target, said, true, found = remarks._numbered(np.array([[0, 1]]), np.array([[1, 1]]), numbers, plan)
+    assert (true, found) == (None, None)

@@ -34,7 +34,12 @@ FALSE = 0.2
 AREA = 1.15
 """Ratio of the areas, either way."""
 LEAST_SLICES, WORST = 4, 3
-_PARTS = ("top", "middle", "bottom"), ("left", "centre", "right")
+_ROWS = ("rows_top", "rows_middle", "rows_bottom")
+_COLUMNS = ("columns_left", "columns_centre", "columns_right")
+_NINTHS = (
+    *("top_left", "top_centre", "top_right", "middle_left", "middle_centre", "middle_right"),
+    *("bottom_left", "bottom_centre", "bottom_right"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,9 @@ def _place(rows: Sequence[ErrorRow]) -> Pattern | None:
     wrong, scored, labelled = grids.sum(0)
     if wrong.sum() < LEAST_WRONG:
         return None
-    thirds = [(f"{'rows' if axis == 0 else 'columns'}_{name}", np.s_[i, :] if axis == 0 else np.s_[:, i])
-              for axis, names in enumerate(_PARTS) for i, name in enumerate(names)]  # fmt: skip
-    ninths = [(f"{_PARTS[0][i]}_{_PARTS[1][j]}", np.s_[i, j]) for i in range(GRID) for j in range(GRID)]
+    thirds = [(name, np.s_[i, :]) for i, name in enumerate(_ROWS)]
+    thirds += [(name, np.s_[:, i]) for i, name in enumerate(_COLUMNS)]
+    ninths = [(name, np.s_[i // GRID, i % GRID]) for i, name in enumerate(_NINTHS)]
     mean = wrong.sum() / scored.sum()
     for parts in (thirds, ninths):
         best: tuple[float, Pattern] | None = None

@@ -99,7 +99,19 @@ def section(held: Held, store: Store) -> Values:
              for name, items in (("worst", worst), ("best", best))]  # fmt: skip
     parts = [part for part in parts if part[1]]
     found = [(heading, i == 0, some) for i, (heading, some) in enumerate(parts)]
-    return {"cases": found, "case_score": scoring.name_of("dice"), **legends(held)} if found else {}
+    return (
+        {"cases": found, "case_score": scoring.name_of(_quality(held.scores["items"])), **legends(held)}
+        if found
+        else {}
+    )
+
+
+def _quality(items: Sequence[Mapping[str, Any]]) -> str:
+    """The score that the items are ranked by: the one that their quality equals wherever it is known."""
+    known = [i for i in items if i.get("quality") is not None]
+    names = [k for k in (known[0] if known else {}) if k != "quality"]
+    same = (k for k in names if all(i.get(k) in (None, i["quality"]) for i in known))
+    return next(same, "dice").partition("/")[0]
 
 
 def legends(held: Held) -> Values:
