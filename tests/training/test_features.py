@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from lamelle.data.samples import Samples
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.training import course, session
-from lamelle.training.loop import Interrupted
+from lamelle.training.loop import Interrupted, Training
 from lamelle.training.network import build
 
 SMALL = (
@@ -145,3 +146,18 @@ def test_draws_repeat_in_turn_and_differ_from_each_other(tissue: Path, tmp_path:
     fourth = samples.batch(3, [position], keys[3])
     assert first.generators[0].random() == fourth.generators[0].random()
     assert first.generators[0].random() != second.generators[0].random()
+
+
+def test_stages_are_unfrozen_one_after_the_other(tissue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learning: list[int] = []
+    step = Training._step
+
+    def counted(self: Training, batch: Any) -> float:
+        if self.state.batch == 0:
+            learning.append(sum(p.requires_grad for p in self._network.parameters()))
+        return step(self, batch)
+
+    monkeypatch.setattr(Training, "_step", counted)
+    run(tissue, tmp_path, "freeze=stage:2", "unfreeze_every=1")
+    assert learning == [*sorted(set(learning)), learning[-1]]
+    assert len(set(learning)) == 3  # the head, and the two stages that may learn
