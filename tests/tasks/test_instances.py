@@ -78,6 +78,7 @@ def test_distance_is_one_in_the_middle_of_each_object_and_knows_no_edge_of_the_i
     assert maps_of(np.array([[1, 1, 0, 2, 2, 0, 0, 0]]))[1].tolist() == [[0, 1, 1, 1, 0, 0, 0, 0]]
     assert maps_of(np.full((4, 4), 3))[2].min() == 1, "nothing but one object"
     assert maps_of(np.array([[IGNORE, 1, 1, 1, 0]]))[2, 0] == pytest.approx([0, 1, 2 / 3, 1 / 3, 0])
+    assert maps_of(np.array([[0, 1, 1, 1, IGNORE]]))[2, 0] == pytest.approx([0, 1 / 3, 2 / 3, 1, 0])
 
 
 def test_volumes_go_the_same_way() -> None:

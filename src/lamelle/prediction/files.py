@@ -81,7 +81,8 @@ class PredictionFolder:
             return self._class_row(record, prediction)
         row = {"image": record.id, **self._shares(prediction)}
         if prediction.objects is not None:
-            self._objects = [*(self._objects or ()), *({"image": record.id, **one} for one in prediction.objects)]
+            self._objects = self._objects or []
+            self._objects += [{"image": record.id, **one} for one in prediction.objects]
             row |= {"predicted_objects": str(len(prediction.objects))}
             if self._masks is not None:
                 self._masks.write(record, prediction.labels)

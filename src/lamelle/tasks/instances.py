@@ -26,7 +26,7 @@ QUICK = {"mask_threshold": 0.5, "seed_threshold": 0.5, "min_size": 16}
 """How objects are made while nothing is decided yet."""
 BLOCKS = 16
 """Blocks of the plane, for intervals where all items come from one volume."""
-FOREGROUNDS, SEEDS, SIZES = (0.3, 0.4, 0.5, 0.6, 0.7), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (1, 8, 16, 32, 64)
+FOREGROUNDS, SEEDS, SIZES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (1, 8, 16, 32, 64)
 """What is tried on validation."""
 _DISTANCE = 4.0
 """Weight of the distance in the loss; it is at most 1 and mostly far below, cross-entropies are not."""
