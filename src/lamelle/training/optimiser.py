@@ -40,9 +40,9 @@ def make_optimizer(model: Freezable, keys: TrainKeys) -> torch.optim.Optimizer:
             {"params": [p for p in learning if p.ndim <= 1], "weight_decay": 0.0, "scale": scale},
         ]
     groups = [g for g in groups if g["params"]]
+    if keys.optimizer == "sgd":  # not fused: that fails when a parameter begins to learn later than others
+        return torch.optim.SGD(groups, lr=keys.lr, momentum=keys.momentum)
     fused = keys.precision != "16"  # with loss scaling, a fused step would unscale what was clipped before
-    if keys.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=keys.lr, momentum=keys.momentum, fused=fused)
     kind = torch.optim.Adam if keys.optimizer == "adam" else torch.optim.AdamW
     return kind(groups, lr=keys.lr, fused=fused)
 
