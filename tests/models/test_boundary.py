@@ -46,6 +46,10 @@ def made(name: str, depth: str) -> Freezable:
     arguments = sized | (stochastic if not name.startswith("densenet") else {})
     spec = {"kind": "timm", "name": name, "in_channels": 3, "classes": 3, "hidden": [16], "dropout": 0.5}
     net = thin_vgg(spec) if name.startswith("vgg") else build(spec | {"arguments": arguments})
+    with torch.no_grad():
+        for key, parameter in net.named_parameters():
+            if parameter.ndim == 1 and not key.endswith("bias"):
+                parameter.uniform_(0.5, 1.0)  # many start at 0, and their blocks would do nothing
     freeze_encoder(net, depth)
     return net
 
