@@ -96,7 +96,7 @@ def test_a_class_without_example_is_named_and_has_no_score() -> None:
 
 
 def test_slices_of_one_volume_are_resampled_by_block() -> None:
-    rows = segmented(6, ["v"] * 6, [None] * 6)
+    rows = [row | {"position": i} for i, row in enumerate(segmented(6, ["v"] * 6, [None] * 6))]
     scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test", fitted={})
     assert {"report.one_volume", "report.few_units"} == told(scores)
     assert (scores["scores"]["dice"]["unit"], scores["scores"]["dice"]["n"]) == ("block", 16)

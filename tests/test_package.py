@@ -237,3 +237,9 @@ def test_a_network_of_one_size_is_tested_with_that_size(spec: dict[str, Any], tm
     loaded = package.load(tmp_path / "run" / "model")
     assert loaded.task.classes == ("a", "b")
     assert loaded.fitted == fitted
+
+
+@pytest.mark.parametrize("overlap", ["field", 0.5])
+def test_both_ways_of_tiling_are_kept(overlap: Any, tmp_path: Path) -> None:
+    package.save(replace(made(), overlap=overlap), tmp_path / "run" / "model")
+    assert package.load(tmp_path / "run" / "model").overlap == overlap

@@ -82,7 +82,7 @@ class _Description(_Part):
     preparation: _Preparation
     dims: Literal[2, 3]
     tile: tuple[PositiveInt, ...] | None
-    overlap: float = Field(ge=0, lt=0.9)
+    overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
     flips: bool
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
     fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
@@ -114,7 +114,7 @@ class Package:
     dims: int
     tile: tuple[int, ...] | None
     """Size of the training crops; None = whole images."""
-    overlap: float
+    overlap: float | Literal["field"]
     flips: bool
     """Average the outputs of mirrored images."""
     spacing: Spacing | None

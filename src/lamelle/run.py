@@ -1,8 +1,8 @@
 """The folder of a Run: the only module that knows its file names.
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
-``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what they are made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` ·
-``report.html`` · ``log.txt``.
+``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what scores are made of) · ``predictions/`` ·
+``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt``.
 """
 
 from __future__ import annotations

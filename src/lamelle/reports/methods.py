@@ -108,7 +108,8 @@ def _loss(task: Mapping[str, Any]) -> str:
     if smoothing := task.get("smoothing"):
         said += "; " + text("report.smoothing", share=percent(smoothing))
     if weights := task.get("weights"):
-        said += "; " + text("report.loss_weights", weights=", ".join(short(w) for w in weights))
+        shown = weights if isinstance(weights, str) else ", ".join(short(w) for w in weights)
+        said += "; " + text("report.loss_weights", weights=shown)
     return said
 
 

@@ -12,6 +12,8 @@ from lamelle.messages import text
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.scoring import name_of, unit_of
 
+_HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
+_COST = ("seconds", "epochs", "trainable", "parameters")
 _LESS = ("hd95", "assd", "are", "brier", "log_loss")
 """Scores of which less is better."""
 
@@ -45,6 +47,7 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
         columns=[name_of(s) for s in names],
         rows=[(line["name"], [_cell(line["scores"][s], s) for s in names]) for line in scores["lines"]],
         caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
+        heads=[text(f"report.study_{key}") for key in (*_HISTORY, *_COST)],
         training=[_training(line) for line in scores["lines"]],
         command=shlex.join(["lamelle", *map(str, request.get("command") or ["compare"])]),
     )
@@ -81,7 +84,7 @@ def terminal(scores: Mapping[str, Any]) -> list[str]:
     rows = [head]
     for line in scores["lines"]:
         cells = [f"{number(o['value'])} [{number(o['low'])}, {number(o['high'])}]" for o in line["scores"].values()]
-        history = [number(line["history"].get(k)) for k in ("train_accuracy", "accuracy", "train_loss", "loss")]
+        history = [number(line["history"].get(k)) for k in _HISTORY]
         trainable = "–" if line["trainable"] is None else whole(line["trainable"])
         rows.append([line["name"], *cells, *history, number(line["seconds"], 1), trainable])
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
@@ -96,7 +99,7 @@ def _cell(one: Mapping[str, Any], score: str) -> tuple[str, str, str]:
 
 def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:
     history = line["history"]
-    cells = [number(history.get(k)) for k in ("train_accuracy", "accuracy", "train_loss", "loss")]
+    cells = [number(history.get(k)) for k in _HISTORY]
     cells += [number(line["seconds"], 1), number(line["epochs"], 1)]
     cells += ["–" if line[k] is None else whole(line[k]) for k in ("trainable", "parameters")]
     return line["name"], cells
