@@ -81,6 +81,15 @@ def test_distance_is_one_in_the_middle_of_each_object_and_knows_no_edge_of_the_i
     assert maps_of(np.array([[0, 1, 1, 1, IGNORE]]))[2, 0] == pytest.approx([0, 1 / 3, 2 / 3, 1, 0])
 
 
+def test_specks_in_the_distance_cut_no_object_into_pieces() -> None:
+    truth = np.zeros((60, 60), np.int64)
+    truth[disk((30, 30), 25)] = 1
+    maps = maps_of(truth)
+    maps[2] = np.clip(maps[2] + np.random.default_rng(0).normal(0, 0.08, truth.shape), 0, 1)
+    rough = connected((maps[0] >= 0.5) & (maps[2] >= 0.5))[1]
+    assert (objects_from(maps, **FULL).max(), rough > 5) == (1, True)
+
+
 def test_volumes_go_the_same_way() -> None:
     truth = np.zeros((8, 24, 24), np.int64)
     truth[1:6, 2:9, 2:9], truth[1:6, 9:16, 2:9] = 1, 2

@@ -16,6 +16,8 @@ MAPS = ("foreground", "border", "distance")
 """The channels: inside any object · near two objects at once · distance to the edge, 1 in an object's middle."""
 REACH = 2
 """Pixels around a pixel within which two objects must lie for it to be border."""
+_SMOOTH = 1.0
+"""Sigma in the plane, pixels, by which the distance is smoothed: specks in it would cut objects into pieces."""
 _AXES = "zyx"
 
 
@@ -92,7 +94,7 @@ def _rim(labels: np.ndarray) -> np.ndarray:
 def objects_from(maps: np.ndarray, *, foreground: float, seed: float, min_size: int) -> np.ndarray:
     """Objects uint32 [(Z,) Y, X] from maps [3, (Z,) Y, X] as ``MAPS`` names them, numbered 1, 2, 3 … without gaps.
 
-    Seeds are the connected parts (along axes) in which the distance, less what is said to be border, reaches ``seed``;
+    Seeds are the connected parts (along axes) where the distance, less what is border, smoothed, reaches ``seed``;
     from them a watershed fills the foreground. A part of the foreground without a seed is an object of its own.
 
     Args:
@@ -101,16 +103,18 @@ def objects_from(maps: np.ndarray, *, foreground: float, seed: float, min_size: 
         min_size: Objects of fewer pixels are left out.
 
     Example:
-        >>> row = np.array([[0, 0.9, 0.9, 0.9, 0.9, 0.9, 0]])
-        >>> objects_from(np.stack([row, row * 0, [[0, 0.4, 1, 0.3, 1, 0.4, 0]]]), foreground=0.5, seed=0.6, min_size=1)
-        array([[0, 1, 1, 1, 2, 2, 0]], dtype=uint32)
+        >>> two = np.array([[0, 1, 1, 1, 1, 2, 2, 2, 2, 0]])
+        >>> objects_from(maps_of(two), foreground=0.5, seed=0.4, min_size=1)
+        array([[0, 1, 1, 1, 1, 2, 2, 2, 2, 0]], dtype=uint32)
 
     Reference: Beucher and Meyer (1993), chapter 12 of Mathematical Morphology in Image Processing
     """
+    from scipy.ndimage import gaussian_filter
     from skimage.segmentation import watershed
 
     inside = maps[0] >= foreground
     height = np.asarray(maps[2] * (1 - maps[1]), np.float32)
+    height = np.asarray(gaussian_filter(height, (0.0,) * (height.ndim - 2) + (_SMOOTH, _SMOOTH)))
     seeds, count = connected(inside & (height >= seed))
     parts, _ = connected(inside)
     seeded = np.zeros(int(parts.max()) + 1, bool)
