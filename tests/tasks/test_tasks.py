@@ -20,6 +20,8 @@ from lamelle.keys import ClassifyKeys, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
+from lamelle.tasks.instances import Instances
+from lamelle.tasks.instances import Options as InstanceOptions
 from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
@@ -62,6 +64,21 @@ def segment_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]
     return items
 
 
+def instances() -> Instances:
+    return Instances(InstanceOptions(("background", "cell"), None, None, None, (), parts=False))
+
+
+def instance_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(5)
+    items = []
+    for _ in range(count):
+        target = np.kron(rng.integers(0, 5, (3, 4)), np.ones((8, 8), np.int64))
+        target[rng.random(target.shape) < 0.05] = IGNORE
+        p = np.clip((target > 0) * 0.6 + rng.normal(0.2, 0.2, (3, *target.shape)), 0, 1)
+        items.append((p.astype(np.float32), target))
+    return items
+
+
 CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.ndarray]]]]] = {
     "classify": (classify(), classify_items),
     "classify two classes": (classify(2), classify_items),
@@ -76,6 +93,7 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
     "segment": (segment(), segment_items),
     "segment two classes": (segment(2), segment_items),
     "segment cells": (segment(2, cells=True), segment_items),
+    "instances": (instances(), instance_items),
     "segment lines, cleaned": (segment(lines=True, min_size=3, fill_holes=2, largest=True), segment_items),
     "segment balanced": (segment(weights=(0.5, 1.0, 2.0), threshold_by="image", min_size="auto"), segment_items),
     "segment by focal Tversky": (
