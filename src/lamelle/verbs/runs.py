@@ -1,14 +1,7 @@
-"""The verbs: the thin friendly layer that the command line and Python share.
-
-Example:
-    >>> import lamelle                                                                    # doctest: +SKIP
-    >>> run = lamelle.train("data/")                                                      # doctest: +SKIP
-    >>> run.predict("new/", out="out/")                                                   # doctest: +SKIP
-"""
+"""Verbs about one Run: train it, score it, predict with it, report on it."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,20 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle import recipe as recipes
 from lamelle.errors import RequestError
-from lamelle.platform import cores, home, tune_allocator
+from lamelle.platform import tune_allocator
 from lamelle.run import RunFolder
-from lamelle.version import __version__
+from lamelle.verbs.common import AnyPath, open_store
 
 if TYPE_CHECKING:
-    from lamelle.conversion.apply import Converted
-    from lamelle.data.audit.results import Audit
-    from lamelle.data.store import Store
     from lamelle.training.progress import Progress
-    from lamelle.types import Index
-
-CACHE_GIB = 20.0
-"""Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
-AnyPath = str | os.PathLike[str]
 
 
 class Run:
@@ -71,74 +56,6 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
-
-
-def open_store() -> Store:
-    """The user's store of decoded images."""
-    from lamelle.data.store import Store
-
-    gib = os.environ.get("LAMELLE_CACHE_GIB", str(CACHE_GIB))
-    try:
-        budget = int(float(gib) * 2**30)
-    except ValueError:
-        raise RequestError("verbs.cache_size", given=gib) from None
-    return Store(home() / "store", budget=budget)
-
-
-def check(data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None) -> Audit:
-    """Look at every file of a folder: what is in it, and what is wrong with it.
-
-    Args:
-        overrides: ``key=value`` pairs about the data, such as ``data.group=patient``.
-        report: File for a self-contained HTML page.
-
-    Raises:
-        RequestError: If no layout fits the folder.
-    """
-    return look_and_check(data, overrides=overrides, report=report)[1]
-
-
-def look_and_check(
-    data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None
-) -> tuple[Index, Audit]:
-    """What `check` looks at and finds."""
-    from lamelle import plan
-    from lamelle.data.audit.inspect import inspect
-
-    asked = recipes.parse_overrides(overrides)
-    index = plan.look(Path(data), asked)
-    store = open_store()
-    audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
-    if report is not None:
-        from lamelle.reports.check import write_check
-
-        write_check(Path(report), index, audit, store)
-    return index, audit
-
-
-def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None) -> Path:
-    """Make synthetic specimens with exact truth; a folder that already holds the same ones is kept.
-
-    Args:
-        kind: One of `lamelle.specimens.DEMOS`.
-        out: Folder to make.
-        count: Number of images; none = that of the kind.
-        size: Pixels along an edge; none = that of the kind.
-
-    Raises:
-        RequestError: If there is no such kind, or the folder holds something else.
-    """
-    from lamelle.io import atomic
-    from lamelle.specimens.write import write_demo
-
-    folder = Path(out)
-    made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
-    mark = folder.with_name(f"{folder.name}.demo.json")
-    if folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as:
-        return folder
-    write_demo(kind, folder, seed=seed, count=count, size=size)
-    atomic.write_json(mark, made_as)
-    return folder
 
 
 def train(
@@ -200,59 +117,6 @@ def train(
         return Run(whole)
     plan = plans.make(Path(data), asked, store, accelerator=resources.has_accelerator())
     return Run(course.begin(plan, Path(runs), name or name_of(recipe, data), store, listener))
-
-
-def compare(
-    data: AnyPath,
-    *,
-    recipe: AnyPath | Mapping[str, Any] | None = None,
-    pairs: Iterable[str] = (),
-    variants: AnyPath | Mapping[str, Any] | None = None,
-    seeds: int = 3,
-    jobs: int = 1,
-    weights: AnyPath | None = None,
-    allow_leakage: bool = False,
-    name: str | None = None,
-    runs: AnyPath = "runs",
-    command: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Path:
-    """Train variants on the same split with several seeds, and say what differs by more than noise.
-
-    Asked again with the same request, it skips the runs that are done and goes on with one that was stopped.
-
-    Args:
-        pairs: ``key=value`` pairs; ``key=a,b,c`` lists variants, ``default`` stands for what the recipe has.
-        variants: Named variants instead: a YAML file or its content, name → pairs.
-        seeds: Runs of each variant.
-        jobs: Processes at once.
-        command: Words of the command line, for the page.
-
-    Returns:
-        Folder of the study, with ``table.csv``, ``scores.json``, ``report.html`` and all runs.
-
-    Raises:
-        RequestError: If there is nothing to compare, or a study of this name was asked for something else.
-        WorkError: If runs failed; the others are done.
-    """
-    tune_allocator()
-    from lamelle.studies import study as studies
-    from lamelle.studies.variants import named, parse
-    from lamelle.training.progress import Plain
-    from lamelle.training.request import asked_of, name_of
-
-    if seeds < 1:
-        raise RequestError("study.seeds", seeds=seeds)
-    shared, listed = parse(pairs)
-    if variants is not None:
-        listed += named(studies.read_variants(variants))
-    if len(listed) < 2:
-        raise RequestError("study.none")
-    common = asked_of(recipe, shared, weights, None, allow_leakage)
-    request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
-    return studies.carry_out(
-        request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), progress or Plain(), jobs=jobs
-    )
 
 
 def evaluate(
@@ -352,44 +216,3 @@ def report(run: AnyPath) -> Path:
     from lamelle.reports.page import write_report
 
     return write_report(RunFolder.open(Path(run)), open_store())
-
-
-def convert(
-    source: AnyPath,
-    out: AnyPath,
-    *,
-    to: str | None = None,
-    key: str | None = None,
-    spacing: Sequence[float] | None = None,
-    labels: bool = False,
-) -> Converted:
-    """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
-
-    Args:
-        source: A file of any format that is read, a Zarr folder, or a folder of slices.
-        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.ome.zarr``, or with ``to`` a folder of slices.
-        to: ``tif``, ``png``, ``npy`` or ``zarr``, where the name of ``out`` does not say it.
-        key: Array inside an .npz file or a Zarr group.
-        spacing: µm, (Z,) Y, X, instead of what the source says.
-        labels: Values are labels: a palette gives its indices, not its colours.
-
-    Returns:
-        What was written, with the SHA-256 of the pixels and what must be known about the copy.
-
-    Raises:
-        RequestError: If the format cannot hold the pixels as they are, or ``out`` exists.
-        DataError: If the images of a folder do not make one stack; all are named.
-        FileError: If a file cannot be read or written, or reads back differently; nothing is left of it.
-
-    Example:
-        >>> import tempfile, numpy as np
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     np.save(f"{folder}/em.npy", np.zeros((12, 32, 32), np.uint16))
-        ...     made = convert(f"{folder}/em.npy", f"{folder}/slices", to="png", spacing=(0.05, 0.004, 0.004))
-        ...     back = convert(f"{folder}/slices", f"{folder}/em.tif")
-        >>> made.files, back.spacing, back.sha256 == made.sha256
-        (12, (0.05, 0.004, 0.004), True)
-    """
-    from lamelle.conversion.apply import convert_stack
-
-    return convert_stack(Path(source), Path(out), to=to, key=key, spacing=spacing, labels=labels)

@@ -1,0 +1,28 @@
+"""The verbs: the thin friendly layer that the command line and Python share.
+
+Example:
+    >>> import lamelle                                                                    # doctest: +SKIP
+    >>> run = lamelle.train("data/")                                                      # doctest: +SKIP
+    >>> run.predict("new/", out="out/")                                                   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from lamelle.verbs.common import open_store
+from lamelle.verbs.folders import check, convert, demo, look_and_check
+from lamelle.verbs.runs import Run, evaluate, predict, report, train
+from lamelle.verbs.studies import compare
+
+__all__ = [
+    "Run",
+    "check",
+    "compare",
+    "convert",
+    "demo",
+    "evaluate",
+    "look_and_check",
+    "open_store",
+    "predict",
+    "report",
+    "train",
+]

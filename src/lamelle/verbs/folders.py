@@ -1,0 +1,115 @@
+"""Verbs about folders of images: look at one, make one, write one in another format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lamelle import recipe as recipes
+from lamelle.platform import cores
+from lamelle.verbs.common import AnyPath, open_store
+from lamelle.version import __version__
+
+if TYPE_CHECKING:
+    from lamelle.conversion.apply import Converted
+    from lamelle.data.audit.results import Audit
+    from lamelle.types import Index
+
+
+def check(data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None) -> Audit:
+    """Look at every file of a folder: what is in it, and what is wrong with it.
+
+    Args:
+        overrides: ``key=value`` pairs about the data, such as ``data.group=patient``.
+        report: File for a self-contained HTML page.
+
+    Raises:
+        RequestError: If no layout fits the folder.
+    """
+    return look_and_check(data, overrides=overrides, report=report)[1]
+
+
+def look_and_check(
+    data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None
+) -> tuple[Index, Audit]:
+    """What `check` looks at and finds."""
+    from lamelle import plan
+    from lamelle.data.audit.inspect import inspect
+
+    asked = recipes.parse_overrides(overrides)
+    index = plan.look(Path(data), asked)
+    store = open_store()
+    audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
+    if report is not None:
+        from lamelle.reports.check import write_check
+
+        write_check(Path(report), index, audit, store)
+    return index, audit
+
+
+def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None) -> Path:
+    """Make synthetic specimens with exact truth; a folder that already holds the same ones is kept.
+
+    Args:
+        kind: One of `lamelle.specimens.DEMOS`.
+        out: Folder to make.
+        count: Number of images; none = that of the kind.
+        size: Pixels along an edge; none = that of the kind.
+
+    Raises:
+        RequestError: If there is no such kind, or the folder holds something else.
+    """
+    from lamelle.io import atomic
+    from lamelle.specimens.write import write_demo
+
+    folder = Path(out)
+    made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
+    mark = folder.with_name(f"{folder.name}.demo.json")
+    if folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as:
+        return folder
+    write_demo(kind, folder, seed=seed, count=count, size=size)
+    atomic.write_json(mark, made_as)
+    return folder
+
+
+def convert(
+    source: AnyPath,
+    out: AnyPath,
+    *,
+    to: str | None = None,
+    key: str | None = None,
+    spacing: Sequence[float] | None = None,
+    labels: bool = False,
+) -> Converted:
+    """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
+
+    Args:
+        source: A file of any format that is read, a Zarr folder, or a folder of slices.
+        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.ome.zarr``, or with ``to`` a folder of slices.
+        to: ``tif``, ``png``, ``npy`` or ``zarr``, where the name of ``out`` does not say it.
+        key: Array inside an .npz file or a Zarr group.
+        spacing: µm, (Z,) Y, X, instead of what the source says.
+        labels: Values are labels: a palette gives its indices, not its colours.
+
+    Returns:
+        What was written, with the SHA-256 of the pixels and what must be known about the copy.
+
+    Raises:
+        RequestError: If the format cannot hold the pixels as they are, or ``out`` exists.
+        DataError: If the images of a folder do not make one stack; all are named.
+        FileError: If a file cannot be read or written, or reads back differently; nothing is left of it.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.save(f"{folder}/em.npy", np.zeros((12, 32, 32), np.uint16))
+        ...     made = convert(f"{folder}/em.npy", f"{folder}/slices", to="png", spacing=(0.05, 0.004, 0.004))
+        ...     back = convert(f"{folder}/slices", f"{folder}/em.tif")
+        >>> made.files, back.spacing, back.sha256 == made.sha256
+        (12, (0.05, 0.004, 0.004), True)
+    """
+    from lamelle.conversion.apply import convert_stack
+
+    return convert_stack(Path(source), Path(out), to=to, key=key, spacing=spacing, labels=labels)
