@@ -31,7 +31,7 @@ class DataKeys(_Keys):
     group: str | None = Field(default=None, description="column that names the patient, animal or volume")
     split: str | None = Field(default=None, description="column that names the split")
     dims: Literal[2, 3] | None = Field(default=None, description="read stacks as slices (2) or volumes (3)")
-    labels: dict[int, int] | None = Field(default=None, description="label value on disk → class number")
+    labels: dict[int, int] | None = Field(default=None, description="label value on disk → class number; 0 is background if not named")
     classes: tuple[str, ...] | None = Field(default=None, description="class names, in order of their numbers")
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")

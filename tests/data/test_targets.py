@@ -149,3 +149,14 @@ def test_objects_of_other_sizes_are_an_error_with_both_sizes() -> None:
         merge_objects([np.ones((4, 4)), np.ones((3, 4))])
     with pytest.raises(ValueError, match="no masks"):
         merge_objects([])
+
+
+def test_zero_is_background_where_nothing_was_said_about_it() -> None:
+    rule = infer_values(_counts(0, 1, 2, 3), **{**FREE, "declared": {1: 1, 2: 1, 3: 0}})
+    assert rule.mapping == {0: 0, 1: 1, 2: 1, 3: 0}
+    assert infer_values(_counts(0, 1, 2), **{**FREE, "declared": {1: 1, 2: 1}}).classes == ("background", "foreground")
+    with pytest.raises(DataError, match="label values 0, but declared are 1, 2"):
+        infer_values(_counts(0, 1, 2), **{**FREE, "declared": {1: 0, 2: 1}})
+    ignored = infer_values(_counts(0, 1, 2), **{**FREE, "declared": {1: 0, 2: 1}, "ignore": (0,)})
+    assert ignored.mapping == {1: 0, 2: 1}
+    assert ignored.ignore == (0,)

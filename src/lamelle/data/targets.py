@@ -44,7 +44,7 @@ def infer_values(
 
     Args:
         counts: Pixels per value over all label images.
-        declared: Value → class index, where the user says so; −1 means ignore.
+        declared: Value → class index, where the user says so; −1 means ignore; for 0 see `with_background`.
         names: Class names in order, or none.
         ignore: Values that are neither trained on nor scored.
         instances: The values count objects.
@@ -61,6 +61,7 @@ def infer_values(
     values = sorted(set(counts) - set(ignore))
     problems: list[Problem] = []
     if declared is not None:
+        declared = with_background(declared, ignore)
         ignore = (*ignore, *(v for v, c in declared.items() if c == IGNORE and v not in ignore))
         mapping = _declared(values, declared, ignore)
     elif instances:
@@ -69,6 +70,19 @@ def infer_values(
         mapping = _concluded(values, problems)
     classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
     return ValueMap(classes, mapping, tuple(ignore), tuple(problems))
+
+
+def with_background(declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:
+    """A declared map in which 0 on disk is background where nothing was said about it.
+
+    Not where the smallest declared value is the background already: 0 may then well mean "not labelled".
+
+    Example:
+        >>> with_background({1: 1, 2: 1, 3: 0}, ()), with_background({1: 0, 2: 1}, ())
+        ({0: 0, 1: 1, 2: 1, 3: 0}, {1: 0, 2: 1})
+    """
+    named = 0 in declared or 0 in ignore or not declared
+    return dict(declared) if named or declared[min(declared)] == 0 else {0: 0, **declared}
 
 
 def _declared(values: Sequence[int], declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:

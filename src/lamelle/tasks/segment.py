@@ -133,7 +133,7 @@ class Segment:
         ours = self.options.values
         ignore = (*ours.ignore, *labels.ignore)
         if labels.declared is not None:
-            return targets.ValueMap(self.classes, dict(labels.declared), ignore)
+            return targets.ValueMap(self.classes, targets.with_background(labels.declared, ignore), ignore)
         names = labels.names or index.classes
         alike = index.instances == self.options.objects and names in ((), self.classes)
         if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
