@@ -92,6 +92,13 @@ def test_what_nobody_asked_for_is_planned_and_what_was_asked_for_is_kept(pairs: 
     assert {s: len(plan.of(s)) for s in ("train", "validation", "test")} == {"train": 8, "validation": 2, "test": 2}
 
 
+def test_images_brought_to_one_size_are_trained_whole_and_once_an_epoch(pairs: Path) -> None:
+    plan = make(pairs, "data.instances=true", "data.resize=[48, 64]")
+    assert plan.recipe.train.patch is None
+    assert plan.recipe.train.samples is None
+    assert make(pairs, "data.instances=true").recipe.train.samples == 192
+
+
 def test_a_group_column_keeps_patients_together(table: Path) -> None:
     without_split(table)
     plan = make(table, "data.group=person")

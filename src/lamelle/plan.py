@@ -113,7 +113,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     if audit.errors:
         raise DataError(audit.errors)
     records, by = _split(index.records, first)
-    facts = _facts(index, audit, records, asked, accelerator)
+    facts = _facts(index, audit, records, asked, first.data.resize, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
     if find(task_name).spatial and not _asked(asked, "train.foreground"):
         planned |= _sparse(audit, recipe=first)
@@ -278,7 +278,14 @@ def _input_range(recipe: Recipe) -> list[Problem]:
     return [Problem("plan.input_range", severity="warning", values=values)]
 
 
-def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section, accelerator: bool) -> Facts:
+def _facts(
+    index: Index,
+    audit: Audit,
+    records: Sequence[Record],
+    asked: Section,
+    resize: tuple[int, ...] | None,
+    accelerator: bool,
+) -> Facts:
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
     if index.task == "classify":
@@ -296,7 +303,9 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         dims=statistics.dims,
         channels=statistics.channels[1],
         smallest=statistics.size_min,
-        median=tuple(sorted(axis)[len(axis) // 2] for axis in zip(*sizes, strict=True)) or statistics.size_median,
+        median=resize
+        or tuple(sorted(axis)[len(axis) // 2] for axis in zip(*sizes, strict=True))
+        or statistics.size_median,
         spacing=statistics.spacings[0][0] if statistics.spacings else None,
         records=len(training),
         classes=len(counts),
@@ -308,6 +317,7 @@ def _facts(index: Index, audit: Audit, records: Sequence[Record], asked: Section
         fixed=expected_size(encoder) if encoder else None,
         frozen=model.get("freeze", "none") != "none",
         levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
+        resized=resize is not None,
     )
 
 

@@ -108,7 +108,7 @@ def facts(**known: Any) -> Facts:
     return Facts(**{
         "dims": 2, "channels": 1, "smallest": (100, 90), "median": (300, 280), "spacing": None, "records": 40,
         "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None,
-        "pretrained": False, "expects": None, "fixed": None, "frozen": False, "levels": None,
+        "pretrained": False, "expects": None, "fixed": None, "frozen": False, "levels": None, "resized": False,
     } | known)  # fmt: skip
 
 
@@ -127,6 +127,7 @@ FACTS = {
     "one image": facts(records=1, class_counts=(1, 0, 0)),
     "many images": facts(records=1_000_000),
     "a GPU": facts(accelerator=True),
+    "one size": facts(resized=True),
     "three levels": facts(levels=3),
     "volumes": facts(dims=3, smallest=(5, 40, 40), median=(30, 200, 200), spacing=(0.05, 0.004, 0.004)),
     "thin volumes of three levels": facts(dims=3, smallest=(2, 16, 16), median=(4, 30, 30), levels=3),

@@ -51,6 +51,8 @@ class Facts:
     """Whether a part of the encoder is asked not to learn."""
     levels: int | None
     """Number of levels of the network, where it was asked for."""
+    resized: bool
+    """Whether all images are brought to one size (then ``median``), and so are trained whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Instances:
     def plan(facts: Facts) -> dict[str, Any]:
         samples = int(np.clip(facts.records * 2, 192, 4000))
         return Segment.plan(facts) | {
-            "train.samples": samples if facts.dims == 2 else None,
+            "train.samples": samples if facts.dims == 2 and not facts.resized else None,
             "augment.rotate": 0.0,  # labels are moved by the nearest pixel: turning them frays the borders
             "augment.zoom": [0.8, 1.25],
             "augment.brightness": 0.2,

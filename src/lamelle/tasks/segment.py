@@ -88,7 +88,7 @@ class Segment:
             wide = wide // multiple * multiple
             patch[1:] = [int(np.clip(m // multiple * multiple, multiple, wide)) for m in facts.median[1:]]
         per_image = np.prod([max(1, round(m / p)) for m, p in zip(facts.median, patch, strict=True)])
-        samples = int(np.clip(facts.records * per_image, 192, 4000))
+        samples = facts.records if facts.resized else int(np.clip(facts.records * per_image, 192, 4000))
         batch, steps = (8, 1200) if facts.dims == 2 else (2, 800)
         width = 64 if facts.accelerator else 24
         levels = facts.levels or (5 if facts.dims == 2 else 4)
@@ -99,9 +99,9 @@ class Segment:
             "model.filters": [width * 2**i for i in range(levels)],
             "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
             "data.normalise": (facts.expects or "imagenet") if facts.pretrained else "image",
-            "train.patch": patch,
+            "train.patch": None if facts.resized else patch,
             "train.batch": batch,
-            "train.samples": samples,
+            "train.samples": None if facts.resized else samples,
             "train.epochs": int(np.clip(steps * batch // samples, 6, 200)),
             "train.lr": 1e-3,
             # light: in the few hundred steps that a processor affords, strong changes cost more than they give
