@@ -66,7 +66,7 @@ def predict_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
-    readable, problems = _readable(found.records, store, package)
+    readable, problems = readable(found.records, store, package)
     problems = [*found.problems, *problems]
     planes = Counter(r.image.path for r in readable if r.image.index is not None)
     classes = package.task.classes
@@ -108,7 +108,7 @@ def _predict(
     return answers
 
 
-def _readable(records: Sequence[Record], store: Store, package: Package) -> tuple[list[Record], list[Problem]]:
+def readable(records: Sequence[Record], store: Store, package: Package) -> tuple[list[Record], list[Problem]]:
     """Records whose pixels can be read and fit the network, and why the others do not; each reason once."""
     good: list[Record] = []
     problems: dict[tuple[str, str], Problem] = {}

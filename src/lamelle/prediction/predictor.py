@@ -71,8 +71,7 @@ class Predictor:
         """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
         affine = self.preparation.affine(image, bits=bits)
         shape = image.shape[1:]
-        if self.preparation.resize is not None:
-            image = resize_image(np.asarray(image), self.preparation.resize)
+        image = self._sized(image)
 
         def prepare(window: np.ndarray) -> np.ndarray:
             return self.preparation.apply(window, affine)
@@ -84,6 +83,15 @@ class Predictor:
         else:
             found = self._tiled(image, prepare, self.tile)
         return found if found.shape[1:] == shape else _interpolate(found, shape)
+
+    def prepared(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
+        """What the network gets of one image [C, (Z,) Y, X], in one piece: float32 [inputs, (Z,) Y, X]."""
+        return self.preparation.apply(self._sized(image), self.preparation.affine(image, bits=bits))
+
+    def _sized(self, image: np.ndarray) -> np.ndarray:
+        """The image at the size that the network is given; as it is, where that is its own."""
+        size = self.preparation.resize
+        return image if size is None else resize_image(np.asarray(image), size)
 
     def _tiled(
         self, image: np.ndarray, prepare: Callable[[np.ndarray], np.ndarray], tile: tuple[int, ...]
