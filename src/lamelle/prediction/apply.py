@@ -66,18 +66,18 @@ def predict_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
-    readable, problems = readable(found.records, store, package)
+    usable, problems = readable(found.records, store, package)
     problems = [*found.problems, *problems]
-    planes = Counter(r.image.path for r in readable if r.image.index is not None)
+    planes = Counter(r.image.path for r in usable if r.image.index is not None)
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
     folder = PredictionFolder(out, classes, planes=dict(planes), **wanted)
-    answers = _predict(package, readable, folder, store, say)
+    answers = _predict(package, usable, folder, store, say)
     table = folder.close()
     if answers:
         write_submission(out, found.asked, answers, classes=classes, naming=package.naming, probabilities=probabilities)
     if problems:
-        raise SomeUnread(problems, done=len(readable), table=table)
+        raise SomeUnread(problems, done=len(usable), table=table)
     return table
 
 
