@@ -210,6 +210,17 @@ def score_run(
     return rows
 
 
+def score_validation(
+    run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
+) -> dict[str, Any]:
+    """``scores.json`` of a Run that is one of many: those of the validation set, for a choice among them."""
+    reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
+    rows = measure(records, predictor, reader, package.fitted, None)
+    scores = summarise(package.task, rows, options, split="validation", fitted=package.fitted)
+    run.write_json(run.scores, scores)
+    return scores
+
+
 def _judged(task: Task, row: Row) -> dict[str, Any]:
     """What a table of predictions says beside the prediction where the truth is known."""
     return {k: v for k, v in task.item(row).items() if k != "predicted"}

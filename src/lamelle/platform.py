@@ -45,6 +45,60 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class FileLock:
+    """An exclusive lock on a file, which the system takes back when its holder dies, however it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self, *, wait: bool) -> bool:
+        """Take it; False if another holds it and ``wait`` is false."""
+        import fcntl
+
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> FileLock:
+        self.take(wait=True)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+
+_NETWORK = tuple("nfs cifs smb lustre beegfs gpfs ceph afs 9p fuse.sshfs fuse.gluster fuse.ceph".split())
+
+
+def network_disk(path: Path) -> str | None:
+    """The kind of network file system that ``path`` lies on; None if it lies on none, as far as the system tells."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    place, kind, deepest = path.resolve(), "", -1
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        mounted = Path(left.split()[4].replace("\\040", " "))
+        if place.is_relative_to(mounted) and len(mounted.parts) >= deepest:  # a later mount hides an earlier one
+            deepest, kind = len(mounted.parts), right.split()[0]
+    return kind if kind.startswith(_NETWORK) else None
+
+
 def cores() -> int:
     """Processors this process may use."""
     with contextlib.suppress(AttributeError):

@@ -56,7 +56,7 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
 def sentences(scores: Mapping[str, Any]) -> list[str]:
     """Which variant scores best, and for each whether it differs from the first by more than noise."""
     score, lines = scores["score"], scores["lines"]
-    sign = -1 if score.partition("/")[0] in _LESS else 1
+    sign = -1 if less_is_better(score) else 1
     known = [line for line in lines if line["scores"][score]["value"] is not None]
     said = []
     if known:
@@ -75,6 +75,16 @@ def sentences(scores: Mapping[str, Any]) -> list[str]:
     if scores["n"] < 10:
         said.append(text("report.few_units", n=scores["n"]))
     return said
+
+
+def less_is_better(score: str) -> bool:
+    """Whether a smaller value of this score is the better one.
+
+    Example:
+        >>> less_is_better("hd95"), less_is_better("recall/tumour")
+        (True, False)
+    """
+    return score.partition("/")[0] in _LESS
 
 
 def terminal(scores: Mapping[str, Any]) -> list[str]:

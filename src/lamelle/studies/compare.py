@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
@@ -75,9 +76,7 @@ def _in_processes(study: StudyFolder, waiting: Sequence[tuple[Variant, int]], jo
     def work(one: tuple[Variant, int]) -> tuple[str, int]:
         variant, seed = one
         log = study.path / f"{variant.folder}-seed{seed}.log"
-        command = [sys.executable, "-m", "lamelle.cli.worker", str(study.path), variant.name, str(seed)]
-        with log.open("ab") as out:
-            code = subprocess.run(command, stdout=out, stderr=out, check=False).returncode
+        code = in_process(log, study.path, variant.name, seed)
         progress.say(text("study.ended" if code == 0 else "study.failed", variant=variant.name, seed=seed, log=log))
         return f"{variant.name} seed {seed}", code
 
@@ -85,3 +84,18 @@ def _in_processes(study: StudyFolder, waiting: Sequence[tuple[Variant, int]], jo
         failed = [name for name, code in pool.map(work, waiting) if code]
     if failed:
         raise RunFailed("study.some_failed", n=len(failed), names=", ".join(failed), study=study.path)
+
+
+def in_process(log: Path, *arguments: object, variables: Mapping[str, str] | None = None) -> int:
+    """Run a worker in a process of its own, whose words go into a log.
+
+    Args:
+        variables: Added to its environment, for what must not stand in a list of processes.
+
+    Returns:
+        Its exit code.
+    """
+    command = [sys.executable, "-m", "lamelle.cli.worker", *map(str, arguments)]
+    around = {**os.environ, **(variables or {})}
+    with log.open("ab") as out:
+        return subprocess.run(command, stdout=out, stderr=out, check=False, env=around).returncode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lamelle.evaluation import interval_options
 from lamelle.io import atomic
 from lamelle.recipe import Section
 from lamelle.reports.study import write_study
+from lamelle.run import RunFolder
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant
@@ -69,19 +70,24 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
     study = StudyFolder.begin(root, name, asked)
     compare.run_all(study, request.data, request.common, request.variants, request.seeds, store, progress, jobs=jobs)
     runs = {v.name: [study.run(v, seed) for seed in range(request.seeds)] for v in request.variants}
-    plan = plans.reopen(study.run(request.variants[0], 0))
-    task, first = plan.task, study.run(request.variants[0], 0)
-    known = first.read_json(first.scores)
-    scores = dict.fromkeys((*_AMONG.get(task.name, ()), *known["headline"]))
-    found = table.compare(
-        task,
-        runs,
-        scores=[s for s in scores if s in known["scores"]],
-        decides=task.monitor,
-        options=interval_options(plan.recipe),
-    )
+    found = compared(runs)
     atomic.write_json(study.scores, asdict(found))
     atomic.write_text(study.table, table.to_csv(found))
     content = study.read_scores()
     write_study(study.report, name=name, scores=content, request=asked | {"command": list(request.command)})
     return study.path
+
+
+def compared(runs: Mapping[str, Sequence[RunFolder]], *, also: Sequence[str] = ()) -> table.Comparison:
+    """The scores of finished runs side by side: those of the task's headline, and others that are asked for."""
+    first = next(iter(runs.values()))[0]
+    plan = plans.reopen(first)
+    known = first.read_json(first.scores)
+    scores = dict.fromkeys((*_AMONG.get(plan.task.name, ()), *known["headline"], *also))
+    return table.compare(
+        plan.task,
+        runs,
+        scores=[s for s in scores if s in known["scores"]],
+        decides=plan.task.monitor,
+        options=interval_options(plan.recipe),
+    )

@@ -42,8 +42,24 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Variant]]:
         >>> shared, [v.name for v in variants][:2]
         (['epochs=3'], ['lr=0.1 augment=none', 'lr=0.1 augment=default'])
     """
+    shared, found = listed(pairs)
+    lists = [[f"{key}={one}" for one in values] for key, values in found]
+    variants = [of_pairs(chosen) for chosen in itertools.product(*lists)] if lists else []
+    return shared, _distinct(variants)
+
+
+def listed(pairs: Iterable[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Pairs that all runs share, and the keys with several values.
+
+    Raises:
+        RequestError: If a pair has no ``=`` or an unknown key.
+
+    Example:
+        >>> listed(["epochs=3", "lr=0.1,0.01"])
+        (['epochs=3'], [('lr', ['0.1', '0.01'])])
+    """
     shared: list[str] = []
-    listed: list[list[str]] = []
+    lists: list[tuple[str, list[str]]] = []
     for pair in pairs:
         key, found, value = pair.partition("=")
         values = _split(value)
@@ -51,9 +67,8 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Variant]]:
             parse_overrides([pair])  # is checked here, before any training
             shared.append(pair)
         else:
-            listed.append([f"{key}={one}" for one in values])
-    variants = [_variant(chosen) for chosen in itertools.product(*listed)] if listed else []
-    return shared, _distinct(variants)
+            lists.append((key, values))
+    return shared, lists
 
 
 def named(given: Mapping[str, Any]) -> list[Variant]:
@@ -81,7 +96,8 @@ def together(common: Section, variant: Variant, *, seed: int) -> Section:
     return merge(asked, {"train": {"seed": seed}})
 
 
-def _variant(chosen: Sequence[str]) -> Variant:
+def of_pairs(chosen: Sequence[str]) -> Variant:
+    """The variant that these pairs make, named after them."""
     kept = [pair for pair in chosen if pair.partition("=")[2] != DEFAULT]
     return Variant(" ".join(chosen), parse_overrides(kept))
 

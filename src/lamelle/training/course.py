@@ -7,11 +7,12 @@ from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from lamelle import plan as plans
 from lamelle.data import split
 from lamelle.data.store import Store
-from lamelle.evaluation import headline, interval_options, score_run, write_scores
+from lamelle.evaluation import headline, interval_options, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
 from lamelle.recipe import Section, merge
@@ -85,6 +86,22 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
         progress.say(line)
         run.note(line)
     return rows
+
+
+def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
+    """Train a plan afresh and score its best epoch on the validation set; the test set is not opened.
+
+    Returns:
+        The Run, which has a model and no predictions, and the content of its ``scores.json``.
+    """
+    built = build(plan)
+    run = RunFolder.create(runs, name)
+    write_down(run, plan)
+    try:
+        package = session.train(plan, built, run, store, progress, resume=False)
+    finally:
+        progress.close()
+    return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))
 
 
 def cross_validate(
