@@ -133,6 +133,9 @@ class ClassifyKeys(_Keys):
         default="argmax", description="f1: chosen on validation by macro F1; a number: fixed (two classes, multi-label)"
     )
     smoothing: Fraction = Field(default=0.0, description="label smoothing")
+    calibrate: bool = Field(
+        default=True, description="probabilities at the temperature that fits validation best; what is said stays"
+    )
 
 
 class SegmentKeys(_Keys):
@@ -177,6 +180,9 @@ class SegmentKeys(_Keys):
         default=False, description="score V_rand and V_info of the background's connected parts (ISBI 2012)"
     )
     lines: bool = Field(default=False, description="score clDice of the centre lines; takes time")
+    calibrate: bool = Field(
+        default=False, description="probabilities at the temperature that fits the pixels of validation best"
+    )
 
 
 class InstanceKeys(_Keys):

@@ -108,26 +108,3 @@ def test_brier_is_that_of_scikit_learn() -> None:
     expected = ((chance - np.eye(4)[classes]) ** 2).sum(1).mean()
     assert ranking.brier(classes, chance) == pytest.approx(expected)
     assert math.isnan(ranking.brier(np.array([], int), np.array([])))
-
-
-def test_ece_is_that_of_torchmetrics() -> None:
-    import torch
-    from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
-
-    classes, chance = several()
-    expected = multiclass_calibration_error(torch.tensor(chance), torch.tensor(classes), num_classes=4, n_bins=15)
-    assert ranking.ece(classes, chance, bins=15) == pytest.approx(expected.item(), abs=1e-6)
-    target, score = binary(ties=False)
-    expected = binary_calibration_error(torch.tensor(score), torch.tensor(target), n_bins=10)
-    assert ranking.ece(target, score, bins=10) == pytest.approx(expected.item(), abs=1e-6)
-    assert math.isnan(ranking.ece(np.array([], int), np.zeros((0, 3)), bins=10))
-
-
-def test_reliability_counts_every_item_once() -> None:
-    target, score = binary(ties=False)
-    found = ranking.reliability(target, score, bins=10)
-    assert found.count.sum() == len(target)
-    assert np.nansum(found.accuracy * found.count) == target.sum()
-    empty = ranking.reliability(np.array([1]), np.array([0.95]), bins=10)
-    assert np.isnan(empty.accuracy[:9]).all()
-    assert empty.accuracy[9] == 1

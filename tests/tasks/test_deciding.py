@@ -23,6 +23,7 @@ from lamelle.types import Classes
 
 def task(classes: int, **options: Any) -> Classify:
     known = ClassifyKeys().model_dump(exclude={"name", "threshold"}) | {"threshold": "f1", "multi_label": False}
+    known["calibrate"] = False
     known |= {"class_counts": (9,) * classes, **options}
     return Classify(Options(tuple("abcdef"[:classes]), **known))
 

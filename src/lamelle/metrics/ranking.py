@@ -1,4 +1,4 @@
-"""Scores of probabilities and of the order they give: areas under curves, Brier score, calibration error.
+"""Scores of probabilities and of the order they give: areas under curves, Brier score, log loss.
 
 One class: target [N] of 0 and 1, score [N]. Several classes: target int [N] or multi-hot [N, K], probabilities [N,
 K]. Items may carry weights [..., N], such as the counts of a bootstrap; the result then has their leading axes.
@@ -13,7 +13,7 @@ import numpy as np
 
 from lamelle.metrics.counts import ratio
 
-_CERTAIN = 1e-7
+CERTAIN = 1e-7
 """A probability of 0 or 1 counts as this far from it, so that one sure mistake does not make a mean infinite."""
 
 
@@ -24,17 +24,6 @@ class Points:
     x: np.ndarray
     y: np.ndarray
     thresholds: np.ndarray
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """What a reliability plot shows, float64 [bins]; NaN where a bin is empty."""
-
-    confidence: np.ndarray
-    """Mean probability of the items in the bin."""
-    accuracy: np.ndarray
-    """Share of them that came true."""
-    count: np.ndarray
 
 
 def steps(
@@ -257,7 +246,7 @@ def log_loss_each(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
     Reference: Good (1952), doi:10.1111/j.2517-6161.1952.tb00104.x
     """
-    p = np.clip(np.asarray(probabilities, np.float64), _CERTAIN, 1 - _CERTAIN)
+    p = np.clip(np.asarray(probabilities, np.float64), CERTAIN, 1 - CERTAIN)
     hot = one_hot(target, classes=p.shape[1])
     if np.ndim(target) == 1:
         return -(hot * np.log(p)).sum(-1)
@@ -280,37 +269,3 @@ def brier(target: np.ndarray, probabilities: np.ndarray) -> float:
     truth = target if probabilities.ndim == 1 else one_hot(target, classes=probabilities.shape[1])
     squares = (np.asarray(probabilities, np.float64) - truth) ** 2
     return float((squares if squares.ndim == 1 else squares.sum(-1)).mean())
-
-
-def reliability(target: np.ndarray, probabilities: np.ndarray, *, bins: int) -> Reliability:
-    """How often probabilities come true, in bins of equal width.
-
-    For [N] and [N]: the probability of class 1, and how often it is 1. For classes [N] and [N, K]: that of the chosen
-    class, and how often it is right.
-
-    Example:
-        >>> reliability(np.array([0, 1, 1]), np.array([0.1, 0.8, 0.6]), bins=2).accuracy
-        array([0., 1.])
-    """
-    target, chance = np.asarray(target), np.asarray(probabilities, np.float64)
-    if chance.ndim == 2:
-        chosen = chance.argmax(-1)
-        target, chance = (target == chosen).astype(np.int64), chance.max(-1) if len(chance) else np.empty(0)
-    place = np.clip(np.ceil(chance * bins).astype(np.int64) - 1, 0, bins - 1)
-    count, hits, sums = (np.bincount(place, weights=w, minlength=bins) for w in (None, target, chance))
-    return Reliability(ratio(sums, count), ratio(hits, count), count.astype(np.float64))
-
-
-def ece(target: np.ndarray, probabilities: np.ndarray, *, bins: int) -> float:
-    """Expected calibration error: mean distance of probability and frequency over the bins of :func:`reliability`.
-
-    Example:
-        >>> round(ece(np.array([0, 1, 1]), np.array([0.1, 0.8, 0.6]), bins=2), 4)
-        0.2333
-
-    Reference: Guo et al. (2017), arXiv:1706.04599
-    """
-    found = reliability(target, probabilities, bins=bins)
-    if not found.count.sum():
-        return float("nan")
-    return float((np.nan_to_num(np.abs(found.confidence - found.accuracy)) * found.count).sum() / found.count.sum())

@@ -150,6 +150,35 @@ def threshold(at: Sequence[float], lines: Sequence[Sequence[float | None]], *, c
     return _drawn(draw, columns=1, size=(6.4, 3.0))
 
 
+def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> str:
+    """How often probabilities come true in each bin, and how many lie there; a line for each way to give them.
+
+    Args:
+        unit: What is counted.
+    """
+
+    def draw(axes: Sequence[Axes]) -> None:
+        edges = [i / bins for i in range(bins + 1)]
+        axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
+        for i, found in enumerate(each):
+            known = [(c, a) for c, a in zip(found["confidence"], found["accuracy"], strict=True) if None not in (c, a)]
+            look = {"color": line_colour(i), "ls": _line_dash(i) if len(each) > 1 else "solid"}
+            axes[0].plot(*zip(*known, strict=True) if known else ([], []), marker="o", ms=3.5, **look)
+            axes[1].stairs(found["count"], edges, baseline=None, **look)
+        filled = [n for found in each for n in found["count"] if n]
+        if filled and max(filled) > 100 * min(filled):
+            axes[1].set_yscale("log")
+            axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes[1].minorticks_off()
+        axes[0].set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
+        axes[1].set(xlim=(0, 1))
+        for axis, label in zip(axes, (text("report.came_true"), unit), strict=True):
+            axis.set_xlabel(text("report.probability"))
+            axis.set_ylabel(label)
+
+    return _drawn(draw, columns=2, size=(8.6, 4.0))
+
+
 def _numbers(values: Sequence[float | None]) -> list[float]:
     return [float("nan") if v is None else float(v) for v in values]
 

@@ -29,6 +29,7 @@ def method(held: Held) -> list[Row]:
         ("loss_function", _loss(task)),
         ("imbalance", _imbalance(task)),
         ("decision", _decision(task)),
+        ("calibration", _calibration(held)),
         ("augmentation", augmentation(recipe.get("augment") or {}, train)),
         ("patch", " × ".join(str(s) for s in train.get("patch") or ())),
         ("optimiser", _optimiser(train)),
@@ -129,6 +130,11 @@ def _decision(task: Mapping[str, Any]) -> str:
     if rule is None:
         return ""
     return text(f"report.decision_{rule}") if isinstance(rule, str) else text("report.decision_fixed", t=number(rule))
+
+
+def _calibration(held: Held) -> str:
+    found = ((held.scores or {}).get("fitted") or {}).get("temperature")
+    return "" if found is None else text("report.temperature", t=number(found, 2))
 
 
 def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:

@@ -10,7 +10,18 @@ from typing import Any
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
-from lamelle.reports import classes, curving, describing, figures, pictures, remarks, repeating, scoring, segmenting
+from lamelle.reports import (
+    calibrating,
+    classes,
+    curving,
+    describing,
+    figures,
+    pictures,
+    remarks,
+    repeating,
+    scoring,
+    segmenting,
+)
 from lamelle.reports.held import Held, open_held
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
@@ -26,6 +37,7 @@ SECTIONS = (
     "scores",
     "confusion",
     "curves",
+    "calibration",
     "remarks",
     "cases",
     "slices",
@@ -66,6 +78,7 @@ def page(held: Held, store: Store) -> str:
         "scores": _scores(held),
         "confusion": _confusion(held),
         "curves": curving.section(held.scores) if held.scores else {},
+        "calibration": calibrating.section(held.scores) if held.scores else {},
         "remarks": remarks.section(held, store),
         "cases": segmenting.section(held, store),
         "slices": _slices(held, store),

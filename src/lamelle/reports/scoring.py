@@ -21,6 +21,10 @@ NAMES = (
     "pr_auc",
     "brier",
     "log_loss",
+    "ece",
+    "brier_uncalibrated",
+    "log_loss_uncalibrated",
+    "ece_uncalibrated",
     "precision",
     "recall",
     "specificity",
@@ -57,7 +61,7 @@ NAMES = (
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
-_UNBOUNDED = (*_DISTANCES, "log_loss")
+_UNBOUNDED = (*_DISTANCES, "log_loss", "log_loss_uncalibrated")
 """Scores that may exceed 1."""
 LEAST = 5
 """Units below which no interval is shown: resampling so few says nothing about others."""

@@ -11,7 +11,7 @@ import numpy as np
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
 from lamelle.metrics.counts import ratio
-from lamelle.tasks import imbalance
+from lamelle.tasks import calibrating, imbalance
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
@@ -51,6 +51,8 @@ class Options:
     tau: float
     threshold: str | float
     smoothing: float
+    calibrate: bool = False
+    """Fit a temperature on validation; models of before there was one have none."""
 
 
 class Classify:
@@ -187,33 +189,47 @@ class Classify:
         return output.float().sigmoid() if self.options.multi_label else torch.softmax(output.float(), dim=1)
 
     def fitter(self) -> Decision:
-        return Decision(self.options.threshold, classes=self.outputs, multi_label=self.options.multi_label)
+        chosen = self.options
+        return Decision(
+            chosen.threshold, classes=self.outputs, multi_label=chosen.multi_label, calibrate=chosen.calibrate
+        )
+
+    def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        return calibrating.calibrated(probabilities, fitted, exclusive=not self.options.multi_label)
 
     def _decide(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """What is said of one item: a class, or 0 and 1 [K]."""
         return decide(probabilities[None], fitted, multi_label=self.options.multi_label)[0]
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+        probabilities = self._calibrated(probabilities, fitted)
         said = self._decide(probabilities, fitted)
         return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
     def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+        probabilities = self._calibrated(probabilities, fitted)
         said = self._decide(probabilities, fitted)
-        return {
+        found = {
             "truth": target.tolist(),
             "probabilities": [float(p) for p in probabilities],
             "chosen": said.tolist(),
         }
+        return found | {name: fitted[name] for name in ("temperature",) if name in fitted}
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
         return self.row(probabilities, target, {})
 
     def table(self, rows: Sequence[Row]) -> Table:
-        return {
+        found = {
             "truth": np.array([r["truth"] for r in rows]),
             "probabilities": np.array([r["probabilities"] for r in rows], dtype=np.float64),
             "chosen": np.array([r["chosen"] for r in rows], dtype=np.int64),
         }
+        if rows and all("temperature" in r for r in rows):
+            at = np.array([r["temperature"] for r in rows], dtype=np.float64)
+            exclusive = not self.options.multi_label
+            found["uncalibrated"] = calibrating.uncalibrated(found["probabilities"], at, exclusive=exclusive)
+        return found
 
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
         truth, probabilities, chosen = table["truth"], table["probabilities"], table["chosen"]
@@ -225,8 +241,10 @@ class Classify:
             scores = self._summarise_labels(truth, chosen, weights)
         else:
             scores = self._summarise_classes(truth, chosen, weights)
-        for name, each in (("brier", ranking.brier_each), ("log_loss", ranking.log_loss_each)):
-            scores[name] = ratio(weights @ each(truth, probabilities), weights.sum(1))
+        scores |= calibrating.item_scores(truth, probabilities, weights, classes=self.classes)
+        if "uncalibrated" in table:
+            before = calibrating.item_scores(truth, table["uncalibrated"], weights, classes=())
+            scores |= {f"{name}{calibrating.BEFORE}": value for name, value in before.items()}
         scores |= {name: ranking.macro(each) for name, each in areas.items()}
         for name, each in areas.items():
             scores |= {f"{name}/{c}": each[..., k] for k, c in enumerate(self.classes)}
@@ -289,6 +307,7 @@ class Classify:
             found["confusion_each"] = each
         else:
             found["confusion"] = counts.confusion(truth, chosen, classes=self.outputs).tolist()
+        found["reliability"] = calibrating.item_figure(truth, probabilities, table.get("uncalibrated"))
         return found | {"curves": curves(hot, probabilities, classes=self.classes, groups=known)}
 
 

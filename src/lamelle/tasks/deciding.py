@@ -9,6 +9,7 @@ import numpy as np
 
 from lamelle.metrics import regions, thresholds
 from lamelle.metrics.counts import confusion
+from lamelle.tasks import calibrating
 
 POINTS = 200
 """The curve over the threshold has one point less, from 0.005 to 0.995."""
@@ -42,33 +43,38 @@ def decide(probabilities: np.ndarray, fitted: Mapping[str, Any], *, multi_label:
 class Decision:
     """Collects what validation says, to freeze the thresholds; see `lamelle.tasks.base.Fitter`."""
 
-    def __init__(self, threshold: str | float, *, classes: int, multi_label: bool) -> None:
+    def __init__(self, threshold: str | float, *, classes: int, multi_label: bool, calibrate: bool) -> None:
         """Prepare.
 
         Args:
-            threshold: ``argmax`` fits nothing, ``f1`` searches, a number is taken as it is.
+            threshold: ``argmax`` fits none, ``f1`` searches, a number is taken as it is.
+            calibrate: Fit a temperature first; thresholds are of calibrated probabilities.
         """
         self._threshold, self._classes, self._multi_label = threshold, classes, multi_label
+        self._calibrate = calibrate
         self._probabilities: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
 
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
         """Take one item: probabilities [K], target a class or 0 and 1 [K]."""
-        if self._threshold != "argmax":
+        if self._calibrate or self._threshold != "argmax":
             self._probabilities.append(np.asarray(probabilities, np.float64))
             self._targets.append(np.asarray(target))
 
     def done(self) -> dict[str, Any]:
-        """Thresholds [K], the F1 of each class with them and without, and for two classes the curve.
+        """The temperature; thresholds [K], the F1 of each class with them and without, and for two classes the curve.
 
         The curve has macro F1, and precision, recall and F1 of the class that is rarer in the validation set.
         """
-        if self._threshold == "argmax":
-            return {}
         p = np.array(self._probabilities).reshape(-1, self._classes)
         truth = np.array(self._targets).astype(np.int64)
         truth = truth.reshape(-1, self._classes) if self._multi_label else truth.reshape(-1)
-        found: dict[str, Any] = {"thresholds": self._search(p, truth)}
+        found: dict[str, Any] = {}
+        if self._calibrate:
+            p, found = calibrating.fit_items(p, truth)
+        if self._threshold == "argmax":
+            return found
+        found["thresholds"] = self._search(p, truth)
         found["threshold_scores"] = {"f1": self._f1(p, truth, found), "f1_before": self._f1(p, truth, {})}
         if self._classes == 2 and not self._multi_label and len(truth):
             found["threshold_curve"] = _curve(p[:, 1], truth)

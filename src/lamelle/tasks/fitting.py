@@ -1,4 +1,4 @@
-"""What validation decides for a segmentation: the threshold, that of the cells, and the bounds of cleaning."""
+"""What validation decides for a segmentation: temperature, threshold, that of the cells, and the bounds of cleaning."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from lamelle.metrics import clustering, counts, thresholds
+from lamelle.metrics.calibration import tempered
 from lamelle.metrics.counts import ratio
 from lamelle.tasks import cleaning
+from lamelle.tasks.calibrating import PixelSample, fit_histogram
 from lamelle.tasks.cleaning import Cleaning
 
 BINS = 65_536
@@ -32,6 +34,8 @@ class Search:
     cells: bool
     """Search the threshold that separates cells best."""
     cleaning: Cleaning
+    calibrate: bool
+    """Fit a temperature; thresholds are of calibrated probabilities."""
 
     @property
     def binary(self) -> bool:
@@ -44,6 +48,9 @@ class Fitting:
     The threshold comes from histograms alone: 65 536 bins, of all images together and of each one. An image without
     foreground has F1 0 where something is predicted in it and no value elsewhere, as in the score ``image_dice``. Where
     cells or cleaning are searched, items wait in a temporary file, so that memory does not grow with them.
+
+    What is collected is not calibrated. The temperature moves probabilities, but never past each other: a threshold is
+    searched among them as they are, and then moved along.
     """
 
     def __init__(self, search: Search) -> None:
@@ -51,6 +58,8 @@ class Fitting:
         self._histogram = np.zeros((2, BINS), np.int64)
         self._f1 = np.zeros((2, BINS + 1))
         """Sum of the F1 of single images at each threshold, and how many have one."""
+        self._sample = PixelSample() if search.calibrate and not search.binary else None
+        self._temperature = 1.0
         self._kept = _Items() if search.cleaning.searched or (search.cells and search.binary) else None
 
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
@@ -59,16 +68,21 @@ class Fitting:
             self._histogram += one
             f1 = thresholds.curve(one).f1
             self._f1 += np.nan_to_num(f1), ~np.isnan(f1)
+        if self._sample is not None:
+            self._sample.add(probabilities, target)
         if self._kept is not None:
             # bins, whose edges are the thresholds, say as much as the probabilities
             said = np.minimum(probabilities[0] * BINS, BINS - 1) if self._search.binary else probabilities.argmax(0)
             self._kept.add(said.astype(np.uint16), target.astype(np.int16))
 
     def done(self) -> dict[str, Any]:
-        found = self._threshold() if self._search.binary else {}
-        if self._kept is not None and self._search.cells and self._search.binary:
-            found["cell_threshold"] = _cell_threshold(self._kept)
-        edge = int(np.ceil(np.round(found.get("threshold", 0.0) * BINS, 6)))
+        found = self._calibration()
+        self._temperature = found.get("temperature", 1.0)
+        if self._search.binary:
+            found |= self._threshold()
+            if self._kept is not None and self._search.cells:
+                found["cell_threshold"] = self._cell_threshold(self._kept)
+        edge = self._edge(found.get("threshold", 0.0))
 
         def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for said, target in self._kept or ():
@@ -77,6 +91,22 @@ class Fitting:
         asked = cleaning.search(predicted, self._search.cleaning, classes=self._search.classes, by=self._search.by)
         return found | {name: value for name, value in asked.items() if value}
 
+    def _calibration(self) -> dict[str, Any]:
+        if not self._search.calibrate:
+            return {}
+        return fit_histogram(self._histogram) if self._sample is None else self._sample.fit()
+
+    def _moved(self, threshold: float, temperature: float) -> float:
+        """Where a threshold between 0 and 1 comes to lie at a temperature."""
+        if not 0 < threshold < 1 or temperature == 1:
+            return threshold
+        return float(tempered(np.array([threshold]), temperature, exclusive=False, axis=0)[0])
+
+    def _edge(self, threshold: float) -> int:
+        """The bin, of probabilities as they are, from which a threshold of calibrated ones says foreground."""
+        digits = 6 if self._temperature == 1 else 1  # there and back, float32 is off by hundredths of a bin
+        return int(np.ceil(np.round(self._moved(threshold, 1 / self._temperature) * BINS, digits)))
+
     def _threshold(self) -> dict[str, Any]:
         """The threshold, its curve of 99 points and the view of it at eleven."""
         chosen = self._search.threshold
@@ -84,14 +114,23 @@ class Fitting:
         if chosen is None:
             by_pixels = thresholds.best_threshold(self._histogram, by="f1")
             best = by_pixels if self._search.by == "pooled" else best_edge(mean)
-            chosen = 0.5 if np.isnan(best) or np.isnan(by_pixels) else best
+            chosen = 0.5 if np.isnan(best) or np.isnan(by_pixels) else self._moved(best, self._temperature)
         found: dict[str, Any] = {"threshold": chosen}
         for name, at in (("threshold_curve", _SHOWN), ("threshold_grid", thresholds.ELEVEN)):
-            curve = thresholds.curve_at(self._histogram, thresholds=at)
-            found[name] = {n: getattr(curve, n).tolist() for n in ("thresholds", "precision", "recall", "f1")}
-            edges = np.ceil(np.round(np.array(at) * BINS, 6)).astype(np.int64)
-            found[name]["image_f1"] = mean[edges].tolist()
+            edges = [self._edge(t) for t in at]
+            curve = thresholds.curve_at(self._histogram, thresholds=tuple(e / BINS for e in edges))
+            found[name] = {n: getattr(curve, n).tolist() for n in ("precision", "recall", "f1")}
+            found[name] |= {"thresholds": list(at), "image_f1": mean[edges].tolist()}
         return found
+
+    def _cell_threshold(self, items: _Items) -> float:
+        """Probability of the foreground below which a pixel is cell: best V_rand over all validation images."""
+        summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
+        for said, target in items:
+            for i, t in enumerate(_CELL_THRESHOLDS):
+                summed[i] += clustering.clustering_rows(target == 0, said < self._edge(t), thin=True).sum(0)
+        score = clustering.v_rand_of(summed)
+        return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
 
 
 def best_edge(scores: np.ndarray) -> float:
@@ -111,16 +150,6 @@ def best_edge(scores: np.ndarray) -> float:
     longest = max(len(run) for run in runs)
     middles = [(int(run[0]) + int(run[-1])) // 2 for run in runs if len(run) == longest]
     return min((m / (len(scores) - 1) for m in middles), key=lambda t: abs(t - 0.5))
-
-
-def _cell_threshold(items: _Items) -> float:
-    """Probability of the foreground below which a pixel is cell: best V_rand over all validation images together."""
-    summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
-    for said, target in items:
-        for i, t in enumerate(_CELL_THRESHOLDS):
-            summed[i] += clustering.clustering_rows(target == 0, said < t * BINS, thin=True).sum(0)
-    score = clustering.v_rand_of(summed)
-    return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
 
 
 class _Items:

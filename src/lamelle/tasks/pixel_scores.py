@@ -18,6 +18,7 @@ import numpy as np
 from lamelle.metrics import boundary, centrelines, clustering, counts, instances, intervals, regions
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.ranking import macro
+from lamelle.tasks import calibrating
 from lamelle.tasks.base import Row, Table
 from lamelle.types import IGNORE
 
@@ -28,7 +29,7 @@ DENSE = 0.5
 OUTLINES = ("boundary_f", "nsd", "hd95", "one_empty")
 REGIONS = {"dice": regions.dice, "iou": regions.iou, "precision": regions.precision, "recall": regions.recall}
 COMPONENTS = ("ap50", "pq", "aji")
-_IN_TABLE = ("confusion", "cells", "lines", "components", *OUTLINES)
+_IN_TABLE = ("confusion", "cells", "lines", "components", "calibration", "uncalibrated", *OUTLINES)
 
 
 def pixel_row(
@@ -144,6 +145,9 @@ def pixel_scores(table: Table, weights: np.ndarray, *, classes: Sequence[str]) -
         summed = weights @ table["cells"]
         v_rand = clustering.v_rand_of(summed)
         scores |= {"v_rand": v_rand, "v_info": clustering.v_info_of(summed), "are": 1 - v_rand}
+    for name, end in (("calibration", ""), ("uncalibrated", calibrating.BEFORE)):
+        if name in table:
+            scores |= {f"{n}{end}": v for n, v in calibrating.pixel_scores(weights @ table[name]).items()}
     if "lines" in table:
         each = centrelines.cldice_of(np.einsum("bn,nkr->bkr", weights, table["lines"]))
         alone = weighted_mean(centrelines.cldice_of(table["lines"]), weights)

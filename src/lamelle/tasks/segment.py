@@ -12,6 +12,7 @@ from lamelle.data import targets
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, regions
 from lamelle.metrics.ranking import macro
+from lamelle.tasks import calibrating
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
 from lamelle.tasks.fitting import Fitting, Search
@@ -45,6 +46,7 @@ class Options:
     fill_holes: Bound = 0
     largest: bool | Literal["auto"] = False
     lines: bool = False
+    calibrate: bool = False
 
     @property
     def cleaning(self) -> Cleaning:
@@ -171,7 +173,11 @@ class Segment:
 
     def fitter(self) -> Fitting:
         chosen = self.options
-        return Fitting(Search(len(self.classes), chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning))
+        search = (chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning, chosen.calibrate)
+        return Fitting(Search(len(self.classes), *search))
+
+    def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        return calibrating.calibrated(probabilities, fitted, exclusive=not self.binary)
 
     def _raw(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """Classes int64 [(Z,) Y, X] before they are cleaned."""
@@ -184,6 +190,7 @@ class Segment:
         return clean(said, classes=len(self.classes), **self.options.cleaning.resolved(fitted))
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+        probabilities = self._calibrated(probabilities, fitted)
         return LabelMap(self._labels(probabilities, fitted), probabilities, spacing)
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
@@ -192,6 +199,7 @@ class Segment:
         return {"confusion": counts.confusion(target, said, classes=len(self.classes)).tolist()}
 
     def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+        before, probabilities = probabilities, self._calibrated(probabilities, fitted)
         found = pixel_row(
             target,
             self._labels(probabilities, fitted),
@@ -200,6 +208,9 @@ class Segment:
             lines=self.options.lines,
             components=self.binary and self.options.objects,
         )
+        found["calibration"] = calibrating.pixel_row(target, probabilities)
+        if "temperature" in fitted:
+            found["uncalibrated"] = calibrating.pixel_row(target, before)
         if self.options.cells:
             found["cells"] = cell_row(
                 target, probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
@@ -222,7 +233,8 @@ class Segment:
 
     def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
         matrix = np.sum([r["confusion"] for r in rows], axis=0)
-        return {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
+        found = {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
+        return found | calibrating.pixel_figure(rows)
 
 
 def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:

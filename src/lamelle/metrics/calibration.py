@@ -1,0 +1,208 @@
+"""Whether probabilities come true: reliability, expected calibration error, and the temperature that mends them.
+
+Everything rests on sums in bins of equal width (`binned`), which add up over images and which an interval can weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamelle.metrics.counts import ratio
+from lamelle.metrics.ranking import CERTAIN, one_hot
+
+BINS = 15
+"""Bins of equal width, as in the paper that made the calibration error known (Guo et al. 2017)."""
+COLDEST, HOTTEST = 0.1, 10.0
+"""Temperatures between which one is sought."""
+_TINY = 1e-37
+"""The least probability that a logarithm is taken of; float32 knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """What a reliability plot shows, float64 [bins]; NaN where a bin is empty."""
+
+    confidence: np.ndarray
+    """Mean probability of what is in the bin."""
+    accuracy: np.ndarray
+    """Share of it that came true."""
+    count: np.ndarray
+
+
+def outcomes(target: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What came true, 0 and 1 [N, M], and the probabilities it was given [N, M].
+
+    Classes [N] and [N, K]: the most probable class, and whether it is right, M = 1. Multi-hot [N, K]: each class is a
+    question of its own, M = K.
+
+    Example:
+        >>> outcomes(np.array([0, 0]), np.array([[0.75, 0.25], [0.25, 0.75]]))
+        (array([[1],
+               [0]]), array([[0.75],
+               [0.75]]))
+    """
+    p = np.asarray(probabilities, np.float64)
+    if np.ndim(target) == 2:
+        return one_hot(target, classes=p.shape[1]), p
+    chosen = p.argmax(-1)
+    return (np.asarray(target) == chosen).astype(np.int64)[:, None], p[np.arange(len(p)), chosen][:, None]
+
+
+def binned(hit: np.ndarray, chance: np.ndarray, *, bins: int) -> np.ndarray:
+    """Of each item, sums over its M outcomes in each bin [N, 3, bins]: their number, probabilities, and hits.
+
+    Bin i holds the probabilities above i / bins up to (i + 1) / bins; the first one holds 0 too.
+
+    Example:
+        >>> binned(np.array([[0, 1]]), np.array([[0.25, 0.75]]), bins=2)[0]
+        array([[1.  , 1.  ],
+               [0.25, 0.75],
+               [0.  , 1.  ]])
+    """
+    n = len(chance)
+    place = (bin_of(chance, bins=bins) + np.arange(n)[:, None] * bins).ravel()
+    sums = [np.bincount(place, weights=w, minlength=n * bins) for w in (None, chance.ravel(), hit.ravel())]
+    return np.stack([s.reshape(n, bins).astype(np.float64) for s in sums], axis=1)
+
+
+def bin_of(chance: np.ndarray, *, bins: int) -> np.ndarray:
+    """The bin of each probability.
+
+    Example:
+        >>> bin_of(np.array([0.0, 0.5, 0.51, 1.0]), bins=2)
+        array([0, 0, 1, 1])
+    """
+    return np.clip(np.ceil(chance * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def reliability(sums: np.ndarray) -> Reliability:
+    """Mean probability and share that came true in each bin of sums [3, bins].
+
+    Example:
+        >>> reliability(np.array([[2.0, 0], [0.5, 0], [1, 0]])).accuracy
+        array([0.5, nan])
+    """
+    count, chance, hits = np.asarray(sums, np.float64)
+    return Reliability(ratio(chance, count), ratio(hits, count), count)
+
+
+def ece(sums: np.ndarray) -> np.ndarray:
+    """Expected calibration error [...] of sums [..., 3, bins]: mean distance of probability and frequency in a bin.
+
+    NaN without an outcome. It is never below 0, so few items and many bins make it larger than it is.
+
+    Example:
+        >>> hit, chance = np.array([[0], [1], [1]]), np.array([[0.1], [0.8], [0.6]])
+        >>> float(ece(binned(hit, chance, bins=2).sum(0)).round(4))
+        0.2333
+
+    Reference: Naeini, Cooper and Hauskrecht (2015), doi:10.1609/aaai.v29i1.9602; Guo et al. (2017), arXiv:1706.04599
+    """
+    sums = np.asarray(sums, np.float64)
+    return ratio(np.abs(sums[..., 1, :] - sums[..., 2, :]).sum(-1), sums[..., 0, :].sum(-1))
+
+
+# temperature ---------------------------------------------------------------------------------------------------------
+
+
+def tempered(probabilities: np.ndarray, temperature: float, *, exclusive: bool, axis: int) -> np.ndarray:
+    """Probabilities at a temperature, float32: logits divided by it; above 1 they come nearer to each other.
+
+    Exclusive classes: p^(1/T), divided by their sum along the axis. Else: the sigmoid of logit(p) / T. The order of the
+    probabilities stays, and 1 / T undoes T.
+
+    Example:
+        >>> tempered(np.array([0.2, 0.8]), 2.0, exclusive=True, axis=0)
+        array([0.33333334, 0.6666667 ], dtype=float32)
+        >>> tempered(np.array([0.5, 0.8]), 2.0, exclusive=False, axis=0)
+        array([0.5      , 0.6666667], dtype=float32)
+
+    Reference: Guo et al. (2017), arXiv:1706.04599
+    """
+    p = np.asarray(probabilities, np.float32)
+    if temperature == 1:
+        return p
+    if exclusive:
+        z = np.log(np.maximum(p, np.float32(_TINY))) / np.float32(temperature)
+        z = np.exp(z - z.max(axis, keepdims=True))
+        return z / z.sum(axis, keepdims=True)
+    return _sigmoid(log_odds(p) / np.float32(temperature))
+
+
+def log_odds(p: np.ndarray) -> np.ndarray:
+    """Logits that a sigmoid makes these probabilities of; 0 and 1 count as a little beside.
+
+    Example:
+        >>> log_odds(np.array([0.5, 0.8])).round(3)
+        array([0.   , 1.386])
+    """
+    p = np.clip(p, CERTAIN, 1 - CERTAIN)
+    return np.log(p) - np.log1p(-p)
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    from scipy.special import expit
+
+    return expit(z)
+
+
+def exclusive_temperature(probabilities: np.ndarray, target: np.ndarray) -> float:
+    """The temperature with the least log loss of classes [N] that exclude each other, given [N, K].
+
+    1 where it cannot be told: without an item, or where colder is better without end, because nothing is wrong.
+
+    Example:
+        >>> p = np.array([[0.9, 0.1]] * 4)
+        >>> exclusive_temperature(p, np.array([0, 0, 0, 1])).__round__(3)
+        2.0
+
+    Reference: Guo et al. (2017), arXiv:1706.04599
+    """
+    z = np.log(np.maximum(np.asarray(probabilities, np.float64), _TINY))
+    right = z[np.arange(len(z)), np.asarray(target, np.int64)]
+
+    def slope(cold: float) -> float:
+        weights = np.exp(cold * (z - z.max(1, keepdims=True)))
+        return float(((weights * z).sum(1) / weights.sum(1) - right).sum())
+
+    return _least(slope, len(z))
+
+
+def yes_no_temperature(probabilities: np.ndarray, yes: np.ndarray, no: np.ndarray) -> float:
+    """The temperature with the least log loss of yes-or-no questions, asked with the same answer any number of times.
+
+    1 where it cannot be told, as with `exclusive_temperature`.
+
+    Args:
+        probabilities: Of yes [M].
+        yes: How often each came true [M].
+        no: How often it did not [M].
+
+    Example:
+        >>> yes_no_temperature(np.array([0.9]), np.array([3]), np.array([1])).__round__(3)
+        2.0
+
+    Reference: Guo et al. (2017), arXiv:1706.04599
+    """
+    z = log_odds(np.asarray(probabilities, np.float64))
+    yes, no = np.asarray(yes, np.float64), np.asarray(no, np.float64)
+
+    def slope(cold: float) -> float:
+        return float((z * ((yes + no) * _sigmoid(cold * z) - yes)).sum())
+
+    return _least(slope, float(yes.sum() + no.sum()))
+
+
+def _least(slope: Callable[[float], float], items: float) -> float:
+    """Where a convex loss is least, from its slope over the inverse of the temperature."""
+    from scipy.optimize import brentq
+
+    coldest, hottest = 1 / COLDEST, 1 / HOTTEST
+    if not items or slope(coldest) <= 0:
+        return 1.0
+    if slope(hottest) >= 0:
+        return HOTTEST
+    return 1 / float(brentq(slope, hottest, coldest, xtol=1e-9))  # type: ignore[arg-type]

@@ -1,0 +1,74 @@
+"""The page says what was done to probabilities, and shows whether they come true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lamelle.messages import catalogue, language
+from lamelle.reports import calibrating, methods
+from lamelle.reports.held import open_held
+from lamelle.run import RunFolder
+
+LINE = {"confidence": [0.3, None, 0.9], "accuracy": [0.4, None, 0.8], "count": [10, 0, 30]}
+
+
+def content(**fitted: Any) -> dict[str, Any]:
+    score = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 40, "unit": "image", "level": 0.95, "method": ""}
+    scores = {"ece": score, "brier": score}
+    drawn: dict[str, Any] = {"bins": 3, "after": LINE}
+    if "temperature" in fitted:
+        scores["ece_uncalibrated"] = score | {"value": 0.5, "low": 0.4, "high": 0.6}
+        drawn["before"] = LINE
+    figures = {"reliability": drawn, "confusion": [[1, 0], [0, 1]]}
+    return {"task": "classify", "classes": ["a", "b"], "n": 40, "scores": scores, "figures": figures, "fitted": fitted}
+
+
+def test_before_and_after_stand_side_by_side_with_intervals() -> None:
+    found = calibrating.section(content(temperature=1.5, temperature_scores={"n": 30.0}))
+    assert found["calibration_rows"] == [
+        ["Brier score", "0.200 [0.100 – 0.300]"],
+        ["Expected calibration error (ECE)", "0.500 [0.400 – 0.600]", "0.200 [0.100 – 0.300]"],
+    ]
+    assert "T = 1.50" in found["calibration"]
+    assert "30 images" in found["calibration"]
+    assert "too sure" in found["calibration"]
+    assert [name for name, *_ in found["reliability_legend"]] == ["before calibration", "after calibration"]
+    assert "3 bins of equal width" in found["reliability_caption"]
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"), [({"temperature": 0.5}, "surer to be right"), ({"temperature": 1.0}, "cannot tell")]
+)
+def test_what_the_temperature_means_is_said(fitted: dict[str, Any], said: str) -> None:
+    assert said in calibrating.section(content(**fitted))["calibration"]
+
+
+def test_probabilities_that_were_not_calibrated_are_said_to_be_so() -> None:
+    found = calibrating.section(content())
+    assert "not calibrated" in found["calibration"]
+    assert [name for name, *_ in found["reliability_legend"]] == ["as the network gives them"]
+    assert calibrating.section({"figures": {}}) == {}, "older runs have no bins"
+    folds = content(temperature=2.0) | {"fitted": {}}
+    assert "Each fold" in calibrating.section(folds)["calibration"]
+
+
+@pytest.mark.parametrize("kind", ["labels", "pixels", "pixel_classes"])
+def test_what_is_counted_is_named(kind: str) -> None:
+    one = content()
+    if kind == "labels":
+        one["figures"]["confusion_each"] = [[[1, 0], [0, 1]]] * 2
+    else:
+        one |= {"task": "segment", "classes": ["a", "b", "c"][: 2 if kind == "pixels" else 3]}
+    caption = catalogue(language(), "report")[f"reliability_{kind}"].format(bins=3)
+    assert calibrating.section(one)["reliability_caption"] == caption
+
+
+def test_a_run_shows_its_own(classify_run: RunFolder) -> None:
+    page = classify_run.report.read_text(encoding="utf-8")
+    assert 'id="calibration"' in page
+    scores = classify_run.read_json(classify_run.scores)
+    assert scores["fitted"]["temperature"] > 0
+    assert {"ece", "ece_uncalibrated", "brier_uncalibrated"} <= set(scores["scores"])
+    assert any("temperature" in value for _, value in methods.method(open_held(classify_run)))
