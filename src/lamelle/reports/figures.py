@@ -77,7 +77,7 @@ def training(history: Sequence[Mapping[str, float | None]], *, score: str, best:
             axis.set_title(label, fontsize=10.5, loc="left", pad=8)
         axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
-    return _drawn(draw, columns=3, size=(10.4, 2.9))
+    return drawn(draw, columns=3, size=(10.4, 2.9))
 
 
 def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
@@ -97,7 +97,7 @@ def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
             axis.set_xlabel(text(f"report.{x}"))
             axis.set_ylabel(text(f"report.{y}"))
 
-    return _drawn(draw, columns=2, size=(8.6, 4.0))
+    return drawn(draw, columns=2, size=(8.6, 4.0))
 
 
 def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
@@ -114,7 +114,7 @@ def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
         if share is not None:
             axes[1].axhline(share, color=INK, ls=_DASHES[2], lw=1)
 
-    return _drawn(draw, columns=2, size=(4.6, 2.4))
+    return drawn(draw, columns=2, size=(4.6, 2.4))
 
 
 def _curve(axis: Axes, points: Mapping[str, Any], name: str, i: int, *, band: bool, alone: bool) -> None:
@@ -147,7 +147,7 @@ def threshold(at: Sequence[float], lines: Sequence[Sequence[float | None]], *, c
         axes[0].set(xlim=(0, 1), ylim=(0, 1.02))
         axes[0].set_xlabel(text("report.threshold"))
 
-    return _drawn(draw, columns=1, size=(6.4, 3.0))
+    return drawn(draw, columns=1, size=(6.4, 3.0))
 
 
 def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> str:
@@ -176,7 +176,7 @@ def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> s
             axis.set_xlabel(text("report.probability"))
             axis.set_ylabel(label)
 
-    return _drawn(draw, columns=2, size=(8.6, 4.0))
+    return drawn(draw, columns=2, size=(8.6, 4.0))
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:
@@ -196,7 +196,7 @@ def histogram(edges: Sequence[float], shares: Sequence[Sequence[float]]) -> str:
         axes[0].set_xlabel(text("report.grey_level"))
         axes[0].set_ylabel(text("report.pixels_percent"))
 
-    return _drawn(draw, columns=1, size=(8.6, 2.7))
+    return drawn(draw, columns=1, size=(8.6, 2.7))
 
 
 def strip(runs: Sequence[tuple[int, int, int]], *, first: int, last: int) -> str:
@@ -220,7 +220,7 @@ def strip(runs: Sequence[tuple[int, int, int]], *, first: int, last: int) -> str
         axis.spines["left"].set_visible(False)
         axis.grid(visible=False)
 
-    return _drawn(draw, columns=1, size=(10.4, 0.95))
+    return drawn(draw, columns=1, size=(10.4, 0.95))
 
 
 def brightness(groups: Sequence[Sequence[float]]) -> str:
@@ -245,10 +245,11 @@ def brightness(groups: Sequence[Sequence[float]]) -> str:
         axis.set_xlabel(text("report.mean_grey"))
         axis.grid(visible=False, axis="y")
 
-    return _drawn(draw, columns=1, size=(8.6, 0.9 + 0.34 * max(2, len(groups))))
+    return drawn(draw, columns=1, size=(8.6, 0.9 + 0.34 * max(2, len(groups))))
 
 
-def _drawn(draw: Any, *, columns: int, size: tuple[float, float]) -> str:
+def drawn(draw: Any, *, columns: int, size: tuple[float, float]) -> str:
+    """What ``draw`` draws on some axes in a row, as a figure of the page."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
