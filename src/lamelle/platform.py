@@ -81,7 +81,10 @@ class FileLock:
         self.release()
 
 
-_NETWORK = tuple("nfs cifs smb lustre beegfs gpfs ceph afs 9p fuse.sshfs fuse.gluster fuse.ceph".split())
+_NETWORK = (
+    *("nfs", "cifs", "smb", "lustre", "beegfs", "gpfs", "ceph", "afs", "9p"),
+    *("fuse.sshfs", "fuse.gluster", "fuse.ceph"),
+)
 
 
 def network_disk(path: Path) -> str | None:

@@ -65,3 +65,77 @@ def compare(
     return studies.carry_out(
         request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), progress or Plain(), jobs=jobs
     )
+
+
+def tune(
+    data: AnyPath,
+    *,
+    recipe: AnyPath | Mapping[str, Any] | None = None,
+    pairs: Iterable[str] = (),
+    sampler: str | None = None,
+    pruner: str = "none",
+    trials: int | None = None,
+    jobs: int = 1,
+    storage: str | None = None,
+    objective: str | None = None,
+    retrain: int = 0,
+    seed: int = 0,
+    weights: AnyPath | None = None,
+    allow_leakage: bool = False,
+    name: str | None = None,
+    runs: AnyPath = "runs",
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Path:
+    """Search the values of recipe keys for the best score on the validation set.
+
+    Asked again with the same request, it goes on where it was stopped. The test set is not touched, unless the best
+    trial is trained again.
+
+    Args:
+        pairs: ``key=value`` pairs; ``key=a,b,c`` lists values, ``key=low..high`` gives a range.
+        sampler: ``grid``, ``tpe`` or ``random``; None = the grid if all keys have lists, else TPE.
+        pruner: ``none``, ``asha`` or ``hyperband``: stops trials early that do worse than others.
+        trials: Number of trials; None = all points of a grid, else 30. Asked again with more, it adds them.
+        jobs: Processes at once.
+        storage: Address of a PostgreSQL database for many machines; None = SQLite in the study's folder.
+        objective: A score of the validation set; None = the one that tells the best epoch.
+        retrain: Seeds with which the best trial is trained again and scored on the test set.
+        seed: Seed of the sampler.
+        command: Words of the command line, for the page.
+
+    Returns:
+        Folder of the study, with ``table.csv``, ``scores.json``, ``report.html`` and all trials.
+
+    Raises:
+        RequestError: If there is nothing to search, or a study of this name was asked for something else.
+        WorkError: If all workers failed; what is done is kept.
+    """
+    tune_allocator()
+    from lamelle.studies.search import search as searches
+    from lamelle.studies.search.dimensions import parse
+    from lamelle.studies.search.storage import hidden, library
+    from lamelle.training.progress import Plain
+    from lamelle.training.request import asked_of, name_of
+
+    library()
+    for word, given, least in (("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0)):
+        if given is not None and given < least:
+            raise RequestError("tune.numbers", name=word, given=given, least=least)
+    shared, dimensions = parse(pairs)
+    if not dimensions:
+        raise RequestError("tune.none")
+    request = searches.Request(
+        Path(data).resolve(),
+        asked_of(recipe, shared, weights, None, allow_leakage),
+        tuple(dimensions),
+        sampler,
+        pruner,
+        objective,
+        trials,
+        storage,
+        seed,
+        tuple(hidden(word) for word in command),
+    )
+    named = name or f"tune-{name_of(recipe, data)}"
+    return searches.carry_out(request, Path(runs), named, open_store(), progress or Plain(), jobs=jobs, seeds=retrain)

@@ -1,0 +1,123 @@
+"""Figures of a search: its course, which keys matter, and where the good trials lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lamelle.messages import text
+from lamelle.reports.figures import GRID, INK, drawn, line_colour
+from lamelle.reports.html import elide, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LONGEST = 14
+"""Letters of a value beside an axis."""
+
+
+def history(rows: Sequence[Mapping[str, Any]], *, best: int | None, less: bool, score: str) -> str:
+    """The score of each trial in the order of their numbers, and the best so far as a line."""
+    from matplotlib.ticker import MaxNLocator
+
+    done = [(row["trial"], row["value"]) for row in rows if row["state"] == "done"]
+
+    def draw(axes: Sequence[Axes]) -> None:
+        axis, so_far = axes[0], []
+        for _, value in done:
+            so_far.append(value if not so_far else (min if less else max)(so_far[-1], value))
+        axis.plot(*zip(*done, strict=True), ls="", marker="o", ms=4.5, color=line_colour(0))
+        axis.step([n for n, _ in done], so_far, where="post", color=line_colour(1))
+        axis.plot(*zip(*[d for d in done if d[0] == best], strict=True), ls="", marker="o", ms=9, mfc="none", color=INK)
+        for row in rows:
+            if row["state"] in ("stopped", "failed"):
+                axis.axvline(row["trial"], ymax=0.04, color=line_colour(2 if row["state"] == "stopped" else 3), lw=2)
+        axis.set_xlabel(text("tune.trial_number"))
+        axis.set_ylabel(score)
+        axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+
+    return drawn(draw, columns=1, size=(8.6, 3.0))
+
+
+def importance(shares: Mapping[str, float]) -> str:
+    """A bar for each key, the most important first."""
+
+    def draw(axes: Sequence[Axes]) -> None:
+        axis, places = axes[0], range(len(shares))
+        axis.barh(places, [100 * v for v in shares.values()], height=0.55, color=line_colour(0))
+        axis.set_yticks(places, [elide(key, 30) for key in shares])
+        axis.set(xlim=(0, 100), ylim=(len(shares) - 0.4, -0.6))
+        axis.set_xlabel(text("tune.share_percent"))
+        axis.grid(visible=False, axis="y")
+
+    return drawn(draw, columns=1, size=(8.6, 0.8 + 0.36 * max(2, len(shares))))
+
+
+def parallel(content: Mapping[str, Any], *, score: str) -> str:
+    """A line for each trial through its values, the best one thick, those that score like it in colour."""
+    dimensions, rows = content["dimensions"], [r for r in content["trials"] if r["state"] == "done"]
+    best = next(r for r in rows if r["trial"] == content["best"])
+    values = [r["value"] for r in rows]
+    low, high = min(values), max(values)
+    worst_first = sorted(rows, key=lambda r: r["value"], reverse=bool(content["less"]))
+
+    def draw(axes: Sequence[Axes]) -> None:
+        axis, last = axes[0], len(dimensions)
+        for row in worst_first:
+            near = best["low"] is not None and best["low"] <= row["value"] <= best["high"]
+            look: dict[str, Any] = {
+                "color": line_colour(0) if near else INK,
+                "lw": 1.2,
+                "alpha": 0.75 if near else 0.25,
+            }
+            if row is best:
+                look = {"color": line_colour(1), "lw": 3.0}
+            heights = [_height(d, row["params"][d["key"]]) for d in dimensions]
+            axis.plot(range(last + 1), [*heights, _share(row["value"], low, high)], **look)
+        for place, dimension in enumerate(dimensions):
+            _scale(axis, place, _ticks(dimension))
+        _scale(axis, last, [(share, short(low + share * (high - low))) for share in (0.0, 0.5, 1.0)])
+        axis.set_xticks(range(last + 1), [*(elide(d["key"].rpartition(".")[2], 18) for d in dimensions), score])
+        axis.set(xlim=(-0.35, last + 0.25), ylim=(-0.06, 1.06), yticks=[])
+        for spine in ("left", "bottom"):
+            axis.spines[spine].set_visible(False)
+        axis.tick_params(axis="x", length=0)
+        axis.grid(visible=False)
+
+    return drawn(draw, columns=1, size=(10.4, 3.8))
+
+
+def _scale(axis: Axes, place: int, ticks: Sequence[tuple[float, str]]) -> None:
+    axis.axvline(place, color=GRID, lw=1.5, zorder=0)
+    for height, name in ticks:
+        axis.annotate(
+            name, (place, height), xytext=(-5, 0), textcoords="offset points", ha="right", va="center", size=8.5
+        )
+
+
+def _ticks(dimension: Mapping[str, Any]) -> list[tuple[float, str]]:
+    """Heights on an axis and what stands there."""
+    if dimension["values"]:
+        return [(_height(dimension, v), _short_name(v)) for v in dimension["values"]]
+    low, high = dimension["low"], dimension["high"]
+    middle = math.sqrt(low * high) if dimension["log"] else (low + high) / 2
+    return [(0.0, short(low)), (0.5, short(float(f"{middle:.2g}"))), (1.0, short(high))]
+
+
+def _short_name(value: str) -> str:
+    plain = "".join(c for c in value if c.isprintable())
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
+
+
+def _height(dimension: Mapping[str, Any], value: Any) -> float:
+    """Where a value lies on its axis, from 0 to 1."""
+    if dimension["values"]:
+        return list(dimension["values"]).index(value) / max(1, len(dimension["values"]) - 1)
+    ends = (dimension["low"], dimension["high"], float(value))
+    low, high, at = (math.log(v) for v in ends) if dimension["log"] else ends
+    return _share(at, low, high)
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return (value - low) / (high - low) if high > low else 0.5

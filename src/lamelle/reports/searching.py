@@ -1,0 +1,162 @@
+"""The page of a search: the best trial and what its score is worth, all trials, and which keys matter."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamelle.io import atomic
+from lamelle.messages import text
+from lamelle.metrics.intervals import few_units
+from lamelle.reports import figures, search_figures
+from lamelle.reports.html import number, percent, render, short
+from lamelle.reports.scoring import name_of, unit_of
+
+_TERMINAL = 12
+"""Trials that the terminal shows; the table has them all."""
+
+
+def write_search(path: Path, *, name: str, content: Mapping[str, Any], command: Sequence[str]) -> Path:
+    """Write the self-contained page of a search.
+
+    Args:
+        path: The page.
+        content: Content of the study's ``scores.json``.
+        command: Words of the command line.
+
+    Returns:
+        Path of the page.
+    """
+    atomic.write_text(path, page(name, content, command))
+    return path
+
+
+def page(name: str, content: Mapping[str, Any], command: Sequence[str]) -> str:
+    """The page as text."""
+    done = [row for row in content["trials"] if row["state"] == "done"]
+    score, shares = name_of(content["objective"]), content["importance"]
+    shown = ["summary", *(["course", "where"] if done else []), *(["importance"] if shares else [])]
+    return render(
+        "search.html",
+        title=text("tune.title", name=name),
+        kicker=text("tune.kicker"),
+        heading=name,
+        tags=[text("tune.tag_trials", n=len(content["trials"])), text(f"tune.sampler_{content['sampler']}"), score],
+        sections=[(s, text(f"tune.section_{s}")) for s in (*shown, "trials", "repeat")],
+        sentences=sentences(content),
+        history=_history(content, score) if done else "",
+        history_legend=_legend(content),
+        parallel=search_figures.parallel(content, score=score) if done else "",
+        importance=search_figures.importance(shares) if shares else "",
+        test=_test(content),
+        columns=_columns(content),
+        rows=[(row["trial"] == content["best"], _cells(row, content)) for row in _ranked(content)],
+        command=shlex.join(["lamelle", *(command or ["tune"])]),
+    )
+
+
+def sentences(content: Mapping[str, Any]) -> list[str]:
+    """What came of the search, and how far it is to be trusted."""
+    rows, score = content["trials"], name_of(content["objective"])
+    states = [row["state"] for row in rows]
+    counts = {state: states.count(state) for state in ("done", "stopped", "failed", "running", "waiting")}
+    said = [text("tune.counts", n=len(rows), **counts)]
+    if counts["running"] or counts["waiting"]:
+        said.append(text("tune.unfinished"))
+    best = next((row for row in rows if row["trial"] == content["best"]), None)
+    if best is None:
+        return [*said, text("tune.none_done")]
+    bounds = {k: number(best[k]) for k in ("value", "low", "high")}
+    said.append(
+        text("tune.best", score=score, trial=best["trial"], params=_params(best), **bounds, **_drawn_from(best))
+    )
+    if best["n"] is not None and few_units(best["n"]):
+        said.append(text("report.few_units", n=best["n"]))
+    said.append(text("tune.optimistic", n=counts["done"]))
+    if content["alike"] > 1:
+        said.append(text("tune.alike", n=content["alike"], done=counts["done"]))
+    shares = content["importance"]
+    if shares and (key := max(shares, key=lambda k: shares[k])):
+        said.append(text("tune.matters", key=key, share=percent(shares[key])))
+    test = content["test"]
+    if test is None:
+        return [*said, text("tune.advice", folder=f"trials/{best['folder']}")]
+    for name, one in _tested(content).items():
+        values = {k: number(one[k]) for k in ("value", "low", "high")}
+        said.append(text("tune.tested", score=name_of(name), seeds=content["seeds"], **values, **_drawn_from(one)))
+    return said
+
+
+def terminal(content: Mapping[str, Any]) -> list[str]:
+    """The best trials and the sentences as lines of text."""
+    rows = [_columns(content), *(_cells(row, content) for row in _ranked(content)[:_TERMINAL])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if (left := len(content["trials"]) - _TERMINAL) > 0:
+        table.append(text("tune.more", n=left))
+    return [*table, "", *sentences(content)]
+
+
+def _ranked(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The best first; then those that were stopped, failed, or are not done."""
+    sign, order = (1 if content["less"] else -1), ("done", "stopped", "failed", "running", "waiting")
+    return sorted(content["trials"], key=lambda r: (order.index(r["state"]), sign * (r["value"] or 0), r["point"]))
+
+
+def _columns(content: Mapping[str, Any]) -> list[str]:
+    keys = [d["key"] for d in content["dimensions"]]
+    heads = [text(f"tune.column_{c}") for c in ("epochs", "best_epoch", "seconds", "state")]
+    return [text("tune.column_trial"), *keys, name_of(content["objective"]), *heads]
+
+
+def _cells(row: Mapping[str, Any], content: Mapping[str, Any]) -> list[str]:
+    values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
+    score = "–" if row["value"] is None else f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
+    state = text(f"tune.state_{row['state']}")
+    counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
+    why = f"{state}: {row['reason']}" if row.get("reason") else state
+    trial = "–" if row["trial"] is None else str(row["trial"])
+    return [trial, *values, score, *counts, number(row.get("seconds"), 1), why]
+
+
+def _written(value: object) -> str:
+    return "–" if value is None else short(value) if isinstance(value, float) else str(value)
+
+
+def _params(row: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}" for key, value in row["params"].items()
+    )
+
+
+def _drawn_from(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"n": one["n"], "unit": unit_of(one["unit"]), "level": f"{round(100 * one['level'])} %"}
+
+
+def _history(content: Mapping[str, Any], score: str) -> str:
+    return search_figures.history(content["trials"], best=content["best"], less=content["less"], score=score)
+
+
+def _legend(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    states = {row["state"] for row in content["trials"]}
+    names = ["one", "so_far", *(s for s in ("stopped", "failed") if s in states)]
+    places = {"one": 0, "so_far": 1, "stopped": 2, "failed": 3}
+    return [(text(f"tune.legend_{n}"), *figures.legend(places[n], dash=0)) for n in names]
+
+
+def _tested(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Scores of the test set, that of the search first."""
+    scores = content["test"]["lines"][0]["scores"]
+    names = [content["objective"], *scores]
+    return {name: scores[name] for name in dict.fromkeys(names) if name in scores}
+
+
+def _test(content: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    if content["test"] is None:
+        return []
+    return [
+        (name_of(name), number(one["value"]), f"{number(one['low'])} – {number(one['high'])}", number(one["spread"]))
+        for name, one in _tested(content).items()
+    ]

@@ -1,0 +1,92 @@
+"""Runs that exist already, side by side: only where they were made from the same images in the same split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lamelle.errors import RequestError
+from lamelle.messages import text
+from lamelle.package import DESCRIPTION
+from lamelle.run import RunFolder
+from lamelle.studies.listing import Listed, open_one, recipe_without_seed
+from lamelle.studies.study import compared
+from lamelle.studies.table import Comparison
+
+_NAMED = 3
+"""Images that are named where splits differ."""
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Scores of finished runs with paired differences to the first; runs that differ in their seed alone are one line.
+
+    Raises:
+        RequestError: If there are fewer than two, one is not finished, or they do not share task, classes, images and
+            split; the message says what differs.
+    """
+    if len(paths) < 2:
+        raise RequestError("runs.compare_two", n=len(paths))
+    listed = [open_one(path) for path in paths]
+    for one in listed:
+        folder = RunFolder(one.path)
+        if one.state != "done" or not folder.rows.is_file() or not (folder.model / DESCRIPTION).is_file():
+            raise RequestError("runs.compare_unfinished", path=one.path)
+    first = listed[0]
+    for other in listed[1:]:
+        if said := differences(RunFolder(first.path), RunFolder(other.path)):
+            raise RequestError("runs.compare_differ", a=first.path, b=other.path, what="; ".join(said))
+    return compared(_grouped(listed))
+
+
+def _grouped(listed: Sequence[Listed]) -> dict[str, list[RunFolder]]:
+    """Runs under the name of the first that has the same recipe but for the seed."""
+    names: dict[str, str] = {}
+    groups: dict[str, list[RunFolder]] = {}
+    for one in listed:
+        name = names.setdefault(recipe_without_seed(one), _name(one, listed))
+        groups.setdefault(name, []).append(RunFolder(one.path))
+    return groups
+
+
+def _name(one: Listed, listed: Sequence[Listed]) -> str:
+    """The name of its folder, or more of its path where others have that name too."""
+    alike = [other for other in listed if other.path.name == one.path.name]
+    return one.path.name if len(alike) == 1 else "/".join(one.path.parts[-2:])
+
+
+def differences(a: RunFolder, b: RunFolder) -> list[str]:
+    """What keeps two runs from being compared, in words; empty if nothing does."""
+    said = []
+    about = [run.read_json(run.scores) for run in (a, b)]
+    for what in ("task", "classes", "split"):
+        one, other = (scores.get(what) for scores in about)
+        if one != other:
+            said.append(text(f"runs.differ_in_{what}", a=_shown(one), b=_shown(other)))
+    if said:
+        return said
+    ours, theirs = ({row["id"]: row["split"] for row in run.read_table(run.split)} for run in (a, b))
+    if only := sorted(ours.keys() ^ theirs.keys()):
+        said.append(text("runs.differ_images", n=len(only), names=", ".join(only[:_NAMED])))
+    if moved := sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]):
+        shown = ", ".join(f"{name} ({ours[name]} / {theirs[name]})" for name in moved[:_NAMED])
+        said.append(text("runs.differ_split", n=len(moved), names=shown))
+    if not only and (changed := _changed(a, b)):
+        said.append(text("runs.differ_pixels", n=len(changed), names=", ".join(changed[:_NAMED])))
+    return said
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _changed(a: RunFolder, b: RunFolder) -> list[str]:
+    """Images whose pixels or labels were others when the second run was made."""
+    if not (a.audit.is_file() and b.audit.is_file()):
+        return []
+    ours, theirs = (_pixels(run.read_json(run.audit)) for run in (a, b))
+    return sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
+
+
+def _pixels(audit: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {row["id"]: (row.get("pixels"), row.get("label_pixels")) for row in audit["rows"]}

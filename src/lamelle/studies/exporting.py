@@ -1,0 +1,127 @@
+"""A finished run for those who keep their experiments elsewhere: MLflow, TensorBoard."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lamelle.errors import RequestError
+from lamelle.run import RunFolder
+from lamelle.studies.listing import Listed, open_one
+from lamelle.training import history
+
+TARGETS = ("mlflow", "tensorboard")
+_QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
+"""Set before MLflow is imported: it must not tell anyone that it is used."""
+_LONGEST = 6000
+"""Characters of a parameter that MLflow takes."""
+
+
+def export(path: Path, *, to: str, store: str | None) -> str:
+    """Write a finished run into another tool's store.
+
+    Args:
+        to: One of `TARGETS`.
+        store: Where: a URI of MLflow, such as ``sqlite:///mlflow.db``, or a folder for TensorBoard.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        RequestError: If the run is not finished, there is no such tool, or it is not installed.
+    """
+    if to not in TARGETS:
+        raise RequestError("runs.export_to", given=to, known=", ".join(TARGETS))
+    run = open_one(path)
+    if run.state != "done":
+        raise RequestError("runs.export_unfinished", path=path)
+    if to == "tensorboard":
+        return _to_tensorboard(run, Path(store) if store else RunFolder(run.path).tensorboard)
+    return _to_mlflow(run, store or "sqlite:///mlflow.db")
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested keys as dotted ones.
+
+    Example:
+        >>> dict(flat({"train": {"lr": 0.1}, "task": {"name": "segment"}}))
+        {'train.lr': 0.1, 'task.name': 'segment'}
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
+    """Every epoch with the numbers that are known of it."""
+    for row in history.from_csv(run.history) if run.history.is_file() else ():
+        kept = {k: v for k, v in row.items() if v is not None and k not in {"epoch", "step", "best"}}
+        yield int(row["epoch"] or 0), {k: v for k, v in kept.items() if math.isfinite(v)}
+
+
+def _scores(run: RunFolder) -> dict[str, float]:
+    """Scores with the bounds of their intervals; ``split/score``."""
+    scores = run.read_json(run.scores)
+    found = {}
+    for name, one in scores["scores"].items():
+        parts = {"": one["value"], "/low": one["low"], "/high": one["high"]}
+        found |= {f"{scores['split']}/{name}{end}": v for end, v in parts.items() if v is not None}
+    return found
+
+
+def _to_tensorboard(one: Listed, folder: Path) -> str:
+    """Curves of the epochs, and the scores in the place that TensorBoard has for hyper-parameters."""
+    run = RunFolder(one.path)
+    writer = history.tensorboard(folder)
+    with writer:
+        last = 0
+        for last, row in _epochs(run):
+            for name, value in row.items():
+                writer.add_scalar(name, value, last)
+        for name, value in _scores(run).items():
+            writer.add_scalar(name, value, last)
+        writer.add_text("recipe", "\n".join(f"    {k}: {v}" for k, v in flat(one.recipe)))
+    return str(folder)
+
+
+def _to_mlflow(one: Listed, store: str) -> str:
+    """Parameters, metrics, tags and artefacts, in the experiment that is named after the data."""
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        from mlflow import MlflowClient
+        from mlflow.entities import Metric, Param, RunTag
+    except ImportError as error:
+        raise RequestError("runs.no_mlflow") from error
+    client, folder = MlflowClient(tracking_uri=store), RunFolder(one.path)
+    name = Path(one.data).name or one.task
+    known = client.get_experiment_by_name(name)
+    experiment = known.experiment_id if known else client.create_experiment(name)
+    made = client.create_run(experiment, run_name=one.name).info
+    stamp = made.start_time
+    metrics = [Metric(k, v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
+    metrics += [Metric(_spelt(k), v, stamp, 0) for k, v in _scores(folder).items()]
+    params = [Param(k, str(v)[:_LONGEST]) for k, v in flat(one.recipe)]
+    about = folder.read_json(folder.environment) if folder.environment.is_file() else {}
+    tags = {"lamelle.version": about.get("lamelle"), "lamelle.path": str(one.path), "lamelle.created": one.created}
+    for start in range(0, max(len(metrics), len(params)), 100):  # MLflow takes so many at once
+        part = slice(start, start + 100)
+        client.log_batch(made.run_id, metrics=metrics[part], params=params[part])
+    client.log_batch(made.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items() if v])
+    for path in (folder.report, folder.scores, folder.recipe, folder.split):
+        if path.is_file():
+            client.log_artifact(made.run_id, str(path))
+    if folder.model.is_dir():
+        client.log_artifacts(made.run_id, str(folder.model), folder.model.name)
+    client.set_terminated(made.run_id)
+    return f"{store} ({name}, {made.run_id})"
+
+
+def _spelt(name: str) -> str:
+    """A metric's name with the characters that MLflow allows."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. /:") else "_" for c in name)

@@ -1,0 +1,263 @@
+"""The runs below a folder: what each is, how far it came, what it scored and what it takes.
+
+A folder with a ``recipe.yaml`` is a run. Links are never followed, and a folder that cannot be read as a run is listed
+as damaged, never left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lamelle import recipe as recipes
+from lamelle.errors import LamelleError, RequestError
+from lamelle.package import DESCRIPTION
+from lamelle.recipe import Section
+from lamelle.reports.study import less_is_better
+from lamelle.run import RunFolder
+
+State = Literal["done", "running", "interrupted", "damaged"]
+STATES: tuple[State, ...] = ("done", "running", "interrupted", "damaged")
+RECENT = 15 * 60.0
+"""Seconds: an unfinished run in which something changed since then may still be trained, on another machine say."""
+DEEPEST = 5
+"""Folders below the first one that are looked into: study, variant, seed, and one more."""
+SORTS = ("name", "date", "score", "time", "size")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One run in a list."""
+
+    path: Path
+    name: str
+    """Its path below the folder that was listed."""
+    study: str
+    """Name of the study, or of the run of all folds, that it belongs to; empty if it stands by itself."""
+    state: State
+    task: str = ""
+    data: str = ""
+    """Folder of its images."""
+    created: str = ""
+    """ISO 8601, UTC."""
+    epochs: int | None = None
+    """Epochs done."""
+    score: str = ""
+    """The score shown; by default the first of the headline."""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    unit: str = ""
+    split: str = ""
+    """What it was scored on: ``test``, ``folds``, ``validation``."""
+    seconds: float | None = None
+    """Of training."""
+    parameters: int | None = None
+    bytes: int = 0
+    """On disk, without runs inside it, which count by themselves."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which runs are meant; what is empty or None lets all pass."""
+
+    task: str = ""
+    data: str = ""
+    """Part of the path of the images."""
+    since: str = ""
+    """First day or time, ISO 8601."""
+    state: str = ""
+    asked: Section = field(default_factory=dict)
+    """Keys of the recipe, as `lamelle.recipe.parse_overrides` gives them."""
+    least: float | None = None
+    """Least value of the score."""
+
+
+def find(root: Path, *, score: str | None) -> list[Listed]:
+    """Every run below a folder, by name.
+
+    Args:
+        score: Name of the score to show; None = the first of each headline.
+
+    Raises:
+        RequestError: If there is no such folder.
+    """
+    if not root.is_dir():
+        raise RequestError("runs.no_folder", path=root)
+    found = [_read(run, root, study, score) for run, study in _walk(root.resolve(), "", 0, root.resolve())]
+    return sorted(found, key=lambda r: r.name)
+
+
+def open_one(path: Path) -> Listed:
+    """One run by itself.
+
+    Raises:
+        RequestError: If there is none.
+    """
+    run = RunFolder.open(path)
+    return _read(RunFolder(run.path.resolve()), run.path.resolve().parent, "", None)
+
+
+def _walk(folder: Path, study: str, depth: int, root: Path) -> Iterator[tuple[RunFolder, str]]:
+    """Runs below a folder, each with the study it belongs to."""
+    run = RunFolder(folder)
+    here = folder.relative_to(root).as_posix()
+    if is_run := run.recipe.is_file() and not run.recipe.is_symlink():
+        yield run, study
+    inside = run.names if is_run else frozenset()
+    within = here if here != "." and (is_run or (folder / "study.json").is_file()) else study
+    if depth >= DEEPEST:
+        return
+    with os.scandir(folder) as entries:
+        names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name not in inside)
+    for name in names:
+        yield from _walk(folder / name, within, depth + 1, root)
+
+
+def _read(run: RunFolder, root: Path, study: str, score: str | None) -> Listed:
+    name = run.path.relative_to(root.resolve()).as_posix()
+    size, newest = _measured(run)
+    try:
+        return _described(run, name if name != "." else run.path.name, study, score, size, newest)
+    except (LamelleError, ValueError, KeyError, TypeError, AttributeError, OSError):
+        return Listed(run.path, name, study, "damaged", bytes=size)
+
+
+def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> Listed:
+    recipe = recipes.load(run.recipe)
+    environment = run.read_json(run.environment) if run.environment.is_file() else {}
+    scores = run.read_json(run.scores) if run.scores.is_file() else None
+    package = run.model / DESCRIPTION
+    done = run.read_json(package)["provenance"] if package.is_file() else {}
+    history = run.history.read_text(encoding="utf-8").splitlines()[1:] if run.history.is_file() else []
+    shown = score or (scores["headline"][0] if scores and scores["headline"] else "")
+    known = scores["scores"].get(shown) if scores else None
+    return Listed(
+        run.path,
+        name,
+        study,
+        _state(run, finished=scores is not None, newest=newest),
+        task=str(recipe["task"]["name"]),
+        data=str(recipe.get("data", {}).get("path") or ""),
+        created=str(environment.get("created", "")),
+        epochs=done.get("epochs", len(history) or None),
+        score=shown,
+        **({key: known[key] for key in ("value", "low", "high", "n", "unit")} if known else {}),
+        split=scores["split"] if scores else "",
+        seconds=done.get("seconds"),
+        parameters=done.get("parameters"),
+        bytes=size,
+        recipe=recipe,
+    )
+
+
+def _state(run: RunFolder, *, finished: bool, newest: float) -> State:
+    if run.busy():
+        return "running"
+    if finished:
+        return "done"
+    return "running" if time.time() - newest < RECENT else "interrupted"
+
+
+def _measured(run: RunFolder) -> tuple[int, float]:
+    """Bytes of a run without runs inside it, and when something in it was changed last."""
+    size, newest = 0, 0.0
+    folders = [run.path]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if not (Path(entry.path) / run.recipe.name).is_file():
+                        folders.append(Path(entry.path))
+                    continue
+                about = entry.stat(follow_symlinks=False)
+                size += about.st_size
+                newest = max(newest, about.st_mtime)
+    return size, newest
+
+
+# choosing and ordering ---------------------------------------------------------------------------------------------
+
+
+def chosen(runs: Iterable[Listed], asked: Filter) -> list[Listed]:
+    """The runs that are meant."""
+    return [run for run in runs if _meant(run, asked)]
+
+
+def _meant(run: Listed, asked: Filter) -> bool:
+    if asked.task and run.task != asked.task:
+        return False
+    if asked.data and asked.data not in run.data:
+        return False
+    if asked.since and run.created < asked.since:
+        return False
+    if asked.state and run.state != asked.state:
+        return False
+    if asked.least is not None and (run.value is None or run.value < asked.least):
+        return False
+    return not asked.asked or _has(run.recipe, asked.asked)
+
+
+def _has(recipe: Mapping[str, Any], asked: Section) -> bool:
+    """Whether asking for these keys would change nothing in a recipe."""
+    try:
+        now = recipes.validate(recipe)
+        then = recipes.validate(recipes.merge(deepcopy(dict(recipe)), deepcopy(asked)))
+    except RequestError:
+        return False  # a key that this run's task or network does not have
+    return now == then
+
+
+def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
+    """Runs in the order of a key of `SORTS`, the runs of a study together where its first one stands.
+
+    Raises:
+        RequestError: If there is no such key.
+    """
+    keys: dict[str, Callable[[Listed], Any]] = {
+        "name": lambda r: r.name,
+        "date": lambda r: r.created,
+        "score": lambda r: (r.value is None, (1 if less_is_better(r.score) else -1) * _or(r.value, 0.0)),
+        "time": lambda r: -_or(r.seconds, 0.0),
+        "size": lambda r: -r.bytes,
+    }
+    if by not in keys:
+        raise RequestError("runs.sort", given=by, known=", ".join(SORTS))
+    inner: dict[str, list[Listed]] = {}
+    for run in sorted(runs, key=lambda r: (keys[by](r), r.name)):
+        inner.setdefault(run.study or run.name, []).append(run)
+    return [run for each in inner.values() for run in each]
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def to_csv(runs: Sequence[Listed]) -> str:
+    """One line for each run; what is not known stays empty."""
+    columns = [name for name in asdict(runs[0]) if name not in {"recipe", "path"}] if runs else []
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["path", *columns])
+    for run in runs:
+        values = [getattr(run, name) for name in columns]
+        writer.writerow([run.path, *("" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values)])
+    return out.getvalue()
+
+
+def recipe_without_seed(run: Listed) -> str:
+    """What runs share that differ in their seed alone."""
+    kept = recipes.validate(run.recipe).model_dump(mode="json")
+    for name in ("seed", "knots"):
+        kept["train"].pop(name)
+    return json.dumps(kept, sort_keys=True)

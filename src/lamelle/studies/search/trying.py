@@ -1,0 +1,209 @@
+"""One trial: a point of the search trained afresh, and scored on the validation set."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lamelle import plan as plans
+from lamelle.data.preparation import Preparation
+from lamelle.data.samples import Reader
+from lamelle.data.store import Store
+from lamelle.errors import DataError, RequestError
+from lamelle.messages import text
+from lamelle.plan import Plan
+from lamelle.recipe import Section
+from lamelle.run import RunFolder
+from lamelle.studies.search.dimensions import Dimension, variant
+from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker
+from lamelle.studies.variants import together
+from lamelle.training import course, resources
+from lamelle.training.loop import NonFinite
+from lamelle.training.progress import Progress
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+SAMPLERS = ("grid", "tpe", "random")
+PRUNERS = ("none", "asha", "hyperband")
+_FACTOR = 3
+"""Of the trials that reach a rung, one in so many goes on."""
+BEST = "best"
+"""Attribute of a trial: the score of its best epoch so far, which is all that is known of one that was stopped."""
+
+
+class Refused(Exception):
+    """A point that cannot be trained; why is an attribute of its trial."""
+
+
+class Stopped(Exception):
+    """A trial that is not worth going on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all trials of a search share."""
+
+    data: Path
+    common: Section
+    dimensions: tuple[Dimension, ...]
+    sampler: str
+    pruner: str
+    objective: str
+    less: bool
+    epochs: int
+    """Passes of the first point, for the rungs of Hyperband."""
+    seed: int
+
+    @property
+    def sign(self) -> int:
+        """What makes a score of which more is better from one in the direction of the search."""
+        return -1 if self.less else 1
+
+
+class Reporting:
+    """Tells the search of each epoch, and ends the training when the search has seen enough."""
+
+    def __init__(self, progress: Progress, trial: Trial, *, sign: int, pruned: bool) -> None:
+        self._progress, self._trial, self._sign, self._pruned = progress, trial, sign, pruned
+        self._best: float | None = None
+
+    def say(self, line: str) -> None:
+        self._progress.say(line)
+
+    def step(self, *, epoch: int, done: float, loss: float) -> None:
+        self._progress.step(epoch=epoch, done=done, loss=loss)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """One epoch is done.
+
+        Raises:
+            Stopped: If others did clearly better by this epoch.
+        """
+        self._progress.epoch(row)
+        if not self._pruned or row["score"] is None:
+            return
+        if self._best is None or row["score"] > self._best:
+            self._best = row["score"]
+            self._trial.set_user_attr(BEST, {"score": self._best, "epoch": row["epoch"]})
+        self._trial.set_user_attr("epochs", row["epoch"])
+        self._trial.report(self._sign * row["score"], row["epoch"])
+        if self._trial.should_prune():
+            raise Stopped
+
+    def close(self) -> None:
+        self._progress.close()
+
+
+def plan_of(setting: Setting, params: Mapping[str, Any], store: Store) -> Plan:
+    """The plan of one point."""
+    seed = int(setting.common.get("train", {}).get("seed", 0))
+    asked = together(setting.common, variant(params), seed=seed)
+    if "train.seed" in params:
+        asked["train"]["seed"] = int(params["train.seed"])
+    return plans.make(setting.data, asked, store, accelerator=resources.has_accelerator())
+
+
+class Objective:
+    """What Optuna calls for each trial."""
+
+    def __init__(self, setting: Setting, study: Study, folder: Path, store: Store, progress: Progress) -> None:
+        self.setting, self.study, self.folder = setting, study, folder
+        self.store, self.progress = store, progress
+        self.worker: Worker | None = None
+
+    def __call__(self, trial: Trial) -> float:
+        """The score of a trial.
+
+        Raises:
+            Refused: If its point cannot be trained.
+            TrialPruned: If it was stopped since others do better.
+        """
+        import optuna
+
+        if self.worker is not None:
+            trial.set_user_attr(WORKER, self.worker.about)
+        if POINT not in trial.user_attrs:  # another worker was faster: this trial stands for nothing
+            raise Refused
+        # drawn from the point's own seed, so that the same search tries the same points, stopped or not
+        self.study.sampler = sampler(self.setting.sampler, seed=self._seed(trial.user_attrs[POINT]))
+        for dimension in self.setting.dimensions:
+            dimension.suggest(trial)
+        about = " ".join(f"{key}={value}" for key, value in trial.params.items())
+        self.progress.say(text("tune.trial", number=trial.number, about=about))
+        reporting = Reporting(self.progress, trial, sign=self.setting.sign, pruned=self.setting.pruner != "none")
+        try:
+            value = self._score(trial, reporting)
+        except Stopped:
+            self.progress.say(text("tune.stopped", number=trial.number))
+            raise optuna.TrialPruned from None
+        except (NonFinite, RequestError, DataError) as error:
+            trial.set_user_attr(ERROR, str(error).splitlines()[0])
+            self.progress.say(text("tune.refused", number=trial.number, reason=error))
+            raise Refused from error
+        self.progress.say(text("tune.scored", number=trial.number, score=self.setting.objective, value=f"{value:.4f}"))
+        return value
+
+    def _seed(self, point: int) -> int:
+        return zlib.crc32(f"{self.setting.seed}/{point}".encode())
+
+    def _score(self, trial: Trial, progress: Progress) -> float:
+        plan = plan_of(self.setting, trial.params, self.store)
+        runs = self.folder / "trials"
+        trial.set_user_attr(FOLDER, name := f"{trial.number:04d}")
+        shutil.rmtree(runs / name, ignore_errors=True)
+        try:
+            run, scores = course.try_out(plan, runs, name, self.store, progress)
+        finally:
+            shutil.rmtree(RunFolder(runs / name).checkpoints, ignore_errors=True)  # no trial is gone on with
+        found = scores["scores"].get(self.setting.objective, {})
+        if found.get("value") is None or not np.isfinite(found["value"]):
+            raise RequestError("tune.undefined", score=self.setting.objective)
+        about = run.read_json(run.model / "model.json")["provenance"]
+        kept = ("epochs", "best_epoch", "seconds", "trainable", "parameters")
+        for key, value in ({k: about.get(k) for k in kept} | {"score": found}).items():
+            trial.set_user_attr(key, value)
+        return float(found["value"])
+
+
+def sampler(name: str, *, seed: int) -> BaseSampler:
+    """What chooses where the point itself says nothing; a grid's points say everything."""
+    import optuna
+
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def pruner(name: str, *, epochs: int) -> BasePruner:
+    """What decides at each epoch whether a trial goes on.
+
+    Reference: Li et al. (2020), arXiv:1810.05934 (ASHA); Li et al. (2018), JMLR 18(185) (Hyperband)
+    """
+    import optuna
+
+    if name == "asha":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=_FACTOR)
+    if name == "hyperband":
+        most = max(epochs, _FACTOR)
+        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=most, reduction_factor=_FACTOR)
+    return optuna.pruners.NopPruner()
+
+
+def known_scores(plan: Plan, store: Store) -> list[str]:
+    """The scores that a trial of this plan will have, from one image and an answer that says nothing."""
+    data = plan.recipe.data
+    reader = Reader(store, plan.task, Preparation(data.channels or 1, data.resize, "unit", (), (), data.context))
+    target = reader.target(plan.of("validation")[0])
+    shape: Sequence[int] = target.shape if plan.task.spatial else ()
+    nothing = np.full((plan.task.outputs, *shape), 1 / max(2, plan.task.outputs), np.float32)
+    rows = [plan.task.row(nothing, target, {})]
+    return list(plan.task.summarise(plan.task.table(rows), np.ones((1, 1))))

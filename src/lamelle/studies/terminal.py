@@ -1,0 +1,80 @@
+"""Lists of runs, and of what would go, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamelle.errors import printable
+from lamelle.messages import text
+from lamelle.reports.html import number, whole
+from lamelle.reports.methods import duration
+from lamelle.studies.listing import Listed
+from lamelle.studies.pruning import Plan
+
+_COLUMNS = ("run", "state", "task", "data", "date", "epochs", "score", "time", "parameters", "size")
+_UNITS = ("B", "kB", "MB", "GB")
+
+
+def table(runs: Sequence[Listed]) -> list[str]:
+    """One line for each run, those of a study below its name, and a line that counts them.
+
+    Example:
+        >>> from pathlib import Path
+        >>> table([Listed(Path("a"), "a", "", "interrupted")])[-1]
+        '1 run, 0 B'
+    """
+    rows = [[text(f"runs.column_{name}") for name in _COLUMNS]]
+    study = ""
+    for run in runs:
+        if run.study != study and run.study and run.study not in {r.name for r in runs}:
+            rows.append([printable(run.study) + "/"])
+        study = run.study
+        rows.append(_row(run))
+    widths = [max(len(row[i]) for row in rows if len(row) > 1) for i in range(len(_COLUMNS))]
+    lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip() for row in rows]
+    code = "runs.total_one" if len(runs) == 1 else "runs.total"
+    return [*(lines if runs else ()), text(code, n=len(runs), size=size(sum(r.bytes for r in runs)))]
+
+
+def _row(run: Listed) -> list[str]:
+    name = run.name[len(run.study) + 1 :] if run.study else run.name
+    return [
+        ("  " if run.study else "") + printable(name),
+        text(f"runs.state_{run.state}"),
+        run.task or "–",
+        printable(run.data.rstrip("/").rsplit("/", 1)[-1]) or "–",
+        run.created[:16].replace("T", " ") or "–",
+        "–" if run.epochs is None else str(run.epochs),
+        _score(run),
+        "–" if run.seconds is None else duration(run.seconds),
+        "–" if run.parameters is None else whole(run.parameters),
+        size(run.bytes),
+    ]
+
+
+def _score(run: Listed) -> str:
+    if run.value is None:
+        return "–"
+    where = f" ({text('report.split_validation').lower()})" if run.split == "validation" else ""
+    return f"{run.score} {number(run.value)} [{number(run.low)}, {number(run.high)}]{where}"
+
+
+def pruned(plan: Plan, *, done: bool) -> list[str]:
+    """What goes, what stays and why, and how much room it makes."""
+    lines = [text("runs.goes", path=printable(str(one.path)), size=size(one.bytes)) for one in plan.going]
+    lines += [text("runs.stays", path=printable(str(run.path)), why=printable(why)) for run, why in plan.staying]
+    code = "runs.pruned" if done else "runs.would_prune" if plan.going else "runs.nothing_to_prune"
+    return [*lines, text(code, n=len(plan.going), size=size(plan.bytes))]
+
+
+def size(count: int) -> str:
+    """Bytes as people say them.
+
+    Example:
+        >>> size(512), size(48_234_567)
+        ('512 B', '48.2 MB')
+    """
+    value, unit = float(count), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{number(value, 1 if unit else 0)} {_UNITS[unit]}"
