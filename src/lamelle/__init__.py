@@ -15,11 +15,11 @@ from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.errors import DataError, FileError, LamelleError, RequestError, WorkError
-    from lamelle.verbs import Run, check, compare, convert, demo, evaluate, predict, report, train
+    from lamelle.verbs import Run, check, compare, convert, demo, evaluate, predict, report, train, tune
 
 _WHERE = {
     **dict.fromkeys(
-        ("Run", "check", "compare", "convert", "demo", "evaluate", "predict", "report", "train"), "lamelle.verbs"
+        ("Run", "check", "compare", "convert", "demo", "evaluate", "predict", "report", "train", "tune"), "lamelle.verbs"
     ),
     **dict.fromkeys(("DataError", "FileError", "LamelleError", "RequestError", "WorkError"), "lamelle.errors"),
 }
@@ -40,6 +40,7 @@ __all__ = [
     "predict",
     "report",
     "train",
+    "tune",
 ]
 
 

@@ -133,6 +133,41 @@ def compare(data: Path, pairs: tuple[str, ...], **options: Any) -> None:
     _echo(text("cli.report_at", path=(study / "report.html").resolve()))
 
 
+@click.command(help=text("cli.tune"))
+@click.argument("data", type=_EXISTING)
+@_PAIRS
+@click.option("-r", "--recipe", help=text("cli.train_recipe"))
+@click.option("--objective", metavar="SCORE", help=text("cli.tune_objective"))
+@click.option("--sampler", type=click.Choice(["grid", "tpe", "random"]), help=text("cli.tune_sampler"))
+@click.option(
+    "--pruner",
+    type=click.Choice(["none", "asha", "hyperband"]),
+    default="none",
+    show_default=True,
+    help=text("cli.tune_pruner"),
+)
+@click.option("--trials", type=int, help=text("cli.tune_trials"))
+@click.option("--jobs", type=int, default=1, show_default=True, help=text("cli.compare_jobs"))
+@click.option("--storage", metavar="URL", help=text("cli.tune_storage"))
+@click.option("--retrain", type=int, default=0, metavar="SEEDS", help=text("cli.tune_retrain"))
+@click.option("--seed", type=int, default=0, show_default=True, help=text("cli.tune_seed"))
+@click.option("--weights", type=_EXISTING, help=text("cli.train_weights"))
+@click.option("--allow-leakage", is_flag=True, help=text("cli.train_leakage"))
+@click.option("--name", help=text("cli.compare_name"))
+@click.option("--runs", type=_EXISTING, default="runs", show_default=True, help=text("cli.train_runs"))
+def tune(data: Path, pairs: tuple[str, ...], **options: Any) -> None:
+    import json
+    import sys
+
+    from lamelle.cli.progress import listener
+    from lamelle.reports.searching import terminal
+
+    study = verbs.tune(data, pairs=pairs, **options, command=sys.argv[1:], progress=listener())
+    for line in terminal(json.loads((study / "scores.json").read_text(encoding="utf-8"))):
+        _echo(line)
+    _echo(text("cli.report_at", path=(study / "report.html").resolve()))
+
+
 @click.command(help=text("cli.report"))
 @click.argument("run", type=_EXISTING)
 def report(run: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from lamelle.verbs.common import open_store
 from lamelle.verbs.folders import check, convert, demo, look_and_check
 from lamelle.verbs.runs import Run, evaluate, predict, report, train
-from lamelle.verbs.studies import compare
+from lamelle.verbs.studies import compare, tune
 
 __all__ = [
     "Run",
@@ -25,4 +25,5 @@ __all__ = [
     "predict",
     "report",
     "train",
+    "tune",
 ]
