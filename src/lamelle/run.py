@@ -1,12 +1,13 @@
 """The folder of a Run: the only module that knows its file names.
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
-``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what scores are made of) · ``predictions/`` ·
-``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt``.
+``stopped.json`` (why a training broke) · ``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what scores
+are made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt``.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform as machine
@@ -43,6 +44,7 @@ class RunFolder:
         self.split = path / "split.csv"
         self.audit = path / "audit.json"
         self.history = path / "history.csv"
+        self.stopped = path / "stopped.json"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.scores = path / "scores.json"
@@ -135,6 +137,13 @@ class RunFolder:
         if not path.is_file():
             raise RequestError("run.missing", path=path, run=self.path)
         return json.loads(path.read_text(encoding="utf-8"))
+
+    def read_table(self, path: Path) -> list[dict[str, str]]:
+        """The rows of one CSV artefact; none if the Run does not have it (yet)."""
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8", newline="") as lines:
+            return [dict(row) for row in csv.DictReader(lines)]
 
 
 def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
+from lamelle.doctor.reading import history
 from lamelle.errors import LamelleError
 from lamelle.package import DESCRIPTION, WEIGHTS
 from lamelle.plan import Plan
@@ -77,12 +77,12 @@ def open_held(run: RunFolder) -> Held:
         run,
         recipes.load(run.recipe),
         run.read_json(run.environment) if run.environment.is_file() else {},
-        tuple(_table(run.split)),
+        tuple(run.read_table(run.split)),
         Audit.from_json(run.read_json(run.audit)) if run.audit.is_file() else None,
-        tuple({k: _number(v) for k, v in row.items()} for row in _table(run.history)),
+        tuple(history(run)),
         run.read_json(run.scores) if run.scores.is_file() else None,
         run.read_json(description) if description.is_file() else None,
-        _predicted([run.predictions, *sorted(run.path.glob(f"*/{run.predictions.name}"))]),
+        _predicted(run, [run.predictions, *sorted(run.path.glob(f"*/{run.predictions.name}"))]),
         plan,
         gone,
     )
@@ -133,22 +133,11 @@ def _index(held: Held, record: str) -> int:
     return next((r.image.index or 0 for r in known if r.id == record), 0)
 
 
-def _table(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as lines:
-        return [dict(row) for row in csv.DictReader(lines)]
-
-
-def _number(value: str | None) -> float | None:
-    return float(value) if value else None
-
-
-def _predicted(folders: Sequence[Path]) -> dict[str, tuple[Path, Mapping[str, str]]]:
+def _predicted(run: RunFolder, folders: Sequence[Path]) -> dict[str, tuple[Path, Mapping[str, str]]]:
     """Rows of the tables of predictions; a quote before a name that looks like a formula is taken off."""
     found: dict[str, tuple[Path, Mapping[str, str]]] = {}
     for folder in folders:
-        for row in _table(folder / "predictions.csv"):
+        for row in run.read_table(folder / "predictions.csv"):
             name = row["image"]
             found[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = (folder, row)
     return found

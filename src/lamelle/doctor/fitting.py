@@ -1,0 +1,185 @@
+"""Rules about a training that learnt: too little, too much, long enough, and what its validation set can tell."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lamelle.doctor import cures
+from lamelle.doctor.facts import Facts
+from lamelle.doctor.finding import ENOUGH, LEAST, SURE, Finding
+
+_RISE = 0.1
+"""Share by which the validation loss must rise above its lowest course."""
+_GAP = 0.1
+"""Difference between training and validation score that is nothing to worry about."""
+_BETTER = 0.02
+"""Share by which the validation loss must fall to be called falling."""
+_MEMORISED = 0.9
+"""Way from guessing to perfect from which training images are known by heart."""
+_FINE = 0.02
+"""Standard error of a validation score that leaves nothing to wish for."""
+_JUMP = 0.05
+"""Jitter of a validation score that is nothing to worry about."""
+_SPIKE = 1.5
+"""Times the course of the training loss that makes a spike."""
+_WORSE = 0.05
+"""Difference between validation and test score that is nothing to worry about."""
+
+
+def overfitting(facts: Facts) -> Finding | None:
+    """Training goes on, validation turned round or stays behind."""
+    if len(facts.score) < LEAST or not len(facts.train_score):
+        return None
+    turned, rises = _turn(facts)
+    dropped = float(facts.score.course.max()) - facts.score.last > SURE * facts.error
+    behind = _gap(facts) > max(_GAP, SURE * facts.error)
+    if not (rises and dropped) and not (behind and (rises or _improving(facts) is None)):
+        return None
+    values = _fit(facts) | {"epoch": turned, "lowest": float(facts.loss.course.min()), "loss": facts.loss.last}
+    return Finding("overfitting", "warning", values, cures.stricter(facts), turned)
+
+
+def overconfident(facts: Facts) -> Finding | None:
+    """The validation loss rises while the score holds: the same mistakes, with more certainty."""
+    if len(facts.score) < LEAST:
+        return None
+    turned, rises = _turn(facts)
+    if not rises:
+        return None
+    values = {"epoch": turned, "lowest": float(facts.loss.course.min()), "loss": facts.loss.last}
+    values |= {"score": facts.score.last, "error": facts.error, "monitor": facts.monitor}
+    change = ("train.monitor=loss",) if facts.get("train.monitor") == "score" else cures.stricter(facts)
+    return Finding("overconfident", "note", values, change, turned)
+
+
+def still_improving(facts: Facts) -> Finding | None:
+    """The last quarter was better than the one before, and nothing but the plan ended it."""
+    ended = facts.get("train.budget") or facts.epochs >= int(facts.get("train.epochs", 0))
+    values = _improving(facts)
+    if not ended or facts.scores is None or values is None:
+        return None
+    if len(facts.train_score) and facts.reached(facts.train_score.last) >= _MEMORISED:
+        return None
+    return Finding("still_improving", "warning", values, cures.longer(facts))
+
+
+def underfitting(facts: Facts) -> Finding | None:
+    """Neither training nor validation images are told apart well."""
+    if len(facts.score) < LEAST or facts.learnt is None or not len(facts.train_score):
+        return None
+    best = float(facts.score.course.max())
+    if facts.learnt >= ENOUGH or facts.reached(best) >= ENOUGH:
+        return None
+    return Finding("underfitting", "warning", _fit(facts) | {"chance": facts.chance}, cures.freer(facts))
+
+
+def unstable(facts: Facts) -> Finding | None:
+    """Spikes of the training loss, or a validation score that jumps by more than its own error."""
+    loss, score = facts.train_loss, facts.score
+    first = max(2, len(loss) // 5)
+    over = loss.value - loss.course
+    spikes = (over > (_SPIKE - 1) * np.abs(loss.course)) & (over > 5 * loss.jitter)
+    spikes[:first] = False
+    if spikes.any():
+        i = int(np.argmax(np.where(spikes, over, -np.inf)))
+        values = {"epoch": int(loss.epoch[i]), "loss": float(loss.value[i]), "course": float(loss.course[i])}
+        return Finding("unstable", "warning", values, cures.calmer(facts), int(loss.epoch[i]), proof="spike")
+    if len(score) < LEAST or score.jitter <= max(SURE * facts.error, _JUMP):
+        return None
+    values = {"jitter": score.jitter, "error": facts.error, "monitor": facts.monitor}
+    return Finding("unstable", "warning", values, cures.calmer(facts))
+
+
+def first_best(facts: Facts) -> Finding | None:
+    """Training made it worse from the second validation on."""
+    score = facts.score.value
+    if len(score) < LEAST or facts.best != int(facts.score.epoch[0]):
+        return None
+    later = float(np.median(score[1:]))
+    if score[0] - later <= facts.error:
+        return None
+    values = {"epoch": facts.best, "score": float(score[0]), "later": later, "monitor": facts.monitor}
+    return Finding("first_best", "warning", values, cures.lower_lr(facts))
+
+
+def validation_small(facts: Facts) -> Finding | None:
+    """The best epoch is better than its like by less than another validation set would change."""
+    score = facts.score.value
+    if len(score) < LEAST or facts.error <= _FINE:
+        return None
+    gain = float(score.max() - np.median(score[len(score) // 2 :]))
+    if not facts.error / 2 < gain < SURE * facts.error:
+        return None
+    need = math.ceil(facts.images * (SURE * facts.error / gain) ** 2)
+    values = {"images": facts.images, "units": facts.units, "error": facts.error, "gain": gain, "need": need}
+    return Finding("validation_small", "note", values | {"monitor": facts.monitor}, cures.more_validation(facts))
+
+
+def test_worse(facts: Facts) -> Finding | None:
+    """The test score is lower than the validation score by more than chance."""
+    if facts.test is None or facts.test_error is None or not len(facts.score) or facts.best is None:
+        return None
+    at = int(np.flatnonzero(facts.score.epoch == facts.best)[0])
+    around = float(facts.score.course[at])  # that of the best epoch itself was chosen for being high
+    error = math.hypot(facts.error, facts.test_error)
+    if around - facts.test <= max(_WORSE, SURE * error):
+        return None
+    values = {"score": around, "test": facts.test, "error": error, "monitor": facts.monitor, "images": facts.images}
+    return Finding("test_worse", "warning", values, () if facts.get("split.folds") else ("split.folds=5",))
+
+
+def base_better(facts: Facts) -> Finding | None:
+    """What it was started from, or the same with a frozen encoder, is better on the same images."""
+    base = facts.base
+    if base is None or base.theirs - base.ours <= SURE * base.error:
+        return None
+    values = {"base": base.name, "theirs": base.theirs, "ours": base.ours, "error": base.error, "n": base.n}
+    return Finding("base_better", "warning", values, cures.lower_lr(facts))
+
+
+def good(facts: Facts) -> Finding | None:
+    """Training and validation went up together, and levelled out."""
+    if len(facts.score) < LEAST or not len(facts.train_score):
+        return None
+    return Finding("good", "good", _fit(facts) | {"sure": SURE * facts.error})
+
+
+def _improving(facts: Facts) -> dict[str, Any] | None:
+    """Loss and score of the last quarter of the validations and of the one before; None if it was not better."""
+    if len(facts.score) < LEAST:
+        return None
+    k = max(2, len(facts.score) // 4)
+    late, before = slice(-k, None), slice(-2 * k, -k)
+    loss, was_loss = float(facts.loss.value[late].mean()), float(facts.loss.value[before].mean())
+    score, was = float(facts.score.value[late].mean()), float(facts.score.value[before].mean())
+    noise = SURE * facts.loss.jitter * math.sqrt(2 / k)
+    if score <= was or was_loss - loss <= max(noise, _BETTER * abs(was_loss)):
+        return None
+    return {"last": k, "before": was_loss, "loss": loss, "was": was, "score": score, "monitor": facts.monitor}
+
+
+def _turn(facts: Facts) -> tuple[int, bool]:
+    """The epoch of the lowest course of the validation loss, and whether it rises from there while training goes on."""
+    course, i = facts.loss.course, int(np.argmin(facts.loss.course))
+    risen = facts.loss.last - float(course[i])
+    rises = risen > max(SURE * facts.loss.jitter, _RISE * abs(float(course[i]))) and i < len(course) - 2
+    at = int(np.searchsorted(facts.train_loss.epoch, facts.loss.epoch[i]))
+    return int(facts.loss.epoch[i]), rises and facts.train_loss.last < float(facts.train_loss.course[at])
+
+
+def _gap(facts: Facts) -> float:
+    return facts.train_score.last - facts.score.last
+
+
+def _fit(facts: Facts) -> dict[str, Any]:
+    return {
+        "train": facts.train_score.last,
+        "score": facts.score.last,
+        "error": facts.error,
+        "best": facts.best,
+        "epochs": facts.epochs,
+        "monitor": facts.monitor,
+    }

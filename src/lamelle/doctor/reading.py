@@ -1,0 +1,139 @@
+"""From the files of a Run to facts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from lamelle import recipe as recipes
+from lamelle.doctor.base import base_of
+from lamelle.doctor.curves import guessing, jitter, score_error, smooth
+from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
+from lamelle.errors import RequestError
+from lamelle.run import RunFolder
+from lamelle.tasks.table import find
+
+_USUAL_MOMENTUM = 0.1
+"""Of batch norms that nobody gave another one."""
+Rows = Sequence[Mapping[str, float | None]]
+
+
+def read(run: RunFolder, *, measured: Measured | None) -> Facts:
+    """The facts of one Run.
+
+    Args:
+        measured: What its batch norms were found to do; None = not looked at.
+
+    Raises:
+        RequestError: If no epoch has ended yet.
+    """
+    recipe = recipes.load(run.recipe)
+    rows = history(run)
+    scores = run.read_json(run.scores) if run.scores.is_file() else None
+    stopped = run.read_json(run.stopped) if scores is None and run.stopped.is_file() else None
+    if not rows and stopped is None:
+        raise RequestError("doctor.no_history", run=run.path)
+    task = find(str(recipe["task"]["name"]))
+    validation = [row for row in run.read_table(run.split) if row["split"] == "validation"]
+    counts = {"": len(validation)} if task.spatial else _classes(validation, recipe, scores)
+    units = len({row["group"] or row["id"] for row in validation})
+    several = recipe["task"].get("loss") == "bce" or any("|" in row["stratum"] for row in validation)
+    score = curve(rows, "score")
+    steps = int(rows[-1].get("step") or 0) if rows else 0
+    test_error = _test_error(scores, task.monitor)
+    return Facts(
+        run=str(run.path),
+        recipe=recipe,
+        train_loss=curve(rows, "train_loss"),
+        train_score=curve(rows, "train_score"),
+        loss=curve(rows, "loss"),
+        score=score,
+        best=next((int(row["epoch"] or 0) for row in reversed(rows) if row.get("best")), None),
+        epochs=len(rows),
+        steps=steps,
+        counts=counts,
+        units=units,
+        split_by=_split_by(run),
+        error=_error(score, counts, units, scores, task.monitor, test_error),
+        test_error=test_error,
+        chance=0.0 if task.spatial else guessing(counts, several=several),
+        scores=scores,
+        stopped=stopped,
+        base=base_of(run, recipe, scores),
+        statistics=_statistics(recipe, steps, measured),
+        expects=_expects(recipe),
+    )
+
+
+def history(run: RunFolder) -> list[dict[str, float | None]]:
+    """Rows of ``history.csv``; none if no epoch has ended yet."""
+    return [{k: float(v) if v else None for k, v in row.items()} for row in run.read_table(run.history)]
+
+
+def curve(rows: Rows, name: str) -> Curve:
+    """One column where it was measured; what is not finite counts as very large."""
+    known = [(row["epoch"] or 0.0, float(row[name] or 0.0)) for row in rows if row.get(name) is not None]
+    epoch = np.array([e for e, _ in known], dtype=int)
+    value = np.nan_to_num(np.array([v for _, v in known], dtype=float), nan=1e30, posinf=1e30)
+    return Curve(epoch, value, smooth(value), jitter(value))
+
+
+def _classes(
+    validation: Sequence[Mapping[str, str]], recipe: Mapping[str, Any], scores: Mapping[str, Any] | None
+) -> dict[str, int]:
+    """Validation images of each class; a class that has none is there too, where its name is known."""
+    found = Counter(name for row in validation for name in row["stratum"].split("|") if name)
+    named = recipe["data"].get("classes") or (scores or {}).get("classes") or ()
+    return {name: found[name] for name in dict.fromkeys([*named, *found])}
+
+
+def _split_by(run: RunFolder) -> str:
+    return str(run.read_json(run.environment).get("split_by", "")) if run.environment.is_file() else ""
+
+
+def _test_error(scores: Mapping[str, Any] | None, monitor: str) -> float | None:
+    """Standard error of the monitored test score, from its interval."""
+    found = (scores or {}).get("scores", {}).get(monitor) or {}
+    if any(found.get(k) is None or not math.isfinite(found[k]) for k in ("low", "high", "level")):
+        return None
+    return (found["high"] - found["low"]) / (2 * NormalDist().inv_cdf(0.5 + found["level"] / 2)) or None
+
+
+def _error(
+    score: Curve,
+    counts: Mapping[str, int],
+    units: int,
+    scores: Mapping[str, Any] | None,
+    monitor: str,
+    test_error: float | None,
+) -> float:
+    """Standard error of the validation score: that of the test score at the size of the validation set, if known."""
+    images = sum(counts.values())
+    if scores is not None and test_error is not None and images and scores["n"]:
+        tested = scores["scores"][monitor]
+        by_group = tested["unit"] == "group"
+        return test_error * math.sqrt((tested["n"] if by_group else scores["n"]) / (units if by_group else images))
+    return score_error(score.last if len(score) else 0.5, [n for n in counts.values() if n])
+
+
+def _statistics(recipe: Mapping[str, Any], steps: int, measured: Measured | None) -> Statistics | None:
+    """None where no batch norm keeps statistics of its own while it learns, as far as the recipe tells."""
+    model = recipe["model"]
+    learns = model["kind"] == "timm" and model.get("freeze") != "head" and not model.get("bn_frozen")
+    if measured is None and not learns and model.get("name") != "cnn2":
+        return None
+    momentum = float(model.get("bn_momentum") or _USUAL_MOMENTUM)
+    return Statistics(momentum, 1 - (1 - momentum) ** steps, measured)
+
+
+def _expects(recipe: Mapping[str, Any]) -> str | None:
+    from lamelle.models.pretrained import expected_normalise
+
+    model = recipe["model"]
+    return expected_normalise(Path(str(model["name"])).name) if model.get("weights") else None
