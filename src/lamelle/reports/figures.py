@@ -56,8 +56,8 @@ def _line_dash(i: int) -> Any:
     return _DASHES[i % len(_DASHES)]
 
 
-def training(history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None) -> str:
-    """Loss, score and learning rate over the epochs; the best epoch as a dashed line."""
+def training(history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None, turned: int | None = None) -> str:
+    """Loss, score and learning rate over the epochs; the best epoch as a dotted line, all after ``turned`` shaded."""
     from matplotlib.ticker import MaxNLocator
 
     def draw(axes: Sequence[Axes]) -> None:
@@ -71,6 +71,8 @@ def training(history: Sequence[Mapping[str, float | None]], *, score: str, best:
                 axis.plot(*zip(*known, strict=True) if known else ([], []), color=colour, ls=style, marker=marker, ms=3)
             if best is not None:
                 axis.axvline(best, color=INK, ls=_DASHES[2], lw=1)
+            if turned is not None:
+                axis.axvspan(turned, epochs[-1], color=line_colour(1), alpha=0.1, lw=0)
             axis.set_xlabel(text("report.epoch"))
             axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for axis, label in zip(axes, (text("report.loss"), score, text("report.learning_rate")), strict=True):

@@ -21,6 +21,7 @@ from lamelle.reports import (
     repeating,
     scoring,
     segmenting,
+    verdict,
 )
 from lamelle.reports.held import Held, open_held
 from lamelle.reports.html import number, render, whole
@@ -42,6 +43,7 @@ SECTIONS = (
     "cases",
     "slices",
     "errors",
+    "doctor",
     "training",
     "warnings",
     "repeat",
@@ -71,6 +73,7 @@ def write_report(run: RunFolder, store: Store) -> Path:
 
 def page(held: Held, store: Store) -> str:
     """The page as text; the same for the same Run."""
+    doctor = verdict.section(held)
     parts = {
         "summary": _summary(held),
         "data": _data(held, store),
@@ -83,7 +86,8 @@ def page(held: Held, store: Store) -> str:
         "cases": segmenting.section(held, store),
         "slices": _slices(held, store),
         "errors": _errors(held, store),
-        "training": _training(held),
+        "doctor": doctor,
+        "training": _training(held, verdict.turned(doctor.get("diagnoses", []))),
         "warnings": _warnings(held),
         "repeat": repeating.section(held),
     }
@@ -185,7 +189,7 @@ def _sure(held: Held, item: Mapping[str, Any]) -> float:
     return said if said is not None else 1 - (item.get("quality") or 0.0)
 
 
-def _training(held: Held) -> Values:
+def _training(held: Held, turned: int | None) -> Values:
     if not held.history:
         return {}
     task = find(held.recipe["task"]["name"])
@@ -200,11 +204,13 @@ def _training(held: Held) -> Values:
             "loss": number(best["loss"]),
         }
         caption += " " + text("report.best_epoch", **values)
+    if turned is not None:
+        caption += " " + text("report.turned", epoch=turned)
     legend = [
         (text("report.on_training"), *figures.legend(0, dash=1)),
         (text("report.on_validation"), *figures.legend(1, dash=0)),
     ]
-    drawn = figures.training(held.history, score=score, best=best["epoch"] if best else None)
+    drawn = figures.training(held.history, score=score, best=best["epoch"] if best else None, turned=turned)
     return {"training": drawn, "training_caption": caption, "training_legend": legend, "done": method(held)}
 
 

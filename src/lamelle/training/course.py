@@ -12,6 +12,7 @@ from typing import Any
 from lamelle import plan as plans
 from lamelle.data import split
 from lamelle.data.store import Store
+from lamelle.doctor.diagnosis import in_short
 from lamelle.evaluation import headline, interval_options, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
@@ -20,6 +21,7 @@ from lamelle.reports.page import write_report
 from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Row
 from lamelle.training import resources, session
+from lamelle.training.loop import NonFinite
 from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
 
@@ -79,10 +81,13 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
     try:
         package = session.train(plan, built, run, store, progress, resume=resume)
         rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
+    except NonFinite as error:
+        run.write_json(run.stopped, {"code": error.code, "values": error.values})
+        raise
     finally:
         progress.close()
     write_report(run, store)
-    for line in headline(run.read_json(run.scores)):
+    for line in [*headline(run.read_json(run.scores)), *in_short(run)]:
         progress.say(line)
         run.note(line)
     return rows

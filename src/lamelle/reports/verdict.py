@@ -1,0 +1,23 @@
+"""What the doctor says about a Run, on its page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamelle.doctor.diagnosis import diagnose
+from lamelle.errors import RequestError
+from lamelle.reports.held import Held
+
+
+def section(held: Held) -> dict[str, Any]:
+    """Its findings, for each fold where there are folds; empty while no epoch has ended."""
+    try:
+        found = diagnose(held.run)
+    except RequestError:
+        return {}
+    return {"diagnoses": found} if any(one.told for one in found) else {}
+
+
+def turned(diagnoses: list[Any]) -> int | None:
+    """The epoch from which a training overfitted, if it did."""
+    return next((t.epoch for one in diagnoses for t in one.told if t.code == "overfitting"), None)
