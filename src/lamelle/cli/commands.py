@@ -174,6 +174,19 @@ def report(run: Path) -> None:
     _echo(text("cli.report_at", path=verbs.report(run).resolve()))
 
 
+@click.command(help=text("cli.doctor"))
+@click.argument("run", type=_EXISTING)
+def doctor(run: Path) -> None:
+    found = verbs.doctor(run)
+    from lamelle.doctor.diagnosis import lines
+
+    for one in found:
+        if len(found) > 1:
+            _echo(one.name)
+        for line in lines(one.told):
+            _echo(line)
+
+
 @click.command(help=text("cli.convert"))
 @click.argument("source", type=_EXISTING, metavar="IN")
 @click.argument("out", type=_EXISTING)

@@ -13,7 +13,20 @@ from lamelle.errors import LamelleError, RequestError, printable
 from lamelle.messages import text
 from lamelle.version import __version__
 
-COMMANDS = ("check", "train", "evaluate", "predict", "report", "compare", "tune", "convert", "recipes", "cache", "demo")
+COMMANDS = (
+    "check",
+    "train",
+    "evaluate",
+    "predict",
+    "report",
+    "doctor",
+    "compare",
+    "tune",
+    "convert",
+    "recipes",
+    "cache",
+    "demo",
+)
 """In the order of a newcomer's day; each is the function of that name in ``lamelle.cli.commands``."""
 
 

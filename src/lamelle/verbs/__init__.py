@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lamelle.verbs.common import open_store
 from lamelle.verbs.folders import check, convert, demo, look_and_check
-from lamelle.verbs.runs import Run, evaluate, predict, report, train
+from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
 from lamelle.verbs.studies import compare, tune
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "compare",
     "convert",
     "demo",
+    "doctor",
     "evaluate",
     "look_and_check",
     "open_store",

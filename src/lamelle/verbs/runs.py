@@ -14,6 +14,7 @@ from lamelle.run import RunFolder
 from lamelle.verbs.common import AnyPath, open_store
 
 if TYPE_CHECKING:
+    from lamelle.doctor.diagnosis import Diagnosis
     from lamelle.training.progress import Progress
 
 
@@ -53,6 +54,10 @@ class Run:
     def report(self) -> Path:
         """See `lamelle.report`."""
         return report(self.path)
+
+    def doctor(self) -> list[Diagnosis]:
+        """See `lamelle.verbs.doctor`."""
+        return doctor(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -216,3 +221,20 @@ def report(run: AnyPath) -> Path:
     from lamelle.reports.page import write_report
 
     return write_report(RunFolder.open(Path(run)), open_store())
+
+
+def doctor(run: AnyPath) -> list[Diagnosis]:
+    """What the curves, the scores and the recipe of a Run say, each with its evidence and a next step.
+
+    Where batch norms learnt, some training images are looked at again, if they are still there. The same is
+    `Run.doctor`; the root of the package has a room of this name instead.
+
+    Returns:
+        One diagnosis, or one for each fold.
+
+    Raises:
+        RequestError: If there is no Run, or no epoch of it has ended yet.
+    """
+    from lamelle.doctor.diagnosis import diagnose
+
+    return diagnose(RunFolder.open(Path(run)), open_store())
