@@ -15,11 +15,42 @@ from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.errors import DataError, FileError, LamelleError, RequestError, WorkError
-    from lamelle.verbs import Run, check, compare, convert, demo, evaluate, predict, report, train, tune
+    from lamelle.verbs import (
+        Run,
+        check,
+        compare,
+        compare_runs,
+        convert,
+        demo,
+        evaluate,
+        export_run,
+        list_runs,
+        predict,
+        prune_runs,
+        report,
+        train,
+        tune,
+    )
 
 _WHERE = {
     **dict.fromkeys(
-        ("Run", "check", "compare", "convert", "demo", "evaluate", "predict", "report", "train", "tune"), "lamelle.verbs"
+        (
+            "Run",
+            "check",
+            "compare",
+            "compare_runs",
+            "convert",
+            "demo",
+            "evaluate",
+            "export_run",
+            "list_runs",
+            "predict",
+            "prune_runs",
+            "report",
+            "train",
+            "tune",
+        ),
+        "lamelle.verbs",
     ),
     **dict.fromkeys(("DataError", "FileError", "LamelleError", "RequestError", "WorkError"), "lamelle.errors"),
 }
@@ -34,10 +65,14 @@ __all__ = [
     "__version__",
     "check",
     "compare",
+    "compare_runs",
     "convert",
     "demo",
     "evaluate",
+    "export_run",
+    "list_runs",
     "predict",
+    "prune_runs",
     "report",
     "train",
     "tune",

@@ -12,8 +12,8 @@ import json
 import os
 import platform as machine
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 from lamelle.errors import RequestError
 from lamelle.io import atomic
-from lamelle.platform import cores
+from lamelle.platform import FileLock, cores
 from lamelle.version import __version__
 
 _LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "segmentation-models-pytorch", "numpy", "scipy",
@@ -55,6 +55,7 @@ class RunFolder:
         self.report = path / "report.html"
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
+        self.lock = path / "lock"
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
@@ -88,6 +89,41 @@ class RunFolder:
         if not run.recipe.is_file():
             raise RequestError("run.not_a_run", path=path)
         return run
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name that a Run gives to what lies in its folder."""
+        return frozenset(p.name for key, p in vars(self).items() if key != "path")
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While entered, this process is the only one that trains, or removes, this Run; however it dies, it lets go.
+
+        Raises:
+            RequestError: If another process holds it.
+        """
+        lock = FileLock(self.lock)
+        try:
+            if not lock.take(wait=False):
+                raise RequestError("run.busy", path=self.path)
+        except (OSError, ImportError):
+            pass  # a disk, or a system, without such locks: nothing can be held there
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def busy(self) -> bool:
+        """Whether a process holds this Run; False also where the disk has no locks."""
+        if not self.lock.is_file():
+            return False
+        lock = FileLock(self.lock)
+        try:
+            return not lock.take(wait=False)
+        except (OSError, ImportError):
+            return False
+        finally:
+            lock.release()
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()

@@ -168,6 +168,30 @@ def tune(data: Path, pairs: tuple[str, ...], **options: Any) -> None:
     _echo(text("cli.report_at", path=(study / "report.html").resolve()))
 
 
+@click.command(help=text("cli.runs"))
+@click.argument("folders", nargs=-1, metavar="[FOLDER]... [KEY=VALUE]...")
+@click.option("--task", default="", help=text("cli.runs_task"))
+@click.option("--data", default="", help=text("cli.runs_data"))
+@click.option("--since", default="", help=text("cli.runs_since"))
+@click.option("--state", default="", help=text("cli.runs_state"))
+@click.option("--score", help=text("cli.runs_score"))
+@click.option("--min", "least", type=float, help=text("cli.runs_min"))
+@click.option("--sort", default="date", show_default=True, help=text("cli.runs_sort"))
+@click.option("--csv", "as_csv", is_flag=True, help=text("cli.runs_csv"))
+@click.option("--compare", "side_by_side", is_flag=True, help=text("cli.runs_compare"))
+@click.option("-o", "--report", type=_EXISTING, help=text("cli.runs_report"))
+@click.option("--prune", metavar="checkpoints|runs", help=text("cli.runs_prune"))
+@click.option("--keep", type=int, help=text("cli.runs_keep"))
+@click.option("--yes", is_flag=True, help=text("cli.runs_yes"))
+@click.option("--to", metavar="mlflow|tensorboard", help=text("cli.runs_to"))
+@click.option("--store", help=text("cli.runs_store"))
+def runs(folders: tuple[str, ...], **options: Any) -> None:
+    from lamelle.cli import shelf
+
+    pairs = [word for word in folders if "=" in word and not Path(word).exists()]
+    shelf.answer([Path(word) for word in folders if word not in pairs], pairs, options)
+
+
 @click.command(help=text("cli.report"))
 @click.argument("run", type=_EXISTING)
 def report(run: Path) -> None:

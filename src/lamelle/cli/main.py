@@ -21,6 +21,7 @@ COMMANDS = (
     "report",
     "doctor",
     "compare",
+    "runs",
     "tune",
     "convert",
     "recipes",

@@ -132,18 +132,24 @@ def write_json(path: Path, obj: object) -> None:
         ...     json.loads(Path(folder, "a.json").read_text())
         {'dice': None, 'n': 3}
     """
-    write_text(path, json.dumps(_plain(obj), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, json.dumps(plain(obj), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What JSON can hold: NaN and infinities become null, numpy values plain numbers, paths text.
+
+    Example:
+        >>> plain({"dice": float("nan"), "at": (1, Path("a"))})
+        {'dice': None, 'at': [1, 'a']}
+    """
     if hasattr(value, "tolist") and not isinstance(value, (str, bytes)):  # numpy scalars and arrays
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return str(value) if isinstance(value, Path) else value
 
 

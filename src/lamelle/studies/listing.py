@@ -20,14 +20,16 @@ from typing import Any, Literal
 from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
 from lamelle.package import DESCRIPTION
+from lamelle.platform import network_disk
 from lamelle.recipe import Section
 from lamelle.reports.study import less_is_better
 from lamelle.run import RunFolder
 
 State = Literal["done", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = ("done", "running", "interrupted", "damaged")
-RECENT = 15 * 60.0
-"""Seconds: an unfinished run in which something changed since then may still be trained, on another machine say."""
+RECENT, LONG = 15 * 60.0, 24 * 3600.0
+"""Seconds. An unfinished run that no process of this machine holds may be trained on another one, if it lies on a
+network disk and something in it changed `RECENT`-ly; and by an older Lamelle, which held nothing, for `LONG`."""
 DEEPEST = 5
 """Folders below the first one that are looked into: study, variant, seed, and one more."""
 SORTS = ("name", "date", "score", "time", "size")
@@ -166,7 +168,9 @@ def _state(run: RunFolder, *, finished: bool, newest: float) -> State:
         return "running"
     if finished:
         return "done"
-    return "running" if time.time() - newest < RECENT else "interrupted"
+    on_others = RECENT if network_disk(run.path) else 0.0
+    quiet = on_others if run.lock.is_file() else LONG
+    return "running" if time.time() - newest < quiet else "interrupted"
 
 
 def _measured(run: RunFolder) -> tuple[int, float]:

@@ -78,15 +78,16 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
     Returns:
         The rows of the test set.
     """
-    try:
-        package = session.train(plan, built, run, store, progress, resume=resume)
-        rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
-    except NonFinite as error:
-        run.write_json(run.stopped, {"code": error.code, "values": error.values})
-        raise
-    finally:
-        progress.close()
-    write_report(run, store)
+    with run.held():
+        try:
+            package = session.train(plan, built, run, store, progress, resume=resume)
+            rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
+        except NonFinite as error:
+            run.write_json(run.stopped, {"code": error.code, "values": error.values})
+            raise
+        finally:
+            progress.close()
+        write_report(run, store)
     for line in [*headline(run.read_json(run.scores)), *in_short(run)]:
         progress.say(line)
         run.note(line)

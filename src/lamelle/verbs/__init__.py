@@ -11,19 +11,24 @@ from __future__ import annotations
 from lamelle.verbs.common import open_store
 from lamelle.verbs.folders import check, convert, demo, look_and_check
 from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
+from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs
 from lamelle.verbs.studies import compare, tune
 
 __all__ = [
     "Run",
     "check",
     "compare",
+    "compare_runs",
     "convert",
     "demo",
     "doctor",
     "evaluate",
+    "export_run",
+    "list_runs",
     "look_and_check",
     "open_store",
     "predict",
+    "prune_runs",
     "report",
     "train",
     "tune",
