@@ -176,7 +176,9 @@ def test_every_dependency_is_pinned_without_an_address() -> None:
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = {canonicalize_name(Requirement(r).name) for r in project["dependencies"] + extras["medical"]}
+    declared = {
+        canonicalize_name(Requirement(r).name) for r in project["dependencies"] + extras["medical"] + extras["explain"]
+    }
     imported = set()
     for _, tree in trees():
         for node in ast.walk(tree):

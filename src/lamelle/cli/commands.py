@@ -192,6 +192,29 @@ def runs(folders: tuple[str, ...], **options: Any) -> None:
     shelf.answer([Path(word) for word in folders if word not in pairs], pairs, options)
 
 
+@click.command(help=text("cli.explain"))
+@click.argument("run", type=_EXISTING)
+@click.argument("images", nargs=-1, type=_EXISTING)
+@click.option("-o", "--out", required=True, type=_EXISTING, help=text("cli.explain_out"))
+@click.option("--method", default="gradcam", show_default=True, help=text("cli.explain_method"))
+@click.option("--class", "target", help=text("cli.explain_class"))
+@click.option("--layer", help=text("cli.explain_layer"))
+@click.option("--against", multiple=True, type=_EXISTING, help=text("cli.explain_against"))
+@click.option("--masks", type=_EXISTING, help=text("cli.explain_masks"))
+@click.option("--segmenter", type=_EXISTING, help=text("cli.explain_segmenter"))
+@click.option("--region", type=_EXISTING, help=text("cli.explain_region"))
+@click.option("--cases", type=int, default=2, show_default=True, help=text("cli.explain_cases"))
+@click.option("--all", "everything", is_flag=True, help=text("cli.explain_all"))
+@click.option("--check", is_flag=True, help=text("cli.explain_check"))
+def explain(run: Path, images: tuple[Path, ...], out: Path, **options: Any) -> None:
+    import sys
+
+    from lamelle.cli.progress import listener
+
+    page = verbs.explain(run, images, out=out, **options, command=sys.argv[1:], progress=listener())
+    _echo(text("cli.report_at", path=page.resolve()))
+
+
 @click.command(help=text("cli.report"))
 @click.argument("run", type=_EXISTING)
 def report(run: Path) -> None:

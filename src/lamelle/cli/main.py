@@ -19,6 +19,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "report",
+    "explain",
     "doctor",
     "compare",
     "runs",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -196,7 +197,7 @@ def check_method(method: str, layer: str | None) -> None:
     _captum()
 
 
-def _captum():  # noqa: ANN202
+def _captum() -> Any:
     """The library, which only those install who explain.
 
     Raises:

@@ -9,6 +9,7 @@ Example:
 from __future__ import annotations
 
 from lamelle.verbs.common import open_store
+from lamelle.verbs.explaining import explain
 from lamelle.verbs.folders import check, convert, demo, look_and_check
 from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
 from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs
@@ -23,6 +24,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "explain",
     "export_run",
     "list_runs",
     "look_and_check",

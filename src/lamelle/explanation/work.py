@@ -1,0 +1,109 @@
+"""From models and images to explained cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lamelle import plan as plans
+from lamelle.data.layouts.unlabelled import read_unlabelled
+from lamelle.data.store import Store
+from lamelle.errors import DataError, RequestError
+from lamelle.explanation.choosing import Case, choose
+from lamelle.explanation.explain import Asked, Explained, Subject, explain
+from lamelle.explanation.inside import Masks, checked, share_inside
+from lamelle.messages import text
+from lamelle.prediction.apply import readable
+from lamelle.run import RunFolder
+from lamelle.types import Record, Source
+
+_SAID_EVERY = 20
+"""Images between two lines about progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One case with the maps of every model, and its mask."""
+
+    case: Case
+    maps: list[Explained]
+    mask: np.ndarray | None
+
+
+def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: str | None) -> list[Case]:
+    """Images that were named by whoever asks.
+
+    Raises:
+        RequestError: If nothing is found.
+        DataError: If images cannot be read; all are named.
+    """
+    found = read_unlabelled(paths, dims=subject.package.dims)
+    records, problems = readable(found.records, store, subject.package)
+    if problems := [*found.problems, *problems]:
+        raise DataError(problems)
+    return [Case(record, "", "given", "", name) for record in records]
+
+
+def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, everything: bool) -> list[Case]:
+    """Right, wrong and uncertain images of a Run's test set; with ``everything`` all others after them.
+
+    Raises:
+        RequestError: If there is no finished Run (a package has no test set), its data is gone, or it has no case.
+    """
+    try:
+        folder = RunFolder.open(run)
+    except RequestError as error:
+        raise RequestError("explain.no_run", path=run) from error
+    items = folder.read_json(folder.scores)["items"]
+    records = {record.id: record for record in plans.reopen(folder).of("test")}
+    cases = choose(items, records, subject.package.task.classes, number=number, only=name)
+    if not cases:
+        raise RequestError("explain.no_cases", name=name or "–", run=run)
+    if everything:
+        known = {case.record.id for case in cases}
+        cases += [Case(r, "", "other", _truth(r), name) for i, r in records.items() if i not in known]
+    return cases
+
+
+def carry_out(
+    cases: Sequence[Case],
+    subjects: Sequence[Subject],
+    store: Store,
+    asked: Asked,
+    *,
+    masks: Masks | None,
+    regions: Masks | None,
+    say: Callable[[str], None] | None,
+) -> Iterator[Done]:
+    """Explain each case by every model; all are asked about the class that the first is asked about.
+
+    Args:
+        masks: Of which the share of each map inside is taken.
+        regions: What segmenters are asked about, instead of what they predict as the class.
+
+    Raises:
+        RequestError: If a model does not know a class, or there is no such layer.
+        FileError: If an image cannot be read, or a mask has another size than its image.
+    """
+    for i, case in enumerate(cases):
+        shape = store.image(case.record.image).shape[1:]
+        region = checked(regions(case.record), case.record, shape) if regions else None
+        mask = checked(masks(case.record), case.record, shape) if masks else None
+        maps: list[Explained] = []
+        name = case.explained
+        for subject in subjects:
+            one = explain(subject, case.record, store, asked, name=name, region=region, seed=i)
+            name = one.explained
+            maps.append(one if mask is None else replace(one, share=share_inside(one.values, mask)))
+        if case.kind == "other":  # it is counted, not drawn: its pixels are not kept
+            maps = [replace(one, image=np.empty(0), values=np.empty(0)) for one in maps]
+        yield Done(case, maps, mask)
+        if say and ((i + 1) % _SAID_EVERY == 0 or i + 1 == len(cases)):
+            say(text("explain.progress", done=i + 1, all=len(cases)))
+
+
+def _truth(record: Record) -> str:
+    return "|".join(t for t in record.target if not isinstance(t, Source))
