@@ -1,0 +1,119 @@
+"""What the tests of searches share: a search whose trials are formulas, and a PostgreSQL server of one's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lamelle.data.store import Store
+from lamelle.io import atomic
+from lamelle.studies.folder import StudyFolder
+from lamelle.studies.search import search as searches
+from lamelle.studies.search import trying
+from lamelle.studies.search.dimensions import parse
+from lamelle.studies.search.search import Search
+from lamelle.studies.search.storage import open_storage
+from lamelle.studies.search.trying import Setting
+from lamelle.training.progress import Plain
+
+
+def setting(*pairs: str, **given: Any) -> Setting:
+    """A search without data."""
+    _, dimensions = parse(pairs)
+    usual: dict[str, Any] = {"sampler": "grid", "pruner": "none", "objective": "macro_f1", "less": False}
+    about = {"data": Path("nowhere"), "common": {}, "epochs": 9, "seed": 0} | usual | given
+    return Setting(dimensions=tuple(dimensions), **about)
+
+
+def begun(folder: Path, asked: Setting, *, trials: int = 0, url: str | None = None) -> Search:
+    """The search in a folder, begun or gone on with."""
+    study = StudyFolder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_json(study.request, searches._described(asked) | {"split": 1})
+    return Search(study, asked, searches._points(asked, trials), open_storage(url, folder))
+
+
+Formula = Callable[[dict[str, Any], trying.Reporting], float]
+
+
+def formula(monkeypatch: pytest.MonkeyPatch, score: Formula) -> None:
+    """Trials are scored by a formula of their values instead of a training."""
+
+    def scored(self: trying.Objective, trial: Any, progress: trying.Reporting) -> float:
+        value = score(trial.params, progress)
+        found = {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 40, "unit": "image", "level": 0.95}
+        trial.set_user_attr("score", found)
+        return value
+
+    monkeypatch.setattr(trying.Objective, "_score", scored)
+
+
+def work(search: Search) -> None:
+    search.work(Store(search.folder.path / "store", budget=1 << 20), Plain())
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """A PostgreSQL server on a free port of this machine alone; its address."""
+    control = shutil.which("pg_ctl") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), None)
+    if control is None:
+        pytest.skip("no PostgreSQL server here (pg_ctl was not found)")
+    binaries = Path(control).resolve().parent
+    before = _as_another(folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, log = folder / "server", folder / "server.log"
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*before, str(binaries / program), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+        if done.returncode:
+            pytest.skip(f"PostgreSQL cannot be started here: {done.stderr.strip().splitlines()[-1:]}")
+
+    run("initdb", "-D", str(data), "-U", "lamelle", "-A", "trust", "-E", "UTF8", "--no-sync")
+    # the server outlives pg_ctl, so that its output must not be one of our pipes
+    run("pg_ctl", "-D", str(data), "-l", str(log), "-o", options, "-w", "start")
+    try:
+        run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "lamelle", "search")
+        yield f"postgresql://lamelle@127.0.0.1:{port}/search"
+    finally:
+        with suppress(subprocess.TimeoutExpired):
+            command = [*before, control, "-D", str(data), "-m", "immediate", "stop"]
+            subprocess.run(command, capture_output=True, timeout=30, check=False, cwd=folder)
+
+
+def _as_another(folder: Path) -> list[str]:
+    """What runs a program as somebody who is not root, since PostgreSQL refuses root."""
+    if os.geteuid():
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL refuses to run as root, and there is no setpriv to run it as another user")
+    somebody = 65534
+    for place in (folder, *folder.parents):
+        if place.stat().st_uid == 0 and not place.stat().st_mode & 0o001:
+            place.chmod(place.stat().st_mode | 0o011)
+        if place.name.startswith("pytest-of-"):
+            break
+    os.chown(folder, somebody, somebody)
+    return ["setpriv", f"--reuid={somebody}", f"--regid={somebody}", "--clear-groups"]
+
+
+def waited(for_what: Callable[[], bool], *, most: float) -> bool:
+    """Whether something came true in time."""
+    until = time.monotonic() + most
+    while time.monotonic() < until:
+        if for_what():
+            return True
+        time.sleep(0.02)
+    return False
