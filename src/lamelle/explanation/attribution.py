@@ -82,8 +82,13 @@ def gradcam_plus_plus(answer: Answer, inputs: Tensor, layer: Layer | None, signe
     """
     assert layer is not None
     kept: list[Tensor] = []
+
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # what follows may change it in place
+
     with torch.enable_grad(), tapped(answer.model, layer) as tap:
-        handle = tap.register_forward_hook(lambda _module, _inputs, output: kept.append(output))
+        handle = tap.register_forward_hook(keep)
         try:
             value = answer(inputs)
         finally:
@@ -157,7 +162,7 @@ def randomise(model: nn.Module, *, seed: int) -> None:
         for weight in model.parameters():
             if weight.ndim >= 2:
                 drawn = torch.randn(weight.shape, generator=random).to(weight)
-                weight.copy_(drawn * weight.std() + weight.mean())
+                weight.copy_(drawn * weight.std(correction=0) + weight.mean())
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

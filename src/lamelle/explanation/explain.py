@@ -141,14 +141,15 @@ def explain(
     number = subject.known(explained)
     where = _region(said, number, region) if isinstance(said, LabelMap) else None
     values, layer, check = np.zeros(pixels.shape[1:], np.float32), None, float("nan")
-    if where is None or where.any():
-        inputs = _inputs(predictor, pixels, bits, record)
-        answer = _answer(package, number, where, tuple(inputs.shape[2:]), inputs)
+    inputs = _inputs(predictor, pixels, bits, record)
+    shape = tuple(inputs.shape[2:])
+    small = None if where is None else resize_labels(where.astype(np.int64), shape)
+    if small is None or small.any():
+        answer = _answer(package, number, small, inputs)
         whole = layers.padded(package.model, inputs)
         if asked.method in attribution.LAYERED:
             seen = layers.candidates(package.model, answer, whole)
             layer = layers.choose(seen, asked=asked.layer, spatial=package.task.spatial)
-        shape = tuple(inputs.shape[2:])
         values = attribution.resized(_map(answer, whole, asked, layer, shape, signed=False), pixels.shape[1:])
         if asked.check:
             check = _check(subject, answer, whole, asked, layer, seed=seed)
@@ -218,7 +219,8 @@ def _inputs(predictor: Predictor, pixels: np.ndarray, bits: int | None, record: 
     return torch.from_numpy(np.ascontiguousarray(prepared))[None].to(predictor.device)
 
 
-def _answer(package: Package, number: int, where: np.ndarray | None, size: tuple[int, ...], inputs: Tensor) -> Answer:
+def _answer(package: Package, number: int, region: np.ndarray | None, inputs: Tensor) -> Answer:
+    """What is asked about one image; the region [(Z,) Y, X] is padded as the network pads."""
     import torch
     from torch.nn import functional
 
@@ -226,13 +228,12 @@ def _answer(package: Package, number: int, where: np.ndarray | None, size: tuple
     from lamelle.explanation.layers import padded
 
     channel, sign = _channel(package, number)
-    if where is None:
+    if region is None:
         return Answer(package.model, channel=channel, sign=sign, region=None)
-    small = resize_labels(where.astype(np.int64), size)
-    region = torch.from_numpy(small).to(inputs)
-    more = [b - a for a, b in zip(size, padded(package.model, inputs).shape[2:], strict=True)]
-    region = functional.pad(region, [n for p in reversed(more) for n in (0, p)])
-    return Answer(package.model, channel=channel, sign=sign, region=region)
+    where = torch.from_numpy(region).to(inputs)
+    more = [b - a for a, b in zip(where.shape, padded(package.model, inputs).shape[2:], strict=True)]
+    where = functional.pad(where, [n for p in reversed(more) for n in (0, p)])
+    return Answer(package.model, channel=channel, sign=sign, region=where)
 
 
 def _map(
