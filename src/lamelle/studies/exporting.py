@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -94,25 +95,24 @@ def _to_mlflow(one: Listed, store: str) -> str:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        from mlflow import MlflowClient
-        from mlflow.entities import Metric, Param, RunTag
+        mlflow, entities = import_module("mlflow"), import_module("mlflow.entities")
     except ImportError as error:
         raise RequestError("runs.no_mlflow") from error
-    client, folder = MlflowClient(tracking_uri=store), RunFolder(one.path)
+    client, folder = mlflow.MlflowClient(tracking_uri=store), RunFolder(one.path)
     name = Path(one.data).name or one.task
     known = client.get_experiment_by_name(name)
-    experiment = known.experiment_id if known else client.create_experiment(name)
+    experiment = known.experiment_id if known else client.create_experiment(name, _artefacts(store))
     made = client.create_run(experiment, run_name=one.name).info
     stamp = made.start_time
-    metrics = [Metric(k, v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
-    metrics += [Metric(_spelt(k), v, stamp, 0) for k, v in _scores(folder).items()]
-    params = [Param(k, str(v)[:_LONGEST]) for k, v in flat(one.recipe)]
+    metrics = [entities.Metric(k, v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
+    metrics += [entities.Metric(_spelt(k), v, stamp, 0) for k, v in _scores(folder).items()]
+    params = [entities.Param(k, str(v)[:_LONGEST]) for k, v in flat(one.recipe)]
     about = folder.read_json(folder.environment) if folder.environment.is_file() else {}
     tags = {"lamelle.version": about.get("lamelle"), "lamelle.path": str(one.path), "lamelle.created": one.created}
     for start in range(0, max(len(metrics), len(params)), 100):  # MLflow takes so many at once
         part = slice(start, start + 100)
         client.log_batch(made.run_id, metrics=metrics[part], params=params[part])
-    client.log_batch(made.run_id, tags=[RunTag(k, str(v)) for k, v in tags.items() if v])
+    client.log_batch(made.run_id, tags=[entities.RunTag(k, str(v)) for k, v in tags.items() if v])
     for path in (folder.report, folder.scores, folder.recipe, folder.split):
         if path.is_file():
             client.log_artifact(made.run_id, str(path))
@@ -120,6 +120,12 @@ def _to_mlflow(one: Listed, store: str) -> str:
         client.log_artifacts(made.run_id, str(folder.model), folder.model.name)
     client.set_terminated(made.run_id)
     return f"{store} ({name}, {made.run_id})"
+
+
+def _artefacts(store: str) -> str | None:
+    """Where files go: beside the database, wherever the command is given; None = as the store has it."""
+    kind, _, path = store.partition(":///")
+    return (Path(path).resolve().parent / "mlruns").as_uri() if kind == "sqlite" else None
 
 
 def _spelt(name: str) -> str:

@@ -103,10 +103,11 @@ def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress)
     built = build(plan)
     run = RunFolder.create(runs, name)
     write_down(run, plan)
-    try:
-        package = session.train(plan, built, run, store, progress, resume=False)
-    finally:
-        progress.close()
+    with run.held():
+        try:
+            package = session.train(plan, built, run, store, progress, resume=False)
+        finally:
+            progress.close()
     return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))
 
 
