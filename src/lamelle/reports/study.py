@@ -11,10 +11,11 @@ from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.scoring import name_of, unit_of
+from lamelle.tasks.calibrating import BEFORE
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
 _COST = ("seconds", "epochs", "trainable", "parameters")
-_LESS = ("hd95", "assd", "are", "brier", "log_loss")
+_LESS = ("hd95", "assd", "are", "brier", "log_loss", "ece")
 """Scores of which less is better."""
 
 
@@ -81,10 +82,10 @@ def less_is_better(score: str) -> bool:
     """Whether a smaller value of this score is the better one.
 
     Example:
-        >>> less_is_better("hd95"), less_is_better("recall/tumour")
-        (True, False)
+        >>> less_is_better("hd95"), less_is_better("recall/tumour"), less_is_better("ece_uncalibrated")
+        (True, False, True)
     """
-    return score.partition("/")[0] in _LESS
+    return score.partition("/")[0].removesuffix(BEFORE) in _LESS
 
 
 def terminal(scores: Mapping[str, Any]) -> list[str]:
