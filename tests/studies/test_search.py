@@ -96,39 +96,47 @@ def test_two_workers_share_a_grid_without_doing_a_point_twice(tmp_path: Path, mo
 def test_filling_twice_changes_nothing(tmp_path: Path) -> None:
     search = begun(tmp_path / "s", setting(*GRID))
     assert [search.fill(), begun(tmp_path / "s", setting(*GRID)).fill()] == [6, 6]
-    assert states(search) == {point: ["WAITING"] for point in range(6)}
+    assert states(search) == {0: ["WAITING"]}
+    with queue.Worker(search.folder.path), queue.Worker(search.folder.path):
+        assert search.fill() == 6
+        assert states(search) == {0: ["WAITING"], 1: ["WAITING"]}  # one for each
 
 
 def taken(search: Search, worker: dict[str, str] | None) -> Any:
     """A trial as a worker leaves it that is killed after it has taken it."""
+    assert search.fill(worker and worker["name"])
     trial = search.study.ask()
     if worker is not None:
         trial.set_user_attr(WORKER, worker)
     return trial
 
 
-def test_the_point_of_a_dead_worker_is_tried_again_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+def test_the_point_of_a_dead_worker_is_tried_again_and_that_of_a_living_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     search = begun(tmp_path / "s", setting(*GRID))
-    search.fill()
     dead, alive = queue.Worker(search.folder.path), queue.Worker(search.folder.path)
     with alive:
         dead._lock.take(wait=True)
         first, second = taken(search, dead.about), taken(search, alive.about)
-        params = {n: search.points[t.user_attrs[POINT]] for n, t in (("dead", first), ("alive", second))}
         assert search.fill() == 4
         dead._lock.release()  # as the system does it for a process that was killed
         assert search.fill() == 5
         found = states(search)
-        assert sorted(found[first.user_attrs[POINT]]) == ["FAIL", "WAITING"]
+        assert found[first.user_attrs[POINT]][0] == "FAIL"
         assert found[second.user_attrs[POINT]] == ["RUNNING"]
-        again = search.study.get_trials(deepcopy=False)[-1]
-        assert again.system_attrs["fixed_params"] == params["dead"]
     assert search.fill() == 6  # the other worker is gone too, and took its file with it
+    formula(monkeypatch, lambda params, _: float(params["train.lr"]))
+    work(search)
+    assert {point: each.count("COMPLETE") for point, each in states(search).items()} == dict.fromkeys(range(6), 1)
+    assert states(search)[first.user_attrs[POINT]] == ["FAIL", "COMPLETE"]
+    assert {p: {k: str(v) for k, v in params.items()} for p, params in by_point(search).items()} == dict(
+        enumerate(search.points)
+    )
 
 
 def test_a_worker_killed_before_it_wrote_its_name_leaves_nothing_stuck(tmp_path: Path) -> None:
     search = begun(tmp_path / "s", setting(*GRID))
-    search.fill()
     with queue.Worker(search.folder.path):
         taken(search, None)
         assert search.fill() == 5  # it may be the living one's
@@ -138,7 +146,6 @@ def test_a_worker_killed_before_it_wrote_its_name_leaves_nothing_stuck(tmp_path:
 
 def test_trials_of_another_machine_are_left_to_their_heartbeat(tmp_path: Path) -> None:
     search = begun(tmp_path / "s", setting(*GRID))
-    search.fill()
     taken(search, {"host": f"not-{socket.gethostname()}", "name": "x"})
     assert search.fill() == 5
 
@@ -146,7 +153,6 @@ def test_trials_of_another_machine_are_left_to_their_heartbeat(tmp_path: Path) -
 def test_a_point_at_which_every_worker_dies_is_given_up(tmp_path: Path) -> None:
     search = begun(tmp_path / "s", setting("lr=0.1,0.01"))
     for _ in range(2 * ATTEMPTS):
-        assert search.fill() > 0
         taken(search, None)
     assert search.fill() == 0
     content = results.collect(search.study, search.setting, search.points)

@@ -52,29 +52,38 @@ class Worker:
 
 
 def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, Any]], *, me: str | None) -> int:
-    """Enqueue every point that no trial stands for, those of dead workers among them.
+    """Have a trial wait for each living worker, as long as there are points that no trial stands for.
+
+    Those of dead workers are among them. The first points come first, so that a search that was stopped tries the
+    same points in the same order as one that was not.
 
     Args:
         points: What each point says about its keys; the sampler chooses the rest.
         me: Name of the worker that asks.
 
     Returns:
-        Number of the points that wait.
+        Number of the points that nobody has begun.
     """
     from optuna.trial import TrialState
 
     with storage.alone():
-        _bury(study, storage, me)
+        alive = _alive(storage.folder / "workers")
+        _bury(study, storage, alive, me)
         trials: dict[int, list[FrozenTrial]] = {}
         for trial in study.get_trials(deepcopy=False):
             if (point := trial.user_attrs.get(POINT)) is not None:
                 trials.setdefault(point, []).append(trial)
-        for point, params in enumerate(points):
-            tried = trials.get(point, [])
-            if all(died(t) for t in tried) and len(tried) < ATTEMPTS:
-                chosen = tried[-1].params if tried else {}
-                study.enqueue_trial({**chosen, **params}, user_attrs={POINT: point})
-        return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
+        waiting = sum(t.state == TrialState.WAITING for each in trials.values() for t in each)
+        free = [p for p in range(len(points)) if _is_free(trials.get(p, []))]
+        for point in free[: max(0, max(1, len(alive)) - waiting)]:
+            tried = trials.get(point)
+            chosen = tried[-1].params if tried else {}
+            study.enqueue_trial({**chosen, **points[point]}, user_attrs={POINT: point})
+        return len(free) + waiting
+
+
+def _is_free(tried: Sequence[FrozenTrial]) -> bool:
+    return len(tried) < ATTEMPTS and all(died(t) for t in tried)
 
 
 def died(trial: FrozenTrial) -> bool:
@@ -84,18 +93,14 @@ def died(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.FAIL and ERROR not in trial.user_attrs
 
 
-def _bury(study: Study, storage: Storage, me: str | None) -> None:
+def _bury(study: Study, storage: Storage, alive: set[str | None], me: str | None) -> None:
     """Fail the trials whose worker is dead."""
     import optuna
     from optuna.trial import TrialState
 
     optuna.storages.fail_stale_trials(study)  # those of other machines, by their heartbeat
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    if not running:
-        return
     workers = storage.folder / "workers"
-    alive = _alive(workers)
-    for trial in running:
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         worker = trial.user_attrs.get(WORKER)
         if worker is not None:
             dead = worker["host"] == socket.gethostname() and worker["name"] not in alive

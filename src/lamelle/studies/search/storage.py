@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BEAT = 10
 """Seconds between two signs of life of a trial."""
-GRACE = 60
+GRACE = 120
 """Seconds without a sign of life after which a trial of another machine is taken for dead."""
 _WAIT = 120
 """Seconds that a writer waits for others in SQLite."""
@@ -111,7 +111,9 @@ def open_storage(url: str | None, folder: Path) -> Storage:
         raise RequestError("tune.kind_of_url", given=address.render_as_string(hide_password=True))
     plain = address.render_as_string(hide_password=False)
     try:
-        rdb = RDBStorage(plain, options, heartbeat_interval=BEAT, grace_period=GRACE)
+        # on one machine locks tell who is dead, and a worker that has to wait for a processor is not taken for dead
+        beats: dict[str, Any] = {"heartbeat_interval": BEAT, "grace_period": GRACE} if shared else {}
+        rdb = RDBStorage(plain, options, **beats)
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0].replace(str(address.password), "***") if address.password else str(error)
         raise Unreachable("tune.unreachable", url=hidden(plain), reason=reason.splitlines()[0]) from error
