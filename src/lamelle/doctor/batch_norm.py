@@ -10,7 +10,7 @@ Reference: Ioffe and Szegedy (2015), arXiv:1502.03167
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from lamelle.run import RunFolder
 
 if TYPE_CHECKING:
     from torch import nn
+    from torch.nn.modules.batchnorm import _BatchNorm
 
 _IMAGES = 128
 """Training images that are looked at, evenly spread."""
@@ -67,10 +68,8 @@ def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarra
     return [row["chosen"] == row["truth"] for row in rows]
 
 
-def _learning(model: nn.Module, keys: Any) -> list[nn.Module]:
+def _learning(model: nn.Module, keys: Any) -> list[_BatchNorm]:
     """Batch norms that used the statistics of their batches in training."""
-    from typing import cast
-
     from torch.nn.modules.batchnorm import _BatchNorm
 
     from lamelle.models.freeze import Freezable, freeze_encoder, set_batch_norm
@@ -91,7 +90,7 @@ class _Batch:
     What they have kept is not touched; how far it lies from the batch is noted.
     """
 
-    def __init__(self, norms: Sequence[nn.Module], shifts: list[np.ndarray]) -> None:
+    def __init__(self, norms: Sequence[_BatchNorm], shifts: list[np.ndarray]) -> None:
         self._norms, self._shifts = norms, shifts
         self._handles: list[Any] = []
 
