@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("LAMELLE_HOME", str(folder / "home"))
         patch.setenv("LAMELLE_LANG", "en")
         chests = write_demo("thorax-classes", folder / "chests", seed=0, count=30, size=64)
-        lungs = write_demo("thorax", folder / "thorax", seed=0, count=10, size=64)
+        lungs = write_demo("thorax", folder / "thorax", seed=0, count=20, size=64)
         small = ("resize=[32,32]", *QUICK)
         verbs.train(chests, overrides=("model=cnn2", *small), runs=folder, name="one")
         verbs.train(chests, overrides=("model=resnet10t", *small), runs=folder, name="two")

@@ -120,9 +120,10 @@ class ExplanationFolder:
         self._strips.setdefault(case.heading, []).append(strip)
         alts = [text("report.alt_image", name=case.record.id)]
         alts += [text("explain.alt", name=case.record.id, model=one.model, explained=one.explained) for one in maps]
+        lines = [captions[0], *(c if len(maps) > 1 else c[1:] for c in captions[1:])]  # one model is named above all
         shown = [
-            Picture(encode(shrunk(p, LARGE // 2), lossy=True), alt, caption=" · ".join(c), coarse=max(p.shape) < 96)
-            for p, alt, c in zip(pictures, alts, captions, strict=True)
+            Picture(encode(shrunk(p, LARGE // 2), lossy=True), alt, caption=" · ".join(line), coarse=max(p.shape) < 96)
+            for p, alt, line in zip(pictures, alts, lines, strict=True)
         ]
         said = {"name": case.record.id, "kind": kind, "truth": truth, "good": case.kind in ("right", "best", "given")}
         self._cases.setdefault(case.heading, []).append({**said, "pictures": shown})
@@ -151,6 +152,7 @@ class ExplanationFolder:
             suspect=any(value is not None and value >= SUSPECT for _, value, _ in checks),
             cases=list(self._cases.items()),
             several=len(models) > 1,
+            masked=any(one.share is not None for _, one in self._found),
             command=shlex.join(["lamelle", *command]),
         )  # fmt: skip
 
@@ -220,8 +222,9 @@ def _interval(found: Interval, key: str) -> tuple[str, str]:
     return said(found.value), f"{said(found.low)} – {said(found.high)}"
 
 
-def _written(value: float | None) -> str:
-    return "" if value is None or np.isnan(value) else f"{value:.6g}"
+def _written(value: float | None) -> float | str:
+    """A number of six digits, or nothing; numbers stay numbers, so that a sign is not taken for a formula."""
+    return "" if value is None or np.isnan(value) else float(f"{value:.6g}")
 
 
 def _plain(name: str) -> str:
