@@ -14,6 +14,8 @@ from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
 from lamelle.reports.scoring import name_of, unit_of
 
+_ONE_SIDED = ("recall", "precision", "specificity")
+"""Scores that are perfect if one thing is said always, or hardly ever."""
 _TERMINAL = 12
 """Trials that the terminal shows; the table has them all."""
 
@@ -75,6 +77,9 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     if best["n"] is not None and few_units(best["n"]):
         said.append(text("report.few_units", n=best["n"]))
     said.append(text("tune.optimistic", n=counts["done"]))
+    if content["objective"].partition("/")[0] in _ONE_SIDED:
+        beside = ", ".join(f"{name_of(k)} {number(v)}" for k, v in best["beside"].items())
+        said.append(text("tune.one_sided", score=score, beside=beside or "–"))
     if content["alike"] > 1:
         said.append(text("tune.alike", n=content["alike"], done=counts["done"]))
     shares = content["importance"]
@@ -108,17 +113,19 @@ def _ranked(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _columns(content: Mapping[str, Any]) -> list[str]:
     keys = [d["key"] for d in content["dimensions"]]
     heads = [text(f"tune.column_{c}") for c in ("epochs", "best_epoch", "seconds", "state")]
-    return [text("tune.column_trial"), *keys, name_of(content["objective"]), *heads]
+    scores = [name_of(name) for name in (content["objective"], *content["beside"])]
+    return [text("tune.column_trial"), *keys, *scores, *heads]
 
 
 def _cells(row: Mapping[str, Any], content: Mapping[str, Any]) -> list[str]:
     values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
     score = "–" if row["value"] is None else f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
     state = text(f"tune.state_{row['state']}")
+    beside = [number((row.get("beside") or {}).get(name)) for name in content["beside"]]
     counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
     why = f"{state}: {row['reason']}" if row.get("reason") else state
     trial = "–" if row["trial"] is None else str(row["trial"])
-    return [trial, *values, score, *counts, number(row.get("seconds"), 1), why]
+    return [trial, *values, score, *beside, *counts, number(row.get("seconds"), 1), why]
 
 
 def _written(value: object) -> str:

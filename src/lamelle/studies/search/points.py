@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-ATTEMPTS = 5
-"""Workers that may die at a point before it is given up."""
+ATTEMPTS = 3
+"""Workers that may die at a point before all others come first; it may be the point that kills them."""
 POINT, WORKER, ERROR, FOLDER = "point", "worker", "error", "folder"
 """Attributes of a trial: its point, who tries it, why it cannot be, the folder of its run."""
 
@@ -74,16 +74,13 @@ def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, Any]], *,
             if (point := trial.user_attrs.get(POINT)) is not None:
                 trials.setdefault(point, []).append(trial)
         waiting = sum(t.state == TrialState.WAITING for each in trials.values() for t in each)
-        free = [p for p in range(len(points)) if _is_free(trials.get(p, []))]
+        free = [p for p in range(len(points)) if all(died(t) for t in trials.get(p, ()))]
+        free.sort(key=lambda p: len(trials.get(p, ())) >= ATTEMPTS)
         for point in free[: max(0, max(1, len(alive)) - waiting)]:
             tried = trials.get(point)
             chosen = tried[-1].params if tried else {}
             study.enqueue_trial({**chosen, **points[point]}, user_attrs={POINT: point})
         return len(free) + waiting
-
-
-def _is_free(tried: Sequence[FrozenTrial]) -> bool:
-    return len(tried) < ATTEMPTS and all(died(t) for t in tried)
 
 
 def died(trial: FrozenTrial) -> bool:

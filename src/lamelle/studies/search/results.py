@@ -40,6 +40,7 @@ def collect(study: Study, setting: Setting, points: Sequence[Mapping[str, Any]])
         "best": best["trial"] if best else None,
         "alike": sum(_alike(row, best) for row in done) if best else 0,
         "importance": importance(study) if len(done) >= _FEWEST else {},
+        "beside": [name for name in _beside(rows) if name != setting.objective],
         "test": None,
         "seeds": 0,
     }
@@ -55,7 +56,7 @@ def _row(point: int, trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -
     names = {"COMPLETE": "done", "PRUNED": "stopped", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
     state, reason = names[trial.state.name], about.get(ERROR)
     if died(trial):
-        state, reason = ("failed", text("tune.died", n=ATTEMPTS)) if len(trials) >= ATTEMPTS else ("waiting", None)
+        state, reason = "waiting", text("tune.died", n=len(trials)) if len(trials) >= ATTEMPTS else None
     score = about.get("score") or {}
     return {
         "point": point,
@@ -66,6 +67,7 @@ def _row(point: int, trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -
         **{key: score.get(key) for key in ("low", "high", "n", "unit", "level")},
         **{key: about.get(key) for key in ("epochs", "best_epoch", "seconds", "trainable", "parameters")},
         "until": about.get(BEST) if state == "stopped" else None,
+        "beside": about.get("beside") or {},
         "reason": reason,
         "folder": about.get(FOLDER),
         "host": (about.get(WORKER) or {}).get("host"),
@@ -89,16 +91,23 @@ def importance(study: Study) -> dict[str, float]:
     return {key: float(value) for key, value in found.items()}
 
 
+def _beside(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Scores that are shown beside that of the search."""
+    return list(dict.fromkeys(name for row in rows for name in row.get("beside") or {}))
+
+
 def to_csv(content: Mapping[str, Any]) -> str:
     """One line for each point."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     keys = [d["key"] for d in content["dimensions"]]
+    beside = content["beside"]
     numbers = ("low", "high", "epochs", "best_epoch", "seconds", "trainable", "parameters")
-    writer.writerow(["trial", "state", *keys, content["objective"], *numbers, "reason", "folder"])
+    writer.writerow(["trial", "state", *keys, content["objective"], *beside, *numbers, "reason", "folder"])
     for row in content["trials"]:
         params = [written(row["params"][k]) if k in row["params"] else "" for k in keys]
-        values = [row["trial"], row["state"], *params, row["value"], *(row.get(k) for k in numbers)]
+        values = [row["trial"], row["state"], *params, row["value"]]
+        values += [(row.get("beside") or {}).get(name) for name in beside] + [row.get(k) for k in numbers]
         values += [row.get("reason"), row.get("folder")]
         writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values])
     return out.getvalue()

@@ -14,7 +14,7 @@ from typing import Any
 from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.store import Store
-from lamelle.errors import RequestError
+from lamelle.errors import LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.plan import Plan
@@ -130,10 +130,14 @@ def carry_out(
     search = begin(request, root, name, store)
     waiting = search.fill()
     progress.say(text("tune.begins", n=len(search.points), waiting=waiting))
-    if jobs > 1:
-        _in_processes(search, request.storage, jobs, progress)
-    elif waiting:
-        search.work(store, progress)
+    try:
+        if jobs > 1:
+            _in_processes(search, request.storage, jobs, progress)
+        elif waiting:
+            search.work(store, progress)
+    except LamelleError:
+        _write(search, results.collect(search.study, search.setting, search.points), request)
+        raise
     content = results.collect(search.study, search.setting, search.points)
     _write(search, content, request)
     if seeds and content["best"] is not None:

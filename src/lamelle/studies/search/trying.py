@@ -75,6 +75,8 @@ class Reporting:
     def __init__(self, progress: Progress, trial: Trial, *, sign: int, pruned: bool) -> None:
         self._progress, self._trial, self._sign, self._pruned = progress, trial, sign, pruned
         self._best: float | None = None
+        self.last: int | None = None
+        """The epoch with which the training ends; then nothing is saved by stopping it."""
 
     def say(self, line: str) -> None:
         self._progress.say(line)
@@ -96,7 +98,7 @@ class Reporting:
             self._trial.set_user_attr(BEST, {"score": self._best, "epoch": row["epoch"]})
         self._trial.set_user_attr("epochs", row["epoch"])
         self._trial.report(self._sign * row["score"], row["epoch"])
-        if self._trial.should_prune():
+        if row["epoch"] != self.last and self._trial.should_prune():
             raise Stopped
 
     def close(self) -> None:
@@ -155,8 +157,9 @@ class Objective:
     def _seed(self, point: int) -> int:
         return zlib.crc32(f"{self.setting.seed}/{point}".encode())
 
-    def _score(self, trial: Trial, progress: Progress) -> float:
+    def _score(self, trial: Trial, progress: Reporting) -> float:
         plan = plan_of(self.setting, trial.params, self.store)
+        progress.last = plan.recipe.train.epochs
         runs = self.folder / "trials"
         trial.set_user_attr(FOLDER, name := f"{trial.number:04d}")
         shutil.rmtree(runs / name, ignore_errors=True)
@@ -169,7 +172,9 @@ class Objective:
             raise RequestError("tune.undefined", score=self.setting.objective)
         about = run.read_json(run.model / "model.json")["provenance"]
         kept = ("epochs", "best_epoch", "seconds", "trainable", "parameters")
-        for key, value in ({k: about.get(k) for k in kept} | {"score": found}).items():
+        facts = {k: about.get(k) for k in kept} | {"score": found}
+        facts["beside"] = {name: scores["scores"][name]["value"] for name in (plan.task.monitor,)}
+        for key, value in facts.items():
             trial.set_user_attr(key, value)
         return float(found["value"])
 
