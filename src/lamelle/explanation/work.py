@@ -33,6 +33,32 @@ class Done:
     mask: np.ndarray | None
 
 
+def check_known(subjects: Sequence[Subject], name: str) -> None:
+    """See that every model knows a class.
+
+    Raises:
+        RequestError: If one does not.
+    """
+    for subject in subjects:
+        subject.known(name)
+
+
+def cases_of(
+    run: Path,
+    images: Sequence[Path],
+    subject: Subject,
+    store: Store,
+    *,
+    name: str | None,
+    number: int,
+    everything: bool,
+) -> list[Case]:
+    """The images that were named, else some of the Run's test set; see `given_cases` and `chosen_cases`."""
+    if images:
+        return given_cases(images, subject, store, name=name)
+    return chosen_cases(run, subject, number=number, name=name, everything=everything)
+
+
 def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: str | None) -> list[Case]:
     """Images that were named by whoever asks.
 

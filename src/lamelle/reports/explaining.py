@@ -203,12 +203,9 @@ def _caption(one: Explained) -> tuple[str, ...]:
     said = text("explain.said", explained=one.explained, p=number(one.probability, 2))
     if one.predicted and one.predicted != one.explained:
         said += " · " + text("explain.but", predicted=one.predicted)
-    inside = text("explain.inside", share=percent(one.share.inside)) if _known(one) else ""
+    share = one.share.inside if one.share else float("nan")
+    inside = "" if np.isnan(share) else text("explain.inside", share=percent(share))
     return (one.model, said, inside) if inside else (one.model, said)
-
-
-def _known(one: Explained) -> bool:
-    return one.share is not None and not np.isnan(one.share.inside)
 
 
 def _interval(found: Interval, key: str) -> tuple[str, str]:
@@ -232,18 +229,13 @@ def _plain(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_." else "_" for c in name)[:80] or "images"
 
 
-def notes_of(*, chosen: bool, masked: int, unmasked: int, everything: bool) -> list[str]:
+def notes_of(*, sample: bool, masked: int, unmasked: int) -> list[str]:
     """What a reader of the page must be told about its images.
 
     Args:
-        chosen: Cases were chosen from a test set.
+        sample: The images were chosen from a test set, and are not all of it.
         masked: Images with a mask.
-        unmasked: Images without, where masks were given.
-        everything: All of the test set is measured, not only what is drawn.
+        unmasked: Images without.
     """
-    said: list[str] = []
-    if masked and chosen and not everything:
-        said.append(text("explain.note_chosen"))
-    if masked and unmasked:
-        said.append(text("explain.note_unmasked", n=unmasked))
-    return said
+    said = [text("explain.note_chosen")] if masked and sample else []
+    return [*said, text("explain.note_unmasked", n=unmasked)] if masked and unmasked else said

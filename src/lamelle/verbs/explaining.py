@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ from lamelle.verbs.common import AnyPath, open_store
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
+    from lamelle.explanation.explain import Asked
     from lamelle.explanation.inside import Masks
+    from lamelle.explanation.work import Done
     from lamelle.training.progress import Progress
 
 
@@ -40,17 +42,16 @@ def explain(
     Args:
         run: A Run; with ``images`` a package will do.
         images: What is explained; none = right, wrong and uncertain images of the Run's test set.
-        out: New folder for overlays, maps (float32 TIFF, at the image's size), ``attributions.csv`` and
-            ``explain.html``.
+        out: New folder for overlays, maps (float32 TIFF), ``attributions.csv`` and ``explain.html``.
         method: ``gradcam``, ``gradcam++``, ``occlusion`` or ``integrated-gradients``.
         target: The class that is asked about; none = the one that is predicted.
         layer: Where Grad-CAM takes its map; none = the last layer with places, of a segmenter the coarsest.
         against: Other Runs or packages, side by side on the same images and classes.
-        masks: Folder of masks named as the images: how much of each map lies inside is said.
+        masks: Folder of masks named as the images, of which the share of each map inside is taken.
         segmenter: Run or package whose predictions are the masks instead.
-        region: Folder of masks: what a segmenter is asked about, instead of what it predicts as the class.
-        cases: Of the test set: images of each class that are right, wrong, and uncertain.
-        everything: Measure all other images of the test set too; they are not drawn.
+        region: Folder of masks: what a segmenter is asked about, instead of what it predicts.
+        cases: Test images of each class that are right, wrong, and uncertain.
+        everything: Measure all other test images too; they are not drawn.
         check: Compare each map with that of the same network with random weights.
         command: Words of the command line, for the page.
 
@@ -59,42 +60,65 @@ def explain(
 
     Raises:
         RequestError: If the request is wrong, or captum is not installed.
-        DataError: If images cannot be read; all are named.
-        FileError: If a mask does not fit its image.
     """
     from lamelle.explanation import attribution, work
     from lamelle.explanation import explain as explaining
-    from lamelle.keys import EvaluateKeys
-    from lamelle.reports.explaining import ExplanationFolder, Intervals, notes_of
 
     tune_allocator()
     _check_request(Path(out), masks, segmenter, cases)
     attribution.check_method(method, layer)
-    given = [images] if isinstance(images, str | os.PathLike) else list(images)
+    given = [Path(p) for p in ([images] if isinstance(images, str | os.PathLike) else images)]
     store = open_store()
     subjects = explaining.open_subjects([Path(p) for p in (run, *against)])
-    for subject in subjects if target is not None else ():
-        subject.known(str(target))
-    mask_of, region_of = _masks(masks, segmenter, store), _masks(region, None, store)
-    if given:
-        found = work.given_cases([Path(p) for p in given], subjects[0], store, name=target)
-    else:
-        found = work.chosen_cases(Path(run), subjects[0], number=cases, name=target, everything=everything)
-    asked = explaining.Asked(method, layer, check)
-    folder = ExplanationFolder(Path(out), method=method, checked=check)
+    if target is not None:
+        work.check_known(subjects, target)
+    wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
+    chosen = {"number": cases, "everything": everything}
+    found = work.cases_of(Path(run), given, subjects[0], store, name=target, **chosen)
+    asked, say = explaining.Asked(method, layer, check), progress.say if progress else None
+    done = work.carry_out(found, subjects, store, asked, **wanted, say=say)
+    sample = not given and not everything
+    return _write(Path(out), done, store, asked, masks=masks or segmenter, sample=sample, command=command, say=say)
+
+
+def _write(
+    out: Path,
+    done: Iterable[Done],
+    store: Store,
+    asked: Asked,
+    *,
+    masks: AnyPath | None,
+    sample: bool,
+    command: Sequence[str],
+    say: Callable[[str], None] | None,
+) -> Path:
+    """Write what is explained, as it comes, and say what came of it.
+
+    Args:
+        masks: Where masks come from.
+        sample: The images were chosen, and are not all of their set.
+
+    Raises:
+        RequestError: If no image has a mask although masks were given.
+    """
+    from lamelle.keys import EvaluateKeys
+    from lamelle.reports.explaining import ExplanationFolder, Intervals, notes_of
+
+    folder = ExplanationFolder(out, method=asked.method, checked=asked.check)
     masked = unmasked = 0
-    say = progress.say if progress else None
-    for done in work.carry_out(found, subjects, store, asked, masks=mask_of, regions=region_of, say=say):
-        masked, unmasked = masked + (done.mask is not None), unmasked + (mask_of is not None and done.mask is None)
-        folder.add(done.case, done.maps, done.mask, store.spacing(done.case.record.image))
-    if mask_of is not None and not masked:
+    for one in done:
+        masked, unmasked = masked + (one.mask is not None), unmasked + (one.mask is None)
+        folder.add(one.case, one.maps, one.mask, store.spacing(one.case.record.image))
+    if masks is not None and not masked:
         raise RequestError("explain.no_mask_fits", path=masks)
     keys = EvaluateKeys()
     intervals = Intervals(level=keys.level, resamples=keys.resamples, seed=0)
-    notes = notes_of(chosen=not given, masked=masked, unmasked=unmasked, everything=everything)
-    page = folder.close(notes=notes, intervals=intervals, command=command)
-    for line in folder.headline(intervals) if say else ():
-        say(line)  # type: ignore[misc]
+    page = folder.close(
+        notes=notes_of(sample=sample, masked=masked, unmasked=unmasked), intervals=intervals, command=command
+    )
+    if say:
+        for line in folder.headline(intervals):
+            say(line)
     return page
 
 
