@@ -170,8 +170,8 @@ def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> s
         filled = [n for found in each for n in found["count"] if n]
         if filled and max(filled) > 100 * min(filled):
             axes[1].set_yscale("log")
-            axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes[1].minorticks_off()
+        axes[1].yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f"))
         axes[0].set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
         axes[1].set(xlim=(0, 1))
         for axis, label in zip(axes, (text("report.came_true"), unit), strict=True):
