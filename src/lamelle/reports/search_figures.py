@@ -72,12 +72,16 @@ def parallel(content: Mapping[str, Any], *, score: str) -> str:
                 "alpha": 0.75 if near else 0.25,
             }
             if row is best:
-                look = {"color": line_colour(1), "lw": 3.0}
+                look = {"color": line_colour(1), "lw": 3.0, "zorder": 4}
             heights = [_height(d, row["params"][d["key"]]) for d in dimensions]
             axis.plot(range(last + 1), [*heights, _share(row["value"], low, high)], **look)
         for place, dimension in enumerate(dimensions):
             _scale(axis, place, _ticks(dimension))
-        _scale(axis, last, [(share, short(low + share * (high - low))) for share in (0.0, 0.5, 1.0)])
+        _scale(
+            axis,
+            last,
+            [(share, short(low + share * (high - low))) for share in ((0.0, 0.5, 1.0) if high > low else (0.5,))],
+        )
         axis.set_xticks(range(last + 1), [*(elide(d["key"].rpartition(".")[2], 18) for d in dimensions), score])
         axis.set(xlim=(-0.35, last + 0.25), ylim=(-0.06, 1.06), yticks=[])
         for spine in ("left", "bottom"):
@@ -113,10 +117,18 @@ def _short_name(value: str) -> str:
 def _height(dimension: Mapping[str, Any], value: Any) -> float:
     """Where a value lies on its axis, from 0 to 1."""
     if dimension["values"]:
-        return list(dimension["values"]).index(value) / max(1, len(dimension["values"]) - 1)
+        return _in_order(dimension["values"]).index(value) / max(1, len(dimension["values"]) - 1)
     ends = (dimension["low"], dimension["high"], float(value))
     low, high, at = (math.log(v) for v in ends) if dimension["log"] else ends
     return _share(at, low, high)
+
+
+def _in_order(values: Sequence[str]) -> list[str]:
+    """Listed values from the smallest to the largest, if they are numbers; else as they were listed."""
+    try:
+        return sorted(values, key=float)
+    except ValueError:
+        return list(values)
 
 
 def _share(value: float, low: float, high: float) -> float:
