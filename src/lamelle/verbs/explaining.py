@@ -73,8 +73,7 @@ def explain(
     if target is not None:
         work.check_known(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
-    chosen = {"number": cases, "everything": everything}
-    found = work.cases_of(Path(run), given, subjects[0], store, name=target, **chosen)
+    found = work.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
     asked, say = explaining.Asked(method, layer, check), progress.say if progress else None
     done = work.carry_out(found, subjects, store, asked, **wanted, say=say)
     sample = not given and not everything
