@@ -130,11 +130,12 @@ def hidden(word: str) -> str:
     if "://" not in word:
         return word
     import sqlalchemy
+    from sqlalchemy.exc import ArgumentError
 
     option, found, address = word.rpartition("=") if word.startswith("--") else ("", "", word)
     try:
         return option + found + sqlalchemy.make_url(address).render_as_string(hide_password=True)
-    except sqlalchemy.exc.ArgumentError:
+    except ArgumentError:
         return word
 
 
