@@ -82,8 +82,8 @@ def change(run: RunFolder, section: str, **keys: object) -> None:
 
 def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
     page = segment_run.report.read_text()
-    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "remarks", "cases", "slices"]
-    assert [s for s in sections(page) if s != "warnings"] == [*wanted, "training", "repeat"]
+    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "calibration", "remarks", "cases", "slices"]
+    assert [s for s in sections(page) if s != "warnings"] == [*wanted, "doctor", "training", "repeat"]
     assert page.count("Right and wrong") >= 2
     assert "false negative" in page
     assert "Slices of train-volume.tif, coloured by split" in page
@@ -91,8 +91,8 @@ def test_a_segmentation_has_all_its_sections(segment_run: RunFolder) -> None:
 
 def test_a_classification_has_all_its_sections(classify_run: RunFolder) -> None:
     page = classify_run.report.read_text()
-    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "errors", "training", "repeat"]
-    assert [s for s in sections(page) if s != "warnings"] == wanted
+    wanted = ["summary", "data", "split", "scores", "confusion", "curves", "calibration", "errors"]
+    assert [s for s in sections(page) if s != "warnings"] == [*wanted, "doctor", "training", "repeat"]
     assert "ROC curve" in page
     wrong = [i for i in json.loads(classify_run.scores.read_text())["items"] if not i["correct"]]
     assert wrong
@@ -186,7 +186,7 @@ def test_an_interrupted_run_says_how_to_go_on(copied: RunFolder, store: Store) -
     copied.scores.unlink()
     page = write_report(copied, store).read_text()
     assert f"lamelle train --resume {copied.path}" in page
-    assert sections(page) == ["summary", "data", "split", "training", "repeat"]
+    assert sections(page) == ["summary", "data", "split", "doctor", "training", "repeat"]
 
 
 def test_a_run_that_has_just_begun_has_a_page(copied: RunFolder, store: Store) -> None:

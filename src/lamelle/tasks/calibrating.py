@@ -116,6 +116,8 @@ def item_figure(target: np.ndarray, after: np.ndarray, before: np.ndarray | None
 def figure(after: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
     """Numbers of a reliability plot from sums [3, bins]: ``after`` calibration, and ``before`` if there was one.
 
+    Confidence and accuracy of an empty bin are None.
+
     Example:
         >>> figure(np.array([[1.0, 2], [0.25, 1.5], [0, 2]]), None)["after"]["accuracy"]
         [0.0, 1.0]
@@ -125,7 +127,7 @@ def figure(after: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
         if sums is not None:
             one = calibration.reliability(sums)
             parts = {"confidence": one.confidence, "accuracy": one.accuracy, "count": one.count}
-            found[name] = {k: v.tolist() for k, v in parts.items()}
+            found[name] = {k: [None if np.isnan(x) else x for x in v.tolist()] for k, v in parts.items()}
     return found
 
 
