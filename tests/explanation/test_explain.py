@@ -103,12 +103,13 @@ def test_the_share_inside_the_lungs_is_said_by_class(
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", "fr")
     heard = Quiet()
-    page = verbs.explain(
-        made / "one", out=tmp_path / "out", cases=1, everything=True, segmenter=made / "lungs", progress=heard
-    )
+    scores = RunFolder(made / "one").read_json(made / "one" / "scores.json")
+    asked = scores["items"][0]["truth"]
+    options = {"cases": 1, "everything": True, "segmenter": made / "lungs", "target": asked}
+    page = verbs.explain(made / "one", out=tmp_path / "out", progress=heard, **options)
     rows = rows_of(tmp_path / "out")
-    tested = RunFolder(made / "one").read_json(made / "one" / "scores.json")["n"]
-    assert len({row["image"] for row in rows}) == tested
+    assert len({row["image"] for row in rows}) == scores["n"]
+    assert {row["explained"] for row in rows} == {asked}
     for row in rows:
         if row["inside"]:
             assert float(row["ratio"]) == pytest.approx(float(row["inside"]) / float(row["area"]), rel=1e-4)
