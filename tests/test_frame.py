@@ -177,7 +177,12 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     declared = {
-        canonicalize_name(Requirement(r).name) for r in project["dependencies"] + extras["medical"] + extras["explain"]
+        canonicalize_name(Requirement(r).name)
+        for r in project["dependencies"]
+        + extras["medical"]
+        + extras["tune"]
+        + extras["distributed"]
+        + extras["explain"]
     }
     imported = set()
     for _, tree in trees():
