@@ -96,13 +96,11 @@ def tune(
         pairs: ``key=value`` pairs; ``key=a,b,c`` lists values, ``key=low..high`` gives a range.
         sampler: ``grid``, ``tpe`` or ``random``; None = the grid if all keys have lists, else TPE.
         pruner: ``none``, ``asha`` or ``hyperband``: stops trials early that do worse than others.
-        trials: Number of trials; None = all points of a grid, else 30. Asked again with more, it adds them.
-        jobs: Processes at once.
+        trials: None = all points of a grid, else 30. Asked again with more, it adds them.
         storage: Address of a PostgreSQL database for many machines; None = SQLite in the study's folder.
         objective: A score of the validation set; None = the one that tells the best epoch.
         retrain: Seeds with which the best trial is trained again and scored on the test set.
-        seed: Seed of the sampler.
-        command: Words of the command line, for the page.
+        seed: That of the sampler.
 
     Returns:
         Folder of the study, with ``table.csv``, ``scores.json``, ``report.html`` and all trials.
@@ -119,9 +117,7 @@ def tune(
     from lamelle.training.request import asked_of, name_of
 
     library()
-    for word, given, least in (("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0)):
-        if given is not None and given < least:
-            raise RequestError("tune.numbers", name=word, given=given, least=least)
+    _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
     shared, dimensions = parse(pairs)
     if not dimensions:
         raise RequestError("tune.none")
@@ -137,5 +133,13 @@ def tune(
         seed,
         tuple(hidden(word) for word in command),
     )
-    named = name or f"tune-{name_of(recipe, data)}"
-    return searches.carry_out(request, Path(runs), named, open_store(), progress or Plain(), jobs=jobs, seeds=retrain)
+    folder = name or f"tune-{name_of(recipe, data)}"
+    listener = progress or Plain()
+    return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)
+
+
+def _at_least(*numbers: tuple[str, int | None, int]) -> None:
+    """Refuse options (name, what was given, least) that are too small."""
+    for name, given, least in numbers:
+        if given is not None and given < least:
+            raise RequestError("tune.numbers", name=name, given=given, least=least)
