@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from lamelle import package, verbs
-from lamelle.doctor.batch_norm import _Batch, _learning, measure
+from lamelle.doctor.batch_norm import _by_batch, _hooked, _learning, measure
 from lamelle.doctor.diagnosis import diagnose
 from lamelle.keys import TimmKeys
 from lamelle.models.build import build
@@ -26,7 +26,7 @@ SETTINGS = (
 
 def test_measured_on_a_trained_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    data = write_demo("thorax-classes", tmp_path / "thorax", seed=0, count=30, size=48)
+    data = write_demo("thorax-classes", tmp_path / "thorax", seed=0, count=30, size=64)
     slow = verbs.train(data, overrides=[*SETTINGS, "bn_momentum=0.0001", "evaluate.resamples=100"]).folder
     store = verbs.open_store()
     seen = measure(slow, store)
@@ -69,10 +69,10 @@ def test_the_statistics_of_the_batch_are_those_of_training() -> None:
     torch.manual_seed(0)
     net = build({"kind": "timm", "name": "mobilenetv2_050", "in_channels": 3, "classes": 2, "dropout": 0.0})
     freeze_encoder(net, "none")
-    images, shifts = torch.randn(6, 3, 64, 64), []
+    images = torch.randn(6, 3, 64, 64)
     norms = _learning(net, TimmKeys(name="mobilenetv2_050"))
     kept = {key: value.clone() for key, value in net.state_dict().items()}
-    with torch.no_grad(), _Batch(norms, shifts):
+    with torch.no_grad(), _hooked(norms, _by_batch):
         by_hook = net.eval()(images)
     assert all(torch.equal(value, kept[key]) for key, value in net.state_dict().items())
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_the_statistics_of_the_batch_are_those_of_training() -> None:
         stored = net.eval()(images)
     assert torch.allclose(by_hook, trained, atol=1e-4)
     assert not torch.allclose(by_hook, stored, atol=1e-2)
-    assert len(shifts) == len(norms)
+    assert len(norms) == 52
 
 
 @pytest.mark.parametrize(("freeze", "frozen", "some"), [("head", False, 0), ("none", True, 0), ("last_conv", False, 1)])

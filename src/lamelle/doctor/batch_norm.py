@@ -9,7 +9,8 @@ Reference: Ioffe and Szegedy (2015), arXiv:1502.03167
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -54,8 +55,9 @@ def measure(run: RunFolder, store: Store) -> Measured | None:
     shifts: list[np.ndarray] = []
     for records, inputs in predictor.inputs([training[i] for i in places], store):
         targets = [package.task.read_target(record, store) for record in records]
-        right["stored"] += _right(predictor, inputs, targets)
-        with _Batch(norms, shifts):
+        with _hooked(norms, _note(shifts)):
+            right["stored"] += _right(predictor, inputs, targets)
+        with _hooked(norms, _by_batch):
             right["batch"] += _right(predictor, inputs, targets)
     share = {name: float(np.mean(found)) for name, found in right.items()}
     return Measured(len(places), share["stored"], share["batch"], float(np.median(np.concatenate(shifts))))
@@ -84,33 +86,35 @@ def _learning(model: nn.Module, keys: Any) -> list[_BatchNorm]:
     return [part for part in found if part.running_mean is not None]
 
 
-class _Batch:
-    """While entered, batch norms take the statistics of what they get, whatever mode the network is in.
-
-    What they have kept is not touched; how far it lies from the batch is noted.
-    """
-
-    def __init__(self, norms: Sequence[_BatchNorm], shifts: list[np.ndarray]) -> None:
-        self._norms, self._shifts = norms, shifts
-        self._handles: list[Any] = []
-
-    def __enter__(self) -> None:
-        self._handles = [norm.register_forward_hook(self._again) for norm in self._norms]
-
-    def _again(self, norm: Any, given: Any, _: Any) -> Any:
-        from torch.nn.functional import batch_norm
-
-        values = given[0]
-        axes = [axis for axis in range(values.ndim) if axis != 1]
-        mean, deviation = values.float().mean(axes), values.float().std(axes, unbiased=False)
-        shift = (norm.running_mean - mean).abs() / (deviation + norm.eps)
-        self._shifts.append(shift.cpu().numpy())
-        result = batch_norm(values, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-        for name in ("drop", "act"):  # timm's norms end in an activation of their own
-            part = getattr(norm, name, None)
-            result = part(result) if part is not None else result
-        return result
-
-    def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
+@contextmanager
+def _hooked(norms: Sequence[_BatchNorm], hook: Callable[..., Any]) -> Iterator[None]:
+    """While entered, the hook hears what each batch norm gets and gives; what it returns goes on instead."""
+    handles = [norm.register_forward_hook(hook) for norm in norms]
+    try:
+        yield
+    finally:
+        for handle in handles:
             handle.remove()
+
+
+def _note(shifts: list[np.ndarray]) -> Callable[..., None]:
+    """A hook that notes how far what a norm keeps lies from what it gets [C], in standard deviations."""
+
+    def note(norm: Any, given: Any, _: Any) -> None:
+        values = given[0].float()
+        axes = [axis for axis in range(values.ndim) if axis != 1]
+        deviation = values.std(axes, unbiased=False)
+        shifts.append(((norm.running_mean - values.mean(axes)).abs() / (deviation + norm.eps)).cpu().numpy())
+
+    return note
+
+
+def _by_batch(norm: Any, given: Any, _: Any) -> Any:
+    """A hook that gives what the norm gives in training: by the statistics of the batch. What it keeps stays."""
+    from torch.nn.functional import batch_norm
+
+    result = batch_norm(given[0], None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+    for name in ("drop", "act"):  # timm's norms end in an activation of their own
+        part = getattr(norm, name, None)
+        result = part(result) if part is not None else result
+    return result

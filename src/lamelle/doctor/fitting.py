@@ -33,12 +33,12 @@ def overfitting(facts: Facts) -> Finding | None:
     """Training goes on, validation turned round or stays behind."""
     if len(facts.score) < LEAST or not len(facts.train_score):
         return None
-    turned, rises = _turn(facts)
+    turned, lowest, rises = _turn(facts)
     dropped = float(facts.score.course.max()) - facts.score.last > SURE * facts.error
     behind = _gap(facts) > max(_GAP, SURE * facts.error)
     if not (rises and dropped) and not (behind and (rises or _improving(facts) is None)):
         return None
-    values = _fit(facts) | {"epoch": turned, "lowest": float(facts.loss.course.min()), "loss": facts.loss.last}
+    values = _fit(facts) | {"epoch": turned, "lowest": lowest, "loss": facts.loss.last}
     return Finding("overfitting", "warning", values, cures.stricter(facts), turned)
 
 
@@ -46,10 +46,10 @@ def overconfident(facts: Facts) -> Finding | None:
     """The validation loss rises while the score holds: the same mistakes, with more certainty."""
     if len(facts.score) < LEAST:
         return None
-    turned, rises = _turn(facts)
+    turned, lowest, rises = _turn(facts)
     if not rises:
         return None
-    values = {"epoch": turned, "lowest": float(facts.loss.course.min()), "loss": facts.loss.last}
+    values = {"epoch": turned, "lowest": lowest, "loss": facts.loss.last}
     values |= {"score": facts.score.last, "error": facts.error, "monitor": facts.monitor}
     change = ("train.monitor=loss",) if facts.get("train.monitor") == "score" else cures.stricter(facts)
     return Finding("overconfident", "note", values, change, turned)
@@ -161,13 +161,17 @@ def _improving(facts: Facts) -> dict[str, Any] | None:
     return {"last": k, "before": was_loss, "loss": loss, "was": was, "score": score, "monitor": facts.monitor}
 
 
-def _turn(facts: Facts) -> tuple[int, bool]:
-    """The epoch of the lowest course of the validation loss, and whether it rises from there while training goes on."""
-    course, i = facts.loss.course, int(np.argmin(facts.loss.course))
+def _turn(facts: Facts) -> tuple[int, float, bool]:
+    """Epoch and value of the lowest validation loss, and whether its course rises from there while training goes on."""
+    course, value, n = facts.loss.course, facts.loss.value, len(facts.loss)
+    i, half = int(np.argmin(course)), max(1, n // 10)
+    near = slice(max(0, i - half), i + half + 1)  # a course is lowest where a lowest value is near
+    lowest = near.start + int(np.argmin(value[near]))
     risen = facts.loss.last - float(course[i])
-    rises = risen > max(SURE * facts.loss.jitter, _RISE * abs(float(course[i]))) and i < len(course) - 2
-    at = int(np.searchsorted(facts.train_loss.epoch, facts.loss.epoch[i]))
-    return int(facts.loss.epoch[i]), rises and facts.train_loss.last < float(facts.train_loss.course[at])
+    rises = risen > max(SURE * facts.loss.jitter, _RISE * abs(float(course[i]))) and i < n - 2
+    at = int(np.searchsorted(facts.train_loss.epoch, facts.loss.epoch[lowest]))
+    goes_on = facts.train_loss.last < float(facts.train_loss.course[at])
+    return int(facts.loss.epoch[lowest]), float(value[lowest]), rises and goes_on
 
 
 def _gap(facts: Facts) -> float:
