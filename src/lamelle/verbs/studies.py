@@ -111,28 +111,14 @@ def tune(
     """
     tune_allocator()
     from lamelle.studies.search import search as searches
-    from lamelle.studies.search.dimensions import parse
-    from lamelle.studies.search.storage import hidden, library
     from lamelle.training.progress import Plain
     from lamelle.training.request import asked_of, name_of
 
-    library()
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
-    shared, dimensions = parse(pairs)
-    if not dimensions:
-        raise RequestError("tune.none")
-    request = searches.Request(
-        Path(data).resolve(),
-        asked_of(recipe, shared, weights, None, allow_leakage),
-        tuple(dimensions),
-        sampler,
-        pruner,
-        objective,
-        trials,
-        storage,
-        seed,
-        tuple(hidden(word) for word in command),
-    )
+    shared, dimensions = searches.parse(pairs)
+    common = asked_of(recipe, shared, weights, None, allow_leakage)
+    how = searches.How(sampler, pruner, objective, trials, storage, seed)
+    request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
     folder = name or f"tune-{name_of(recipe, data)}"
     listener = progress or Plain()
     return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)

@@ -26,8 +26,8 @@ from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.search import points as queue
 from lamelle.studies.search import results
-from lamelle.studies.search.dimensions import Dimension, grid, restored, variant
-from lamelle.studies.search.storage import Storage, open_storage
+from lamelle.studies.search.dimensions import Dimension, grid, parse, restored, variant
+from lamelle.studies.search.storage import Storage, hidden, library, open_storage
 from lamelle.studies.search.trying import (
     PRUNERS,
     SAMPLERS,
@@ -43,10 +43,25 @@ from lamelle.studies.study import compared
 from lamelle.studies.variants import DEFAULT, Variant
 from lamelle.training.progress import Progress
 
+__all__ = ["How", "Request", "Search", "begin", "carry_out", "parse", "reopen"]
 TRIALS = 30
 """Trials of a search that is no grid, where nobody says how many."""
 STORAGE = "LAMELLE_TUNE_STORAGE"
 """Variable by which workers learn the address of the storage, whose password no list of processes must show."""
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a search goes about it."""
+
+    sampler: str | None
+    """None = the grid if all dimensions have lists, else TPE."""
+    pruner: str
+    objective: str | None
+    """None = the score that tells the best epoch."""
+    trials: int | None
+    storage: str | None
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +71,7 @@ class Request:
     data: Path
     common: Section
     dimensions: tuple[Dimension, ...]
-    sampler: str | None
-    pruner: str
-    objective: str | None
-    trials: int | None
-    storage: str | None
-    seed: int
+    how: How
     command: tuple[str, ...]
 
 
@@ -96,10 +106,10 @@ def begin(request: Request, root: Path, name: str, store: Store) -> Search:
         RequestError: If the request cannot be met, or a study of this name was asked for something else.
     """
     setting, plan = _setting(request, store)
-    points = _points(setting, request.trials)
+    points = _points(setting, request.how.trials)
     placed = split.to_csv(plan.records)
     study = StudyFolder.begin(root, name, _described(setting) | {"split": zlib.crc32(placed.encode())})
-    return Search(study, setting, points, open_storage(request.storage, study.path))
+    return Search(study, setting, points, open_storage(request.how.storage, study.path))
 
 
 def reopen(folder: Path, trials: int, storage: str | None) -> Search:
@@ -132,7 +142,7 @@ def carry_out(
     progress.say(text("tune.begins", n=len(search.points), waiting=waiting))
     try:
         if jobs > 1:
-            _in_processes(search, request.storage, jobs, progress)
+            _in_processes(search, request.how.storage, jobs, progress)
         elif waiting:
             search.work(store, progress)
     except LamelleError:
@@ -190,7 +200,9 @@ def _write(search: Search, content: Mapping[str, Any], request: Request) -> None
     folder = search.folder
     atomic.write_json(folder.scores, content)
     atomic.write_text(folder.table, results.to_csv(content))
-    write_search(folder.report, name=folder.path.name, content=folder.read_scores(), command=request.command)
+    write_search(
+        folder.report, name=folder.path.name, content=folder.read_scores(), command=[*map(hidden, request.command)]
+    )
 
 
 def _described(setting: Setting) -> dict[str, Any]:
@@ -207,27 +219,30 @@ def _points(setting: Setting, trials: int | None) -> list[dict[str, str]]:
 
 def _setting(request: Request, store: Store) -> tuple[Setting, Plan]:
     """The request, checked as far as that can be done before a training."""
-    chosen = request.sampler or ("grid" if all(d.values for d in request.dimensions) else "tpe")
-    if chosen not in SAMPLERS or request.pruner not in PRUNERS:
+    library()
+    if not request.dimensions:
+        raise RequestError("tune.none")
+    chosen = request.how.sampler or ("grid" if all(d.values for d in request.dimensions) else "tpe")
+    if chosen not in SAMPLERS or request.how.pruner not in PRUNERS:
         raise RequestError("tune.choice", samplers=", ".join(SAMPLERS), pruners=", ".join(PRUNERS))
-    if chosen == "grid" and request.trials is not None:
-        raise RequestError("tune.grid_trials", trials=request.trials)
+    if chosen == "grid" and request.how.trials is not None:
+        raise RequestError("tune.grid_trials", trials=request.how.trials)
     setting = Setting(
         data=request.data,
         common=request.common,
         dimensions=request.dimensions,
         sampler=chosen,
-        pruner=request.pruner,
-        objective=request.objective or "",
+        pruner=request.how.pruner,
+        objective=request.how.objective or "",
         less=False,
         epochs=1,
-        seed=request.seed,
+        seed=request.how.seed,
     )
     plan = plan_of(
         setting, {d.key: d.number(d.low) if not d.values else d.values[0] for d in request.dimensions}, store
     )
     _check_values(request.dimensions, plan)
-    objective = request.objective or plan.task.monitor
+    objective = request.how.objective or plan.task.monitor
     if objective not in (known := known_scores(plan, store)):
         raise RequestError("tune.objective", objective=objective, known=", ".join(known))
     settled = {"objective": objective, "less": less_is_better(objective), "epochs": plan.recipe.train.epochs}
