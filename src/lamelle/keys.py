@@ -31,7 +31,9 @@ class DataKeys(_Keys):
     group: str | None = Field(default=None, description="column that names the patient, animal or volume")
     split: str | None = Field(default=None, description="column that names the split")
     dims: Literal[2, 3] | None = Field(default=None, description="read stacks as slices (2) or volumes (3)")
-    labels: dict[int, int] | None = Field(default=None, description="label value on disk → class number; 0 is background if not named")
+    labels: dict[int, int] | None = Field(
+        default=None, description="label value on disk → class number; 0 is background if not named"
+    )
     classes: tuple[str, ...] | None = Field(default=None, description="class names, in order of their numbers")
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
@@ -158,6 +160,9 @@ class SegmentKeys(_Keys):
     w0: float = Field(default=10.0, ge=0, description="of boundary_ce: height of the weights between two objects")
     sigma: float = Field(default=5.0, gt=0, description="of boundary_ce: width of these weights in pixels")
     between: int = Field(default=0, ge=0, description="of boundary_ce: number of the class that lies between objects")
+    exclusive: bool = Field(
+        default=True, description="false: each class by itself (sigmoid), with a threshold of its own"
+    )
     threshold: float | None = Field(
         default=None, gt=0, lt=1, description="fixed threshold; none = chosen on validation"
     )
@@ -248,9 +253,9 @@ def no_augmentation() -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> Any:
-    """``30min``, ``2h``, ``90s`` or a number of seconds → seconds."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*(s|min|h)\s*", value) if isinstance(value, str) else None
-    return float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]] if match else value
+    """``30min``, ``30m``, ``2h``, ``90s`` or a number of seconds → seconds."""
+    match = re.fullmatch(r"\s*([\d.]+)\s*(s|min|m|h)\s*", value) if isinstance(value, str) else None
+    return float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2]] if match else value
 
 
 class TrainKeys(_Keys):

@@ -77,6 +77,16 @@ def test_the_threshold_of_a_segmentation_is_said_as_before() -> None:
     assert [name for name, *_ in found["threshold_legend"]] == ["Precision", "Recall", "F1"]
 
 
+def test_thresholds_of_pixels_are_drawn_and_listed_class_by_class() -> None:
+    curve = {"thresholds": [0.1, 0.9], "f1": [0.6, None]}
+    fitted = {"thresholds": {"c1": 0.4, "c2": 0.25}, "threshold_curve/c1": curve, "threshold_curve/c2": curve}
+    found = curving.section(content(3, task="segment", fitted=fitted, figures={"exclusive": False}))
+    assert found["thresholds"] == [("c1", "0.400"), ("c2", "0.250")]
+    assert "furthest above this" in found["thresholds_caption"]
+    assert [name for name, *_ in found["threshold_legend"]] == ["c1 (0.400)", "c2 (0.250)"]
+    assert found["threshold"].count('<g id="line2d') > 0
+
+
 def test_several_thresholds_are_a_table_that_says_how_they_decide() -> None:
     factors = curving.section(content(3, fitted={"thresholds": [0.5, 1.0, 1.5]}))
     assert factors["thresholds"] == [("c0", "0.500"), ("c1", "1.000"), ("c2", "1.500")]

@@ -60,7 +60,7 @@ def segment_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]
         target = rng.integers(0, len(task.classes), (24, 20))
         target[rng.random(target.shape) < 0.1] = IGNORE
         p = rng.dirichlet(np.ones(len(task.classes)), target.shape).transpose(2, 0, 1).astype(np.float32)
-        items.append((p[1:] if task.outputs == 1 else p, target))
+        items.append((p[len(task.classes) - task.outputs :], target))
     return items
 
 
@@ -93,6 +93,11 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
     "segment": (segment(), segment_items),
     "segment two classes": (segment(2), segment_items),
     "segment cells": (segment(2, cells=True), segment_items),
+    "segment each class by itself": (segment(exclusive=False), segment_items),
+    "segment each class by itself, weighted, cleaned": (
+        segment(exclusive=False, loss="bce", weights=(0.5, 1.0, 2.0), min_size="auto", threshold_by="image"),
+        segment_items,
+    ),
     "instances": (instances(), instance_items),
     "segment lines, cleaned": (segment(lines=True, min_size=3, fill_holes=2, largest=True), segment_items),
     "segment balanced": (segment(weights=(0.5, 1.0, 2.0), threshold_by="image", min_size="auto"), segment_items),

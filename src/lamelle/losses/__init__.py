@@ -20,7 +20,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from lamelle.losses.balance import balanced
-from lamelle.losses.borders import border_weights, boundary_ce
+from lamelle.losses.borders import border_maps, border_weights, boundary_ce
 from lamelle.losses.centrelines import cldice, soft_skeleton
 from lamelle.losses.entropy import bce, ce, focal
 from lamelle.losses.overlap import dice, dice_ce, focal_tversky, lovasz, tversky
@@ -49,6 +49,7 @@ __all__ = [
     "UNWEIGHTED",
     "balanced",
     "bce",
+    "border_maps",
     "border_weights",
     "boundary_ce",
     "ce",

@@ -12,14 +12,17 @@ from torch.nn import functional
 from lamelle.losses.parts import checked, fitting, nonzero, precise
 from lamelle.types import IGNORE
 
+W0, SIGMA = 10.0, 5.0
+"""Height, and width in pixels, of the border weights as published."""
+
 
 def boundary_ce(
     output: Tensor,
     target: Tensor,
     *,
     weights: Tensor | None,
-    w0: float = 10.0,
-    sigma: float = 5.0,
+    w0: float = W0,
+    sigma: float = SIGMA,
     between: int = 0,
     maps: Tensor | None = None,
 ) -> Tensor:
@@ -59,7 +62,7 @@ def boundary_ce(
     else:
         entropy = functional.cross_entropy(logits, known, reduction="none")
     if maps is None:
-        maps = _maps(target, w0=w0, sigma=sigma, between=between)
+        maps = border_maps(target, w0=w0, sigma=sigma, between=between)
     elif maps.shape != target.shape:
         raise ValueError(f"the maps {tuple(maps.shape)} do not fit the target {tuple(target.shape)}")
     of_class = 1.0 if weights is None else weights[known]
@@ -87,8 +90,16 @@ def border_weights(labels: np.ndarray, *, w0: float, sigma: float) -> np.ndarray
     return (w0 * np.exp(-np.square(first + second) / (2 * sigma**2))).astype(np.float32)
 
 
-def _maps(target: Tensor, *, w0: float, sigma: float, between: int) -> Tensor:
-    """Border weights of each sample, from connected components, float32 like the target."""
+def border_maps(target: Tensor, *, w0: float = W0, sigma: float = SIGMA, between: int = 0) -> Tensor:
+    """Border weights of each sample of a target of classes, from its connected components, float32 like the target.
+
+    Args:
+        between: The class that lies between the objects.
+
+    Example:
+        >>> border_maps(torch.tensor([[[1, 0, 1]]]), w0=1.0, sigma=1.0).round(decimals=2)
+        tensor([[[0.1400, 0.1400, 0.1400]]])
+    """
     samples = target.cpu().numpy()
     if not w0:
         return torch.zeros(samples.shape)

@@ -25,7 +25,8 @@ def section(scores: Mapping[str, Any]) -> dict[str, Any]:
     spatial = find(scores["task"]).spatial
     kind = "labels" if scoring.yes_no(scores) else "classes"
     if spatial:
-        kind = "pixels" if len(scores["classes"]) == 2 else "pixel_classes"
+        several = "pixel_classes" if scores["figures"].get("exclusive", True) else "pixel_labels"
+        kind = "pixels" if len(scores["classes"]) == 2 else several
     unit = text(f"report.calibration_unit_{kind}")
     return {
         "reliability": figures.reliability([found[name] for name in drawn], bins=found["bins"], unit=unit),

@@ -21,6 +21,7 @@ Values = dict[str, Any]
 def section(scores: Mapping[str, Any]) -> Values:
     """Curves of the classes and of the threshold, with captions and legends; empty if there are none."""
     found = {**_curves(scores), **_threshold(scores), **_grid_of_thresholds(scores), **_thresholds(scores)}
+    found |= _pixel_thresholds(scores)
     shown = ("roc", "threshold", "thresholds")
     empty: Values = {"roc": "", "curve_grid": [], "threshold": "", "threshold_grid": [], "thresholds": []}
     return {**empty, **found} if any(found.get(name) for name in shown) else {}
@@ -109,6 +110,27 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
         "threshold": figures.threshold([float(t or 0) for t in at], [curve[name] for name in names], chosen=chosen),
         "threshold_caption": caption,
         "threshold_alt": text("report.threshold_alt", **words),
+        "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
+    }
+
+
+def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
+    """Of a segmentation in which each class has a threshold of its own: the thresholds, and F1 over each of them."""
+    each = scores["fitted"].get("thresholds")
+    if not isinstance(each, Mapping):
+        return {}
+    rows = [(name, number(value)) for name, value in each.items()]
+    found: Values = {"thresholds": rows, "thresholds_caption": text("report.thresholds_pixels")}
+    curves = {name: scores["fitted"].get(f"threshold_curve/{name}") or {} for name in each}
+    known = [(*row, curves[row[0]]) for row in rows if curves[row[0]].get("f1")][:DRAWN]
+    if not known:
+        return found
+    said = [f"{name} ({value})" for name, value, _ in known]
+    drawn = figures.threshold(known[0][2]["thresholds"], [curve["f1"] for *_, curve in known], chosen=None)
+    return found | {
+        "threshold": drawn,
+        "threshold_caption": text("report.threshold_each"),
+        "threshold_alt": text("report.threshold_each_alt", chosen=", ".join(said)),
         "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
     }
 

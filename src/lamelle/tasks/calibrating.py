@@ -134,15 +134,16 @@ def figure(after: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
 # pixels --------------------------------------------------------------------------------------------------------------
 
 
-def pixel_row(target: np.ndarray, probabilities: np.ndarray) -> list[float]:
+def pixel_row(target: np.ndarray, probabilities: np.ndarray, *, exclusive: bool) -> list[float]:
     """Sums over the pixels that are not ignored [ROW].
 
     Args:
         target: Classes [(Z,) Y, X].
-        probabilities: Of class 1 [1, ...], or of each class [K, ...].
+        probabilities: Of each class [K, ...]; where they do not exclude each other, of the classes 1, 2 … [K − 1, ...],
+            each a question of its own.
 
     Example:
-        >>> row = pixel_row(np.array([[0, 1, -1]]), np.array([[[0.5, 0.5, 0.1]]]))
+        >>> row = pixel_row(np.array([[0, 1, -1]]), np.array([[[0.5, 0.5, 0.1]]]), exclusive=False)
         >>> row[-2], round(row[-1], 3), len(row) == ROW
         (0.5, 1.386, True)
     """
@@ -152,12 +153,13 @@ def pixel_row(target: np.ndarray, probabilities: np.ndarray) -> list[float]:
         part = slice(start, start + _PIECE)
         kept = flat[part] != IGNORE
         truth, said = flat[part][kept], p[:, part][:, kept].T.astype(np.float64)
-        if len(said.T) == 1:
-            truth = truth[:, None]
+        if not exclusive:
+            truth = truth[:, None] == np.arange(1, len(p) + 1)
         hit, chance = calibration.outcomes(truth, said)
         found[:-2] += calibration.binned(hit.reshape(1, -1), chance.reshape(1, -1), bins=BINS)[0].ravel()
-        found[-2] += ranking.brier_each(truth, said).sum()
-        found[-1] += ranking.log_loss_each(truth, said).sum()
+        answers = hit.shape[1]  # what the scores are means over
+        found[-2] += answers * ranking.brier_each(truth, said).sum()
+        found[-1] += answers * ranking.log_loss_each(truth, said).sum()
     return found.tolist()
 
 
@@ -165,7 +167,7 @@ def pixel_scores(sums: np.ndarray) -> dict[str, np.ndarray]:
     """Brier score, log loss and calibration error [...] of sums [..., ROW].
 
     Example:
-        >>> sums = np.array(pixel_row(np.array([[0, 1]]), np.array([[[0.25, 0.75]]])))
+        >>> sums = np.array(pixel_row(np.array([[0, 1]]), np.array([[[0.25, 0.75]]]), exclusive=False))
         >>> {name: float(value.round(3)) for name, value in pixel_scores(sums).items()}
         {'brier': 0.062, 'log_loss': 0.288, 'ece': 0.25}
     """

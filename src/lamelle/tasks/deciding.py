@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lamelle.metrics import regions, thresholds
+from lamelle.metrics.calibration import log_odds
 from lamelle.metrics.counts import confusion
 from lamelle.tasks import calibrating
 
@@ -38,6 +39,32 @@ def decide(probabilities: np.ndarray, fitted: Mapping[str, Any], *, multi_label:
     if p.shape[1] == 2:
         return (p[:, 1] >= t[1]).astype(np.int64)
     return (p / np.asarray(t, np.float64)).argmax(1)
+
+
+def pixel_classes(probabilities: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
+    """The class of each pixel, int64 [(Z,) Y, X], where each class but the background has a sigmoid of its own.
+
+    The one whose probability exceeds its threshold most, by the difference of the logits; 0 where none reaches its own.
+
+    Args:
+        probabilities: Of the classes 1, 2 … [C, (Z,) Y, X].
+        thresholds: Of the same classes [C].
+
+    Example:
+        >>> pixel_classes(np.array([[0.6, 0.6, 0.2]]), [0.5])
+        array([1, 1, 0])
+        >>> pixel_classes(np.array([[0.6, 0.6, 0.2], [0.1, 0.5, 0.2]]), [0.5, 0.3])
+        array([1, 2, 0])
+    """
+    if len(thresholds) == 1:
+        return (probabilities[0] >= thresholds[0]).astype(np.int64)
+    found = np.zeros(probabilities.shape[1:], np.int64)
+    most = np.full(found.shape, -np.inf, np.float32)
+    for k, (p, t) in enumerate(zip(probabilities, thresholds, strict=True), start=1):
+        ahead = np.where(p >= t, log_odds(p) - log_odds(np.asarray(t)), -np.inf)
+        better = ahead > most
+        found[better], most[better] = k, ahead[better]
+    return found
 
 
 class Decision:

@@ -1,4 +1,4 @@
-"""What validation decides for a segmentation: temperature, threshold, that of the cells, and the bounds of cleaning."""
+"""What validation decides for a segmentation: temperature, thresholds (the cells' too), and the bounds of cleaning."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from lamelle.metrics.counts import ratio
 from lamelle.tasks import cleaning
 from lamelle.tasks.calibrating import PixelSample, fit_histogram
 from lamelle.tasks.cleaning import Cleaning
+from lamelle.tasks.deciding import pixel_classes
+from lamelle.types import IGNORE
 
 BINS = 65_536
 """Bins of the histogram of probabilities; thresholds lie on their edges."""
-_SHOWN = tuple(i / 100 for i in range(1, 100))
+_CURVES = {"threshold_curve": tuple(i / 100 for i in range(1, 100)), "threshold_grid": thresholds.ELEVEN}
+"""What is kept of the F1 over the threshold, and at which thresholds."""
 _CELL_THRESHOLDS = tuple(1 - i / 20 for i in range(1, 20))
 
 
@@ -26,9 +29,11 @@ _CELL_THRESHOLDS = tuple(1 - i / 20 for i in range(1, 20))
 class Search:
     """What is to be decided."""
 
-    classes: int
+    classes: tuple[str, ...]
+    exclusive: bool
+    """Whether there are more than two classes, of which the most probable one is said: then no threshold."""
     threshold: float | None
-    """A fixed one; None = searched, where there are two classes."""
+    """A fixed one; None = searched, for each class but the background."""
     by: Literal["pooled", "image"]
     """F1 of all validation pixels together, or its mean over images."""
     cells: bool
@@ -39,62 +44,76 @@ class Search:
 
     @property
     def binary(self) -> bool:
-        return self.classes == 2
+        return len(self.classes) == 2
+
+    @property
+    def own(self) -> int:
+        """Classes that have a threshold of their own."""
+        return 0 if self.exclusive else len(self.classes) - 1
 
 
 class Fitting:
     """Collects validation items; see `lamelle.tasks.base.Fitter`.
 
-    The threshold comes from histograms alone: 65 536 bins, of all images together and of each one. An image without
-    foreground has F1 0 where something is predicted in it and no value elsewhere, as in the score ``image_dice``. Where
+    Thresholds come from histograms alone: 65 536 bins, of all images together and of each one. An image without
+    the class has F1 0 where something is predicted in it and no value elsewhere, as in the score ``image_dice``. Where
     cells or cleaning are searched, items wait in a temporary file, so that memory does not grow with them.
 
-    What is collected is not calibrated. The temperature moves probabilities, but never past each other: a threshold is
-    searched among them as they are, and then moved along.
+    What is collected is not calibrated. One temperature moves all probabilities, but those of a class never past each
+    other: a threshold is searched among them as they are, and then moved along.
     """
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._histogram = np.zeros((2, BINS), np.int64)
-        self._f1 = np.zeros((2, BINS + 1))
+        self._histograms = np.zeros((search.own, 2, BINS), np.int64)
+        self._f1 = np.zeros((search.own, 2, BINS + 1))
         """Sum of the F1 of single images at each threshold, and how many have one."""
-        self._sample = PixelSample() if search.calibrate and not search.binary else None
+        self._sample = PixelSample() if search.calibrate and search.exclusive else None
         self._temperature = 1.0
         self._kept = _Items() if search.cleaning.searched or (search.cells and search.binary) else None
 
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
-        if self._search.binary:
-            one = counts.binary_histogram(target, probabilities[0], bins=BINS)
-            self._histogram += one
+        for k in range(self._search.own):
+            truth = np.where(target == IGNORE, IGNORE, target == k + 1)
+            one = counts.binary_histogram(truth, probabilities[k], bins=BINS)
+            self._histograms[k] += one
             f1 = thresholds.curve(one).f1
-            self._f1 += np.nan_to_num(f1), ~np.isnan(f1)
+            self._f1[k] += np.nan_to_num(f1), ~np.isnan(f1)
         if self._sample is not None:
             self._sample.add(probabilities, target)
         if self._kept is not None:
             # bins, whose edges are the thresholds, say as much as the probabilities
-            said = np.minimum(probabilities[0] * BINS, BINS - 1) if self._search.binary else probabilities.argmax(0)
+            said = np.minimum(probabilities * BINS, BINS - 1) if self._search.own else probabilities.argmax(0)
             self._kept.add(said.astype(np.uint16), target.astype(np.int16))
 
     def done(self) -> dict[str, Any]:
         found = self._calibration()
         self._temperature = found.get("temperature", 1.0)
+        each = [self._threshold(k) for k in range(self._search.own)]
         if self._search.binary:
-            found |= self._threshold()
+            found |= each[0]
             if self._kept is not None and self._search.cells:
                 found["cell_threshold"] = self._cell_threshold(self._kept)
-        edge = self._edge(found.get("threshold", 0.0))
+        elif each:
+            names = self._search.classes[1:]
+            found["thresholds"] = {name: one["threshold"] for name, one in zip(names, each, strict=True)}
+            for name, one in zip(names, each, strict=True):
+                found |= {f"{curve}/{name}": one[curve] for curve in _CURVES}
+        edges = [self._edge(one["threshold"]) / BINS for one in each]
 
         def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for said, target in self._kept or ():
-                yield (said >= edge if self._search.binary else said).astype(np.int64), target
+                middle = (said + np.float32(0.5)) / BINS  # of its bin, whose edges are the thresholds
+                yield pixel_classes(middle, edges) if edges else said.astype(np.int64), target
 
-        asked = cleaning.search(predicted, self._search.cleaning, classes=self._search.classes, by=self._search.by)
+        classes = len(self._search.classes)
+        asked = cleaning.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
         return found | {name: value for name, value in asked.items() if value}
 
     def _calibration(self) -> dict[str, Any]:
         if not self._search.calibrate:
             return {}
-        return fit_histogram(self._histogram) if self._sample is None else self._sample.fit()
+        return fit_histogram(self._histograms.sum(0)) if self._sample is None else self._sample.fit()
 
     def _moved(self, threshold: float, temperature: float) -> float:
         """Where a threshold between 0 and 1 comes to lie at a temperature."""
@@ -107,18 +126,18 @@ class Fitting:
         digits = 6 if self._temperature == 1 else 1  # there and back, float32 is off by hundredths of a bin
         return int(np.ceil(np.round(self._moved(threshold, 1 / self._temperature) * BINS, digits)))
 
-    def _threshold(self) -> dict[str, Any]:
-        """The threshold, its curve of 99 points and the view of it at eleven."""
-        chosen = self._search.threshold
-        mean = ratio(self._f1[0], self._f1[1])
+    def _threshold(self, k: int) -> dict[str, Any]:
+        """The threshold of class k + 1, its curve of 99 points and the view of it at eleven."""
+        chosen, histogram = self._search.threshold, self._histograms[k]
+        mean = ratio(self._f1[k, 0], self._f1[k, 1])
         if chosen is None:
-            by_pixels = thresholds.best_threshold(self._histogram, by="f1")
+            by_pixels = thresholds.best_threshold(histogram, by="f1")
             best = by_pixels if self._search.by == "pooled" else best_edge(mean)
             chosen = 0.5 if np.isnan(best) or np.isnan(by_pixels) else self._moved(best, self._temperature)
         found: dict[str, Any] = {"threshold": chosen}
-        for name, at in (("threshold_curve", _SHOWN), ("threshold_grid", thresholds.ELEVEN)):
+        for name, at in _CURVES.items():
             edges = [self._edge(t) for t in at]
-            curve = thresholds.curve_at(self._histogram, thresholds=tuple(e / BINS for e in edges))
+            curve = thresholds.curve_at(histogram, thresholds=tuple(e / BINS for e in edges))
             found[name] = {n: getattr(curve, n).tolist() for n in ("precision", "recall", "f1")}
             found[name] |= {"thresholds": list(at), "image_f1": mean[edges].tolist()}
         return found
@@ -128,7 +147,7 @@ class Fitting:
         summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
         for said, target in items:
             for i, t in enumerate(_CELL_THRESHOLDS):
-                summed[i] += clustering.clustering_rows(target == 0, said < self._edge(t), thin=True).sum(0)
+                summed[i] += clustering.clustering_rows(target == 0, said[0] < self._edge(t), thin=True).sum(0)
         score = clustering.v_rand_of(summed)
         return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from lamelle.errors import RequestError
+from lamelle.types import IGNORE
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,8 +51,11 @@ def balanced_weights(counts: Sequence[int]) -> tuple[float, ...]:
     return tuple(balanced(counts).tolist())
 
 
-def check_weights(loss: str, weights: Sequence[float] | None, *, classes: int) -> None:
+def check_weights(loss: str, weights: Sequence[float] | None, *, classes: int, exclusive: bool) -> None:
     """Refuse weights that a loss cannot take.
+
+    Args:
+        exclusive: Whether the classes share one softmax; else the loss is that of each class by itself.
 
     Raises:
         RequestError: If there are not as many as classes, one is negative, all are 0, or the loss compares one region.
@@ -61,7 +65,7 @@ def check_weights(loss: str, weights: Sequence[float] | None, *, classes: int) -
     if weights is None:
         return
     given = ", ".join(f"{w:g}" for w in weights)
-    if classes == 2 and loss in UNWEIGHTED:
+    if not exclusive and loss in UNWEIGHTED:
         raise RequestError("tasks.weights_refused", loss=loss, weights=given)
     if len(weights) != classes or min(weights) < 0 or not any(weights):
         raise RequestError("tasks.weights_count", weights=given, given=len(weights), n=classes)
@@ -74,21 +78,33 @@ def pixel_loss(
     loss: str,
     weights: Sequence[float] | None,
     parameters: Mapping[str, float],
+    exclusive: bool,
 ) -> Tensor:
-    """The named loss of logits [N, K, (Z,) Y, X], a scalar; what the target ignores counts for nothing.
+    """The named loss of logits, a scalar; what the target ignores counts for nothing.
 
-    With one channel, ``ce`` is ``bce``: there is no softmax of one.
+    Classes that exclude each other have a channel each, [N, K, (Z,) Y, X]. Else every class but the background has one,
+    [N, K − 1, (Z,) Y, X]: the loss is the mean of those of each channel by itself, in which ``ce`` is ``bce``, and the
+    weights are that of the background and that of the class.
 
     Example:
         >>> import torch
         >>> output, target = torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long)
-        >>> pixel_loss(output, target, loss="ce", weights=None, parameters={})
+        >>> pixel_loss(output, target, loss="ce", weights=None, parameters={}, exclusive=False)
         tensor(0.6931)
     """
     import torch
 
-    from lamelle.losses import LOSSES
+    from lamelle.losses import LOSSES, border_maps
 
-    name = "bce" if loss == "ce" and output.shape[1] == 1 else loss
     given = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=output.device)
-    return LOSSES[name](output, target, weights=given, **parameters)
+    if exclusive:
+        return LOSSES[loss](output, target, weights=given, **parameters)
+    extra: dict[str, Any] = dict(parameters)
+    if loss == "boundary_ce":  # between the objects of all classes, in every channel
+        extra["maps"] = border_maps(target, **parameters)
+    each = []
+    for k, channel in enumerate(output.split(1, dim=1), start=1):
+        truth = torch.where(target == IGNORE, IGNORE, (target == k).long())
+        pair = None if given is None else given[[0, k]]
+        each.append(LOSSES["bce" if loss == "ce" else loss](channel, truth, weights=pair, **extra))
+    return torch.stack(each).mean()

@@ -15,6 +15,7 @@ from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
+from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
@@ -47,6 +48,8 @@ class Options:
     largest: bool | Literal["auto"] = False
     lines: bool = False
     calibrate: bool = False
+    exclusive: bool = True
+    """Whether the most probable class is said; else each class but the background has a sigmoid and a threshold."""
 
     @property
     def cleaning(self) -> Cleaning:
@@ -67,11 +70,12 @@ class Segment:
         Raises:
             RequestError: If the loss cannot take the weights.
         """
-        check_weights(options.loss, options.weights, classes=len(options.classes))
         self.options = options
         self.classes: tuple[str, ...] = options.classes
         self.binary = len(options.classes) == 2
-        self.outputs = 1 if self.binary else len(options.classes)
+        self.exclusive = options.exclusive and not self.binary
+        self.outputs = len(options.classes) - (not self.exclusive)
+        check_weights(options.loss, options.weights, classes=len(options.classes), exclusive=self.exclusive)
         self.headline: tuple[str, ...] = (
             "dice",
             "iou",
@@ -161,29 +165,37 @@ class Segment:
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         chosen = self.options
-        return pixel_loss(output, target, loss=chosen.loss, weights=chosen.weights, parameters=chosen.parameters)
+        return pixel_loss(
+            output,
+            target,
+            loss=chosen.loss,
+            weights=chosen.weights,
+            parameters=chosen.parameters,
+            exclusive=self.exclusive,
+        )
 
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
-        return self.loss(as_logits(probabilities, exclusive=not self.binary), target)
+        return self.loss(as_logits(probabilities, exclusive=self.exclusive), target)
 
     def activate(self, output: Tensor) -> Tensor:
         import torch
 
-        return output.float().sigmoid() if self.binary else torch.softmax(output.float(), dim=1)
+        return torch.softmax(output.float(), dim=1) if self.exclusive else output.float().sigmoid()
 
     def fitter(self) -> Fitting:
         chosen = self.options
         search = (chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning, chosen.calibrate)
-        return Fitting(Search(len(self.classes), *search))
+        return Fitting(Search(self.classes, self.exclusive, *search))
 
     def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted, exclusive=not self.binary)
+        return calibrating.calibrated(probabilities, fitted, exclusive=self.exclusive)
 
     def _raw(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """Classes int64 [(Z,) Y, X] before they are cleaned."""
-        if self.binary:
-            return (probabilities[0] >= fitted.get("threshold", 0.5)).astype(np.int64)
-        return probabilities.argmax(0).astype(np.int64)
+        if self.exclusive:
+            return probabilities.argmax(0).astype(np.int64)
+        known = {self.classes[1]: fitted.get("threshold", 0.5)} if self.binary else fitted.get("thresholds", {})
+        return pixel_classes(probabilities, [known.get(name, 0.5) for name in self.classes[1:]])
 
     def _labels(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         said = self._raw(probabilities, fitted)
@@ -208,14 +220,18 @@ class Segment:
             lines=self.options.lines,
             components=self.binary and self.options.objects,
         )
-        found["calibration"] = calibrating.pixel_row(target, probabilities)
+        found["calibration"] = calibrating.pixel_row(target, probabilities, exclusive=self.exclusive)
         if "temperature" in fitted:
-            found["uncalibrated"] = calibrating.pixel_row(target, before)
+            found["uncalibrated"] = calibrating.pixel_row(target, before, exclusive=self.exclusive)
         if self.options.cells:
-            found["cells"] = cell_row(
-                target, probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
-            )
+            found["cells"] = cell_row(target, self._cells(probabilities, fitted))
         return found
+
+    def _cells(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """Where the background is said, boolean [(Z,) Y, X]; of two classes by the threshold that separates it best."""
+        if self.binary:
+            return probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
+        return self._raw(probabilities, fitted) == 0
 
     def table(self, rows: Sequence[Row]) -> Table:
         return pixel_table(rows)
@@ -234,6 +250,8 @@ class Segment:
     def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
         matrix = np.sum([r["confusion"] for r in rows], axis=0)
         found = {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
+        if not (self.exclusive or self.binary):
+            found["exclusive"] = False
         return found | calibrating.pixel_figure(rows)
 
 
