@@ -55,7 +55,7 @@ def measure(
     task, rows = predictor.task, []
     for record, probabilities in predictor.of_records(records, reader.store):
         target = reader.target(record)
-        row = task.row(probabilities, target, fitted)
+        row = task.row(probabilities, target, fitted, reader.store.spacing(record.image))
         row |= {"id": record.id, "group": record.group}
         row |= {"volume": record.columns.get("volume"), "position": record.position}
         rows.append(row)

@@ -179,7 +179,9 @@ class SegmentKeys(_Keys):
         default=False, description="keep only the largest part of each class; auto = if validation is better by Dice"
     )
     tolerance: float = Field(
-        default=2.0, gt=0, description="pixels an outline may be off for the boundary F and the surface Dice (NSD)"
+        default=2.0,
+        gt=0,
+        description="pixels of the finest axis that outlines may be off for boundary F and surface Dice (NSD)",
     )
     cells: bool = Field(
         default=False, description="score V_rand and V_info of the background's connected parts (ISBI 2012)"

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_erosion, gaussian_filter
+from scipy.spatial import cKDTree
 from skimage.measure import label
 
 from lamelle.data.targets import ValueMap
@@ -34,7 +35,7 @@ def masks(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
 
 
 def row(target: np.ndarray, said: np.ndarray, **options: Any) -> dict[str, Any]:
-    known = {"classes": 2, "tolerance": 2.0, "lines": True, "components": True}
+    known = {"classes": 2, "tolerance": 2.0, "lines": True, "components": True, "spacing": None}
     return pixel_row(target, said, **known | options)
 
 
@@ -62,6 +63,38 @@ def test_scores_are_those_of_their_metrics() -> None:
         score = instances.INSTANCE_SCORES[name]
         assert found[f"component_{name}"] == pytest.approx(float(score(np.sum(parts, axis=0))))
         assert found[f"image_component_{name}"] == pytest.approx(np.mean([score(x) for x in parts]))
+
+
+@pytest.mark.parametrize("spacing", [(0.05, 0.01, 0.02), (0.3, 0.3, 0.3), (9.0, 0.05, 0.01, 0.02)])
+def test_distances_of_volumes_follow_the_voxels(spacing: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(5)
+    truth = (gaussian_filter(rng.normal(size=(8, 24, 20)), (0.7, 3, 2)) > 0.05).astype(np.int64)
+    said = (gaussian_filter(rng.normal(size=truth.shape), (0.7, 3, 2)) > 0.05).astype(np.int64)
+    edges = np.array(spacing[-3:])
+
+    def to(places: np.ndarray, others: np.ndarray) -> np.ndarray:
+        return cKDTree(np.argwhere(others) * edges).query(np.argwhere(places) * edges)[0]
+
+    outlines = [m & ~binary_erosion(m) for m in (truth == 1, said == 1)]
+    ways = [to(*outlines), to(*outlines[::-1])]
+    found = scores(row(truth, said, spacing=spacing, tolerance=3.0))
+    assert found["hd95_um"] == pytest.approx(max(np.percentile(way, 95) for way in ways))
+    assert found["hd95"] == pytest.approx(found["hd95_um"] / edges.min())
+    assert found["nsd"] == pytest.approx((np.concatenate(ways) <= 3 * edges.min() + 1e-9).mean())
+    plain = scores(row(truth, said, tolerance=3.0))
+    assert "hd95_um" not in plain
+    same = found["hd95"] == pytest.approx(plain["hd95"]) and found["boundary_f"] == plain["boundary_f"]
+    assert same == (len(set(spacing)) == 1), "voxels alike along all axes are counted as before"
+
+
+def test_micrometres_are_said_where_every_image_has_a_pixel_size() -> None:
+    truth, said = masks(0)
+    known, unknown = row(truth, said, spacing=(0.5, 0.5)), row(truth, said)
+    assert scores(known)["hd95_um/cell"] == pytest.approx(scores(known)["hd95/cell"] / 2)
+    assert "hd95_um" not in scores(known, unknown)
+    assert "hd95_um" not in scores(unknown, known)
+    few = np.where(np.arange(truth.size).reshape(truth.shape) < 9, truth, IGNORE)
+    assert np.isnan(scores(row(few, said, spacing=(0.5, 0.5)))["hd95_um"])
 
 
 def test_the_adapted_rand_error_stands_beside_v_rand() -> None:

@@ -33,6 +33,7 @@ NAMES = (
     "image_iou",
     "boundary_f",
     "hd95",
+    "hd95_um",
     "v_rand",
     "v_info",
     "ap50",
@@ -61,7 +62,7 @@ NAMES = (
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
-_UNBOUNDED = (*_DISTANCES, "log_loss", "log_loss_uncalibrated")
+_UNBOUNDED = (*_DISTANCES, "hd95_um", "log_loss", "log_loss_uncalibrated")
 """Scores that may exceed 1."""
 LEAST = 5
 """Units below which no interval is shown: resampling so few says nothing about others."""

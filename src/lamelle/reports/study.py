@@ -15,7 +15,7 @@ from lamelle.tasks.calibrating import BEFORE
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
 _COST = ("seconds", "epochs", "trainable", "parameters")
-_LESS = ("hd95", "assd", "are", "brier", "log_loss", "ece")
+_LESS = ("hd95", "hd95_um", "assd", "are", "brier", "log_loss", "ece")
 """Scores of which less is better."""
 
 

@@ -183,8 +183,14 @@ class Task(Protocol):
         """The answer for one item."""
         ...
 
-    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
-        """Sufficient statistics of one item."""
+    def row(
+        self,
+        probabilities: np.ndarray,
+        target: np.ndarray,
+        fitted: Mapping[str, Any],
+        spacing: Spacing | None = None,
+    ) -> Row:
+        """Sufficient statistics of one item; distances need the pixel size where it differs between axes."""
         ...
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:

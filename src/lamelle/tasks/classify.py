@@ -206,7 +206,13 @@ class Classify:
         said = self._decide(probabilities, fitted)
         return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
-    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+    def row(
+        self,
+        probabilities: np.ndarray,
+        target: np.ndarray,
+        fitted: Mapping[str, Any],
+        spacing: Spacing | None = None,
+    ) -> Row:
         probabilities = self._calibrated(probabilities, fitted)
         said = self._decide(probabilities, fitted)
         found = {

@@ -153,7 +153,13 @@ class Instances:
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
         return self._agreement(self.objects(probabilities, {}), target)
 
-    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+    def row(
+        self,
+        probabilities: np.ndarray,
+        target: np.ndarray,
+        fitted: Mapping[str, Any],
+        spacing: Spacing | None = None,
+    ) -> Row:
         labels = self.objects(probabilities, fitted)
         truth, said = _semantic(target), (labels > 0).astype(np.int64)
         blocks = intervals.spatial_blocks(target.shape[-2:], blocks=BLOCKS)

@@ -20,39 +20,50 @@ from lamelle.metrics.counts import ratio
 from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
 from lamelle.tasks.base import Row, Table
-from lamelle.types import IGNORE
+from lamelle.types import IGNORE, Spacing
 
 BLOCKS = 16
 """Blocks of the plane, for intervals where all items come from one volume."""
 DENSE = 0.5
 """Share of an image's pixels that must be labelled for scores of shape."""
 OUTLINES = ("boundary_f", "nsd", "hd95", "one_empty")
+MICROMETRES = "hd95_um"
+"""HD95 in µm; a table has it where every row does."""
 REGIONS = {"dice": regions.dice, "iou": regions.iou, "precision": regions.precision, "recall": regions.recall}
 COMPONENTS = ("ap50", "pq", "aji")
-_IN_TABLE = ("confusion", "cells", "lines", "components", "calibration", "uncalibrated", *OUTLINES)
+_IN_TABLE = ("confusion", "cells", "lines", "components", "calibration", "uncalibrated", *OUTLINES, MICROMETRES)
 
 
 def pixel_row(
-    target: np.ndarray, labels: np.ndarray, *, classes: int, tolerance: float, lines: bool, components: bool
+    target: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: int,
+    tolerance: float,
+    lines: bool,
+    components: bool,
+    spacing: Spacing | None,
 ) -> Row:
     """Sums of one item [(Z,) Y, X].
 
     Args:
         labels: Predicted classes.
-        tolerance: Pixels that outlines may be apart.
+        tolerance: Pixels of the finest axis that outlines may be apart.
         lines: Also centre lines, which take long.
         components: Also connected parts of the foreground, of two classes.
+        spacing: Pixel size in µm; where it is known, HD95 is given in µm as well.
 
     Example:
         >>> truth = np.array([[0, 1, 1, -1]])
-        >>> row = pixel_row(truth, truth.clip(0), classes=2, tolerance=1.0, lines=False, components=False)
+        >>> said, known = truth.clip(0), {"classes": 2, "tolerance": 1.0, "lines": False, "components": False}
+        >>> row = pixel_row(truth, said, spacing=None, **known)
         >>> row["confusion"], row["hd95"]
         ([[1, 0], [0, 2]], [0.0, 0.0])
     """
     seen = target != IGNORE
     dense = bool(seen.mean() >= DENSE) if seen.size else False
     found: Row = {"confusion": counts.confusion(target, labels, classes=classes).tolist()}
-    found |= _outlines(target, labels, seen, classes=classes, tolerance=tolerance, dense=dense)
+    found |= _outlines(target, labels, seen, classes=classes, tolerance=tolerance, dense=dense, spacing=spacing)
     found["blocks"] = [
         counts.confusion(target[(..., *b)], labels[(..., *b)], classes=classes).tolist()
         for b in intervals.spatial_blocks(target.shape[-2:], blocks=BLOCKS)
@@ -70,18 +81,28 @@ def pixel_row(
 
 
 def _outlines(
-    target: np.ndarray, labels: np.ndarray, seen: np.ndarray, *, classes: int, tolerance: float, dense: bool
+    target: np.ndarray,
+    labels: np.ndarray,
+    seen: np.ndarray,
+    *,
+    classes: int,
+    tolerance: float,
+    dense: bool,
+    spacing: Spacing | None,
 ) -> Row:
-    """Scores of the outlines of each class, in pixels."""
-    if not dense:
-        return {name: [float("nan")] * classes for name in OUTLINES}
-    each = [
-        boundary.boundary_scores(
-            (target == c) & seen, (labels == c) & seen, tolerance=tolerance, spacing=(1.0,) * target.ndim
-        )
-        for c in range(classes)
-    ]
-    return {name: [one[name] for one in each] for name in OUTLINES}
+    """Scores of the outlines of each class, in pixels of the finest axis; HD95 also in µm where these are known."""
+    known = spacing is not None and len(spacing) >= target.ndim
+    edges = spacing[-target.ndim :] if spacing is not None and known else (1.0,) * target.ndim
+    finest = min(edges)
+    found = {name: [float("nan")] * classes for name in OUTLINES}
+    if dense:
+        steps = tuple(edge / finest for edge in edges)
+        each = [
+            boundary.boundary_scores((target == c) & seen, (labels == c) & seen, tolerance=tolerance, spacing=steps)
+            for c in range(classes)
+        ]
+        found = {name: [one[name] for one in each] for name in OUTLINES}
+    return found | ({MICROMETRES: [finest * d for d in found["hd95"]]} if known else {})
 
 
 def _parts(target: np.ndarray, labels: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -117,7 +138,7 @@ def pixel_table(rows: Sequence[Row]) -> Table:
         >>> pixel_table([{"confusion": [[1, 0], [0, 2]], "hd95": [None, 1.0]}])["hd95"]
         array([[nan,  1.]])
     """
-    return {n: np.array([numbers(r[n]) for r in rows]) for n in _IN_TABLE if rows and n in rows[0]}
+    return {n: np.array([numbers(r[n]) for r in rows]) for n in _IN_TABLE if rows and all(n in r for r in rows)}
 
 
 def pixel_scores(table: Table, weights: np.ndarray, *, classes: Sequence[str]) -> dict[str, np.ndarray]:
@@ -138,7 +159,7 @@ def pixel_scores(table: Table, weights: np.ndarray, *, classes: Sequence[str]) -
         scores |= _by_class(name, score(pooled), classes)
     for name in ("dice", "iou"):
         scores |= _by_class(f"image_{name}", weighted_mean(REGIONS[name](matrices), weights), classes)
-    for name in OUTLINES:
+    for name in (*OUTLINES, MICROMETRES):
         if name in table:
             scores |= _by_class(name, weighted_mean(table[name], weights), classes)
     if "cells" in table:

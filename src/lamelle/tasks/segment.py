@@ -210,7 +210,13 @@ class Segment:
         said = self._raw(probabilities, {})
         return {"confusion": counts.confusion(target, said, classes=len(self.classes)).tolist()}
 
-    def row(self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any]) -> Row:
+    def row(
+        self,
+        probabilities: np.ndarray,
+        target: np.ndarray,
+        fitted: Mapping[str, Any],
+        spacing: Spacing | None = None,
+    ) -> Row:
         before, probabilities = probabilities, self._calibrated(probabilities, fitted)
         found = pixel_row(
             target,
@@ -219,6 +225,7 @@ class Segment:
             tolerance=self.options.tolerance,
             lines=self.options.lines,
             components=self.binary and self.options.objects,
+            spacing=spacing,
         )
         found["calibration"] = calibrating.pixel_row(target, probabilities, exclusive=self.exclusive)
         if "temperature" in fitted:
