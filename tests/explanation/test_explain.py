@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from lamelle import verbs
 from lamelle.cli.commands import explain
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
+from lamelle.explanation.explain import _channel
 from lamelle.package import load
 from lamelle.prediction.predictor import of_package
 from lamelle.run import RunFolder
@@ -126,6 +129,20 @@ def test_segmenters_are_asked_about_what_they_find(made: Path, tmp_path: Path, m
     rows = rows_of(tmp_path / "out")
     assert {row["kind"] for row in rows} == {"best", "worst"}
     assert all(tifffile.imread(tmp_path / "out" / row["map"]).shape == (64, 64) for row in rows)
+
+
+@pytest.mark.parametrize(("classes", "outputs", "expected"), [
+    (3, 3, [(0, 1), (1, 1), (2, 1)]), (2, 1, [(0, -1), (0, 1)]), (2, 3, [(0, -1), (0, 1)]),
+    (4, 3, [None, (0, 1), (1, 1), (2, 1)]),
+])  # fmt: skip
+def test_each_class_is_asked_of_its_own_output(classes: int, outputs: int, expected: list[Any]) -> None:
+    package: Any = SimpleNamespace(task=SimpleNamespace(classes=tuple("abcd"[:classes]), outputs=outputs))
+    for number, channel in enumerate(expected):
+        if channel is None:
+            with pytest.raises(RequestError, match="a: this model has no output for its background"):
+                _channel(package, number)
+        else:
+            assert _channel(package, number) == channel
 
 
 def test_a_region_of_ones_own(made: Path, tmp_path: Path) -> None:

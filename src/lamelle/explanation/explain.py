@@ -184,10 +184,19 @@ def _region(said: LabelMap, number: int, given: np.ndarray | None) -> np.ndarray
 
 
 def _channel(package: Package, number: int) -> tuple[int, int]:
-    """Channel of the output that stands for a class, and its sign: one channel may stand for two classes."""
+    """Channel of the output that stands for a class, and its sign: one channel may stand for two classes.
+
+    Raises:
+        RequestError: If no channel stands for the class.
+    """
     classes, outputs = len(package.task.classes), package.task.outputs
     if outputs == classes:
         return number, 1
+    if outputs == classes - 1 > 1:  # a sigmoid for each class but the background
+        if not number:
+            known = ", ".join(package.task.classes[1:])
+            raise RequestError("explain.no_channel", name=package.task.classes[0], known=known)
+        return number - 1, 1
     return 0, 1 if number else -1
 
 
