@@ -123,3 +123,13 @@ def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
     table = rows(found.close())
     assert [r["label"] for r in table] == ["cell", "background|cell"]
     assert table[0]["probability:cell"] == "0.750000"
+
+
+def test_pictures_of_planes_are_named_so_that_they_sort(tmp_path: Path) -> None:
+    path = Path("x/stack.tif")
+    found = folder(tmp_path, {path: 12}, overlays=True)
+    for z in range(12):
+        found.add(Record(f"x/stack.tif#{z:02d}", Source(path, None, z)), IMAGE, answer(), None)
+    found.close()
+    names = sorted(p.name for p in (tmp_path / "overlays/x").iterdir())
+    assert names == [f"stack_{z:02d}.png" for z in range(12)]

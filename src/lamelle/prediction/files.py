@@ -157,7 +157,7 @@ class PredictionFolder:
         source, part = record.image, record.image.part
         name = PurePosixPath(record.id.rpartition("#")[0] or record.id if part else record.id)
         parts = [p for p in name.parts if p not in {"/", "..", "."}] or ["image"]
-        number = "" if whole or not part else f"_{part[1:]}"
+        number = "" if whole or not part else f"_{record.id.rpartition('#')[2] if '#' in record.id else part[1:]}"
         owner = source.path / number
         for stem in (PurePosixPath(parts[-1]).stem, parts[-1].replace(".", "_")):
             place = self.folder.joinpath(kind, *parts[:-1], f"{stem}{number}{suffix}")
