@@ -8,11 +8,16 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from support import TINY, Quiet
 
+from lamelle import plan as plans
+from lamelle import verbs
+from lamelle.data.samples import Reader
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, SegmentKeys
-from lamelle.losses import LOSSES, UNWEIGHTED
+from lamelle.losses import LOSSES, UNWEIGHTED, border_weights
+from lamelle.package import load
 from lamelle.plan import make_task
 from lamelle.recipe import validate
 from lamelle.tasks.pixel_loss import PARAMETERS
@@ -70,6 +75,67 @@ def test_every_loss_learns_from_a_fiftieth_of_the_pixels_and_from_nothing_else(l
         assert task.loss(output - gradient, target) < task.loss(output, target)
         p = task.activate(output)
         assert torch.isfinite(task.validation_loss(p, target))
+
+
+def touching() -> np.ndarray:
+    """Two squares side by side, one of them beyond 255, and a third one far away."""
+    numbers = np.zeros((48, 48), np.uint32)
+    numbers[4:16, 4:16], numbers[4:16, 16:28], numbers[34:44, 34:44] = 1, 300, 7
+    return numbers
+
+
+def of_objects(*, objects: bool, loss: str = "boundary_ce", **parameters: float) -> Segment:
+    values = ValueMap(("background", "cell"), {0: 0, 1: 1})
+    return Segment(Options(values.classes, loss, None, None, 2.0, False, values, objects, parameters=parameters))
+
+
+def test_touching_objects_are_pressed_apart() -> None:
+    numbers = touching()
+    task, blind = of_objects(objects=True), of_objects(objects=False)
+    slopes = []
+    for one, target in ((task, task.encode(numbers)), (blind, blind.encode(np.sign(numbers)))):
+        output = torch.zeros(1, 1, *numbers.shape, requires_grad=True)
+        loss = one.loss(output, torch.from_numpy(target)[None])
+        slopes.append(torch.autograd.grad(loss, output)[0][0, 0].abs())
+    seen, unseen = ((s[10, 15] / s[10, 8], s[10, 16] / s[10, 8]) for s in slopes)
+    assert min(seen) > 5, "the common border counts most"
+    assert max(unseen) == pytest.approx(1, abs=0.01), "as one object, it is like any other place in it"
+    output = torch.randn(1, 1, *numbers.shape, generator=torch.manual_seed(0))
+    classes, maps = (
+        torch.from_numpy(np.sign(numbers).astype(np.int64))[None],
+        border_weights(numbers, w0=3.0, sigma=2.0),
+    )
+    expected = LOSSES["boundary_ce"](output, classes, weights=None, maps=torch.from_numpy(maps)[None])
+    wide = of_objects(objects=True, w0=3.0, sigma=2.0)
+    assert wide.loss(output, torch.from_numpy(wide.encode(numbers))[None]) == expected
+
+
+def test_only_the_weights_between_objects_know_their_numbers() -> None:
+    numbers = touching()
+    p = np.random.default_rng(0).random((1, *numbers.shape)).astype(np.float32)
+    task, other = of_objects(objects=True), of_objects(objects=True, loss="bce")
+    assert np.unique(task.encode(numbers)).tolist() == [0, 1, 7, 300]
+    for plain in (other, of_objects(objects=True, between=1), of_objects(objects=True, loss="dice_ce")):
+        assert np.unique(plain.encode(numbers)).tolist() == [0, 1]
+    found = []
+    for one in (task, other):
+        target = one.encode(numbers)
+        fitter = one.fitter()
+        fitter.add(p, target)
+        found.append(str((fitter.done(), one.row(p, target, {}), one.quick_row(p, target))))
+    same = found[0] == found[1]
+    assert same
+
+
+def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
+    data = verbs.demo("nuclei", tmp_path / "data", seed=1, count=12, size=96)
+    few = (*TINY, "loss=boundary_ce", "epochs=1", "train.samples=4", "evaluate.resamples=100", "min_size=auto")
+    run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
+    assert run.scores["classes"] == ["background", "foreground"]
+    assert np.shape(run.scores["figures"]["confusion"]) == (2, 2)
+    plan = plans.reopen(run.folder)
+    reader = Reader(verbs.open_store(), plan.task, load(run.path).preparation)
+    assert max(int(reader.target(r).max()) for r in plan.records) > 1
 
 
 @pytest.mark.parametrize("loss", PARAMETERS)

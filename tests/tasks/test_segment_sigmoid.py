@@ -29,8 +29,9 @@ Items = list[tuple[np.ndarray, np.ndarray]]
 
 def segment(**options: Any) -> Segment:
     values = ValueMap(NAMES, {0: 0, 1: 1, 2: 2})
-    known = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False, "objects": False}
-    return Segment(Options(classes=NAMES, values=values, **known | {"exclusive": False} | options))
+    known: dict[str, Any] = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False}
+    known |= {"objects": False, "exclusive": False}
+    return Segment(Options(classes=NAMES, values=values, **known | options))
 
 
 def images(n: int = 4, sure: float = 1.0) -> Items:
@@ -100,7 +101,7 @@ def test_of_two_classes_nothing_changes() -> None:
     truth = np.minimum(truth, 1)
     values = ValueMap(NAMES[:2], {0: 0, 1: 1})
     one, other = (
-        Segment(Options(NAMES[:2], "bce", None, None, 2.0, False, values, False, exclusive=e)) for e in (0, 1)
+        Segment(Options(NAMES[:2], "bce", None, None, 2.0, False, values, False, exclusive=e)) for e in (False, True)
     )
     assert fitted(one, [(p[:1], truth)]) == fitted(other, [(p[:1], truth)])
     assert str(one.row(p[:1], truth, {"threshold": 0.4})) == str(other.row(p[:1], truth, {"threshold": 0.4}))

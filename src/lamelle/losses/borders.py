@@ -90,20 +90,27 @@ def border_weights(labels: np.ndarray, *, w0: float, sigma: float) -> np.ndarray
     return (w0 * np.exp(-np.square(first + second) / (2 * sigma**2))).astype(np.float32)
 
 
-def border_maps(target: Tensor, *, w0: float = W0, sigma: float = SIGMA, between: int = 0) -> Tensor:
-    """Border weights of each sample of a target of classes, from its connected components, float32 like the target.
+def border_maps(
+    target: Tensor, *, w0: float = W0, sigma: float = SIGMA, between: int = 0, numbered: bool = False
+) -> Tensor:
+    """Border weights of each sample, float32 like the target.
 
     Args:
+        target: Classes, whose connected components are the objects.
         between: The class that lies between the objects.
+        numbered: The target holds numbers of objects instead, 0 between them: so they may touch.
 
     Example:
         >>> border_maps(torch.tensor([[[1, 0, 1]]]), w0=1.0, sigma=1.0).round(decimals=2)
         tensor([[[0.1400, 0.1400, 0.1400]]])
+        >>> border_maps(torch.tensor([[[1, 2, 2]]]), w0=1.0, sigma=1.0, numbered=True).round(decimals=2)
+        tensor([[[0.6100, 0.6100, 0.0100]]])
     """
     samples = target.cpu().numpy()
     if not w0:
         return torch.zeros(samples.shape)
-    found = [border_weights(_components(s, between), w0=w0, sigma=sigma) for s in samples]
+    objects = samples if numbered else [_components(s, between) for s in samples]
+    found = [border_weights(o, w0=w0, sigma=sigma) for o in objects]
     return torch.from_numpy(np.stack(found)) if found else torch.zeros(samples.shape)
 
 

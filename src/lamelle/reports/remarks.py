@@ -161,6 +161,7 @@ def _numbered(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Classes of truth and prediction, and their numbers where they count objects."""
     most, numbers = len(plan.task.classes) - 1, raw if plan.index.instances else None
-    if max(target.max(initial=0), said.max(initial=0)) <= most:
-        return target, said, numbers, None
+    said_as_classes = plan.task.describe().get("objects", False)  # even where the truth counts objects
+    if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
+        return np.minimum(target, most), said, numbers, None
     return np.sign(target), np.sign(said), target, said

@@ -32,6 +32,8 @@ class Search:
     classes: tuple[str, ...]
     exclusive: bool
     """Whether there are more than two classes, of which the most probable one is said: then no threshold."""
+    numbered: bool
+    """Whether targets number objects, which all are class 1."""
     threshold: float | None
     """A fixed one; None = searched, for each class but the background."""
     by: Literal["pooled", "image"]
@@ -73,6 +75,8 @@ class Fitting:
         self._kept = _Items() if search.cleaning.searched or (search.cells and search.binary) else None
 
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
+        if self._search.numbered:
+            target = np.minimum(target, 1)
         for k in range(self._search.own):
             truth = np.where(target == IGNORE, IGNORE, target == k + 1)
             one = counts.binary_histogram(truth, probabilities[k], bins=BINS)

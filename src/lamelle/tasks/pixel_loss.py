@@ -79,12 +79,17 @@ def pixel_loss(
     weights: Sequence[float] | None,
     parameters: Mapping[str, float],
     exclusive: bool,
+    objects: Tensor | None = None,
 ) -> Tensor:
     """The named loss of logits, a scalar; what the target ignores counts for nothing.
 
     Classes that exclude each other have a channel each, [N, K, (Z,) Y, X]. Else every class but the background has one,
     [N, K − 1, (Z,) Y, X]: the loss is the mean of those of each channel by itself, in which ``ce`` is ``bce``, and the
     weights are that of the background and that of the class.
+
+    Args:
+        objects: Numbers of the objects, like the target, between which ``boundary_ce`` presses; none = the connected
+            components of the classes.
 
     Example:
         >>> import torch
@@ -101,7 +106,8 @@ def pixel_loss(
         return LOSSES[loss](output, target, weights=given, **parameters)
     extra: dict[str, Any] = dict(parameters)
     if loss == "boundary_ce":  # between the objects of all classes, in every channel
-        extra["maps"] = border_maps(target, **parameters)
+        numbered = objects is not None
+        extra["maps"] = border_maps(objects if numbered else target, numbered=numbered, **parameters)
     each = []
     for k, channel in enumerate(output.split(1, dim=1), start=1):
         truth = torch.where(target == IGNORE, IGNORE, (target == k).long())

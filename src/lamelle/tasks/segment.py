@@ -75,6 +75,8 @@ class Segment:
         self.binary = len(options.classes) == 2
         self.exclusive = options.exclusive and not self.binary
         self.outputs = len(options.classes) - (not self.exclusive)
+        # only the weights between objects need to know which pixel belongs to which
+        self._numbered = options.objects and options.loss == "boundary_ce" and not options.parameters.get("between")
         check_weights(options.loss, options.weights, classes=len(options.classes), exclusive=self.exclusive)
         self.headline: tuple[str, ...] = (
             "dice",
@@ -156,9 +158,15 @@ class Segment:
         return store.labels(cast("tuple[Source, ...]", record.target), objects=self.options.objects)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
+        if self._numbered:
+            return target.astype(np.int64)
         return (
             targets.semantic_of(target) if self.options.objects else targets.apply_values(target, self.options.values)
         )
+
+    def _classes(self, target: np.ndarray) -> np.ndarray:
+        """Classes of an encoded target: every object is class 1."""
+        return np.minimum(target, 1) if self._numbered else target
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
         return None
@@ -167,11 +175,12 @@ class Segment:
         chosen = self.options
         return pixel_loss(
             output,
-            target,
+            target.clamp(max=1) if self._numbered else target,
             loss=chosen.loss,
             weights=chosen.weights,
             parameters=chosen.parameters,
             exclusive=self.exclusive,
+            objects=target if self._numbered else None,
         )
 
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
@@ -185,7 +194,7 @@ class Segment:
     def fitter(self) -> Fitting:
         chosen = self.options
         search = (chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning, chosen.calibrate)
-        return Fitting(Search(self.classes, self.exclusive, *search))
+        return Fitting(Search(self.classes, self.exclusive, self._numbered, *search))
 
     def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         return calibrating.calibrated(probabilities, fitted, exclusive=self.exclusive)
@@ -208,7 +217,7 @@ class Segment:
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
         """Pixels only, at one half and before cleaning: validation has decided nothing yet."""
         said = self._raw(probabilities, {})
-        return {"confusion": counts.confusion(target, said, classes=len(self.classes)).tolist()}
+        return {"confusion": counts.confusion(self._classes(target), said, classes=len(self.classes)).tolist()}
 
     def row(
         self,
@@ -218,6 +227,7 @@ class Segment:
         spacing: Spacing | None = None,
     ) -> Row:
         before, probabilities = probabilities, self._calibrated(probabilities, fitted)
+        target = self._classes(target)
         found = pixel_row(
             target,
             self._labels(probabilities, fitted),
