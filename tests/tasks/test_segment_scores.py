@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, gaussian_filter
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from skimage.measure import label
 
 from lamelle.data.targets import ValueMap
@@ -73,9 +73,9 @@ def test_distances_of_volumes_follow_the_voxels(spacing: tuple[float, ...]) -> N
     edges = np.array(spacing[-3:])
 
     def to(places: np.ndarray, others: np.ndarray) -> np.ndarray:
-        return cKDTree(np.argwhere(others) * edges).query(np.argwhere(places) * edges)[0]
+        return KDTree(np.argwhere(others) * edges).query(np.argwhere(places) * edges)[0]
 
-    outlines = [m & ~binary_erosion(m) for m in (truth == 1, said == 1)]
+    outlines = [m & ~np.asarray(binary_erosion(m), bool) for m in (truth == 1, said == 1)]
     ways = [to(*outlines), to(*outlines[::-1])]
     found = scores(row(truth, said, spacing=spacing, tolerance=3.0))
     assert found["hd95_um"] == pytest.approx(max(np.percentile(way, 95) for way in ways))

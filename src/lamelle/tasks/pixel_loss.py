@@ -107,7 +107,7 @@ def pixel_loss(
     extra: dict[str, Any] = dict(parameters)
     if loss == "boundary_ce":  # between the objects of all classes, in every channel
         numbered = objects is not None
-        extra["maps"] = border_maps(objects if numbered else target, numbered=numbered, **parameters)
+        extra["maps"] = border_maps(objects if numbered else target, numbered=numbered, **extra)
     each = []
     for k, channel in enumerate(output.split(1, dim=1), start=1):
         truth = torch.where(target == IGNORE, IGNORE, (target == k).long())
