@@ -47,11 +47,12 @@ def write_in_place(*, verify: bool) -> None:
     """One file, written over in place, each piece on its way to the disk; read with or without a look at its digest."""
     from safetensors.torch import load, save
 
-    def rewrite(folder: Path, state: State, model: Any, optimizer: Any, best: Any) -> None:
+    def rewrite(folder: Path, state: State, model: Any, optimizer: Any, best: Any, average: Any) -> None:
         folder.mkdir(exist_ok=True)
         best = best or checkpoint.best_weights(folder, state) or {}
         state.best_file = _NAME if best else ""
         tensors = {f"model.{k}": v for k, v in checkpoint.weights(model).items()}
+        tensors |= {f"average.{k}": v for k, v in (average or {}).items()}
         described = optimizer.state_dict()
         for index, slots in described["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}
