@@ -9,10 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from lamelle.doctor.reading import history
 from lamelle.errors import RequestError
 from lamelle.run import RunFolder
 from lamelle.studies.listing import Listed, open_one
-from lamelle.training import history
+from lamelle.training.history import tensorboard
 
 TARGETS = ("mlflow", "tensorboard")
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
@@ -60,7 +61,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
     """Every epoch with the numbers that are known of it."""
-    for row in history.from_csv(run.history) if run.history.is_file() else ():
+    for row in history(run):
         kept = {k: v for k, v in row.items() if v is not None and k not in {"epoch", "step", "best"}}
         yield int(row["epoch"] or 0), {k: v for k, v in kept.items() if math.isfinite(v)}
 
@@ -78,7 +79,7 @@ def _scores(run: RunFolder) -> dict[str, float]:
 def _to_tensorboard(one: Listed, folder: Path) -> str:
     """Curves of the epochs, and the scores in the place that TensorBoard has for hyper-parameters."""
     run = RunFolder(one.path)
-    writer = history.tensorboard(folder)
+    writer = tensorboard(folder)
     with writer:
         last = 0
         for last, row in _epochs(run):

@@ -30,12 +30,6 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def from_csv(path: Path) -> list[dict[str, float | None]]:
-    """The rows of a ``history.csv``."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        return [{k: float(v) if v else None for k, v in row.items()} for row in csv.DictReader(lines)]
-
-
 def tensorboard(folder: Path) -> SummaryWriter:
     """A TensorBoard writer.
 
