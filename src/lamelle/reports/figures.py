@@ -56,7 +56,9 @@ def _line_dash(i: int) -> Any:
     return _DASHES[i % len(_DASHES)]
 
 
-def training(history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None, turned: int | None = None) -> str:
+def training(
+    history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None, turned: int | None = None
+) -> str:
     """Loss, score and learning rate over the epochs; the best epoch as a dotted line, all after ``turned`` shaded."""
     from matplotlib.ticker import MaxNLocator
 
