@@ -16,7 +16,6 @@ from lamelle.metrics.clustering import (
     adapted_rand_error,
     clustering_rows,
     partition,
-    search_cell_threshold,
     v_info,
     v_info_of,
     v_rand,
@@ -141,17 +140,6 @@ def test_ignored_pixels_are_no_cells_and_do_not_count() -> None:
     changed = prediction.copy()
     changed[:, 90:] = False
     assert v_rand(scored, prediction, thin=False) == pytest.approx(v_rand(scored, changed, thin=False), abs=0.02)
-
-
-def test_threshold_search_finds_the_truth() -> None:
-    field = np.abs(gaussian_filter(np.random.default_rng(5).normal(size=(2, 80, 80)), (0, 3, 3)))
-    probability = field / field.max()
-    thresholds = tuple(np.linspace(0.02, 0.3, 8))
-    found = search_cell_threshold(probability, probability >= 0.1, thresholds=thresholds, by="v_rand", thin=False)
-    assert found.threshold == pytest.approx(0.1)
-    assert found.v_rand.max() == found.v_rand[2] == 1
-    nothing = search_cell_threshold(probability, probability > 2, thresholds=thresholds, by="v_info", thin=True)
-    assert math.isnan(nothing.threshold)
 
 
 def test_shapes_are_named() -> None:

@@ -13,27 +13,12 @@ Reference: Arganda-Carreras et al. (2015), doi:10.3389/fnana.2015.00142
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from lamelle.metrics.counts import ratio
 
 ROW = ("pairs_both", "pairs_truth", "pairs_predicted", "information", "entropy_truth", "entropy_predicted")
 """What a row holds: sums of squared counts (shared, truth, prediction); then nats times foreground pixels."""
-
-
-@dataclass(frozen=True, slots=True)
-class CellThreshold:
-    """Result of :func:`search_cell_threshold`; the arrays are float64 [T]."""
-
-    threshold: float
-    """The best of ``thresholds``; NaN if no score is defined."""
-    thresholds: np.ndarray
-    v_rand: np.ndarray
-    v_info: np.ndarray
 
 
 def partition(cells: np.ndarray, *, thin: bool) -> np.ndarray:
@@ -188,31 +173,3 @@ def adapted_rand_error(target_cells: np.ndarray, prediction_cells: np.ndarray, *
         0.0
     """
     return 1 - v_rand(target_cells, prediction_cells, thin=thin)
-
-
-def search_cell_threshold(
-    probabilities: np.ndarray,
-    target_cells: np.ndarray,
-    *,
-    thresholds: Sequence[float],
-    by: Literal["v_rand", "v_info"],
-    thin: bool,
-) -> CellThreshold:
-    """The threshold on the probability of *cell* that gives the best partition; to be searched on validation only.
-
-    Args:
-        probabilities: Of being cell, [(Z,) Y, X]; cell is where the probability is the threshold or more.
-        target_cells: Boolean, the same shape.
-        thresholds: To be tried; among equals the first is taken.
-
-    Example:
-        >>> p = np.array([[0.9, 0.9, 0.4, 0.9, 0.9]])
-        >>> search_cell_threshold(p, p > 0.5, thresholds=(0.3, 0.6), by="v_rand", thin=True).threshold
-        0.6
-    """
-    asked = np.asarray(thresholds, np.float64)
-    rows = np.stack([clustering_rows(target_cells, probabilities >= t, thin=thin).sum(0) for t in asked])
-    found = {"v_rand": v_rand_of(rows), "v_info": v_info_of(rows)}
-    score = found[by]
-    best = float("nan") if np.isnan(score).all() else float(asked[np.nanargmax(score)])
-    return CellThreshold(best, asked, found["v_rand"], found["v_info"])
