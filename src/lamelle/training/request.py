@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamelle import recipe as recipes
+from lamelle.run import RunFolder
 from lamelle.training.network import started_from
 
 AnyPath = str | os.PathLike[str]
@@ -40,7 +41,14 @@ def asked_of(
 
 
 def name_of(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
-    """The name of a run or a study where none is given: that of the recipe, or of the data."""
+    """The name of a run or a study where none is given: that of the recipe, or of the run whose recipe it is, or of the data.
+
+    Example:
+        >>> name_of("nuclei-unet", "data"), name_of("/runs/first/recipe.yaml", "data"), name_of(None, "data/cells.tif")
+        ('nuclei-unet', 'first', 'cells')
+    """
     if recipe is not None and not isinstance(recipe, Mapping):
-        return Path(recipe).stem
+        path = Path(recipe)
+        of_a_run = path.name == RunFolder(path.parent).recipe.name
+        return path.resolve().parent.name if of_a_run else path.stem
     return Path(data).resolve().name.split(".")[0] or "run"
