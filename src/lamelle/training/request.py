@@ -41,7 +41,7 @@ def asked_of(
 
 
 def name_of(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
-    """The name of a run or a study where none is given: that of the recipe, or of the run whose recipe it is, or of the data.
+    """The name of a run or a study where none is given: of the recipe, of the run whose recipe it is, or of the data.
 
     Example:
         >>> name_of("nuclei-unet", "data"), name_of("/runs/first/recipe.yaml", "data"), name_of(None, "data/cells.tif")
