@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +218,39 @@ def test_a_torn_memory_costs_nothing_but_time(tmp_path: Path) -> None:
     memory = tmp_path / "store" / "contents.jsonl"
     memory.write_bytes(memory.read_bytes()[:-20] + b"\n\xff{[\n")
     assert np.array_equal(Store(tmp_path / "store", budget=BIG).image(source)[0], pixels(source))
+
+
+def test_a_long_memory_is_shortened_once_however_many_threads_ask(tmp_path: Path) -> None:
+    source = png(tmp_path / "a.png")
+    old = time.time_ns() - 10**10
+    os.utime(source.path, ns=(old, old))
+    memory = tmp_path / "memory"
+    known = contents.Contents(memory).of(source.path)
+    memory.write_bytes(memory.read_bytes() * 4000)
+    for _ in range(5):
+        asked = contents.Contents(memory)
+        with ThreadPoolExecutor(16) as pool:
+            assert set(pool.map(lambda _: asked.of(source.path), range(64))) == {known}
+        assert len(memory.read_bytes().splitlines()) == 1
+        memory.write_bytes(memory.read_bytes() * 4000)
+
+
+def test_a_memory_that_cannot_be_shortened_serves_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = png(tmp_path / "a.png")
+    old = time.time_ns() - 10**10
+    os.utime(source.path, ns=(old, old))
+    memory = tmp_path / "memory"
+    known = contents.Contents(memory).of(source.path)
+    memory.write_bytes(long := memory.read_bytes() * 2000)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "replace", full)
+        assert contents.Contents(memory).of(source.path) == known
+    assert memory.read_bytes() == long
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "memory"]
 
 
 def _shorten(entry: Path) -> None:

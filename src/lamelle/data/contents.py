@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +35,7 @@ class Contents:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._known: dict[str, tuple[int, int, int, str]] | None = None
+        self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
         """SHA-256 of the content of a file, or of every file below a folder (Zarr).
@@ -69,21 +72,31 @@ class Contents:
                 os.close(descriptor)
 
     def _load(self) -> dict[str, tuple[int, int, int, str]]:
-        if self._known is None:
-            known: dict[str, tuple[int, int, int, str]] = {}
-            lines = self._memory.read_bytes().splitlines() if self._memory.exists() else []
-            for line in lines:
-                try:
-                    size, modified, inode, content, name = json.loads(line)
-                    known[name] = (size, modified, inode, content)
-                except (ValueError, TypeError):  # a torn line
-                    continue
-            if len(lines) > 2 * len(known) + 1000:
-                self._compact(known)
-            self._known = known
-        return self._known
+        with self._lock:
+            if self._known is None:
+                self._known = self._read()
+            return self._known
+
+    def _read(self) -> dict[str, tuple[int, int, int, str]]:
+        known: dict[str, tuple[int, int, int, str]] = {}
+        lines: list[bytes] = []
+        with suppress(FileNotFoundError):
+            lines = self._memory.read_bytes().splitlines()
+        for line in lines:
+            try:
+                size, modified, inode, content, name = json.loads(line)
+                known[name] = (size, modified, inode, content)
+            except (ValueError, TypeError):  # a torn line
+                continue
+        if len(lines) > 2 * len(known) + 1000:
+            self._compact(known)
+        return known
 
     def _compact(self, known: dict[str, tuple[int, int, int, str]]) -> None:
-        temporary = self._memory.with_name(f"{self._memory.name}.{os.getpid()}.tmp")
-        temporary.write_text("".join(json.dumps([*v, k]) + "\n" for k, v in known.items()))
-        os.replace(temporary, self._memory)
+        temporary = self._memory.with_name(f"{self._memory.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            temporary.write_text("".join(json.dumps([*v, k]) + "\n" for k, v in known.items()))
+            os.replace(temporary, self._memory)
+        except OSError:  # the disk is full, or the store was cleared: the long memory serves as well
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
