@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lamelle.reports import classes, curving
+from lamelle.reports import classes, curving, figures
 
 POINTS = {"x": [0.0, 0.5, 1.0], "y": [0.5, 0.8, 1.0]}
 BANDED = POINTS | {"low": [0.2, 0.6, 0.9], "high": [0.9, 1.0, 1.0]}
@@ -73,8 +73,20 @@ def test_the_frozen_threshold_is_marked_and_said() -> None:
 def test_the_threshold_of_a_segmentation_is_said_as_before() -> None:
     curve = {"thresholds": [0.1, 0.9], "precision": [0.5, None], "recall": [1.0, 0.1], "f1": [0.6, None]}
     found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures={}))
-    assert "The threshold 0.400 (dotted line)" in found["threshold_caption"]
+    assert "The threshold 0.400 is the dotted line" in found["threshold_caption"]
     assert [name for name, *_ in found["threshold_legend"]] == ["Precision", "Recall", "F1"]
+
+
+@pytest.mark.parametrize(("by_image", "score"), [(0.0, "(F1)"), (1.0, "(Dice, mean over images)")])
+def test_a_searched_threshold_says_by_which_score(by_image: float, score: str) -> None:
+    curve = {"thresholds": [0.1, 0.9], "f1": [0.6, None], "image_f1": [0.2, 0.7], "by_image": [by_image]}
+    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures={}))
+    assert score in found["threshold_caption"]
+    fitted = {"thresholds": {"c1": 0.4, "c2": 0.25}, "threshold_curve/c1": curve, "threshold_curve/c2": curve}
+    each = curving.section(content(3, task="segment", fitted=fitted, figures={"exclusive": False}))
+    lines = [curve["image_f1" if by_image else "f1"]] * 2
+    assert each["threshold"] == figures.threshold(curve["thresholds"], lines, chosen=None)
+    assert each["threshold_caption"].startswith(score.strip("()"))
 
 
 def test_thresholds_of_pixels_are_drawn_and_listed_class_by_class() -> None:

@@ -63,6 +63,8 @@ def test_a_threshold_is_the_best_of_all_pixels_or_of_the_mean_image() -> None:
     assert view["f1"][3] == pytest.approx(f1(*every, 0.3))
     assert view["image_f1"][3] == pytest.approx(np.mean([f1(p, t, 0.3) for p, t in items]))
     assert len(pooled["threshold_curve"]["image_f1"]) == 99
+    assert [one["threshold_curve"]["by_image"] for one in (pooled, mean)] == [[0.0], [1.0]]
+    assert "by_image" not in fitted(segment(threshold=0.4), items)["threshold_curve"]
 
 
 def test_an_image_without_foreground_counts_only_where_something_is_predicted_in_it() -> None:

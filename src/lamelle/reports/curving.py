@@ -103,7 +103,7 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
     elif classified:
         caption = text("report.threshold_class", **words, name=classes[1])
     else:
-        caption = text("report.threshold_caption", **words)
+        caption = _said_by(curve, **words)
     of = classes[int(curve["class"][0])] if classified and curve.get("class") else None
     said = [scoring.name_of(_DECIDED[n]) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
     return {
@@ -114,8 +114,20 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
     }
 
 
+def _said_by(curve: Mapping[str, Any], *, chosen: str) -> str:
+    """How the threshold of a segmentation came about: by a score that was the best there, or by a setting."""
+    if "by_image" not in curve:
+        return text("report.threshold_given", chosen=chosen)
+    return text("report.threshold_caption", chosen=chosen, score=scoring.name_of(_DECIDED[_searched(curve)]))
+
+
+def _searched(curve: Mapping[str, Any]) -> str:
+    """The line of a curve that decided."""
+    return "image_f1" if any(curve.get("by_image") or ()) else "f1"
+
+
 def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
-    """Of a segmentation in which each class has a threshold of its own: the thresholds, and F1 over each of them."""
+    """Of a segmentation in which each class has a threshold of its own: the thresholds, and the curve that decided."""
     each = scores["fitted"].get("thresholds")
     if not isinstance(each, Mapping):
         return {}
@@ -126,10 +138,11 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
     if not known:
         return found
     said = [f"{name} ({value})" for name, value, _ in known]
-    drawn = figures.threshold(known[0][2]["thresholds"], [curve["f1"] for *_, curve in known], chosen=None)
+    line = next((_searched(curve) for *_, curve in known if "by_image" in curve), "f1")
+    drawn = figures.threshold(known[0][2]["thresholds"], [curve[line] for *_, curve in known], chosen=None)
     return found | {
         "threshold": drawn,
-        "threshold_caption": text("report.threshold_each"),
+        "threshold_caption": text("report.threshold_each", score=scoring.name_of(_DECIDED[line])),
         "threshold_alt": text("report.threshold_each_alt", chosen=", ".join(said)),
         "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
     }

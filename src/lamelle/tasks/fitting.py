@@ -133,19 +133,25 @@ class Fitting:
         return int(np.ceil(np.round(self._moved(threshold, 1 / self._temperature) * BINS, digits)))
 
     def _threshold(self, k: int) -> dict[str, Any]:
-        """The threshold of class k + 1, its curve of 99 points and the view of it at eleven."""
+        """The threshold of class k + 1, its curve of 99 points and the view of it at eleven.
+
+        ``by_image`` says which F1 the threshold is best by, 1 for the mean of images; it is missing if none was searched.
+        """
         chosen, histogram = self._search.threshold, self._histograms[k]
         mean = ratio(self._f1[k, 0], self._f1[k, 1])
+        searched: dict[str, list[float]] = {}
         if chosen is None:
             by_pixels = thresholds.best_threshold(histogram, by="f1")
             best = by_pixels if self._search.by == "pooled" else best_edge(mean)
-            chosen = 0.5 if np.isnan(best) or np.isnan(by_pixels) else self._moved(best, self._temperature)
+            known = not (np.isnan(best) or np.isnan(by_pixels))
+            chosen = self._moved(best, self._temperature) if known else 0.5
+            searched = {"by_image": [float(self._search.by == "image")]} if known else {}
         found: dict[str, Any] = {"threshold": chosen}
         for name, at in _CURVES.items():
             edges = [self._edge(t) for t in at]
             curve = thresholds.curve_at(histogram, thresholds=tuple(e / BINS for e in edges))
             found[name] = {n: getattr(curve, n).tolist() for n in ("precision", "recall", "f1")}
-            found[name] |= {"thresholds": list(at), "image_f1": mean[edges].tolist()}
+            found[name] |= {"thresholds": list(at), "image_f1": mean[edges].tolist(), **searched}
         return found
 
     def _cell_threshold(self, items: _Items) -> float:
