@@ -140,7 +140,9 @@ def test_every_table_of_predictions_has_the_same_columns(run: lamelle.Run, input
         assert all((table.parent / row["file"]).is_file() for row in found), "files are named from where the table lies"
     assert list(rows(inner)[0]) == list(rows(folder.predictions_table)[0])
     sealed = json.loads(folder.manifest.read_text())
-    assert {"predictions.csv", "predictions/predictions.csv"} <= set(sealed)
+    written = {folder.relative(path) for path in folder.predictions.rglob("*") if path.is_file()}
+    assert any(name.startswith("predictions/labels/") for name in written)
+    assert {"predictions.csv", *written} <= set(sealed), "tables and label images alike"
     assert not set(folder.altered()) & set(sealed)
 
 

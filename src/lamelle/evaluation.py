@@ -205,7 +205,8 @@ def score_run(
         row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
     rows = measure(records, predictor, reader, package.fitted, listen)
-    run.seal(folder.close())
+    folder.close()
+    run.seal(*(path for path in sorted(run.predictions.rglob("*")) if path.is_file()))
     write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
     return rows
 
