@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.conversion import sidecar
 from lamelle.conversion.pixels import Digest, counted
-from lamelle.conversion.sidecar import Sidecar
 from lamelle.conversion.source import Stack, open_stack
 from lamelle.conversion.target import Target, check_free, check_holds, target_of
 from lamelle.errors import FileError, RequestError
-from lamelle.io import atomic, writers
+from lamelle.io import atomic, sidecar, writers
 from lamelle.io.axes import checked_spacing, sizes
+from lamelle.io.sidecar import Sidecar
 from lamelle.io.streams import Form, npy_axes, write_npy, write_tiff, write_zarr
 from lamelle.types import Problem, Spacing
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.conversion import sidecar
-from lamelle.conversion.sidecar import Sidecar
-from lamelle.data.layouts.listing import Entry, list_folder
+from lamelle.data.layouts.listing import Entry, list_inside
 from lamelle.errors import DataError, FileError, RequestError
+from lamelle.io import sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, listed
 from lamelle.io.readers import FORMATS, header, planes, read_labels
+from lamelle.io.sidecar import Sidecar
 from lamelle.io.signature import format_of, regular
 from lamelle.io.streams import Form
 from lamelle.types import Problem, Spacing
@@ -128,7 +128,7 @@ def _matches(path: Path, known: Sidecar, form: Form) -> None:
 
 def _folder(path: Path, *, labels: bool) -> Stack:
     known = sidecar.read(sidecar.beside(path))
-    listing = list_folder(path)
+    listing = list_inside(path)
     entries = listing.images_in("")
     if not entries:
         inside = _some([f for f in listing.subfolders("") if listing.images_below(f)])

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lamelle.conversion import sidecar
 from lamelle.errors import RequestError
+from lamelle.io import sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, Form, npy_axes
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lamelle.io import dicom, nifti, numpy_files, raster, tiff, zarr_files
+from lamelle.io import dicom, nifti, numpy_files, raster, series, tiff, zarr_files
 from lamelle.io.atomic import TEMPORARY
 from lamelle.io.common import Format, Header, decoding, warning
 from lamelle.io.labels import labelled
@@ -33,6 +33,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "dicom": Format((".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes),
         "nifti": Format((".nii", ".nii.gz"), nifti.header, nifti.read, nifti.planes, float_labels=True),
         "zarr": Format((".zarr",), zarr_files.header, zarr_files.read, zarr_files.planes, float_labels=True),
+        "series": Format((), series.header, series.read, series.planes),
     }
 )
 """Name of a format (see `signature.format_of`) → how it is read."""
@@ -150,6 +151,23 @@ def read_labels(
     return replace(image, array=array, problems=(*problems, *image.problems))
 
 
+def stored(path: Path, *, labels: bool) -> Image:
+    """One file as `read` gives it, or as it is stored where labels are meant: the indices of a palette."""
+    path, row, problems = _recognised(path)
+    with decoding(path):
+        image = row.read(path, None, labels)
+        finite(path, image.array)
+    return replace(image, problems=(*problems, *image.problems))
+
+
+def stored_header(path: Path, *, labels: bool) -> Header:
+    """The header of what `stored` returns."""
+    path, row, problems = _recognised(path)
+    with decoding(path):
+        found = row.header(path, None, labels)
+    return replace(found, problems=(*problems, *found.problems))
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file of this name is to be read as an image.
 
@@ -189,6 +207,6 @@ def _recognised(path: Path) -> tuple[Path, Format, tuple[Problem, ...]]:
     name = format_of(path)
     suffix = _suffix(path.name)
     promised = SUFFIXES.get(suffix)
-    if promised == name or not suffix or (promised is None and name in ("dicom", "zarr")):
+    if promised == name or not suffix or (promised is None and name in ("dicom", "zarr", "series")):
         return path, FORMATS[name], ()
     return path, FORMATS[name], (warning("files.wrong_suffix", path, suffix=suffix, format=name.upper()),)

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 from lamelle.errors import FileError
+from lamelle.io.sidecar import is_series
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -82,6 +83,8 @@ def format_of(path: Path) -> str:
     if not regular(path):
         if any((path / mark).is_file() for mark in _ZARR_MARKS):
             return "zarr"
+        if is_series(path):
+            return "series"
         raise FileError("files.folder", path)
     try:
         with path.open("rb") as file:

@@ -135,7 +135,7 @@ class Fitting:
     def _threshold(self, k: int) -> dict[str, Any]:
         """The threshold of class k + 1, its curve of 99 points and the view of it at eleven.
 
-        ``by_image`` says which F1 the threshold is best by, 1 for the mean of images; it is missing if none was searched.
+        ``by_image`` says which F1 it is best by, 1 for the mean over images; it is missing if nothing was searched.
         """
         chosen, histogram = self._search.threshold, self._histograms[k]
         mean = ratio(self._f1[k, 0], self._f1[k, 1])

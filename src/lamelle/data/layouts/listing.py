@@ -8,12 +8,13 @@ import stat
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 from lamelle.errors import RequestError, printable
 from lamelle.io.readers import is_image_name, junk
+from lamelle.io.sidecar import is_series
 from lamelle.types import Problem
 
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -24,11 +25,13 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the folder, or one Zarr folder."""
+    """One file of the folder, one Zarr folder, or one folder of slices that is read as a stack."""
 
     folder: str
     """Path below the root with ``/``; empty for the root itself."""
     name: str
+    series: bool = False
+    """Whether it is a folder of slices with the ``series.json`` of a conversion."""
 
     @property
     def rel(self) -> str:
@@ -118,7 +121,7 @@ class Listing:
         """The same listing seen from one of its folders."""
         start = f"{folder}/"
         entries = tuple(
-            Entry(e.folder[len(start) :], e.name)
+            replace(e, folder=e.folder[len(start) :])
             for e in self.entries
             if e.folder == folder or e.folder.startswith(start)
         )
@@ -129,7 +132,8 @@ class Listing:
 def list_folder(root: Path) -> Listing:
     """Walk a folder once; a file stands for its folder, with ``only`` naming it.
 
-    Links are followed, each real folder once. Pipes, sockets and devices are never opened.
+    So does a Zarr folder, or a folder of slices that is one stack. Links are followed, each real folder once.
+    Pipes, sockets and devices are never opened.
 
     Raises:
         RequestError: If there is nothing at ``root``, or it is neither a folder nor a file.
@@ -143,14 +147,20 @@ def list_folder(root: Path) -> Listing:
         >>> [e.name for e in listing.entries], sum(listing.skipped.values())
         (['slice2.png', 'slice10.png'], 1)
     """
-    if root.is_dir() and not _is_zarr(root.name):
-        return _Walk(root).listing(None)
+    series = root.is_dir() and is_series(root)
+    if root.is_dir() and not (_is_zarr(root.name) or series):
+        return list_inside(root)
     if not root.exists():
         raise RequestError("layouts.no_folder", path=printable(str(root)))
-    if not (root.is_file() or _is_zarr(root.name)):
+    if not (root.is_file() or _is_zarr(root.name) or series):
         raise RequestError("layouts.not_a_folder", path=printable(str(root)))
     deep = root.suffix.lower() in TABLE_SUFFIXES
     return _Walk(root.parent, deep=deep).listing(root.name)
+
+
+def list_inside(root: Path) -> Listing:
+    """Walk a folder once, whatever it is."""
+    return _Walk(root).listing(None)
 
 
 def natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
@@ -171,7 +181,7 @@ def same_form(name: str) -> str:
 
 def is_image(entry: Entry) -> bool:
     """Whether the name says that an image is inside; Cellpose's ``_seg.npy`` is a pickle, not an image."""
-    return is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy")
+    return entry.series or (is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy"))
 
 
 def _is_zarr(name: str) -> bool:
@@ -237,6 +247,8 @@ class _Walk:
             return
         if stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and _is_zarr(item.name)):
             self.entries.append(entry)
+        elif stat.S_ISDIR(mode) and is_series(self.root / entry.rel):
+            self.entries.append(replace(entry, series=True))
         elif stat.S_ISDIR(mode) and self.deep:
             (self.links if item.is_symlink() else self.real).append(entry.rel)
         elif not stat.S_ISDIR(mode):

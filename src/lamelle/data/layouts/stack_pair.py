@@ -1,4 +1,7 @@
-"""TIFF stacks and their label stacks side by side: ``train-volume.tif`` and ``train-labels.tif``."""
+"""Stacks and their label stacks side by side: ``train-volume.tif`` and ``train-labels.tif``, or folders of slices.
+
+A folder counts as a stack where the ``series.json`` of a conversion says so: ``images/`` beside ``labels/``.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 
 
 def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:
-    """Pairs (volume, labels) of multi-page TIFFs."""
+    """Pairs (volume, labels) of multi-page TIFFs or folders of slices."""
     images, labels = _by_key(_stacks(listing))
     pairs = [(group[0], labels[key][0]) for key, group in images.items() if key in labels]
     if listing.only:
@@ -81,8 +84,12 @@ def label_stacks(listing: Listing) -> list[Entry]:
         >>> [e.name for e in label_stacks(Listing(Path(), tuple(Entry("", n) for n in names), ()))]
         ['train-labels.tif']
     """
-    images, labels = _by_key([e for e in listing.images if e.suffix in SUFFIXES])
+    images, labels = _by_key([e for e in listing.images if _may_be_stack(e)])
     return [e for key, group in labels.items() if key in images for e in group]
+
+
+def _may_be_stack(entry: Entry) -> bool:
+    return entry.series or entry.suffix in SUFFIXES
 
 
 def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:
@@ -101,7 +108,7 @@ def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, 
 
 
 def _stacks(listing: Listing) -> list[Entry]:
-    return [e for _, base in bases(listing) for e in listing.images_in(base) if e.suffix in SUFFIXES]
+    return [e for _, base in bases(listing) for e in listing.images_in(base) if _may_be_stack(e)]
 
 
 def _split(listing: Listing, image: Entry) -> str | None:

@@ -23,7 +23,7 @@ def shape_of(path: Path) -> tuple[int, ...]:
 
 def is_volume(listing: Listing, entry: Entry) -> bool:
     """Whether a file holds more than one plane; a file that cannot be read is left to the reader to report."""
-    if entry.suffix in VOLUME_SUFFIXES:
+    if entry.series or entry.suffix in VOLUME_SUFFIXES:
         return True
     if entry.suffix not in _MAY_BE_STACK:
         return False

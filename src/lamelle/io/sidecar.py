@@ -46,6 +46,15 @@ def beside(path: Path) -> Path:
     return path / SERIES if path.is_dir() else path.with_name(f"{path.name}.json")
 
 
+def is_series(folder: Path) -> bool:
+    """Whether a folder is a stack in slices; a sidecar that is broken counts, so that its reader can say so."""
+    try:
+        found = read(folder / SERIES)
+    except FileError:
+        return True
+    return found is not None and bool(found.files)
+
+
 def write(path: Path, sidecar: Sidecar) -> None:
     """Write a sidecar.
 

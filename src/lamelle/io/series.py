@@ -1,0 +1,83 @@
+"""A folder of slices whose ``series.json`` says that they are one stack, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.errors import FileError
+from lamelle.io import sidecar
+from lamelle.io.axes import sizes
+from lamelle.io.common import Header, affordable, listed
+from lamelle.io.sidecar import Sidecar
+from lamelle.types import Image
+
+_SHOWN = 6
+
+
+def header(path: Path, key: str | None, labels: bool) -> Header:
+    """Header of the stack: as the sidecar says, if the first slice agrees."""
+    known = _known(path)
+    first = _inner(path / known.files[0], labels)
+    plane = (known.shape[0], *known.shape[-2:])
+    if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
+        found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
+        raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claimed, found=found)
+    return Header("series", known.shape, first.dtype, known.spacing, first.bits, problems=first.problems)
+
+
+def read(path: Path, key: str | None, labels: bool) -> Image:
+    """Pixels of all slices, decoded into memory."""
+    about = header(path, key, labels)
+    affordable(path, about.nbytes)
+    array = np.empty((about.shape[0], len(_known(path).files), *about.shape[-2:]), about.dtype)
+    for z, plane in enumerate(_planes(path, labels)):
+        array[:, z] = plane
+    return Image(array.reshape(about.shape), about.spacing, about.bits, about.problems)
+
+
+def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+    """Slices [C, Y, X] one after the other."""
+    return _planes(path, labels=False)
+
+
+def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
+    from lamelle.io import readers
+
+    known = _known(path)
+    plane = (known.shape[0], *known.shape[-2:])
+    for name in known.files:
+        image = readers.stored(path / name, labels=labels)
+        if (image.array.shape, image.array.dtype) != (plane, np.dtype(known.dtype)):
+            found = f"{image.array.dtype} {sizes(image.array.shape)}"
+            values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}
+            raise FileError("convert.mixed", path / name, **values)
+        yield image.array
+
+
+def _inner(path: Path, labels: bool) -> Header:
+    from lamelle.io import readers
+
+    return readers.stored_header(path, labels=labels)
+
+
+def _known(path: Path) -> Sidecar:
+    """The sidecar, if the slices that it lists are there and no others."""
+    from lamelle.io import readers
+
+    known = sidecar.read(sidecar.beside(path))
+    if known is None or not known.files:
+        raise FileError("files.folder", path)
+    found = {p.name for p in path.iterdir() if readers.is_image_name(p.name)}
+    missing, extra = [n for n in known.files if n not in found], sorted(found - set(known.files))
+    if missing or extra:
+        values = {"missing": listed(missing[:_SHOWN]) or "–", "extra": listed(extra[:_SHOWN]) or "–"}
+        raise FileError("convert.series_changed", sidecar.beside(path), **values)
+    depth = known.shape[1] if len(known.shape) == 4 else 1
+    if depth != len(known.files):
+        raise FileError(
+            "convert.sidecar", sidecar.beside(path), reason=f"{len(known.files)} files, shape {known.shape}"
+        )
+    return known
