@@ -202,6 +202,7 @@ def label_options(asked: Section) -> dict[str, Any]:
     return {
         "declared": {int(k): int(v) for k, v in labels.items()} if labels else None,
         "ignore": tuple(data.get("ignore") or ()),
+        "named": bool(data.get("classes")),
     }
 
 

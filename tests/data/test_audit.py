@@ -40,9 +40,9 @@ def save(path: Path, array: np.ndarray) -> Source:
     return Source(path)
 
 
-def audit(index: Index, *, declared: Rule = None, ignore: tuple[int, ...] = ()) -> Audit:
+def audit(index: Index, *, declared: Rule = None, ignore: tuple[int, ...] = (), named: bool = False) -> Audit:
     store = Store(index.root.parent / "store", budget=1 << 30)
-    return inspect(index, store, declared=declared, ignore=ignore, workers=2)
+    return inspect(index, store, declared=declared, ignore=ignore, named=named, workers=2)
 
 
 def segmentation(root: Path, masks: dict[str, np.ndarray], *, instances: bool = False) -> Index:
@@ -340,4 +340,41 @@ def test_a_stray_label_value_is_said_with_the_file_that_holds_it(tmp_path: Path)
         Image.fromarray(mask).save(tmp_path / "data" / "masks" / f"{i}.png")
     index = read_folder(tmp_path / "data", options=LayoutOptions())
     found = inspect(index, Store(tmp_path / "store", budget=1 << 24), declared=None, ignore=(), workers=1)
-    assert [p.where for p in found.errors] == ["images/2.png"]
+    assert [p.where for p in found.errors] == ["masks/2.png"]
+    assert "(7 has 1 pixel(s) in all) say data.ignore=[7]" in sentence(found.errors[0])
+
+
+def _grains(count: int, *, parts: int = 1) -> np.ndarray:
+    """A label image of 64 × 64 with ``count`` numbered squares, each in so many parts."""
+    labels = np.zeros((64, 64), np.uint16)
+    for i in range(count * parts):
+        y, x = divmod(i, 8)
+        labels[8 * y + 1 : 8 * y + 6, 8 * x + 1 : 8 * x + 6] = i % count + 1
+    return labels
+
+
+def test_numbers_of_objects_are_not_taken_for_classes(tmp_path: Path) -> None:
+    """A few nuclei an image: 1, 2, 3 … could be classes, were they not anew in each image."""
+    numbers = {f"im{n}": _grains(n) for n in (3, 5, 12, 1, 0)}
+    index = segmentation(tmp_path / "numbers", numbers)
+    found = said(audit(index), "layouts.values_objects")
+    assert (found.severity, found.where) == ("error", "masks/im12.png")
+    assert "from 0 to 12" in sentence(found)
+    assert "task=instances" in sentence(found)
+    codes = [p.code for p in (*audit(index, named=True).problems, *audit(index, declared={0: 0, 1: 1}).problems)]
+    assert "layouts.values_objects" not in codes
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"a": _grains(3), "b": _grains(2), "c": _grains(1)},
+        {"a": _grains(6), "b": _grains(6), "c": _grains(5)},
+        {"a": _grains(6), "b": _grains(5, parts=2), "c": _grains(4)},
+        {"a": _grains(6), "b": _grains(5), "c": np.where(_grains(4) == 2, 0, _grains(4))},
+    ],
+    ids=["three organs", "always the same classes", "one in two parts", "one is skipped"],
+)
+def test_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path, masks: dict[str, np.ndarray]) -> None:
+    index = segmentation(tmp_path / "classes", masks)
+    assert "layouts.values_objects" not in [p.code for p in audit(index).problems]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lamelle.data.targets import ValueMap, apply_values, infer_values, merge_objects, semantic_of
-from lamelle.errors import DataError, RequestError
+from lamelle.errors import DataError, RequestError, sentence
 from lamelle.types import IGNORE
 
 FREE = {"declared": None, "names": (), "ignore": (), "instances": False}
@@ -21,11 +21,13 @@ def _counts(*values: int) -> dict[int, int]:
     return dict.fromkeys(values, 5)
 
 
-def test_zero_and_255_are_two_classes_and_said() -> None:
-    rule = infer_values(_counts(0, 255), **FREE)
-    assert rule.mapping == {0: 0, 255: 1}
+@pytest.mark.parametrize("top", [255, 65535])
+def test_black_and_white_are_two_classes_and_said(top: int) -> None:
+    rule = infer_values(_counts(0, top), **FREE)
+    assert rule.mapping == {0: 0, top: 1}
     assert rule.classes == ("background", "foreground")
     assert [(p.code, p.severity) for p in rule.problems] == [("layouts.values_binary", "note")]
+    assert f"{top} is class 1" in sentence(rule.problems[0])
 
 
 def test_consecutive_values_are_kept() -> None:

@@ -12,6 +12,8 @@ from lamelle.types import IGNORE, Problem
 
 MOST_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
+_BINARY = ([0, 255], [0, 65535])
+"""Black and white, in 8 and 16 bits."""
 _TABLE_SPAN = 1 << 16
 _SLAB = 1 << 20
 """Pixels mapped at a time, so that memory holds little beside the result."""
@@ -40,7 +42,7 @@ def infer_values(
 ) -> ValueMap:
     """Conclude which label value means which class, or say what must be declared.
 
-    Consecutive values from 0 are kept; {0, 255} becomes {0, 1}; with ``instances`` everything above 0 is foreground.
+    Consecutive values from 0 are kept; {0, 255} and {0, 65535} become {0, 1}; with ``instances`` everything above 0 is foreground.
 
     Args:
         counts: Pixels per value over all label images.
@@ -67,7 +69,7 @@ def infer_values(
     elif instances:
         mapping = {0: 0, **{v: 1 for v in values if v > 0}}
     else:
-        mapping = _concluded(values, problems)
+        mapping = _concluded({v: counts[v] for v in values}, problems)
     classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
     return ValueMap(classes, mapping, tuple(ignore), tuple(problems))
 
@@ -95,18 +97,20 @@ def _declared(values: Sequence[int], declared: Mapping[int, int], ignore: Sequen
     return mapping
 
 
-def _concluded(values: Sequence[int], problems: list[Problem]) -> dict[int, int]:
+def _concluded(counts: Mapping[int, int], problems: list[Problem]) -> dict[int, int]:
+    values = list(counts)
     if len(values) < 2:
         raise DataError([Problem("layouts.one_value", "", "error", {"values": _listed(values)})])
     if len(values) > MOST_CLASSES:
         most = {"count": len(values), "most": MOST_CLASSES}
         raise DataError([Problem("layouts.values_many", "", "error", most)])
-    if list(values) == [0, 255]:
-        problems.append(Problem("layouts.values_binary", "", "note"))
-        return {0: 0, 255: 1}
+    if values in _BINARY:
+        problems.append(Problem("layouts.values_binary", "", "note", {"top": values[1]}))
+        return {0: 0, values[1]: 1}
     suggested = {v: c for c, v in enumerate(v for v in values if v >= 0)}
     if any(v != c for v, c in suggested.items()) or values[0] < 0:
-        found = {"values": _listed(values), "suggested": suggested}
+        rarest = min(values, key=lambda v: counts[v])
+        found = {"values": _listed(values), "suggested": suggested, "rarest": rarest, "pixels": counts[rarest]}
         raise DataError([Problem("layouts.values_gaps", "", "error", found)])
     return suggested
 

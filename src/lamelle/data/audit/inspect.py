@@ -12,6 +12,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
+from lamelle.data.audit.numbering import numbered, numbering_problems
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
@@ -32,6 +33,8 @@ class _Seen:
     row: Row | None = None
     thumbnail: np.ndarray | None = None
     distributions: tuple[Distribution, ...] = ()
+    numbered: int | None = None
+    """Objects that the label image numbers, if it does."""
 
 
 def inspect(
@@ -41,6 +44,7 @@ def inspect(
     declared: Mapping[int, int] | None,
     ignore: Sequence[int],
     workers: int,
+    named: bool = False,
     progress: Progress | None = None,
 ) -> Audit:
     """Look at every image and label image of a folder; fills the store.
@@ -54,6 +58,7 @@ def inspect(
         declared: Label value → class, where the user said so.
         ignore: Label values that are not scored.
         workers: Threads that decode.
+        named: The user has named the classes, so that label values are no numbers of objects.
         progress: Called after each record.
     """
     seen: list[_Seen] = []
@@ -77,7 +82,10 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += _folder_problems(rows)
-    problems += [_placed(p, rows) for p in _value_problems(index, statistics.labels, declared, ignore)]
+    problems += [_placed(p, whole) for p in _value_problems(index, statistics.labels, declared, ignore)]
+    if declared is None and not (named or index.classes or index.instances):
+        masks = [s for s in whole if s.row is not None and s.row.labels]
+        problems += numbering_problems([s.numbered for s in masks], [str(s.record.target[0]) for s in masks])
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
@@ -129,7 +137,8 @@ def _look(record: Record, index: Index, store: Store) -> _Seen:
             said = store.label_problems(sources, objects=index.instances)
             problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
-            seen, problems = replace(seen, row=row), [*problems, *said]
+            number = None if index.instances or row is None else numbered(labels, row.labels)
+            seen, problems = replace(seen, row=row, numbered=number), [*problems, *said]
         except (FileError, DataError) as error:
             problems += _told(error, sources[0])
     return replace(seen, problems=tuple(problems))
@@ -231,13 +240,14 @@ def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
     return problems
 
 
-def _placed(problem: Problem, rows: Sequence[Row]) -> Problem:
-    """An error about label values, with an image to look at first: one that holds the value fewest images hold."""
+def _placed(problem: Problem, seen: Sequence[_Seen]) -> Problem:
+    """An error about label values, with a mask to look at first: one that holds the value fewest images hold."""
     if problem.severity != "error" or problem.where:
         return problem
-    holders = Counter(value for row in rows for value in row.labels)
+    held = [(s, s.row.labels) for s in seen if s.row is not None and s.row.labels]
+    holders = Counter(value for _, labels in held for value in labels)
     rarest = min(holders, key=lambda value: (holders[value], -value), default=None)
-    return replace(problem, where=next((r.id for r in rows if rarest in r.labels), ""))
+    return replace(problem, where=next((str(s.record.target[0]) for s, labels in held if rarest in labels), ""))
 
 
 def _value_problems(
