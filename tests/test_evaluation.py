@@ -151,9 +151,8 @@ def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, to
     index = look(folder, {})
     task, plain = classify(*index.classes), Preparation(1, (16, 16), "unit", (), ())
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 5))
-    predictor = Predictor(
-        model, task, plain, dims=2, tile=None, overlap=0.25, flips=False, device=torch.device("cpu"), precision="32"
-    )
+    how = {"dims": 2, "tile": None, "whole": True, "overlap": 0.25, "flips": False, "precision": "32"}
+    predictor = Predictor(model, task, plain, **how, device=torch.device("cpu"))  # type: ignore[arg-type]
     reader = Reader(Store(tmp_path / "store", budget=1 << 24), task, plain)
     scores = summarise(task, measure(index.records, predictor, reader, {}, None), OPTIONS, split="t", fitted={})
     found = scores["scores"]["accuracy"]

@@ -114,3 +114,26 @@ def test_a_broken_rule_is_said_in_words(values: dict[str, Any], said: str) -> No
     with pytest.raises(RequestError) as caught:
         recipe.validate(values)
     assert said in str(caught.value)
+
+
+def test_a_section_may_be_given_whole() -> None:
+    asked = recipe.parse_overrides(["model={kind: timm-unet, name: resnet18}", "task={name: segment, loss: dice}"])
+    assert asked == {"model": {"kind": "timm-unet", "name": "resnet18"}, "task": {"name": "segment", "loss": "dice"}}
+    with pytest.raises(RequestError, match=r"model\.filtres.*model\.filters"):
+        recipe.parse_overrides(["model={kind: unet, filtres: [4]}"])
+
+
+@pytest.mark.parametrize("pairs", [["model.kind=timm-unet", "model.name=resnet18"], ["model=resnet18"]])
+def test_another_kind_of_model_leaves_the_former_ones_keys_behind(pairs: list[str]) -> None:
+    asked = recipe.merge(recipe.load("nuclei-instances"), recipe.parse_overrides(pairs))
+    assert asked["model"] == {"kind": "timm-unet", "name": "resnet18"}
+    keys = recipe.validate(asked)
+    assert (keys.model.kind, keys.train.patch, keys.task.name) == ("timm-unet", (256, 256), "instances")
+
+
+def test_the_same_kind_of_model_keeps_what_was_said() -> None:
+    said = recipe.load("nuclei-instances")["model"]
+    asked = recipe.merge(recipe.load("nuclei-instances"), recipe.parse_overrides(["model.kind=unet", "filters=[4, 8]"]))
+    assert asked["model"] == said | {"filters": [4, 8]}
+    task = recipe.merge(recipe.load("nuclei-unet"), recipe.parse_overrides(["task=instances"]))["task"]
+    assert task == {"name": "instances"}

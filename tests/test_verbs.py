@@ -146,6 +146,21 @@ def test_every_table_of_predictions_has_the_same_columns(run: lamelle.Run, input
     assert not set(folder.altered()) & set(sealed)
 
 
+def test_how_to_predict_can_be_said_of_a_finished_model(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    whole = run.predict(inputs / "grey.png", tmp_path / "a", probabilities=True)
+    field = run.predict(inputs / "grey.png", tmp_path / "b", overrides=["tile=32", "overlap=field"], probabilities=True)
+    small = run.predict(inputs / "grey.png", tmp_path / "c", overrides=["tile=16", "overlap=0"], probabilities=True)
+    maps = [read(next((p.parent / "probabilities").iterdir())).array for p in (whole, field, small)]
+    np.testing.assert_allclose(maps[1], maps[0], atol=1e-5)
+    assert np.abs(maps[2] - maps[0]).max() > 1e-3, "small tiles without overlap show"
+    with pytest.raises(RequestError, match=r"train\.lr says nothing here; allowed are evaluate\.tile"):
+        run.predict(inputs / "grey.png", tmp_path / "d", overrides=["lr=1"])
+    with pytest.raises(RequestError, match="as many sizes"):
+        run.predict(inputs / "grey.png", tmp_path / "d", overrides=["tile=[8, 16, 16]"])
+    with pytest.raises(RequestError, match="name the folder to be scored"):
+        run.evaluate(overrides=["overlap=0.5"])
+
+
 def test_a_table_or_one_file_or_several_can_be_predicted(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
     assert len(rows(run.predict(inputs / "list.csv", tmp_path / "a"))) == 2
     assert len(rows(verbs.predict(run.folder.model, inputs / "grey.png", tmp_path / "b"))) == 1

@@ -82,6 +82,7 @@ class _Description(_Part):
     preparation: _Preparation
     dims: Literal[2, 3]
     tile: tuple[PositiveInt, ...] | None
+    whole: bool = True
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
     flips: bool
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
@@ -113,7 +114,7 @@ class Package:
     preparation: Preparation
     dims: int
     tile: tuple[int, ...] | None
-    """Size of the training crops; None = whole images."""
+    """Size of a tile of prediction, by default that of the training crops; None = whole images."""
     overlap: float | Literal["field"]
     flips: bool
     """Average the outputs of mirrored images."""
@@ -124,6 +125,8 @@ class Package:
     provenance: Mapping[str, Any]
     naming: Naming | None = None
     """How the table it was trained on spells; None if no table labelled the images."""
+    whole: bool = True
+    """Whether an image that is small enough is predicted in one piece in spite of the tile."""
 
 
 def save(package: Package, folder: Path) -> list[Path]:
@@ -151,6 +154,7 @@ def save(package: Package, folder: Path) -> list[Path]:
         "preparation": asdict(package.preparation),
         "dims": package.dims,
         "tile": package.tile,
+        "whole": package.whole,
         "overlap": package.overlap,
         "flips": package.flips,
         "spacing": package.spacing,
@@ -195,6 +199,7 @@ def load(path: Path | str) -> Package:
             preparation=Preparation(**dict(about.preparation)),
             dims=about.dims,
             tile=about.tile,
+            whole=about.whole,
             overlap=about.overlap,
             flips=about.flips,
             spacing=about.spacing,

@@ -79,7 +79,10 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
             parsed = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise RequestError("recipe.not_yaml", where=pair, reason=str(error).splitlines()[0]) from error
-        section, _, name = full_key(key.strip()).partition(".")
+        whole = isinstance(parsed, Mapping) and key.strip() in Recipe.model_fields
+        section, _, name = (key.strip() if whole else full_key(key.strip())).partition(".")
+        for inner in parsed if whole else ():
+            full_key(f"{section}.{inner}")
         one = _expanded({section: {name: parsed}} if name else {section: parsed})
         if not isinstance(one[section], Mapping):
             raise RequestError("recipe.a_section", given=pair, section=section)
@@ -93,13 +96,32 @@ def _expanded(asked: Section) -> Section:
 
 
 def merge(into: Section, other: Mapping[str, Any]) -> Section:
-    """Lay ``other`` over ``into``, section by section; ``into`` is changed and returned."""
+    """Lay ``other`` over ``into``, section by section; ``into`` is changed and returned.
+
+    Another kind of model or task takes the place of what was said of the former, but for the keys that both have. The
+    name of an encoder, over a recipe with a plain U-Net, asks for a U-Net with that encoder.
+    """
     for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            into[key] = _of_kind(key, into[key], value)
         if isinstance(value, Mapping) and isinstance(into.get(key), dict) and key in Recipe.model_fields:
             into[key].update(value)
         else:
             into[key] = dict(value) if isinstance(value, Mapping) and key in Recipe.model_fields else value
     return into
+
+
+def _of_kind(section: str, said: Section, other: Mapping[str, Any]) -> Section:
+    """What was said of a section, without the keys that another kind of model or task, if ``other`` asks for it, lacks."""
+    tag = {"model": "kind", "task": "name"}.get(section, "")
+    encoder = section == "model" and said.get(tag) == "unet" and "name" in other
+    asked = other.get(tag, "timm-unet" if encoder else said.get(tag))
+    if asked == said.get(tag):
+        return said
+    options = get_args(Recipe.model_fields[section].annotation)
+    known = next((o.model_fields for o in options if o.model_fields[tag].default == asked), None)
+    kept = said if known is None else {name: value for name, value in said.items() if name in known}
+    return {**kept, tag: asked}
 
 
 def packaged() -> dict[str, str]:

@@ -37,6 +37,8 @@ class Source:
     """One plane along Z: page of a stack, slice of a volume, row of an .npz array."""
     span: tuple[int, int] | None = None
     """Some consecutive planes along Z, the first and the one after the last: a volume out of a larger one."""
+    blank: bool = False
+    """Of labels: there is no object in the image that ``path`` names, and so no file of labels."""
 
     @property
     def part(self) -> str:

@@ -260,6 +260,9 @@ def test_one_folder_per_image(put: Put) -> None:
     names = [t.path.name for t in _by_id(index)["one/images/one.png"].target if isinstance(t, Source)]
     assert names == ["o2.png", "o10.png"]
     assert _said(index) == {("no_objects", "bare/images/bare.png"), ("one_image_each", "many")}
+    (index.root / "bare" / "masks").mkdir()
+    empty = _by_id(_read(index.root))["bare/images/bare.png"]
+    assert empty.target == (Source(empty.image.path, blank=True),), "an empty folder of masks: nothing is there"
 
 
 def test_class_folders_with_masks(put: Put) -> None:

@@ -55,6 +55,7 @@ def predict(
         Preparation(1, None, "image", (), ()),
         dims=image.ndim - 1,
         tile=tile,
+        whole=True,
         device=torch.device("cpu"),
         precision="32",
         **{"overlap": "field", "flips": False, **options},
@@ -188,3 +189,28 @@ def test_only_the_pixels_of_the_tiles_are_read() -> None:
     )
     assert 0 < Counted.most <= 40 * 40
     np.testing.assert_array_equal(found, np.asarray(image))
+
+
+@pytest.mark.parametrize(("whole", "pieces"), [(True, 1), (False, 4)])
+def test_tiles_that_were_asked_for_are_made_however_small_the_image(
+    whole: bool, pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def run(self: Predictor, inputs: np.ndarray) -> np.ndarray:
+        sizes.extend([inputs.shape[2:]] * len(inputs))
+        return np.zeros((len(inputs), 1, *inputs.shape[2:]), np.float32)
+
+    monkeypatch.setattr(Predictor, "run", run)
+    how = {"dims": 2, "tile": (32, 32), "whole": whole, "overlap": 0.25, "flips": False, "precision": "32"}
+    predictor = Predictor(
+        nn.Identity(),
+        Sigmoid(),  # type: ignore[arg-type]
+        Preparation(1, None, "image", (), ()),
+        **how,  # type: ignore[arg-type]
+        device=torch.device("cpu"),
+    )
+    assert predictor.probabilities(noise(48, 48), bits=8).shape == (1, 48, 48)
+    assert sizes == ([(48, 48)] if whole else [(32, 32)] * pieces)
+    predictor.probabilities(noise(32, 20), bits=8)
+    assert sizes[-1] == (32, 20), "an image no larger than a tile is one piece"

@@ -39,6 +39,13 @@ def check(data: Path, pairs: tuple[str, ...], report: Path | None) -> None:
         raise SystemExit(1)
 
 
+def _parted(data: Path | None, pairs: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
+    """Where the folder may be left out, a first KEY=VALUE is none."""
+    if data is not None and "=" in str(data) and not data.exists():
+        return None, (str(data), *pairs)
+    return data, pairs
+
+
 @click.command(help=text("cli.train"))
 @click.argument("data", type=_EXISTING, required=False)
 @_PAIRS
@@ -62,8 +69,7 @@ def train(
 ) -> None:
     from lamelle.cli.progress import listener
 
-    if data is not None and "=" in str(data) and not data.exists():
-        data, pairs = None, (str(data), *pairs)
+    data, pairs = _parted(data, pairs)
     if resume is not None and (pairs or recipe or start or weights):
         raise RequestError("cli.resume_alone")
     run = verbs.train(
@@ -87,6 +93,7 @@ def train(
 @_PAIRS
 @click.option("-o", "--out", type=_EXISTING, help=text("cli.evaluate_out"))
 def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | None) -> None:
+    data, pairs = _parted(data, pairs)
     scores = verbs.evaluate(run, data, overrides=pairs, out=out)
     from lamelle.evaluation import headline
 
@@ -105,7 +112,9 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool,
     from lamelle.cli.progress import listener
 
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
-    table = verbs.predict(run, inputs, out, **wanted, progress=listener())
+    pairs = [str(path) for path in inputs if "=" in str(path) and not path.exists()]
+    paths = [path for path in inputs if str(path) not in pairs]
+    table = verbs.predict(run, paths, out, overrides=pairs, **wanted, progress=listener())
     _echo(text("cli.written", path=table))
 
 

@@ -108,6 +108,17 @@ def label_pixels(source: Source) -> Pixels:
     return Pixels.whole(image.array, spacing=image.spacing, bits=image.bits, problems=image.problems)
 
 
+def blank_pixels(source: Source) -> Pixels:
+    """Labels uint8 ``[(Z,) Y, X]`` of an image without any object: 0 everywhere.
+
+    Raises:
+        FileError: If the image's header cannot be read.
+    """
+    from lamelle.io import readers
+
+    return Pixels.whole(np.zeros(readers.header(source.path, key=source.key).shape[1:], np.uint8))
+
+
 def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
     """Instances uint32 ``[(Z,) Y, X]`` from one mask per object, or their union (0, 1) as uint8.
 

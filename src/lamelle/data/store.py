@@ -164,6 +164,10 @@ class Store:
         return self._entry(("image", source.path, source.key), (source,), partial(decoding.image_pixels, source))
 
     def _labels(self, sources: tuple[Source, ...], objects: bool) -> Entry:
+        if sources[0].blank:
+            source = sources[0]
+            name = ("blank", source.path, source.key)
+            return self._entry(name, sources, partial(decoding.blank_pixels, source))
         if len(sources) == 1 and not objects:
             source = sources[0]
             name = ("labels", source.path, source.key)

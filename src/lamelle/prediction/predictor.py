@@ -43,6 +43,7 @@ class Predictor:
         *,
         dims: int,
         tile: tuple[int, ...] | None,
+        whole: bool,
         overlap: float | Literal["field"],
         flips: bool,
         device: torch.device,
@@ -51,7 +52,8 @@ class Predictor:
         """Bind a network.
 
         Args:
-            tile: Size of the tiles for images too large for one piece; None = one piece always.
+            tile: Size of the tiles; None = one piece always.
+            whole: Predict images that are small enough in one piece all the same.
             overlap: Share of a tile that neighbours share, blended; ``field``: what a larger image could change is cut
                 off, so that tiles give what one piece would (up to rounding).
             flips: Average over mirrored images.
@@ -64,6 +66,7 @@ class Predictor:
             raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.device, self.precision = dims, tile, device, precision
+        self.whole = whole
         self.overlap: float | Literal["field"] = overlap
         self._mirrors = _mirrors(dims) if flips else [()]
 
@@ -78,11 +81,17 @@ class Predictor:
 
         if not self.task.spatial:
             return self.run(prepare(np.asarray(image))[None])[0]
-        if self.tile is None or np.prod(image.shape[1:]) <= WHOLE[self.dims]:
+        if self.tile is None or self._fits(image.shape[1:], self.tile):
             found = self.run(prepare(np.asarray(image))[None])[0]
         else:
             found = self._tiled(image, prepare, self.tile)
         return found if found.shape[1:] == shape else _interpolate(found, shape)
+
+    def _fits(self, size: Sequence[int], tile: Sequence[int]) -> bool:
+        """Whether an image is predicted in one piece."""
+        if self.whole:
+            return int(np.prod(size)) <= WHOLE[self.dims]
+        return all(n <= t for n, t in zip(size, tile, strict=True))
 
     def prepared(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """What the network gets of one image [C, (Z,) Y, X], in one piece: float32 [inputs, (Z,) Y, X]."""
@@ -179,6 +188,7 @@ def of_package(package: Package) -> Predictor:
         package.preparation,
         dims=package.dims,
         tile=package.tile,
+        whole=package.whole,
         overlap=package.overlap,
         flips=package.flips,
         device=device,

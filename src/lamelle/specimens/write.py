@@ -151,6 +151,7 @@ def _nuclei(folder: Path, seed: int, count: int, size: int) -> None:
         specimen = make_nuclei(seed=seed + number, size=size)
         name = f"nuclei-{number:04d}"
         _png(folder / name / "images" / f"{name}.png", specimen.image)
+        (folder / name / "masks").mkdir()  # empty where no nucleus is
         for nucleus in range(1, int(specimen.labels.max()) + 1):
             mask = np.where(specimen.labels == nucleus, np.uint8(255), np.uint8(0))
             _png(folder / name / "masks" / f"{name}-{nucleus:03d}.png", mask)

@@ -56,6 +56,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         preparation,
         dims=dims,
         tile=plan.recipe.evaluate.tile or keys.patch,
+        whole=plan.recipe.evaluate.tile is None,
         overlap=plan.recipe.evaluate.overlap,
         flips=False,  # validation after each epoch has to be quick
         device=fabric.device,
@@ -78,6 +79,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         preparation=preparation,
         dims=dims,
         tile=predictor.tile,
+        whole=predictor.whole,
         overlap=predictor.overlap,
         flips=plan.recipe.evaluate.flips,
         spacing=_spacing(plan),

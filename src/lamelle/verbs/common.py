@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from lamelle import recipe as recipes
 from lamelle.errors import RequestError
 from lamelle.platform import home
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
+    from lamelle.package import Package
 
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
 AnyPath = str | os.PathLike[str]
+HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips")
+"""Keys that say how a finished model predicts."""
 
 
 def open_store() -> Store:
@@ -26,3 +32,31 @@ def open_store() -> Store:
     except ValueError:
         raise RequestError("verbs.cache_size", given=gib) from None
     return Store(home() / "store", budget=budget)
+
+
+def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[str, Any]:
+    """``key=value`` pairs, section by section.
+
+    Args:
+        allowed: Dotted keys, and whole sections such as ``data``, that mean something here.
+
+    Raises:
+        RequestError: If a pair is about something else.
+    """
+    asked = recipes.parse_overrides(overrides)
+    for section, keys in asked.items():
+        for key in keys:
+            if section not in allowed and f"{section}.{key}" not in allowed:
+                raise RequestError("verbs.key_not_here", key=f"{section}.{key}", allowed=", ".join(allowed))
+    return asked
+
+
+def predicting(package: Package, asked: dict[str, Any]) -> Package:
+    """The model, to predict with the tiles and mirrored images that are asked for."""
+    keys = recipes.validate({"evaluate": asked.get("evaluate", {})}).evaluate
+    named = {name: getattr(keys, name) for name in ("overlap", "flips") if name in asked.get("evaluate", {})}
+    if keys.tile is not None:
+        if len(keys.tile) != package.dims:
+            raise RequestError("verbs.tile_axes", tile=list(keys.tile), dims=package.dims)
+        named |= {"tile": keys.tile, "whole": False}
+    return replace(package, **named)

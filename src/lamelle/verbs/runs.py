@@ -11,7 +11,7 @@ from lamelle import recipe as recipes
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
 from lamelle.run import RunFolder
-from lamelle.verbs.common import AnyPath, open_store
+from lamelle.verbs.common import HOW, AnyPath, asked_about, open_store, predicting
 
 if TYPE_CHECKING:
     from lamelle.doctor.diagnosis import Diagnosis
@@ -132,7 +132,8 @@ def evaluate(
     Args:
         run: A Run; with ``data`` a package will do.
         data: Another labelled folder; all of it is scored.
-        overrides: ``key=value`` pairs about that data, such as ``data.group=patient``.
+        overrides: ``key=value`` pairs about that data, such as ``data.group=patient``, and how it is predicted, such as
+            ``tile=256``.
         out: File for the scores of another folder.
 
     Raises:
@@ -144,19 +145,22 @@ def evaluate(
     from lamelle.package import load
 
     package, store = load(Path(run)), open_store()
+    asked = asked_about(overrides, allowed=("data", "evaluate"))
     if data is None:
+        if asked:
+            raise RequestError("verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, keys in asked.items() for k in keys))
         folder = RunFolder.open(Path(run))
         plan = plans.reopen(folder)
         score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
         report(run)
         return folder.read_json(folder.scores)
-    asked = recipes.parse_overrides(overrides)
+    package = predicting(package, asked)
     asked["data"] = {"dims": package.dims} | asked.get("data", {})
     try:
         index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
     except RequestError:
         index = plans.look(Path(data), asked)  # perhaps laid out for another task, which is then said
-    recipe = recipes.validate({k: v for k, v in asked.items() if k in {"data", "evaluate"}})
+    recipe = recipes.validate(asked)
     scores = score_elsewhere(package, index, store, recipe)
     if seen := trained_on(Path(run), Path(data)):
         scores["notes"].insert(0, {"code": "evaluate.seen", "values": {"n": seen}})
@@ -172,6 +176,7 @@ def predict(
     inputs: AnyPath | Sequence[AnyPath],
     out: AnyPath,
     *,
+    overrides: Iterable[str] = (),
     probabilities: bool = False,
     overlays: bool = False,
     masks: bool = False,
@@ -183,6 +188,7 @@ def predict(
         run: A Run or a package.
         inputs: What to predict.
         out: New folder for label images (same size, pixel size kept) and ``predictions.csv``.
+        overrides: How to predict: ``tile=512``, ``overlap=field`` (as one piece would, exactly), ``flips=true``.
         probabilities: Also write the probabilities, float32 TIFF.
         overlays: Also write pictures with contours.
         masks: Of a model of instances: also write each object as a mask of its own, ``masks/ID/masks/*.png``.
@@ -201,7 +207,7 @@ def predict(
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     paths = [Path(p) for p in given]
     return predict_files(
-        load(Path(run)),
+        predicting(load(Path(run)), asked_about(overrides, allowed=HOW)),
         paths,
         Path(out),
         store=open_store(),

@@ -47,9 +47,10 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
                 values = {"count": len(images), "names": names_of(images)}
                 problems.append(Problem("layouts.one_image_each", folder, "error", values))
                 continue
-            if not masks:
+            if not masks and not any(last(f).lower() in MASK_FOLDERS for f in listing.subfolders(folder)):
                 problems.append(Problem("layouts.no_objects", images[0].rel, "error", {"folder": last(folder)}))
                 continue
-            target = tuple(Source(listing.path(m)) for m in masks)
+            nothing = Source(listing.path(images[0]), blank=True)  # an empty folder of masks: no object is in the image
+            target = tuple(Source(listing.path(m)) for m in masks) or (nothing,)
             records.append(Record(images[0].id, Source(listing.path(images[0])), target, split=split))
     return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))
