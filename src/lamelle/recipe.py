@@ -112,7 +112,7 @@ def merge(into: Section, other: Mapping[str, Any]) -> Section:
 
 
 def _of_kind(section: str, said: Section, other: Mapping[str, Any]) -> Section:
-    """What was said of a section, without the keys that another kind of model or task, if ``other`` asks for it, lacks."""
+    """What was said of a section, without the keys that another kind of model or task lacks, if it is asked for."""
     tag = {"model": "kind", "task": "name"}.get(section, "")
     encoder = section == "model" and said.get(tag) == "unet" and "name" in other
     asked = other.get(tag, "timm-unet" if encoder else said.get(tag))

@@ -230,7 +230,7 @@ def test_a_long_memory_is_shortened_once_however_many_threads_ask(tmp_path: Path
     for _ in range(5):
         asked = contents.Contents(memory)
         with ThreadPoolExecutor(16) as pool:
-            assert set(pool.map(lambda _: asked.of(source.path), range(64))) == {known}
+            assert set(pool.map(asked.of, [source.path] * 64)) == {known}
         assert len(memory.read_bytes().splitlines()) == 1
         memory.write_bytes(memory.read_bytes() * 4000)
 

@@ -99,6 +99,20 @@ def test_thresholds_of_pixels_are_drawn_and_listed_class_by_class() -> None:
     assert found["threshold"].count('<g id="line2d') > 0
 
 
+def test_what_cleaning_and_objects_were_decided_by_is_listed() -> None:
+    sizes = {"min_size": [0.0, 1.0, 4.0, 16.0], "dice": [0.7, 0.7, 0.8, 0.6]}
+    holes = {"fill_holes": [0.0, 1.0], "dice": [0.7, 0.7]}
+    fitted = {"threshold": 0.4, "min_size": 4, "min_size_curve": sizes, "fill_holes_curve": holes}
+    found = curving.section(content(2, task="segment", fitted=fitted, figures={}))
+    assert [value for _, value in found["chosen"]] == ["0.4", "4", "0"], "what was searched and brought nothing is 0"
+    assert [[row[0] for row in rows] for *_, rows in found["cleaning"]] == [["0", "4", "16"], ["0"]]
+    objects = {"mask_threshold": 0.3, "seed_threshold": 0.6, "min_size": 32}
+    found = curving.section(content(2, task="instances", fitted=objects, figures={}))
+    assert len(found["chosen"]) == 3
+    assert found["cleaning"] == []
+    assert "chosen" not in [k for k, v in curving.section(content(2, fitted={"threshold": 0.4})).items() if v]
+
+
 def test_several_thresholds_are_a_table_that_says_how_they_decide() -> None:
     factors = curving.section(content(3, fitted={"thresholds": [0.5, 1.0, 1.5]}))
     assert factors["thresholds"] == [("c0", "0.500"), ("c1", "1.000"), ("c2", "1.500")]

@@ -42,7 +42,8 @@ def infer_values(
 ) -> ValueMap:
     """Conclude which label value means which class, or say what must be declared.
 
-    Consecutive values from 0 are kept; {0, 255} and {0, 65535} become {0, 1}; with ``instances`` everything above 0 is foreground.
+    Consecutive values from 0 are kept; {0, 255} and {0, 65535} become {0, 1}; with ``instances`` everything above 0 is
+    foreground.
 
     Args:
         counts: Pixels per value over all label images.

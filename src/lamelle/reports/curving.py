@@ -8,22 +8,26 @@ from typing import Any
 from lamelle.messages import text
 from lamelle.reports import figures, scoring
 from lamelle.reports.classes import DRAWN
-from lamelle.reports.html import number
+from lamelle.reports.html import number, short
 
 _TOGETHER = 3
 """Classes whose bands can be told apart in one figure."""
 _DECIDED = {"macro_f1": "macro_f1", "precision": "precision", "recall": "recall", "f1": "f1", "image_f1": "image_dice"}
 """What was recorded over the threshold, and the score that it is."""
 _LEAST_CLASSES = 3
+_CHOSEN = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
+"""What is one number, in the order in which it is used."""
+_CLEANING = ("min_size", "fill_holes", "largest")
 Values = dict[str, Any]
 
 
 def section(scores: Mapping[str, Any]) -> Values:
     """Curves of the classes and of the threshold, with captions and legends; empty if there are none."""
     found = {**_curves(scores), **_threshold(scores), **_grid_of_thresholds(scores), **_thresholds(scores)}
-    found |= _pixel_thresholds(scores)
-    shown = ("roc", "threshold", "thresholds")
+    found |= {**_pixel_thresholds(scores), **_chosen_numbers(scores)}
+    shown = ("roc", "threshold", "thresholds", "chosen")
     empty: Values = {"roc": "", "curve_grid": [], "threshold": "", "threshold_grid": [], "thresholds": []}
+    empty |= {"chosen": [], "cleaning": []}
     return {**empty, **found} if any(found.get(name) for name in shown) else {}
 
 
@@ -146,6 +150,34 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
         "threshold_alt": text("report.threshold_each_alt", chosen=", ".join(said)),
         "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
     }
+
+
+def _chosen_numbers(scores: Mapping[str, Any]) -> Values:
+    """Of a segmentation, what validation decided in single numbers, and the Dice at all that was tried in cleaning."""
+    fitted = scores["fitted"]
+    curves = {name: fitted.get(f"{name}_curve") or {} for name in _CLEANING}
+    searched = {name: curve for name, curve in curves.items() if curve.get(name)}
+    rows = [
+        (text(f"report.chosen_{name}"), short(fitted.get(name, 0)))
+        for name in _CHOSEN
+        if scores.get("task") != "classify" and (fitted.get(name) is not None or name in searched)
+    ]
+    columns = [text("report.chosen_tried"), scoring.name_of("dice")]
+    tried = [
+        (
+            text(f"report.chosen_{name}"),
+            columns,
+            [[short(at), number(score)] for at, score in _changes(curve[name], curve["dice"])],
+        )
+        for name, curve in searched.items()
+    ]
+    return {"chosen": rows, "cleaning": tried} if rows else {}
+
+
+def _changes(tried: Sequence[float], dice: Sequence[float | None]) -> list[tuple[float, float | None]]:
+    """Where the score changes; a long row of values that make no difference says nothing."""
+    pairs = list(zip(tried, dice, strict=True))
+    return [pair for i, pair in enumerate(pairs) if i == 0 or pair[1] != pairs[i - 1][1]]
 
 
 def _grid_of_thresholds(scores: Mapping[str, Any]) -> Values:

@@ -148,7 +148,9 @@ def evaluate(
     asked = asked_about(overrides, allowed=("data", "evaluate"))
     if data is None:
         if asked:
-            raise RequestError("verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, keys in asked.items() for k in keys))
+            raise RequestError(
+                "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, keys in asked.items() for k in keys)
+            )
         folder = RunFolder.open(Path(run))
         plan = plans.reopen(folder)
         score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))

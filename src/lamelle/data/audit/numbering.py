@@ -26,8 +26,8 @@ def numbered(labels: np.ndarray, counts: Mapping[int, int]) -> int | None:
 
     Example:
         >>> two = np.array([[1, 1, 0, 2], [1, 0, 0, 2]])
-        >>> numbered(two, {0: 3, 1: 3, 2: 2}), numbered(np.array([[1, 0, 1]]), {0: 1, 1: 2}), numbered(two * 2, {0: 3, 2: 3})
-        (2, None, None)
+        >>> numbered(two, {0: 3, 1: 3, 2: 2}), numbered(np.array([[1, 0, 1]]), {0: 1, 1: 2})
+        (2, None)
     """
     from skimage.measure import label
 
