@@ -77,6 +77,16 @@ def test_label_values_with_gaps_are_an_error_that_suggests_the_map(pairs: Path) 
         make(pairs, "labels={0: 0, 10: 1}")
 
 
+def test_a_split_that_lacks_a_class_is_said_before_the_training(pairs: Path) -> None:
+    labels = "labels={0: 0, 10: 1, 20: 1}"
+    assert [p.code for p in make(pairs, labels).problems if "absent" in p.code] == []
+    chosen = [r for r in make(pairs, labels).records if r.split == "validation"]
+    for record in chosen:
+        save(pairs / "masks" / record.image.path.name, np.zeros((40, 48), np.uint8))
+    problems = [p for p in make(pairs, labels).problems if "absent" in p.code]
+    assert [(p.code, p.values["classes"]) for p in problems] == [("plan.absent_validation", "foreground")]
+
+
 def test_values_can_be_declared_to_count_objects(pairs: Path) -> None:
     plan = make(pairs, "data.instances=true")
     assert plan.task.classes == ("background", "foreground")

@@ -125,6 +125,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
     problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe), *_input_range(recipe)]
     task = make_task(recipe, index, audit, records)
+    problems += _absent(recipe, index, audit, records)
     return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
 
 
@@ -165,22 +166,35 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     options = keys.model_dump(exclude={"name"})
     weights = keys.weights
     if weights == "balanced":
-        weights = balanced_weights(_training_pixels(audit, records, values))
+        weights = balanced_weights(_pixels(audit, records, values, "train"))
     parameters = loss_parameters(keys.loss, options)
     known = {f.name for f in fields(segment.Options)}
     options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
     return segment.Segment(segment.Options(classes=values.classes, values=values, objects=index.instances, **options))
 
 
-def _training_pixels(audit: Audit, records: Sequence[Record], values: ValueMap) -> list[int]:
-    """Pixels of each class in the training records alone."""
-    training = {r.id for r in records if r.split == "train"}
+def _pixels(audit: Audit, records: Sequence[Record], values: ValueMap, split_name: str) -> list[int]:
+    """Pixels of each class in the records of one split alone."""
+    chosen = {r.id for r in records if r.split == split_name}
     counts = [0] * len(values.classes)
     for row in audit.rows:
-        for value, pixels in row.labels.items() if row.id in training else ():
+        for value, pixels in row.labels.items() if row.id in chosen else ():
             if value in values.mapping and value not in values.ignore:
                 counts[values.mapping[value]] += pixels
     return counts
+
+
+def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> list[Problem]:
+    """A warning where training or validation lacks pixels of a class: then nothing is learnt, or decided, about it."""
+    if not find(recipe.task.name).spatial:
+        return []
+    values = label_values(recipe.data.model_dump(), index, audit)
+    found = []
+    for split_name in ("train", "validation"):
+        counts = _pixels(audit, records, values, split_name)
+        if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
+            found.append(Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)}))
+    return found
 
 
 def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMap:

@@ -122,6 +122,17 @@ def test_the_last_epoch_is_kept_when_it_is_asked_for(trained: Trainer) -> None:
             np.testing.assert_array_equal(tensors[f"model.{name}"].numpy(), tensor)
 
 
+def test_of_equal_scores_the_lower_loss_is_kept(trained: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where validation holds no object every score is 0; patience is not renewed by a lower loss."""
+    losses = iter([0.9, 0.5, 0.7, 0.4])
+    monkeypatch.setattr(Training, "_validate", lambda *_: (next(losses), 0.0, None))
+    run, _ = trained("epochs=4", "patience=3")
+    assert history(run)["best"].tolist() == [1, 1, 0, 1]
+    found = checkpoint.newest(run.checkpoints)
+    assert found is not None
+    assert (found[0].best_epoch, found[0].stale) == (4, 3)
+
+
 @pytest.mark.parametrize("how", ["mixup=0.4", "cutmix=1.0"])
 def test_mixed_images_train_and_resume(trained: Trainer, how: str) -> None:
     whole, _ = trained(how)

@@ -40,6 +40,7 @@ class State:
     """What this epoch's training score is made of."""
     history: list[dict[str, Any]] = field(default_factory=list)
     best: float | None = None
+    best_loss: float | None = None
     best_epoch: int = -1
     best_file: str = ""
     best_digest: str = ""

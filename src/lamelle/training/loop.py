@@ -294,15 +294,20 @@ class Training:
         return float(np.mean(losses)), score or 0.0, accuracy
 
     def _note_best(self, row: dict[str, Any]) -> bool:
-        """Keep the weights if this validation is the best so far; a value that is not finite never is."""
+        """Keep the weights if this validation is the best so far; a value that is not finite never is.
+
+        Of equal ones the lower loss is better: where validation holds no object every score is 0. Patience is not
+        renewed by that.
+        """
         state = self.state
         value = {"score": row["score"], "loss": -row["loss"], "last": float(row["epoch"])}[self.keys.monitor]
-        better = math.isfinite(value) and (state.best is None or value > state.best)
+        higher = math.isfinite(value) and (state.best is None or value > state.best)
+        lower = value == state.best and state.best_loss is not None and row["loss"] < state.best_loss
+        better = higher or lower
+        state.stale = 0 if higher else state.stale + 1
         if better:
-            state.best, state.best_epoch, state.stale = value, state.epoch + 1, 0
+            state.best, state.best_loss, state.best_epoch = value, row["loss"], state.epoch + 1
             self._best, self._best_is_new = checkpoint.weights(self._network), True
-        else:
-            state.stale += 1
         return better
 
     # time and safety -----------------------------------------------------------------------------------------------
