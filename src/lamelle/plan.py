@@ -193,7 +193,9 @@ def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record
     for split_name in ("train", "validation"):
         counts = _pixels(audit, records, values, split_name)
         if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
-            found.append(Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)}))
+            found.append(
+                Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
+            )
     return found
 
 

@@ -45,16 +45,17 @@ def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
         RequestError: If a volume has too few slices, or positions by hand are wrong.
         FileError: If a header cannot be read.
     """
+    by_id = {r.id: r for r in records}
     slices = [
-        Record(f"{i}#{z}", r.image, position=z, columns={"volume": f"{i:09d}"})
-        for i, r in enumerate(records)
+        Record(f"{r.id}#{z}", r.image, position=z, columns={"volume": r.id})
+        for r in records
         for z in range(_depth(r.image))
     ]
     placed, _ = split.assign(slices, replace(options, by="block"))
     found: list[Record] = []
-    for (volume, name), some in groupby(placed, key=lambda s: (int(s.columns["volume"]), s.split)):
+    for (volume, name), some in groupby(placed, key=lambda s: (s.columns["volume"], s.split)):
         positions = [s.position or 0 for s in some]
-        found.append(_part(records[volume], (positions[0], positions[-1] + 1), name))
+        found.append(_part(by_id[volume], (positions[0], positions[-1] + 1), name))
     return tuple(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ SHOWN = 40
 _LISTED = 6
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 Row = list[str]
+
+_SPAN = re.compile(r"#([0-9]+)-([0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,8 @@ def splits(rows: Sequence[Mapping[str, str]], *, strata: bool) -> tuple[list[str
     Args:
         strata: Count the records of each class, or of each folder.
     """
+    if all(_span(r) for r in rows):  # volumes cut into blocks: slices say how much is where
+        return _splits_of_slices(rows)
     counted = Counter(r["stratum"] for r in rows if strata and r.get("stratum"))
     named = [s for s, _ in counted.most_common(10)]
     grouped = any(r.get("group") for r in rows)
@@ -164,6 +169,24 @@ def splits(rows: Sequence[Mapping[str, str]], *, strata: bool) -> tuple[list[str
     return columns, table
 
 
+def _splits_of_slices(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The same, of blocks of slices: sub-volumes, their slices and the share of these."""
+    depth = Counter[str]()
+    for row in rows:
+        depth[row["split"]] += len(_span(row))
+    blocks = Counter(row["split"] for row in rows)
+    names = [n for n in (*SPLITS, *sorted(set(depth) - set(SPLITS))) if n in depth]
+    columns = [text("report.blocks"), text("report.slices_column"), text("report.share")]
+    total = sum(depth.values())
+    return columns, [(n, [whole(blocks[n]), whole(depth[n]), percent(depth[n] / total)]) for n in names]
+
+
+def _span(row: Mapping[str, str]) -> range:
+    """The slices of a sub-volume ``volume.tif#00-17``; none for any other record."""
+    found = _SPAN.search(row["id"])
+    return range(int(found[1]), int(found[2]) + 1) if found else range(0)
+
+
 def split_name(name: str) -> str:
     """A split's name for people."""
     known = (*SPLITS, "gap")
@@ -174,8 +197,8 @@ def strips(rows: Sequence[Mapping[str, str]], most: int) -> list[tuple[str, str]
     """Name of each volume that is split by blocks, and its slices as a figure; the first volumes only."""
     volumes: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
     for row in rows:
-        if row.get("position"):
-            volumes[row["id"].rpartition("#")[0]][int(row["position"])].add(row["split"])
+        for position in [int(row["position"])] if row.get("position") else _span(row):
+            volumes[row["id"].rpartition("#")[0]][position].add(row["split"])
     found = []
     for name, positions in volumes.items():
         if len(positions) < 2 or any(len(s) > 1 for s in positions.values()):

@@ -267,7 +267,9 @@ def _split(held: Held) -> Values:
         return {}
     columns, rows = describing.splits(held.split, strata=find(held.recipe["task"]["name"]).spatial)
     by = held.environment.get("split_by", "")
-    how = text(f"report.by_{by}") if by in {"given", "block", "group", "record"} else str(by)
+    if by == "record" and not any(row.get("stratum") for row in held.split):
+        by = "record_plain"
+    how = text(f"report.by_{by}") if by in {"given", "block", "group", "record", "record_plain"} else str(by)
     if folds := held.recipe.get("split", {}).get("folds"):
         how += " " + text("report.by_fold", folds=folds)
     return {

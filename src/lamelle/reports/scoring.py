@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lamelle.messages import text
-from lamelle.reports.html import number
+from lamelle.reports.html import number, short
 
 NAMES = (
     "dice",
@@ -59,6 +60,7 @@ NAMES = (
     "image_component_aji",
 )
 """Scores that have a name and a definition; any other is shown by its key."""
+_AP = re.compile(r"ap([0-9]{2})")
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
@@ -123,7 +125,11 @@ class Cell:
 
 def name_of(key: str) -> str:
     """A score's name for people."""
-    return text(f"report.score_{key}") if key in NAMES else key
+    if key in NAMES:
+        return text(f"report.score_{key}")
+    if found := _AP.fullmatch(key):
+        return text("report.score_ap_at", iou=short(int(found[1]) / 100))
+    return key
 
 
 def unit_of(unit: str) -> str:
@@ -146,6 +152,8 @@ def overall(scores: Mapping[str, Any]) -> list[Score]:
 def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int | None, list[Score | None]]]]:
     """Names of the columns, and for each class its name, its support and its scores."""
     found = [k for k in scores["scores"] if "/" in k]
+    if not found:
+        return [], []
     columns = list(dict.fromkeys(k.partition("/")[0] for k in found))
     columns.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
     support = scores.get("figures", {}).get("support") or [None] * len(scores["classes"])

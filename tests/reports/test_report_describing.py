@@ -1,0 +1,42 @@
+"""What a page says of the data and its split."""
+
+from __future__ import annotations
+
+from lamelle.reports import describing, scoring
+
+
+def row(name: str, split: str, position: str = "") -> dict[str, str]:
+    return {"id": name, "split": split, "group": "", "stratum": "", "position": position}
+
+
+def test_blocks_of_slices_are_counted_in_slices() -> None:
+    spans = {"00-17": "train", "18-18": "gap", "19-22": "validation", "23-23": "gap", "24-29": "test"}
+    rows = [row(f"a.tif#{span}", split) for span, split in spans.items()]
+    columns, table = describing.splits(rows, strata=True)
+    assert columns == ["Blocks", "Slices", "Share"]
+    assert table == [
+        ("train", ["1", "18", "60 %"]),
+        ("validation", ["1", "4", "13 %"]),
+        ("test", ["1", "6", "20 %"]),
+        ("gap", ["2", "2", "6.7 %"]),
+    ]
+    singles = [
+        row(f"a.tif#{z:02d}", s, str(z)) for span, s in spans.items() for z in range(int(span[:2]), int(span[3:]) + 1)
+    ]
+    assert describing.strips(rows, 4) == describing.strips(singles, 4) != [], "the same bar as of single slices"
+
+
+def test_images_are_counted_as_images() -> None:
+    columns, table = describing.splits([row("a.png", "train"), row("b#1-2.png", "test")], strata=True)
+    assert columns == ["Images", "Share"]
+    assert table == [("train", ["1", "50 %"]), ("test", ["1", "50 %"])]
+
+
+def test_ap_at_any_overlap_has_a_name() -> None:
+    assert [scoring.name_of(k) for k in ("ap50", "ap55", "ap90", "apex")] == [
+        "AP at IoU 0.5",
+        "AP at IoU 0.55",
+        "AP at IoU 0.9",
+        "apex",
+    ]
+    assert scoring.by_class({"scores": {"ap50": {}}, "classes": ["a"], "figures": {"support": [3]}}) == ([], [])
