@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from support import Quiet
 
+from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
+from lamelle.training.network import build
 
 FEW = (
     "epochs=1",
@@ -57,6 +59,19 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         return path
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("isbi2012-membranes", 31_030_593), ("nuclei-unet", 2_158_705), ("lung-masks", 466_529)]
+)
+def test_the_network_of_an_origin_has_its_published_size(name: str, parameters: int, tmp_path: Path) -> None:
+    kind, count, size, small = SMALL[name]
+    data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size)
+    pairs = [pair for pair in small if pair == BLOCKS]
+    asked = recipes.merge(recipes.load(name), recipes.parse_overrides(pairs))
+    plan = plans.make(data, asked, verbs.open_store(), accelerator=False)
+    assert sum(p.numel() for p in build(plan).model.parameters()) == parameters
+    assert f"{parameters:,}".replace(",", " ") in recipes.packaged()[name]
 
 
 def test_every_packaged_recipe_is_tried() -> None:
