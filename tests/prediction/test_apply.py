@@ -198,9 +198,11 @@ def test_images_the_network_cannot_take_are_named_and_the_rest_predicted(predict
     with pytest.raises(SomeUnread) as caught:
         predict(classifier(), listed)
     assert [(p.code, Path(p.where).name) for p in caught.value.problems] == [("predict.dims", "stack.tif")]
-    with pytest.raises(SomeUnread) as caught:
+    with pytest.raises(DataError) as caught:
         predict(replace(classifier(), dims=3), folder / "a.png")
+    assert not isinstance(caught.value, SomeUnread)
     assert caught.value.problems[0].values == {"have": 2, "want": 3}
+    assert not (tmp_path / "out2").exists(), "where nothing is predicted no folder says that something was"
 
 
 # labels

@@ -53,7 +53,8 @@ def predict_files(
     Raises:
         RequestError: If nothing is found to predict, ``out`` holds something already, or masks of objects are asked of
             a model that knows no objects.
-        DataError: At the end, if some images could not be read; all others are predicted.
+        DataError: At the end, if some images could not be read; all others are predicted. Where none can be, nothing
+            is made.
     """
     if masks and package.task.name != "instances":
         raise RequestError("predict.no_objects", task=package.task.name)
@@ -68,6 +69,9 @@ def predict_files(
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
     usable, problems = readable(found.records, store, package)
     problems = [*found.problems, *problems]
+    if not usable:
+        out.rmdir()  # it is empty: nothing that looks like a prediction stays
+        raise DataError(problems)
     planes = Counter(r.image.path for r in usable if r.image.index is not None)
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
