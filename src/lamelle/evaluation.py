@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lamelle import recipe as recipes
+from lamelle.data import blocks
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
@@ -103,7 +104,10 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     notes: list[Problem] = []
     if one_volume and "blocks" in rows[0]:
         notes.append(Problem("report.one_volume", values={"volume": volumes.pop()}))
-        found = _resample(task, rows, None, "volume" if None in positions else "slice", options)
+        of_slices = None not in positions
+        found = _resample(
+            task, rows, None if of_slices else [0] * len(rows), "slice" if of_slices else "volume", options
+        )
         blocks, places = _by_block(rows)
         found |= _resample(task, blocks, places, "block", options)
     elif one_volume and len(set(groups)) == 1 and None not in positions:
@@ -259,6 +263,8 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
     labelled = [r for r in index.records if r.target]
     if not labelled:
         raise RequestError("evaluate.no_labels", path=index.root)
+    if package.dims == 3:
+        labelled = blocks.pieces(labelled)
     rows = measure(labelled, predictor, reader, package.fitted, None)
     return summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
 

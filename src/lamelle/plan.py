@@ -126,6 +126,8 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe), *_input_range(recipe)]
     task = make_task(recipe, index, audit, records)
     problems += _absent(recipe, index, audit, records)
+    if audit.statistics.dims == 3 and not _cleans(recipe.task):
+        records = _in_pieces(records)
     return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
 
 
@@ -139,7 +141,7 @@ def reopen(run: RunFolder) -> Plan:
     asked = recipe.model_dump(mode="json")
     index = _cut(look(Path(recipe.data.path), asked), recipe)
     audit = Audit.from_json(run.read_json(run.audit))
-    records = split.from_csv(run.split, index.records)
+    records = split.from_csv(run.split, blocks.with_pieces(index.records, split.names_in(run.split)))
     task = make_task(recipe, index, audit, records)
     by = str(run.read_json(run.environment).get("split_by", "given"))
     return Plan(recipe, index, audit, records, task, by, {}, tuple(p for p in audit.problems if p.severity != "note"))
@@ -244,6 +246,16 @@ def _cut(index: Index, recipe: Recipe) -> Index:
         return index
     records = blocks.cut([r for r in index.records if r.target], options)
     return replace(index, records=_folded(records, recipe.split))
+
+
+def _cleans(task: object) -> bool:
+    """Whether the size of parts matters, which must then be whole."""
+    return isinstance(task, keys.SegmentKeys) and any((task.min_size, task.fill_holes, task.largest))
+
+
+def _in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
+    """The records, those that are scored cut so that one of them at a time fits in memory."""
+    return tuple(p for r in records for p in (blocks.pieces([r]) if r.split in ("validation", "test") else [r]))
 
 
 def _split(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:

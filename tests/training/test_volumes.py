@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from support import Quiet
 
 import lamelle
 from lamelle import plan as plans
-from lamelle.data import split
+from lamelle import recipe, verbs
+from lamelle.data import blocks, split
 from lamelle.data.blocks import cut
 from lamelle.data.split import GAP, SplitOptions
 from lamelle.data.store import Store
@@ -104,6 +106,60 @@ def test_one_volume_is_trained_on_in_3d(home: Path) -> None:
     assert (run.path / "report.html").is_file()
     out = lamelle.predict(run.path, folder / "train-volume.tif", home / "all")
     assert tifffile.imread(next(iter(out.parent.rglob("*.tif")))).shape == (14, 40, 40)
+
+
+def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of a volume are one volume: the scores of all voxels agree with those of the whole, and n stays 1."""
+    folder = volume(home / "large", depth=40)
+    asked = (*SMALL, "dims=3", "patch=[4,16,16]", "split.blocks={train: 0-17, validation: 19-26, test: 28-39}")
+    runs = {}
+    for name, most in (("whole", blocks.PIECE), ("pieces", 4 * 40 * 40)):
+        monkeypatch.setattr(blocks, "PIECE", most)
+        runs[name] = lamelle.train(folder, overrides=asked, runs=home / "runs", name=name, progress=Quiet())
+    parts = runs["pieces"]
+    with parts.folder.split.open(newline="") as lines:
+        rows = {row["id"].partition("#")[2]: row["split"] for row in csv.DictReader(lines)}
+    assert [s for s in rows if rows[s] == "test"] == ["28-31", "32-35", "36-39"]
+    assert [s for s in rows if rows[s] == "validation"] == ["19-22", "23-26"]
+    assert [s for s in rows if rows[s] == "train"] == ["00-17"]
+    scores = {name: run.scores["scores"] for name, run in runs.items()}
+    assert scores["pieces"]["dice"]["value"] == pytest.approx(scores["whole"]["dice"]["value"], abs=0.05)
+    for name in ("dice", "image_dice"):
+        assert [scores[r][name][k] for r in runs for k in ("n", "unit")] == [
+            scores["whole"][name][k] for k in ("n", "unit")
+        ] * 2
+    again = plans.reopen(parts.folder).of("test")
+    assert [r.image.span for r in again] == [(28, 32), (32, 36), (36, 40)]
+    assert parts.evaluate()["scores"]["dice"] == scores["pieces"]["dice"]
+    assert len(list((parts.path / "predictions").rglob("*.tif"))) == 3
+    elsewhere = parts.evaluate(folder)
+    assert (len(elsewhere["items"]), elsewhere["scores"]["image_dice"]["n"]) == (10, 1)
+    cleaned = plans.make(
+        folder, recipe.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
+    )
+    assert len(cleaned.of("test")) == 1, "the largest part must not be cut"
+
+
+def test_pieces_of_several_volumes_are_of_their_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "PIECE", 6 * 40 * 40)
+    records = []
+    for name in ("a", "b"):
+        folder = volume(tmp_path / name)
+        target = (Source(folder / "train-labels.tif"),)
+        records.append(Record(f"{name}.tif", Source(folder / "train-volume.tif"), target, split="test"))
+    parts = blocks.pieces(records)
+    assert [(r.id, r.group) for r in parts[:3]] == [
+        ("a.tif#00-04", "a.tif"),
+        ("a.tif#05-08", "a.tif"),
+        ("a.tif#09-13", "a.tif"),
+    ]
+    assert {r.columns["volume"] for r in parts} == {"a.tif", "b.tif"}
+    thin = replace(records[0], image=replace(records[0].image, span=(0, 3)))
+    assert blocks.pieces([thin]) == (thin,)
+    plane = Record("p", replace(records[0].image, index=3), (replace(records[0].target[0], index=3),))  # type: ignore[type-var]
+    assert blocks.pieces([plane]) == (plane,)
+    names = [r.id for r in parts] + ["a.tif#00-99", "c.tif#00-01"]
+    assert [r.id for r in blocks.with_pieces(records, names)] == ["a.tif", "b.tif", *(r.id for r in parts)]
 
 
 def test_slices_are_trained_on_and_predicted_with_their_neighbours(home: Path, tmp_path: Path) -> None:

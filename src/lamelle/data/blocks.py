@@ -1,10 +1,16 @@
-"""One volume as several: blocks of slices that train, choose and judge, each read as a volume of its own."""
+"""One volume as several: blocks of slices that train, choose and judge, each read as a volume of its own.
+
+Scoring holds probabilities, truth and distances of a whole record, some 70 bytes a voxel. So what is scored is cut
+again, into pieces of a size that fits in memory, however large the volume is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from lamelle.data import split
 from lamelle.data.split import SplitOptions
@@ -13,6 +19,11 @@ from lamelle.types import Index, Record, Source
 
 _ENOUGH = 3
 """Volumes from which each split gets whole ones."""
+PIECE = 1 << 24
+"""Voxels that are scored at once: about 1.2 GB."""
+_THINNEST = 4
+"""Slices of a piece: a network in 3D needs some to look at."""
+_SPAN = re.compile(r"(.*)#([0-9]+)-([0-9]+)")
 
 
 def to_be_cut(index: Index, options: SplitOptions) -> bool:
@@ -57,6 +68,62 @@ def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
         positions = [s.position or 0 for s in some]
         found.append(_part(by_id[volume], (positions[0], positions[-1] + 1), name))
     return tuple(found)
+
+
+def pieces(records: Iterable[Record]) -> tuple[Record, ...]:
+    """The same records, volumes of more than ``PIECE`` voxels as several of about equal depth.
+
+    The pieces of a record are of one group, so that nobody takes them for independent.
+
+    Raises:
+        FileError: If a header cannot be read.
+    """
+    found: list[Record] = []
+    for record in records:
+        count = _count(record) if record.target and _is_volume(record) else 1
+        found += [record] if count == 1 else _pieces(record, count)
+    return tuple(found)
+
+
+def _count(record: Record) -> int:
+    """Into how many pieces a volume is cut."""
+    size = header(record.image.path, key=record.image.key).shape[-2:]
+    first, stop = record.image.span or (0, _depth(record.image))
+    return max(1, min(math.ceil((stop - first) * math.prod(size) / PIECE), (stop - first) // _THINNEST))
+
+
+def _pieces(record: Record, count: int) -> list[Record]:
+    first, stop = record.image.span or (0, _depth(record.image))
+    edges = [first + round(i * (stop - first) / count) for i in range(count + 1)]
+    whole = replace(record, id=_volume(record))
+    group = record.group or record.id
+    return [replace(_part(whole, (a, b), record.split), group=group) for a, b in pairwise(edges)]
+
+
+def _volume(record: Record) -> str:
+    """The id of the whole volume of a record."""
+    found = _SPAN.fullmatch(record.id) if record.image.span else None
+    return found[1] if found else record.id
+
+
+def with_pieces(records: Sequence[Record], names: Iterable[str]) -> tuple[Record, ...]:
+    """The records, and the pieces of them that are named but not among them."""
+    known = {r.id for r in records}
+    made: list[Record] = []
+    for name in names:
+        found = None if name in known else _SPAN.fullmatch(name)
+        if found is None:
+            continue
+        span = int(found[2]), int(found[3]) + 1
+        for record in records:
+            if _volume(record) != found[1] or not _is_volume(record):
+                continue
+            first, stop = record.image.span or (0, _depth(record.image))
+            if first <= span[0] < span[1] <= stop:
+                piece = _part(replace(record, id=found[1]), span, record.split)
+                made.append(replace(piece, group=record.group or record.id))
+                break
+    return (*records, *made)
 
 
 def _part(record: Record, span: tuple[int, int], name: str | None) -> Record:

@@ -235,6 +235,12 @@ def to_csv(records: Sequence[Record]) -> str:
     return out.getvalue()
 
 
+def names_in(path: Path) -> list[str]:
+    """Ids of the records in the split that a Run wrote down."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return [row["id"] for row in csv.DictReader(lines)]
+
+
 def from_csv(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
     """Give the records the splits that a Run wrote down.
 

@@ -34,8 +34,8 @@ def numbered(labels: np.ndarray, counts: Mapping[int, int]) -> int | None:
     values = sorted(v for v in counts if v != 0)
     if values != list(range(1, len(values) + 1)) or labels.size > _MOST_PIXELS:
         return None
-    _, parts = label(np.asarray(labels), background=0, connectivity=labels.ndim, return_num=True)
-    return len(values) if parts == len(values) else None
+    parts = label(np.asarray(labels), background=0, connectivity=labels.ndim)
+    return len(values) if int(np.max(parts, initial=0)) == len(values) else None
 
 
 def numbering_problems(found: Sequence[int | None], places: Sequence[str]) -> list[Problem]:
