@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def numbered(labels: np.ndarray, counts: Mapping[int, int]) -> int | None:
     values = sorted(v for v in counts if v != 0)
     if values != list(range(1, len(values) + 1)) or labels.size > _MOST_PIXELS:
         return None
-    parts = label(np.asarray(labels), background=0, connectivity=labels.ndim)
-    return len(values) if int(np.max(parts, initial=0)) == len(values) else None
+    parts = cast(np.ndarray, label(np.asarray(labels), background=0, connectivity=labels.ndim))
+    return len(values) if int(parts.max(initial=0)) == len(values) else None
 
 
 def numbering_problems(found: Sequence[int | None], places: Sequence[str]) -> list[Problem]:
