@@ -16,6 +16,7 @@ from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
+from lamelle.data.sequences import in_order
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
 from lamelle.errors import DataError, RequestError
@@ -242,6 +243,8 @@ def _split_options(keys: SplitKeys) -> split.SplitOptions:
 def _cut(index: Index, recipe: Recipe) -> Index:
     """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
     options = _split_options(recipe.split)
+    if options.by == "block" or options.blocks:
+        index = replace(index, records=in_order(index.records))
     if not blocks.to_be_cut(index, options):
         return index
     records = blocks.cut([r for r in index.records if r.target], options)

@@ -16,6 +16,7 @@ from lamelle.data.audit.numbering import numbered, numbering_problems
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
+from lamelle.data.sequences import sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, LamelleError
 from lamelle.types import Index, Problem, Record, Source
@@ -88,6 +89,7 @@ def inspect(
         problems += numbering_problems([s.numbered for s in masks], [str(s.record.target[0]) for s in masks])
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
+    problems += sequence_problems(records, thumbnails)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
     return Audit(tuple(k.problem for k in placed), tuple(rows), pairs, count(rows, index.records), statistics)
 
