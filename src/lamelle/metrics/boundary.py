@@ -1,7 +1,8 @@
 """Distances between the outlines of two masks, boolean [(Z,) Y, X].
 
 The outline is the mask's own outermost pixels (face neighbours; a mask that touches the border of the image ends
-there). Distances are between centres of outline pixels, in the unit of the spacing. The rule for empty masks: both
+there, but it goes on beyond the first and the last slice: a volume, or a block of it, is cut from a larger one, and a
+cut is no outline). Distances are between centres of outline pixels, in the unit of the spacing. The rule for empty masks: both
 empty = every score is NaN; one empty = ``boundary_f`` and ``nsd`` are 0, and ``hd95`` and ``assd`` are NaN, for there
 is no distance. A mean of distances hides these cases, hence :func:`boundary_scores` counts them as ``one_empty``, to
 be reported beside it.
@@ -51,8 +52,11 @@ def gaps(target: np.ndarray, prediction: np.ndarray, *, spacing: Sequence[float]
     empty = int(not target.any()) + int(not prediction.any())
     if empty:
         return Gaps(none, none, empty)
+    if target.ndim == 3:
+        target, prediction = (np.pad(mask, ((1, 1), (0, 0), (0, 0)), mode="edge") for mask in (target, prediction))
     box = _box(target | prediction)
-    one, other = _outline(target[box]), _outline(prediction[box])
+    ends = (box[0].start == 0, box[0].stop == len(target)) if target.ndim == 3 else (False, False)
+    one, other = (_outline(mask[box], ends) for mask in (target, prediction))
     return Gaps(_distances(one, other, spacing), _distances(other, one, spacing), 0)
 
 
@@ -66,10 +70,14 @@ def _box(mask: np.ndarray) -> tuple[slice, ...]:
     return tuple(found)
 
 
-def _outline(mask: np.ndarray) -> np.ndarray:
+def _outline(mask: np.ndarray, ends: tuple[bool, bool]) -> np.ndarray:
+    """The outermost pixels; of the first and the last slice none, where they only repeat what goes on (``ends``)."""
     from scipy.ndimage import binary_erosion
 
-    return mask & ~binary_erosion(mask)
+    outline = mask & ~binary_erosion(mask)
+    outline[: int(ends[0])] = False
+    outline[len(outline) - int(ends[1]) :] = False
+    return outline
 
 
 def _distances(places: np.ndarray, outline: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
