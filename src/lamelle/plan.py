@@ -243,10 +243,9 @@ def _split_options(keys: SplitKeys) -> split.SplitOptions:
 def _cut(index: Index, recipe: Recipe) -> Index:
     """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
     options = _split_options(recipe.split)
-    if options.by == "block" or options.blocks:
-        index = replace(index, records=in_order(index.records))
     if not blocks.to_be_cut(index, options):
-        return index
+        by_block = options.by == "block" or options.blocks is not None
+        return replace(index, records=in_order(index.records)) if by_block else index
     records = blocks.cut([r for r in index.records if r.target], options)
     return replace(index, records=_folded(records, recipe.split))
 

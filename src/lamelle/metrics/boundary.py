@@ -2,10 +2,11 @@
 
 The outline is the mask's own outermost pixels (face neighbours; a mask that touches the border of the image ends
 there, but it goes on beyond the first and the last slice: a volume, or a block of it, is cut from a larger one, and a
-cut is no outline). Distances are between centres of outline pixels, in the unit of the spacing. The rule for empty masks: both
-empty = every score is NaN; one empty = ``boundary_f`` and ``nsd`` are 0, and ``hd95`` and ``assd`` are NaN, for there
-is no distance. A mean of distances hides these cases, hence :func:`boundary_scores` counts them as ``one_empty``, to
-be reported beside it.
+cut is no outline). Distances are between centres of outline pixels, in the unit of the spacing.
+
+The rule for empty masks: both empty = every score is NaN; one empty = ``boundary_f`` and ``nsd`` are 0, and ``hd95``
+and ``assd`` are NaN, for there is no distance. A mean of distances hides these cases, hence :func:`boundary_scores`
+counts them as ``one_empty``, to be reported beside it.
 """
 
 from __future__ import annotations
