@@ -357,12 +357,12 @@ def test_numbers_of_objects_are_not_taken_for_classes(tmp_path: Path) -> None:
     """A few nuclei an image: 1, 2, 3 … could be classes, were they not anew in each image."""
     numbers = {f"im{n}": _grains(n) for n in (3, 5, 12, 1, 0)}
     index = segmentation(tmp_path / "numbers", numbers)
-    found = said(audit(index), "layouts.values_objects")
+    found = said(audit(index), "audit.values_objects")
     assert (found.severity, found.where) == ("error", "masks/im12.png")
     assert "from 0 to 12" in sentence(found)
     assert "task=instances" in sentence(found)
     codes = [p.code for p in (*audit(index, named=True).problems, *audit(index, declared={0: 0, 1: 1}).problems)]
-    assert "layouts.values_objects" not in codes
+    assert "audit.values_objects" not in codes
 
 
 @pytest.mark.parametrize(
@@ -377,4 +377,4 @@ def test_numbers_of_objects_are_not_taken_for_classes(tmp_path: Path) -> None:
 )
 def test_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path, masks: dict[str, np.ndarray]) -> None:
     index = segmentation(tmp_path / "classes", masks)
-    assert "layouts.values_objects" not in [p.code for p in audit(index).problems]
+    assert "audit.values_objects" not in [p.code for p in audit(index).problems]

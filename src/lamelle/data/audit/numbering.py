@@ -50,4 +50,4 @@ def numbering_problems(found: Sequence[int | None], places: Sequence[str]) -> li
     if len(known) < len(found) or max(known, default=0) < _LEAST or len({*known} - {0}) < _DIFFERENT:
         return []
     most = max(range(len(known)), key=lambda i: known[i])
-    return [Problem("layouts.values_objects", places[most], "error", {"most": known[most], "least": min(known)})]
+    return [Problem("audit.values_objects", places[most], "error", {"most": known[most], "least": min(known)})]
