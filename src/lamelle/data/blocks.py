@@ -95,9 +95,12 @@ def _count(record: Record) -> int:
 def _pieces(record: Record, count: int) -> list[Record]:
     first, stop = record.image.span or (0, _depth(record.image))
     edges = [first + round(i * (stop - first) / count) for i in range(count + 1)]
-    whole = replace(record, id=_volume(record))
-    group = record.group or record.id
-    return [replace(_part(whole, (a, b), record.split), group=group) for a, b in pairwise(edges)]
+    return [_piece(record, span) for span in pairwise(edges)]
+
+
+def _piece(record: Record, span: tuple[int, int]) -> Record:
+    part = _part(replace(record, id=_volume(record)), span, record.split)
+    return replace(part, group=record.group or record.id)
 
 
 def _volume(record: Record) -> str:
@@ -120,8 +123,7 @@ def with_pieces(records: Sequence[Record], names: Iterable[str]) -> tuple[Record
                 continue
             first, stop = record.image.span or (0, _depth(record.image))
             if first <= span[0] < span[1] <= stop:
-                piece = _part(replace(record, id=found[1]), span, record.split)
-                made.append(replace(piece, group=record.group or record.id))
+                made.append(_piece(record, span))
                 break
     return (*records, *made)
 

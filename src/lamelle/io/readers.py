@@ -66,11 +66,7 @@ def read(path: Path, *, key: str | None = None) -> Image:
         >>> image.array.shape, image.array.dtype.name
         ((1, 30, 64, 48), 'uint16')
     """
-    path, row, problems = _recognised(path)
-    with decoding(path):
-        image = row.read(path, key, False)
-        finite(path, image.array)
-    return replace(image, problems=(*problems, *image.problems))
+    return stored(path, key=key, labels=False)
 
 
 def header(path: Path, *, key: str | None = None) -> Header:
@@ -89,10 +85,7 @@ def header(path: Path, *, key: str | None = None) -> Header:
         ...     header(Path(folder, "stack.npy")).shape
         (1, 30, 64, 48)
     """
-    path, row, problems = _recognised(path)
-    with decoding(path):
-        found = row.header(path, key, False)
-    return replace(found, problems=(*problems, *found.problems))
+    return stored_header(path, key=key, labels=False)
 
 
 def planes(path: Path, *, key: str | None = None) -> Iterator[np.ndarray]:
@@ -151,20 +144,20 @@ def read_labels(
     return replace(image, array=array, problems=(*problems, *image.problems))
 
 
-def stored(path: Path, *, labels: bool) -> Image:
+def stored(path: Path, *, key: str | None = None, labels: bool) -> Image:
     """One file as `read` gives it, or as it is stored where labels are meant: the indices of a palette."""
     path, row, problems = _recognised(path)
     with decoding(path):
-        image = row.read(path, None, labels)
+        image = row.read(path, key, labels)
         finite(path, image.array)
     return replace(image, problems=(*problems, *image.problems))
 
 
-def stored_header(path: Path, *, labels: bool) -> Header:
+def stored_header(path: Path, *, key: str | None = None, labels: bool) -> Header:
     """The header of what `stored` returns."""
     path, row, problems = _recognised(path)
     with decoding(path):
-        found = row.header(path, None, labels)
+        found = row.header(path, key, labels)
     return replace(found, problems=(*problems, *found.problems))
 
 

@@ -19,8 +19,10 @@ _SHOWN = 6
 
 def header(path: Path, key: str | None, labels: bool) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
+    from lamelle.io import readers
+
     known = _known(path)
-    first = _inner(path / known.files[0], labels)
+    first = readers.stored_header(path / known.files[0], labels=labels)
     plane = (known.shape[0], *known.shape[-2:])
     if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
         found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
@@ -32,7 +34,8 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     """Pixels of all slices, decoded into memory."""
     about = header(path, key, labels)
     affordable(path, about.nbytes)
-    array = np.empty((about.shape[0], len(_known(path).files), *about.shape[-2:]), about.dtype)
+    depth = about.shape[1] if len(about.shape) == 4 else 1
+    array = np.empty((about.shape[0], depth, *about.shape[-2:]), about.dtype)
     for z, plane in enumerate(_planes(path, labels)):
         array[:, z] = plane
     return Image(array.reshape(about.shape), about.spacing, about.bits, about.problems)
@@ -55,12 +58,6 @@ def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
             values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}
             raise FileError("convert.mixed", path / name, **values)
         yield image.array
-
-
-def _inner(path: Path, labels: bool) -> Header:
-    from lamelle.io import readers
-
-    return readers.stored_header(path, labels=labels)
 
 
 def _known(path: Path) -> Sidecar:

@@ -63,15 +63,14 @@ def predict_files(
     found = read_unlabelled(paths, dims=package.dims)
     if found.labels and say:
         say(text("predict.labels_left_out", count=len(found.labels), names=names_of(found.labels, most=_NAMED)))
+    usable, problems = readable(found.records, store, package)
+    problems = [*found.problems, *problems]
+    if not usable:
+        raise DataError(problems)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
-    usable, problems = readable(found.records, store, package)
-    problems = [*found.problems, *problems]
-    if not usable:
-        out.rmdir()  # it is empty: nothing that looks like a prediction stays
-        raise DataError(problems)
     planes = Counter(r.image.path for r in usable if r.image.index is not None)
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
