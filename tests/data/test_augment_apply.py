@@ -33,6 +33,9 @@ EVERYTHING = AugmentOptions(
     brightness=0.3,
     contrast=0.4,
     gamma=0.3,
+    saturation=0.4,
+    tint=0.2,
+    invert=0.3,
     noise=0.1,
     noise_probability=0.5,
     blur=1.5,
@@ -40,7 +43,7 @@ EVERYTHING = AugmentOptions(
     policy=3,
     policy_strength=0.5,
 )
-GEOMETRY = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, noise=0.0, blur=0.0, policy=0)
+GEOMETRY = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, invert=0.0, noise=0.0, blur=0.0, policy=0)
 
 
 def drawn(options: AugmentOptions, n: int, size: tuple[int, ...]) -> Parameters:
@@ -276,6 +279,21 @@ def test_brightness_contrast_and_gamma() -> None:
     torch.testing.assert_close(done(bent, images), power * (high - low) + low)
 
 
+@pytest.mark.parametrize("size", [(64, 48), (3, 64, 48)])
+def test_inversion_swaps_the_ends_of_the_range_whatever_one_hot_pixel_does(size: tuple[int, ...]) -> None:
+    images = pictures(3, *size, channels=2) * 4 - 1
+    parameters = replace(drawn(AugmentOptions(), 3, size), invert=np.array([True, False, True]))
+    inverted = done(parameters, images)
+    assert torch.equal(inverted[1], images[1])
+    for before, after in zip(images[::2], inverted[::2], strict=True):
+        pivot = (before + after).flatten()
+        torch.testing.assert_close(pivot, pivot[:1].expand_as(pivot))  # a mirror: one sum for all pixels
+        np.testing.assert_allclose(np.percentile(after, [1, 99]), np.percentile(before, [1, 99]), atol=0.15)
+    images[0, 0, ..., 0, 0] = 1000.0  # among the pixels looked at
+    np.testing.assert_allclose(done(parameters, images)[0].median(), inverted[0].median(), atol=0.15)
+    assert torch.equal(done(parameters[:1], images[:1])[0], done(parameters, images)[0])
+
+
 def test_saturation_and_tint_change_colours_only() -> None:
     images, still = pictures(2, 12, 12, channels=3), drawn(AugmentOptions(), 2, (12, 12))
     grey = images.mean(1, keepdim=True)
@@ -352,7 +370,7 @@ def test_cuda_agrees_with_the_processor() -> None:
 
 
 @pytest.mark.real
-def test_membranes_stay_dark_under_every_change(real_data: Path) -> None:
+def test_membranes_stay_dark_under_every_change_but_inversion(real_data: Path) -> None:
     """On real sections: pixels labelled as membrane are darker than the rest before and after, by a similar amount."""
     import tifffile
 
@@ -360,7 +378,7 @@ def test_membranes_stay_dark_under_every_change(real_data: Path) -> None:
     image = tifffile.imread(real_data / "isbi2012" / "train-volume.tif")[:8, :window, :window].astype(np.float32)
     label = tifffile.imread(real_data / "isbi2012" / "train-labels.tif")[:8, :window, :window] // 255
     images = torch.from_numpy((image - image.mean()) / image.std())[:, None]
-    options = replace(EVERYTHING, noise=0.3, contrast=0.2, policy=0)
+    options = replace(EVERYTHING, noise=0.3, contrast=0.2, invert=0.0, policy=0)
     assert max(margin(options, size=size)) <= window - size[0]
     moved, labels = apply(
         drawn(options, 8, size), images, torch.from_numpy(label.astype(np.int64)), size=size, outside="ignore"

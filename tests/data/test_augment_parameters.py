@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -29,6 +29,9 @@ GEOMETRY = st.fixed_dictionaries(
     }
 )
 
+COLOURS = {"saturation": 0.5, "tint": 0.3, "invert": 0.5}
+STILL = {"saturation": np.ones(6), "tint": np.zeros((6, 3)), "invert": np.zeros(6, bool)}
+
 
 def drawn(options: AugmentOptions, n: int = 6, *, size: tuple[int, ...] = (32, 32), **more: object) -> Parameters:
     return sample(options, generators=[generator(3, p) for p in range(n)], size=size, **more)  # type: ignore[arg-type]
@@ -46,6 +49,9 @@ def test_nothing_asked_changes_nothing() -> None:
     assert (parameters.gamma == 1).all()
     assert (parameters.contrast == 1).all()
     assert not parameters.brightness.any()
+    assert not parameters.invert.any()
+    assert (parameters.saturation == 1).all()
+    assert not parameters.tint.any()
     assert not parameters.blur.any()
     assert not parameters.noise.any()
 
@@ -63,6 +69,7 @@ def test_a_batch_is_the_stack_of_its_positions_and_survives_pickling(options: di
 def test_switching_one_change_on_leaves_the_others_as_they_were() -> None:
     few = drawn(AugmentOptions(rotate=20, brightness=0.3))
     many = drawn(AugmentOptions(rotate=20, brightness=0.3, noise=0.1, blur=1, elastic=3, elastic_spacing=8))
+    assert_same(few, replace(drawn(AugmentOptions(rotate=20, brightness=0.3, **COLOURS)), **STILL))
     np.testing.assert_array_equal(few.matrices, many.matrices)
     np.testing.assert_array_equal(few.brightness, many.brightness)
 
@@ -84,8 +91,12 @@ def test_amounts_fill_their_ranges_and_stay_inside() -> None:
             noise=0.2,
             noise_probability=0.25,
             blur=3,
+            saturation=0.6,
+            tint=0.3,
+            invert=0.25,
         ),
         3000,
+        colour=True,
     )
     scale = 1 / np.sqrt(np.linalg.det(parameters.matrices[:, :, :2]))
     angle = np.degrees(np.arctan2(parameters.matrices[:, 1, 0], parameters.matrices[:, 0, 0]))
@@ -96,6 +107,8 @@ def test_amounts_fill_their_ranges_and_stay_inside() -> None:
         (parameters.contrast, 0.5, 1.5),
         (np.log(parameters.gamma), -0.7, 0.7),
         (parameters.blur[:, 0], 0, 3),
+        (parameters.saturation, 0.4, 1.6),
+        (np.linalg.norm(parameters.tint, axis=1) / np.sqrt(1.5), 0, 0.3),
     )
     for values, low, high in spans:
         assert low <= values.min() < low + 0.01 * (high - low)
@@ -103,6 +116,8 @@ def test_amounts_fill_their_ranges_and_stay_inside() -> None:
     assert set(parameters.noise) == {0.0, 0.2}
     assert abs((parameters.noise > 0).mean() - 0.25) < 0.03
     assert len(np.unique(parameters.noise_seed)) == 3000
+    assert abs(parameters.invert.mean() - 0.25) < 0.03
+    np.testing.assert_allclose(parameters.tint.sum(axis=1), 0, atol=1e-12)
 
 
 def test_flips_and_quarter_turns_reach_every_orientation() -> None:
@@ -216,6 +231,9 @@ def test_margin_is_no_larger_than_needed() -> None:
         {"zoom": (1.2, 0.8)},
         {"elastic": 3.0},
         {"flip": ("x", "w")},
+        {"invert": 1.5},
+        {"saturation": 2.0},
+        {"tint": -0.1},
         {"policy": 12},
         {"policy_strength": 1.5},
     ],

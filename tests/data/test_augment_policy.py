@@ -207,6 +207,18 @@ def test_recipes_may_ask_for_no_more_than_there_is() -> None:
             AugmentKeys(flip=wrong)  # type: ignore[arg-type]
 
 
+def test_colours_of_the_options_and_of_the_policy_add_up() -> None:
+    alone = drawn(AugmentOptions(saturation=0.3, tint=0.2), 12, (16, 16), colour=True)
+    both = drawn(AugmentOptions(saturation=0.3, tint=0.2, policy=8, policy_strength=1), 12, (16, 16), colour=True)
+    one = policy.drawn(8, 1.0, seeds=alone.noise_seed, colour=True)
+    np.testing.assert_allclose(both.saturation, alone.saturation * (1 + one["saturation"]))
+    np.testing.assert_allclose(both.tint, alone.tint + policy.tints(one["tint"], one["hue"]))
+    grey = drawn(AugmentOptions(saturation=0.3, tint=0.2, invert=1), 12, (16, 16))
+    assert grey.invert.all()
+    assert (grey.saturation == 1).all()
+    assert not grey.tint.any()
+
+
 def test_three_channels_may_change_colour_and_one_does_not() -> None:
     options = AugmentOptions(policy=8, policy_strength=1)
     chosen = drawn(options, 12, (16, 16), colour=True)

@@ -13,6 +13,8 @@ from lamelle.reports.html import number, percent, short, whole
 Row = tuple[str, str]
 _WITH = {"elastic": "elastic_probability", "noise": "noise_probability", "blur": "blur_probability"}
 """Changes that only a share of the images gets, and the key of that share."""
+_SHARES = ("shift", "invert")
+"""Changes whose amount is itself a share: of the size, of the images."""
 
 
 def method(held: Held) -> list[Row]:
@@ -154,7 +156,7 @@ def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:
         elif name == "rot90":
             said.append(text("report.augment_rot90"))
         else:
-            one = text(f"report.augment_{name}", value=percent(value) if name == "shift" else short(value))
+            one = text(f"report.augment_{name}", value=percent(value) if name in _SHARES else short(value))
             share = keys.get(_WITH.get(name, ""))
             said.append(one if share is None else f"{one} ({percent(share)})")
     if draws := train.get("draws"):

@@ -1,4 +1,4 @@
-"""The changes of intensity: gamma, contrast, brightness, colours, blur, sharpening, noise, in this order, per position.
+"""The changes of intensity: inversion, gamma, contrast, brightness, colours, blur, sharpening, noise, in this order, per position.
 
 A position is touched only by what its parameters ask for, and by nothing else in its batch. Channels change together
 but for saturation and tint, which images without three channels do not have.
@@ -24,6 +24,7 @@ def adjust(parameters: Parameters, images: Tensor) -> Tensor:
 
     colour = images.shape[1] == 3
     changes = (
+        (_invert, parameters.invert, parameters.invert),
         (_gamma, parameters.gamma, parameters.gamma != 1),
         (_contrast, parameters.contrast, parameters.contrast != 1),
         (_brightness, parameters.brightness, parameters.brightness != 0),
@@ -51,6 +52,18 @@ def _column(values: np.ndarray, images: Tensor) -> Tensor:
 
     column = torch.from_numpy(values.astype(np.float32)).to(images.device)
     return column.view(-1, *(1,) * (images.ndim - 1))
+
+
+def _invert(images: Tensor, chosen: np.ndarray) -> Tensor:
+    """Mirror each image's values about the middle of its range, from the 1st to the 99th percentile of its pixels.
+
+    Percentiles, for one hot pixel would move the middle. They are of every fourth pixel in the plane, image by image.
+    """
+    import torch
+
+    ends = torch.tensor([0.01, 0.99], device=images.device)
+    middle = torch.stack([torch.quantile(image[..., ::4, ::4].flatten(), ends).sum() for image in images])
+    return middle.view(-1, *(1,) * (images.ndim - 1)) - images
 
 
 def _gamma(images: Tensor, exponents: np.ndarray) -> Tensor:

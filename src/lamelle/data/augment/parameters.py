@@ -11,13 +11,14 @@ import numpy as np
 
 from lamelle.data.augment import policy
 from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
+from lamelle.data.randomness import generator
 from lamelle.errors import RequestError
 from lamelle.types import Spacing
 
 _LIMITS = {"rotate": 180, "shift": 1, "shear": 80, "contrast": 1}
 _LIMITS |= {"elastic_probability": 1, "noise_probability": 1, "blur_probability": 1}
-_LIMITS |= {"policy": policy.GREY, "policy_strength": 1}
-_AMOUNTS = ("elastic", "elastic_spacing", "brightness", "gamma", "noise", "blur")
+_LIMITS |= {"policy": policy.GREY, "policy_strength": 1, "invert": 1, "saturation": 1}
+_AMOUNTS = ("elastic", "elastic_spacing", "brightness", "gamma", "tint", "noise", "blur")
 _AXES = "zyx"
 _DRAWS = (
     *("flip0", "flip1", "flip2", "turn", "rotate", "zoom", "shift0", "shift1", "shift2", "shear"),
@@ -70,6 +71,12 @@ class AugmentOptions:
     """Contrast about the image's mean is multiplied by 1 ± this."""
     gamma: float = 0.0
     """Largest logarithm of the exponent."""
+    saturation: float = 0.0
+    """Colours' distance from grey is multiplied by 1 ± this; for images of three channels that are colours."""
+    tint: float = 0.0
+    """Largest value added to one channel, the others sharing the opposite; for images as above."""
+    invert: float = 0.0
+    """Share of the images whose bright becomes dark."""
     noise: float = 0.0
     """Standard deviation of the noise, in units of normalised intensity."""
     noise_probability: float = 1.0
@@ -105,6 +112,8 @@ class Parameters:
     """float64 [N, d, d+1]: offset from the output's centre, in pixels → offset from the input's centre."""
     control: np.ndarray | None
     """float32 [N, d, (gz,) gy, gx]: displacements in input pixels at the control points of a cubic B-spline."""
+    invert: np.ndarray
+    """bool [N]: bright becomes dark, about the middle of the image's own range."""
     gamma: np.ndarray
     """float64 [N]: exponent; 1 = none."""
     contrast: np.ndarray
@@ -184,20 +193,28 @@ def sample(
     drawn = dict(zip(_DRAWS, uniform.T, strict=True))
     signed = {name: 2 * column - 1 for name, column in drawn.items()}
     blur = options.blur * drawn["blur"] * (drawn["blur_gate"] < options.blur_probability)
+    noise_seed = (drawn["noise_seed"] * 2**53).astype(np.int64)
+    invert, strong, tint, hue = _colours(noise_seed)
     parameters = Parameters(
         matrices=_matrices(options, drawn, size, ratio),
         control=_control(options, generators, drawn["elastic_gate"] < options.elastic_probability, size, ratio),
+        invert=invert < options.invert,
         gamma=np.exp(options.gamma * signed["gamma"]),
         contrast=1 + options.contrast * signed["contrast"],
         brightness=options.brightness * signed["brightness"],
         blur=blur[:, None] * ratio,
         sharpen=np.zeros(len(generators)),
-        saturation=np.ones(len(generators)),
-        tint=np.zeros((len(generators), 3)),
+        saturation=1 + options.saturation * (2 * strong - 1) * colour,
+        tint=policy.tints(options.tint * tint * colour, 2 * np.pi * hue),
         noise=options.noise * (drawn["noise_gate"] < options.noise_probability),
-        noise_seed=(drawn["noise_seed"] * 2**53).astype(np.int64),
+        noise_seed=noise_seed,
     )
     return _with_policy(parameters, options, size, ratio, colour) if options.policy else parameters
+
+
+def _colours(seeds: np.ndarray) -> np.ndarray:
+    """Four uniform numbers of each position [4, N], from a stream of their own, as the policy's are."""
+    return np.array([generator("colours", seed).random(4) for seed in seeds]).reshape(-1, 4).T
 
 
 def _with_policy(
@@ -213,8 +230,8 @@ def _with_policy(
         brightness=parameters.brightness + amounts["brightness"],
         blur=np.hypot(parameters.blur, amounts["blur"][:, None] * ratio),
         sharpen=amounts["sharpen"],
-        saturation=1 + amounts["saturation"],
-        tint=policy.tints(amounts),
+        saturation=parameters.saturation * (1 + amounts["saturation"]),
+        tint=parameters.tint + policy.tints(amounts["tint"], amounts["hue"]),
         noise=np.hypot(parameters.noise, amounts["noise"]),
     )
 

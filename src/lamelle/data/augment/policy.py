@@ -1,7 +1,7 @@
 """A policy in the manner of RandAugment: a few random operations on each image, and one strength for all.
 
 Its operations are those of biomedical images. What would change what a picture means is left out: inversion (bright
-nuclei or dark membranes are a property of the microscope, and differ between classes that must be told apart),
+nuclei or dark membranes are a property of the microscope; who has both asks for it by ``augment.invert``),
 posterisation and equalisation (grey levels are measurements), erasing (see ``mixing``).
 
 It differs from the paper in three points. Operations of one image differ from each other, so that their amounts add up
@@ -100,10 +100,12 @@ def moved(matrices: np.ndarray, amounts: dict[str, np.ndarray], size: tuple[int,
     return np.where(changed[:, None, None], composed(matrices, inner), matrices)
 
 
-def tints(amounts: dict[str, np.ndarray]) -> np.ndarray:
-    """What is added to red, green and blue [N, 3]; their sum is 0, so that brightness stays."""
-    angles = amounts["hue"][:, None] - np.radians([0.0, 120.0, 240.0])
-    return amounts["tint"][:, None] * np.cos(angles)
+def tints(amounts: np.ndarray, hues: np.ndarray) -> np.ndarray:
+    """What is added to red, green and blue [N, 3], from amounts [N] and hues [N], radians.
+
+    Their sum is 0, so that brightness stays.
+    """
+    return amounts[:, None] * np.cos(hues[:, None] - np.radians([0.0, 120.0, 240.0]))
 
 
 def widened(
