@@ -158,6 +158,12 @@ def test_the_search_takes_what_is_best_on_validation() -> None:
     assert fitted["mask_threshold"] in (0.3, 0.4)
     assert fitted["min_size"] in (32, 64)
     assert chosen == sum(t.max() for _, t in some) > first
+    counted = np.sum([task().row(m, t, fitted)["objects"] for m, t in some], axis=0)
+    best = float(INSTANCE_SCORES["ap50"](counted))
+    for name in QUICK:
+        curve = fitted[f"{name}_curve"]
+        assert curve["ap50"][curve[name].index(fitted[name])] == pytest.approx(best) == max(curve["ap50"])
+        assert min(curve["ap50"]) < best
     assert set(task().fitter().done()) == set(QUICK), "no image: what is usual"
     fixed = task(mask_threshold=0.35, seed_threshold=0.45, min_size=7).fitter()
     fixed.add(*some[0])

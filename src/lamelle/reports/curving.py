@@ -17,7 +17,8 @@ _DECIDED = {"macro_f1": "macro_f1", "precision": "precision", "recall": "recall"
 _LEAST_CLASSES = 3
 _CHOSEN = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
 """What is one number, in the order in which it is used."""
-_CLEANING = ("min_size", "fill_holes", "largest")
+_TRIED = ("mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
+"""What has a table of the values tried, and of the Dice of each, or of the AP where objects are told apart."""
 Values = dict[str, Any]
 
 
@@ -153,25 +154,24 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
 
 
 def _chosen_numbers(scores: Mapping[str, Any]) -> Values:
-    """Of a segmentation, what validation decided in single numbers, and the Dice at all that was tried in cleaning."""
+    """Of a segmentation, what validation decided in single numbers, and the score at all that was tried."""
     fitted = scores["fitted"]
-    curves = {name: fitted.get(f"{name}_curve") or {} for name in _CLEANING}
+    curves = {name: fitted.get(f"{name}_curve") or {} for name in _TRIED}
     searched = {name: curve for name, curve in curves.items() if curve.get(name)}
     rows = [
         (text(f"report.chosen_{name}"), short(fitted.get(name, 0)))
         for name in _CHOSEN
         if scores.get("task") != "classify" and (fitted.get(name) is not None or name in searched)
     ]
-    columns = [text("report.chosen_tried"), scoring.name_of("dice")]
-    tried = [
-        (
-            text(f"report.chosen_{name}"),
-            columns,
-            [[short(at), number(score)] for at, score in _changes(curve[name], curve["dice"])],
-        )
-        for name, curve in searched.items()
-    ]
+    tried = [_tried(name, curve) for name, curve in searched.items()]
     return {"chosen": rows, "cleaning": tried} if rows else {}
+
+
+def _tried(name: str, curve: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:
+    """Name, column heads and rows of what was tried."""
+    score = next(key for key in ("dice", "ap50") if key in curve)
+    rows = [[short(at), number(value)] for at, value in _changes(curve[name], curve[score])]
+    return text(f"report.chosen_{name}"), [text("report.chosen_tried"), scoring.name_of(score)], rows
 
 
 def _changes(tried: Sequence[float], dice: Sequence[float | None]) -> list[tuple[float, float | None]]:

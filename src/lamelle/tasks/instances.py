@@ -217,7 +217,8 @@ def _scored(target: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndar
 class _Search:
     """What makes the best objects of the maps: by AP at an IoU of 0.5 over all validation objects, ties by mean AP.
 
-    Every choice is tried on each image as it comes, so that no image is kept.
+    Kept as well is the AP over each of the three, with the other two as they were chosen. Every choice is tried on each
+    image as it comes, so that no image is kept.
     """
 
     def __init__(self, options: Options) -> None:
@@ -239,10 +240,19 @@ class _Search:
 
     def done(self) -> dict[str, Any]:
         ap50, ap = INSTANCE_SCORES["ap50"](self._sums), INSTANCE_SCORES["ap"](self._sums)
-        f, s, m = self._middle()
-        if (ap50 > 0).any():
-            best = [tuple(int(i) for i in at) for at in np.argwhere(ap50 == np.nanmax(ap50))]
-            f, s, m = max(best, key=lambda at: ap[at])
+        if not (ap50 > 0).any():
+            return self._named(*self._middle())
+        best = [tuple(int(i) for i in at) for at in np.argwhere(ap50 == np.nanmax(ap50))]
+        f, s, m = max(best, key=lambda at: ap[at])
+        tried = zip(QUICK, (self._foregrounds, self._seeds, self._sizes), strict=True)
+        lines = (ap50[:, s, m], ap50[f, :, m], ap50[f, s, :])
+        return self._named(f, s, m) | {
+            f"{name}_curve": {name: list(values), "ap50": [None if np.isnan(v) else float(v) for v in line]}
+            for (name, values), line in zip(tried, lines, strict=True)
+            if len(values) > 1
+        }
+
+    def _named(self, f: int, s: int, m: int) -> dict[str, Any]:
         found = (float(self._foregrounds[f]), float(self._seeds[s]), int(self._sizes[m]))
         return dict(zip(QUICK, found, strict=True))
 
