@@ -111,7 +111,8 @@ def test_what_cleaning_and_objects_were_decided_by_is_listed() -> None:
     assert len(found["chosen"]) == 3
     assert found["cleaning"] == []
     objects |= {"seed_threshold_curve": {"seed_threshold": [0.4, 0.5, 0.6], "ap50": [0.5, None, 0.8]}}
-    (name, columns, rows), *others = curving.section(content(2, task="instances", fitted=objects, figures={}))["cleaning"]
+    found = curving.section(content(2, task="instances", fitted=objects, figures={}))
+    (name, columns, rows), *others = found["cleaning"]
     assert (name, columns[1], others) == ("Depth from which a pixel is an object's seed", "AP at IoU 0.5", [])
     assert rows == [["0.4", "0.500"], ["0.5", "–"], ["0.6", "0.800"]]
     assert "chosen" not in [k for k, v in curving.section(content(2, fitted={"threshold": 0.4})).items() if v]

@@ -1,4 +1,4 @@
-"""The changes of intensity: inversion, gamma, contrast, brightness, colours, blur, sharpening, noise, in this order, per position.
+"""The changes of intensity, position by position, in the order of `adjust`: inversion first, noise last.
 
 A position is touched only by what its parameters ask for, and by nothing else in its batch. Channels change together
 but for saturation and tint, which images without three channels do not have.
