@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from lamelle import verbs
 from lamelle.errors import DataError, RequestError
 from lamelle.io.readers import read, read_labels
 from lamelle.run import RunFolder
+from lamelle.training.loop import Interrupted
 
 FAST = (*TINY, "epochs=1", "evaluate.resamples=100")
 
@@ -245,6 +248,24 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     folds = sorted(p.name for p in whole.path.iterdir() if (p / "recipe.yaml").is_file())
     assert folds == ["fold0", "fold1", "fold2"]
     assert whole.folder.report.is_file()
+
+    def stop(step: int) -> None:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    options = (*options, "batch=2")  # more than one step in each fold
+    with pytest.raises(Interrupted):
+        lamelle.train(nuclei, overrides=options, runs=tmp_path / "stopped", name="cv", progress=Quiet(stop))
+    stopped = tmp_path / "stopped" / "cv-folds"
+    assert not (stopped / "scores.json").exists()
+    rest = Quiet()
+    again = lamelle.train(resume=stopped, progress=rest)
+    assert again.scores["n"] == 12
+    with pytest.raises(RequestError, match="name a fold"):
+        lamelle.predict(stopped, [nuclei], out=tmp_path / "out")
+    once = Quiet()
+    lamelle.train(resume=stopped, progress=once)
+    assert once.steps == 0 < rest.steps, "what is done is not done again"
 
 
 def test_the_same_demo_is_made_once(home: Path, nuclei: Path, tmp_path: Path) -> None:

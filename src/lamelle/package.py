@@ -222,6 +222,8 @@ def find(path: Path | str) -> Path:
     for folder in (Path(path), Path(path) / "model"):
         if (folder / DESCRIPTION).is_file():
             return folder
+    if folds := sorted(p.parents[1] for p in Path(path).glob(f"fold*/model/{DESCRIPTION}")):
+        raise RequestError("package.folds", path=path, n=len(folds), one=folds[0])
     raise RequestError("package.none", path=path)
 
 

@@ -95,6 +95,16 @@ class RunFolder:
         """Every name that a Run gives to what lies in its folder."""
         return frozenset(p.name for key, p in vars(self).items() if key != "path")
 
+    @property
+    def done(self) -> bool:
+        """Whether it was trained, scored and reported."""
+        return self.rows.is_file() and self.report.is_file()
+
+    def parts(self) -> list[RunFolder]:
+        """The Runs that were trained: those of the folds, in their order, or the Run itself."""
+        folds = [p.parent for p in self.path.glob(f"fold*/{self.recipe.name}") if p.parent.name[4:].isdigit()]
+        return [RunFolder(p) for p in sorted(folds, key=lambda p: int(p.name[4:]))] or [self]
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """While entered, this process is the only one that trains, or removes, this Run; however it dies, it lets go.

@@ -103,7 +103,7 @@ def test_equal_variants_are_rarely_called_different(tmp_path: Path) -> None:
 
 def test_runs_on_other_items_are_not_compared(tmp_path: Path) -> None:
     runs = {"a": [written(tmp_path / "a", 0.8, seed=1)], "b": [written(tmp_path / "b", 0.8, seed=1, n=310)]}
-    with pytest.raises(ValueError, match="same items"):
+    with pytest.raises(RequestError, match="not scored on the same images"):
         table.compare(task(), runs, scores=["accuracy"], decides="accuracy", options=OPTIONS)
 
 
@@ -145,6 +145,41 @@ def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: P
     assert "imbalance=weights" in page
     with pytest.raises(RequestError, match="--name"):
         ask(tissue, tmp_path / "stopped", "imbalance=none,oversample")
+
+
+def test_variants_are_cross_validated_on_all_images(tissue: Path, tmp_path: Path) -> None:
+    def stop(step: int) -> None:
+        if step == 20:  # in a later fold of the second variant
+            os.kill(os.getpid(), signal.SIGINT)
+
+    once = verbs.compare(tissue, pairs=(*SMALL, "folds=3", "lr=0.01,0.001"), seeds=1, runs=tmp_path, progress=Quiet())
+    with pytest.raises(Interrupted):
+        ask(tissue, tmp_path / "stopped", "folds=3", "lr=0.01,0.001", quiet=Quiet(stop))
+    rest = Quiet()
+    twice = ask(tissue, tmp_path / "stopped", "folds=3", "lr=0.01,0.001", quiet=rest)
+    scores = json.loads((once / "scores.json").read_text())
+    assert (scores["unit"], len(scores["lines"])) == ("group", 2)
+    runs = [once / name / "seed0" for name in ("lr_0.01", "lr_0.001")]
+    pooled = [json.loads((run / "scores.json").read_text()) for run in runs]
+    for line, one in zip(scores["lines"], pooled, strict=True):
+        assert len({item["id"] for item in one["items"]}) == one["n"] == 48, "every image, once"
+        assert line["scores"]["macro_f1"]["value"] == pytest.approx(one["scores"]["macro_f1"]["value"])
+    for name in ("lr_0.01", "lr_0.001"):  # stopped and gone on with: the same weights
+        for fold in range(3):
+            weights = Path(name, "seed0", f"fold{fold}", "model", "model.safetensors")
+            assert (once / weights).read_bytes() == (twice / weights).read_bytes()
+    found = verbs.compare_runs(runs)
+    assert found.differences[0].value == pytest.approx(scores["differences"][0]["value"])
+
+
+def test_what_would_not_be_paired_or_not_be_used_is_refused_before_any_training(tissue: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"split\.seed cannot differ"):
+        ask(tissue, tmp_path, "split.seed=0,1")
+    with pytest.raises(RequestError, match="one split"):
+        verbs.tune(tissue, pairs=(*SMALL, "folds=3", "lr=0.1,0.2"), runs=tmp_path, progress=Quiet())
+    with pytest.raises(RequestError, match=r"split\.folds"):
+        verbs.train(tissue, overrides=(*SMALL, "folds=many"), runs=tmp_path, progress=Quiet())
+    assert not list(tmp_path.iterdir())
 
 
 def test_processes_do_the_same_as_one(tissue: Path, tmp_path: Path) -> None:

@@ -154,6 +154,14 @@ def test_folds_lie_under_the_run_of_all(made: Maker) -> None:
     made("x-folds/fold0")
     found = verbs.list_runs(whole.path.parent, sort="name")
     assert [(r.name, r.study) for r in found] == [("x-folds", ""), ("x-folds/fold0", "x-folds")]
+    made("x-folds/fold1", score=0.9)  # better than all, and still below its run
+    for name, score in (("s/a/seed0", 0.5), ("s/a/seed0/fold0", 0.6), ("s/b/seed0", 0.7)):
+        made(name, score=score)
+    (whole.path.parent / "s" / "study.json").write_text("{}")
+    lines = terminal.table(verbs.list_runs(whole.path.parent, sort="score"))
+    begins = [line[: len(line) - len(line.lstrip())] + line.split()[0] for line in lines[1:-1]]
+    tree = ["x-folds", "  fold1", "  fold0", "s/", "  b/seed0", "  a/seed0", "    fold0"]
+    assert begins == tree
     assert found[0].bytes == found[1].bytes, "each counts what is its own"
 
 

@@ -49,9 +49,9 @@ def diagnose(run: RunFolder, store: Store | None = None) -> list[Diagnosis]:
     Raises:
         RequestError: If no epoch has ended yet.
     """
-    folds = [] if run.history.is_file() else [RunFolder(p.parent) for p in sorted(run.path.glob("fold*/history.csv"))]
+    begun = [part for part in run.parts() if part.history.is_file()]
     found = []
-    for one in folds or [run]:
+    for one in begun or [run]:
         facts = read(one, measured=None)
         if store is not None and facts.statistics is not None and (measured := measure(one, store)) is not None:
             facts = read(one, measured=measured)

@@ -10,15 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from pathlib import Path
 
-from lamelle import plan as plans
 from lamelle.data.store import Store
 from lamelle.errors import WorkError
 from lamelle.messages import text
 from lamelle.recipe import Section
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
-from lamelle.training import course, resources
-from lamelle.training.network import build
+from lamelle.training import course
 from lamelle.training.progress import Progress
 
 
@@ -61,13 +59,10 @@ def run_one(
 ) -> None:
     """One run from where it stands to its scores."""
     if study.state(variant, seed) == "begun":
-        run = study.run(variant, seed)
-        plan = plans.reopen(run)
-        course.work(plan, build(plan), run, store, progress, resume=True)
+        course.go_on(study.run(variant, seed), store, progress)
         return
     asked = together(common, variant, seed=seed)
-    plan = plans.make(data, deepcopy(asked), store, accelerator=resources.has_accelerator())
-    course.begin(plan, study.path / variant.folder, f"seed{seed}", store, progress)
+    course.start(data, deepcopy(asked), study.path / variant.folder, f"seed{seed}", store, progress)
 
 
 def _in_processes(study: StudyFolder, waiting: Sequence[tuple[Variant, int]], jobs: int, progress: Progress) -> None:

@@ -30,13 +30,17 @@ def compare(paths: Sequence[Path]) -> Comparison:
     listed = [open_one(path) for path in paths]
     for one in listed:
         folder = RunFolder(one.path)
-        if one.state != "done" or not folder.rows.is_file() or not (folder.model / DESCRIPTION).is_file():
+        if one.state != "done" or not folder.rows.is_file() or not _trained(folder):
             raise RequestError("runs.compare_unfinished", path=one.path)
     first = listed[0]
     for other in listed[1:]:
         if said := differences(RunFolder(first.path), RunFolder(other.path)):
             raise RequestError("runs.compare_differ", a=first.path, b=other.path, what="; ".join(said))
     return compared(_grouped(listed))
+
+
+def _trained(run: RunFolder) -> bool:
+    return all((part.model / DESCRIPTION).is_file() for part in run.parts())
 
 
 def _grouped(listed: Sequence[Listed]) -> dict[str, list[RunFolder]]:

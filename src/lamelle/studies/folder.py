@@ -48,7 +48,7 @@ class StudyFolder:
     def state(self, variant: Variant, seed: int) -> str:
         """``done``, ``begun`` (it can be resumed) or ``new``; what a kill left before there was a recipe goes."""
         run = self.run(variant, seed)
-        if run.rows.is_file() and run.report.is_file():
+        if run.done:
             return "done"
         if run.split.is_file() and run.audit.is_file() and run.environment.is_file():
             return "begun"

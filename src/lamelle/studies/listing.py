@@ -223,7 +223,9 @@ def _has(recipe: Mapping[str, Any], asked: Section) -> bool:
 
 
 def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
-    """Runs in the order of a key of `SORTS`, the runs of a study together where its first one stands.
+    """Runs in the order of a key of `SORTS`; those of a study together, and folds below their run.
+
+    Each such family stands where the first of it stands.
 
     Raises:
         RequestError: If there is no such key.
@@ -237,10 +239,22 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
     }
     if by not in keys:
         raise RequestError("runs.sort", given=by, known=", ".join(SORTS))
-    inner: dict[str, list[Listed]] = {}
+    inside: dict[str, list[Listed]] = {}
+    families: dict[str, list[Listed]] = {}
+    named = {run.name: run for run in runs}
     for run in sorted(runs, key=lambda r: (keys[by](r), r.name)):
-        inner.setdefault(run.study or run.name, []).append(run)
-    return [run for each in inner.values() for run in each]
+        top = run
+        while top.study in named:
+            top = named[top.study]
+        family = families.setdefault(top.study or top.name, [])
+        (family if run is top else inside.setdefault(run.study, [])).append(run)
+
+    def below(run: Listed) -> Iterator[Listed]:
+        yield run
+        for part in inside.get(run.name, ()):
+            yield from below(part)
+
+    return [one for family in families.values() for run in family for one in below(run)]
 
 
 def _or(value: float | None, other: float) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lamelle.errors import RequestError
 from lamelle.evaluation import IntervalOptions, Units, units_of
 from lamelle.metrics.intervals import bootstrap_weights
 from lamelle.package import DESCRIPTION
@@ -81,7 +82,7 @@ def compare(
     draws on the other side of nought, corrected by Holm's method over the variants.
 
     Raises:
-        ValueError: If the runs were not scored on the same items.
+        RequestError: If the runs were not scored on the same images.
 
     Reference: Holm (1979), Scand. J. Statist. 6, 65–70; Davison and Hinkley (1997), chapter 4
     """
@@ -200,7 +201,7 @@ def _rows(run: RunFolder) -> list[Row]:
 def _table(task: Task, rows: list[Row], items: Sequence[str]) -> Any:
     units: Units = units_of(rows)
     if [row["id"] for row in units.rows] != list(items):
-        raise ValueError("these runs were not scored on the same items")
+        raise RequestError("study.other_images")
     return task.table(units.rows)
 
 
@@ -218,7 +219,7 @@ def _spread(values: Sequence[float]) -> float | None:
 
 def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, Any]) -> Line:
     kept, about = [], []
-    for run in runs:
+    for run in (part for each in runs for part in each.parts()):
         about.append(json.loads((run.model / DESCRIPTION).read_text(encoding="utf-8"))["provenance"])
         with run.history.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))

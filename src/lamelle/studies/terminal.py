@@ -24,22 +24,23 @@ def table(runs: Sequence[Listed]) -> list[str]:
         '1 run, 0 B'
     """
     rows = [[text(f"runs.column_{name}") for name in _COLUMNS]]
-    study = ""
+    depth = {"": 0}
     for run in runs:
-        if run.study != study and run.study and run.study not in {r.name for r in runs}:
+        if run.study not in depth:
             rows.append([printable(run.study) + "/"])
-        study = run.study
-        rows.append(_row(run))
+            depth[run.study] = 1
+        depth[run.name] = depth[run.study] + 1
+        rows.append(_row(run, depth[run.study]))
     widths = [max(len(row[i]) for row in rows if len(row) > 1) for i in range(len(_COLUMNS))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip() for row in rows]
     code = "runs.total_one" if len(runs) == 1 else "runs.total"
     return [*(lines if runs else ()), text(code, n=len(runs), size=size(sum(r.bytes for r in runs)))]
 
 
-def _row(run: Listed) -> list[str]:
+def _row(run: Listed, depth: int) -> list[str]:
     name = run.name[len(run.study) + 1 :] if run.study else run.name
     return [
-        ("  " if run.study else "") + printable(name),
+        "  " * depth + printable(name),
         text(f"runs.state_{run.state}"),
         run.task or "–",
         printable(run.data.rstrip("/").rsplit("/", 1)[-1]) or "–",

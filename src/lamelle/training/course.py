@@ -16,7 +16,7 @@ from lamelle.doctor.diagnosis import in_short
 from lamelle.evaluation import headline, interval_options, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
-from lamelle.recipe import Section, merge
+from lamelle.recipe import Section, merge, validate
 from lamelle.reports.page import write_report
 from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Row
@@ -33,6 +33,36 @@ def write_down(run: RunFolder, plan: Plan) -> None:
     run.write_json(run.audit, plan.audit.to_json())
     about = environment(resolved={"seed": plan.recipe.train.seed}, argv=sys.argv[1:])
     run.write_json(run.environment, about | {"split_by": plan.split_by, "planned": dict(plan.planned)})
+
+
+def start(data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+    """A new Run of a request; of a cross-validation, one Run for each fold inside of it, and their pooled scores."""
+    if folds := folds_of(asked):
+        return _cross_validate(data, asked, folds, runs, name, store, progress)
+    return begin(_plan(data, asked, store), runs, name, store, progress)
+
+
+def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
+    """Finish a Run that was stopped, from where it stands."""
+    if len(run.parts()) > 1:
+        _each_fold(run, store, progress)
+        return
+    plan = plans.reopen(run)
+    work(plan, build(plan), run, store, progress, resume=True)
+
+
+def folds_of(asked: Section) -> int:
+    """Over how many folds a request is cross-validated; 0 = it is about one split, or one fold.
+
+    Raises:
+        RequestError: If what it says of the split cannot be.
+    """
+    keys = validate({"split": asked.get("split", {})}).split
+    return keys.folds if keys.fold is None else 0
+
+
+def _plan(data: Path, asked: Section, store: Store) -> Plan:
+    return plans.make(data, asked, store, accelerator=resources.has_accelerator())
 
 
 def begin(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
@@ -111,29 +141,39 @@ def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress)
     return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))
 
 
-def cross_validate(
-    data: Path, asked: Section, folds: int, name: str, runs: Path, store: Store, progress: Progress
+def _cross_validate(
+    data: Path, asked: Section, folds: int, runs: Path, name: str, store: Store, progress: Progress
 ) -> RunFolder:
-    """Train each fold as a run of its own, and pool the scores of what each has not seen.
-
-    Returns:
-        The folder of all folds, with the pooled scores.
-    """
-    whole = RunFolder.create(runs, f"{name}-folds")
-    rows: list[Row] = []
-    plan = None
+    """Write every fold down as a Run of its own, so that each can be gone on with; then train them."""
+    first, whole = None, None
     for fold in range(folds):
-        one = merge(deepcopy(asked), {"split": {"fold": fold}})
-        plan = plans.make(data, one, store, accelerator=resources.has_accelerator())
-        run = RunFolder.create(whole.path, f"fold{fold}")
-        write_down(run, plan)
-        progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
-        rows += work(plan, build(plan), run, store, progress, resume=False)
-    assert plan is not None  # plans.make refuses fewer than three folds
-    unfolded = plan.recipe.model_copy(update={"split": plan.recipe.split.model_copy(update={"fold": None})})
-    write_down(whole, replace(plan, recipe=unfolded))
-    scores = write_scores(whole, plan.task, rows, interval_options(plan.recipe), split="folds", fitted={})
+        plan = _plan(data, merge(deepcopy(asked), {"split": {"fold": fold}}), store)
+        if first is None or whole is None:
+            for line in describe(plan):
+                progress.say(line)
+            build(plan)  # before there is a folder: what cannot be built leaves none
+            first, whole = plan, RunFolder.create(runs, name)
+        write_down(RunFolder.create(whole.path, f"fold{fold}"), plan)
+    assert first is not None
+    assert whole is not None
+    unfolded = first.recipe.model_copy(update={"split": first.recipe.split.model_copy(update={"fold": None})})
+    write_down(whole, replace(first, recipe=unfolded))
+    _each_fold(whole, store, progress)
+    return whole
+
+
+def _each_fold(whole: RunFolder, store: Store, progress: Progress) -> None:
+    """Train what is not done, and pool the scores of what each fold has not seen."""
+    rows: list[Row] = []
+    folds = whole.parts()
+    with whole.held():
+        for fold, run in enumerate(folds):
+            progress.say(text("verbs.fold", fold=fold + 1, folds=len(folds)))
+            if not run.done:
+                go_on(run, store, progress)
+            rows += run.read_json(run.rows)
+        plan = plans.reopen(whole)
+        scores = write_scores(whole, plan.task, rows, interval_options(plan.recipe), split="folds", fitted={})
+        write_report(whole, store)
     for line in headline(scores):
         progress.say(line)
-    write_report(whole, store)
-    return whole

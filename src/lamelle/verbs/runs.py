@@ -96,32 +96,22 @@ def train(
         WorkError: If the training could not be finished.
     """
     tune_allocator()
-    from lamelle import plan as plans
-    from lamelle.training import course, resources
-    from lamelle.training.network import build
+    from lamelle.training import course
     from lamelle.training.progress import Plain
     from lamelle.training.request import asked_of, name_of
 
     listener = progress or Plain()
     if resume is not None:
         again = RunFolder.open(Path(resume))
-        plan = plans.reopen(again)
-        course.work(plan, build(plan), again, open_store(), listener, resume=True)
+        course.go_on(again, open_store(), listener)
         return Run(again)
     asked = asked_of(recipe, overrides, weights, start, allow_leakage)
     if data is None:
         data = asked.get("data", {}).get("path")
         if not data:
             raise RequestError("verbs.no_data")
-    store = open_store()
-    folds = int(asked.get("split", {}).get("folds", 0))
-    if folds and asked["split"].get("fold") is None:
-        whole = course.cross_validate(
-            Path(data), asked, folds, name or name_of(recipe, data), Path(runs), store, listener
-        )
-        return Run(whole)
-    plan = plans.make(Path(data), asked, store, accelerator=resources.has_accelerator())
-    return Run(course.begin(plan, Path(runs), name or name_of(recipe, data), store, listener))
+    called = (name or name_of(recipe, data)) + ("-folds" if course.folds_of(asked) else "")
+    return Run(course.start(Path(data), asked, Path(runs), called, open_store(), listener))
 
 
 def evaluate(

@@ -36,7 +36,7 @@ def compare(
     Args:
         pairs: ``key=value`` pairs; ``key=a,b,c`` lists variants, ``default`` stands for what the recipe has.
         variants: Named variants instead: a YAML file or its content, name → pairs.
-        seeds: Runs of each variant.
+        seeds: Runs of each variant; with ``split.folds=K``, cross-validations of K runs, whose scores are pooled.
         jobs: Processes at once.
         command: Words of the command line, for the page.
 
@@ -60,6 +60,8 @@ def compare(
         listed += named(studies.read_variants(variants))
     if len(listed) < 2:
         raise RequestError("study.none")
+    if splitting := sorted({f"split.{key}" for v in listed for key in v.asked.get("split", {})}):
+        raise RequestError("study.split_differs", keys=", ".join(splitting))
     common = asked_of(recipe, shared, weights, None, allow_leakage)
     request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
     return studies.carry_out(
@@ -111,6 +113,7 @@ def tune(
     """
     tune_allocator()
     from lamelle.studies.search import search as searches
+    from lamelle.training.course import folds_of
     from lamelle.training.progress import Plain
     from lamelle.training.request import asked_of, name_of
 
@@ -119,6 +122,8 @@ def tune(
     common = asked_of(recipe, shared, weights, None, allow_leakage)
     how = searches.How(sampler, pruner, objective, trials, storage, seed)
     request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
+    if folds := folds_of(common):
+        raise RequestError("tune.folds", folds=folds)
     folder = name or f"tune-{name_of(recipe, data)}"
     listener = progress or Plain()
     return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)
