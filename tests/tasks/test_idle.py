@@ -1,0 +1,89 @@
+"""Keys that nothing reads under the choices made are refused; what a run writes down is not."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from lamelle.errors import RequestError
+from lamelle.keys import ClassifyKeys, InstanceKeys, SegmentKeys
+from lamelle.tasks.idle import check_idle
+from lamelle.tasks.pixel_loss import PARAMETERS
+
+Keys = ClassifyKeys | SegmentKeys | InstanceKeys
+
+
+def check(keys: Keys) -> None:
+    check_idle(keys.model_dump(), type(keys)().model_dump())
+
+
+def refused(keys: Keys) -> str:
+    with pytest.raises(RequestError) as caught:
+        check(keys)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("loss", get_args(SegmentKeys.model_fields["loss"].annotation))
+def test_parameters_of_another_loss_are_refused_and_its_own_taken(loss: str) -> None:
+    acting = {key: name for name, arguments in PARAMETERS.items() for key in arguments.values()}
+    own = set(PARAMETERS.get(loss, {}).values())
+    for key in acting:
+        default = SegmentKeys.model_fields[key].default
+        keys = SegmentKeys.model_validate({"loss": loss, key: 1 if isinstance(default, int) and not default else 1.0})
+        if key in own:
+            check(keys)
+        else:
+            said = refused(keys)
+            assert f"task.{key}=1:" in said
+            assert acting[key] in said
+            assert f"here it is {loss};" in said
+
+
+def test_all_idle_keys_are_named_at_once() -> None:
+    said = refused(SegmentKeys(sigma=3.0, gamma=4.0, cldice_iterations=9))
+    assert all(f"task.{named}:" in said for named in ("sigma=3", "gamma=4", "cldice_iterations=9"))
+    assert "task.alpha" not in said
+
+
+@pytest.mark.parametrize("keys", [SegmentKeys(), ClassifyKeys(), InstanceKeys()])
+def test_recipe_that_writes_every_default_is_taken(keys: Keys) -> None:
+    check(type(keys).model_validate(keys.model_dump()))
+    if isinstance(keys, SegmentKeys):
+        check(keys.model_copy(update={"loss": "focal"}))
+
+
+def test_two_losses_read_alpha() -> None:
+    check(SegmentKeys(loss="tversky", alpha=0.4))
+    assert "task.loss=tversky, focal_tversky, here it is cldice" in refused(SegmentKeys(loss="cldice", alpha=0.4))
+
+
+def test_how_to_search_a_fixed_threshold_is_refused() -> None:
+    said = refused(SegmentKeys(threshold=0.4, threshold_by="image"))
+    assert "task.threshold_by=image" in said
+    assert "task.threshold=0.4" in said
+    check(SegmentKeys(threshold_by="image"))
+    check(SegmentKeys(threshold=0.4))
+    check(SegmentKeys(threshold=0.4, threshold_by="image", min_size="auto"))  # cleaning is chosen by it
+
+
+@pytest.mark.parametrize(
+    ("idle", "acting"),
+    [
+        ({"gamma": 3.0}, {"loss": "focal"}),
+        ({"alpha": 0.2}, {"imbalance": "both"}),
+        ({"beta": 0.9}, {"imbalance": "effective"}),
+        ({"tau": 2.0}, {"imbalance": "logit_adjustment"}),
+    ],
+)
+def test_parameters_of_another_remedy_are_refused(idle: dict[str, Any], acting: dict[str, Any]) -> None:
+    (by, value), (key, given) = *acting.items(), *idle.items()
+    assert f"task.{key}={given:g}: read only with task.{by}={value}" in refused(ClassifyKeys.model_validate(idle))
+    check(ClassifyKeys.model_validate(idle | acting))
+
+
+def test_french_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", "fr")
+    said = refused(SegmentKeys(w0=20.0, threshold=0.4, threshold_by="image"))
+    assert "task.w0=20 : lu seulement avec task.loss=boundary_ce" in said
+    assert "task.threshold=0.4 est fixé" in said
