@@ -95,6 +95,18 @@ def test_a_class_without_example_is_named_and_has_no_score() -> None:
     assert headline(scores)[-1].startswith("The test set has no example of: c.")
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "No threshold could be searched"), ("fr", "Aucun seuil")])
+def test_a_threshold_that_validation_could_not_decide_is_noted(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    fitted = {"threshold": 0.5, "unsearched": [1]}
+    task, rows = segment("background", "cell"), segmented(6, [None] * 6, [None] * 6)
+    said = headline(summarise(task, rows, OPTIONS, split="test", fitted=fitted))
+    assert any(words in line and "cell" in line for line in said)
+    assert "evaluate.unsearched" not in told(summarise(task, rows, OPTIONS, split="test", fitted={"threshold": 0.5}))
+
+
 def test_slices_of_one_volume_are_resampled_by_block() -> None:
     rows = [row | {"position": i} for i, row in enumerate(segmented(6, ["v"] * 6, [None] * 6))]
     scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test", fitted={})

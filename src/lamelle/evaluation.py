@@ -82,6 +82,9 @@ def summarise(
     figures = task.figures(rows)
     if absent := [c for c, n in zip(task.classes, figures["support"], strict=True) if n == 0]:
         notes.append(Problem("evaluate.absent_classes", values={"classes": ", ".join(absent)}))
+    if unsearched := fitted.get("unsearched"):
+        names = ", ".join(task.classes[int(k)] for k in unsearched)
+        notes.append(Problem("evaluate.unsearched", values={"classes": names}))
     return {
         "task": task.name,
         "classes": list(task.classes),

@@ -89,6 +89,26 @@ def test_a_searched_threshold_says_by_which_score(by_image: float, score: str) -
     assert each["threshold_caption"].startswith(score.strip("()"))
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "nothing could be searched"), ("fr", "rien n'a pu")])
+def test_a_threshold_that_could_not_be_searched_says_so(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    curve = {"thresholds": [0.1, 0.9], "precision": [0.0, None], "f1": [0.0, None]}
+    fitted = {"threshold": 0.5, "threshold_curve": curve, "unsearched": [1]}
+    found = curving.section(content(2, task="segment", fitted=fitted, figures={}))
+    for caption in (found["threshold_caption"], found["chosen_caption"]):
+        assert words in caption
+        assert "c1" in caption
+        assert not any(w in caption for w in ("frozen", "figé", "Searched", "Cherché"))
+    each = {"thresholds": {"c1": 0.4, "c2": 0.5}, "threshold_curve/c1": curve, "unsearched": [2]}
+    said = curving.section(content(3, task="segment", fitted=each, figures={"exclusive": False}))["thresholds_caption"]
+    assert words in said
+    assert "c2" in said
+    fitted.pop("unsearched")
+    assert words not in str(curving.section(content(2, task="segment", fitted=fitted, figures={})))
+
+
 def test_thresholds_of_pixels_are_drawn_and_listed_class_by_class() -> None:
     curve = {"thresholds": [0.1, 0.9], "f1": [0.6, None]}
     fitted = {"thresholds": {"c1": 0.4, "c2": 0.25}, "threshold_curve/c1": curve, "threshold_curve/c2": curve}

@@ -164,7 +164,8 @@ def test_the_search_takes_what_is_best_on_validation() -> None:
         curve = fitted[f"{name}_curve"]
         assert curve["ap50"][curve[name].index(fitted[name])] == pytest.approx(best) == max(curve["ap50"])
         assert min(curve["ap50"]) < best
-    assert set(task().fitter().done()) == set(QUICK), "no image: what is usual"
+    assert set(task().fitter().done()) == {*QUICK, "unsearched"}, "no image: what is usual"
+    assert "unsearched" not in fitted
     fixed = task(mask_threshold=0.35, seed_threshold=0.45, min_size=7).fitter()
     fixed.add(*some[0])
     assert fixed.done() == {"mask_threshold": 0.35, "seed_threshold": 0.45, "min_size": 7}

@@ -67,6 +67,19 @@ def test_a_threshold_is_the_best_of_all_pixels_or_of_the_mean_image() -> None:
     assert "by_image" not in fitted(segment(threshold=0.4), items)["threshold_curve"]
 
 
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_validation_set_of_one_class_alone_decides_nothing_and_says_so(value: int) -> None:
+    alone = [(p, np.full_like(truth, value)) for p, truth in images()]
+    for by in ("pooled", "image"):
+        found = fitted(segment(threshold_by=by), alone)
+        assert (found["threshold"], found["unsearched"]) == (0.5, [1])
+    assert "unsearched" not in fitted(segment(threshold=0.4), alone), "nothing was to be searched"
+    assert "unsearched" not in fitted(segment(), images())
+    each = segment(3, exclusive=False)
+    found = fitted(each, [(np.concatenate([p, p]), truth) for p, truth in images()])
+    assert found["unsearched"] == [2], "the class that no validation image shows"
+
+
 def test_an_image_without_foreground_counts_only_where_something_is_predicted_in_it() -> None:
     p, truth = np.full((1, 4, 4), 0.1, np.float32), np.zeros((4, 4), np.int64)
     p[0, 0, 0], truth[0, 0] = 0.9, 1

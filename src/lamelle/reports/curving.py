@@ -108,7 +108,7 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
     elif classified:
         caption = text("report.threshold_class", **words, name=classes[1])
     else:
-        caption = _said_by(curve, **words)
+        caption = _said_by(curve, _unsearched(scores), **words)
     of = classes[int(curve["class"][0])] if classified and curve.get("class") else None
     said = [scoring.name_of(_DECIDED[n]) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
     return {
@@ -119,11 +119,18 @@ def _threshold(scores: Mapping[str, Any]) -> Values:
     }
 
 
-def _said_by(curve: Mapping[str, Any], *, chosen: str) -> str:
-    """How the threshold of a segmentation came about: by a score that was the best there, or by a setting."""
+def _said_by(curve: Mapping[str, Any], unsearched: str, *, chosen: str) -> str:
+    """How the threshold of a segmentation came about: by a score that was the best there, by a setting, or by none."""
+    if unsearched:
+        return text("report.threshold_unsearched", chosen=chosen, classes=unsearched)
     if "by_image" not in curve:
         return text("report.threshold_given", chosen=chosen)
     return text("report.threshold_caption", chosen=chosen, score=scoring.name_of(_DECIDED[_searched(curve)]))
+
+
+def _unsearched(scores: Mapping[str, Any]) -> str:
+    """The classes of which the validation set shows all or nothing, so that nothing could be searched for them."""
+    return ", ".join(scores["classes"][int(k)] for k in scores["fitted"].get("unsearched") or ())
 
 
 def _searched(curve: Mapping[str, Any]) -> str:
@@ -137,7 +144,10 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
     if not isinstance(each, Mapping):
         return {}
     rows = [(name, number(value)) for name, value in each.items()]
-    found: Values = {"thresholds": rows, "thresholds_caption": text("report.thresholds_pixels")}
+    caption = text("report.thresholds_pixels")
+    if unsearched := _unsearched(scores):
+        caption += ". " + text("report.chosen_unsearched", classes=unsearched)
+    found: Values = {"thresholds": rows, "thresholds_caption": caption}
     curves = {name: scores["fitted"].get(f"threshold_curve/{name}") or {} for name in each}
     known = [(*row, curves[row[0]]) for row in rows if curves[row[0]].get("f1")][:DRAWN]
     if not known:
@@ -164,7 +174,9 @@ def _chosen_numbers(scores: Mapping[str, Any]) -> Values:
         if scores.get("task") != "classify" and (fitted.get(name) is not None or name in searched)
     ]
     tried = [_tried(name, curve) for name, curve in searched.items()]
-    return {"chosen": rows, "cleaning": tried} if rows else {}
+    unsearched = _unsearched(scores)
+    caption = text("report.chosen_unsearched", classes=unsearched) if unsearched else text("report.chosen_caption")
+    return {"chosen": rows, "chosen_caption": caption, "cleaning": tried} if rows else {}
 
 
 def _tried(name: str, curve: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:

@@ -93,6 +93,7 @@ class Fitting:
             self._kept.add(said.astype(np.uint16), target.astype(np.int16))
 
     def done(self) -> dict[str, Any]:
+        """Everything that was decided; ``unsearched`` are the classes of which validation shows all or nothing."""
         found = self._calibration()
         self._temperature = found.get("temperature", 1.0)
         each = [self._threshold(k) for k in range(self._search.own)]
@@ -105,6 +106,8 @@ class Fitting:
             found["thresholds"] = {name: one["threshold"] for name, one in zip(names, each, strict=True)}
             for name, one in zip(names, each, strict=True):
                 found |= {f"{curve}/{name}": one[curve] for curve in _CURVES}
+        if self._search.threshold is None and (lacking := [k for k, one in enumerate(each, 1) if not _searched(one)]):
+            found["unsearched"] = lacking
         edges = [self._edge(one["threshold"]) / BINS for one in each]
 
         def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -162,6 +165,10 @@ class Fitting:
                 summed[i] += clustering.clustering_rows(target == 0, said[0] < self._edge(t), thin=True).sum(0)
         score = clustering.v_rand_of(summed)
         return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
+
+
+def _searched(one: dict[str, Any]) -> bool:
+    return "by_image" in one["threshold_curve"]
 
 
 def best_edge(scores: np.ndarray) -> float:

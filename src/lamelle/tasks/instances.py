@@ -241,7 +241,9 @@ class _Search:
     def done(self) -> dict[str, Any]:
         ap50, ap = INSTANCE_SCORES["ap50"](self._sums), INSTANCE_SCORES["ap"](self._sums)
         if not (ap50 > 0).any():
-            return self._named(*self._middle())
+            nothing = not self._sums[..., ROW.index("truth")].any()
+            searched = any(len(tried) > 1 for tried in (self._foregrounds, self._seeds, self._sizes))
+            return self._named(*self._middle()) | ({"unsearched": [1]} if nothing and searched else {})
         best = [tuple(int(i) for i in at) for at in np.argwhere(ap50 == np.nanmax(ap50))]
         f, s, m = max(best, key=lambda at: ap[at])
         tried = zip(QUICK, (self._foregrounds, self._seeds, self._sizes), strict=True)
