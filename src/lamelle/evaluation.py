@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lamelle import fitness
 from lamelle import recipe as recipes
 from lamelle.data import blocks
 from lamelle.data.audit.inspect import inspect
@@ -261,6 +262,7 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
     audit = inspect(index, store, declared=data.labels, ignore=data.ignore, workers=cores())
     if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
         raise DataError(errors)
+    fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
     labels = Labels(audit.statistics.labels, data.labels, data.classes or (), data.ignore)
     matched = task.matched(index, labels)
     reader, predictor = Reader(store, matched, package.preparation), of_package(package)

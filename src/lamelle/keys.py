@@ -37,7 +37,9 @@ class DataKeys(_Keys):
     classes: tuple[str, ...] | None = Field(default=None, description="class names, in order of their numbers")
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
-    channels: Literal[1, 3] | None = Field(default=None, description="grey or colour; none = as the images are")
+    channels: Positive | None = Field(
+        default=None, description="1 grey, 3 colour, else as many as the images have; none = as the images are"
+    )
     context: int = Field(
         default=0, ge=0, le=16, description="slices before and after a slice of a stack that are seen with it (2.5D)"
     )

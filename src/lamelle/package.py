@@ -45,7 +45,7 @@ class _Task(_Part):
 
 
 class _Preparation(_Part):
-    channels: Literal[1, 3]
+    channels: PositiveInt
     resize: tuple[PositiveInt, ...] | None
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
     mean: tuple[FiniteFloat, ...]

@@ -8,11 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from lamelle import keys
+from lamelle import fitness, keys
 from lamelle import recipe as recipes
-from lamelle.data import blocks, context, crops, split
+from lamelle.data import blocks, crops, split
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
@@ -113,6 +112,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     audit = inspect(index, store, workers=cores(), **label_options(asked))
     if audit.errors:
         raise DataError(audit.errors)
+    fitness.check_axes(first, dims=audit.statistics.dims)
     records, by = _split(index.records, first)
     facts = _facts(index, audit, records, asked, first.data.resize, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
@@ -120,11 +120,13 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
         planned |= _sparse(audit, recipe=first)
     full = _complete(asked, planned)
     recipe = recipes.validate(full)
-    if recipe.data.context:
-        _check_context(recipe, records, spatial=find(task_name).spatial)
+    fitness.check_axes(recipe, dims=audit.statistics.dims)
+    fitness.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
+    fitness.check_context(recipe, records, spatial=find(task_name).spatial)
     if recipe.model.kind not in (fitting := find(task_name).models):
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
-    problems = [*index.problems, *audit.problems, *_leakage(records, audit, recipe), *_input_range(recipe)]
+    problems = [*index.problems, *audit.problems]
+    problems += [*fitness.leakage(records, audit, recipe), *fitness.input_range(recipe)]
     task = make_task(recipe, index, audit, records)
     problems += _absent(recipe, index, audit, records)
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
@@ -279,34 +281,6 @@ def _sparse(audit: Audit, *, recipe: Recipe) -> dict[str, Any]:
     ignored = {*recipe.data.ignore, *(v for v, c in (recipe.data.labels or {}).items() if c == IGNORE)}
     share = sum(n for v, n in counts.items() if v in ignored) / max(1, sum(counts.values()))
     return {"train.foreground": 1.0} if share > crops.SPARSE else {}
-
-
-def _check_context(recipe: Recipe, records: Sequence[Record], *, spatial: bool) -> None:
-    """Neighbouring slices are for the segmentation of stacks, and for slices of one's own split and the gap."""
-    if not spatial:
-        raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
-    context.check_context(records, context=recipe.data.context)
-
-
-def _leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Problem]:
-    """Groups or pixels in two splits stop the training, unless leakage was allowed; then they are recorded."""
-    found = leaks([r for r in records if r.split in SPLITS], audit)
-    errors = [p for p in found if p.severity == "error"]
-    if errors and not recipe.data.allow_leakage:
-        raise DataError([*errors, Problem("plan.leakage_cure", severity="note")])
-    return [replace(p, severity="warning") for p in found]
-
-
-def _input_range(recipe: Recipe) -> list[Problem]:
-    """A warning where pretrained weights get their intensities in another range than they were trained with."""
-    model, given = recipe.model, recipe.data.normalise
-    if not isinstance(model, keys.TimmKeys | keys.TimmUnetKeys) or model.weights is None:
-        return []
-    expected = expected_normalise(model.name)
-    if expected is None or given == expected:
-        return []
-    values = {"given": given, "expected": expected, "name": model.name}
-    return [Problem("plan.input_range", severity="warning", values=values)]
 
 
 def _facts(

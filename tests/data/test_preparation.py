@@ -39,6 +39,18 @@ def test_image_range_ignores_outliers_and_constant_images() -> None:
     assert np.isfinite(prepared(np.full((1, 4, 4), 7, np.uint8), "image")).all()
 
 
+def test_stains_have_a_range_each_and_colours_one() -> None:
+    rng = np.random.default_rng(0)
+    faint, bright = rng.normal(100, 5, (64, 64)), rng.normal(20_000, 5000, (64, 64))
+    stains = prepared(np.stack([faint, bright]), "image", channels=2)
+    for channel in stains:
+        assert np.percentile(channel, [1, 99]) == pytest.approx([-1, 1], abs=1e-3)
+    colours = prepared(np.stack([faint, bright, bright]), "image", channels=3)
+    assert np.ptp(colours[0]) < 0.01, "one range: the hue stays"
+    assert np.ptp(colours[1]) > 1
+    assert prepared(np.stack([faint, bright, bright]), "image", channels=1).shape == (1, 64, 64)
+
+
 def test_imagenet_is_what_torchvision_does() -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 5, 5), dtype=np.uint8)
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])

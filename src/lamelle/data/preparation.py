@@ -17,6 +17,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SAMPLED = 1_000_000
 """Pixels looked at to find an image's own intensity range."""
+_PICTURE = (1, 3)
+"""Channels of grey and of colour images, which are lit alike; others are stains, each with a range of its own."""
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as every image library does
 
 
@@ -36,8 +38,8 @@ class Preparation:
     """Size [(Z,) Y, X] that whole images are brought to; None = native."""
     normalise: str
     """``dataset``: (x − mean) / std of the training set; ``image``: the image's own 1st and 99th percentile → −1 and
-    1; ``unit``: the full range of the pixel type → 0 and 1; ``imagenet``: unit, then ImageNet's mean and std;
-    ``symmetric``: −1 and 1."""
+    1, of each channel by itself unless they are grey or colours; ``unit``: the full range of the pixel type → 0 and 1;
+    ``imagenet``: unit, then ImageNet's mean and std; ``symmetric``: −1 and 1."""
     mean: tuple[float, ...]
     std: tuple[float, ...]
     context: int = 0
@@ -62,9 +64,10 @@ class Preparation:
             scale = 1 / np.maximum(np.asarray(self.std), 1e-6)
             return _channels(scale, self.channels), _channels(-np.asarray(self.mean) * scale, self.channels)
         if self.normalise == "image":
-            low, high = intensity_range(image)
-            scale = 2 / max(high - low, 1e-6)
-            return np.full(self.channels, scale), np.full(self.channels, -low * scale - 1)
+            each = [image] if len(image) in _PICTURE else [channel[None] for channel in image]
+            low, high = np.transpose([intensity_range(part) for part in each])
+            scale = 2 / np.maximum(high - low, 1e-6)
+            return _channels(scale, self.channels), _channels(-low * scale - 1, self.channels)
         full = full_range(image.dtype, bits)
         if self.normalise == "unit":
             return np.full(self.channels, 1 / full), np.zeros(self.channels)
@@ -103,6 +106,11 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
     if high <= low:
         low, high = float(sample.min()), float(sample.max())
     return float(low), float(high)
+
+
+def fits(have: int, want: int) -> bool:
+    """Whether images of so many channels can honestly be given those of a network; see `to_channels`."""
+    return have in (want, 1) or (want == 1 and have == 3)
 
 
 def to_channels(image: np.ndarray, channels: int) -> np.ndarray:

@@ -28,7 +28,7 @@ class Facts:
 
     dims: int
     channels: int
-    """Most channels any image has; 1 or 3 or more."""
+    """Most channels any image has."""
     smallest: tuple[int, ...]
     """Smallest size along each axis [(Z,) Y, X]."""
     median: tuple[int, ...]
@@ -53,6 +53,11 @@ class Facts:
     """Number of levels of the network, where it was asked for."""
     resized: bool
     """Whether all images are brought to one size (then ``median``), and so are trained whole."""
+
+    @property
+    def inputs(self) -> int:
+        """Channels of the network: those of the images, or the three that pretrained weights expect of grey ones."""
+        return 3 if self.pretrained and self.channels == 1 else self.channels
 
 
 @dataclass(frozen=True, slots=True)

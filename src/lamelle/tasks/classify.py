@@ -88,7 +88,7 @@ class Classify:
         known: dict[str, Any] = {
             "model.kind": "timm",
             "data.resize": list(facts.fixed or (side, side)),
-            "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
+            "data.channels": facts.inputs,
             "data.normalise": (facts.expects or "imagenet") if facts.pretrained else "dataset",
             "model.name": facts.encoder or "resnet18",
             "augment.flip": ["x"],

@@ -105,7 +105,7 @@ class Segment:
             "model.kind": "timm-unet" if facts.encoder and facts.dims == 2 else "unet",
             "model.name": facts.encoder,
             "model.filters": [width * 2**i for i in range(levels)],
-            "data.channels": 3 if facts.channels >= 3 or facts.pretrained else 1,
+            "data.channels": facts.inputs,
             "data.normalise": (facts.expects or "imagenet") if facts.pretrained else "image",
             "train.patch": None if facts.resized else patch,
             "train.batch": batch,

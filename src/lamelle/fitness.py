@@ -1,0 +1,91 @@
+"""Whether a request fits the images: what does not is said before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from lamelle import keys
+from lamelle.data import context
+from lamelle.data.audit.leaks import leaks
+from lamelle.data.audit.results import Audit
+from lamelle.data.preparation import fits
+from lamelle.errors import DataError, RequestError
+from lamelle.keys import Recipe
+from lamelle.models.pretrained import expected_normalise
+from lamelle.types import SPLITS, Problem, Record
+
+_AXES = ("Z", "Y", "X")
+_USUAL = (16, 128, 128)
+
+
+def check_axes(recipe: Recipe, *, dims: int) -> None:
+    """Sizes in a recipe have as many numbers as the images have axes.
+
+    Raises:
+        RequestError: If one has more, or fewer.
+    """
+    sizes = {
+        "train.patch": recipe.train.patch,
+        "data.resize": recipe.data.resize,
+        "evaluate.tile": recipe.evaluate.tile,
+    }
+    for key, size in sizes.items():
+        if size is not None and len(size) != dims:
+            usual = list(_USUAL[-dims:])
+            values = {"key": key, "size": list(size), "n": len(size), "dims": dims, "usual": usual}
+            raise RequestError("plan.axes", **values, axes=", ".join(_AXES[-dims:]))
+
+
+def check_images(audit: Audit, *, dims: int, channels: int) -> None:
+    """Every image has the axes and channels of the network, or can honestly be given the latter.
+
+    Raises:
+        DataError: If some have not; all are named.
+    """
+    found = []
+    for row in audit.rows:
+        if len(row.size) != dims:
+            found.append(Problem("predict.dims", row.id, "error", {"have": len(row.size), "want": dims}))
+        elif not fits(row.channels, channels):
+            found.append(Problem("data.channels", row.id, "error", {"have": row.channels, "want": channels}))
+    if found:
+        raise DataError(found)
+
+
+def check_context(recipe: Recipe, records: Sequence[Record], *, spatial: bool) -> None:
+    """Neighbouring slices are for the segmentation of stacks, and for slices of one's own split and the gap.
+
+    Raises:
+        RequestError: If the task is another one, or there is no stack.
+    """
+    if not recipe.data.context:
+        return
+    if not spatial:
+        raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
+    context.check_context(records, context=recipe.data.context)
+
+
+def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Problem]:
+    """Groups or pixels in two splits stop the training, unless leakage was allowed; then they are recorded.
+
+    Raises:
+        DataError: If there is leakage that was not allowed.
+    """
+    found = leaks([r for r in records if r.split in SPLITS], audit)
+    errors = [p for p in found if p.severity == "error"]
+    if errors and not recipe.data.allow_leakage:
+        raise DataError([*errors, Problem("plan.leakage_cure", severity="note")])
+    return [replace(p, severity="warning") for p in found]
+
+
+def input_range(recipe: Recipe) -> list[Problem]:
+    """A warning where pretrained weights get their intensities in another range than they were trained with."""
+    model, given = recipe.model, recipe.data.normalise
+    if not isinstance(model, keys.TimmKeys | keys.TimmUnetKeys) or model.weights is None:
+        return []
+    expected = expected_normalise(model.name)
+    if expected is None or given == expected:
+        return []
+    values = {"given": given, "expected": expected, "name": model.name}
+    return [Problem("plan.input_range", severity="warning", values=values)]
