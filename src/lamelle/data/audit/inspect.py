@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
-from lamelle.data.audit.numbering import numbered, numbering_problems
+from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
@@ -34,8 +34,8 @@ class _Seen:
     row: Row | None = None
     thumbnail: np.ndarray | None = None
     distributions: tuple[Distribution, ...] = ()
-    numbered: int | None = None
-    """Objects that the label image numbers, if it does."""
+    numbers: Numbers | None = None
+    """What the values of the label image are like, unless they are known to number objects."""
 
 
 def inspect(
@@ -65,7 +65,7 @@ def inspect(
     seen: list[_Seen] = []
     pool = Pool(len(index.records))
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        for result in threads.map(lambda record: _look(record, index, store), index.records):
+        for result in threads.map(lambda record: _look(record, index, store, ignore), index.records):
             if result.row is not None:
                 exact = np.dtype(result.row.dtype).itemsize <= 2 and np.dtype(result.row.dtype).kind in "bui"
                 pool.add(result.distributions, exact=exact)
@@ -83,10 +83,10 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += _folder_problems(rows)
-    problems += [_placed(p, whole) for p in _value_problems(index, statistics.labels, declared, ignore)]
-    if declared is None and not (named or index.classes or index.instances):
-        masks = [s for s in whole if s.row is not None and s.row.labels]
-        problems += numbering_problems([s.numbered for s in masks], [str(s.record.target[0]) for s in masks])
+    counted = [] if declared is not None or named or index.classes or index.instances else _counted(whole)
+    if not any(p.severity == "error" for p in counted):
+        problems += [_placed(p, whole) for p in _value_problems(index, statistics.labels, declared, ignore)]
+    problems += counted
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, thumbnails)
@@ -121,7 +121,7 @@ def _relative(problem: Problem, root: Path) -> Problem:
         return problem
 
 
-def _look(record: Record, index: Index, store: Store) -> _Seen:
+def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> _Seen:
     """Measure one record; all that is wrong with its files is collected."""
     problems: list[Problem] = []
     seen = _Seen(record, ())
@@ -139,8 +139,8 @@ def _look(record: Record, index: Index, store: Store) -> _Seen:
             said = store.label_problems(sources, objects=index.instances)
             problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
-            number = None if index.instances or row is None else numbered(labels, row.labels)
-            seen, problems = replace(seen, row=row, numbered=number), [*problems, *said]
+            found = None if index.instances or row is None else numbers(labels, row.labels, ignore=ignore)
+            seen, problems = replace(seen, row=row, numbers=found), [*problems, *said]
         except (FileError, DataError) as error:
             problems += _told(error, sources[0])
     return replace(seen, problems=tuple(problems))
@@ -240,6 +240,12 @@ def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
         listed = ", ".join(f"{' × '.join(f'{s:g}' for s in spacing)} ({n})" for spacing, n in finest.items())
         problems.append(Problem("audit.spacing_differs", "", "warning", {"found": listed}))
     return problems
+
+
+def _counted(seen: Sequence[_Seen]) -> list[Problem]:
+    """Whether label values number objects."""
+    masks = [s for s in seen if s.row is not None and s.row.labels]
+    return numbering_problems([s.numbers for s in masks], [str(s.record.target[0]) for s in masks])
 
 
 def _placed(problem: Problem, seen: Sequence[_Seen]) -> Problem:

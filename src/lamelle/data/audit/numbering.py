@@ -1,8 +1,14 @@
-"""Whether label values are classes, or numbers of objects: 1, 2, 3 … anew in each image, one part each."""
+"""Whether label values are classes, or numbers of objects: 1, 2, 3 … anew in each image, one part each.
+
+Objects are numbered as they come: what has number 3 in one image has nothing to do with what has it in the next. A
+class lies in many parts, or at the same place, or is of the same size. Gaps in the numbers, an object in two pieces
+and equal numbers of objects do not matter.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -13,41 +19,145 @@ _LEAST = 4
 """Objects in the fullest image: three organs, of which some images lack the last, are not numbers."""
 _DIFFERENT = 3
 """Different numbers of objects: classes come in sets that are alike from image to image."""
-_MOST_PIXELS = 1 << 26
-"""Larger label images are not looked at: they take long, and their values are classes in all likelihood."""
+_MANY = 8
+"""More values than this are seldom classes that nobody has named."""
+_MOST_PIXELS = 1 << 24
+"""Of larger label images a window is looked at."""
+_MOST_VALUES = 1 << 16
+_WHOLE = 0.9
+"""Share of an object's pixels in its largest part."""
+_MOSTLY, _SOME = 0.8, 0.3
+"""Shares of the values that are in one part: as of objects with a few flaws, and as of classes no longer."""
+_NEAR = 0.1
+"""Standard deviation of a class's place along an axis, as a share of the image."""
+_EXPLAINED = 0.5
+"""Share of the variance of places, or sizes, that goes with the value if it means something."""
+_FREEDOM = 8
+"""Degrees of freedom below which nobody can tell whether places and sizes go with the values."""
 
 
-def numbered(labels: np.ndarray, counts: Mapping[int, int]) -> int | None:
-    """How many objects a label image [(Z,) Y, X] numbers; None if its values cannot be numbers of objects.
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What one label image holds, value by value."""
 
-    They are 1 to n, and the pixels of each one hang together. An image of nothing, or of one value, says 0 or 1.
+    values: tuple[int, ...]
+    """All but 0."""
+    whole: tuple[bool, ...]
+    """Whether the pixels of each value hang together, but for a few."""
+    places: tuple[tuple[float, ...], ...]
+    """Middle of each value's pixels, and the logarithm of their number: (z, y, x, size); 0 … 1 along each axis."""
+
+    @property
+    def consecutive(self) -> bool:
+        """1, 2, 3 … without gaps, each in one part."""
+        return self.values == tuple(range(1, len(self.values) + 1)) and all(self.whole)
+
+
+def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[int] = ()) -> Numbers | None:
+    """What the values of a label image [(Z,) Y, X] are like; None if they are too many to tell.
 
     Args:
         counts: Pixels per value.
+        ignore: Values that are not scored.
 
     Example:
-        >>> two = np.array([[1, 1, 0, 2], [1, 0, 0, 2]])
-        >>> numbered(two, {0: 3, 1: 3, 2: 2}), numbered(np.array([[1, 0, 1]]), {0: 1, 1: 2})
-        (2, None)
+        >>> found = numbers(np.array([[1, 1, 0, 2], [1, 0, 0, 0], [0, 0, 2, 2]]), {0: 6, 1: 3, 2: 3}, ignore=())
+        >>> found.values, found.whole
+        ((1, 2), (True, False))
     """
+    values = np.array(sorted(v for v in counts if v != 0 and v not in ignore))
+    if len(values) > _MOST_VALUES:
+        return None
+    if not len(values):
+        return Numbers((), (), ())
+    index = _ranks(_window(labels), values)
+    whole = _whole(index, len(values))
+    places = _places(index, len(values), [counts[int(v)] for v in values])
+    seen = [i for i, place in enumerate(places) if place is not None]
+    return Numbers(
+        tuple(int(values[i]) for i in seen), tuple(bool(whole[i]) for i in seen), tuple(places[i] or () for i in seen)
+    )
+
+
+def _window(labels: np.ndarray) -> np.ndarray:
+    """The middle of a large label image."""
+    share = min(1.0, (_MOST_PIXELS / max(1, labels.size)) ** (1 / labels.ndim))
+    sizes = [max(1, int(n * share)) for n in labels.shape]
+    return labels[tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(labels.shape, sizes, strict=True))]
+
+
+def _ranks(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """1 for the first of the values, 2 for the next …, 0 for all others; int32."""
+    rank = np.minimum(np.searchsorted(values, labels), len(values) - 1)
+    return np.where(values[rank] == labels, rank + 1, 0).astype(np.int32)
+
+
+def _whole(index: np.ndarray, count: int) -> np.ndarray:
+    """For each rank whether its largest part holds nearly all of its pixels."""
     from skimage.measure import label
 
-    values = sorted(v for v in counts if v != 0)
-    if values != list(range(1, len(values) + 1)) or labels.size > _MOST_PIXELS:
-        return None
-    parts = cast(np.ndarray, label(np.asarray(labels), background=0, connectivity=labels.ndim))
-    return len(values) if int(parts.max(initial=0)) == len(values) else None
+    parts = cast(np.ndarray, label(index, background=0, connectivity=index.ndim)).reshape(-1)
+    sizes = np.bincount(parts)
+    rank = np.zeros(len(sizes), np.int64)
+    rank[parts] = index.reshape(-1)
+    largest, pixels = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    np.maximum.at(largest, rank, sizes)
+    np.add.at(pixels, rank, sizes)
+    return (largest >= _WHOLE * pixels)[1:]
 
 
-def numbering_problems(found: Sequence[int | None], places: Sequence[str]) -> list[Problem]:
-    """An error if every label image numbers its objects, and not all have as many.
+def _places(index: np.ndarray, count: int, pixels: Sequence[int]) -> list[tuple[float, ...] | None]:
+    """Middle of each rank's box and the logarithm of its pixels; None where the window shows nothing of it."""
+    from scipy.ndimage import find_objects
+
+    return [
+        None
+        if box is None
+        else (*((s.start + s.stop) / 2 / n for s, n in zip(box, index.shape, strict=True)), float(np.log(size)))
+        for box, size in zip(find_objects(index, max_label=count), pixels, strict=True)
+    ]
+
+
+def numbering_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+    """An error if the label images number objects, a warning if nobody can tell.
 
     Args:
-        found: What `numbered` says of each label image.
+        found: What `numbers` says of each label image.
         places: Their files.
     """
     known = [n for n in found if n is not None]
-    if len(known) < len(found) or max(known, default=0) < _LEAST or len({*known} - {0}) < _DIFFERENT:
+    amounts = [len(n.values) for n in known]
+    if max(amounts, default=0) < _LEAST:
         return []
-    most = max(range(len(known)), key=lambda i: known[i])
-    return [Problem("audit.values_objects", places[most], "error", {"most": known[most], "least": min(known)})]
+    share = sum(sum(n.whole) for n in known) / sum(amounts)
+    means = _same_meaning(known)
+    sure = len(known) == len(found) and all(n.consecutive for n in known) and len({*amounts} - {0}) >= _DIFFERENT
+    sure = sure or (share >= _MOSTLY and means is False and np.mean([a for a in amounts if a]) >= _DIFFERENT)
+    distinct = len({v for n in known for v in n.values})
+    doubtful = (share >= _SOME and distinct > _MANY) or (share >= _MOSTLY and means is None)
+    if not (sure or doubtful):
+        return []
+    sizes = [-1 if n is None else len(n.values) for n in found]
+    place = places[sizes.index(max(sizes))]
+    if sure:
+        return [Problem("audit.values_objects", place, "error", {"most": max(amounts), "least": min(amounts)})]
+    said = {"count": distinct, "share": round(100 * share)}
+    return [Problem("audit.values_objects_maybe", place, "warning", said)]
+
+
+def _same_meaning(known: Sequence[Numbers]) -> bool | None:
+    """Whether a value means the same in all images: it lies at one place, or has one size; None if few can tell."""
+    value = np.array([v for n in known for v in n.values])
+    where = [p for n in known for p in n.places]
+    if len({len(p) for p in where}) != 1:
+        return None
+    table = np.array(where)
+    groups = [table[value == v] for v in np.unique(value)]
+    freedom = len(table) - len(groups)
+    if freedom < _FREEDOM:
+        return None
+    within = sum(((g - g.mean(0)) ** 2).sum(0) for g in groups) / freedom
+    total = np.maximum(table.var(0, ddof=1), 1e-12)
+    goes_with = within / total < 1 - _EXPLAINED
+    near = np.sqrt(within[:-1]) < _NEAR
+    return bool(np.all(goes_with[:-1] | near) or goes_with[-1])
