@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.evaluation import IntervalOptions, headline, measure, summarise
+from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
 from lamelle.plan import look
 from lamelle.prediction.predictor import Predictor
@@ -195,6 +197,68 @@ def test_the_interval_holds_the_value_and_the_headline_says_both() -> None:
     assert "accuracy" in first
     assert f"{scores['scores']['accuracy']['value']:.3f}" in first
     assert "n = 40" in first
+
+
+def sparse(marked: int, count: int) -> list[dict[str, Any]]:
+    """Rows of images of which only some hold a cell, all predicted rightly."""
+    task, rows = segment("background", "cell"), []
+    for i in range(count):
+        target = np.zeros((16, 16), np.int64)
+        target[4:9, 4:9] = i < marked
+        row = task.row(target[None].astype(np.float32), target, {"threshold": 0.5})
+        rows.append(row | {"id": str(i), "group": None, "volume": None})
+    return rows
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "it could not be measured"), ("fr", "n’a pu être mesuré")])
+def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
+    language: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    scores = summarise(segment("background", "cell"), sparse(0, 10), OPTIONS, split="t", fitted={})
+    lines = headline(scores)
+    assert lines == headline(json.loads(json.dumps(plain(scores))))
+    line = next(line for line in lines if "boundary_f" in line)
+    assert said in line
+    assert "n = 0" in line
+    assert "nan" not in "".join(lines)
+    assert "n = 10" in lines[2], "accuracy was measured on all"
+
+
+def test_a_mean_over_images_counts_those_that_have_a_value() -> None:
+    scores = summarise(segment("background", "cell"), sparse(7, 100), OPTIONS, split="t", fitted={})
+    assert scores["scores"]["boundary_f"]["n"] == scores["scores"]["image_dice"]["n"] == 7
+    assert scores["scores"]["accuracy"]["n"] == scores["scores"]["dice"]["n"] == 100
+    assert "report.few_units" not in told(scores)
+    pairs = [row | {"group": f"p{i // 2}"} for i, row in enumerate(sparse(7, 100))]
+    of_groups = summarise(segment("background", "cell"), pairs, OPTIONS, split="t", fitted={})["scores"]
+    assert of_groups["boundary_f"]["n"] == 4
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "no interval is given below 5"), ("fr", "en dessous de 5")])
+def test_no_interval_is_given_where_the_report_gives_none(
+    language: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    few, enough = (
+        headline(
+            summarise(classify("a", "b"), classified([0, 1] * (n // 2), [None] * n), OPTIONS, split="t", fitted={})
+        )
+        for n in (4, 6)
+    )
+    assert said in few[0]
+    assert "n = 4" in few[0]
+    assert "95 %" not in few[0]
+    assert said not in enough[0]
+    assert "95 %" in enough[0]
+    half = {"accuracy": {"value": 0.5, "low": None, "high": None, "n": 9, "unit": "image", "level": 0.95}}
+    assert "–" not in headline({"headline": ["accuracy"], "scores": half, "notes": []})[0]
+
+
+def test_the_line_says_the_level_that_was_asked_for() -> None:
+    options = IntervalOptions(level=0.9, resamples=200, seed=0)
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), options, split="t", fitted={})
+    assert "90 %" in headline(scores)[0]
 
 
 def test_items_are_listed_with_their_quality() -> None:

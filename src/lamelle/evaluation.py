@@ -7,9 +7,10 @@ groups are resampled; where all items are slices of one volume, blocks of the pl
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import text
-from lamelle.metrics.intervals import Interval, bootstrap_weights, few_units
+from lamelle.metrics.intervals import LEAST, Interval, bootstrap_weights, few_units
 from lamelle.package import Package
 from lamelle.platform import cores
 from lamelle.prediction.files import PredictionFolder, items_csv
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
-from lamelle.tasks.base import Labels, Row, Task
+from lamelle.tasks.base import Labels, Row, Table, Task
+from lamelle.tasks.pixel_scores import of_images
 from lamelle.types import Index, Problem, Record
 
 _ONLY_TRAINING = (
@@ -38,6 +40,8 @@ _ONLY_TRAINING = (
     "audit.values_objects",
 )
 """Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
+_AT_ONCE = 64
+"""Items that are looked at together."""
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
 """Hears of each item: record, probabilities, target, row."""
 
@@ -127,7 +131,7 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     else:
         notes.append(Problem("report.independence", values={"n": len(rows)}))
         found = _resample(task, rows, None, "image", options)
-    units = min((i.n for i in found.values()), default=0)
+    units = min((i.n for name, i in found.items() if i.n and not of_images(name)), default=0)
     if few_units(units):
         notes.append(Problem("report.few_units", values={"n": units}))
     return found, notes
@@ -168,7 +172,7 @@ def _resample(
 ) -> dict[str, Interval]:
     table = task.table(rows)
     names = None if unit != "block" else _pooled(task)
-    return bootstrap_weights(
+    found = bootstrap_weights(
         lambda weights: {k: v for k, v in task.summarise(table, weights).items() if names is None or names(k)},
         n=len(rows),
         groups=groups,
@@ -178,11 +182,30 @@ def _resample(
         method="percentile",
         unit=unit,
     )
+    measured = _measured(task, table, [name for name, one in found.items() if of_images(name)], len(rows))
+    for name, one in found.items():
+        if math.isnan(one.value):
+            found[name] = replace(one, n=0)
+        elif name in measured:
+            at = np.flatnonzero(measured[name]).tolist()
+            found[name] = replace(one, n=len(at if groups is None else {groups[i] for i in at}))
+    return found
+
+
+def _measured(task: Task, table: Table, names: Sequence[str], n: int) -> dict[str, np.ndarray]:
+    """Which of n items have a value of each of these scores, boolean [n]."""
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for start in range(0, n if names else 0, _AT_ONCE):
+        part = {name: column[start : start + _AT_ONCE] for name, column in table.items()}
+        alone = task.summarise(part, np.eye(min(_AT_ONCE, n - start)))
+        for name in names:
+            found[name].append(~np.isnan(alone[name]))
+    return {name: np.concatenate(each) for name, each in found.items()}
 
 
 def _pooled(task: Task) -> Callable[[str], bool]:
     """Which scores a block can give: those pooled over pixels, not means over whole images."""
-    return lambda name: not name.startswith("image_")
+    return lambda name: not of_images(name)
 
 
 # into a run, or about another folder ---------------------------------------------------------------------------------
@@ -288,14 +311,19 @@ def trained_on(run: Path, data: Path) -> int:
 
 def headline(scores: Mapping[str, Any]) -> list[str]:
     """The most important scores, one line each, and what a reader must be told about them."""
-    lines = []
-    for name in scores["headline"]:
-        found = scores["scores"][name]
-        numbers = {k: _number(found[k]) for k in ("value", "low", "high")}
-        unit = text(f"report.unit_{found['unit']}")
-        lines.append(text("verbs.score", name=name, **numbers, n=found["n"], unit=unit))
+    lines = [_score_line(name, scores["scores"][name]) for name in scores["headline"]]
     return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+def _score_line(name: str, found: Mapping[str, Any]) -> str:
+    """A score with its interval, or why it has none; NaN and JSON's null are both no value."""
+    known = {k: found[k] for k in ("value", "low", "high") if found[k] is not None and math.isfinite(found[k])}
+    shown = {k: f"{v:.3f}" for k, v in known.items()}
+    about = {"name": name, "n": found["n"], "unit": text(f"report.unit_{found['unit']}")}
+    if "value" not in known:
+        return text("verbs.score_unmeasured", **about)
+    if found["n"] < LEAST:
+        return text("verbs.score_few", value=shown["value"], least=LEAST, **about)
+    if len(known) < 3:
+        return text("verbs.score_alone", value=shown["value"], **about)
+    return text("verbs.score", level=f"{round(100 * found['level'])} %", **shown, **about)

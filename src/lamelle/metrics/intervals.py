@@ -19,6 +19,8 @@ import numpy as np
 Method = Literal["percentile", "bca"]
 FEW = 15
 """With fewer units than this, the coverage of an interval is not to be trusted (measured in the tests)."""
+LEAST = 5
+"""Units below which no interval is shown: resampling so few says nothing about others."""
 _CHUNK = 1 << 22
 """Numbers held at once."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamelle.messages import text
+from lamelle.metrics.intervals import LEAST
 from lamelle.reports import figures, scoring
 from lamelle.reports.classes import DRAWN
 from lamelle.reports.html import number, short
@@ -79,7 +80,7 @@ def _points(found: Mapping[str, Any]) -> bool:
 
 def _trusted(scores: Mapping[str, Any], found: Mapping[str, Any], support: int | None) -> dict[str, dict[str, Any]]:
     """The curves of a class; without their bands if these would rest on too few images or units."""
-    few = scoring.is_rare(scores, support) or any(s["n"] < scoring.LEAST for s in scores["scores"].values())
+    few = scoring.is_rare(scores, support) or any(0 < s["n"] < LEAST for s in scores["scores"].values())
     kept = ("x", "y") if few else ("x", "y", "low", "high")
     return {
         name: {k: v for k, v in (found.get(name) or {}).items() if k in kept and v is not None}

@@ -10,6 +10,7 @@ from typing import Any
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
+from lamelle.metrics.intervals import LEAST
 from lamelle.reports import (
     calibrating,
     classes,
@@ -123,7 +124,7 @@ def _summary(held: Held) -> Values:
     scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
     if scoring.few(scores):
-        notes.append(("note", text("report.no_interval", n=scoring.LEAST)))
+        notes.append(("note", text("report.no_interval", n=LEAST)))
     if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(held.recipe["task"]["name"])

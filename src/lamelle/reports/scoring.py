@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.messages import text
+from lamelle.metrics.intervals import LEAST
 from lamelle.reports.html import number, short
 
 NAMES = (
@@ -66,8 +67,6 @@ _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
 _UNBOUNDED = (*_DISTANCES, "hd95_um", "log_loss", "log_loss_uncalibrated")
 """Scores that may exceed 1."""
-LEAST = 5
-"""Units below which no interval is shown: resampling so few says nothing about others."""
 LARGEST_MATRIX = 40
 """Classes up to which the confusion matrix is shown whole."""
 
@@ -172,7 +171,7 @@ def is_rare(scores: Mapping[str, Any], support: int | None) -> bool:
 
 def few(scores: Mapping[str, Any]) -> bool:
     """Whether an interval is not shown because it would rest on too few units."""
-    if any(found["n"] < LEAST for found in scores["scores"].values()):
+    if any(0 < found["n"] < LEAST for found in scores["scores"].values()):
         return True
     return any("/" in k for k in scores["scores"]) and any(
         is_rare(scores, n) for n in scores.get("figures", {}).get("support") or ()

@@ -181,6 +181,17 @@ def pixel_scores(table: Table, weights: np.ndarray, *, classes: Sequence[str]) -
     return scores
 
 
+def of_images(name: str) -> bool:
+    """Whether a score is a mean over the images that have one, not pooled over all.
+
+    Example:
+        >>> of_images("image_dice/cell"), of_images("boundary_f"), of_images("dice")
+        (True, True, False)
+    """
+    of = name.partition("/")[0]
+    return of.startswith("image_") or of in (*OUTLINES, MICROMETRES)
+
+
 def _by_class(name: str, values: np.ndarray, classes: Sequence[str]) -> dict[str, np.ndarray]:
     return {name: macro(values[..., 1:])} | {f"{name}/{c}": values[..., k] for k, c in enumerate(classes)}
 
