@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamelle.data.preparation import Preparation, read_window, to_channels
+from lamelle.data.preparation import Preparation, fits, read_window, to_channels
 from lamelle.errors import WorkError
 
 
@@ -62,8 +62,10 @@ def test_channels() -> None:
     grey = np.ones((1, 2, 2), np.uint8)
     assert to_channels(grey, 3).shape == (3, 2, 2)
     assert to_channels(np.full((3, 2, 2), 9, np.uint8), 1) == pytest.approx(9, abs=1e-4)
-    with pytest.raises(WorkError, match="2 channels"):
-        to_channels(np.ones((2, 2, 2)), 3)
+    for have, want in ((2, 3), (2, 1), (1, 2), (1, 5), (3, 2)):
+        assert not fits(have, want)
+        with pytest.raises(WorkError, match=f"{have} channels"):
+            to_channels(np.ones((have, 2, 2)), want)
 
 
 @given(st.integers(1, 12), st.integers(-15, 15), st.integers(1, 20))

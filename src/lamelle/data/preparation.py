@@ -110,7 +110,7 @@ def intensity_range(image: np.ndarray) -> tuple[float, float]:
 
 def fits(have: int, want: int) -> bool:
     """Whether images of so many channels can honestly be given those of a network; see `to_channels`."""
-    return have in (want, 1) or (want == 1 and have == 3)
+    return have == want or {have, want} == set(_PICTURE)
 
 
 def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
@@ -123,10 +123,9 @@ def to_channels(image: np.ndarray, channels: int) -> np.ndarray:
     pixels = np.asarray(image, dtype=np.float32)
     if have == channels:
         return pixels
-    if have == 1:
-        return np.repeat(pixels, channels, axis=0)
-    if channels == 1 and have == 3:
-        return np.tensordot(np.array(_LUMA, np.float32), pixels, axes=1)[None]
+    if fits(have, channels):
+        grey = pixels if have == 1 else np.tensordot(np.array(_LUMA, np.float32), pixels, axes=1)[None]
+        return np.repeat(grey, channels, axis=0)
     raise WorkError("data.channels", have=have, want=channels)
 
 
