@@ -16,6 +16,7 @@ from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
+from lamelle.data.audit.values import value_problems
 from lamelle.data.sequences import sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, LamelleError
@@ -85,7 +86,9 @@ def inspect(
     problems += _folder_problems(rows)
     counted = [] if declared is not None or named or index.classes or index.instances else _counted(whole)
     if not any(p.severity == "error" for p in counted):
-        problems += [_placed(p, whole) for p in _value_problems(index, statistics.labels, declared, ignore)]
+        masks = [str(s.record.target[0]) if s.record.target else "" for s in whole]
+        values = {"counts": statistics.labels, "declared": declared, "ignore": ignore}
+        problems += value_problems(index, rows, masks, **values)
     problems += counted
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
@@ -246,32 +249,3 @@ def _counted(seen: Sequence[_Seen]) -> list[Problem]:
     """Whether label values number objects."""
     masks = [s for s in seen if s.row is not None and s.row.labels]
     return numbering_problems([s.numbers for s in masks], [str(s.record.target[0]) for s in masks])
-
-
-def _placed(problem: Problem, seen: Sequence[_Seen]) -> Problem:
-    """An error about label values, with a mask to look at first: one that holds the value fewest images hold."""
-    if problem.severity != "error" or problem.where:
-        return problem
-    held = [(s, s.row.labels) for s in seen if s.row is not None and s.row.labels]
-    holders = Counter(value for _, labels in held for value in labels)
-    rarest = min(holders, key=lambda value: (holders[value], -value), default=None)
-    return replace(problem, where=next((str(s.record.target[0]) for s, labels in held if rarest in labels), ""))
-
-
-def _value_problems(
-    index: Index, counts: Mapping[int, int], declared: Mapping[int, int] | None, ignore: Sequence[int]
-) -> list[Problem]:
-    """What the label values of all label images together say."""
-    from lamelle.data.targets import infer_values
-
-    if not counts:
-        return []
-    try:
-        rule = infer_values(
-            counts, declared=declared, names=index.classes, ignore=tuple(ignore), instances=index.instances
-        )
-    except DataError as error:
-        return list(error.problems)
-    except LamelleError as error:
-        return [Problem(error.code, "", "error", error.values)]
-    return list(rule.problems)

@@ -156,7 +156,7 @@ def _same_meaning(known: Sequence[Numbers]) -> bool | None:
     freedom = len(table) - len(groups)
     if freedom < _FREEDOM:
         return None
-    within = sum(((g - g.mean(0)) ** 2).sum(0) for g in groups) / freedom
+    within = np.sum([((g - g.mean(0)) ** 2).sum(0) for g in groups], axis=0) / freedom
     total = np.maximum(table.var(0, ddof=1), 1e-12)
     goes_with = within / total < 1 - _EXPLAINED
     near = np.sqrt(within[:-1]) < _NEAR
