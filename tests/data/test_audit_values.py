@@ -1,4 +1,4 @@
-"""What the audit says about label values that are no classes: strokes and stray values."""
+"""What the audit says about label values that are no classes: strokes, stray values and soft edges."""
 
 from __future__ import annotations
 
@@ -70,3 +70,40 @@ def test_what_may_be_left_out_is_no_class(
     assert problem.values["pixels"] == counts[left_out]
     assert f"data.ignore=[{left_out}]" in text(problem.code, **problem.values)
     assert "layouts.values_gaps" not in [p.code for p in said([counts], ignore=(left_out, 200))]
+
+
+def smoothed(seed: int) -> dict[int, int]:
+    """Values of a mask whose edges were smoothed."""
+    from scipy.ndimage import gaussian_filter
+
+    mask = np.zeros((64, 64))
+    for y, x in np.random.default_rng(seed).integers(4, 50, (5, 2)):
+        mask[y : y + 10, x : x + 10] = 255
+    values, counts = np.unique(gaussian_filter(mask, 0.7).astype(np.uint8), return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_soft_edges_are_no_objects(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    counts = [{0: 4000, 255: 96}, smoothed(1), {0: 4095, 100: 1}]
+    (problem,) = said(counts)
+    assert (problem.code, problem.where, problem.severity) == ("layouts.values_soft", "masks/1.png", "error")
+    assert problem.values["pixels"] == sum(n for v, n in counts[1].items() if 32 <= v < 224)
+    sentence = text(problem.code, **problem.values)
+    assert "128" in sentence
+    assert "task=instances" not in sentence
+    assert any(word in sentence for word in ("nearest neighbour", "plus proche voisin"))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {0: 9000} | {v: 40 + v % 7 for v in range(1, 90)},
+        {25 * k: 100 for k in range(11)},
+        {0: 900} | dict.fromkeys(range(1, 12), 20) | {12: 900},
+    ],
+    ids=["objects", "eleven classes on a scale of greys", "small values"],
+)
+def test_objects_and_classes_have_no_soft_edges(counts: dict[int, int]) -> None:
+    assert "layouts.values_soft" not in [p.code for p in said([counts])]

@@ -1,4 +1,4 @@
-"""What the label values of a whole folder say: which is a class, and which is none."""
+"""What the label values of a whole folder say: which is a class, which is none, and where masks have soft edges."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from dataclasses import replace
 from lamelle.data.audit.results import Row
 from lamelle.errors import DataError, LamelleError
 from lamelle.types import Index, Problem
+
+_GREYS = 8
+"""Values between black and white from which they are no classes."""
+_SPAN = 64
+_END = 1 / 8
+"""Share of the span of values that counts as black, and as white."""
+_ENDS = 0.35
+"""Share of all pixels above black that are white: of classes, or numbers of objects, the last ones hold less."""
 
 
 def value_problems(
@@ -34,6 +42,8 @@ def value_problems(
     if not counts:
         return []
     said = {v: n for v, n in counts.items() if v not in ignore}
+    if declared is None and not index.instances and (soft := _soft(said)):
+        return [_soft_edges(soft, rows, places)]
     try:
         rule = infer_values(
             counts, declared=declared, names=index.classes, ignore=tuple(ignore), instances=index.instances
@@ -43,6 +53,34 @@ def value_problems(
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
     return list(rule.problems)
+
+
+def _soft(counts: Mapping[int, int]) -> range | None:
+    """The greys of masks that were smoothed or resized: many, where most pixels are black or white."""
+    low, high = min(counts, default=0), max(counts, default=0)
+    margin = int(_END * (high - low))
+    greys = range(low + margin + 1, high - margin)
+    above = sum(n for v, n in counts.items() if v > low + margin)
+    white = sum(n for v, n in counts.items() if v >= greys.stop)
+    many = sum(v in greys for v in counts) >= _GREYS
+    return greys if many and high - low >= _SPAN and white >= _ENDS * above else None
+
+
+def _soft_edges(greys: range, rows: Sequence[Row], places: Sequence[str]) -> Problem:
+    """The error, at the mask with the most grey pixels."""
+    found = [{v: n for v, n in row.labels.items() if v in greys} for row in rows]
+    worst = max(range(len(rows)), key=lambda i: sum(found[i].values()))
+    top = max(v for row in rows for v in row.labels)
+    most = max(found[worst], key=lambda v: found[worst][v])
+    said = {
+        "values": len(found[worst]),
+        "pixels": sum(found[worst].values()),
+        "example": most,
+        "half": (greys.start + greys.stop) // 2,
+        "top": top,
+        "count": sum(map(bool, found)),
+    }
+    return Problem("layouts.values_soft", places[worst], "error", said)
 
 
 def _outside(problem: Problem, counts: Mapping[int, int]) -> Problem:
