@@ -68,6 +68,7 @@ TRIGGER: Mapping[str, Curves] = {
     "base_better": FINE,
     "test_worse": FINE | {"scores": scored(0.7)},
     "input_range": FINE | {"data": {"normalise": "unit"}, "model": PRETRAINED},
+    "validation_few": FINE | {"validation": {"a": 1, "b": 1}},
     "good": FINE,
     "overconfident": FINE | {"loss": turning(0.6, 0.25, 0.5, 5), "score": [0.6, 0.8, *[0.9] * 10],
                             "train_score": to(0.55, 0.97)},
@@ -93,6 +94,7 @@ NOT: Mapping[str, Curves] = {
     "base_better": FINE,
     "test_worse": FINE | {"scores": scored(0.8, spread=0.15)},
     "input_range": FINE | {"data": {"normalise": "imagenet"}, "model": PRETRAINED},
+    "validation_few": FINE | {"validation": {"a": 3, "b": 3}},
     "good": MEMORISED | {"loss": to(0.6, 0.7), "score": to(0.6, 0.7)},
     "overconfident": FINE,
     "validation_small": FINE | {"validation": {"a": 2000, "b": 2000}},
@@ -135,6 +137,30 @@ def test_every_code_has_its_two_runs_and_comes_after_what_explains_it() -> None:
     assert sorted(TRIGGER) == sorted(NOT) == sorted(set(codes))
     for i, rule in enumerate(RULES):
         assert set(rule.unless) <= set(codes[:i]), rule.code
+
+
+def test_one_validated_image_far_behind_is_no_agreement(made: Maker) -> None:
+    """Scores of 0.73 in training and of 0.54 on one image, within two standard errors of it, flat for eight epochs."""
+    far = {"train_score": to(0.0, 0.73), "score": to(0.0, 0.54), "loss": to(2.0, 0.52), "train_loss": to(2.9, 0.58)}
+    one = found(made, far, task="segment", validation={"a": 1}, scores=scored(0.6, spread=0.02), name="one")
+    assert "good" not in one
+    assert "validation_few" in one
+    assert (one["validation_few"].values["images"], one["validation_few"].change) == (1, ("split.validation=0.3",))
+    several = found(made, far, task="segment", validation={"a": 8}, scores=scored(0.6, spread=0.04), name="several")
+    assert several["validation_few"].values["error"] > 0.095, "chance explains the distance"
+    assert "good" not in several
+    many = found(made, far, task="segment", validation={"a": 400}, scores=scored(0.6, spread=0.04), name="many")
+    assert not {"good", "validation_few"} & set(many)
+
+
+def test_slices_of_one_volume_are_counted_by_themselves(made: Maker) -> None:
+    for split_by, few in (("block", False), ("group", True)):
+        run = made(**FINE, split_by=split_by, name=split_by)
+        rows = [f"z{i},validation,volume,a,{i}" for i in range(20)]
+        run.split.write_text("\n".join(["id,split,group,stratum,position", *rows]) + "\n")
+        codes = {one.code for one in findings(read(run, measured=None))}
+        assert ("validation_few" in codes) is few
+        assert ("good" in codes) is not few
 
 
 def test_overfitting_began_where_the_validation_loss_turned(made: Maker) -> None:

@@ -55,6 +55,16 @@ def test_a_finding_is_a_verdict_its_numbers_and_a_command(
     assert len(lines([told])) == 4
 
 
+@pytest.mark.parametrize(("spoken", "words"), [("en", "too small to tell"), ("fr", "trop petite pour dire")])
+def test_few_validated_images_come_first(made: Maker, monkeypatch: pytest.MonkeyPatch, spoken: str, words: str) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", spoken)
+    level = {"train_score": [0.93] * 8, "score": [0.91] * 8, "train_loss": [0.3] * 8, "loss": [0.3] * 8}
+    first, second = in_short(made(**level, validation={"a": 1, "b": 1}, scores=scored(0.7)))
+    assert words in first
+    assert "0.910" in first
+    assert "split.validation=0.3" in second
+
+
 def test_the_short_form_is_the_first_finding_in_two_lines(made: Maker) -> None:
     said = in_short(made(**OVERFITTED))
     assert len(said) == 2

@@ -10,6 +10,7 @@ import numpy as np
 from lamelle.doctor import cures
 from lamelle.doctor.facts import Facts
 from lamelle.doctor.finding import ENOUGH, LEAST, SURE, Finding
+from lamelle.metrics.intervals import LEAST as UNITS
 
 _RISE = 0.1
 """Share by which the validation loss must rise above its lowest course."""
@@ -140,9 +141,21 @@ def base_better(facts: Facts) -> Finding | None:
     return Finding("base_better", "warning", values, cures.lower_lr(facts))
 
 
+def validation_few(facts: Facts) -> Finding | None:
+    """Too few validated units for any agreement, or a difference that so few explain."""
+    if len(facts.score) < LEAST or not len(facts.train_score):
+        return None
+    units = facts.images if facts.split_by == "block" else facts.units  # of one volume its slices are all there is
+    explained = _GAP < _gap(facts) <= SURE * facts.error
+    if units >= UNITS and not explained:
+        return None
+    values = _fit(facts) | {"images": facts.images, "units": facts.units}
+    return Finding("validation_few", "warning", values, cures.more_validation(facts))
+
+
 def good(facts: Facts) -> Finding | None:
     """Training and validation went up together, and levelled out."""
-    if len(facts.score) < LEAST or not len(facts.train_score):
+    if len(facts.score) < LEAST or not len(facts.train_score) or _gap(facts) > _GAP:
         return None
     return Finding("good", "good", _fit(facts) | {"sure": SURE * facts.error})
 

@@ -21,6 +21,7 @@ class Rule:
 
 
 _BROKEN = ("nan", "lr_high", "bn_lag", "collapse", "short")
+_NOT_FITTED = (*_BROKEN, "lr_low", "overfitting", "first_best", "unstable", "still_improving", "underfitting")
 RULES = (
     Rule("nan", learning.nan),
     Rule("bn_lag", learning.bn_lag, unless=("nan",)),
@@ -37,13 +38,10 @@ RULES = (
     Rule("base_better", fitting.base_better, unless=_BROKEN),
     Rule("test_worse", fitting.test_worse, unless=_BROKEN),
     Rule("input_range", learning.input_range),
-    Rule(
-        "good",
-        fitting.good,
-        unless=(*_BROKEN, "lr_low", "overfitting", "first_best", "unstable", "still_improving", "underfitting"),
-    ),
+    Rule("validation_few", fitting.validation_few, unless=_NOT_FITTED),
+    Rule("good", fitting.good, unless=(*_NOT_FITTED, "validation_few")),
     Rule("overconfident", fitting.overconfident, unless=(*_BROKEN, "overfitting")),
-    Rule("validation_small", fitting.validation_small, unless=_BROKEN),
+    Rule("validation_small", fitting.validation_small, unless=(*_BROKEN, "validation_few")),
 )
 """In the order in which they are told: what explains the others comes first."""
 
