@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +142,44 @@ def test_a_folder_with_a_gap_a_broken_file_and_too_many_values(tmp_path: Path) -
     assert [p.code for p in found.errors] == ["files.empty", "audit.values_objects"]
     assert "from 32 to 37" not in sentence(found.errors[1])
     assert "from 33 to 37" in sentence(found.errors[1])
+
+
+def foreground(seed: int, count: int) -> np.ndarray:
+    return (objects(seed, count) > 0) * np.uint8(255)
+
+
+def wanted(root: Path, masks: list[np.ndarray], *, task: str = "instances") -> list[Problem]:
+    """What the audit says of a folder whose objects are wanted one by one."""
+    for name in ("images", "masks"):
+        (root / "data" / name).mkdir(parents=True)
+    for i, mask in enumerate(masks):
+        grey = np.random.default_rng(i).integers(0, 255, mask.shape, dtype=np.uint8)
+        Image.fromarray(grey).save(root / "data" / "images" / f"{i}.png")
+        Image.fromarray(mask).save(root / "data" / "masks" / f"{i}.png")
+    index = replace(read_folder(root / "data", options=LayoutOptions()), task=task, instances=True)
+    found = inspect(index, Store(root / "store", budget=1 << 24), declared=None, ignore=(), workers=1)
+    return [p for p in found.problems if p.code == "audit.objects_not_parted"]
+
+
+def test_masks_that_part_no_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (problem,) = wanted(tmp_path, [foreground(i, 5 + i) for i in range(3)])
+    assert (problem.where, problem.severity) == ("masks/2.png", "error")
+    for language in ("en", "fr"):
+        monkeypatch.setenv("LAMELLE_LANG", language)
+        said = text(problem.code, **problem.values)
+        assert "7 " in said
+        assert "task=segment" in said
+        assert "data.instances=false" in said
+
+
+def test_some_masks_that_part_no_objects_are_a_warning(tmp_path: Path) -> None:
+    (problem,) = wanted(tmp_path, [objects(0, 6), foreground(1, 5), objects(2, 9), objects(3, 1)])
+    assert (problem.where, problem.severity, problem.values["count"]) == ("masks/1.png", "warning", 1)
+
+
+def test_a_single_object_in_each_image_is_parted_well(tmp_path: Path) -> None:
+    assert wanted(tmp_path, [foreground(i, 1) for i in range(3)]) == []
+
+
+def test_where_any_object_is_nothing_has_to_be_parted(tmp_path: Path) -> None:
+    assert wanted(tmp_path, [foreground(i, 6) for i in range(3)], task="segment") == []

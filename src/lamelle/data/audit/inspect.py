@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
-from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers
+from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
@@ -36,7 +36,7 @@ class _Seen:
     thumbnail: np.ndarray | None = None
     distributions: tuple[Distribution, ...] = ()
     numbers: Numbers | None = None
-    """What the values of the label image are like, unless they are known to number objects."""
+    """What the values of the label image are like; None where there is one mask per object."""
 
 
 def inspect(
@@ -84,7 +84,7 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += _folder_problems(rows)
-    counted = [] if declared is not None or named or index.classes or index.instances else _counted(whole)
+    counted = _counted(index, whole, named=named or declared is not None)
     if not any(p.severity == "error" for p in counted):
         masks = [str(s.record.target[0]) if s.record.target else "" for s in whole]
         values = {"counts": statistics.labels, "declared": declared, "ignore": ignore}
@@ -142,7 +142,7 @@ def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> 
             said = store.label_problems(sources, objects=index.instances)
             problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
-            found = None if index.instances or row is None else numbers(labels, row.labels, ignore=ignore)
+            found = _numbers(labels, row, ignore, instances=index.instances) if len(sources) == 1 else None
             seen, problems = replace(seen, row=row, numbers=found), [*problems, *said]
         except (FileError, DataError) as error:
             problems += _told(error, sources[0])
@@ -245,7 +245,17 @@ def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
     return problems
 
 
-def _counted(seen: Sequence[_Seen]) -> list[Problem]:
-    """Whether label values number objects."""
+def _numbers(labels: np.ndarray, row: Row | None, ignore: Sequence[int], *, instances: bool) -> Numbers | None:
+    """What the values of a label image are like; of objects the row does not tell how often each occurs."""
+    if row is None:
+        return None
+    return numbers(labels, count_labels(labels)[0] if instances else row.labels, ignore=() if instances else ignore)
+
+
+def _counted(index: Index, seen: Sequence[_Seen], *, named: bool) -> list[Problem]:
+    """Whether label values number objects although nobody says so, or do not although somebody does."""
     masks = [s for s in seen if s.row is not None and s.row.labels]
-    return numbering_problems([s.numbers for s in masks], [str(s.record.target[0]) for s in masks])
+    found, places = [s.numbers for s in masks], [str(s.record.target[0]) for s in masks]
+    if index.instances:
+        return parting_problems(found, places) if index.task == "instances" else []
+    return [] if named or index.classes else numbering_problems(found, places)

@@ -46,6 +46,8 @@ class Numbers:
     """Whether the pixels of each value hang together, but for a few."""
     places: tuple[tuple[float, ...], ...]
     """Middle of each value's pixels, and the logarithm of their number: (z, y, x, size); 0 … 1 along each axis."""
+    parts: int = 0
+    """Connected parts of all values together."""
 
     @property
     def consecutive(self) -> bool:
@@ -71,11 +73,14 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
     if not len(values):
         return Numbers((), (), ())
     index = _ranks(_window(labels), values)
-    whole = _whole(index, len(values))
+    whole, parts = _whole(index, len(values))
     places = _places(index, len(values), [counts[int(v)] for v in values])
     seen = [i for i, place in enumerate(places) if place is not None]
     return Numbers(
-        tuple(int(values[i]) for i in seen), tuple(bool(whole[i]) for i in seen), tuple(places[i] or () for i in seen)
+        tuple(int(values[i]) for i in seen),
+        tuple(bool(whole[i]) for i in seen),
+        tuple(places[i] or () for i in seen),
+        parts,
     )
 
 
@@ -92,8 +97,8 @@ def _ranks(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(values[rank] == labels, rank + 1, 0).astype(np.int32)
 
 
-def _whole(index: np.ndarray, count: int) -> np.ndarray:
-    """For each rank whether its largest part holds nearly all of its pixels."""
+def _whole(index: np.ndarray, count: int) -> tuple[np.ndarray, int]:
+    """For each rank whether its largest part holds nearly all of its pixels, and the number of all parts."""
     from skimage.measure import label
 
     parts = cast(np.ndarray, label(index, background=0, connectivity=index.ndim)).reshape(-1)
@@ -103,7 +108,7 @@ def _whole(index: np.ndarray, count: int) -> np.ndarray:
     largest, pixels = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     np.maximum.at(largest, rank, sizes)
     np.add.at(pixels, rank, sizes)
-    return (largest >= _WHOLE * pixels)[1:]
+    return (largest >= _WHOLE * pixels)[1:], len(sizes) - 1
 
 
 def _places(index: np.ndarray, count: int, pixels: Sequence[int]) -> list[tuple[float, ...] | None]:
@@ -161,3 +166,21 @@ def _same_meaning(known: Sequence[Numbers]) -> bool | None:
     goes_with = within / total < 1 - _EXPLAINED
     near = np.sqrt(within[:-1]) < _NEAR
     return bool(np.all(goes_with[:-1] | near) or goes_with[-1])
+
+
+def parting_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+    """Where objects are wanted: an error if no label image parts them, a warning if some do not.
+
+    Args:
+        found: What `numbers` says of each label image that numbers its objects itself.
+        places: Their files.
+    """
+    holding = [(n, place) for n, place in zip(found, places, strict=True) if n is not None and n.values]
+    merged = [(n, place) for n, place in holding if 2 * sum(n.whole) < len(n.values)]
+    if not merged:
+        return []
+    worst, place = max(merged, key=lambda m: m[0].parts)
+    lone = all(len(n.values) == 1 for n, _ in holding) and 2 * len(merged) >= len(holding)
+    said = {"count": len(merged), "all": len(holding), "values": len(worst.values), "parts": worst.parts}
+    severity = "error" if lone or len(merged) == len(holding) else "warning"
+    return [Problem("audit.objects_not_parted", place, severity, said)]
