@@ -15,6 +15,7 @@ from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, me
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
+from lamelle.data.audit.spacing import spacing_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
 from lamelle.data.audit.values import value_problems
 from lamelle.data.sequences import sequence_problems
@@ -83,7 +84,7 @@ def inspect(
     pairs = find_pairs(rows, records, thumbnails, load)
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
-    problems += _folder_problems(rows)
+    problems += [*_folder_problems(rows), *spacing_problems(rows, records)]
     counted = _counted(index, whole, named=named or declared is not None)
     if not any(p.severity == "error" for p in counted):
         masks = [str(s.record.target[0]) if s.record.target else "" for s in whole]
@@ -221,27 +222,10 @@ def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
         if len(values) > 1:
             said = {"found": ", ".join(f"{value} ({n})" for value, n in values.most_common())}
             problems.append(Problem(code, "", "warning", said))
-    problems += _spacing_problems(rows)
     dark = [r for r in rows if r.dtype in ("uint16", "int16") and r.minimum >= 0 and r.maximum < 256]
     if dark and len(dark) == sum(r.dtype in ("uint16", "int16") for r in rows):
         found = {"count": len(dark), "maximum": int(max(r.maximum for r in dark)), "dtype": dark[0].dtype}
         problems.append(Problem("audit.few_bits", "", "note", found))
-    return problems
-
-
-def _spacing_problems(rows: Sequence[Row]) -> list[Problem]:
-    known = Counter(r.spacing for r in rows if r.spacing is not None)
-    missing = [r.id for r in rows if r.spacing is None]
-    problems = []
-    if missing and (known or any(len(r.size) == 3 for r in rows)):
-        found = {"count": len(missing), "all": len(rows), "example": missing[0]}
-        problems.append(Problem("audit.spacing_missing", "", "warning", found))
-    elif missing:
-        problems.append(Problem("audit.spacing_unknown", "", "note"))
-    finest = {tuple(float(f"{s:.3g}") for s in spacing): n for spacing, n in known.most_common()}
-    if len(finest) > 1:
-        listed = ", ".join(f"{' × '.join(f'{s:g}' for s in spacing)} ({n})" for spacing, n in finest.items())
-        problems.append(Problem("audit.spacing_differs", "", "warning", {"found": listed}))
     return problems
 
 
