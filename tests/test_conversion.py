@@ -23,9 +23,11 @@ import lamelle
 from lamelle.cli import main as entry
 from lamelle.conversion import apply, source
 from lamelle.conversion.apply import Converted
+from lamelle.conversion.target import check_holds, target_of
 from lamelle.errors import DataError, FileError, RequestError, sentence
 from lamelle.io import atomic
 from lamelle.io.readers import header, read
+from lamelle.io.streams import Form
 from lamelle.io.writers import write_image
 
 SPACING = (0.05, 0.0046, 0.004)
@@ -130,7 +132,7 @@ def test_any_array_is_kept_or_refused(data: st.DataObject) -> None:
         form = header(folder / "in.ome.zarr")
         done, refused = asked(folder / "in.ome.zarr", folder / name, **TARGETS[name])
         if refused is not None:
-            assert refused.code == "convert.cannot_hold"
+            assert refused.code == ("convert.npy_axes" if name.endswith(".npy") else "convert.cannot_hold")
             assert "zarr" in str(refused.values["formats"]).split(", ")
             nothing_left(folder, "in.ome.zarr")
             return
@@ -151,7 +153,7 @@ def asked(at: Path, out: Path, **options: str) -> tuple[Converted | None, Reques
 
 
 def write_zarr_of(path: Path, array: np.ndarray) -> None:
-    from lamelle.io.streams import Form, write_zarr
+    from lamelle.io.streams import write_zarr
 
     write_zarr(path, Form(array.shape, array.dtype, SPACING), array.swapaxes(0, 1), name="a")
 
@@ -176,6 +178,28 @@ def test_what_a_format_cannot_hold_is_refused(
     assert caught.value.values["formats"].split(", ") == able
     assert dtype in str(caught.value)
     nothing_left(tmp_path, "in.ome.zarr")
+
+
+@pytest.mark.parametrize(("language", "rule"), [("en", "does not say which"), ("fr", "ne dit pas lesquels")])
+@pytest.mark.parametrize(("dtype", "better"), [("uint16", "a.tif"), ("int64", "a.ome.zarr")])
+def test_an_array_whose_axes_npy_would_not_tell_names_the_rule_and_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str, rule: str, dtype: str, better: str
+) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    image = Form((2, 96, 96), np.dtype(dtype), None)
+    with pytest.raises(RequestError) as caught:
+        check_holds(tmp_path / "a.npy", target_of(tmp_path / "a.npy", None), image)
+    said = str(caught.value)
+    assert rule in said
+    assert f"{dtype} [2 × 96 × 96]" in said
+    assert str(tmp_path / better) in said
+    for channels in (1, 3, 4):
+        check_holds(
+            tmp_path / "a.npy", target_of(tmp_path / "a.npy", None), Form((channels, 96, 96), image.dtype, None)
+        )
+    for channels in range(1, 5):
+        stack = Form((channels, 5, 96, 96), image.dtype, None)
+        check_holds(tmp_path / "a.npy", target_of(tmp_path / "a.npy", None), stack)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])

@@ -84,6 +84,9 @@ def check_holds(out: Path, target: Target, form: Form) -> None:
         return
     able = ", ".join(name for name in SUFFIXES if _holds(name, form))
     what = f"{form.dtype} [{sizes(form.shape)}]"
+    if target.format == "npy":  # which holds every type
+        better = out.with_suffix(".tif" if _holds("tif", form) else ".ome.zarr")
+        raise RequestError("convert.npy_axes", out=out, what=what, formats=able, better=better)
     raise RequestError("convert.cannot_hold", out=out, format=target.format, what=what, formats=able)
 
 
