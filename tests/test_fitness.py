@@ -10,6 +10,9 @@ import tifffile
 from support import Quiet
 
 import lamelle
+from lamelle import plan as plans
+from lamelle import recipe as recipes
+from lamelle import verbs
 from lamelle.errors import DataError, RequestError
 from lamelle.package import load
 
@@ -73,6 +76,26 @@ def test_images_of_other_channels_than_the_network_are_named(tmp_path: Path) -> 
     volumes = written(tmp_path / "deep", channels=1, shape=(8, 64, 72), n=4)
     with pytest.raises(DataError, match=r"n0\.ome\.tif: an image of 3 axes, but the model takes 2"):
         lamelle.evaluate(run.path, volumes, overrides=["data.dims=3"])
+
+
+def test_warnings_are_said_before_training_and_stand_in_the_report(tmp_path: Path) -> None:
+    data, quiet = written(tmp_path / "one", channels=1), Quiet()
+    for i in range(3):
+        blank = tifffile.imread(data / "labels" / f"n{i}.tif") * 0
+        tifffile.imwrite(data / "labels" / f"n{i}.tif", blank)
+    asked = (*SMALL, "task.w0=20", "task.sigma=3")
+    run = lamelle.train(data, overrides=asked, runs=tmp_path / "runs", progress=quiet)
+    before = quiet.lines[: next(i for i, line in enumerate(quiet.lines) if "parameters to train" in line)]
+    for wanted in ("task.w0=20 changes nothing", "task.sigma=3 changes nothing"):
+        assert sum(wanted in line for line in before) == 1
+        assert wanted in run.folder.report.read_text(encoding="utf-8")
+        assert wanted in run.folder.log.read_text(encoding="utf-8")
+    (empty,) = [line for line in before if "No pixel is annotated" in line]
+    assert "n0.tif" in empty
+    assert "and 2 more like it" in empty
+    focal = recipes.parse_overrides(["loss=focal", "task.gamma=3"])
+    acting = plans.make(data, focal, verbs.open_store(), accelerator=False)
+    assert not [p for p in acting.problems if p.code.startswith("tasks.idle")]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.models.pretrained import expected_normalise
+from lamelle.tasks.idle import idle_problems
 from lamelle.types import SPLITS, Problem, Record
 
 _AXES = ("Z", "Y", "X")
@@ -77,6 +78,11 @@ def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pro
     if errors and not recipe.data.allow_leakage:
         raise DataError([*errors, Problem("plan.leakage_cure", severity="note")])
     return [replace(p, severity="warning") for p in found]
+
+
+def idle(recipe: Recipe) -> list[Problem]:
+    """Warnings of what is asked of the task and changes nothing beside what else is asked."""
+    return idle_problems(recipe.task.model_dump(), type(recipe.task)().model_dump())
 
 
 def input_range(recipe: Recipe) -> list[Problem]:

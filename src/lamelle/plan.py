@@ -125,13 +125,13 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     fitness.check_context(recipe, records, spatial=find(task_name).spatial)
     if recipe.model.kind not in (fitting := find(task_name).models):
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
-    problems = [*index.problems, *audit.problems]
-    problems += [*fitness.leakage(records, audit, recipe), *fitness.input_range(recipe)]
+    allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
-    problems += _absent(recipe, index, audit, records)
+    said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
+    audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
         records = _in_pieces(records)
-    return Plan(recipe, index, audit, records, task, by, planned, tuple(p for p in problems if p.severity != "note"))
+    return Plan(recipe, index, audit, records, task, by, planned, _warnings(audit, allowed))
 
 
 def reopen(run: RunFolder) -> Plan:
@@ -147,7 +147,11 @@ def reopen(run: RunFolder) -> Plan:
     records = split.from_csv(run.split, blocks.with_pieces(index.records, split.names_in(run.split)))
     task = make_task(recipe, index, audit, records)
     by = str(run.read_json(run.environment).get("split_by", "given"))
-    return Plan(recipe, index, audit, records, task, by, {}, tuple(p for p in audit.problems if p.severity != "note"))
+    return Plan(recipe, index, audit, records, task, by, {}, _warnings(audit))
+
+
+def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]:
+    return tuple(p for p in (*audit.problems, *more) if p.severity != "note")
 
 
 def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> Task:

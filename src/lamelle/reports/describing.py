@@ -62,12 +62,17 @@ def problem_groups(problems: Sequence[Problem], *, least: str) -> list[ProblemGr
     found = []
     for (_, code), members in sorted(grouped.items(), key=lambda g: g[0][0]):
         said = [text(code, **p.values) for p in members]
-        common = said[0][:1].upper() + said[0][1:] if len(set(said)) == 1 else ""
+        common = _capital(said[0]) if len(set(said)) == 1 else ""
         places = [(p.where, "" if common else s) for p, s in zip(members, said, strict=True) if p.where or not common]
         shown = places[:SHOWN]
         more = len(places) - len(shown)
         found.append(ProblemGroup(code, members[0].severity, len(members), common, shown, more))
     return found
+
+
+def _capital(said: str) -> str:
+    """A sentence with a capital, unless it begins with the name of a key."""
+    return said[:1].upper() + said[1:] if said.partition(" ")[0].isalpha() else said
 
 
 def facts(audit: Audit, *, layout: str | None) -> list[tuple[str, str]]:

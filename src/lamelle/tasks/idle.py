@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lamelle.errors import RequestError
-from lamelle.messages import text
 from lamelle.tasks.pixel_loss import PARAMETERS
+from lamelle.types import Problem
 
 _CLASSIFY = {
     "gamma": ("loss", ("focal",)),
@@ -20,32 +19,32 @@ _SEARCHED = ("min_size", "fill_holes", "largest")
 """What may be ``auto``, and then is chosen on validation."""
 
 
-def check_idle(keys: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Refuse values that nothing reads; a default stands in every recipe that a run writes down, and is no request.
+def idle_problems(keys: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Problem]:
+    """A warning for each value that nothing reads; a default stands in every recipe, and is no request.
+
+    Warnings and no errors: a recipe, a comparison or a search may hold what acts only beside another choice.
 
     Args:
         keys: All keys of the task with their values.
         defaults: The same keys as they are where nobody asked.
 
-    Raises:
-        RequestError: Naming each such key, and the choices for which it acts.
-
     Example:
         >>> defaults = {"name": "segment", "loss": "dice_ce", "gamma": 2.0}
-        >>> check_idle(defaults | {"loss": "focal", "gamma": 3.0}, defaults)
-        >>> check_idle(defaults | {"gamma": 3.0}, defaults)
-        Traceback (most recent call last):
-        ...
-        lamelle.errors.RequestError: these settings would change nothing:
-          task.gamma=3: read only with task.loss=focal, here it is dice_ce; leave it out, or choose such a value
+        >>> idle_problems(defaults | {"loss": "focal", "gamma": 3.0}, defaults)
+        []
+        >>> [p.values["key"] for p in idle_problems(defaults | {"gamma": 3.0}, defaults)]
+        ['gamma']
     """
     changed = {key: value for key, value in keys.items() if key in defaults and value != defaults[key]}
-    found = [_line(key, changed[key], keys, by, acting) for key, (by, acting) in _rules(keys).items() if key in changed]
+    found = []
+    for key, (by, acting) in _rules(keys).items():
+        if key in changed and keys[by] not in acting:
+            values = {"key": key, "value": _shown(changed[key]), "by": by, "chosen": keys[by]}
+            found.append(Problem("tasks.idle_key", "", "warning", values | {"acting": ", ".join(acting)}))
     if "threshold_by" in changed and _threshold_known(keys):
-        given = {"value": changed["threshold_by"], "threshold": f"{keys['threshold']:g}"}
-        found.append(text("tasks.idle_threshold_by", **given))
-    if lines := [line for line in found if line]:
-        raise RequestError("tasks.idle", lines="\n  ".join(lines))
+        values = {"value": changed["threshold_by"], "threshold": _shown(keys["threshold"])}
+        found.append(Problem("tasks.idle_threshold_by", "", "warning", values))
+    return found
 
 
 def _rules(keys: Mapping[str, Any]) -> Mapping[str, tuple[str, tuple[str, ...]]]:
@@ -58,11 +57,8 @@ def _rules(keys: Mapping[str, Any]) -> Mapping[str, tuple[str, tuple[str, ...]]]
     return {key: ("loss", losses) for key, losses in acting.items()}
 
 
-def _line(key: str, value: Any, keys: Mapping[str, Any], by: str, acting: tuple[str, ...]) -> str:
-    if keys[by] in acting:
-        return ""
-    shown = f"{value:g}" if isinstance(value, int | float) else value
-    return text("tasks.idle_key", key=key, value=shown, by=by, chosen=keys[by], acting=", ".join(acting))
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _threshold_known(keys: Mapping[str, Any]) -> bool:

@@ -13,10 +13,12 @@ from lamelle import plan as plans
 from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
+from lamelle.errors import printable, sentence
 from lamelle.evaluation import headline, interval_options, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
 from lamelle.recipe import Section, merge, validate
+from lamelle.reports.describing import problem_groups
 from lamelle.reports.page import write_report
 from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Row
@@ -95,6 +97,17 @@ def describe(plan: Plan) -> list[str]:
             section, _, name = key.partition(".")
             by_section.setdefault(section, []).append(f"{name}={_short(value)}")
         lines += [text("verbs.plan_keys", section=s, keys=" ".join(each)) for s, each in by_section.items()]
+    return [*lines, *_warned(plan)]
+
+
+def _warned(plan: Plan) -> list[str]:
+    """All that is to be said of the request; of each kind of flaw in the data one, and how many more there are."""
+    lines = [text("verbs.plan_warning", said=sentence(p)) for p in plan.problems if not p.where]
+    for group in problem_groups([p for p in plan.problems if p.where], least="warning"):
+        place, said = group.places[0] if group.places else ("", "")
+        line = ": ".join(part for part in (printable(place), said or group.sentence) if part)
+        code = "verbs.plan_warning" if group.count == 1 else "verbs.plan_warnings"
+        lines.append(text(code, said=line, more=group.count - 1))
     return lines
 
 
