@@ -18,6 +18,7 @@ from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.spacing import spacing_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
 from lamelle.data.audit.values import value_problems
+from lamelle.data.layouts.volumes import mismatch
 from lamelle.data.sequences import sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, LamelleError
@@ -203,9 +204,19 @@ def _labelled(
     if row is None:
         return None, problems
     if labels.shape != row.size:
-        sizes = {"mask": _size(labels.shape), "image": _size(row.size), "of": record.id}
-        problems.append(Problem("audit.size_mismatch", place, "error", sizes))
+        problems.append(_mismatch(record, row.size, labels.shape))
     return replace(row, labels=counts, objects=objects, label_pixels=content), problems
+
+
+def _mismatch(record: Record, image: tuple[int, ...], labels: tuple[int, ...]) -> Problem:
+    """An image and its label image are not of one size."""
+    place = str(record.target[0])
+    if code := mismatch(image, labels):
+        sizes = {"label": Path(place).name, "label_size": _size(labels), "size": _size(image), "first": image[0]}
+        return Problem(code, str(record.image), "error", sizes)
+    return Problem(
+        "audit.size_mismatch", place, "error", {"mask": _size(labels), "image": _size(image), "of": record.id}
+    )
 
 
 def _size(shape: Sequence[int]) -> str:

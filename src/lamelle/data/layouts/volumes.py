@@ -52,8 +52,8 @@ def pair_records(
     if problems:
         return [], problems
     if shapes[0] != shapes[1]:
-        values = {"label": label.id, "label_size": _size(shapes[1]), "size": _size(shapes[0])}
-        return [], [Problem("layouts.sizes_differ", image.rel, "error", values)]
+        values = {"label": label.id, "label_size": _size(shapes[1]), "size": _size(shapes[0]), "first": shapes[0][0]}
+        return [], [Problem(mismatch(shapes[0], shapes[1]) or "layouts.sizes_differ", image.rel, "error", values)]
     source, target = listing.path(image), listing.path(label)
     if dims == 3 or len(shapes[0]) == 2:
         record = Record(
@@ -79,6 +79,16 @@ def slice_records(
         )
         for z in range(depth)
     ]
+
+
+def mismatch(image: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
+    """The code of what is wrong where a plane of labels belongs to an image whose channels may be taken for slices.
+
+    Example:
+        >>> mismatch((2, 96, 96), (96, 96)), mismatch((2, 96, 96), (4, 96, 96))
+        ('layouts.first_axis', None)
+    """
+    return "layouts.first_axis" if len(image) == 3 and image[1:] == labels else None
 
 
 def _size(shape: tuple[int, ...]) -> str:
