@@ -24,10 +24,10 @@ def written(root: Path, *, channels: int, shape: tuple[int, ...] = (64, 72), n: 
     rng = np.random.default_rng(0)
     for folder in ("images", "labels"):
         (root / folder).mkdir(parents=True)
-    grid = np.meshgrid(*[np.arange(s) for s in shape], indexing="ij")
+    grid = np.indices(shape)
     for i in range(n):
-        centres = [[rng.integers(0, s) for s in shape] for _ in range(5)]
-        mask = np.any([sum((g - c) ** 2 for g, c in zip(grid, at, strict=True)) < 60 for at in centres], axis=0)
+        centres = rng.integers(0, shape, (5, len(shape)))
+        mask = np.any([((grid.T - at) ** 2).sum(-1).T < 60 for at in centres], axis=0)
         image = rng.normal(20_000, 4000, (channels, *shape))
         image[-1] = rng.normal(200, 10, shape) + 80 * mask
         axes = "C" + "ZYX"[-len(shape) :]
