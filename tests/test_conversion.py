@@ -33,6 +33,7 @@ from lamelle.io.writers import write_image
 SPACING = (0.05, 0.0046, 0.004)
 TARGETS: dict[str, dict[str, str]] = {
     "a.tif": {},
+    "a.ome.tif": {},
     "a.npy": {},
     "a.ome.zarr": {},
     "pngs": {"to": "png"},
@@ -116,6 +117,20 @@ def test_types_that_imagej_lacks_become_ome(tmp_path: Path) -> None:
         assert 'PhysicalSizeZ="0.05"' in (tif.ome_metadata or "")
         assert tif.series[0].axes == "ZCYX"
         assert np.array_equal(tif.asarray().swapaxes(0, 1), stack)
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 20, 30), (2, 7, 20, 30), (1, 20, 30)])
+def test_a_target_named_ome_gets_its_metadata_and_comes_back(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    array, spacing = volume(shape), SPACING[-(len(shape) - 1) :]
+    there = lamelle.convert(stored(tmp_path, array, spacing), tmp_path / "b.ome.tif")
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as tif:
+        assert not tif.is_imagej
+        assert f'PhysicalSizeX="{spacing[-1]}"' in (tif.ome_metadata or "")
+    back = lamelle.convert(tmp_path / "b.ome.tif", tmp_path / "c.tif")
+    assert (back.sha256, back.shape, back.dtype) == (there.sha256, shape, "uint16")
+    assert header(tmp_path / "b.ome.tif").spacing == pytest.approx(spacing)
+    with tifffile.TiffFile(tmp_path / "c.tif") as tif:
+        assert tif.is_imagej
 
 
 @settings(max_examples=25, deadline=None)

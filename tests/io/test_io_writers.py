@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -101,6 +102,46 @@ def test_ignored_pixels_keep_their_minus_one(tmp_path: Path) -> None:
     labels = np.array([[-1, 0], [3, 1]])
     write_labels(tmp_path / "a.tif", labels, spacing=None)
     assert np.array_equal(read_labels(tmp_path / "a.tif").array, labels)
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "A.OME.TIFF"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4", "i2"])
+@pytest.mark.parametrize("shape", [(1, 8, 9), (3, 8, 9), (1, 5, 8, 9), (2, 5, 8, 9), (2, 1, 8, 9)])
+def test_a_name_that_promises_ome_is_kept(tmp_path: Path, name: str, dtype: str, shape: tuple[int, ...]) -> None:
+    array = (np.arange(np.prod(shape)).reshape(shape) % 100).astype(dtype)
+    spacing = (0.05, 0.004, 0.005)[-(len(shape) - 1) :]
+    write_image(tmp_path / name, array, spacing=spacing)
+    image = read(tmp_path / name)
+    assert np.array_equal(image.array.reshape(shape), array)
+    assert image.array.dtype == array.dtype
+    assert image.spacing == pytest.approx(spacing[-(image.array.ndim - 1) :])
+    with tifffile.TiffFile(tmp_path / name) as tif:
+        assert (tif.is_ome, tif.is_imagej) == (True, False)
+        pixels = tifffile.xml2dict(tif.ome_metadata or "")["OME"]["Image"]["Pixels"]
+        assert [pixels[f"PhysicalSize{axis}"] for axis in "ZYX"[-len(spacing) :]] == pytest.approx(spacing)
+        assert {pixels[f"PhysicalSize{axis}Unit"] for axis in "ZYX"[-len(spacing) :]} == {"µm"}
+        assert (pixels["SizeC"], pixels["SizeZ"]) == (shape[0], shape[1] if len(shape) == 4 else 1)
+        long = [(a, n) for a, n in zip("CZYX" if len(shape) == 4 else "CYX", shape, strict=True) if n > 1]
+        assert sorted(zip(tif.series[0].axes, tif.series[0].shape, strict=True)) == sorted(long)
+
+
+def test_colours_in_ome_stay_colours_and_planes_are_written_as_they_come(tmp_path: Path) -> None:
+    random, depth, peak = np.random.default_rng(0), 40, 0
+    stack = random.integers(0, 256, (depth, 3, 200, 210), np.uint8)
+    tracemalloc.start()
+    try:
+        form = streams.Form((3, depth, 200, 210), stack.dtype, (2.0, 0.5, 0.5), colours=True)
+        streams.write_tiff(tmp_path / "a.ome.tif", form, (plane.copy() for plane in stack), ome=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < stack.nbytes / 3
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as tif:
+        assert tif.pages.first.photometric == 2
+        assert tif.series[0].axes == "ZYXS"
+    image = read(tmp_path / "a.ome.tif")
+    assert np.array_equal(image.array, stack.swapaxes(0, 1))
+    assert image.spacing == (2.0, 0.5, 0.5)
 
 
 def test_imagej_axes(tmp_path: Path) -> None:

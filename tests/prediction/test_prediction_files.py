@@ -58,7 +58,8 @@ def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
     assert image.array[0, :, 0, 0].tolist() == [0, 1, 2]
     assert image.spacing == pytest.approx(spacing)
     with tifffile.TiffFile(file) as tif:
-        assert (tif.is_imagej, tif.series[0].axes, tif.series[0].shape) == (True, "ZYX", (3, 6, 8))
+        assert (tif.is_ome, tif.is_imagej, tif.series[0].axes, tif.series[0].shape) == (True, False, "ZYX", (3, 6, 8))
+        assert 'PhysicalSizeZ="0.05"' in (tif.ome_metadata or "")
     assert read(next((tmp_path / "probabilities").rglob("*.tif"))).array.shape == (1, 3, 6, 8)
 
 

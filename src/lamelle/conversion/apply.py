@@ -16,7 +16,7 @@ from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic, sidecar, writers
 from lamelle.io.axes import checked_spacing, sizes
 from lamelle.io.sidecar import Sidecar
-from lamelle.io.streams import Form, npy_axes, write_npy, write_tiff, write_zarr
+from lamelle.io.streams import Form, named_ome, npy_axes, write_npy, write_tiff, write_zarr
 from lamelle.types import Problem, Spacing
 
 _SPACING_TOLERANCE = 1e-6
@@ -99,7 +99,7 @@ def _single(out: Path, target: Target, stack: Stack, planes: Iterator[np.ndarray
     form, spacing = stack.form, stack.form.spacing
     with atomic.writing(out) as temporary:
         if target.format == "tif":
-            write_tiff(temporary, form, planes)
+            write_tiff(temporary, form, planes, ome=named_ome(out))
             _verify(temporary, form, planes, digest, out)
             return []
         for plane in planes:
@@ -138,7 +138,7 @@ def _series(out: Path, target: Target, stack: Stack, planes: Iterator[np.ndarray
     with atomic.writing_folder(out) as temporary:
         for name, plane in zip(names, planes, strict=True):
             if target.format == "tif":
-                write_tiff(temporary / name, flat, [plane])
+                write_tiff(temporary / name, flat, [plane], ome=named_ome(Path(name)))
             else:
                 writers.write_image(temporary / name, plane, spacing=flat.spacing)
         sidecar.write(sidecar.beside(temporary), _sidecar(stack, digest, names))

@@ -19,6 +19,7 @@ OME_TYPES = ("int8", "int16", "int32", "uint32", "float64")
 CLASSIC_BYTES = 2**32 - 2**25
 """More than a TIFF with 32-bit offsets can hold; beyond it a BigTIFF is written, which ImageJ's own format is not."""
 _CHUNK = 1024
+_OME_NAMES = (".ome.tif", ".ome.tiff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,21 @@ class Form:
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
 
-def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray]) -> None:
+def named_ome(path: Path) -> bool:
+    """Whether a name promises OME-TIFF.
+
+    Example:
+        >>> named_ome(Path("a.ome.tif")), named_ome(Path("A.OME.TIFF")), named_ome(Path("a.tif"))
+        (True, True, False)
+    """
+    return path.name.lower().endswith(_OME_NAMES)
+
+
+def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray], *, ome: bool) -> None:
     """Write planes [C, Y, X] as one TIFF: an ImageJ hyperstack where ImageJ knows the type, otherwise OME-TIFF.
+
+    Args:
+        ome: OME-TIFF in any case, as the name that the file will get promises.
 
     Raises:
         ValueError: If TIFF readers do not know the type.
@@ -55,7 +69,7 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray]) -> None:
         >>> from lamelle.io.readers import header
         >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (0.05, 0.004, 0.004))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_tiff(Path(folder, "a.tif"), form, (np.full((1, 8, 9), z, np.uint16) for z in range(5)))
+        ...     write_tiff(Path(folder, "a.tif"), form, (np.full((1, 8, 9), z, np.uint16) for z in range(5)), ome=True)
         ...     header(Path(folder, "a.tif")).spacing
         (0.05, 0.004, 0.004)
     """
@@ -65,25 +79,23 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray]) -> None:
         raise ValueError(f"no TIFF of {form.dtype}")
     channels, (height, width), spacing = form.shape[0], form.shape[-2:], form.spacing
     options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "maxworkers": 1}
-    if form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
-        samples = 3 if form.colours and channels == 3 and form.dtype == np.uint8 else 1
+    samples = 3 if form.colours and channels == 3 and form.dtype == np.uint8 else 1
+    if samples == 3:
+        options["photometric"] = "rgb"
+    if not ome and form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
         # all six axes: tifffile mistakes a last X of one for samples
         shape = (1, form.depth, channels // samples, height, width, samples)
         options |= {"imagej": True, "metadata": {"axes": "TZCYXS"} | _imagej_spacing(spacing)}
-        if samples == 3:
-            options["photometric"] = "rgb"
         if spacing:
             options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
-        pages = _pages(planes, samples)
     else:
         names = "ZYX"[-len(spacing) :] if spacing else ""
         sizes = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
         units = {f"PhysicalSize{a}Unit": "µm" for a in names}
-        shape = (form.depth, channels, height, width)
+        shape = (form.depth, channels // samples, height, width) + ((samples,) if samples > 1 else ())
         options |= {"ome": True, "bigtiff": form.nbytes > CLASSIC_BYTES}
-        options["metadata"] = {"axes": "ZCYX"} | sizes | units
-        pages = _pages(planes, 1)
-    imwrite(path, pages, shape=shape, dtype=form.dtype, **options)
+        options["metadata"] = {"axes": "ZCYXS"[: len(shape)]} | sizes | units
+    imwrite(path, _pages(planes, samples), shape=shape, dtype=form.dtype, **options)
 
 
 def _pages(planes: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.atomic import writing
 from lamelle.io.axes import sizes
-from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, Form, write_tiff
+from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, Form, named_ome, write_tiff
 from lamelle.types import Spacing
 
 _TIFF, _PNG = (".tif", ".tiff"), (".png",)
@@ -21,8 +21,8 @@ _INTEGERS = (np.uint8, np.uint16, np.int8, np.int16, np.uint32, np.int32)
 def write_image(path: Path, array: np.ndarray, *, spacing: Spacing | None) -> None:
     """Write an image or volume [C, (Z,) Y, X] as TIFF (zlib; read by ImageJ and Fiji) or PNG (8 or 16 bits).
 
-    Values are kept exactly. A TIFF over 4 GB is a BigTIFF; types that ImageJ lacks are written as OME-TIFF. A volume
-    of one slice reads back as an image.
+    Values are kept exactly. A TIFF over 4 GB is a BigTIFF; types that ImageJ lacks are written as OME-TIFF, and so is
+    what is named ``.ome.tif``. A volume of one slice reads back as an image.
 
     Args:
         spacing: µm, (Z,) Y, X.
@@ -121,7 +121,7 @@ def _storable(path: Path, array: np.ndarray) -> np.ndarray:
 def _write_tiff(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
     planes = array.swapaxes(0, 1) if array.ndim == 4 else array[None]
     with writing(path) as temporary:
-        write_tiff(temporary, Form(array.shape, array.dtype, spacing), planes)
+        write_tiff(temporary, Form(array.shape, array.dtype, spacing), planes, ome=named_ome(path))
 
 
 def _write_png(path: Path, array: np.ndarray, spacing: Spacing | None) -> None:
