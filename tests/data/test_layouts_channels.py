@@ -23,8 +23,11 @@ def folder(root: Path, *depths: int, axes: str | None = None) -> Path:
     for i, depth in enumerate(depths):
         size = (depth, 32, 32) if depth else (32, 32)
         grey = np.random.default_rng(i).integers(0, 255, size, dtype=np.uint8)
-        how = {"imagej": True, "metadata": {"axes": axes}} if axes and depth else {"photometric": "minisblack"}
-        tifffile.imwrite(root / "data" / "images" / f"{i}.tif", grey, **how)
+        path = root / "data" / "images" / f"{i}.tif"
+        if axes and depth:
+            tifffile.imwrite(path, grey, imagej=True, metadata={"axes": axes})
+        else:
+            tifffile.imwrite(path, grey, photometric="minisblack")
         Image.fromarray(np.eye(32, dtype=np.uint8)).save(root / "data" / "masks" / f"{i}.png")
     return root / "data"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
+from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
@@ -92,6 +93,7 @@ def inspect(
         values = {"counts": statistics.labels, "declared": declared, "ignore": ignore}
         problems += value_problems(index, rows, masks, **values)
     problems += counted
+    problems += few_problems(index.records)
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, thumbnails)
