@@ -88,7 +88,7 @@ def test_soft_edges_are_no_objects(language: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LAMELLE_LANG", language)
     counts = [{0: 4000, 255: 96}, smoothed(1), {0: 4095, 100: 1}]
     (problem,) = said(counts)
-    assert (problem.code, problem.where, problem.severity) == ("layouts.values_soft", "masks/1.png", "error")
+    assert (problem.code, problem.where, problem.severity) == ("audit.values_soft", "masks/1.png", "error")
     assert problem.values["pixels"] == sum(n for v, n in counts[1].items() if 32 <= v < 224)
     sentence = text(problem.code, **problem.values)
     assert "128" in sentence
@@ -106,4 +106,4 @@ def test_soft_edges_are_no_objects(language: str, monkeypatch: pytest.MonkeyPatc
     ids=["objects", "eleven classes on a scale of greys", "small values"],
 )
 def test_objects_and_classes_have_no_soft_edges(counts: dict[int, int]) -> None:
-    assert "layouts.values_soft" not in [p.code for p in said([counts])]
+    assert "audit.values_soft" not in [p.code for p in said([counts])]

@@ -80,7 +80,7 @@ def _soft_edges(greys: range, rows: Sequence[Row], places: Sequence[str]) -> Pro
         "top": top,
         "count": sum(map(bool, found)),
     }
-    return Problem("layouts.values_soft", places[worst], "error", said)
+    return Problem("audit.values_soft", places[worst], "error", said)
 
 
 def _outside(problem: Problem, counts: Mapping[int, int]) -> Problem:
