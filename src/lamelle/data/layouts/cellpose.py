@@ -48,6 +48,11 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))
 
 
+def holds_objects(entry: Entry) -> bool:
+    """Whether a file's name says that its values count objects: ``a_masks.tif``."""
+    return _MASKS.search(entry.stem) is not None
+
+
 def _sorted(listing: Listing) -> tuple[dict[tuple[str, str], list[Entry]], dict[tuple[str, str], list[Entry]]]:
     """Images and masks by folder and stem without ending."""
     images: dict[tuple[str, str], list[Entry]] = {}

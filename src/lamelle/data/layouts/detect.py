@@ -16,6 +16,7 @@ from lamelle.data.layouts import (
     medmnist,
     nnunet,
     stack_pair,
+    suffix_pairs,
     table,
     volume_pairs,
 )
@@ -30,6 +31,7 @@ LAYOUTS: dict[str, Layout] = {
     "class_mask_folders": class_mask_folders,
     "table": table,
     "image_mask_folders": image_mask_folders,
+    "suffix_pairs": suffix_pairs,
     "folder_per_image": folder_per_image,
     "stack_pair": stack_pair,
     "volume_pairs": volume_pairs,
