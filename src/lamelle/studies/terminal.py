@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lamelle.errors import printable
 from lamelle.messages import text
+from lamelle.metrics.intervals import LEAST
 from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
 from lamelle.studies.listing import Listed
@@ -57,7 +58,8 @@ def _score(run: Listed) -> str:
     if run.value is None:
         return "–"
     where = f" ({text('report.split_validation').lower()})" if run.split == "validation" else ""
-    return f"{run.score} {number(run.value)} [{number(run.low)}, {number(run.high)}]{where}"
+    interval = f" [{number(run.low)}, {number(run.high)}]" if (run.n or 0) >= LEAST else ""
+    return f"{run.score} {number(run.value)}{interval}{where}"
 
 
 def pruned(plan: Plan, *, done: bool) -> list[str]:
