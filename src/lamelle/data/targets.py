@@ -110,7 +110,9 @@ def _concluded(counts: Mapping[int, int], problems: list[Problem]) -> dict[int, 
         return {0: 0, values[1]: 1}
     suggested = {v: c for c, v in enumerate(v for v in values if v >= 0)}
     if any(v != c for v, c in suggested.items()) or values[0] < 0:
-        rarest = min(values, key=lambda v: counts[v])
+        run = next(n for n in range(len(values) + 1) if n not in counts)
+        beyond = [v for v in values if not 0 <= v < run] if run > 1 else values  # 0, 1, 255: the stray one is 255
+        rarest = min(beyond, key=lambda v: counts[v])
         found = {"values": _listed(values), "suggested": suggested, "rarest": rarest, "pixels": counts[rarest]}
         raise DataError([Problem("layouts.values_gaps", "", "error", found)])
     return suggested

@@ -49,7 +49,7 @@ def value_problems(
             counts, declared=declared, names=index.classes, ignore=tuple(ignore), instances=index.instances
         )
     except DataError as error:
-        return [_placed(_outside(p, said), rows, places) for p in error.problems]
+        return [_placed(p, rows, places) for p in error.problems]
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
     return list(rule.problems)
@@ -81,18 +81,6 @@ def _soft_edges(greys: range, rows: Sequence[Row], places: Sequence[str]) -> Pro
         "count": sum(map(bool, found)),
     }
     return Problem("audit.values_soft", places[worst], "error", said)
-
-
-def _outside(problem: Problem, counts: Mapping[int, int]) -> Problem:
-    """Where values have gaps, what may be left out is a value that does not go on from 0, 1, 2 …, such as 255."""
-    if problem.code != "layouts.values_gaps":
-        return problem
-    run = next(n for n in range(len(counts) + 1) if n not in counts)
-    outside = [v for v in counts if not 0 <= v < run]
-    if run < 2 or not outside:
-        return problem
-    rarest = min(outside, key=lambda v: counts[v])
-    return replace(problem, values={**problem.values, "rarest": rarest, "pixels": counts[rarest]})
 
 
 def _placed(problem: Problem, rows: Sequence[Row], places: Sequence[str]) -> Problem:
