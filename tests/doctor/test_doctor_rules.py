@@ -173,6 +173,10 @@ def test_overfitting_began_where_the_validation_loss_turned(made: Maker) -> None
 
 def test_overfitting_is_found_where_validation_only_stays_behind(made: Maker) -> None:
     assert "overfitting" in found(made, MEMORISED | {"loss": to(0.6, 0.55), "score": to(0.6, 0.7)})
+    slowly = {"loss": np.linspace(0.66, 0.4, N).tolist(), "score": np.linspace(0.6, 0.7, N).tolist()}
+    one = found(made, MEMORISED | slowly, name="slowly")
+    assert "overfitting" in one, "training has nothing left to learn: what still comes will not close the distance"
+    assert "still_improving" not in one
 
 
 def test_a_spike_of_the_training_loss_is_named(made: Maker) -> None:

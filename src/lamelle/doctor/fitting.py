@@ -37,7 +37,8 @@ def overfitting(facts: Facts) -> Finding | None:
     turned, lowest, rises = _turn(facts)
     dropped = float(facts.score.course.max()) - facts.score.last > SURE * facts.error
     behind = _gap(facts) > max(_GAP, SURE * facts.error)
-    if not (rises and dropped) and not (behind and (rises or _improving(facts) is None)):
+    goes_on = _improving(facts) is not None and not _memorised(facts)
+    if not (rises and dropped) and not (behind and (rises or not goes_on)):
         return None
     values = _fit(facts) | {"epoch": turned, "lowest": lowest, "loss": facts.loss.last}
     return Finding("overfitting", "warning", values, cures.stricter(facts), turned)
@@ -62,7 +63,7 @@ def still_improving(facts: Facts) -> Finding | None:
     values = _improving(facts)
     if not ended or facts.scores is None or values is None:
         return None
-    if len(facts.train_score) and facts.reached(facts.train_score.last) >= _MEMORISED:
+    if _memorised(facts):
         return None
     return Finding("still_improving", "warning", values, cures.longer(facts))
 
@@ -158,6 +159,11 @@ def good(facts: Facts) -> Finding | None:
     if len(facts.score) < LEAST or not len(facts.train_score) or _gap(facts) > _GAP:
         return None
     return Finding("good", "good", _fit(facts) | {"sure": SURE * facts.error})
+
+
+def _memorised(facts: Facts) -> bool:
+    """Whether the training images leave nothing to learn."""
+    return (facts.learnt or 0.0) >= _MEMORISED
 
 
 def _improving(facts: Facts) -> dict[str, Any] | None:
