@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import lamelle
 from lamelle import verbs
 from lamelle.errors import DataError, RequestError
 from lamelle.io.readers import read, read_labels
+from lamelle.reports.held import open_held, predicted_labels
 from lamelle.run import RunFolder
 from lamelle.training.loop import Interrupted
 
@@ -266,6 +268,42 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     once = Quiet()
     lamelle.train(resume=stopped, progress=once)
     assert once.steps == 0 < rest.steps, "what is done is not done again"
+    shutil.rmtree(stopped / "fold1")
+    lost = lamelle.train(resume=stopped, progress=(more := Quiet()))
+    assert lost.scores["n"] == 12
+    assert 0 < more.steps < rest.steps + 3, "only the fold that was lost"
+
+
+def test_folds_over_the_slices_of_one_volume_are_pooled_and_shown(home: Path, tmp_path: Path) -> None:
+    stack = lamelle.demo("em-stack", tmp_path / "stack", seed=1, count=20, size=64)
+    options = (*FAST, "samples=4", "folds=3", "data.dims=2")
+    whole = lamelle.train(stack, overrides=options, runs=tmp_path / "runs", progress=Quiet())
+    held = open_held(whole.folder)
+    tested = [r for r in held.plan.records if r.id in held.predicted]
+    assert len(tested) == whole.scores["n"] > 10
+    for record in tested:  # each slice's own prediction, though the file of each fold has the same name
+        folder, row = held.predicted[record.id]
+        slices = sorted(r.image.index for r in tested if held.predicted[r.id][0] == folder)
+        written = read_labels(folder / row["file"]).array
+        assert np.array_equal(predicted_labels(held, record), written[slices.index(record.image.index)])
+    assert whole.folder.report.is_file()
+
+
+def test_what_only_some_folds_lack_is_said_of_them(home: Path, tmp_path: Path) -> None:
+    data = lamelle.demo("nuclei", tmp_path / "rare", seed=3, count=9, size=64)
+    for masks in sorted(data.glob("*/masks"))[1:]:
+        for file in masks.iterdir():
+            Image.fromarray(np.zeros((64, 64), np.uint8)).save(file)
+    quiet = Quiet()
+    options = (*FAST, "samples=4", "folds=3", "task=segment")
+    whole = lamelle.train(data, overrides=options, runs=tmp_path / "runs", progress=quiet)
+    lacking = [line for line in quiet.lines if "training pixel" in line or "validation pixel" in line]
+    assert lacking
+    page = whole.folder.report.read_text(encoding="utf-8")
+    assert not any(line.removeprefix("warning: ") in page for line in lacking)
+    logs = [(whole.path / f"fold{k}" / "log.txt").read_text(encoding="utf-8") for k in range(3)]
+    assert any(line in log for line in lacking for log in logs)
+    assert len({line in log for log in logs for line in lacking[:1]}) == 2, "not of every fold"
 
 
 def test_the_same_demo_is_made_once(home: Path, nuclei: Path, tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
 from lamelle.tasks.table import find
 from lamelle.types import IGNORE, SPLITS, Index, Problem, Record
 
+OF_ONE_SPLIT = "plan.absent_"
+"""How the codes of problems begin that are those of one split of the data, and of another not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -203,7 +206,7 @@ def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record
         counts = _pixels(audit, records, values, split_name)
         if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
             found.append(
-                Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
+                Problem(f"{OF_ONE_SPLIT}{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
             )
     return found
 

@@ -100,6 +100,11 @@ class RunFolder:
         """Whether it was trained, scored and reported."""
         return self.rows.is_file() and self.report.is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether it was written down, so that it can be gone on with."""
+        return all(path.is_file() for path in (self.recipe, self.split, self.audit, self.environment))
+
     def parts(self) -> list[RunFolder]:
         """The Runs that were trained: those of the folds, in their order, or the Run itself."""
         folds = [p.parent for p in self.path.glob(f"fold*/{self.recipe.name}") if p.parent.name[4:].isdigit()]

@@ -114,7 +114,8 @@ def predicted_labels(held: Held, record: Record) -> np.ndarray | None:
     labels = read_labels(folder / file).array
     if record.image.index is None:
         return labels
-    together = [known for known, (_, other) in held.predicted.items() if other.get("file") == file]
+    # of this folder: each fold of a cross-validation has a file of the same name, with other slices
+    together = [known for known, (at, row) in held.predicted.items() if at == folder and row.get("file") == file]
     if len(together) == 1 or labels.ndim == 2:
         return labels if labels.ndim == 2 else labels[0]
     order = sorted(together, key=lambda known: _index(held, known))

@@ -50,7 +50,7 @@ class StudyFolder:
         run = self.run(variant, seed)
         if run.done:
             return "done"
-        if run.split.is_file() and run.audit.is_file() and run.environment.is_file():
+        if run.begun:
             return "begun"
         shutil.rmtree(run.path, ignore_errors=True)
         return "new"

@@ -96,7 +96,9 @@ def find(root: Path, *, score: str | None) -> list[Listed]:
     """
     if not root.is_dir():
         raise RequestError("runs.no_folder", path=root)
-    found = [_read(run, root, study, score) for run, study in _walk(root.resolve(), "", 0, root.resolve())]
+    top = root.resolve()
+    outer = top.parent.name if _gathers(top.parent) else ""
+    found = [_read(run, root, study, score) for run, study in _walk(top, outer, 0, top)]
     return sorted(found, key=lambda r: r.name)
 
 
@@ -117,13 +119,18 @@ def _walk(folder: Path, study: str, depth: int, root: Path) -> Iterator[tuple[Ru
     if is_run := run.recipe.is_file() and not run.recipe.is_symlink():
         yield run, study
     inside = run.names if is_run else frozenset()
-    within = here if here != "." and (is_run or (folder / "study.json").is_file()) else study
+    within = (folder.name if here == "." else here) if _gathers(folder) else study
     if depth >= DEEPEST:
         return
     with os.scandir(folder) as entries:
         names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name not in inside)
     for name in names:
         yield from _walk(folder / name, within, depth + 1, root)
+
+
+def _gathers(folder: Path) -> bool:
+    """Whether what lies in a folder belongs together: a study, or a run with its folds."""
+    return RunFolder(folder).recipe.is_file() or (folder / "study.json").is_file()
 
 
 def _read(run: RunFolder, root: Path, study: str, score: str | None) -> Listed:

@@ -39,7 +39,7 @@ def table(runs: Sequence[Listed]) -> list[str]:
 
 
 def _row(run: Listed, depth: int) -> list[str]:
-    name = run.name[len(run.study) + 1 :] if run.study else run.name
+    name = run.name.removeprefix(f"{run.study}/")
     return [
         "  " * depth + printable(name),
         text(f"runs.state_{run.state}"),

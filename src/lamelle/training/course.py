@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lamelle import plan as plans
+from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
@@ -39,14 +42,15 @@ def write_down(run: RunFolder, plan: Plan) -> None:
 
 def start(data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
     """A new Run of a request; of a cross-validation, one Run for each fold inside of it, and their pooled scores."""
-    if folds := folds_of(asked):
-        return _cross_validate(data, asked, folds, runs, name, store, progress)
-    return begin(_plan(data, asked, store), runs, name, store, progress)
+    if folds_of(asked):
+        return _cross_validate(data, asked, runs, name, store, progress)
+    plan = _plan(data, asked, store)
+    return begin(plan, _say(describe(plan), progress), runs, name, store, progress)
 
 
 def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
     """Finish a Run that was stopped, from where it stands."""
-    if len(run.parts()) > 1:
+    if folds_of(recipes.load(run.recipe)):
         _each_fold(run, store, progress)
         return
     plan = plans.reopen(run)
@@ -67,17 +71,21 @@ def _plan(data: Path, asked: Section, store: Store) -> Plan:
     return plans.make(data, asked, store, accelerator=resources.has_accelerator())
 
 
-def begin(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
-    """A new Run of a plan, from its first file to its report."""
-    for line in (lines := describe(plan)):
-        progress.say(line)
+def begin(plan: Plan, said: Sequence[str], runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+    """A new Run of a plan, from its first file, with what was said of the plan in its log, to its report."""
     built = build(plan)  # before there is a folder: what cannot be built leaves none
     run = RunFolder.create(runs, name)
     write_down(run, plan)
-    for line in lines:
+    for line in said:
         run.note(line)
     work(plan, built, run, store, progress, resume=False)
     return run
+
+
+def _say(lines: list[str], progress: Progress) -> list[str]:
+    for line in lines:
+        progress.say(line)
+    return lines
 
 
 def describe(plan: Plan) -> list[str]:
@@ -154,39 +162,36 @@ def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress)
     return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))
 
 
-def _cross_validate(
-    data: Path, asked: Section, folds: int, runs: Path, name: str, store: Store, progress: Progress
-) -> RunFolder:
-    """Write every fold down as a Run of its own, so that each can be gone on with; then train them."""
-    first, whole = None, None
-    for fold in range(folds):
-        plan = _plan(data, merge(deepcopy(asked), {"split": {"fold": fold}}), store)
-        if first is None or whole is None:
-            for line in describe(plan):
-                progress.say(line)
-            build(plan)  # before there is a folder: what cannot be built leaves none
-            first, whole = plan, RunFolder.create(runs, name)
-        write_down(RunFolder.create(whole.path, f"fold{fold}"), plan)
-    assert first is not None
-    assert whole is not None
-    unfolded = first.recipe.model_copy(update={"split": first.recipe.split.model_copy(update={"fold": None})})
-    write_down(whole, replace(first, recipe=unfolded))
+def _cross_validate(data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+    """Write down what all folds share, as the first fold plans it, and train them."""
+    plan = _plan(data, merge(deepcopy(asked), {"split": {"fold": 0}}), store)
+    _say(describe(plan), progress)
+    build(plan)  # before there is a folder: what cannot be built leaves none
+    whole = RunFolder.create(runs, name)
+    shared = plan.recipe.model_copy(update={"split": plan.recipe.split.model_copy(update={"fold": None})})
+    problems = tuple(p for p in plan.audit.problems if not p.code.startswith(plans.OF_ONE_SPLIT))
+    write_down(whole, replace(plan, recipe=shared, audit=replace(plan.audit, problems=problems)))
     _each_fold(whole, store, progress)
     return whole
 
 
 def _each_fold(whole: RunFolder, store: Store, progress: Progress) -> None:
-    """Train what is not done, and pool the scores of what each fold has not seen."""
-    rows: list[Row] = []
-    folds = whole.parts()
+    """Train what is not done, each fold as a Run of its own, and pool the scores of what each has not seen."""
+    asked = recipes.load(whole.recipe)
+    folds, rows = folds_of(asked), list[Row]()
     with whole.held():
-        for fold, run in enumerate(folds):
-            progress.say(text("verbs.fold", fold=fold + 1, folds=len(folds)))
-            if not run.done:
+        for fold in range(folds):
+            progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
+            run = RunFolder(whole.path / f"fold{fold}")
+            if not run.begun:
+                shutil.rmtree(run.path, ignore_errors=True)  # what a kill left before it was written down
+                plan = _plan(Path(asked["data"]["path"]), merge(deepcopy(asked), {"split": {"fold": fold}}), store)
+                begin(plan, _say(describe(plan), progress), whole.path, run.path.name, store, progress)
+            elif not run.done:
                 go_on(run, store, progress)
             rows += run.read_json(run.rows)
-        plan = plans.reopen(whole)
-        scores = write_scores(whole, plan.task, rows, interval_options(plan.recipe), split="folds", fitted={})
+        again = plans.reopen(whole)
+        scores = write_scores(whole, again.task, rows, interval_options(again.recipe), split="folds", fitted={})
         write_report(whole, store)
     for line in headline(scores):
         progress.say(line)

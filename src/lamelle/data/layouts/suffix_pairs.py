@@ -48,5 +48,6 @@ def _folders(listing: Listing) -> list[tuple[str | None, list[Entry], list[Entry
         ending = [e for e in entries if bare(e.stem) != e.stem and not cellpose.holds_objects(e)]
         if not any(same_form(bare(e.stem)) in stems for e in ending):
             ending = []
-        found.append((split, [e for e in entries if e not in ending], ending))
+        masks = {e.rel for e in ending}
+        found.append((split, [e for e in entries if e.rel not in masks], ending))
     return found
