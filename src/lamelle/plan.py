@@ -206,7 +206,7 @@ def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record
         counts = _pixels(audit, records, values, split_name)
         if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
             found.append(
-                Problem(f"{OF_ONE_SPLIT}{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
+                Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
             )
     return found
 

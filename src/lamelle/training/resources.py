@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
+_ROUNDING = 0.1
+"""Relative error of a gradient that rounding to bf16 does not explain: it is about 0.01."""
+_PLANE = 32
+"""Pixels of a plane that are enough to see how many slices each level of a network sees."""
 _FABRIC = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
 
 
@@ -38,7 +43,7 @@ def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     """The values for ``auto``.
 
     bf16 where the hardware has it, except that depthwise networks train in float32 on a processor, where bf16 is
-    slower; float16 with loss scaling on GPUs without bf16.
+    slower, and 3D networks where it is wrong; float16 with loss scaling on GPUs without bf16.
 
     Raises:
         RequestError: If the device that was asked for is not there, or cannot do what was asked.
@@ -53,20 +58,70 @@ def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
         raise RequestError("train.no_device", device=device, have=", ".join(k for k, v in there.items() if v))
     precision = keys.precision
     if precision == "auto":
-        precision = _precision(device, model)
+        precision = _precision(device, model, keys.patch)
+    elif precision == "bf16" and device == "cpu" and _is_spoilt(model, keys.patch):
+        raise RequestError("train.bf16_spoilt")
     if precision == "16" and device == "cpu":
         raise RequestError("train.half_on_cpu")
     return Resources(device, precision, keys.threads or cores())
 
 
-def _precision(device: str, model: nn.Module) -> str:
+def _precision(device: str, model: nn.Module, patch: tuple[int, ...] | None) -> str:
     import torch
 
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
     if device == "mps":
         return "32"
-    return "bf16" if has_fast_bf16() and not _is_depthwise(model) else "32"
+    fast = has_fast_bf16() and not _is_depthwise(model)
+    return "bf16" if fast and not _is_spoilt(model, patch) else "32"
+
+
+def _is_spoilt(model: nn.Module, patch: tuple[int, ...] | None) -> bool:
+    """Whether bf16 on this processor gives some convolution of a network a wrong gradient.
+
+    Convolutions across slices that see two of them: torch then takes memory that nobody has written for a part of the
+    gradient (seen in 2.15, with oneDNN). Where patches have no fixed depth, that may happen at any step.
+    """
+    import torch
+    from torch import nn
+
+    across = [m for m in model.modules() if isinstance(m, nn.Conv3d) and m.kernel_size[0] > 1]
+    if not across or not _two_slices_fail():
+        return False
+    if patch is None:
+        return True
+    seen: set[int] = set()
+    hooks = [m.register_forward_pre_hook(lambda _, given: seen.add(given[0].shape[2])) for m in across]
+    first = next(m for m in model.modules() if isinstance(m, nn.Conv3d))
+    trains = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(torch.zeros(1, first.in_channels, patch[0], min(patch[1], _PLANE), min(patch[2], _PLANE)))
+    finally:
+        model.train(trains)
+        for hook in hooks:
+            hook.remove()
+    return 2 in seen
+
+
+@cache
+def _two_slices_fail() -> bool:
+    """Whether the gradient of a convolution over two slices is wrong in bf16."""
+    import torch
+    from torch.nn import functional
+
+    random = torch.Generator().manual_seed(0)
+    image = torch.randn(1, 8, 2, 8, 8, generator=random).contiguous(memory_format=torch.channels_last_3d)
+    weight = torch.randn(8, 8, 3, 3, 3, generator=random).contiguous(memory_format=torch.channels_last_3d)
+    gradients = []
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = weight.detach().to(dtype).clone().requires_grad_()
+        functional.conv3d(image.to(dtype), leaf, padding=1).float().square().mean().backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad.float())
+    exact, rounded = gradients
+    return not bool((rounded - exact).abs().max() <= _ROUNDING * exact.abs().max())
 
 
 def _is_depthwise(model: nn.Module) -> bool:

@@ -1,0 +1,73 @@
+"""Which precision a training computes in; a network whose gradients would be wrong in bf16 computes in float32."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lamelle.errors import RequestError
+from lamelle.keys import TrainKeys
+from lamelle.models.build import build
+from lamelle.training import resources
+
+
+def network(dims: int = 3, *, thick: bool = False) -> nn.Module:
+    """Two levels; with thick slices neither mixes nor pools across them."""
+    kernel, pool = ([1, 3, 3], [1, 2, 2]) if thick else (3, 2)
+    shape = {"kernel": [kernel] * 2, "pool": [pool]} if thick else {"kernel": kernel, "pool": pool}
+    spec = {"kind": "unet", "in_channels": 1, "out_channels": 2, "filters": [4, 8], "dims": dims, "up": "transpose2"}
+    return build(spec | {"norm": "batch", "dropout": 0.0, "residual": False, "deep_supervision": False} | shape)
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with fast bf16, whose torch has the flaw."""
+    monkeypatch.setattr(resources, "has_fast_bf16", lambda: True)
+    monkeypatch.setattr(resources, "_two_slices_fail", lambda: True)
+
+
+def chosen(model: nn.Module, patch: tuple[int, ...] | None, precision: str = "auto") -> str:
+    keys = TrainKeys.model_validate({"patch": patch, "precision": precision, "device": "cpu"})
+    return resources.resolve(keys, model).precision
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize(
+    ("depth", "precision"), [(2, "32"), (4, "32"), (6, "bf16"), (8, "bf16")]
+)  # the second level sees half as many
+def test_where_a_level_sees_two_slices_training_is_in_float32(depth: int, precision: str) -> None:
+    model = network().train()
+    assert chosen(model, (depth, 64, 64)) == precision
+    assert model.training
+    if precision == "32":
+        with pytest.raises(RequestError, match="two slices"):
+            chosen(model, (depth, 64, 64), "bf16")
+        assert chosen(model, (depth, 64, 64), "32") == "32"
+
+
+@pytest.mark.usefixtures("fast")
+def test_other_networks_keep_bf16() -> None:
+    assert chosen(network(2), (32, 32)) == "bf16"
+    assert chosen(network(thick=True), (2, 64, 64)) == "bf16", "it does not look across slices"
+    assert chosen(network(), None) == "32", "whole volumes may have any depth"
+
+
+def test_the_probe_tells_whether_this_torch_has_the_flaw(monkeypatch: pytest.MonkeyPatch) -> None:
+    resources._two_slices_fail.cache_clear()
+    here = resources._two_slices_fail()
+    assert here in (True, False)
+    whole = torch.nn.functional.conv3d
+
+    def spoilt(image: torch.Tensor, weight: torch.Tensor, padding: int) -> torch.Tensor:
+        factor = 1.5 if image.dtype == torch.bfloat16 else 1.0
+        return whole(image, weight, padding=padding) * factor
+
+    for function, fails in (
+        (spoilt, True),
+        (lambda i, w, padding: whole(i.float(), w.float(), padding=padding), False),
+    ):
+        resources._two_slices_fail.cache_clear()
+        monkeypatch.setattr(torch.nn.functional, "conv3d", function)
+        assert resources._two_slices_fail() is fails
+    resources._two_slices_fail.cache_clear()
