@@ -248,6 +248,11 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     assert whole.scores["n"] == 12
     assert len({i["id"] for i in whole.scores["items"]}) == 12
     folds = sorted(p.name for p in whole.path.iterdir() if (p / "recipe.yaml").is_file())
+    table = rows(whole.path / "predictions.csv")
+    assert len(table) == 12
+    for row in table:
+        assert float(row["share:background"]) + float(row["share:foreground"]) == pytest.approx(1, abs=1e-5)
+        assert read_labels(whole.path / row["file"]).array.shape == (96, 96)
     assert folds == ["fold0", "fold1", "fold2"]
     assert whole.folder.report.is_file()
 

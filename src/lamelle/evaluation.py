@@ -272,6 +272,15 @@ def write_scores(
     return scores
 
 
+def read_rows(run: RunFolder) -> list[Row]:
+    """The rows of a scored Run, each with its line of the table of predictions, as `write_scores` takes them."""
+    found = []
+    for row, said in zip(run.read_json(run.rows), run.read_table(run.predictions_table), strict=True):
+        file = {"file": run.path / said["file"]} if said.get("file") else {}
+        found.append(row | {"said": said | file})
+    return found
+
+
 def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe) -> dict[str, Any]:
     """Scores of a model on another labelled folder; classes are matched by name, thresholds stay as they were frozen.
 

@@ -253,7 +253,9 @@ def test_a_run_that_others_lie_in_stays(made: Maker) -> None:
     plan = verbs.prune_runs(whole.path.parent, mode="runs", keep=0)
     assert plan.going == ()
     assert {why for _, why in plan.staying} == {"other runs lie in it", "it belongs to x-folds"}
-    for root in (whole.path, whole.path / "fold0"):  # wherever one looks from
+    made("x-folds/x-folds")  # a name again
+    assert len(verbs.list_runs(whole.path)) == 3
+    for root in (whole.path, whole.path / "x-folds", whole.path / "fold0"):  # wherever one looks from
         assert verbs.prune_runs(root, mode="runs", keep=0).going == ()
     assert terminal.table(verbs.list_runs(whole.path))[2].startswith("  fold0")
 

@@ -246,22 +246,26 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
     }
     if by not in keys:
         raise RequestError("runs.sort", given=by, known=", ".join(SORTS))
-    inside: dict[str, list[Listed]] = {}
+    inside: dict[Path, list[Listed]] = {}
     families: dict[str, list[Listed]] = {}
-    named = {run.name: run for run in runs}
+    known = {run.path: run for run in runs}
     for run in sorted(runs, key=lambda r: (keys[by](r), r.name)):
-        top = run
-        while top.study in named:
-            top = named[top.study]
+        around = outer(run, known)
+        top = around[-1] if around else run
         family = families.setdefault(top.study or top.name, [])
-        (family if run is top else inside.setdefault(run.study, [])).append(run)
+        (inside.setdefault(around[0].path, []) if around else family).append(run)
 
     def below(run: Listed) -> Iterator[Listed]:
         yield run
-        for part in inside.get(run.name, ()):
+        for part in inside.get(run.path, ()):
             yield from below(part)
 
     return [one for family in families.values() for run in family for one in below(run)]
+
+
+def outer(run: Listed, known: Mapping[Path, Listed]) -> list[Listed]:
+    """The runs whose folders a run lies in, the nearest first."""
+    return [known[folder] for folder in run.path.parents if folder in known]
 
 
 def _or(value: float | None, other: float) -> float:

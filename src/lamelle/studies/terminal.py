@@ -9,7 +9,7 @@ from lamelle.messages import text
 from lamelle.metrics.intervals import LEAST
 from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
-from lamelle.studies.listing import Listed
+from lamelle.studies.listing import Listed, outer
 from lamelle.studies.pruning import Plan
 
 _COLUMNS = ("run", "state", "task", "data", "date", "epochs", "score", "time", "parameters", "size")
@@ -25,13 +25,14 @@ def table(runs: Sequence[Listed]) -> list[str]:
         '1 run, 0 B'
     """
     rows = [[text(f"runs.column_{name}") for name in _COLUMNS]]
-    depth = {"": 0}
+    known, study = {run.path: run for run in runs}, ""
     for run in runs:
-        if run.study not in depth:
-            rows.append([printable(run.study) + "/"])
-            depth[run.study] = 1
-        depth[run.name] = depth[run.study] + 1
-        rows.append(_row(run, depth[run.study]))
+        around = outer(run, known)
+        top = around[-1] if around else run
+        if top.study not in ("", study):
+            rows.append([printable(top.study) + "/"])
+        study = top.study
+        rows.append(_row(run, len(around) + bool(study)))
     widths = [max(len(row[i]) for row in rows if len(row) > 1) for i in range(len(_COLUMNS))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip() for row in rows]
     code = "runs.total_one" if len(runs) == 1 else "runs.total"

@@ -17,7 +17,7 @@ from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
 from lamelle.errors import printable, sentence
-from lamelle.evaluation import headline, interval_options, score_run, score_validation, write_scores
+from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
 from lamelle.recipe import Section, merge, validate
@@ -171,12 +171,16 @@ def _cross_validate(data: Path, asked: Section, runs: Path, name: str, store: St
     shared = plan.recipe.model_copy(update={"split": plan.recipe.split.model_copy(update={"fold": None})})
     problems = tuple(p for p in plan.audit.problems if not p.code.startswith(plans.OF_ONE_SPLIT))
     write_down(whole, replace(plan, recipe=shared, audit=replace(plan.audit, problems=problems)))
-    _each_fold(whole, store, progress)
+    _each_fold(whole, store, progress, first=plan)
     return whole
 
 
-def _each_fold(whole: RunFolder, store: Store, progress: Progress) -> None:
-    """Train what is not done, each fold as a Run of its own, and pool the scores of what each has not seen."""
+def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Plan | None = None) -> None:
+    """Train what is not done, each fold as a Run of its own, and pool the scores of what each has not seen.
+
+    Args:
+        first: Plan of the first fold, of which all has been said.
+    """
     asked = recipes.load(whole.recipe)
     folds, rows = folds_of(asked), list[Row]()
     with whole.held():
@@ -185,13 +189,15 @@ def _each_fold(whole: RunFolder, store: Store, progress: Progress) -> None:
             run = RunFolder(whole.path / f"fold{fold}")
             if not run.begun:
                 shutil.rmtree(run.path, ignore_errors=True)  # what a kill left before it was written down
-                plan = _plan(Path(asked["data"]["path"]), merge(deepcopy(asked), {"split": {"fold": fold}}), store)
-                begin(plan, _say(describe(plan), progress), whole.path, run.path.name, store, progress)
+                again = merge(deepcopy(asked), {"split": {"fold": fold}})
+                plan = first if first and fold == 0 else _plan(Path(asked["data"]["path"]), again, store)
+                said = describe(plan) if plan is first else _say(describe(plan), progress)
+                begin(plan, said, whole.path, run.path.name, store, progress)
             elif not run.done:
                 go_on(run, store, progress)
-            rows += run.read_json(run.rows)
-        again = plans.reopen(whole)
-        scores = write_scores(whole, again.task, rows, interval_options(again.recipe), split="folds", fitted={})
+            rows += read_rows(run)
+        pooled = plans.reopen(whole)
+        scores = write_scores(whole, pooled.task, rows, interval_options(pooled.recipe), split="folds", fitted={})
         write_report(whole, store)
     for line in headline(scores):
         progress.say(line)
