@@ -32,9 +32,9 @@ MAYBE_WORDS = (
 """What may hold several images of one thing, or hold many patients; it is named, not taken."""
 _FILLERS = frozenset(
     (
-        "id", "ids", "uid", "uuid", "no", "nr", "nb", "n", "num", "number", "numero", "nummer", "nbr", "code", "key", "cle",
-        "name", "nom", "identifier", "identifiant", "identification", "index", "idx", "hash", "pseudo", "pseudonym",
-        "pseudonyme", "anon", "anonymized", "anonymised", "anonymise", "anonymous", "instance",
+        "id", "ids", "uid", "uuid", "no", "nr", "nb", "n", "num", "number", "numero", "nummer", "nbr", "code", "key",
+        "cle", "name", "nom", "identifier", "identifiant", "identification", "index", "idx", "hash", "pseudo",
+        "pseudonym", "pseudonyme", "anon", "anonymized", "anonymised", "anonymise", "anonymous", "instance",
         "de", "du", "des", "d", "la", "le", "l", "les", "of", "the",
     )
 )  # fmt: skip
