@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lamelle.data.audit.duplicates import candidates, hashes, oriented
+from lamelle.data.audit.duplicates import candidates, find_copies, hashes, oriented
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
+from lamelle.data.audit.signatures import Signature, sign
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.types import Index, Record, Source
@@ -260,3 +262,15 @@ def test_chest_x_rays_look_alike_but_are_not_copies(real_data: Path, tmp_path: P
         frozenset(("COVID-1427.png", "COVID-1433.png")),
     }
     assert len(pairs) >= 1
+
+
+# ---- against images seen before
+
+
+def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
+    old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
+    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
+    same, mirrored = sign("same", tissue(3)[None]), sign("mirrored", tissue(5)[None, :, ::-1])
+    pairs = find_copies([sign("other", tissue(99)[None]), same, mirrored], held)
+    assert [(p.first, p.second, p.kind) for p in pairs] == [("old3", "same", "exact"), ("old5", "mirrored", "near")]
+    assert "mirrored" in pairs[1].turned

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamelle.data.audit.measure import THUMBNAIL
 from lamelle.data.audit.results import Pair, Row
+from lamelle.data.audit.signatures import SIDE, Signature
 from lamelle.types import Problem, Record
 
 NEAR_BITS = 12
@@ -26,7 +27,6 @@ ALIKE = 0.8
 different patients stayed below 0.78."""
 MOST = 100_000
 """Candidates verified at most, the most similar first."""
-SIDE = 128
 ORIENTATIONS = ("", "mirrored", *(f"rotated {a}{m}" for a in (90, 180, 270) for m in ("", " mirrored")))
 
 
@@ -129,13 +129,46 @@ def _near(
         i, j = int(kept[first[n]]), int(kept[second[n]])
         if groups.same(i, j) or _one_volume(records[i], records[j]):
             continue
-        side = int(np.clip(0.6 * min(*rows[i].size[-2:], *rows[j].size[-2:]), 8, SIDE))
+        side = int(np.clip(0.6 * min(*rows[i].size[-2:], *rows[j].size[-2:]), 8, 128))
         mine, its = view(i, side), view(j, side)
         whole, details = (float((a * _turned(b, int(turn[n]))).sum()) for a, b in zip(mine, its, strict=True))
         if whole >= ALIKE and details >= ALIKE:
             groups.join(i, j)
             pairs.append(Pair(rows[i].id, rows[j].id, "near", round(details, 4), ORIENTATIONS[turn[n]]))
     return pairs
+
+
+def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Pair, ...]:
+    """Which images of one set are copies of images of another, by their signatures alone.
+
+    Args:
+        new: Images in question.
+        old: Images known before.
+
+    Returns:
+        One pair for each new image that is a copy: ``first`` the old one that it resembles most, ``second`` the new.
+
+    Example:
+        >>> from lamelle.data.audit.signatures import sign
+        >>> image = np.random.default_rng(0).integers(0, 255, (1, 80, 80), np.uint8)
+        >>> [(p.first, p.second, p.kind) for p in find_copies([sign("n", image)], [sign("o", image)])]
+        [('o', 'n', 'exact')]
+    """
+    known: dict[str, str] = {}
+    for signature in old:
+        known.setdefault(signature.pixels, signature.id)
+    exact = {n: known[s.pixels] for n, s in enumerate(new) if s.pixels in known and s.small.any()}
+    found = {n: Pair(first, new[n].id, "exact", 1.0) for n, first in exact.items()}
+    every = [*new, *old]
+    small = np.array([s.small for s in every], np.float32).reshape(-1, SIDE, SIDE)
+    first, second, turn = candidates(hashes(small.reshape(-1, 32, 2, 32, 2).mean((2, 4))), bits=NEAR_BITS)
+    for n, o, t in zip(first.tolist(), second.tolist(), turn.tolist(), strict=True):
+        if n < len(new) <= o and n not in exact:
+            both = zip(_whole_and_details(small[n]), _whole_and_details(small[o]), strict=True)
+            whole, details = (float((a * _turned(b, t)).sum()) for a, b in both)
+            if whole >= ALIKE and details >= ALIKE and (n not in found or found[n].correlation < details):
+                found[n] = Pair(every[o].id, every[n].id, "near", round(details, 4), ORIENTATIONS[t])
+    return tuple(found[n] for n in sorted(found))
 
 
 def _correlations(small: np.ndarray, first: np.ndarray, second: np.ndarray, turn: np.ndarray) -> np.ndarray:
