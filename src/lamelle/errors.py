@@ -9,7 +9,10 @@ LamelleError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from unicodedata import category
 
@@ -86,3 +89,32 @@ def printable(name: str) -> str:
         c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape", "surrogatepass").decode()
         for c in name
     )
+
+
+def setting(key: str, value: object) -> str:
+    """``key=value`` as it can be pasted behind a command: YAML on one line, quoted for the shell where it has to be.
+
+    Example:
+        >>> setting("data.labels", {0: 1, 255: 0}), setting("data.group", "patient")
+        ("'data.labels={0: 1, 255: 0}'", 'data.group=patient')
+        >>> setting("data.classes", {"01": "1", "Benign": "benign"})
+        '\'data.classes={"01": "1", Benign: benign}\''
+    """
+    return shlex.quote(f"{key}={_flow(value)}")
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_flow(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    if isinstance(value, str):
+        return (
+            value if _PLAIN.fullmatch(value) and value.lower() not in _WORDS else json.dumps(value, ensure_ascii=False)
+        )
+    return json.dumps(value)
+
+
+_PLAIN = re.compile(r"[^\W\d_][\w./+-]*(?: [\w./+-]+)*")
+"""Texts that YAML takes for nothing else, and for which it needs no quotes."""
+_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

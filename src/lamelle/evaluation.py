@@ -295,7 +295,7 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
     if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
         raise DataError(errors)
     fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
-    labels = Labels(audit.statistics.labels, data.labels, data.classes or (), data.ignore)
+    labels = Labels(audit.statistics.labels, data.labels, recipes.listed_classes(data.model_dump()), data.ignore)
     matched = task.matched(index, labels)
     reader, predictor = Reader(store, matched, package.preparation), of_package(package)
     labelled = [r for r in index.records if r.target]

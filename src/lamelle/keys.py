@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Size = Annotated[tuple[int, ...] | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)]
+Name = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 _WEIGHTS = "file of pretrained weights; `home` for LAMELLE_HOME; `hub` to download them"
@@ -34,7 +35,10 @@ class DataKeys(_Keys):
     labels: dict[int, int] | None = Field(
         default=None, description="label value on disk → class number; 0 is background if not named"
     )
-    classes: tuple[str, ...] | None = Field(default=None, description="class names, in order of their numbers")
+    classes: tuple[Name, ...] | dict[Name, Name] | None = Field(
+        default=None,
+        description="class names, in order of their numbers; or {name in the data: class}, for those read as another",
+    )
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
     channels: Positive | None = Field(

@@ -84,6 +84,7 @@ def layout_options(asked: Section) -> LayoutOptions:
     """What a request says about how a folder is read."""
     given = asked.get("data", {})
     options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
+    options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     task = asked.get("task", {}).get("name")
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
 
@@ -161,7 +162,7 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     """The task with everything it takes from the data: classes, their counts, the meaning of label values."""
     keys = recipe.task
     if keys.name == "classify":
-        names = recipe.data.classes or index.classes
+        names = recipes.listed_classes(recipe.data.model_dump()) or index.classes
         if unknown := sorted({str(t) for r in records for t in r.target} - set(names)):
             raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
         training = [r for r in records if r.split == "train"]
@@ -171,7 +172,7 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
         return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
     if keys.name == "instances":
         least = None if keys.min_size == "auto" else keys.min_size
-        names = recipe.data.classes or ("background", "object")
+        names = recipes.listed_classes(recipe.data.model_dump()) or ("background", "object")
         known = (keys.mask_threshold, keys.seed_threshold, least)
         return instances.Instances(instances.Options(names, *known, recipe.data.ignore, parts=not index.instances))
     values = label_values(recipe.data.model_dump(), index, audit)
@@ -217,7 +218,7 @@ def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMa
     return infer_values(
         audit.statistics.labels,
         declared={int(k): int(v) for k, v in declared.items()} if declared else None,
-        names=tuple(data.get("classes") or index.classes),
+        names=recipes.listed_classes(data) or index.classes,
         ignore=tuple(data.get("ignore") or ()),
         instances=index.instances,
     )
@@ -230,7 +231,7 @@ def label_options(asked: Section) -> dict[str, Any]:
     return {
         "declared": {int(k): int(v) for k, v in labels.items()} if labels else None,
         "ignore": tuple(data.get("ignore") or ()),
-        "named": bool(data.get("classes")),
+        "named": bool(recipes.listed_classes(data)),
     }
 
 
@@ -301,7 +302,7 @@ def _facts(
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
     if index.task == "classify":
-        names = asked["data"].get("classes") or index.classes
+        names = recipes.listed_classes(asked["data"]) or index.classes
         counts = tuple(sum(name in r.target for r in records if r.id in training) for name in names)
     else:
         counts = tuple(statistics.labels.values())

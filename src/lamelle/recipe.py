@@ -170,6 +170,18 @@ def _nearest(key: str) -> str:
     return ", ".join(difflib.get_close_matches(key, known_keys(), n=3)) or "lamelle recipes --keys"
 
 
+def listed_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of all classes, where ``data.classes`` lists them."""
+    said = data.get("classes")
+    return () if said is None or isinstance(said, Mapping) else tuple(map(str, said))
+
+
+def renamed_classes(data: Mapping[str, Any]) -> dict[str, str]:
+    """Name in the data → class, where ``data.classes`` says so."""
+    said = data.get("classes")
+    return {str(k): str(v) for k, v in said.items()} if isinstance(said, Mapping) else {}
+
+
 def validate(values: Mapping[str, Any]) -> Recipe:
     """A checked Recipe.
 

@@ -72,7 +72,9 @@ def infer_values(
     else:
         mapping = _concluded({v: counts[v] for v in values}, problems)
     classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
-    return ValueMap(classes, mapping, tuple(ignore), tuple(problems))
+    merged = tuple(dict.fromkeys(classes))  # two values of one name are one class
+    mapping = {value: merged.index(classes[c]) for value, c in mapping.items()}
+    return ValueMap(merged, mapping, tuple(ignore), tuple(problems))
 
 
 def with_background(declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:

@@ -9,8 +9,6 @@ from lamelle.data.layouts.common import (
     LayoutOptions,
     Match,
     bases,
-    class_names,
-    class_problems,
     lacks,
     last,
     named,
@@ -54,8 +52,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             deeper = [e for e in listing.images_below(folder) if e not in used]
             problems += unused(deeper, "layouts.too_deep", "warning")
             records += [class_record(listing, e, last(folder), split) for e in entries]
-    problems += class_problems(records)
-    return Index(listing.root, NAME, "classify", tuple(records), class_names(records), problems=tuple(problems))
+    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
 
 
 def class_folders(listing: Listing, base: str) -> list[str]:

@@ -11,8 +11,6 @@ from lamelle.data.layouts.common import (
     LayoutOptions,
     Match,
     bases,
-    class_names,
-    class_problems,
     lacks,
     last,
     named,
@@ -62,7 +60,4 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
                 replace(class_record(listing, image, last(folder), split), target=(Source(listing.path(mask)),))
                 for image, mask in pairs
             ]
-    if classify:
-        problems += class_problems(records)
-    task, classes = ("classify", class_names(records)) if classify else ("segment", ())
-    return Index(listing.root, NAME, task, tuple(records), classes, problems=tuple(problems))
+    return Index(listing.root, NAME, "classify" if classify else "segment", tuple(records), problems=tuple(problems))

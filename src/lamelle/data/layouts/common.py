@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol
 
 from lamelle.data.layouts.listing import Entry, Listing, natural, same_form
@@ -55,6 +56,10 @@ class LayoutOptions:
     group: str | None = None
     split: str | None = None
     """``image``, ``label``, ``group`` and ``split`` name columns of a table."""
+    classes: Sequence[str] = ()
+    """All classes, in order."""
+    renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Name of a class in the folder → the class it is read as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from lamelle.data.layouts import (
     table,
     volume_pairs,
 )
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, names_of
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, names_of
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
 from lamelle.types import Index, Problem
@@ -73,6 +74,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         raise RequestError("layouts.nothing_found", path=printable(str(root)), found=_found(listing))
     name = _choose(listing, options)
     index = LAYOUTS[name].read(listing, options)
+    index = _with_classes(index, options)
     problems = [*listing.problems, *index.problems]
     records = index.records
     if name != "table" and not listing.tables and (column := options.group or options.split):
@@ -83,6 +85,18 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     return replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))
+
+
+def _with_classes(index: Index, options: LayoutOptions) -> Index:
+    """The Index with the names of its classes: those that the records bear, spellings of one class as one."""
+    if index.task != "classify":
+        classes = tuple(options.renamed.get(name, name) for name in index.classes)
+        return replace(index, classes=classes, problems=(*index.problems, *not_found(options.renamed, index.classes)))
+    counts = Counter(name for r in index.records for name in r.target if isinstance(name, str))
+    found = settle(counts, mapping=options.renamed, listed=options.classes)
+    records = spelt(index.records, found.names)
+    problems = (*index.problems, *found.problems, *class_problems(records))
+    return replace(index, records=records, classes=class_names(records), problems=problems)
 
 
 def _choose(listing: Listing, options: LayoutOptions) -> str:

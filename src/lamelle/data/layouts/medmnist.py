@@ -14,8 +14,6 @@ from lamelle.data.layouts.common import (
     SPLIT_NAMES,
     LayoutOptions,
     Match,
-    class_names,
-    class_problems,
     lacks,
 )
 from lamelle.data.layouts.listing import Entry, Listing
@@ -67,8 +65,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             )
     if several and (empty := sum(r.target == ("none",) for r in records)):
         problems.append(Problem("layouts.none_class", entry.rel, "note", {"count": empty}))
-    problems += class_problems(records)
-    return Index(listing.root, NAME, "classify", tuple(records), class_names(records), problems=tuple(problems))
+    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
 
 
 def _target(values: np.ndarray) -> tuple[str, ...]:

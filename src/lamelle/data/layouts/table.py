@@ -9,14 +9,13 @@ from lamelle.data.layouts.common import (
     SPLIT_NAMES,
     LayoutOptions,
     Match,
-    class_names,
-    class_problems,
     lacks,
     names_of,
     unused,
 )
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
+from lamelle.data.spelling import same_names
 from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
 from lamelle.types import Index, Problem, Record, Source
@@ -78,8 +77,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records += made
     problems += _in_two_tables(records)
     problems += _unlisted(listing, labelled)
-    problems += class_problems(records)
-    return Index(listing.root, NAME, "classify", tuple(records), class_names(records), problems=tuple(problems))
+    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
 
 
 def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[str, Record]], list[Problem]]:
@@ -195,7 +193,7 @@ def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[R
         entry = found.files.entries[row.cells[columns.image or ""]]
         first = records.setdefault(entry, record)
         if first is not record:
-            same = set(first.target) == set(record.target)
+            same = same_names(first.target, record.target)
             code, severity = ("same_row", "warning") if same else ("conflict", "error")
             values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
             problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
