@@ -72,6 +72,40 @@ def test_evaluating_again_gives_the_same_scores(run: lamelle.Run) -> None:
     assert run.evaluate()["scores"] == before["scores"]
 
 
+def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(nuclei, data)
+    run = lamelle.train(data, overrides=FAST, runs=tmp_path / "runs", progress=Quiet())
+    split = {row["id"]: row["split"] for row in rows(run.folder.split)}
+    tested, trained = (next(i for i, s in split.items() if s == name) for name in ("test", "train"))
+    before = run.folder.scores.read_bytes()
+    assert run.evaluate()["notes"] == run.scores["notes"]
+    for one in (trained, tested):
+        path = next(p for p in data.rglob("*.png") if p.stem in one and p.parent.name == "images")
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+        page = run.report().read_text(encoding="utf-8")
+        assert "1 image(s) have changed since the data were split" in page or one is tested
+        assert one in page[: page.index('class="cards"')]
+        with pytest.raises(RequestError, match="to go on would train on two data sets") as caught:
+            lamelle.train(resume=run.path, progress=Quiet())
+        assert one in str(caught.value)
+        if one is trained:
+            assert "split.changed_images" in {note["code"] for note in run.evaluate()["notes"]}
+    with pytest.raises(RequestError, match=r"of the test set are no longer") as caught:
+        run.evaluate()
+    assert tested in str(caught.value)
+    assert f"lamelle evaluate {run.path} {data}" in str(caught.value)
+    assert run.folder.scores.read_bytes() == before
+
+
+def test_a_split_that_was_edited_is_not_relied_on(run: lamelle.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "run")
+    split = tmp_path / "run" / "split.csv"
+    split.write_text(split.read_text().replace(",train,", ",test,", 1))
+    with pytest.raises(RequestError, match=r"split\.csv: this file is no longer what the run wrote"):
+        lamelle.evaluate(tmp_path / "run")
+
+
 def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tmp_path: Path) -> None:
     other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96)
     scores = run.evaluate(other, out=tmp_path / "scores.json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,6 +13,7 @@ from lamelle import recipe as recipes
 from lamelle.data import blocks, crops, split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
+from lamelle.data.changes import Changes, Content, changes, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.sequences import in_order
@@ -50,6 +51,8 @@ class Plan:
     """Dotted keys that followed from the data."""
     problems: tuple[Problem, ...]
     """Warnings that the report must show; leakage that was allowed is among them."""
+    contents: Mapping[str, Content] = field(default_factory=dict)
+    """Content hashes of the records, by their ids."""
 
     def of(self, name: str) -> tuple[Record, ...]:
         """The records of one split."""
@@ -135,15 +138,17 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
         records = _in_pieces(records)
-    return Plan(recipe, index, audit, records, task, by, planned, _warnings(audit, allowed))
+    warned, hashed = _warnings(audit, allowed), contents(records, store)
+    return Plan(recipe, index, audit, records, task, by, planned, warned, hashed)
 
 
 def reopen(run: RunFolder) -> Plan:
     """The plan of a Run as it was written down, over the same data.
 
     Raises:
-        RequestError: If the data is gone or no longer holds what was split.
+        RequestError: If the data is gone or no longer holds what was split, or the split is no longer as it was.
     """
+    run.check(run.split)
     recipe = recipes.validate(recipes.load(run.recipe))
     asked = recipe.model_dump(mode="json")
     index = _cut(look(Path(recipe.data.path), asked), recipe)
@@ -151,7 +156,14 @@ def reopen(run: RunFolder) -> Plan:
     records = split.from_csv(run.split, blocks.with_pieces(index.records, split.names_in(run.split)))
     task = make_task(recipe, index, audit, records)
     by = str(run.read_json(run.environment).get("split_by", "given"))
-    return Plan(recipe, index, audit, records, task, by, {}, _warnings(audit))
+    return Plan(recipe, index, audit, records, task, by, {}, _warnings(audit), split.contents_in(run.split))
+
+
+def changed(plan: Plan, store: Store) -> Changes:
+    """What is no longer as it was in the data of a plan that was opened again."""
+    return changes(
+        plan.contents, plan.records, plan.index.records, plan.audit.rows, store, objects=plan.index.instances
+    )
 
 
 def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]:

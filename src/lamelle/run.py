@@ -173,6 +173,17 @@ class RunFolder:
                 found[name] = "changed"
         return found
 
+    def check(self, path: Path) -> None:
+        """Refuse an artefact that is no longer what the Run wrote.
+
+        Raises:
+            RequestError: If its SHA-256 is not that of the manifest.
+        """
+        known = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
+        name = self.relative(path)
+        if path.is_file() and name in known and atomic.sha256(path) != known[name]:
+            raise RequestError("run.altered", path=path)
+
     def note(self, line: str) -> None:
         """Add one line to ``log.txt``."""
         stamp = datetime.now(UTC).isoformat(timespec="seconds")

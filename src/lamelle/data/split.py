@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lamelle.data.changes import Content
 from lamelle.data.randomness import generator
 from lamelle.errors import RequestError
 from lamelle.types import SPLITS, Record
@@ -223,16 +224,29 @@ def _none_empty(records: Sequence[Record], wanted: Sequence[str], by: str) -> No
 
 
 FIELDS = ("id", "split", "group", "stratum", "position")
+HASHES = ("image_sha256", "label_sha256")
 
 
-def to_csv(records: Sequence[Record]) -> str:
-    """The split as a table: one row a record."""
+def to_csv(records: Sequence[Record], contents: Mapping[str, Content] | None = None) -> str:
+    """The split as a table: one row a record.
+
+    Args:
+        contents: Content hashes of the records, to be written beside them.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(FIELDS)
+    writer.writerow(FIELDS if contents is None else (*FIELDS, *HASHES))
     for r in records:
-        writer.writerow([r.id, r.split, r.group or "", r.stratum or "", "" if r.position is None else r.position])
+        row = [r.id, r.split, r.group or "", r.stratum or "", "" if r.position is None else r.position]
+        writer.writerow(row if contents is None else [*row, contents[r.id].image, contents[r.id].label])
     return out.getvalue()
+
+
+def contents_in(path: Path) -> dict[str, Content]:
+    """Content hashes of the records in the split that a Run wrote down; none of an older Run, which has none."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return {row["id"]: Content(*(row[name] for name in HASHES)) for row in rows if all(name in row for name in HASHES)}
 
 
 def names_in(path: Path) -> list[str]:

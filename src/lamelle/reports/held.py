@@ -15,6 +15,7 @@ from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
+from lamelle.data.store import Store
 from lamelle.doctor.reading import history
 from lamelle.errors import LamelleError
 from lamelle.package import DESCRIPTION, WEIGHTS
@@ -23,6 +24,7 @@ from lamelle.run import RunFolder
 from lamelle.types import SPLITS, Problem, Record, Source
 
 _SELF_TEST = "selftest."
+_GONE = "split.records_gone"
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 """Ends of the names of tensors that are measured, not trained."""
 
@@ -48,6 +50,8 @@ class Held:
     """None if the data is no longer where it was."""
     gone: str
     """Why there is no plan; empty if there is one."""
+    changed: tuple[Problem, ...] = ()
+    """What is no longer as it was in the data since they were split."""
 
     @property
     def name(self) -> str:
@@ -65,13 +69,20 @@ class Held:
         return leaks([r for r in records if r.split in SPLITS], self.audit)
 
 
-def open_held(run: RunFolder) -> Held:
-    """Read a Run; the data it was trained on is looked at again only for its pictures."""
-    plan, gone = None, ""
+def open_held(run: RunFolder, store: Store | None = None) -> Held:
+    """Read a Run; the data it was trained on is looked at again only for its pictures.
+
+    Args:
+        store: Where the data are compared with what they were when they were split; None = they are not.
+    """
+    plan, gone, changed = None, "", tuple[Problem, ...]()
     try:
         plan = plans.reopen(run)
+        changed = plans.changed(plan, store).problems() if store else ()
     except LamelleError as error:
         gone = str(error)
+        if error.code == _GONE:
+            changed = (Problem(error.code, "", "warning", error.values),)
     description = run.model / DESCRIPTION
     return Held(
         run,
@@ -85,6 +96,7 @@ def open_held(run: RunFolder) -> Held:
         _predicted(run, [run.predictions, *sorted(run.path.glob(f"*/{run.predictions.name}"))]),
         plan,
         gone,
+        changed,
     )
 
 

@@ -67,7 +67,7 @@ def write_report(run: RunFolder, store: Store) -> Path:
     Raises:
         FileError: If the page cannot be written.
     """
-    held = open_held(run)
+    held = open_held(run, store)
     run.write_text(run.report, page(held, store))
     return run.report
 
@@ -122,6 +122,7 @@ def _summary(held: Held) -> Values:
     if held.recipe.get("data", {}).get("allow_leakage"):
         notes.append(("error", text("report.leakage", n=len(leaks))))
     scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
+    notes += [(p.severity, text(p.code, **p.values)) for p in held.changed]
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
     if scoring.few(scores):
         notes.append(("note", text("report.no_interval", n=LEAST)))

@@ -34,7 +34,7 @@ from lamelle.training.progress import Progress
 def write_down(run: RunFolder, plan: Plan) -> None:
     """What the run is about, before it starts."""
     run.write_text(run.recipe, plan.recipe.to_yaml())
-    run.write_text(run.split, split.to_csv(plan.records))
+    run.write_text(run.split, split.to_csv(plan.records, plan.contents))
     run.write_json(run.audit, plan.audit.to_json())
     about = environment(resolved={"seed": plan.recipe.train.seed}, argv=sys.argv[1:])
     run.write_json(run.environment, about | {"split_by": plan.split_by, "planned": dict(plan.planned)})
@@ -49,11 +49,18 @@ def start(data: Path, asked: Section, runs: Path, name: str, store: Store, progr
 
 
 def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
-    """Finish a Run that was stopped, from where it stands."""
+    """Finish a Run that was stopped, from where it stands.
+
+    Raises:
+        RequestError: If images or labels are no longer what they were when the data were split.
+    """
+    plan = plans.reopen(run)
+    changes = plans.changed(plan, store)
+    changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
+    _say([sentence(problem) for problem in changes.problems()], progress)
     if folds_of(recipes.load(run.recipe)):
         _each_fold(run, store, progress)
         return
-    plan = plans.reopen(run)
     work(plan, build(plan), run, store, progress, resume=True)
 
 

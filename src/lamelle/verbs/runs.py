@@ -143,9 +143,13 @@ def evaluate(
             )
         folder = RunFolder.open(Path(run))
         plan = plans.reopen(folder)
+        test, changes = [r.id for r in plan.of("test")], plans.changed(plan, store)
+        changes.refuse("split.changed_test", among=test, run=folder.path, data=plan.recipe.data.path)
         score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
         report(run)
-        return folder.read_json(folder.scores)
+        scores = folder.read_json(folder.scores)
+        said = [{"code": p.code, "values": p.values} for p in changes.problems()]
+        return scores | {"notes": [*scores["notes"], *said]}
     package = predicting(package, asked)
     asked["data"] = {"dims": package.dims} | asked.get("data", {})
     try:

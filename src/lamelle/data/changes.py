@@ -1,0 +1,167 @@
+"""Whether data are still what they were when they were split: content hashes of images and labels, and what differs.
+
+The hash is that of the file's bytes, since it is remembered by size, modification time and inode and so costs nothing
+the next time. Where it differs, the pixels are read and compared with what the audit saw: a file that was only written
+anew (another compression, other metadata) has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lamelle.data.audit.duplicates import listed
+from lamelle.data.audit.measure import count_labels, measure
+from lamelle.data.audit.results import Row
+from lamelle.data.contents import digest
+from lamelle.data.store import Store
+from lamelle.errors import DataError, FileError, RequestError
+from lamelle.types import SPLITS, Problem, Record, Source
+
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """SHA-256 of what a record is made of."""
+
+    image: str
+    """Of the file that holds the image, also where the record is one plane of it."""
+    label: str
+    """Of the file of labels, of all files of objects together, or of the class names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is no longer as it was when the data were split: ids of records."""
+
+    images: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    """In no split, and so used by none."""
+    unknown: bool = False
+    """The split holds no hashes, so that nothing can be said of images and labels."""
+
+    @property
+    def altered(self) -> tuple[str, ...]:
+        """Records whose image or label is another one."""
+        return tuple(sorted({*self.images, *self.labels}))
+
+    def refuse(self, code: str, *, among: Iterable[str], run: Path, data: str) -> None:
+        """Stop where one of these records is another one.
+
+        Raises:
+            RequestError: If so, with how many and the first names.
+        """
+        asked = set(among)
+        if found := [name for name in self.altered if name in asked]:
+            raise RequestError(code, count=len(found), names=listed(found), run=run, data=data)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What a reader must be told."""
+        found = []
+        for name, ids in (("images", self.images), ("labels", self.labels)):
+            if ids:
+                values = {"count": len(ids), "names": listed(ids)}
+                found.append(Problem(f"split.changed_{name}", severity="warning", values=values))
+        if self.added:
+            values = {"count": len(self.added), "names": listed(self.added)}
+            found.append(Problem("split.added", severity="note", values=values))
+        if self.unknown:
+            found.append(Problem("split.unknown_content", severity="note"))
+        return tuple(found)
+
+
+def contents(records: Sequence[Record], store: Store) -> dict[str, Content]:
+    """Content hashes of records that are in a split, by their ids; what cannot be read has none.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = (folder / "a.png").write_bytes(b"...")
+        >>> record = Record("a.png", Source(folder / "a.png"), ("cell",), split="train")
+        >>> len(contents([record], Store(folder / "store", budget=1))["a.png"].image)
+        64
+    """
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = threads.map(lambda record: _content(record, store), records)
+        return {record.id: one for record, one in zip(records, found, strict=True)}
+
+
+def _content(record: Record, store: Store) -> Content:
+    names = [str(t) for t in record.target if not isinstance(t, Source)]
+    files = [_file(t, store) for t in record.target if isinstance(t, Source)]
+    if names:
+        return Content(_file(record.image, store), digest("classes", *sorted(names)))
+    return Content(_file(record.image, store), files[0] if len(files) == 1 else digest(*files) if files else "")
+
+
+def _file(source: Source, store: Store) -> str:
+    """Hash of a file; of labels that say that there is no object, which have none, that of these words."""
+    if source.blank:
+        return digest("blank")
+    try:
+        return store.content(source.path)
+    except FileError:
+        return ""
+
+
+def changes(
+    before: Mapping[str, Content],
+    records: Sequence[Record],
+    there: Iterable[Record],
+    rows: Sequence[Row],
+    store: Store,
+    *,
+    objects: bool,
+) -> Changes:
+    """Compare data with what they were.
+
+    Args:
+        before: Content hashes of the records as they were split; empty = not written down.
+        records: The same records as they are now.
+        there: Everything that the folder holds now.
+        rows: What the audit measured before the split.
+        objects: Labels number objects.
+    """
+    known = {_place(r) for r in records}
+    added = tuple(sorted(r.id for r in there if r.target and _place(r) not in known))
+    if not any(one.image for one in before.values()):
+        return Changes(added=added, unknown=True)
+    now, measured = contents(records, store), {row.id: row for row in rows}
+    images, labels = [], []
+    for record in records:
+        if record.split not in SPLITS or (one := before.get(record.id)) is None:
+            continue
+        row = measured.get(record.id)
+        if now[record.id].image != one.image and not _same_image(record, row, store):
+            images.append(record.id)
+        if now[record.id].label != one.label and not _same_labels(record, row, store, objects=objects):
+            labels.append(record.id)
+    return Changes(tuple(images), tuple(labels), added)
+
+
+def _place(record: Record) -> Source:
+    """Where a record lies; of a volume the whole, however it was cut."""
+    return replace(record.image, span=None)
+
+
+def _same_image(record: Record, row: Row | None, store: Store) -> bool:
+    """Whether another file holds the pixels that were measured."""
+    try:
+        return row is not None and measure(store.image(record.image)).pixels == row.pixels
+    except (FileError, DataError):
+        return False
+
+
+def _same_labels(record: Record, row: Row | None, store: Store, *, objects: bool) -> bool:
+    sources = [t for t in record.target if isinstance(t, Source)]
+    if row is None or not sources:
+        return False
+    try:
+        return count_labels(store.labels(sources, objects=objects))[1] == row.label_pixels
+    except (FileError, DataError):
+        return False
