@@ -473,7 +473,7 @@ def test_requests_that_mean_nothing(tmp_path: Path, out: str, options: dict[str,
 def test_medical_volumes_come_in(tmp_path: Path) -> None:
     nibabel = pytest.importorskip("nibabel")
     voxels = volume((9, 8, 5), "int16")
-    image = nibabel.Nifti1Image(voxels, np.diag([0.5, 0.25, 2.0, 1.0]))
+    image = nibabel.Nifti1Image(voxels, np.diag([-0.5, -0.25, 2.0, 1.0]))
     image.header.set_xyzt_units("mm")
     nibabel.save(image, tmp_path / "ct.nii.gz")
     done = lamelle.convert(tmp_path / "ct.nii.gz", tmp_path / "ct.tif")

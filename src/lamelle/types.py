@@ -39,6 +39,8 @@ class Source:
     """Some consecutive planes along Z, the first and the one after the last: a volume out of a larger one."""
     blank: bool = False
     """Of labels: there is no object in the image that ``path`` names, and so no file of labels."""
+    directions: str | None = None
+    """Where the stored x, y, z run to (``RAS``: right, front, head), instead of what the file says about it."""
 
     @property
     def part(self) -> str:
@@ -103,12 +105,27 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where the grid of a file lies in space, as the file stores it.
+
+    Space is that of NIfTI: millimetres, x to the patient's right, y to the front, z to the head. What is read is turned
+    to one orientation (`lamelle.io.geometry`): Z to the head, Y to the back, X to the left, as DICOM shows slices.
+    """
+
+    affine: tuple[tuple[float, ...], ...]
+    """4 × 4, of a stored voxel (x, y, z) to millimetres."""
+    size: tuple[int, int, int]
+    """Stored voxels along x, y, z."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A file's pixels as read."""
 
     array: np.ndarray
     """``[C, (Z,) Y, X]``, native dtype."""
     spacing: Spacing | None = None
+    geometry: Geometry | None = field(default=None, kw_only=True)
     bits: int | None = None
     """Significant bits where fewer than the dtype holds (12 in 16)."""
     problems: tuple[Problem, ...] = ()

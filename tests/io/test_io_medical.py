@@ -53,7 +53,7 @@ def dicom(path: Path, array: np.ndarray = SCAN, *, syntax: str = "1.2.840.10008.
 
 
 def nifti(path: Path, array: np.ndarray = VOLUME, *, slope: float | None = None, unit: str = "mm", **_: object) -> Path:
-    image = nibabel.Nifti1Image(array, np.diag([0.5, 0.6, 2.0, 1.0]))
+    image = nibabel.Nifti1Image(array, np.diag([-0.5, -0.6, 2.0, 1.0]))
     image.header.set_xyzt_units(unit)
     if slope:
         image.header.set_slope_inter(slope, 1.0)
@@ -200,7 +200,7 @@ def test_nifti_slope_two_dimensions_and_units(tmp_path: Path) -> None:
     flat = checked(nifti(tmp_path / "b.nii", VOLUME[..., 0], unit="micron"))
     assert np.array_equal(flat.array[0], VOLUME[..., 0].T)
     assert flat.spacing == pytest.approx((0.6, 0.5))
-    two = nibabel.Nifti2Image(VOLUME, np.eye(4))
+    two = nibabel.Nifti2Image(VOLUME, np.diag([-1, -1, 1, 1]))
     nibabel.save(two, tmp_path / "c.nii")
     assert np.array_equal(checked(tmp_path / "c.nii").array[0], VOLUME.T)
 
@@ -210,7 +210,7 @@ def test_nifti_uncompressed_is_mapped(tmp_path: Path) -> None:
 
 
 def test_nifti_big_endian(tmp_path: Path) -> None:
-    image = nibabel.Nifti1Image(VOLUME, np.eye(4), header=nibabel.Nifti1Header(endianness=">"))
+    image = nibabel.Nifti1Image(VOLUME, np.diag([-1, -1, 1, 1]), header=nibabel.Nifti1Header(endianness=">"))
     nibabel.save(image, tmp_path / "a.nii")
     assert np.array_equal(checked(tmp_path / "a.nii").array[0], VOLUME.T)
 

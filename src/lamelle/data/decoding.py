@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from lamelle.data.entries import Entry, Pixels, mapped_entry
 from lamelle.errors import FileError
-from lamelle.types import Problem, Source
+from lamelle.types import Image, Problem, Source
 
 if TYPE_CHECKING:
     from lamelle.io.common import Header
@@ -67,10 +68,7 @@ def in_place(kind: object, source: Source) -> Entry | None:
     header = readers.header(source.path, key=source.key)
     if header.format not in _MAPPABLE or not _SMALL <= header.nbytes <= source.path.stat().st_size:
         return None  # never raw, small, or compressed
-    if kind == "image":
-        image = readers.read(source.path, key=source.key)
-        return mapped_entry(image, image.array, header.format)
-    image = readers.read_labels(source.path, key=source.key)
+    image = readers.read(source.path, key=source.key) if kind == "image" else _labels(source)
     return mapped_entry(image, image.array, header.format)
 
 
@@ -85,10 +83,7 @@ def image_pixels(source: Source) -> Pixels:
     header = readers.header(source.path, key=source.key)
     if len(header.shape) == 4 and header.nbytes > STREAMED:
         return _streamed(source, header, labels=False)
-    image = readers.read(source.path, key=source.key)
-    return Pixels.whole(
-        image.array, spacing=image.spacing, bits=image.bits, format=header.format, problems=image.problems
-    )
+    return Pixels.of(readers.read(source.path, key=source.key), format=header.format)
 
 
 def label_pixels(source: Source) -> Pixels:
@@ -102,10 +97,9 @@ def label_pixels(source: Source) -> Pixels:
     if source.path.is_dir() or source.path.stat().st_size > STREAMED // 512:
         header = readers.header(source.path, key=source.key)
         stack = len(header.shape) == 4 and header.shape[0] == 1 and header.nbytes > STREAMED
-        if stack and header.dtype is not None and header.dtype.kind in "ui":
+        if stack and source.directions is None and header.dtype is not None and header.dtype.kind in "ui":
             return _streamed(source, header, labels=True)
-    image = readers.read_labels(source.path, key=source.key)
-    return Pixels.whole(image.array, spacing=image.spacing, bits=image.bits, problems=image.problems)
+    return Pixels.of(_labels(source))
 
 
 def blank_pixels(source: Source) -> Pixels:
@@ -147,6 +141,19 @@ def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
     return Pixels.whole(array, problems=tuple(problems))
 
 
+def _labels(source: Source) -> Image:
+    """Labels as read, or turned as the image does to which they belong."""
+    from lamelle.io import readers
+    from lamelle.io.geometry import own_turn, turn_of
+
+    image = readers.read_labels(source.path, key=source.key)
+    if source.directions is None:
+        return image
+    dims = image.array.ndim
+    stored = own_turn(image.geometry).undo(image.array, dims=dims)
+    return replace(image, array=turn_of(source.directions, stored.shape[::-1]).apply(stored, dims=dims), geometry=None)
+
+
 def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
     """A stack plane by plane, so that memory holds one plane."""
     from lamelle.io import readers
@@ -167,8 +174,8 @@ def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
             raise FileError("audit.planes", source.path, planes=depth, found=found)
 
     stored = header.shape[1:] if labels else header.shape
-    dtype = first.dtype.newbyteorder("=")
-    return Pixels(stored, dtype, pieces(), header.spacing, header.bits, header.format, header.problems)
+    known = (header.spacing, header.geometry, header.bits, header.format, header.problems)
+    return Pixels(stored, first.dtype.newbyteorder("="), pieces(), *known)
 
 
 class _Masks(Sequence[np.ndarray]):
@@ -181,10 +188,8 @@ class _Masks(Sequence[np.ndarray]):
         return len(self._sources)
 
     def __getitem__(self, number: Any) -> Any:
-        from lamelle.io import readers
-
         source = self._sources[number]
-        array = readers.read_labels(source.path, key=source.key).array
+        array = _labels(source).array
         if source.index is not None and array.ndim == 3:
             return array[plane_of(source, len(array))]
         return array

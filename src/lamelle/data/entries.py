@@ -10,16 +10,16 @@ import math
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.types import Image, Problem, Spacing
+from lamelle.types import Geometry, Image, Problem, Spacing
 
-LAYOUT = 1
+LAYOUT = 2
 """Version of the files written here."""
 TEMPORARY = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -38,6 +38,7 @@ class Entry:
     strides: tuple[int, ...] | None = None
     """Bytes from one pixel to the next along each axis; None = C order."""
     spacing: Spacing | None = None
+    geometry: Geometry | None = None
     bits: int | None = None
     format: str = ""
     """Format of the user's file, by content."""
@@ -67,21 +68,21 @@ class Pixels:
     pieces: Iterable[tuple[int, np.ndarray]]
     """(index of the first element in C order, consecutive elements)."""
     spacing: Spacing | None = None
+    geometry: Geometry | None = None
     bits: int | None = None
     format: str = ""
     problems: tuple[Problem, ...] = ()
 
     @staticmethod
-    def whole(
-        array: np.ndarray,
-        *,
-        spacing: Spacing | None = None,
-        bits: int | None = None,
-        format: str = "",
-        problems: tuple[Problem, ...] = (),
-    ) -> Pixels:
-        """All of an array at once."""
-        return Pixels(array.shape, array.dtype.newbyteorder("="), [(0, array)], spacing, bits, format, problems)
+    def whole(array: np.ndarray, *, problems: tuple[Problem, ...] = ()) -> Pixels:
+        """All of an array at once, which no single file holds."""
+        return Pixels(array.shape, array.dtype.newbyteorder("="), [(0, array)], problems=problems)
+
+    @staticmethod
+    def of(image: Image, *, format: str = "") -> Pixels:
+        """All pixels of a file at once, with what is known about them."""
+        known = (image.spacing, image.geometry, image.bits, format, image.problems)
+        return Pixels(image.array.shape, image.array.dtype.newbyteorder("="), [(0, image.array)], *known)
 
 
 def mapped_entry(image: Image, array: np.ndarray, format: str) -> Entry | None:
@@ -92,11 +93,10 @@ def mapped_entry(image: Image, array: np.ndarray, format: str) -> Entry | None:
     if not isinstance(root, np.memmap) or root.filename is None or not array.dtype.isnative or array.size == 0:
         return None
     offset = root.offset + array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
-    if any(step < 0 for step in array.strides):
-        return None
     strides = None if array.flags.c_contiguous else array.strides
     path = Path(os.fsdecode(root.filename))
-    return Entry(path, array.shape, array.dtype, offset, strides, image.spacing, image.bits, format, image.problems)
+    known = (image.spacing, image.geometry, image.bits, format, image.problems)
+    return Entry(path, array.shape, array.dtype, offset, strides, *known)
 
 
 def save_entry(path: Path, pixels: Pixels) -> None:
@@ -115,6 +115,7 @@ def save_entry(path: Path, pixels: Pixels) -> None:
         "shape": pixels.shape,
         "dtype": pixels.dtype.str,
         "spacing": pixels.spacing,
+        "geometry": None if pixels.geometry is None else asdict(pixels.geometry),
         "bits": pixels.bits,
         "format": pixels.format,
         "problems": [{"code": p.code, "severity": p.severity, "values": dict(p.values)} for p in pixels.problems],
@@ -146,6 +147,7 @@ def load_entry(path: Path) -> Entry | None:
             np.dtype(facts["dtype"]),
             facts["offset"],
             spacing=None if facts["spacing"] is None else tuple(facts["spacing"]),
+            geometry=None if facts["geometry"] is None else _geometry(facts["geometry"]),
             bits=facts["bits"],
             format=facts["format"],
             problems=tuple(Problem(p["code"], "", p["severity"], p["values"]) for p in facts["problems"]),
@@ -153,6 +155,11 @@ def load_entry(path: Path) -> Entry | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _geometry(facts: dict[str, Any]) -> Geometry:
+    x, y, z = facts["size"]
+    return Geometry(tuple(tuple(row) for row in facts["affine"]), (x, y, z))
 
 
 def _npy_header(pixels: Pixels) -> bytes:

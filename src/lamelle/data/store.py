@@ -28,7 +28,7 @@ from lamelle.data.resize import resize_image, resize_labels
 from lamelle.errors import FileError
 from lamelle.types import Problem, Source, Spacing
 
-READER = 1
+READER = 2
 """To be raised when ``lamelle.io`` reads the same file into other pixels: all entries are then rebuilt."""
 
 _ABANDONED = 3600.0
@@ -161,22 +161,22 @@ class Store:
     # ---- the entries
 
     def _image(self, source: Source) -> Entry:
-        return self._entry(("image", source.path, source.key), (source,), partial(decoding.image_pixels, source))
+        return self._entry(("image", *_told(source)), (source,), partial(decoding.image_pixels, source))
 
     def _labels(self, sources: tuple[Source, ...], objects: bool) -> Entry:
         if sources[0].blank:
             source = sources[0]
-            name = ("blank", source.path, source.key)
+            name = ("blank", *_told(source))
             return self._entry(name, sources, partial(decoding.blank_pixels, source))
         if len(sources) == 1 and not objects:
             source = sources[0]
-            name = ("labels", source.path, source.key)
+            name = ("labels", *_told(source))
             return self._entry(name, sources, partial(decoding.label_pixels, source))
         if len(sources) == 1:  # the whole file once, not the plane that is asked for first
             sources = (replace(sources[0], index=None, span=None),)
         kind = "objects" if objects else "union"
         build = partial(decoding.object_pixels, sources, objects=objects)
-        return self._entry((kind, *((s.path, s.key) for s in sources)), sources, build)
+        return self._entry((kind, *map(_told, sources)), sources, build)
 
     def _resized(self, sources: tuple[Source, ...], size: tuple[int, ...], labels: bool, objects: bool) -> Entry:
         kind = ("labels" if labels else "image", objects, size, *((s.index, s.span) for s in sources))
@@ -186,7 +186,7 @@ class Store:
                 return Pixels.whole(resize_labels(self.labels(sources, objects=objects), size))
             return Pixels.whole(resize_image(self.image(sources[0]), size))
 
-        return self._entry((kind, *((s.path, s.key) for s in sources)), sources, build)
+        return self._entry((kind, *map(_told, sources)), sources, build)
 
     def _entry(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> Entry:
         """The entry of ``name``, from memory, from disk, or built now."""
@@ -206,7 +206,7 @@ class Store:
         if not isinstance(name[0], tuple) and len(sources) == 1 and (entry := decoding.in_place(name[0], sources[0])):
             return entry
         contents = [self.content(s.path) for s in sources]
-        address = digest(READER, name[0], *contents, *(s.key for s in sources))
+        address = digest(READER, name[0], *contents, *((s.key, s.directions) for s in sources))
         path = self.folder / address[:2] / f"{address}.npy"
         self._used.add(address)
         entry = load_entry(path)
@@ -278,3 +278,8 @@ class Store:
                 return
             used = self.prune(budget=int(self.budget * 0.9)).bytes
             self._limit = max(self.budget, int(used * 1.2))  # all in use: do not look again at every entry
+
+
+def _told(source: Source) -> tuple[object, ...]:
+    """What decides which pixels are read from a source, beside its planes."""
+    return source.path, source.key, source.directions

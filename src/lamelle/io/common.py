@@ -12,13 +12,13 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from lamelle.errors import FileError, printable
-from lamelle.types import Image, Problem, Spacing
+from lamelle.types import Geometry, Image, Problem, Spacing
 
 MAX_BYTES = 2 << 30
 """Decoded bytes that one reading may hold in memory; beyond it a stack is streamed by ``planes``."""
@@ -57,6 +57,7 @@ class Header:
     """``[C, (Z,) Y, X]`` as ``read`` returns it (alpha counted out); empty where ``keys`` leaves a choice."""
     dtype: np.dtype | None = None
     spacing: Spacing | None = None
+    geometry: Geometry | None = field(default=None, kw_only=True)
     bits: int | None = None
     """Significant bits where fewer than the dtype holds."""
     keys: tuple[str, ...] = ()
@@ -82,6 +83,8 @@ class Format:
     """Values near edges are changed by the format: no labels in it."""
     float_labels: bool = False
     """Programs write labels as floats in this format."""
+    places: bool = False
+    """A file may say where it lies in space."""
 
 
 @contextmanager

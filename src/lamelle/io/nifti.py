@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import gzip
 import math
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.common import Header, affordable, decoding, quiet, require, size_of
+from lamelle.io.common import Header, affordable, decoding, quiet, require, size_of, warning
+from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
 from lamelle.io.pixels import native, real_dtype
-from lamelle.types import Image, Spacing
+from lamelle.types import Geometry, Image, Problem, Spacing
 
+_PART = 64 << 20
+"""Bytes that are unzipped at a time."""
+_SCANNED = (1, 2)
+"""Codes of an affine into the space of the scanner or of another image of it; others lead into that of an atlas."""
+_OTHER = 0.5
+"""Voxels from which two affines are two places."""
 _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
@@ -32,12 +40,34 @@ class _Volume:
     offset: int
     slope: float
     intercept: float
-    spacing: Spacing | None
+    zooms: Spacing | None
+    """µm, of the stored (z,) y, x."""
+    geometry: Geometry | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """``[C, (Z,) Y, X]`` in the file's order."""
+        return self.size[::-1]
+
+    @property
+    def dims(self) -> int:
+        return len(self.size) - 1
+
+    @property
+    def turn(self) -> Turn:
+        return own_turn(self.geometry)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``[C, (Z,) Y, X]``"""
-        return self.size[::-1]
+        """``[C, (Z,) Y, X]`` as handed out."""
+        return (self.stored[0], *self.turn.sizes(self.stored[1:]))
+
+    @property
+    def spacing(self) -> Spacing | None:
+        """µm, as handed out; the affine goes before the sizes that stand beside it."""
+        stored = self.zooms if self.geometry is None else spacing_of(self.geometry)[-self.dims :]
+        return stored and self.turn.sizes(stored)
 
     @property
     def nbytes(self) -> int:
@@ -55,10 +85,11 @@ class _Volume:
 
 
 def header(path: Path, key: str | None, labels: bool) -> Header:
-    """Header of a NIfTI file; axes become Z, Y, X, the voxels' order stays as stored."""
+    """Header of a NIfTI file; axes become Z, Y, X, turned as its affine says (`lamelle.io.geometry`)."""
     volume = _volume(path)
     dtype = np.dtype(np.float32) if volume.scaled else real_dtype(path, volume.dtype)
-    return Header("nifti", volume.shape, dtype, volume.spacing)
+    about = {"geometry": volume.geometry, "problems": volume.problems}
+    return Header("nifti", volume.shape, dtype, volume.spacing, **about)
 
 
 def read(path: Path, key: str | None, labels: bool) -> Image:
@@ -67,29 +98,37 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     if volume.zipped:
         affordable(path, volume.nbytes)
         with _voxels(path, volume) as file:
-            stored = np.frombuffer(_exactly(path, file, volume.nbytes), volume.dtype)
-        stored = stored.reshape(volume.shape)
+            stored = np.frombuffer(_exactly(path, file, volume.nbytes), volume.dtype).reshape(volume.stored)
     else:
         if volume.offset + volume.nbytes > size_of(path):
             raise FileError("files.truncated", path)
-        stored = np.memmap(path, volume.dtype, "r", volume.offset, volume.shape)
-    return Image(volume.values(path, stored), volume.spacing)
+        stored = np.memmap(path, volume.dtype, "r", volume.offset, volume.stored)
+    array = volume.turn.apply(volume.values(path, stored), dims=volume.dims)
+    return Image(array, volume.spacing, geometry=volume.geometry, problems=volume.problems)
 
 
 def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
-    """Planes [C, Y, X] along Z, unzipped one at a time."""
+    """Planes [C, Y, X] along Z, unzipped one at a time; what is stored in another order, to the disk first."""
     volume = _volume(path)
-    if not volume.zipped or len(volume.shape) == 3 or volume.shape[0] > 1:
+    if not volume.zipped or volume.dims == 2:
         array = read(path, key, False).array
         yield from (array[:, z] for z in range(array.shape[1])) if array.ndim == 4 else [array]
         return
-    _, depth, height, width = volume.shape
+    if volume.stored[0] > 1 or not volume.turn.streams:
+        with _voxels(path, volume) as file, tempfile.TemporaryFile() as unzipped:
+            for start in range(0, volume.nbytes, _PART):
+                unzipped.write(_exactly(path, file, min(_PART, volume.nbytes - start)))
+            unzipped.flush()
+            stored = volume.turn.apply(np.memmap(unzipped, volume.dtype, "r", shape=volume.stored), dims=3)
+            yield from (volume.values(path, np.array(stored[:, z])) for z in range(stored.shape[1]))
+        return
+    _, depth, height, width = volume.stored
     size = height * width * volume.dtype.itemsize
     affordable(path, size)
     with _voxels(path, volume) as file:
         for _ in range(depth):
             stored = np.frombuffer(_exactly(path, file, size), volume.dtype).reshape(1, height, width)
-            yield volume.values(path, stored)
+            yield volume.turn.apply(volume.values(path, stored), dims=2)
 
 
 def _volume(path: Path) -> _Volume:
@@ -103,32 +142,68 @@ def _volume(path: Path) -> _Volume:
 
 
 def _parsed(path: Path) -> _Volume:
-    from nibabel.nifti1 import Nifti1Header
-    from nibabel.nifti2 import Nifti2Header
-
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if zipped else path.open("rb") as file:
-        start = file.read(8)
-    kind = Nifti2Header if start[4:7] in (b"n+2", b"ni2") else Nifti1Header
-    with gzip.open(path) if zipped else path.open("rb") as file:
-        block = file.read(kind.template_dtype.itemsize)
-    if len(block) < kind.template_dtype.itemsize:
-        raise FileError("files.truncated", path)
-    head = kind(block, check=False)
-    if bytes(head["magic"].tobytes()[:2]) == b"ni":
-        raise FileError("files.unsupported", path, format="NIfTI .hdr/.img")
+    head = _head(path, zipped)
     slope, intercept = head.get_slope_inter()
     dtype = head.get_data_dtype()
     size = _sizes(path, tuple(int(n) for n in head.get_data_shape()), rgb=dtype == _RGB)
     if dtype == _RGB:
         raise FileError("files.dtype", path, dtype="RGB24")
     real_dtype(path, dtype)
-    unit = {"meter": 1e6, "micron": 1.0}.get(str(head.get_xyzt_units()[0]), 1e3)
-    zooms = [float(z) * unit for z in head.get_zooms()[: len(size) - 1]]
+    zooms = [float(z) * 1e3 * _unit(head) for z in head.get_zooms()[: len(size) - 1]]
     spacing = checked_spacing(tuple(reversed(zooms))) if len(zooms) == len(size) - 1 else None
     offset = int(head.get_data_offset())
-    return _Volume(zipped, size, dtype, offset, slope or 1.0, intercept or 0.0, spacing)
+    geometry, problems = _geometry(path, head, size[:-1])
+    return _Volume(zipped, size, dtype, offset, slope or 1.0, intercept or 0.0, spacing, geometry, problems)
+
+
+def _head(path: Path, zipped: bool) -> Any:
+    """The header, NIfTI-1 or -2, as it stands in the file."""
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    with gzip.open(path) if zipped else path.open("rb") as file:
+        block = file.read(Nifti2Header.template_dtype.itemsize)
+    kind = Nifti2Header if block[4:7] in (b"n+2", b"ni2") else Nifti1Header
+    if len(block) < kind.template_dtype.itemsize:
+        raise FileError("files.truncated", path)
+    head = kind(block[: kind.template_dtype.itemsize], check=False)
+    if bytes(head["magic"].tobytes()[:2]) == b"ni":
+        raise FileError("files.unsupported", path, format="NIfTI .hdr/.img")
+    return head
+
+
+def _unit(head: Any) -> float:
+    """Millimetres in the header's unit of length; where it names none, they are millimetres."""
+    return {"meter": 1e3, "micron": 1e-3}.get(str(head.get_xyzt_units()[0]), 1.0)
+
+
+def _geometry(path: Path, head: Any, size: tuple[int, ...]) -> tuple[Geometry | None, tuple[Problem, ...]]:
+    """Where the voxels lie: by the sform if it has a code, else by the qform, as nibabel does; else None."""
+    from nibabel.spatialimages import HeaderDataError
+
+    found: dict[str, Geometry | None] = {}
+    for name in ("sform", "qform"):
+        if head[f"{name}_code"] <= 0:
+            continue
+        try:
+            affine = np.array(head.get_sform() if name == "sform" else head.get_qform(), np.float64)
+        except (ValueError, HeaderDataError):  # a quaternion that is none, sizes below zero
+            affine = np.zeros((4, 4))
+        affine[:3] *= _unit(head)
+        found[name] = located(affine, size)
+    if not found:
+        return None, ()
+    name, geometry = next(iter(found.items()))
+    if geometry is None:
+        return None, (warning("files.affine_broken", path, form=name),)
+    other = found.get("qform") if name == "sform" else None
+    if other is not None and int(head["sform_code"]) in _SCANNED and int(head["qform_code"]) in _SCANNED:
+        far, voxels = apart(geometry, other)
+        if voxels >= _OTHER or directions(geometry) != directions(other):
+            return geometry, (warning("files.two_affines", path, distance=f"{far:.3g}"),)
+    return geometry, ()
 
 
 def _sizes(path: Path, shape: tuple[int, ...], *, rgb: bool) -> tuple[int, ...]:

@@ -30,8 +30,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "npz": Format(
             (".npz",), numpy_files.npz_header, numpy_files.npz_read, numpy_files.npz_planes, float_labels=True
         ),
-        "dicom": Format((".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes),
-        "nifti": Format((".nii", ".nii.gz"), nifti.header, nifti.read, nifti.planes, float_labels=True),
+        "dicom": Format((".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes, places=True),
+        "nifti": Format((".nii", ".nii.gz"), nifti.header, nifti.read, nifti.planes, float_labels=True, places=True),
         "zarr": Format((".zarr",), zarr_files.header, zarr_files.read, zarr_files.planes, float_labels=True),
         "series": Format((), series.header, series.read, series.planes),
     }
@@ -169,6 +169,17 @@ def is_image_name(name: str) -> bool:
         (True, False, False)
     """
     return junk(name) is None and _suffix(name) in SUFFIXES
+
+
+def says_places(path: Path) -> bool:
+    """Whether a file of this name may say where it lies in space.
+
+    Example:
+        >>> says_places(Path("a.nii.gz")), says_places(Path("a.png"))
+        (True, False)
+    """
+    format = SUFFIXES.get(_suffix(path.name))
+    return format is not None and FORMATS[format].places
 
 
 def junk(name: str) -> str | None:

@@ -64,11 +64,11 @@ def _contradicting(
 
 
 def _labelled(rows: Sequence[Row], records: Sequence[Record]) -> list[Record]:
-    """Records whose label image is one file of its own that could be read."""
+    """Records whose label image is one file of its own that could be read, and is asked for more than its values."""
     return [
         record
         for row, record in zip(rows, records, strict=True)
-        if row.labels and len(record.target) == 1 and not _target(record).blank
+        if row.labels and len(record.target) == 1 and not _target(record).blank and _target(record).directions is None
     ]
 
 

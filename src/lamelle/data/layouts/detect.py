@@ -22,6 +22,7 @@ from lamelle.data.layouts import (
 )
 from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, names_of
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.data.layouts.places import laid_over
 from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
@@ -84,7 +85,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         problems += wrong
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
-    return replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))
+    return laid_over(replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing)))
 
 
 def _with_classes(index: Index, options: LayoutOptions) -> Index:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
+from lamelle.io.common import Header
 from lamelle.io.readers import header
 from lamelle.types import Problem, Record, Source
 
@@ -43,24 +45,25 @@ def pair_records(
         An unreadable file or two shapes that differ give an error and no record.
     """
     problems: list[Problem] = []
-    shapes: list[tuple[int, ...]] = []
+    heads: list[Header] = []
     for entry in (image, label):
         try:
-            shapes.append(shape_of(listing.path(entry)))
+            heads.append(header(listing.path(entry)))
         except FileError as error:
             problems.append(error.problem)
     if problems:
         return [], problems
-    if shapes[0] != shapes[1]:
-        values = {"label": label.id, "label_size": _size(shapes[1]), "size": _size(shapes[0]), "first": shapes[0][0]}
-        return [], [Problem(mismatch(shapes[0], shapes[1]) or "layouts.sizes_differ", image.rel, "error", values)]
+    size, labelled = tuple(heads[0].shape[1:]), over(*heads).size
+    if size != labelled:
+        values = {"label": label.id, "label_size": _size(labelled), "size": _size(size), "first": size[0]}
+        return [], [Problem(mismatch(size, labelled) or "layouts.sizes_differ", image.rel, "error", values)]
     source, target = listing.path(image), listing.path(label)
-    if dims == 3 or len(shapes[0]) == 2:
+    if dims == 3 or len(size) == 2:
         record = Record(
             image.id, Source(source), (Source(target),), group=group, split=split, columns={"volume": image.id}
         )
         return [record], []
-    return slice_records(image.id, source, shapes[0][0], target=target, split=split), []
+    return slice_records(image.id, source, size[0], target=target, split=split), []
 
 
 def slice_records(
