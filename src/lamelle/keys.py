@@ -28,7 +28,11 @@ class DataKeys(_Keys):
     path: str = Field(default="", description="the folder or file, as it was given")
     layout: str | None = Field(default=None, description="name of the folder layout; none = detected")
     image: str | None = Field(default=None, description="column of a table that names the image")
-    label: str | None = Field(default=None, description="column of a table that holds the label")
+    label: str | None = Field(
+        default=None, description="column of a table that holds the label; `folder:N` = the N-th folder is the class"
+    )
+    images: str | None = Field(default=None, description="name of the folders of images, beside those of masks")
+    masks: str | None = Field(default=None, description="name of the folders of masks")
     group: str | None = Field(default=None, description="column that names the patient, animal or volume")
     split: str | None = Field(default=None, description="column that names the split")
     dims: Literal[2, 3] | None = Field(default=None, description="read stacks as slices (2) or volumes (3)")

@@ -86,7 +86,8 @@ def look(data: Path, asked: Section) -> Index:
 def layout_options(asked: Section) -> LayoutOptions:
     """What a request says about how a folder is read."""
     given = asked.get("data", {})
-    options = {k: given[k] for k in ("layout", "dims", "image", "label", "group", "split") if k in given}
+    named = ("layout", "dims", "image", "label", "group", "split", "images", "masks")
+    options = {k: given[k] for k in named if k in given}
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     task = asked.get("task", {}).get("name")
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from lamelle.data.layouts import common, detect
+from lamelle.data.layouts import detect, pairing
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import list_folder, natural
@@ -152,7 +152,7 @@ def test_a_table_without_labels_or_files_is_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_folder_one_level_down_is_pointed_out(tmp_path: Path) -> None:
-    _touch(tmp_path, "archive/x/1.png", "archive/x/2.png", "archive/y/1.png", "archive/y/2.png")
+    _touch(tmp_path, "archive/x/1.png", "archive/x/2.png", "archive/y/1.png", "archive/y/2.png", "cover.png")
     with pytest.raises(RequestError, match=f"One folder deeper would do: give {tmp_path}/archive"):
         read_folder(tmp_path, options=LayoutOptions())
 
@@ -273,5 +273,5 @@ def _fields(said: str) -> set[str]:
 
 
 def test_places_are_not_repeated(tmp_path: Path) -> None:
-    (problem,) = common.twins(list_folder(_touch(tmp_path, "a/x.png", "a/x.tif")).entries)
+    (problem,) = pairing.twins(list_folder(_touch(tmp_path, "a/x.png", "a/x.tif")).entries)
     assert sentence(problem).startswith("a/x.png: another file has the same name but for suffix or case (x.tif)")

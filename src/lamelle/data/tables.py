@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamelle.data.layouts.common import SPLIT_NAMES
+from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.errors import FileError, RequestError
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem

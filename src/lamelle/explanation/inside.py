@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.data.context import with_neighbours
-from lamelle.data.layouts.common import bare
 from lamelle.data.layouts.listing import list_folder
+from lamelle.data.layouts.words import file_name
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
 from lamelle.io.readers import read_labels
@@ -101,12 +101,12 @@ def from_folder(folder: Path) -> Masks:
     listing = list_folder(folder)
     files: dict[str, list[tuple[str, Path]]] = {}
     for entry in listing.images:
-        files.setdefault(bare(entry.stem), []).append((entry.folder, listing.path(entry)))
+        files.setdefault(file_name(entry.stem).keys[-1], []).append((entry.folder, listing.path(entry)))
     if not files:
         raise RequestError("explain.no_masks", path=folder)
 
     def find(record: Record) -> np.ndarray | None:
-        named = files.get(record.image.path.stem, [])
+        named = files.get(file_name(record.image.path.stem).keys[-1], [])
         own = set(Path(record.id).parent.parts)
         near = sorted(named, key=lambda one: -len(own & set(Path(one[0]).parts)))
         if not near:

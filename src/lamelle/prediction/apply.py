@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.common import names_of
+from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.preparation import to_channels
 from lamelle.data.store import Store

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lamelle.data.layouts.common import IMAGE_FOLDERS
+from lamelle.data.layouts.words import holds
 from lamelle.io import writers
 from lamelle.types import Record
 
@@ -42,7 +42,7 @@ class ObjectMasks:
         path, _, plane = name.partition("#")
         parts = [p for p in PurePosixPath(path).parts if p not in {"/", "..", "."}] or ["image"]
         last = PurePosixPath(parts[-1])
-        above = [p for p in parts[:-1] if p.lower() not in IMAGE_FOLDERS]
+        above = [p for p in parts[:-1] if holds(p) != "image"]
         if above and above[-1] == last.stem:
             above = above[:-1]
         number = f"_{plane}" if plane else ""

@@ -4,46 +4,43 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, names_of, twins
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.pairing import pair, unused
+from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "cellpose"
 TASKS = ("segment",)
-_MASKS = re.compile(r"(_cp)?_masks$", re.IGNORECASE)
-_IMAGE = re.compile(r"_img$", re.IGNORECASE)
+_MASKS = re.compile(r"_masks$", re.IGNORECASE)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """At least one image with its ``_masks`` beside it."""
-    if stack_pairs(listing):
+    if places(listing, options) or stack_pairs(listing):
         return lacks(0.3, "object_masks")
-    images, masks = _sorted(listing)
-    if set(images) & set(masks):
+    if _folders(listing)[0]:
         return Match(1.0)
-    return lacks(0.35 if any(e.name.lower().endswith("_seg.npy") for e in listing.entries) else 0.1, "object_masks")
+    if seg := _seg_files(listing):
+        return lacks(0.48, "masks_of_seg_npy", count=len(seg), name=seg[0].name)
+    return lacks(0.1, "object_masks")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with the label image that counts its objects."""
-    images, masks = _sorted(listing)
-    splits = {base: split for split, base in bases(listing)}
-    problems: list[Problem] = []
     records: list[Record] = []
-    for key, image in images.items():
-        if key not in masks:
-            problems.append(Problem("layouts.missing_mask", image[0].rel, "error"))
-            continue
-        if len(masks[key]) > 1:
-            problems.append(Problem("layouts.two_masks", image[0].rel, "error", {"masks": names_of(masks[key])}))
-        target = (Source(listing.path(masks[key][0])),)
-        records.append(Record(image[0].id, Source(listing.path(image[0])), target, split=splits.get(image[0].folder)))
-    problems += twins(e for group in images.values() for e in group)
-    problems += [
-        Problem("layouts.orphan_mask", e.rel, "error") for key in masks if key not in images for e in masks[key]
-    ]
-    if seg := [e for e in listing.entries if e.name.lower().endswith("_seg.npy")]:
+    problems: list[Problem] = []
+    found, rest = _folders(listing)
+    for folder in found:
+        pairs, wrong = pair(folder.images, folder.masks)
+        problems += wrong
+        for one in pairs:
+            target = tuple(Source(listing.path(mask)) for mask in one.masks)
+            image = Source(listing.path(one.image))
+            records.append(Record(one.image.id, image, target, split=folder.split, stratum=folder.stratum))
+    problems += unused(rest, "layouts.not_used", "warning")
+    if seg := _seg_files(listing):
         problems.append(Problem("layouts.seg_npy", seg[0].rel, "note", {"count": len(seg)}))
     return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))
 
@@ -53,14 +50,12 @@ def holds_objects(entry: Entry) -> bool:
     return _MASKS.search(entry.stem) is not None
 
 
-def _sorted(listing: Listing) -> tuple[dict[tuple[str, str], list[Entry]], dict[tuple[str, str], list[Entry]]]:
-    """Images and masks by folder and stem without ending."""
-    images: dict[tuple[str, str], list[Entry]] = {}
-    masks: dict[tuple[str, str], list[Entry]] = {}
-    for entry in [e for _, base in bases(listing) for e in listing.images_in(base)]:
-        stem = entry.stem
-        if _MASKS.search(stem):
-            masks.setdefault((entry.folder, _MASKS.sub("", stem)), []).append(entry)
-        else:
-            images.setdefault((entry.folder, _IMAGE.sub("", stem)), []).append(entry)
-    return images, masks
+def _seg_files(listing: Listing) -> list[Entry]:
+    return [e for e in listing.entries if e.name.lower().endswith("_seg.npy")]
+
+
+def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+    """Folders with ``_masks``; a file with another word for a mask is none of them, and no image."""
+    found, rest = together(listing, lambda e: e.suffix not in VOLUME_SUFFIXES)
+    kept = [f for f in found if any(map(holds_objects, f.masks))]
+    return kept, [*rest, *(e for f in found if f not in kept for e in f.images)]

@@ -1,72 +1,179 @@
-"""One folder per class: ``CLASS/*.png`` or ``CLASS/images/*.png``, with or without train/val/test above."""
+"""One folder per class: ``CLASS/*.png`` or ``CLASS/images/*.png``, with or without train/val/test above.
+
+Folders of single patients, animals, slides … may stand above or below: they are never a class.
+"""
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.common import (
-    IMAGE_FOLDERS,
-    MASK_FOLDERS,
-    NNUNET_FOLDERS,
     LayoutOptions,
     Match,
     bases,
     lacks,
     last,
     named,
-    twins,
-    unused,
 )
 from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import names_of, twins, unused
+from lamelle.data.layouts.siblings import places, together
+from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "class_folders"
 TASKS = ("classify",)
+_LEVEL = re.compile(r"folder:([1-9]\d*)")
+_SHOWN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Classed:
+    """An image, and the folder whose name is its class."""
+
+    entry: Entry
+    folder: str
+    split: str | None
+    deeper: bool
+    """It lies in a folder inside that may itself be called after something."""
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """Two or more class folders of which at least half hold images; one alone is read, to be reported."""
-    folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
-    filled = [f for f in folders if images_of(listing, f)]
-    if any(named(listing, f, MASK_FOLDERS) for f in folders):
+    if options.masks or places(listing, options):
         return lacks(0.3, "no_masks")
-    if not filled:
+    found = _classed(listing, options)
+    if masks := _among(listing, found, options):
+        return masks
+    if level_of(options):
+        return Match(1.0) if found else lacks(0.3, "class_folders")
+    if not found:
+        groups = [last(f) for f in listing.folders if named_like_group(last(f)) and listing.images_in(f)]
+        if groups:
+            level = min(f.count("/") + 1 for f in listing.folders if last(f) in groups)
+            return lacks(0.46, "only_groups", names=names_of(groups, most=_SHOWN), level=level)
         return lacks(0.2 if listing.folders else 0.1, "class_folders")
-    if len(filled) * 2 < len(folders):
-        return lacks(0.4, "filled_classes", filled=len(filled), folders=len(folders))
-    if len(filled) > 2 and all(len(images_of(listing, f)) == 1 for f in filled):
+    if levels := _levels(found):
+        return lacks(0.48, "class_level", **levels)
+    if all(c.deeper for c in found) and len({last(c.folder) for c in found}) == 1:
+        return lacks(0.2, "class_folders")
+    filled = {c.folder for c in found}
+    folders = {f for _, base in bases(listing) for f in class_folders(listing, base)}
+    if len(filled & folders) * 2 < len(folders):
+        return lacks(0.4, "filled_classes", filled=len(filled & folders), folders=len(folders))
+    if len(filled) > 2 and len(found) == len(filled):
         return lacks(0.4, "several_images")
-    return Match(1.0 if len({last(f) for f in filled}) > 1 else 0.6)
+    if len({last(f) for f in filled}) == 1:
+        return Match(0.6)
+    return Match(0.9 if listing.tables and not filled <= folders else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with the name of its folder as class."""
     records: list[Record] = []
     problems: list[Problem] = []
+    found = _classed(listing, options)
+    direct = {c.folder for c in found if not c.deeper}
+    taken = [c for c in found if not c.deeper or c.folder not in direct]
+    used = {c.entry for c in found}
+    masks = set(_masks(listing))
     for split, base in bases(listing):
-        problems += unused(listing.images_in(base), "layouts.not_used", "warning" if split is None else "note")
-        for folder in class_folders(listing, base):
-            entries = images_of(listing, folder)
-            if not entries:
-                problems.append(Problem("layouts.empty_class", folder, "error"))
-            problems += twins(entries)
-            used = set(entries)
-            deeper = [e for e in listing.images_below(folder) if e not in used]
-            problems += unused(deeper, "layouts.too_deep", "warning")
-            records += [class_record(listing, e, last(folder), split) for e in entries]
+        rest = [e for e in listing.images_in(base) if e not in used]
+        problems += unused(rest, "layouts.not_used", "warning" if split is None else "note")
+        empty = [f for f in class_folders(listing, base) if not listing.images_below(f)]
+        problems += [Problem("layouts.empty_class", f, "error") for f in empty]
+    problems += twins(c.entry for c in taken)
+    problems += unused([c.entry for c in found if c.deeper and c.folder in direct], "layouts.too_deep", "warning")
+    problems += unused([e for e in listing.images if e in masks], "layouts.masks_not_used", "warning")
+    records += [class_record(listing, c.entry, last(c.folder), c.split) for c in taken]
     return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
 
 
+def level_of(options: LayoutOptions) -> int | None:
+    """The number of the folder that ``data.label=folder:N`` names, counted from the data down; None without one."""
+    found = _LEVEL.fullmatch(options.label or "")
+    return int(found[1]) if found else None
+
+
 def class_folders(listing: Listing, base: str) -> list[str]:
-    """Folders below ``base`` that may be classes: all but those called images, masks and the like."""
-    others = (*IMAGE_FOLDERS, *MASK_FOLDERS, *NNUNET_FOLDERS)
-    return [f for f in listing.subfolders(base) if last(f).lower() not in others]
+    """Folders below ``base`` that may be classes: all but those called after images, masks, one patient …"""
+    return [f for f in listing.subfolders(base) if not _is_none(last(f))]
 
 
 def images_of(listing: Listing, folder: str) -> list[Entry]:
     """Images of one class: directly in its folder and in its ``images/``."""
-    inner = [e for f in named(listing, folder, IMAGE_FOLDERS) for e in listing.images_in(f)]
+    inner = [e for f in named(listing, folder, "image") for e in listing.images_in(f)]
     return [*listing.images_in(folder), *inner]
 
 
 def class_record(listing: Listing, entry: Entry, name: str, split: str | None) -> Record:
     """The record of an image that lies in the folder of its class."""
     return Record(entry.id, Source(listing.path(entry)), (name,), split=split, stratum=name)
+
+
+def _is_none(name: str) -> bool:
+    """Whether a folder's name is no class; a word that may be one counts as one."""
+    return (holds(name) is not None and not folder_name(name).weak) or named_like_group(name)
+
+
+def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
+    """Every image below a folder that may be a class."""
+    masks = set(_masks(listing))
+    level = level_of(options)
+    found = []
+    for split, base in bases(listing):
+        start = base.count("/") + 1 if base else 0
+        for entry in listing.images_below(base) if base else listing.images:
+            parts = entry.folder.split("/") if entry.folder else []
+            if entry in masks or any(holds(p) == "mask" and not folder_name(p).weak for p in parts[start:]):
+                continue
+            if level is not None:
+                kept = [level - 1] if level <= len(parts) else []
+            else:
+                kept = [i for i in range(start, len(parts)) if not _is_none(parts[i])]
+            if kept:
+                found.append(_Classed(entry, "/".join(parts[: kept[0] + 1]), split, len(kept) > 1))
+    return found
+
+
+def _masks(listing: Listing) -> list[Entry]:
+    """Masks that lie beside their images."""
+    return [e for folder in together(listing, lambda _: True)[0] for e in folder.masks]
+
+
+def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) -> Match | None:
+    """Why the folders hold more than classes: masks beside images, or a folder of masks of unknown images."""
+    if options.task == "classify" or level_of(options):
+        return None
+    folders, rest = together(listing, lambda _: True)
+    if folders and sum(len(f.images) for f in folders) >= len(rest):
+        return lacks(0.3, "no_masks")
+    lone = [f for f in listing.folders if holds(last(f)) == "mask" and listing.images_below(f)]
+    if any(not folder_name(last(f)).weak for f in lone):
+        return lacks(0.3, "no_masks")
+    called = [c.entry for c in found if file_name(c.entry.stem).role == "mask"]
+    if 0 < len(called) < len(found) <= 10 * len(called) and len({c.folder for c in found}) <= len(called):
+        return lacks(0.46, "masks_unnamed", names=names_of(called), count=len(called))
+    return None
+
+
+def _levels(found: Sequence[_Classed]) -> dict[str, object]:
+    """Which two levels of folders can be the classes, where names do not tell; nothing where they do."""
+    if not all(c.deeper for c in found):
+        return {}
+    names: dict[int, set[str]] = defaultdict(set)
+    for one in found:
+        parts = one.entry.folder.split("/")
+        for i in range(one.folder.count("/"), len(parts)):
+            if not _is_none(parts[i]):
+                names[i].add(parts[i])
+    several = [i for i in sorted(names) if len(names[i]) > 1 and any(not re.search(r"\d", n) for n in names[i])]
+    if len(several) < 2 or several[0] != found[0].folder.count("/"):
+        return {}
+    first, second = several[:2]
+    said = [names_of(sorted(names[i]), most=_SHOWN) for i in (first, second)]
+    return {"first": first + 1, "second": second + 1, "first_names": said[0], "second_names": said[1]}

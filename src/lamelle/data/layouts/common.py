@@ -1,46 +1,17 @@
-"""What the layouts share: their protocol, the usual names of folders, pairing by stem, checks of classes."""
+"""What the layouts share: their protocol, where the data begin, checks of classes."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from lamelle.data.layouts.listing import Entry, Listing, natural, same_form
-from lamelle.errors import printable
+from lamelle.data.groups.words import named_like_group
+from lamelle.data.layouts.listing import Listing, natural
+from lamelle.data.layouts.words import Role, folder_name, holds, split_of
 from lamelle.types import Index, Problem, Record
-
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw", "inputs", "input")
-MASK_FOLDERS = (
-    "masks",
-    "mask",
-    "labels",
-    "label",
-    "gt",
-    "groundtruth",
-    "ground_truth",
-    "annotations",
-    "annotation",
-    "segmentations",
-    "segmentation",
-)
-NNUNET_FOLDERS = ("imagestr", "labelstr", "imagests", "labelsts")
-_MASK_ENDING = re.compile(
-    r"[-_. ](masks?|labels?|seg|segmentations?|gt|groundtruth|ground_truth|annotations?|truth)$", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +27,9 @@ class LayoutOptions:
     group: str | None = None
     split: str | None = None
     """``image``, ``label``, ``group`` and ``split`` name columns of a table."""
+    images: str | None = None
+    masks: str | None = None
+    """``images`` and ``masks`` name folders, at any depth."""
     classes: Sequence[str] = ()
     """All classes, in order."""
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -99,91 +73,36 @@ def last(folder: str) -> str:
 def bases(listing: Listing) -> list[tuple[str | None, str]]:
     """Where the data begin: (split, folder) of train/, val/, test/ …, or the root alone without a split.
 
-    One split folder alone gives no split: there is nothing to keep apart from it.
+    A folder that alone holds all the others is gone into. One split folder alone gives no split: there is nothing to
+    keep apart from it.
     """
+    top = ""
+    while (inner := _wrapped(listing, top)) is not None:
+        top = inner
     found: list[tuple[str | None, str]] = [
-        (SPLIT_NAMES[last(f).lower()], f)
-        for f in listing.subfolders("")
-        if last(f).lower() in SPLIT_NAMES and listing.images_below(f)
+        (split, f)
+        for f in listing.subfolders(top)
+        if folder_name(last(f)).role is None and (split := split_of(last(f))) and listing.images_below(f)
     ]
     if not found:
-        return [(None, "")]
+        return [(None, top)]
     return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]
 
 
-def named(listing: Listing, base: str, names: Sequence[str]) -> list[str]:
-    """Folders directly below ``base`` that bear one of the names and hold images."""
-    found = [f for f in listing.subfolders(base) if last(f).lower() in names and listing.images_below(f)]
-    return sorted(found, key=lambda f: names.index(last(f).lower()))
+def _wrapped(listing: Listing, folder: str) -> str | None:
+    """The one folder inside that holds all images, each in a folder further down; None where there is none."""
+    filled = [f for f in listing.subfolders(folder) if listing.images_below(f)]
+    if len(filled) != 1 or listing.images_in(folder) or listing.images_in(filled[0]):
+        return None
+    name = last(filled[0])
+    deeper = [f for f in listing.subfolders(filled[0]) if listing.images_below(f)]
+    plain = holds(name) is None and split_of(name) is None and not named_like_group(name)
+    return filled[0] if plain and len(deeper) > 1 and not any(map(named_like_group, map(last, deeper))) else None
 
 
-def twins(entries: Iterable[Entry]) -> list[Problem]:
-    """Errors for files of one folder whose names differ by suffix or by case only."""
-    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.folder, same_form(entry.stem).casefold()].append(entry)
-    return [
-        Problem("layouts.twins", group[0].rel, "error", {"others": names_of(group[1:])})
-        for group in groups.values()
-        if len(group) > 1
-    ]
-
-
-def names_of(entries: Sequence[Entry] | Sequence[str], *, most: int = 5) -> str:
-    """The first names, and how many more."""
-    names = [printable(e if isinstance(e, str) else e.name) for e in entries]
-    more = f" … (+{len(names) - most})" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def bare(stem: str) -> str:
-    """A mask's stem without its ending.
-
-    Example:
-        >>> bare("a12_mask"), bare("a12")
-        ('a12', 'a12')
-    """
-    return _MASK_ENDING.sub("", stem)
-
-
-def pair(
-    images: Sequence[Entry], masks: Sequence[Entry], *, image_base: str, mask_base: str
-) -> tuple[list[tuple[Entry, Entry]], list[Problem]]:
-    """Pair images with masks by their paths below the two folders, suffix and mask ending aside.
-
-    Returns:
-        The pairs in the order of the images, and every image without mask, mask without image and ambiguity.
-    """
-    problems = twins(images)
-    wanted = {_key(e, image_base, e.stem): e for e in reversed(images)}
-    found: dict[str, list[Entry]] = defaultdict(list)
-    for mask in masks:
-        keys = (_key(mask, mask_base, mask.stem), _key(mask, mask_base, bare(mask.stem)))
-        key = next((k for k in keys if k in wanted), None)
-        if key is None:
-            problems.append(Problem("layouts.orphan_mask", mask.rel, "error"))
-        else:
-            found[key].append(mask)
-    pairs = []
-    for key, image in reversed(wanted.items()):
-        if not found[key]:
-            problems.append(Problem("layouts.missing_mask", image.rel, "error"))
-            continue
-        if len(found[key]) > 1:
-            problems.append(Problem("layouts.two_masks", image.rel, "error", {"masks": names_of(found[key])}))
-        pairs.append((image, found[key][0]))
-    return pairs, problems
-
-
-def _key(entry: Entry, base: str, stem: str) -> str:
-    inner = entry.folder[len(base) :].strip("/") if base else entry.folder
-    return same_form(f"{inner}/{stem}" if inner else stem)
-
-
-def inner_split(entry: Entry, base: str) -> str | None:
-    """The split that a folder inside ``base`` names, as in ``images/train/a.png``."""
-    inner = entry.folder[len(base) :].strip("/") if base else entry.folder
-    return SPLIT_NAMES.get(inner.partition("/")[0].lower())
+def named(listing: Listing, base: str, role: Role) -> list[str]:
+    """Folders directly below ``base`` that are called after images or masks, and hold some."""
+    return [f for f in listing.subfolders(base) if holds(last(f)) == role and listing.images_below(f)]
 
 
 def class_names(records: Iterable[Record]) -> tuple[str, ...]:
@@ -202,15 +121,3 @@ def class_problems(records: Sequence[Record]) -> list[Problem]:
     if len(counts) == 1:
         problems.append(Problem("layouts.one_class", "", "error", {"name": next(iter(counts))}))
     return problems
-
-
-def unused(entries: Sequence[Entry], code: str, severity: str) -> list[Problem]:
-    """One problem per folder for images that are not read."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        groups[entry.folder].append(entry)
-    said = "warning" if severity == "warning" else "note"
-    return [
-        Problem(code, folder or ".", said, {"count": len(group), "names": names_of(group)})
-        for folder, group in groups.items()
-    ]

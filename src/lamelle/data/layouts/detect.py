@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts import (
     cellpose,
     class_folders,
@@ -20,9 +21,11 @@ from lamelle.data.layouts import (
     table,
     volume_pairs,
 )
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, names_of
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.places import laid_over
+from lamelle.data.layouts.siblings import check_named
 from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
@@ -43,6 +46,7 @@ LAYOUTS: dict[str, Layout] = {
 }
 _FOR_ONE_FILE = ("table", "medmnist", "stack_pair")
 _WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
+_OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
 _READABLE = 0.5
 
 
@@ -73,6 +77,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     listing = list_folder(root)
     if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
         raise RequestError("layouts.nothing_found", path=printable(str(root)), found=_found(listing))
+    check_named(listing, options)
     name = _choose(listing, options)
     index = LAYOUTS[name].read(listing, options)
     index = _with_classes(index, options)
@@ -81,7 +86,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     if name != "table" and not listing.tables and (column := options.group or options.split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
     if name not in _WITH_OWN_COLUMNS:
-        records, wrong = table.add_columns(listing, records, options)
+        records, wrong = table.add_columns(listing, records, replace(options, label=None))
         problems += wrong
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
@@ -106,6 +111,10 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
         return _named(listing, options, options.layout)
     names = [n for n in LAYOUTS if listing.only is None or n in _FOR_ONE_FILE]
     names = [n for n in names if options.task is None or options.task in LAYOUTS[n].TASKS]
+    if class_folders.level_of(options):
+        names = [class_folders.NAME]
+    elif options.masks or options.images:
+        names = [n for n in names if n in _OF_TWO_FOLDERS]
     matches = {n: LAYOUTS[n].match(listing, options) for n in names}
     readable = {n: m.score for n, m in matches.items() if m.score >= _READABLE}
     if not readable:
@@ -149,7 +158,8 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         (
             f
             for f in (listing.subfolders("")[:20] if listing.only is None else [])
-            if any(LAYOUTS[n].match(listing.below(f), options).score == 1.0 for n in matches)
+            if not named_like_group(last(f))
+            and any(LAYOUTS[n].match(listing.below(f), options).score == 1.0 for n in matches)
         ),
         None,
     )

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from lamelle.data.layouts.class_folders import class_folders
-from lamelle.data.layouts.common import (
-    IMAGE_FOLDERS,
-    MASK_FOLDERS,
-    LayoutOptions,
-    Match,
-    bases,
-    lacks,
-    last,
-    named,
-    names_of,
-)
+from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, last, named
 from lamelle.data.layouts.listing import Listing
+from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.siblings import kind_of, places
+from lamelle.data.layouts.words import holds
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "folder_per_image"
@@ -22,17 +15,15 @@ TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
-    """Folders with images/ and masks/, most of them with a single image."""
+    """Folders with images and masks, most of them with a single image, and masks that are none of the whole image."""
     folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
-    both = [f for f in folders if named(listing, f, IMAGE_FOLDERS) and named(listing, f, MASK_FOLDERS)]
+    found = places(listing, options)
+    both = {p.parent for p in found}.intersection(folders)
     if not both:
         return lacks(0.1, "image_folders")
     if len(both) * 2 < len(folders):
         return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
-    single = [f for f in both if sum(len(listing.images_in(i)) for i in named(listing, f, IMAGE_FOLDERS)) == 1]
-    if len(single) * 2 < len(both):
-        return lacks(0.3, "single_images")
-    return Match(1.0)
+    return Match(1.0) if kind_of(listing, found) == "objects" else lacks(0.3, "single_images")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -41,13 +32,14 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems: list[Problem] = []
     for split, base in bases(listing):
         for folder in class_folders(listing, base):
-            images = [e for f in named(listing, folder, IMAGE_FOLDERS) for e in listing.images_in(f)]
-            masks = [e for f in named(listing, folder, MASK_FOLDERS) for e in listing.images_in(f)]
+            images = [e for f in named(listing, folder, "image") for e in listing.images_in(f)]
+            images = images or listing.images_in(folder)
+            masks = [e for f in named(listing, folder, "mask") for e in listing.images_in(f)]
             if len(images) != 1:
                 values = {"count": len(images), "names": names_of(images)}
                 problems.append(Problem("layouts.one_image_each", folder, "error", values))
                 continue
-            if not masks and not any(last(f).lower() in MASK_FOLDERS for f in listing.subfolders(folder)):
+            if not masks and not any(holds(last(f)) == "mask" for f in listing.subfolders(folder)):
                 problems.append(Problem("layouts.no_objects", images[0].rel, "error", {"folder": last(folder)}))
                 continue
             nothing = Source(listing.path(images[0]), blank=True)  # an empty folder of masks: no object is in the image

@@ -1,21 +1,16 @@
-"""A folder of images and a folder of masks beside it, paired by name: ``images/a1.png`` and ``masks/a1.png``."""
+"""A folder of images and a folder of masks beside it, paired by name: ``images/a1.png`` and ``masks/a1.png``.
+
+The two may lie in the folder itself or deeper: below train/ and test/, below each patient, sample or day.
+"""
 
 from __future__ import annotations
 
-from lamelle.data.layouts.common import (
-    IMAGE_FOLDERS,
-    MASK_FOLDERS,
-    LayoutOptions,
-    Match,
-    bases,
-    inner_split,
-    lacks,
-    named,
-    names_of,
-    pair,
-)
-from lamelle.data.layouts.listing import Listing
+from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, last, named
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import inner_folder, unused
+from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
 from lamelle.data.layouts.volumes import is_volume
+from lamelle.data.layouts.words import folder_name, split_of
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "image_mask_folders"
@@ -23,66 +18,65 @@ TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
-    """images/ and masks/ that hold planes; volumes are another layout."""
-    found = folder_pairs(listing)
+    """Folders of images beside folders of masks that hold planes; volumes are another layout."""
+    found = places(listing, options)
     if not found:
         return without_pair(listing)
-    _, images, _ = found[0]
-    if is_volume(listing, listing.images_below(images)[0]):
+    if kind_of(listing, found) != "plain":
+        return lacks(0.4, "plain_folders")
+    images = [e for p in found for e in p.images_of(listing)]
+    if is_volume(listing, images[0]):
         return lacks(0.4, "planes")
+    rest = [e for e in _rest(listing, found) if not _among_masks(e)]
+    if len(rest) >= len(images) and not options.masks:
+        return lacks(0.45, "half", rest=len(rest), count=len(images))
     return Match(1.0)
 
 
 def without_pair(listing: Listing) -> Match:
     """Which of the two folders is missing."""
     for base in ("", *(folder for _, folder in bases(listing))):
-        if named(listing, base, IMAGE_FOLDERS):
+        if named(listing, base, "mask"):
+            masks = last(named(listing, base, "mask")[0])
+            return lacks(0.47, "image_folder", masks=masks)
+        if named(listing, base, "image"):
             return lacks(0.4, "mask_folder")
-        if named(listing, base, MASK_FOLDERS):
-            return lacks(0.3, "image_folder")
     return lacks(0.1, "both_folders")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
-    """Each image with its mask."""
+    """Each image with its mask; several masks of one image are taken together."""
     records: list[Record] = []
     problems: list[Problem] = []
-    for split, image_base, mask_bases in folder_pairs(listing):
-        problems += mask_base_problems(mask_bases)
-        pairs, found = pair(
-            listing.images_below(image_base),
-            listing.images_below(mask_bases[0]),
-            image_base=image_base,
-            mask_base=mask_bases[0],
-        )
-        problems += found
-        records += [
-            Record(
-                image.id,
-                Source(listing.path(image)),
-                (Source(listing.path(mask)),),
-                split=split or inner_split(image, image_base),
-            )
-            for image, mask in pairs
-        ]
+    found = places(listing, options)
+    for place, split in zip(found, splits_of(listing, found), strict=True):
+        pairs, wrong = place.pairs(listing)
+        problems += wrong
+        for one in pairs:
+            target = tuple(Source(listing.path(mask)) for mask in one.masks)
+            own = split or inner_split(one.image, place.images)
+            records.append(Record(one.image.id, Source(listing.path(one.image)), target, split=own))
+    problems += left_over(listing, found)
     return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
 
 
-def mask_base_problems(mask_bases: list[str]) -> list[Problem]:
-    """An error where several folders could hold the masks."""
-    if len(mask_bases) < 2:
-        return []
-    return [Problem("layouts.two_mask_folders", mask_bases[0], "error", {"others": names_of(mask_bases[1:])})]
+def left_over(listing: Listing, found: list[Place]) -> list[Problem]:
+    """A warning per folder of images that belong to no place; those of a place are paired, or errors."""
+    rest = _rest(listing, found)
+    return unused([e for e in rest if not _among_masks(e)], "layouts.not_used", "warning") + unused(
+        [e for e in rest if _among_masks(e)], "layouts.masks_not_used", "note"
+    )
 
 
-def folder_pairs(listing: Listing) -> list[tuple[str | None, str, list[str]]]:
-    """(split, images folder, mask folders) in the root, or else below train/, val/, test/."""
-    for places in ([(None, "")], bases(listing)):
-        found = [
-            (split, images[0], masks)
-            for split, base in places
-            if (images := named(listing, base, IMAGE_FOLDERS)) and (masks := named(listing, base, MASK_FOLDERS))
-        ]
-        if found:
-            return found
-    return []
+def _rest(listing: Listing, found: list[Place]) -> list[Entry]:
+    seen = {e for p in found for e in (*p.images_of(listing), *(m for f in p.masks for m in listing.images_below(f)))}
+    return [e for e in listing.images if e not in seen]
+
+
+def _among_masks(entry: Entry) -> bool:
+    return folder_name(last(entry.folder)).role == "mask"
+
+
+def inner_split(entry: Entry, base: str) -> str | None:
+    """The split that a folder inside ``base`` names, as in ``images/train/a.png``."""
+    return split_of(inner_folder(entry, base).partition("/")[0])

@@ -10,13 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.common import (
-    SPLIT_NAMES,
-    LayoutOptions,
-    Match,
-    lacks,
-)
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.errors import FileError
 from lamelle.types import Index, Problem, Record, Source
 

@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks, names_of, unused
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.volumes import pair_records
 from lamelle.errors import FileError
 from lamelle.types import Index, Problem, Record

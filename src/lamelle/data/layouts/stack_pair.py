@@ -8,26 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lamelle.data.layouts.common import (
-    SPLIT_NAMES,
-    LayoutOptions,
-    Match,
-    bases,
-    lacks,
-    names_of,
-)
+from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks
 from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
+from lamelle.data.layouts.words import SPLIT_NAMES, STACKS, kind
 from lamelle.types import Index, Problem, Record
 
 NAME = "stack_pair"
 TASKS = ("segment",)
 SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
-IMAGE_WORDS = {"volume", "vol", "image", "images", "img", "imgs", "raw", "stack", "em", "data"}
-LABEL_WORDS = {
-    "label", "labels", "mask", "masks", "gt", "truth", "groundtruth", "seg", "segmentation", "annotation",
-    "annotations",
-}  # fmt: skip
 _BETWEEN = re.compile(r"[-_. ]+")
 Key = tuple[str, tuple[str, ...]]
 
@@ -98,11 +88,12 @@ def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, 
     labels: dict[Key, list[Entry]] = {}
     for entry in stacks:
         words = _BETWEEN.split(entry.stem.lower())
-        rest = tuple(w for w in words if w not in LABEL_WORDS | IMAGE_WORDS)
-        said = words[-1] in ("masks", "mask") and not IMAGE_WORDS.intersection(words)
+        kinds = ["image" if w in STACKS else kind(w) for w in words]
+        rest = tuple(w for w, k in zip(words, kinds, strict=True) if k not in ("image", "mask"))
+        said = words[-1] in ("masks", "mask") and "image" not in kinds
         if said and len(words) > 1 and words[0] not in SPLIT_NAMES:
             continue  # a_masks.tif beside a.tif counts objects: Cellpose's way
-        group = labels if LABEL_WORDS.intersection(words) else images
+        group = labels if "mask" in kinds else images
         group.setdefault((entry.folder, rest), []).append(entry)
     return images, labels
 

@@ -1,13 +1,20 @@
-"""Images and their masks in one folder, told apart by the end of the name: ``a.tif`` beside ``a_mask.png``."""
+"""Images and their masks in one folder, told apart by a word in the name: ``a.tif`` beside ``a_mask.png``.
+
+The folder may be the root or any below it: of a split, a patient, a sample, a class.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lamelle.data.layouts import cellpose
-from lamelle.data.layouts.common import LayoutOptions, Match, bare, bases, lacks, pair
-from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing, same_form
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.pairing import pair, unused
+from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import is_volume, pair_records
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Index, Problem, Record, Source
 
 NAME = "suffix_pairs"
 TASKS = ("segment",)
@@ -15,39 +22,34 @@ TASKS = ("segment",)
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """At least one image with its mask beside it; less sure beside a table, which may say what is meant."""
-    if stack_pairs(listing) or not any(masks for _, _, masks in _folders(listing)):
+    found, rest = _folders(listing)
+    if places(listing, options) or stack_pairs(listing) or not found:
         return lacks(0.1, "masks_beside")
-    return Match(0.9 if listing.tables else 1.0)
+    few = len(rest) > sum(len(b.images) for b in found)
+    return Match(0.8 if few else 0.9 if listing.tables else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with its mask; volumes as slices or whole."""
     records: list[Record] = []
     problems: list[Problem] = []
-    for split, images, masks in _folders(listing):
-        pairs, wrong = pair(images, masks, image_base="", mask_base="")
+    found, rest = _folders(listing)
+    for folder in found:
+        pairs, wrong = pair(folder.images, folder.masks)
         problems += wrong
-        for image, mask in pairs:
-            group = image.id if is_volume(listing, image) else None
-            made, wrong = pair_records(listing, image, mask, dims=options.dims or 3, split=split, group=group)
-            records += made
+        for one in pairs:
+            group = one.image.id if is_volume(listing, one.image) else None
+            made, wrong = pair_records(
+                listing, one.image, one.masks[0], dims=options.dims or 3, split=folder.split, group=group
+            )
+            if len(one.masks) > 1:
+                target = tuple(Source(listing.path(mask)) for mask in one.masks)
+                made = [replace(r, target=target) for r in made]
+            records += [replace(r, stratum=folder.stratum) for r in made]
             problems += wrong
+    problems += unused(rest, "layouts.not_used", "warning")
     return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
 
 
-def _folders(listing: Listing) -> list[tuple[str | None, list[Entry], list[Entry]]]:
-    """(split, images, masks) of the root, or of each of train/, val/, test/.
-
-    A mask is what is named as another file with an ending; an ending without such a file is a mask without image
-    where the others have theirs.
-    """
-    found = []
-    for split, base in bases(listing):
-        entries = [e for e in listing.images_in(base) if e.suffix not in VOLUME_SUFFIXES]
-        stems = {same_form(e.stem) for e in entries}
-        ending = [e for e in entries if bare(e.stem) != e.stem and not cellpose.holds_objects(e)]
-        if not any(same_form(bare(e.stem)) in stems for e in ending):
-            ending = []
-        masks = {e.rel for e in ending}
-        found.append((split, [e for e in entries if e.rel not in masks], ending))
-    return found
+def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+    return together(listing, lambda e: e.suffix not in VOLUME_SUFFIXES and not cellpose.holds_objects(e))

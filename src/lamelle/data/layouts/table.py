@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data.layouts.common import (
-    SPLIT_NAMES,
-    LayoutOptions,
-    Match,
-    lacks,
-    names_of,
-    unused,
-)
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
+from lamelle.data.layouts.pairing import names_of, unused
+from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.data.spelling import same_names
 from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lamelle.data.layouts import stack_pair, table
-from lamelle.data.layouts.common import IMAGE_FOLDERS, MASK_FOLDERS, LayoutOptions, bare, last
+from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
+from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import shape_of, slice_records
 from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.io.readers import header
 from lamelle.types import Problem, Record, Source
-
-_NNUNET_LABELS = ("labelstr", "labelsts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,10 @@ def _entries(listing: Listing) -> tuple[list[Entry], list[Entry]]:
     if listing.only is not None:
         entries = [e for e in listing.entries if not e.folder and e.name == listing.only]
         return entries or [Entry("", listing.only)], []
-    stacks = set(stack_pair.label_stacks(listing))
-    masks = [e for e in listing.images if e in stacks or _is_mask(listing, e)]
-    return [e for e in listing.images if e not in set(masks)], masks
+    masks = set(stack_pair.label_stacks(listing))
+    masks.update(e for p in places(listing, LayoutOptions()) for f in p.masks for e in listing.images_below(f))
+    masks.update(e for folder in together(listing, lambda _: True)[0] for e in folder.masks)
+    return [e for e in listing.images if e not in masks], [e for e in listing.images if e in masks]
 
 
 def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> tuple[list[Record], list[Problem]]:
@@ -135,17 +135,6 @@ def _rows(path: Path, name: str) -> list[Record]:
     if key != "test_images" and len(shape) != 4:  # one image
         return [Record(name, Source(path, key))]
     return slice_records(f"{name}:{key}", path, shape[1], target=None, split=None, key=key)
-
-
-def _is_mask(listing: Listing, entry: Entry) -> bool:
-    """Whether an image is the mask of another one, by its folder's or its own name."""
-    above, _, _ = entry.folder.rpartition("/")
-    inside = last(entry.folder).lower()
-    if inside in MASK_FOLDERS or inside in _NNUNET_LABELS:
-        beside = IMAGE_FOLDERS if inside in MASK_FOLDERS else (inside.replace("labels", "images"),)
-        return any(last(f).lower() in beside for f in listing.subfolders(above))
-    stem = bare(entry.stem)
-    return stem != entry.stem and any(e.stem in (stem, f"{stem}_img") for e in listing.images_in(entry.folder))
 
 
 def _with_own_ids(asked: Sequence[Asked]) -> tuple[Asked, ...]:

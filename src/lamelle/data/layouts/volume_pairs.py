@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lamelle.data.layouts.common import LayoutOptions, Match, bare, bases, inner_split, lacks, pair
-from lamelle.data.layouts.image_mask_folders import folder_pairs, mask_base_problems, without_pair
+from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.pairing import Pair, names_of, pair, unused
+from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import is_volume, pair_records
+from lamelle.data.layouts.words import file_name
 from lamelle.types import Index, Problem, Record
 
 NAME = "volume_pairs"
@@ -14,11 +17,13 @@ TASKS = ("segment",)
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """The two folders with volumes inside, or volumes beside their labels."""
-    if _beside(listing):
+    found = [] if _is_nnunet(listing) else places(listing, options)
+    if not found and _beside(listing)[0]:
         return Match(1.0)
-    found = folder_pairs(listing)
-    if found and is_volume(listing, listing.images_below(found[0][1])[0]):
-        return Match(1.0)
+    if found and (images := found[0].images_of(listing)) and is_volume(listing, images[0]):
+        return Match(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
+    if channels := _channels(listing):
+        return lacks(0.48, "one_channel", names=names_of(channels[1]), mask=channels[0].name)
     if any(e.suffix in VOLUME_SUFFIXES for e in listing.images):
         return lacks(0.45, "label_volumes")
     return lacks(0.3, "volumes") if found else Match(0.1, without_pair(listing).missing)
@@ -26,41 +31,48 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """One record per volume (its own group), or per slice where 2 dimensions are asked for."""
-    pairs: list[tuple[Entry, Entry, str | None]] = []
+    pairs: list[tuple[Pair, str | None]] = []
     problems: list[Problem] = []
-    beside = _beside(listing)
-    for images, masks, split in beside:
-        found, wrong = pair(images, masks, image_base="", mask_base="")
+    found = places(listing, options)
+    for place, split in zip(found, splits_of(listing, found), strict=True):
+        made, wrong = place.pairs(listing)
         problems += wrong
-        pairs += [(image, mask, split) for image, mask in found]
-    for split, images, masks in folder_pairs(listing) if not beside else []:
-        problems += mask_base_problems(masks)
-        found, wrong = pair(
-            listing.images_below(images), listing.images_below(masks[0]), image_base=images, mask_base=masks[0]
-        )
-        problems += wrong
-        pairs += [(image, mask, split or inner_split(image, images)) for image, mask in found]
+        pairs += [(one, split or inner_split(one.image, place.images)) for one in made]
+    if found:
+        problems += left_over(listing, found)
+    else:
+        folders, rest = _beside(listing)
+        for folder in folders:
+            made, wrong = pair(folder.images, folder.masks)
+            problems += wrong
+            pairs += [(one, folder.split) for one in made]
+        problems += unused(rest, "layouts.not_used", "warning")
     records: list[Record] = []
-    for image, mask, split in pairs:
-        made, wrong = pair_records(listing, image, mask, dims=options.dims or 3, split=split, group=image.id)
+    for one, split in pairs:
+        made, wrong = pair_records(
+            listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=one.image.id
+        )
         records += made
         problems += wrong
     return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
 
 
-def _beside(listing: Listing) -> list[tuple[list[Entry], list[Entry], str | None]]:
-    """(volumes, labels, split) of each folder where some label's name is a volume's with an ending.
+def _is_nnunet(listing: Listing) -> bool:
+    """Whether nnU-Net's dataset.json says what is in imagesTr/ and labelsTr/."""
+    return any(e.rel == "dataset.json" for e in listing.entries) and bool(listing.images_below("imagesTr"))
 
-    Looked for directly in the root, or below each split, and one folder deeper (one folder per case).
-    """
-    found = []
-    for split, base in bases(listing):
-        for folder in (base, *listing.subfolders(base)):
-            volumes = [e for e in listing.images_in(folder) if e.suffix in VOLUME_SUFFIXES]
-            stems = {e.stem for e in volumes}
-            labels = [e for e in volumes if bare(e.stem) != e.stem and bare(e.stem) in stems]
-            if labels:
-                orphans = [e for e in volumes if bare(e.stem) != e.stem and bare(e.stem) not in stems]
-                images = [e for e in volumes if e not in labels and e not in orphans]
-                found.append((images, [*labels, *orphans], split))
-    return found
+
+def _beside(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+    """Folders where some label volume's name is that of a volume with an ending."""
+    return together(listing, lambda e: e.suffix in VOLUME_SUFFIXES)
+
+
+def _channels(listing: Listing) -> tuple[Entry, list[Entry]] | None:
+    """A label volume with several volumes that begin like it: one file for each channel of a case."""
+    for entry in listing.images:
+        name = file_name(entry.stem)
+        if name.role == "mask" and entry.suffix in VOLUME_SUFFIXES:
+            others = [e for e in listing.images_in(entry.folder) if e != entry and e.stem.startswith(name.keys[-1])]
+            if len(others) > 1 and name.keys[-1]:
+                return entry, others
+    return None

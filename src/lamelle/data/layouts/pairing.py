@@ -1,0 +1,186 @@
+"""Which image has which mask: by the names of files in two folders, or by their ends in one; for every layout."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lamelle.data.layouts.listing import Entry, same_form
+from lamelle.data.layouts.words import file_name
+from lamelle.errors import printable
+from lamelle.types import Problem
+
+_LEAST = 2
+"""Pairs that a rule for names without a common part has to explain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image and its masks: one, or one for each object or region."""
+
+    image: Entry
+    masks: tuple[Entry, ...]
+
+
+def pair(
+    images: Sequence[Entry], masks: Sequence[Entry], *, image_base: str = "", mask_base: str = ""
+) -> tuple[list[Pair], list[Problem]]:
+    """Pair images with masks by their paths below two folders, without suffixes and the words that say what is what.
+
+    The mask of ``a.tif`` is ``a.png``, ``a_mask.png``, ``mask_a.png`` or ``a-labelled.tif``; that of ``img_0.tif`` is
+    ``mask_0.tif``; several masks are ``a_mask_1.png``, ``a_mask_2.png`` or all in a folder ``a/``. Where no name fits,
+    all names of a folder may begin or end alike: ``t000.tif`` and ``man_seg000.tif``.
+
+    Returns:
+        The pairs in the order of the images, and every image without mask, mask without image and ambiguity.
+    """
+    wanted = _Wanted(images, image_base)
+    found: dict[Entry, list[Entry]] = defaultdict(list)
+    several: dict[Entry, list[Entry]] = defaultdict(list)
+    orphans: list[Entry] = []
+    for mask in masks:
+        if image := wanted.of(mask, mask_base):
+            found[image].append(mask)
+        elif image := wanted.parted(mask, mask_base):
+            several[image].append(mask)
+        else:
+            orphans.append(mask)
+    problems = twins(images)
+    if not found and not several and (numbered := _by_affixes(images, orphans, image_base, mask_base)):
+        found, orphans = {image: [mask] for image, mask in numbered.items()}, []
+        first = next(iter(found))
+        problems.append(_note(first, found[first][0], len(found)))
+    pairs = [Pair(i, (*found.get(i, ())[:1], *several.get(i, ()))) for i in images if i in found or i in several]
+    problems += [Problem("layouts.two_masks", i.rel, "error", {"masks": names_of(m)})
+                 for i, m in found.items() if len(m) > 1]  # fmt: skip
+    if images and masks and not pairs and len(masks) >= _LEAST:
+        values = {"image": printable(images[0].name), "mask": printable(masks[0].name), "folder": mask_base or "."}
+        return [], [*problems, Problem("layouts.names_differ", images[0].folder or ".", "error", values)]
+    problems += [Problem("layouts.orphan_mask", e.rel, "error") for e in orphans]
+    missing = [e for e in images if e not in found and e not in several and wanted.first(e) is e]
+    return pairs, [*problems, *(Problem("layouts.missing_mask", e.rel, "error") for e in missing)]
+
+
+def beside(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """The images and the masks among the files of one folder; no masks where none is named after an image.
+
+    Example:
+        >>> images, masks = beside([Entry("", n) for n in ("a.tif", "a_mask.png", "b_mask.png")])
+        >>> [e.name for e in images], [e.name for e in masks]
+        (['a.tif'], ['a_mask.png', 'b_mask.png'])
+    """
+    called = [e for e in entries if file_name(e.stem).role == "mask"]
+    if not called:
+        return list(entries), []
+    others = [e for e in entries if file_name(e.stem).role != "mask"]
+    wanted = _Wanted(others, "")
+    if not any(wanted.of(e, "") or wanted.parted(e, "") for e in called):
+        return list(entries), []
+    return others, called
+
+
+class _Wanted:
+    """Images by what is left of their names."""
+
+    def __init__(self, images: Sequence[Entry], base: str) -> None:
+        self._levels: list[dict[tuple[str, str], Entry | None]] = []
+        self._first: dict[tuple[str, str], Entry] = {}
+        for image in images:
+            inner = inner_folder(image, base)
+            self._first.setdefault((image.folder, same_form(image.stem)), image)
+            for level, key in enumerate(file_name(image.stem).keys):
+                if level == len(self._levels):
+                    self._levels.append({})
+                known = self._levels[level].setdefault((inner, key), image)
+                if known is not None and known.stem != image.stem:
+                    self._levels[level][inner, key] = None  # of two images, so that it names none
+
+    def first(self, image: Entry) -> Entry:
+        """The first image of the same name, whatever the suffix."""
+        return self._first[image.folder, same_form(image.stem)]
+
+    def of(self, mask: Entry, base: str) -> Entry | None:
+        """The image that a mask is named after."""
+        inner = inner_folder(mask, base)
+        keys = ((inner, key) for key in file_name(mask.stem).keys)
+        return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
+
+    def parted(self, mask: Entry, base: str) -> Entry | None:
+        """The image that a mask is one of several of: by a number at the end, or by the folder it lies in."""
+        inner = inner_folder(mask, base)
+        above, _, folder = inner.rpartition("/")
+        name = file_name(mask.stem)
+        keys = [(inner, name.numbered)] if name.numbered else []
+        if folder:
+            keys += [(above, folder)]
+        return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
+
+
+def _by_affixes(images: Sequence[Entry], masks: Sequence[Entry], image_base: str, mask_base: str) -> dict[Entry, Entry]:
+    """Image → mask by what is left of all names without what they begin and end with alike; nothing if one is left."""
+    wanted, given = _cores(images, image_base), _cores(masks, mask_base)
+    if min(len(wanted), len(given)) < _LEAST or len(wanted) < len(images) or len(given) < len(masks):
+        return {}
+    if not given.keys() <= wanted.keys():
+        return {}
+    return {wanted[core]: given[core] for core in wanted if core in given}
+
+
+def _cores(entries: Sequence[Entry], base: str) -> dict[tuple[str, str], Entry]:
+    """What tells the names of a folder apart, a number always whole."""
+    stems = [same_form(e.stem) for e in entries]
+    begin = _common(stems)
+    ends = [s[len(begin) :][::-1] for s in stems]
+    end = _common(ends)
+    cores = [e[len(end) :][::-1] for e in ends]
+    return {(inner_folder(e, base), core): e for e, core in zip(entries, cores, strict=True) if core}
+
+
+def _common(names: Sequence[str]) -> str:
+    """What all names begin with, up to a number."""
+    first, last = min(names), max(names)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return re.sub(r"\d+$", "", first[:length])
+
+
+def _note(image: Entry, mask: Entry, count: int) -> Problem:
+    values = {"image": printable(image.name), "mask": printable(mask.name), "count": count}
+    return Problem("layouts.paired_by_number", mask.folder or ".", "warning", values)
+
+
+def inner_folder(entry: Entry, base: str) -> str:
+    """The folder of a file below ``base``."""
+    return entry.folder[len(base) :].strip("/") if base else entry.folder
+
+
+def twins(entries: Iterable[Entry]) -> list[Problem]:
+    """Errors for files of one folder whose names differ by suffix or by case only."""
+    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.folder, same_form(entry.stem).casefold()].append(entry)
+    return [
+        Problem("layouts.twins", group[0].rel, "error", {"others": names_of(group[1:])})
+        for group in groups.values()
+        if len(group) > 1
+    ]
+
+
+def names_of(entries: Sequence[Entry] | Sequence[str], *, most: int = 5) -> str:
+    """The first names, and how many more."""
+    names = [printable(e if isinstance(e, str) else e.name) for e in entries]
+    more = f" … (+{len(names) - most})" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def unused(entries: Sequence[Entry], code: str, severity: str) -> list[Problem]:
+    """One problem per folder for images that are not read."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        groups[entry.folder].append(entry)
+    said = "warning" if severity == "warning" else "note"
+    return [
+        Problem(code, folder or ".", said, {"count": len(group), "names": names_of(group)})
+        for folder, group in groups.items()
+    ]

@@ -1,0 +1,227 @@
+"""Where folders of images and of their masks lie: beside each other, below splits, patients, classes, at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lamelle.data.groups.words import named_like_group, tokens
+from lamelle.data.layouts.common import LayoutOptions, bases, last
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
+from lamelle.data.layouts.words import FolderName, folder_name, holds, split_of
+from lamelle.errors import RequestError
+from lamelle.types import Problem
+
+Kind = Literal["plain", "classes", "objects"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of images, and the folder of their masks."""
+
+    parent: str
+    """The folder that both lie in."""
+    images: str
+    """The folder of the images; ``parent`` itself where they lie beside the folder of masks."""
+    masks: tuple[str, ...]
+    """More than one where it is unclear which is meant."""
+
+    def images_of(self, listing: Listing) -> list[Entry]:
+        """The images; those of a folder inside count too, but not its masks."""
+        if self.images == self.parent:
+            return listing.images_in(self.parent)
+        return [e for e in listing.images_below(self.images) if not e.folder.startswith(f"{self.masks[0]}/")]
+
+    def masks_of(self, listing: Listing) -> list[Entry]:
+        return list(listing.images_below(self.masks[0]))
+
+    def pairs(self, listing: Listing) -> tuple[list[Pair], list[Problem]]:
+        """The images with their masks, and what is wrong with them."""
+        found, problems = pair(
+            self.images_of(listing), self.masks_of(listing), image_base=self.images, mask_base=self.masks[0]
+        )
+        if len(self.masks) > 1:
+            values = {"others": names_of(self.masks[1:]), "first": last(self.masks[0])}
+            problems.append(Problem("layouts.two_mask_folders", self.masks[0], "error", values))
+        return found, problems
+
+
+def places(listing: Listing, options: LayoutOptions) -> list[Place]:
+    """Every folder of images with the folder of its masks, as their names say, or as the user does.
+
+    Example:
+        >>> from pathlib import Path
+        >>> entries = tuple(Entry(f"Patient 1/{f}", "a.tif") for f in ("Bilder", "Masken"))
+        >>> listing = Listing(Path(), entries, ("Patient 1", "Patient 1/Bilder", "Patient 1/Masken"))
+        >>> places(listing, LayoutOptions())
+        [Place(parent='Patient 1', images='Patient 1/Bilder', masks=('Patient 1/Masken',))]
+    """
+    found: list[Place] = []
+    closed: set[str] = set()
+    for parent in ("", *listing.folders):
+        if closed.intersection((parent, *_above(parent))):
+            continue
+        new = _inside(listing, parent, options)
+        found += new
+        closed.update(f for p in new for f in (*p.masks, p.images) if f != parent)
+    return found
+
+
+def check_named(listing: Listing, options: LayoutOptions) -> None:
+    """Whether the folders that the user named are there.
+
+    Raises:
+        RequestError: If one is not.
+    """
+    for key, name in (("images", options.images), ("masks", options.masks)):
+        if name is not None and not any(_called(f, name) for f in listing.folders):
+            folders = names_of([f"{f}/" for f in listing.folders], most=8)
+            raise RequestError("layouts.no_such_folder", key=key, name=name, folders=folders)
+
+
+def splits_of(listing: Listing, found: Sequence[Place]) -> list[str | None]:
+    """The split that the folders around each place name; none where all are of one."""
+    named = [next((s for part in p.images.split("/") if (s := split_of(part))), None) for p in found]
+    return [s if len(set(named)) > 1 else None for s in named]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A folder in which images and masks lie together."""
+
+    folder: str
+    split: str | None
+    images: tuple[Entry, ...]
+    masks: tuple[Entry, ...]
+    stratum: str | None = None
+    """Its name, where the folders may be classes."""
+
+
+def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Beside], list[Entry]]:
+    """Folders, at any depth, where masks are named after images beside them; and the images of all others.
+
+    Args:
+        wanted: Which files are looked at.
+    """
+    found: list[tuple[str, list[Entry], list[Entry]]] = []
+    rest: list[Entry] = []
+    for folder in ("", *listing.folders):
+        entries = [e for e in listing.images_in(folder) if wanted(e)]
+        images, masks = beside(entries)
+        if masks:
+            found.append((folder, images, masks))
+        else:
+            rest += entries
+    splits = [next((s for part in folder.split("/") if (s := split_of(part))), None) for folder, _, _ in found]
+    tops = {base for _, base in bases(listing)}
+    names = {last(folder) for folder, _, _ in found}
+    classes = len(names) > 1 and all(
+        f and f.rpartition("/")[0] in tops and len(images) > 1 and not named_like_group(last(f))
+        for f, images, _ in found
+    )
+    return [
+        Beside(
+            folder,
+            split if len(set(splits)) > 1 else None,
+            tuple(images),
+            tuple(masks),
+            last(folder) if classes and folder not in tops else None,
+        )
+        for (folder, images, masks), split in zip(found, splits, strict=True)
+    ], rest
+
+
+def kind_of(listing: Listing, found: Sequence[Place]) -> Kind:
+    """What the folders around the places are: classes, one for each image with a mask for each object, or neither."""
+    tops = {base for _, base in bases(listing)}
+    parents = [p for p in found if p.parent and p.parent.rpartition("/")[0] in tops]
+    if not parents or len(parents) < len(found):
+        return "plain"
+    single = [p for p in parents if len(p.images_of(listing)) == 1]
+    if len(single) * 2 >= len(parents):
+        several = any(len(p.masks_of(listing)) > 1 for p in single)
+        return "objects" if several or _own_names(listing, single) else "plain"
+    classes = {last(p.parent) for p in parents}
+    return "classes" if len(classes) > 1 and not any(map(named_like_group, classes)) else "plain"
+
+
+def _own_names(listing: Listing, found: Sequence[Place]) -> bool:
+    """Whether masks are not called after their images, so that each shows an object: a folder ``ID/masks/7.png``."""
+    return not any(p.pairs(listing)[0] for p in found)
+
+
+def _above(folder: str) -> list[str]:
+    parts = folder.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def _called(folder: str, name: str) -> bool:
+    """Whether a folder is the one that the user named, by its last parts."""
+    name = name.strip("/").removeprefix("./")
+    return folder == name or folder.endswith(f"/{name}")
+
+
+def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place]:
+    """The places directly in a folder."""
+    children = [f for f in listing.subfolders(parent) if listing.images_below(f)]
+    names = {f: folder_name(last(f)) for f in children}
+    masks = [f for f in children if (_called(f, options.masks) if options.masks else names[f].role == "mask")]
+    if not masks:
+        return []
+    if options.images:
+        images = [f for f in children if _called(f, options.images)]
+        return [Place(parent, f, _masks_in(listing, masks)) for f in images]
+    images = [f for f in children if names[f].role == "image" and f not in masks]
+    found = [Place(parent, f, _masks_in(listing, m)) for f in images if (m := _masks_of(f, images, masks, names))]
+    if options.masks and images and not found:
+        found = [Place(parent, images[0], _masks_in(listing, masks))]
+    taken = {f for p in found for f in (p.images, *p.masks)}
+    for folder in (f for f in children if names[f].role is None and f not in masks):
+        own = [m for m in masks if m not in taken and names[m].rest and names[m].rest == names[folder].rest]
+        found += [Place(parent, folder, _masks_in(listing, own))] if own else []
+    return found or _without_word(listing, parent, children, masks, names, options)
+
+
+def _masks_of(image: str, images: Sequence[str], masks: Sequence[str], names: dict[str, FolderName]) -> list[str]:
+    """The folders of masks that belong to a folder of images: of the same other words, or the only ones there are."""
+    same = [m for m in masks if names[m].rest == names[image].rest]
+    if len(images) > 1 or (same and names[image].rest):
+        return same
+    rough = [m for m in masks if all(map(str.isdecimal, names[m].rest))]
+    return rough or (list(masks) if len(masks) == 1 else [])
+
+
+def _without_word(
+    listing: Listing,
+    parent: str,
+    children: Sequence[str],
+    masks: Sequence[str],
+    names: dict[str, FolderName],
+    options: LayoutOptions,
+) -> list[Place]:
+    """Masks beside images whose own folder does not say so: the one they lie in, or the only other one there is."""
+    sure = [m for m in masks if options.masks or (holds(last(m)) and not names[m].weak)]
+    if not sure or any(names[f].role == "image" for f in children):
+        return []
+    if listing.images_in(parent):
+        images = parent
+    elif len(rest := [f for f in children if f not in masks]) == 1:
+        images = rest[0]
+    else:
+        return []
+    place = Place(parent, images, _masks_in(listing, sure))
+    return [place] if options.masks or place.pairs(listing)[0] else []
+
+
+def _masks_in(listing: Listing, masks: Sequence[str]) -> tuple[str, ...]:
+    """The folders that hold the masks themselves: ``01_GT/SEG`` for ``01_GT``, and classes rather than objects."""
+    deeper: list[str] = []
+    for folder in sorted(masks, key=lambda f: "mask" not in last(f).lower()):
+        inner = [f for f in listing.subfolders(folder) if holds(last(f)) == "mask" and listing.images_below(f)]
+        deeper += [folder] if listing.images_in(folder) or len(inner) != 1 else inner
+    objects = [f for f in deeper if {"object", "instance"}.intersection(tokens(last(f)))]
+    if len(deeper) == 2 and len(objects) == 1:  # SegmentationClass beside SegmentationObject
+        return tuple(f for f in deeper if f not in objects)
+    return tuple(deeper)
