@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from lamelle.data.layouts import detect, pairing
+from lamelle.data.layouts import detect, pairing, passed_over
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import list_folder, natural
@@ -261,6 +261,7 @@ def test_every_sentence_is_there_in_every_language_and_used() -> None:
     code = "\n".join(sources)
     used = set(CODES.findall(code)) | {"same_row", "conflict"} | {f"wants_{n}" for n in LAYOUTS}
     used |= {f"lacks_{n}" for n in re.findall(r'lacks\([^"]*?"([a-z_]+)"', code)}
+    used |= {f"passed_{n}" for n in (*passed_over.IMAGES, *passed_over.OUTLINES)}
     english, french = (catalogue(language, "layouts") for language in ("en", "fr"))
     assert set(english) == set(french)
     assert used == set(english)

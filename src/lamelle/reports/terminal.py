@@ -37,6 +37,9 @@ def print_check(index: Index, audit: Audit, console: Console | None = None) -> N
     if classes := audit.totals.get("classes"):
         listed = ", ".join(f"{printable(name)} ({n})" for name, n in classes.items())
         out.print(f"{text('report.classes')}: {listed}", markup=False, highlight=False, soft_wrap=True)
+    if index.skipped:
+        listed = ", ".join(f"{printable(reason)} ({n})" for reason, n in index.skipped.items())
+        out.print(f"{text('report.skipped')}: {listed}", markup=False, highlight=False, soft_wrap=True)
     if problems and out.is_terminal:
         out.print(problem_table(problems))
     elif problems:

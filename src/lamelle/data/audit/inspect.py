@@ -12,6 +12,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
+from lamelle.data.audit.mask_classes import mask_class_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
@@ -38,6 +39,8 @@ class _Seen:
     row: Row | None = None
     thumbnail: np.ndarray | None = None
     distributions: tuple[Distribution, ...] = ()
+    values: int = 0
+    """How many different grey values the image has, in the channel that has most."""
     numbers: Numbers | None = None
     """What the values of the label image are like; None where there is one mask per object."""
 
@@ -50,6 +53,7 @@ def inspect(
     ignore: Sequence[int],
     workers: int,
     named: bool = False,
+    classes: bool = False,
     progress: Progress | None = None,
 ) -> Audit:
     """Look at every image and label image of a folder; fills the store.
@@ -64,6 +68,7 @@ def inspect(
         ignore: Label values that are not scored.
         workers: Threads that decode.
         named: The user has named the classes, so that label values are no numbers of objects.
+        classes: The user has said that folders are classes, so that none is one of masks.
         progress: Called after each record.
     """
     seen: list[_Seen] = []
@@ -94,6 +99,7 @@ def inspect(
         problems += value_problems(index, rows, masks, **values)
     problems += counted
     problems += few_problems(index.records)
+    problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, thumbnails)
@@ -186,7 +192,8 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
     )
     spread = max(float(found.thumbnail.std()), 1e-6)
     small = ((found.thumbnail - found.thumbnail.mean()) / spread).astype(np.float16)
-    return _Seen(record, (), row, small, found.distributions)
+    values = max(len(np.unique(d.values)) for d in found.distributions)
+    return _Seen(record, (), row, small, found.distributions, values)
 
 
 def _labelled(

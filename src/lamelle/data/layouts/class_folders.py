@@ -68,7 +68,8 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if len(filled) > 2 and len(found) == len(filled):
         return lacks(0.4, "several_images")
     if len({last(f) for f in filled}) == 1:
-        return Match(0.6)
+        beside = any(named(listing, base, "image") for _, base in bases(listing))
+        return lacks(0.3, "class_folders") if beside else Match(0.6)
     return Match(0.9 if listing.tables and not filled <= folders else 1.0)
 
 

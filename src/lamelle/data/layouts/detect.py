@@ -24,12 +24,13 @@ from lamelle.data.layouts import (
 from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.siblings import check_named
 from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
-from lamelle.types import Index, Problem
+from lamelle.types import Index, Problem, Source
 
 LAYOUTS: dict[str, Layout] = {
     "class_folders": class_folders,
@@ -76,12 +77,18 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     """
     listing = list_folder(root)
     if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
-        raise RequestError("layouts.nothing_found", path=printable(str(root)), found=_found(listing))
+        raise RequestError(
+            "layouts.nothing_found",
+            path=printable(str(root)),
+            found=_found(listing),
+            passed=sentences(passed_over(listing)),
+        )
     check_named(listing, options)
     name = _choose(listing, options)
     index = LAYOUTS[name].read(listing, options)
     index = _with_classes(index, options)
-    problems = [*listing.problems, *index.problems]
+    masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
+    problems = [*listing.problems, *index.problems, *passed_over(listing, masks_read=masks_read)]
     records = index.records
     if name != "table" and not listing.tables and (column := options.group or options.split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
@@ -172,6 +179,7 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         nearest=nearest or "",
         missing=sentence(missing) if missing else "",
         hint=hint,
+        passed=sentences(passed_over(listing)),
     )
 
 

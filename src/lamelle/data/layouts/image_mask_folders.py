@@ -10,7 +10,8 @@ from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import inner_folder, unused
 from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
 from lamelle.data.layouts.volumes import is_volume
-from lamelle.data.layouts.words import folder_name, split_of
+from lamelle.data.layouts.words import folder_name, holds, split_of
+from lamelle.errors import printable, setting
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "image_mask_folders"
@@ -38,9 +39,10 @@ def without_pair(listing: Listing) -> Match:
     for base in ("", *(folder for _, folder in bases(listing))):
         if named(listing, base, "mask"):
             masks = last(named(listing, base, "mask")[0])
-            return lacks(0.47, "image_folder", masks=masks)
+            return lacks(0.47, "image_folder", masks=printable(masks), key=setting("data.masks", masks))
         if named(listing, base, "image"):
-            return lacks(0.4, "mask_folder")
+            others = [last(f) for f in listing.subfolders(base) if listing.images_below(f) and not holds(last(f))]
+            return lacks(0.47 if others else 0.4, "mask_folder", masks=setting("data.masks", (others or ["FOLDER"])[0]))
     return lacks(0.1, "both_folders")
 
 

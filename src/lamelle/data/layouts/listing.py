@@ -98,6 +98,11 @@ class Listing:
         return found
 
     @cached_property
+    def stems(self) -> frozenset[str]:
+        """The names of all images without their suffixes."""
+        return frozenset(e.stem for e in self.images)
+
+    @cached_property
     def tables(self) -> tuple[Entry, ...]:
         """Tables that lie directly in the root."""
         return tuple(e for e in self.entries if not e.folder and e.suffix in TABLE_SUFFIXES)

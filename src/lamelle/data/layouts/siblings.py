@@ -10,7 +10,7 @@ from lamelle.data.groups.words import named_like_group, tokens
 from lamelle.data.layouts.common import LayoutOptions, bases, last
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
-from lamelle.data.layouts.words import FolderName, folder_name, holds, split_of
+from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
 from lamelle.errors import RequestError
 from lamelle.types import Problem
 
@@ -166,7 +166,7 @@ def _called(folder: str, name: str) -> bool:
 def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place]:
     """The places directly in a folder."""
     children = [f for f in listing.subfolders(parent) if listing.images_below(f)]
-    names = {f: folder_name(last(f)) for f in children}
+    names = {f: _named(listing, f) for f in children}
     masks = [f for f in children if (_called(f, options.masks) if options.masks else names[f].role == "mask")]
     if not masks:
         return []
@@ -182,6 +182,15 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
         own = [m for m in masks if m not in taken and names[m].rest and names[m].rest == names[folder].rest]
         found += [Place(parent, folder, _masks_in(listing, own))] if own else []
     return found or _without_word(listing, parent, children, masks, names, options)
+
+
+def _named(listing: Listing, folder: str) -> FolderName:
+    """What a folder holds by its name; where that says nothing, masks if all its files are called so."""
+    found = folder_name(last(folder))
+    files = listing.images_in(folder)
+    if found.role is None and files and all(file_name(e.stem).role == "mask" for e in files):
+        return FolderName("mask", ())
+    return found
 
 
 def _masks_of(image: str, images: Sequence[str], masks: Sequence[str], names: dict[str, FolderName]) -> list[str]:
@@ -202,7 +211,7 @@ def _without_word(
     options: LayoutOptions,
 ) -> list[Place]:
     """Masks beside images whose own folder does not say so: the one they lie in, or the only other one there is."""
-    sure = [m for m in masks if options.masks or (holds(last(m)) and not names[m].weak)]
+    sure = [m for m in masks if options.masks or (not names[m].weak and (holds(last(m)) or not names[m].rest))]
     if not sure or any(names[f].role == "image" for f in children):
         return []
     if listing.images_in(parent):

@@ -1,0 +1,121 @@
+"""Files that are known and not read: pictures of other formats, outlines drawn in other programs; each with a cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lamelle.data.layouts.listing import Entry, Listing, is_image
+from lamelle.data.layouts.pairing import names_of
+from lamelle.errors import sentence
+from lamelle.types import Problem
+
+_HEAD = 1 << 16
+"""Bytes of a text that are looked at."""
+_SHOWN = 3
+
+IMAGES = {
+    "microscope": (
+        ".czi", ".lif", ".lof", ".nd2", ".oib", ".oif", ".oir", ".vsi", ".ims", ".zvi", ".dv", ".r3d", ".lei", ".sld",
+        ".stk", ".ids", ".ics", ".xdce", ".flex", ".mvd2", ".scanr",
+    ),
+    "slide": (".svs", ".ndpi", ".ndpis", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".isyntax", ".qptiff"),
+    "picture": (
+        ".gif", ".webp", ".jp2", ".j2k", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif", ".avif",
+        ".psd", ".xcf", ".dng", ".cr2", ".nef", ".arw", ".jxr",
+    ),
+    "arrays": (".h5", ".hdf5", ".hdf", ".he5", ".n5", ".mat"),
+    "medical": (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr", ".par", ".mnc"),
+    "electron": (".mrc", ".rec", ".st", ".mrcs", ".em", ".dm3", ".dm4", ".ser", ".emd"),
+    "film": (".avi", ".mp4", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg"),
+}  # fmt: skip
+"""Suffixes of pictures that are not read, by how they are converted."""
+
+
+def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
+    """A warning for each format of pictures, or of outlines, that is in a folder and not read.
+
+    Args:
+        masks_read: Masks were found, so that outlines are not missed.
+
+    Example:
+        >>> from pathlib import Path
+        >>> listing = Listing(Path(), (Entry("", "a.czi"), Entry("", "b.czi"), Entry("", "notes.txt")), ())
+        >>> [(p.code, p.values["count"], p.values["suffix"]) for p in passed_over(listing)]
+        [('layouts.passed_microscope', 2, '.czi')]
+    """
+    others = [e for e in listing.entries if not is_image(e)]
+    kinds = {suffix: kind for kind, suffixes in IMAGES.items() for suffix in suffixes}
+    found: dict[tuple[str, str], list[Entry]] = {}
+    for entry in others:
+        if kind := kinds.get(entry.suffix):
+            found.setdefault((kind, entry.suffix), []).append(entry)
+    problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in found.items()]
+    for kind, test in () if masks_read else OUTLINES.items():
+        if drawn := [e for e in others if test(listing, e)]:
+            problems.append(_problem(kind, drawn[0].suffix, drawn))
+    return problems
+
+
+def sentences(problems: Sequence[Problem]) -> str:
+    """What was passed over, one line each, to be put behind a refusal."""
+    return "".join(f"\n{sentence(p)}" for p in problems)
+
+
+def _problem(kind: str, suffix: str, entries: Sequence[Entry]) -> Problem:
+    values = {"count": len(entries), "suffix": suffix, "names": names_of(entries, most=_SHOWN)}
+    return Problem(f"layouts.passed_{kind}", "", "warning", values)
+
+
+def _says(listing: Listing, entry: Entry, suffix: str, *marks: str) -> bool:
+    """Whether a text of this suffix holds one of the marks near its beginning; a file that cannot be read does not."""
+    if entry.suffix != suffix:
+        return False
+    try:
+        with listing.path(entry).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return any(mark.encode() in head for mark in marks)
+
+
+def _is_rois(listing: Listing, entry: Entry) -> bool:
+    return entry.suffix == ".roi" or (entry.suffix == ".zip" and "roi" in entry.stem.lower())
+
+
+def _is_coco(listing: Listing, entry: Entry) -> bool:
+    if entry.suffix == ".geojson":
+        return True
+    marks = ('"segmentation"', '"annotations"', '"shapes"', '"bbox"', '"regions"', '"polygon"', '"Polygon"')
+    return _says(listing, entry, ".json", *marks)
+
+
+def _is_xml(listing: Listing, entry: Entry) -> bool:
+    return _says(listing, entry, ".xml", "<annotation", "<Annotation", "<bndbox", "<Marker")
+
+
+def _is_yolo(listing: Listing, entry: Entry) -> bool:
+    """Numbers in a text that is called like an image: a class and the corners or the box of each object."""
+    if entry.suffix != ".txt" or entry.stem not in listing.stems:
+        return False
+    try:
+        with listing.path(entry).open(encoding="utf-8", errors="replace") as file:
+            cells = file.readline().split()
+    except OSError:
+        return False
+    return len(cells) >= 5 and cells[0].isdecimal() and all(_is_share(c) for c in cells[1:])
+
+
+def _is_share(cell: str) -> bool:
+    try:
+        return 0 <= float(cell) <= 1
+    except ValueError:
+        return False
+
+
+OUTLINES: dict[str, Callable[[Listing, Entry], bool]] = {
+    "rois": _is_rois,
+    "polygons": _is_coco,
+    "xml": _is_xml,
+    "boxes": _is_yolo,
+}
+"""Files of outlines and boxes, by the program that draws masks of them."""

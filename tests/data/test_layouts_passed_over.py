@@ -1,0 +1,85 @@
+"""What is in a folder and not read is said, with its number and a cure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lamelle import verbs
+from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.detect import read_folder
+from lamelle.errors import RequestError, sentence
+from lamelle.reports.terminal import print_check
+from lamelle.types import Problem
+
+
+def _put(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".png":
+            Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(path)
+        else:
+            path.write_bytes(b"")
+    return root
+
+
+def _passed(root: Path) -> list[Problem]:
+    index = read_folder(root, options=LayoutOptions())
+    return [p for p in index.problems if p.code.startswith("layouts.passed_")]
+
+
+CLASSES = ("a/1.png", "a/2.png", "b/1.png", "b/2.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("x.czi", "bfconvert"), ("x.LIF", "Fiji"), ("x.svs", "QuPath"), ("x.gif", "PNG or TIFF"), ("x.h5", "NPY"),
+     ("x.mha", "NIfTI"), ("x.mrc", "TIFF"), ("x.avi", "TIFF stack"), ("RoiSet.zip", "ROI Manager"),
+     ("0001-0002.roi", "a_mask.tif"), ("x.geojson", "-labelled.tif")],
+)  # fmt: skip
+def test_pictures_that_are_not_read_are_named_with_number_and_cure(tmp_path: Path, name: str, said: str) -> None:
+    (found,) = _passed(_put(tmp_path, *CLASSES, f"a/{name}"))
+    if Path(name).suffix.lower() in (".czi", ".svs"):
+        assert _passed(_put(tmp_path, f"b/second{Path(name).suffix}"))[0].values["count"] == 2
+    assert (found.severity, found.values["count"]) == ("warning", 1)
+    assert name in sentence(found)
+    assert said in sentence(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [("annotations.json", json.dumps({"images": [], "annotations": []}), "polygons"),
+     ("a/1.json", json.dumps({"shapes": [], "imagePath": "1.png"}), "polygons"),
+     ("a/1.xml", "<annotation><object/></annotation>", "xml"), ("a/1.txt", "0 0.5 0.5 0.1 0.1\n", "boxes")],
+)  # fmt: skip
+def test_outlines_are_named_unless_masks_were_read(tmp_path: Path, name: str, text: str, code: str) -> None:
+    for root, names in ((tmp_path / "1", CLASSES), (tmp_path / "2", ("a/1.png", "a/1_mask.png"))):
+        (_put(root, *names) / name).write_text(text, encoding="utf-8")
+    assert [p.code for p in _passed(tmp_path / "1")] == [f"layouts.passed_{code}"]
+    assert _passed(tmp_path / "2") == []
+
+
+def test_notes_and_metadata_are_only_counted(tmp_path: Path) -> None:
+    root = _put(tmp_path, *CLASSES, "README.txt", "a/1.txt", "settings.json", "LICENSE", ".DS_Store", "report.docx")
+    assert _passed(root) == []
+    assert read_folder(root, options=LayoutOptions()).skipped["*.txt"] == 2
+
+
+def test_a_refusal_says_what_was_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"no image in it.*\n2 file\(s\) \.nd2 of a microscope are not read"):
+        read_folder(_put(tmp_path / "1", "x.nd2", "y.nd2"), options=LayoutOptions())
+    with pytest.raises(RequestError, match=r"(?s)laid out in no way.*1 file\(s\) of ROIs of Fiji are not read"):
+        read_folder(_put(tmp_path / "2", "x.png", "y.png", "RoiSet.zip"), options=LayoutOptions())
+
+
+def test_check_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    print_check(*verbs.look_and_check(_put(tmp_path, *CLASSES, "x.czi", ".DS_Store", "notes.docx")))
+    said = capsys.readouterr().out
+    assert "1 file(s) .czi of a microscope are not read (x.czi)" in said
+    (line,) = [one for one in said.splitlines() if one.startswith("Files passed over: ")]
+    assert set(line.partition(": ")[2].split(", ")) == {".DS_Store (1)", "*.docx (1)", "*.czi (1)"}
