@@ -35,7 +35,7 @@ def save(path: Path, array: np.ndarray) -> None:
 def table(tmp_path: Path) -> Path:
     """24 images of two classes; six patients with four images each."""
     root = tmp_path / "table"
-    rows = [["image", "label", "person", "split"]]
+    rows = [["image", "label", "taken by", "split"]]
     for i in range(24):
         save(root / "images" / f"{i}.png", pixels(i))
         rows.append([f"{i}.png", "ab"[i % 2], f"p{i // 4}", ("train", "train", "val", "test")[i % 4]])
@@ -111,9 +111,9 @@ def test_images_brought_to_one_size_are_trained_whole_and_once_an_epoch(pairs: P
 
 def test_a_group_column_keeps_patients_together(table: Path) -> None:
     without_split(table)
-    plan = make(table, "data.group=person")
+    plan = make(table, "data.group=taken by")
     assert plan.split_by == "group"
-    assert all(len(found) == 1 for found in splits_of(plan, "person").values())
+    assert all(len(found) == 1 for found in splits_of(plan, "taken by").values())
 
 
 def without_split(table: Path) -> None:
@@ -124,16 +124,16 @@ def without_split(table: Path) -> None:
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(table: Path) -> None:
-    with pytest.raises(RequestError, match=r"nix.*person"):
+    with pytest.raises(RequestError, match=r"nix.*taken by"):
         make(table, "data.group=nix")
 
 
 def test_a_group_in_two_given_splits_is_refused_unless_allowed(table: Path) -> None:
     with pytest.raises(DataError) as caught:
-        make(table, "data.group=person")
+        make(table, "data.group=taken by")
     assert {p.code for p in caught.value.problems} == {"audit.group_in_splits", "plan.leakage_cure"}
     assert sum(p.code == "audit.group_in_splits" for p in caught.value.problems) == 6
-    plan = make(table, "data.group=person", "data.allow_leakage=true")
+    plan = make(table, "data.group=taken by", "data.allow_leakage=true")
     assert plan.split_by == "given"
     assert {p.severity for p in plan.problems if p.code == "audit.group_in_splits"} == {"warning"}
     assert sum(p.code == "audit.group_in_splits" for p in plan.problems) == 6, "recorded, not forgotten"
@@ -150,8 +150,8 @@ def test_every_fold_tests_once_and_validates_on_another(table: Path) -> None:
     without_split(table)
     tested = []
     for fold in range(4):
-        plan = make(table, "folds=4", f"split.fold={fold}", "data.group=person")
-        assert all(len(found) == 1 for found in splits_of(plan, "person").values())
+        plan = make(table, "folds=4", f"split.fold={fold}", "data.group=taken by")
+        assert all(len(found) == 1 for found in splits_of(plan, "taken by").values())
         assert plan.of("train")
         assert plan.of("validation")
         tested += [r.id for r in plan.of("test")]

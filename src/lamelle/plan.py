@@ -29,7 +29,7 @@ from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
 from lamelle.tasks.table import find
-from lamelle.types import IGNORE, SPLITS, Index, Problem, Record
+from lamelle.types import IGNORE, Index, Problem, Record
 
 OF_ONE_SPLIT = "plan.absent_"
 """How the codes of problems begin that are those of one split of the data, and of another not."""
@@ -73,13 +73,6 @@ def look(data: Path, asked: Section) -> Index:
         index = replace(index, task=instances.Instances.name, instances=True)
     if "instances" in given and given["instances"] is not None:
         index = replace(index, instances=bool(given["instances"]))
-    if any(r.group for r in index.records):
-        return index
-    if column := given.get("group"):
-        return replace(index, records=tuple(_grouped(r, column) for r in index.records))
-    volumes = {r.columns.get("volume") for r in index.records}
-    if len(volumes) >= len(SPLITS) and all(r.position is not None for r in index.records):
-        return replace(index, records=tuple(replace(r, group=r.columns.get("volume")) for r in index.records))
     return index
 
 
@@ -91,12 +84,6 @@ def layout_options(asked: Section) -> LayoutOptions:
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     task = asked.get("task", {}).get("name")
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
-
-
-def _grouped(record: Record, column: str) -> Record:
-    if column not in record.columns:
-        raise RequestError("plan.no_column", column=column, record=record.id, have=", ".join(record.columns) or "–")
-    return replace(record, group=record.columns[column])
 
 
 def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
@@ -287,6 +274,9 @@ def _in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
 def _split(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:
     if any(r.image.span for r in records):  # cut into its splits
         return tuple(records), "block"
+    if not recipe.split.blocks and split.given_folds(records):
+        keys = recipe.split
+        return split.by_given_folds(records, fold=keys.fold, folds=keys.folds), "given"
     fresh = [replace(r, split=None) for r in records] if recipe.split.folds else records
     placed, by = split.assign(fresh, _split_options(recipe.split))
     return _folded(placed, recipe.split), by

@@ -67,6 +67,8 @@ class Record:
     """Patient, animal or volume: records of one group belong in one split."""
     split: str | None = None
     """One of ``SPLITS`` where the folder or a column says so."""
+    fold: int | None = None
+    """Number of the fold of a cross-validation, from 0, where a column says so."""
     position: int | None = None
     """Place along the volume (slice number) for splits by block."""
     stratum: str | None = None

@@ -18,7 +18,7 @@ grade|x|y|slice""".replace("\n", "")
 FOLDERS = """Patient 01|patient1|PATIENT-3|Patient_AB12|Patient A|PatientA12|patient n°5|souris_3|Souris 3|
 case-12|Case12|sub-01|sub-OAS30001|subj003|pat01|mouse_a|mouse-12b|rat7|Lésion 4|Lame n°7|
 2 patient|Embryo12|TCGA-02-0001-01Z|well_B03|study1|volume-3|Patient 01 (2019)|patient_3_left|
-donneur 5|sample_a|Échantillon 3""".replace("\n", "")
+donneur 5|sample_a|sample_d|Patient N|Échantillon 3""".replace("\n", "")
 CLASSES = """Tumour|tumor|mouse|rat|case|control|control 1|cases|patients|embryo|eye|slide|lésion|Grade 3|
 stage 1|class 2|benign 2|0|1|12|AMD|group 1|images|masks|train|pathology 3|rate 3|subset1|sub|
 normal|P12|Healthy""".replace("\n", "")

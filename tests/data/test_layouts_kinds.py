@@ -126,9 +126,9 @@ def test_a_table_beside_images(put: Put) -> None:
     assert dict(first.columns) == {"patient": "p1", "split": "train", "slice": "3", "age": "40"}
     assert [r.split for r in index.records] == ["train", "test", "validation", "test"]
     assert index.records[3].target == ("y", "x")
-    assert index.records[3].group is None
-    assert _said(index, "warning") == {("blank_group", "labels.csv")}
-    assert _said(index, "note") == {("group_taken", "labels.csv")}
+    assert index.records[3].group == "images/d.png", "nobody knows whose it is: a group of its own"
+    assert _said(index, "warning") == {("groups.blank", "")}
+    assert _said(index, "note") == {("groups.taken_column", ""), ("split_taken", "labels.csv")}
 
 
 @pytest.mark.parametrize("names", ["a.png b.png c.png d.png", "a b c d", "./a.png .\\b.png c.png d"])
@@ -238,14 +238,15 @@ def test_missing_orphan_and_doubtful_masks_are_all_listed(put: Put) -> None:
 
 
 def test_a_manifest_beside_adds_columns(put: Put) -> None:
-    root = put("images/a.png", "images/b.png", "masks/a.png", "masks/b.png")
-    _csv(root, "image,patient,site\nimages/a.png,7,Brest\nimages/gone.png,8,Lille\n", "manifest.csv")
+    root = put(*(f"{kind}/{n}.png" for kind in ("images", "masks") for n in "abc"))
+    rows = "images/a.png,7,Brest\nimages/c.png,9,Brest\nimages/gone.png,8,Lille\n"
+    _csv(root, f"image,patient,site\n{rows}", "manifest.csv")
     index = _read(root)
     record = _by_id(index)["images/a.png"]
     assert (record.group, dict(record.columns)) == ("7", {"patient": "7", "site": "Brest"})
     assert _mask(record).path.name == "a.png"
-    assert _said(index) == {("listed_missing", "manifest.csv:3")}
-    assert _said(index, "warning") == {("no_row", "images/b.png")}
+    assert _said(index) == {("listed_missing", "manifest.csv:4")}
+    assert _said(index, "warning") == {("no_row", "images/b.png"), ("groups.blank", "")}
 
 
 def test_a_column_without_a_table_is_refused(put: Put) -> None:

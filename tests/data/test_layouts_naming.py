@@ -72,9 +72,9 @@ VOLUMES = [
     ("image,label,slice,y,x", "{image}.png,{label},{number},1,2", True, None),
     ("image,label,z", "{image}.png,{label},{number}", True, None),
     ("image,label,y,x", "{image}.png,{label},1,2", False, None),
-    ("image,label,slice,patient", "{image}.png,{label},{number},P{label}", False, None),
-    ("image,label,slice,volume", "{image}.png,{label},{number},v{label}", False, "vx"),
-    ("image,label,slice,specimen", "{image}.png,{label},{number},{label}", False, None),
+    ("image,label,slice,patient", "{image}.png,{label},{number},P{image}", False, None),
+    ("image,label,slice,volume", "{image}.png,{label},{number},v{image}", False, "va"),
+    ("image,label,slice,specimen", "{image}.png,{label},{number},{image}", False, None),
 ]
 
 
@@ -85,8 +85,8 @@ def test_slices_without_a_group_are_of_one_volume(
     data = folder_with(tmp_path / "block", header, row)
     record = look(data, {}).records[0]
     assert record.columns.get("volume") == ("block" if one else volume)
-    assert (record.group is None) == (one or not {"patient", "volume"} & set(header.split(",")))
-    grouped = look(data, {"data": {"group": "label"}}).records[0]
+    assert (record.group is None) == (one or not {"patient", "volume", "specimen"} & set(header.split(",")))
+    grouped = look(data, {"data": {"group": r"name:^(.)"}}).records[0]
     assert grouped.columns.get("volume") == volume, "a group that was named is a better one"
 
 

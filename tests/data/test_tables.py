@@ -65,39 +65,76 @@ def test_rows_with_other_numbers_of_cells_are_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("image,label", ("image", "label", None)),
-        ("File Name,Class,Patient ID", ("File Name", "Class", "Patient ID")),
-        ("label,path,animal", ("path", "label", "animal")),
-        ("image,label,group", ("image", "label", None)),
-        ("a,b", (None, None, None)),
+        ("image,label", ("image", "label")),
+        ("File Name,Class,Patient ID", ("File Name", "Class")),
+        ("label,path,animal", ("path", "label")),
+        ("a,b", (None, None)),
     ],
 )
 def test_columns_by_their_usual_names(tmp_path: Path, header: str, expected: tuple[str | None, ...]) -> None:
     columns = choose_columns(_table(tmp_path, f"{header}\n"), **FREE)
-    assert (columns.image, columns.label, columns.group) == expected
-
-
-def test_a_group_taken_unasked_is_said_and_a_named_one_is_not(tmp_path: Path) -> None:
-    table = _table(tmp_path, "image,label,patient,group\na.png,x,1,2\n")
-    assert [p.code for p in choose_columns(table, **FREE).problems] == ["layouts.group_taken"]
-    named = choose_columns(table, **{**FREE, "group": "group"})
-    assert named.group == "group"
-    assert named.problems == ()
-
-
-def test_a_column_that_may_be_a_group_is_only_told(tmp_path: Path) -> None:
-    columns = choose_columns(_table(tmp_path, "image,label,group\n"), **FREE)
-    assert columns.group is None
-    assert [(p.code, p.values["column"]) for p in columns.problems] == [("layouts.group_maybe", "group")]
+    assert (columns.image, columns.label) == expected
 
 
 def test_the_image_column_by_what_is_in_it(tmp_path: Path) -> None:
     assert choose_columns(_table(tmp_path, "tile,label\na.png,x\n"), **FREE).image == "tile"
 
 
-def test_fold_numbers_are_no_split_but_words_are(tmp_path: Path) -> None:
-    assert choose_columns(_table(tmp_path, "image,label,fold\na.png,x,0\n"), **FREE).split is None
-    assert choose_columns(_table(tmp_path, "image,label,fold\na.png,x,Val\n"), **FREE).split == "fold"
+SPLIT_CELLS = [
+    ("split", "train val test train"),
+    ("Split", "TRAIN VAL TEST TRAIN"),
+    ("subset", "Training validation testing training"),
+    ("Partition", "entraînement validation test Entraînement"),
+    ("set", "train dev test train"),
+    ("jeu de données", "Apprentissage Validation Test apprentissage"),
+    ("fold", "train valid hold-out train"),
+]
+
+
+@pytest.mark.parametrize(("column", "cells"), SPLIT_CELLS)
+def test_a_column_of_splits_is_taken_and_said(tmp_path: Path, column: str, cells: str) -> None:
+    rows = "".join(f"{i}.png,x,{cell}\n" for i, cell in enumerate(cells.split()))
+    columns = choose_columns(_table(tmp_path, f"image,label,{column}\n{rows}"), **FREE)
+    assert (columns.split, columns.fold) == (column, None)
+    assert [(p.code, p.values["column"]) for p in columns.problems] == [("layouts.split_taken", column)]
+
+
+FOLD_CELLS = [
+    ("fold", "0 1 2 3 4 0", 5),
+    ("Fold", "1 2 3 1 2 3", 3),
+    ("kfold", "fold0 fold1 fold2 fold2", 3),
+    ("split", "0 1 2 0", 3),
+    ("cv_fold", "0.0 1.0 2.0 2.0", 3),
+    ("pli", "Pli 1|Pli 2|Pli 3|Pli 1", 3),
+]
+
+
+@pytest.mark.parametrize(("column", "cells", "n"), FOLD_CELLS)
+def test_a_column_of_folds_is_taken_and_said(tmp_path: Path, column: str, cells: str, n: int) -> None:
+    listed = cells.split("|") if "|" in cells else cells.split()
+    rows = "".join(f"{i}.png,x,{cell}\n" for i, cell in enumerate(listed))
+    columns = choose_columns(_table(tmp_path, f"image,label,{column}\n{rows}"), **FREE)
+    assert (columns.split, columns.fold) == (None, column)
+    assert sorted(set(columns.folds.values())) == list(range(n))
+    (problem,) = columns.problems
+    assert (problem.code, problem.values["n"]) == ("layouts.fold_taken", n)
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [("fold", "a b c a"), ("subset", "A B A B"), ("set", "1 2 3 1"), ("fold", "3 7 9 3"), ("fold", "0 1 0 1")],
+)
+def test_a_column_that_is_called_so_is_never_passed_over(tmp_path: Path, column: str, cells: str) -> None:
+    rows = "".join(f"{i}.png,x,{cell}\n" for i, cell in enumerate(cells.split()))
+    columns = choose_columns(_table(tmp_path, f"image,label,{column}\n{rows}"), **FREE)
+    assert (columns.split, columns.fold) == (None, None)
+    assert [(p.code, p.values["column"]) for p in columns.problems] == [("layouts.split_unused", column)]
+
+
+@pytest.mark.parametrize("column", ["dataset", "phase", "settings", "offset", "unfolded", "train_loss", "label2"])
+def test_other_columns_say_nothing_of_the_split(tmp_path: Path, column: str) -> None:
+    columns = choose_columns(_table(tmp_path, f"image,label,{column}\na.png,x,u\nb.png,y,v\nc.png,y,v\n"), **FREE)
+    assert (columns.split, columns.fold, columns.problems) == (None, None, ())
 
 
 def test_only_whole_slices_are_a_position(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _SPAN = re.compile(r"(.*)#([0-9]+)-([0-9]+)")
 def to_be_cut(index: Index, options: SplitOptions) -> bool:
     """Whether the volumes of a folder have to be cut: too few for three splits, or blocks were asked for."""
     labelled = [r for r in index.records if r.target]
-    whole = labelled and all(r.split is None and _is_volume(r) for r in labelled)
+    whole = labelled and all(r.split is None and r.fold is None and _is_volume(r) for r in labelled)
     return bool(whole) and (
         options.by == "block" or options.blocks is not None or (options.by == "auto" and len(labelled) < _ENOUGH)
     )

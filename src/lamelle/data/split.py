@@ -77,11 +77,41 @@ def as_fold(records: Sequence[Record], *, fold: int, folds: int) -> tuple[Record
     return tuple(replace(r, split=names.get(r.split or "", "train")) for r in records)
 
 
+def given_folds(records: Sequence[Record]) -> int:
+    """How many folds the data itself says; 0 where it says none, or splits.
+
+    Raises:
+        RequestError: If some records have a fold and others none.
+    """
+    known = [r.fold for r in records if r.fold is not None]
+    if not known or any(r.split for r in records):
+        return 0
+    if missing := [r.id for r in records if r.fold is None]:
+        raise RequestError("split.partly_given", count=len(missing), first=", ".join(missing[:3]))
+    return max(known) + 1
+
+
+def by_given_folds(records: Sequence[Record], *, fold: int | None, folds: int) -> tuple[Record, ...]:
+    """Split by the folds that the data says: one tests, the next one validates, the others train.
+
+    Args:
+        fold: The one that tests; None = the first.
+        folds: Number of folds that was asked for; 0 = as many as there are.
+
+    Raises:
+        RequestError: If another number of folds was asked for, or a fold that is not there.
+    """
+    have = given_folds(records)
+    if folds not in (0, have) or (fold or 0) >= have:
+        raise RequestError("split.other_folds", folds=folds, fold=fold or 0, have=have, last=have - 1)
+    placed = [replace(r, split=str(r.fold)) for r in records]
+    return as_fold(placed, fold=fold or 0, folds=have)
+
+
 def _unit(records: Sequence[Record]) -> str:
-    volumes = {_volume(r) for r in records}
-    if all(r.position is not None for r in records) and len(volumes) < 3:
-        return "block"
-    return "group" if len({r.group for r in records if r.group}) >= 3 else "record"
+    if len({r.group for r in records if r.group}) >= len(SPLITS):
+        return "group"
+    return "block" if all(r.position is not None for r in records) else "record"
 
 
 def _volume(record: Record) -> str:
@@ -256,17 +286,17 @@ def names_in(path: Path) -> list[str]:
 
 
 def from_csv(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
-    """Give the records the splits that a Run wrote down.
+    """Give the records the splits and groups that a Run wrote down.
 
     Raises:
         RequestError: If the folder no longer holds what was split.
     """
     with path.open(encoding="utf-8", newline="") as lines:
-        known = {row["id"]: row["split"] for row in csv.DictReader(lines)}
+        known = {row["id"]: (row["split"], row["group"] or None) for row in csv.DictReader(lines)}
     found = {r.id for r in records}
     if missing := sorted(set(known) - found):
         raise RequestError("split.records_gone", count=len(missing), first=", ".join(missing[:3]), path=path)
-    return tuple(replace(r, split=known[r.id]) for r in records if r.id in known)
+    return tuple(replace(r, split=known[r.id][0], group=known[r.id][1]) for r in records if r.id in known)
 
 
 def of_split(records: Sequence[Record], split: str) -> tuple[Record, ...]:

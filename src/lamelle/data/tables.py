@@ -6,10 +6,11 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lamelle.data.layouts.words import SPLIT_NAMES
+from lamelle.data.groups.words import tokens
+from lamelle.data.layouts.words import split_of
 from lamelle.errors import FileError, RequestError
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem
@@ -19,12 +20,21 @@ IMAGE_COLUMNS = (
     "file_path", "image_name", "image_file", "image_id", "name", "id",
 )  # fmt: skip
 LABEL_COLUMNS = ("label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx")
-SPLIT_COLUMNS = ("split", "set", "subset", "partition", "fold")
-GROUP_COLUMNS = ("patient", "patient_id", "subject", "subject_id", "animal", "case", "volume", "slide")
-"""Taken as the group without being asked, since a record of theirs is never independent of the next."""
-MAYBE_GROUP_COLUMNS = ("group", "group_id", "animal_id", "case_id", "mouse", "donor", "specimen", "sample", "well")
+SPLIT_WORDS = (
+    "split", "splits", "fold", "folds", "kfold", "cv", "partition", "subset", "set", "dataset", "phase", "usage", "pli",
+    "plis", "jeu", "ensemble", "repartition", "decoupage",
+)  # fmt: skip
+"""Words of a column that may say which image trains, chooses or judges; its cells decide."""
+_FOLD_WORDS = ("split", "splits", "fold", "folds", "kfold", "cv", "partition", "pli", "plis")
+"""Those of a column that may say so by numbers."""
+_BESIDE = (
+    "data", "donnees", "de", "des", "du", "name", "nom", "id", "no", "number", "train", "test", "val", "k", "cross",
+    "validation", "sous", "image", "images", "the", "of",
+)  # fmt: skip
+"""Words that may stand beside them."""
 POSITION_COLUMNS = ("slice", "z", "plane")
 BLANK = ("", "na", "n/a", "nan", "null", "#n/a", "<na>")
+_LEAST_FOLDS, _SHOWN = 3, 6
 _DELIMITERS = (",", ";", "\t")
 _SEVERAL = re.compile(r"[|;]")
 
@@ -57,8 +67,10 @@ class Columns:
 
     image: str | None
     label: str | None = None
-    group: str | None = None
     split: str | None = None
+    fold: str | None = None
+    folds: Mapping[str, int] = field(default_factory=dict)
+    """Cell of the column ``fold`` → number of the fold, from 0."""
     position: str | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -126,8 +138,8 @@ def choose_columns(
 ) -> Columns:
     """Say what each column means: as named, else by the usual names.
 
-    A group is taken unasked only from ``GROUP_COLUMNS``, and said. A split column that was not named counts only
-    when it is called ``split`` or all its values are splits.
+    What a group is, `lamelle.data.groups` decides. A split column that was not named counts only when it is called
+    ``split`` or all its values are splits.
 
     Raises:
         RequestError: If a named column is not in the table.
@@ -138,20 +150,16 @@ def choose_columns(
             raise RequestError(
                 "layouts.no_such_column", option=option, column=name, table=table.path.name, columns=columns
             )
-    problems: list[Problem] = []
-    taken = group or _first(table, GROUP_COLUMNS)
-    if taken and not group:
-        problems.append(Problem("layouts.group_taken", table.path.name, "note", {"column": taken}))
-    elif not taken and (maybe := _first(table, MAYBE_GROUP_COLUMNS)):
-        problems.append(Problem("layouts.group_maybe", table.path.name, "note", {"column": maybe}))
+    problems, split, fold, folds = _split_columns(table, split)
     position = _first(table, POSITION_COLUMNS)
     if position and not all(r.cells[position].isdecimal() for r in table.rows):
         position = None
     return Columns(
         image or _first(table, IMAGE_COLUMNS) or _by_content(table),
         label or _first(table, LABEL_COLUMNS),
-        taken,
-        split or _split_column(table),
+        split,
+        fold,
+        folds,
         position,
         tuple(problems),
     )
@@ -172,11 +180,67 @@ def _by_content(table: Table) -> str | None:
     return next((c for c in table.columns if is_image_name(table.rows[0].cells[c])), None)
 
 
-def _split_column(table: Table) -> str | None:
-    column = _first(table, SPLIT_COLUMNS)
-    if column is None or _plain(column) == "split":
-        return column
-    return column if all(r.cells[column].lower() in SPLIT_NAMES for r in table.rows) else None
+def _split_columns(table: Table, named: str | None) -> tuple[list[Problem], str | None, str | None, dict[str, int]]:
+    """The column of splits, or of folds, and what is said of them; a column of that name with other cells is named."""
+    found = [named] if named else [c for c in table.columns if _may_split(c)]
+    cells = {c: [r.cells[c] for r in table.rows] for c in found}
+    split = next((c for c in found if c == named or _is_split(c, cells[c])), None)
+    folds: dict[str, int] = {}
+    fold = None if split and split != named else next((c for c in found if (folds := _folds(c, cells[c], named))), None)
+    split = None if fold else split
+    said = [Problem("layouts.split_taken", table.path.name, "note", {"column": split})] if split and not named else []
+    if fold:
+        values = {"column": fold, "n": len(set(folds.values())), "first": min(folds, key=lambda c: folds[c])}
+        said.append(Problem("layouts.fold_taken", table.path.name, "note", values))
+    rest = [c for c in found if c not in (split, fold) and 1 < len({*cells[c]}) < len(cells[c]) and not _vague(c)]
+    for column in rest:
+        values = {"column": column, "values": _shown(cells[column])}
+        said.append(Problem("layouts.split_unused", table.path.name, "note", values))
+    return said, split, fold, folds
+
+
+def _may_split(column: str) -> bool:
+    words = tokens(column)
+    return any(w in SPLIT_WORDS for w in words) and all(
+        w in SPLIT_WORDS or w in _BESIDE or w.isdecimal() for w in words
+    )
+
+
+def _vague(column: str) -> bool:
+    """Whether a column that holds no splits is likely to be about something else."""
+    return not any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in tokens(column))
+
+
+def _is_split(column: str, cells: Sequence[str]) -> bool:
+    """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
+    if _plain(column) == "split":
+        return not all(re.search("[0-9]", c) for c in cells)
+    return bool(cells) and all(split_of(c) is not None for c in cells)
+
+
+def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, int]:
+    """Cell → number of the fold, from 0, where the cells count three folds or more from 0 or 1; else nothing.
+
+    Example:
+        >>> _folds("fold", ["1", "2", "3", "2"], None), _folds("fold", ["a", "b", "c"], None)
+        ({'1': 0, '2': 1, '3': 2}, {})
+    """
+    if column != named and not any(t in _FOLD_WORDS for t in tokens(column)):
+        return {}
+    numbers = {c: re.fullmatch(r"(?:[a-z]+[\s_-]*)?([0-9]+)(?:\.0)?", c.casefold()) for c in cells}
+    known = {c: int(m[1]) for c, m in numbers.items() if m}
+    first = min(known.values(), default=0)
+    whole = sorted({*known.values()}) == list(range(first, first + len({*known.values()})))
+    good = (
+        len(known) == len(numbers) and whole and first in (0, 1) and _LEAST_FOLDS <= len({*known.values()}) < len(cells)
+    )
+    return {c: k - first for c, k in sorted(known.items(), key=lambda item: item[1])} if good else {}
+
+
+def _shown(cells: Sequence[str]) -> str:
+    """The first different cells."""
+    different = list(dict.fromkeys(cells))
+    return ", ".join(different[:_SHOWN]) + (" …" if len(different) > _SHOWN else "")
 
 
 def is_blank(cell: str) -> bool:

@@ -213,3 +213,41 @@ def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels:
     if facts.dtype != facts.stored or (facts.slope, facts.intercept) != (1.0, 0.0):
         array = (array.astype(np.float64) * facts.slope + facts.intercept).astype(facts.dtype)
     return native(path, array)[None]
+
+
+LEVELS = {"patient": "PatientID", "study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
+"""What a file may belong to, and the tag that says it; what holds more comes first."""
+_MARK, _MARK_AT = b"DICM", 128
+
+
+def belongs_to(path: Path) -> dict[str, str]:
+    """Which patient, study and series a file is of: short hashes of what its header says, never the values.
+
+    The same value has the same hash in every folder. A file that is no DICOM, or cannot be read, says nothing here.
+
+    Args:
+        path: A file, or the folder of a stack of slices.
+
+    Returns:
+        Hash of each of ``LEVELS`` that the header says.
+    """
+    import hashlib
+
+    data = _identity(path)
+    said = {level: str(data.get(tag) or "").strip() for level, tag in LEVELS.items()} if data is not None else {}
+    return {k: f"{k}-{hashlib.sha256(v.encode()).hexdigest()[:10]}" for k, v in said.items() if v}
+
+
+def _identity(path: Path) -> Dataset | None:
+    """The tags of ``LEVELS`` alone; None where the file is no DICOM or cannot be read: who reads its pixels says so."""
+    try:
+        file = next((p for p in sorted(path.iterdir()) if p.is_file()), path) if path.is_dir() else path
+        with file.open("rb") as stream:
+            if stream.read(_MARK_AT + len(_MARK))[_MARK_AT:] != _MARK:
+                return None
+        with _private(file):
+            from pydicom import dcmread
+
+            return dcmread(file, stop_before_pixels=True, specific_tags=list(LEVELS.values()))
+    except (OSError, FileError):
+        return None

@@ -29,6 +29,7 @@ from lamelle.training import resources, session
 from lamelle.training.loop import NonFinite
 from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
+from lamelle.types import Problem
 
 
 def write_down(run: RunFolder, plan: Plan) -> None:
@@ -105,6 +106,7 @@ def describe(plan: Plan) -> list[str]:
     lines = [
         text("verbs.plan_data", n=len(plan.records), **about),
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
+        *(text("verbs.plan_note", said=sentence(p)) for p in plan.audit.problems if _of_split(p)),
     ]
     if plan.planned:
         by_section: dict[str, list[str]] = {}
@@ -113,6 +115,11 @@ def describe(plan: Plan) -> list[str]:
             by_section.setdefault(section, []).append(f"{name}={_short(value)}")
         lines += [text("verbs.plan_keys", section=s, keys=" ".join(each)) for s, each in by_section.items()]
     return [*lines, *_warned(plan)]
+
+
+def _of_split(problem: Problem) -> bool:
+    """Whether a note says what belongs together, or what a column says of the split."""
+    return problem.severity == "note" and problem.code.startswith(("groups.", "layouts.split_", "layouts.fold_"))
 
 
 def _warned(plan: Plan) -> list[str]:

@@ -111,7 +111,7 @@ def folder_rank(name: str) -> int | None:
         return 0
     chunks = [c for c in _SIGNS.split(name) if c]
     parts = [t for c in chunks for t in _split_word(c)]
-    found = [p for p in parts if p not in _FILLERS]
+    found = [p for i, p in enumerate(parts) if p not in _FILLERS or (len(p) == 1 and i == len(parts) - 1)]
     for i, word in enumerate(found):
         rank = _RANK.get(_root(word), len(GROUP_WORDS) if _root(word) in _NUMBERED else None)
         if rank is not None and (
@@ -122,7 +122,7 @@ def folder_rank(name: str) -> int | None:
     return None
 
 
-TCGA = re.compile(r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?![A-Za-z0-9])")
+TCGA = re.compile(r"(TCGA[-_][A-Z0-9]{2}[-_][A-Z0-9]{4})(?![A-Za-z0-9])")
 """The part of a barcode of The Cancer Genome Atlas that names the patient."""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
+from lamelle.data.groups.spec import NONE, parse
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
@@ -25,8 +26,9 @@ class LayoutOptions:
     image: str | None = None
     label: str | None = None
     group: str | None = None
+    """What belongs together, as ``lamelle.data.groups.spec`` reads it."""
     split: str | None = None
-    """``image``, ``label``, ``group`` and ``split`` name columns of a table."""
+    """``image``, ``label`` and ``split`` name columns of a table; a split ``none`` passes over what the folder says."""
     images: str | None = None
     masks: str | None = None
     """``images`` and ``masks`` name folders, at any depth."""
@@ -34,6 +36,18 @@ class LayoutOptions:
     """All classes, in order."""
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Name of a class in the folder → the class it is read as."""
+
+    @property
+    def columns(self) -> dict[str, str | None]:
+        """The columns of a table that are named."""
+        spec = parse(self.group) if self.group is not None else None
+        group = spec.value if spec is not None and spec.kind == "column" else None
+        return {"image": self.image, "label": self.label, "group": group, "split": self.given_split}
+
+    @property
+    def given_split(self) -> str | None:
+        """The column of splits that is named."""
+        return None if self.split == NONE else self.split
 
 
 @dataclass(frozen=True, slots=True)

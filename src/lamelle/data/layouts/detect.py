@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from lamelle.data.groups.decide import grouped
+from lamelle.data.groups.spec import NONE
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts import (
     cellpose,
@@ -90,14 +92,17 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
     problems = [*listing.problems, *index.problems, *passed_over(listing, masks_read=masks_read)]
     records = index.records
-    if name != "table" and not listing.tables and (column := options.group or options.split):
+    if name != "table" and not listing.tables and (column := options.columns["group"] or options.given_split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
     if name not in _WITH_OWN_COLUMNS:
         records, wrong = table.add_columns(listing, records, replace(options, label=None))
         problems += wrong
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
-    return laid_over(replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing)))
+    if options.split == NONE:
+        records = tuple(replace(r, split=None, fold=None) for r in records)
+    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))
+    return laid_over(grouped(whole, options.group))
 
 
 def _with_classes(index: Index, options: LayoutOptions) -> Index:

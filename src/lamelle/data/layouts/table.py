@@ -9,7 +9,7 @@ from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.pairing import names_of, unused
-from lamelle.data.layouts.words import SPLIT_NAMES
+from lamelle.data.layouts.words import split_of
 from lamelle.data.spelling import same_names
 from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
@@ -59,7 +59,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """
     tables = _tables(listing, options)
     labelled = [t for t in tables if t.columns.image and t.columns.label]
-    splits = [SPLIT_NAMES.get(t.entry.stem.lower()) for t in labelled]
+    splits = [split_of(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
         raise RequestError("layouts.several_tables", names=names_of([t.entry for t in labelled]))
     problems = [Problem("layouts.table_unused", t.entry.rel, "note") for t in tables if t not in labelled]
@@ -145,8 +145,8 @@ def _joined(record: Record, row: Record | None) -> Record:
         return record
     return replace(
         record,
-        group=row.group or record.group,
         split=row.split or record.split,
+        fold=row.fold,
         position=record.position if row.position is None else row.position,
         columns={**record.columns, **row.columns},
     )
@@ -160,7 +160,7 @@ def _tables(listing: Listing, options: LayoutOptions, *, also: Sequence[str] = (
     """
     entries = [e for e in listing.tables if listing.only in (None, e.name)]
     tables = [(e, read_table(listing.path(e))) for e in entries]
-    named = {"image": options.image, "label": options.label, "group": options.group, "split": options.split}
+    named = options.columns
     having = [(e, t) for e, t in tables if all(n is None or n in t.columns for n in named.values())]
     found = []
     for entry, table in having or tables:
@@ -193,9 +193,6 @@ def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[R
             values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
             problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
         lines.setdefault(entry, row.line)
-    if columns.group and (blank := sum(r.group is None for r in records.values())):
-        values = {"column": columns.group, "count": blank}
-        problems.append(Problem("layouts.blank_group", table.path.name, "warning", values))
     return list(records.values()), problems
 
 
@@ -216,37 +213,25 @@ def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tup
         if not target:
             values = {"file": printable(name), "column": columns.label, "value": cell}
             problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
-    split = row.cells[columns.split].lower() if columns.split else ""
-    if split and split not in SPLIT_NAMES:
-        values = {"column": columns.split, "value": printable(row.cells[columns.split or ""])}
+    said = row.cells[columns.split] if columns.split else ""
+    split = split_of(said)
+    if said and split is None:
+        values = {"column": columns.split, "value": printable(said)}
         problems.append(Problem("layouts.bad_split", table.at(row), "error", values))
     if entry is None or (labelled and not target):
         return None, problems
-    group = row.cells[columns.group] if columns.group else ""
     others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
-    if _one_volume(found):
-        others["volume"] = listing.root.resolve().name
     record = Record(
         entry.id,
         Source(listing.path(entry)),
         target,
-        group=None if is_blank(group) else group,
-        split=SPLIT_NAMES.get(split),
+        split=split,
+        fold=columns.folds.get(row.cells[columns.fold]) if columns.fold else None,
         position=int(row.cells[columns.position]) if columns.position else None,
         stratum="|".join(target) or None,
         columns=others,
     )
     return record, problems
-
-
-def _one_volume(found: _Found) -> bool:
-    """Whether the records are places in one volume: their slices are known, and nothing tells one volume from another.
-
-    They then bear the folder's name as their volume.
-    """
-    columns = found.columns
-    maybe = any(p.code == "layouts.group_maybe" for p in columns.problems)
-    return columns.position is not None and not columns.group and not maybe and "volume" not in found.table.columns
 
 
 def _said(record: Record) -> str:

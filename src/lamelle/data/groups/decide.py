@@ -1,0 +1,252 @@
+"""The one place that decides what a group is: asked for, or said by a column, a header, a folder, file names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lamelle.data.groups import names, spec
+from lamelle.data.groups.spec import NONE, Spec
+from lamelle.data.groups.words import folder_rank, maybe_group, rank_of
+from lamelle.data.layouts.pairing import names_of
+from lamelle.data.tables import is_blank
+from lamelle.io.dicom import LEVELS, belongs_to
+from lamelle.types import SPLITS, Index, Problem, Record
+
+TAKEN = "groups.taken_"
+"""How the codes begin that say which group is in use."""
+_PERSON = 1
+"""Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to say what belongs together."""
+
+    spec: Spec
+    values: tuple[str | None, ...]
+    """The group of each record; None where a cell is empty."""
+    sure: bool
+    rank: int
+    """What holds more has a lower one."""
+
+    @property
+    def known(self) -> set[str]:
+        return {v for v in self.values if v}
+
+
+def grouped(index: Index, asked: str | None) -> Index:
+    """The Index with the group of each record, and what is said about it among its problems.
+
+    What is sure is taken and said: a column, folder or name with a word for a patient, an animal, a slide and the
+    like; the header of a DICOM file. What is probable is named, with the key that takes it.
+
+    Args:
+        asked: The value of ``data.group``; None = find out, ``none`` = only what is one volume belongs together.
+
+    Raises:
+        RequestError: If what was asked for is not there.
+
+    Example:
+        >>> from lamelle.types import Source
+        >>> root = Path("/data")
+        >>> paths = [root / f"patient {p}/{k}.png" for p in range(3) for k in range(2)]
+        >>> records = tuple(Record(p.name, Source(p), ("x",)) for p in paths)
+        >>> found = grouped(Index(root, "class_folders", "classify", records), None)
+        >>> found.records[0].group, [(p.code, p.values["key"]) for p in found.problems]
+        ('patient 0', [('groups.taken_folder', 'data.group=folder:1')])
+    """
+    records = index.records
+    if not records:
+        return index
+    if asked is not None and asked != NONE:
+        wanted = spec.parse(asked)
+        found = Candidate(wanted, tuple(_blank(spec.values(wanted, records, index.root))), sure=True, rank=0)
+        return _taken(index, found)
+    candidates = list(_candidates(records, index.root)) if asked is None else []
+    sure = [c for c in candidates if c.sure and _holds_volumes(c, records)]
+    if sure:
+        best = sure[0]
+        wider = [c for c in candidates if not c.sure and best.rank > _PERSON and _wider(c, best)]
+        return _named(_taken(index, best), wider[:1])
+    maybe = [c for c in candidates if not c.sure and _holds_volumes(c, records)]
+    return _named(_volumes(index, alone=not maybe), maybe)
+
+
+def notes(problems: Sequence[Problem]) -> list[Problem]:
+    """Those that say which group is in use."""
+    return [p for p in problems if p.code.startswith(TAKEN)]
+
+
+def _taken(index: Index, found: Candidate) -> Index:
+    """The records with their groups; a patient's folder is no stratum."""
+    records = tuple(
+        replace(r, group=group or r.id, stratum=None if r.stratum and _is_patient(r.stratum, group) else r.stratum)
+        for r, group in zip(index.records, found.values, strict=True)
+    )
+    n, blank = len(found.known), sum(v is None for v in found.values)
+    said = {"n": n, "images": len(records), "value": found.spec.value, "key": found.spec.key}
+    problems = [Problem(f"groups.taken_{found.spec.kind}", "", "note", said)]
+    if blank:
+        problems.append(Problem("groups.blank", "", "warning", {"column": found.spec.value, "count": blank}))
+    if (
+        found.spec.kind == "folder"
+        and _is_class(found.values, records)
+        and all(folder_rank(v) is not None for v in found.known)
+    ):
+        problems.append(Problem("groups.patients_as_classes", "", "error", {"names": names_of(sorted(found.known))}))
+    return replace(index, records=records, problems=(*index.problems, *problems))
+
+
+def _is_patient(stratum: str, group: str | None) -> bool:
+    return stratum == group or folder_rank(stratum) is not None
+
+
+def _named(index: Index, found: Sequence[Candidate]) -> Index:
+    """What may be a group, each way of parting the images once."""
+    said: dict[tuple[str | None, ...], Candidate] = {}
+    for one in found:
+        said.setdefault(one.values, one)
+    problems = [
+        Problem(
+            f"groups.maybe_{c.spec.kind}",
+            "",
+            "warning",
+            {"value": c.spec.value, "n": len(c.known), "key": c.spec.key, "first": _example(c, index)},
+        )
+        for c in said.values()
+    ]
+    return replace(index, problems=(*index.problems, *problems))
+
+
+def _example(found: Candidate, index: Index) -> str:
+    """Two images of one group, by name."""
+    most = Counter(v for v in found.values if v).most_common(1)[0][0]
+    return ", ".join([r.id for r, v in zip(index.records, found.values, strict=True) if v == most][:2])
+
+
+def _volumes(index: Index, *, alone: bool) -> Index:
+    """Slices of three volumes or more: each volume is a group. Slices of nobody knows what are of one volume.
+
+    Args:
+        alone: Nothing else may tell one volume from another.
+    """
+    records = index.records
+    if any(r.group for r in records) or any(r.position is None for r in records):
+        return index
+    volumes = {r.columns.get("volume") for r in records}
+    if len(volumes) >= len(SPLITS):
+        return replace(index, records=tuple(replace(r, group=r.columns.get("volume")) for r in records))
+    if volumes == {None} and alone:
+        name = index.root.resolve().name
+        return replace(index, records=tuple(replace(r, columns={**r.columns, "volume": name}) for r in records))
+    return index
+
+
+def _candidates(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
+    """Every way to say what belongs together; of the sure ones what goes before comes first."""
+    columns = list(_by_column(records))
+    yield from sorted((c for c in columns if c.sure), key=lambda c: (_alone(c), c.rank))
+    yield from _by_header(records)
+    folders = list(_by_folder(records, root))
+    yield from sorted((c for c in folders if c.sure), key=lambda c: c.rank)
+    yield from _by_name(records)
+    yield from (c for c in (*columns, *folders) if not c.sure)
+
+
+def _alone(found: Candidate) -> bool:
+    """Whether each image is a group of its own."""
+    return len(found.known) == len(found.values)
+
+
+def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
+    for column in dict.fromkeys(c for r in records for c in r.columns):
+        rank = rank_of(column)
+        if rank is None and not maybe_group(column):
+            continue
+        cells = tuple(_blank([r.columns.get(column) for r in records]))
+        if all(c == r.id.partition("#")[0] for c, r in zip(cells, records, strict=True)):
+            continue  # the layout's own word for a volume
+        known = {c for c in cells if c}
+        several = len(known) >= (2 if rank is not None and rank <= _PERSON else len(SPLITS))
+        if not several or any(_is_measure(c) for c in known) or (rank != 0 and _is_class(cells, records)):
+            continue
+        found = Candidate(Spec("column", column), cells, sure=rank is not None, rank=rank or 0)
+        if found.sure or not _alone(found):
+            yield found
+
+
+def _by_header(records: Sequence[Record]) -> Iterator[Candidate]:
+    """The patient, study or series of DICOM files: the first of them that parts the images."""
+    if not belongs_to(records[0].image.path):
+        return
+    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records)}
+    for rank, level in enumerate(LEVELS):
+        values = tuple(said[r.image.path].get(level) for r in records)
+        if all(values) and len(set(values)) > 1:
+            yield Candidate(Spec("dicom", level), values, sure=True, rank=rank)
+            return
+
+
+def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
+    """Levels of folders, counted from above or from the image, that are called after patients, or have ids."""
+    parts = [spec.folders(r, root) for r in records]
+    files = len({r.image.path for r in records})
+    depth = min(map(len, parts))
+    seen: set[tuple[str | None, ...]] = set()
+    for level in (*map(str, (*range(1, depth + 1), *range(-1, -depth - 1, -1))), spec.NAMED):
+        values = tuple(spec.at_level(p, level) for p in parts)
+        known = {v for v in values if v}
+        if values in seen or not all(values) or not 2 <= len(known) < files:
+            continue
+        seen.add(values)
+        ranks = [rank for v in known if (rank := folder_rank(v)) is not None]
+        found = Candidate(Spec("folder", level), values, sure=len(ranks) == len(known), rank=min(ranks, default=0))
+        enough = len(known) >= len(SPLITS) or (found.sure and found.rank <= _PERSON)
+        ids = all(map(names.looks_like_id, known)) and not _is_class(values, records)
+        if enough and (found.sure or ids):
+            yield found
+
+
+def _by_name(records: Sequence[Record]) -> Iterator[Candidate]:
+    first = {r.image.path: r for r in reversed(records)}
+    for pattern in names.patterns([spec.file_name(r) for r in first.values()], [_label(r) for r in first.values()]):
+        found = Spec("name", pattern.regex)
+        values = tuple(spec.values(found, records, Path()))
+        yield Candidate(found, values, sure=pattern.sure, rank=pattern.rank)
+
+
+def _is_measure(cell: str) -> bool:
+    """Whether a cell is a measured number, as of a volume in ml."""
+    try:
+        return not float(cell.replace(",", ".")).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def _is_class(values: Sequence[str | None], records: Sequence[Record]) -> bool:
+    """Whether groups and classes are one and the same."""
+    pairs = {(v, _label(r)) for v, r in zip(values, records, strict=True)}
+    return any(label for _, label in pairs) and len(pairs) == len({v for v, _ in pairs}) == len({s for _, s in pairs})
+
+
+def _label(record: Record) -> str:
+    """The class of a record; empty where a label image tells it."""
+    return "|".join(t for t in record.target if isinstance(t, str))
+
+
+def _blank(cells: Sequence[str | None]) -> list[str | None]:
+    return [None if c is None or is_blank(c) else c for c in cells]
+
+
+def _holds_volumes(found: Candidate, records: Sequence[Record]) -> bool:
+    """Whether what the layout says to be one (the slices of a volume) is in one group."""
+    pairs = {(r.group, v) for r, v in zip(records, found.values, strict=True) if r.group}
+    return len(pairs) == len({g for g, _ in pairs})
+
+
+def _wider(one: Candidate, other: Candidate) -> bool:
+    """Whether each group of the other lies in one of this, and this has fewer."""
+    return len(set(zip(one.values, other.values, strict=True))) == len(other.known) > len(one.known)

@@ -1,0 +1,184 @@
+"""What the names of files say about what belongs together: ``P12_z003.tif``, ``5800_900001.png``, TCGA barcodes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamelle.data.groups.words import GROUP_WORDS, TCGA, plain, tokens
+from lamelle.data.layouts.words import SPLIT_NAMES, holds, split_of
+
+PLACE_RANK = len(GROUP_WORDS)
+"""Rank of what is only known to be one volume or image, of which there are slices or tiles."""
+_SIGN = r"[\s_.-]"
+_SIGNS = re.compile(r"[\s_.-]+")
+_PLACES = (
+    "z", "slice", "sl", "coupe", "tile", "tuile", "patch", "imagette", "crop", "frame", "plane", "plan", "page", "x",
+    "y", "idx", "fov", "field", "champ",
+)  # fmt: skip
+"""Words for a part of one image, before the number of the part."""
+_SIDES = ("left", "right", "l", "r", "od", "os", "og", "gauche", "droit", "droite")
+_DATE = re.compile(
+    r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])"
+    r"|(?:0[1-9]|[12]\d|3[01])[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:19|20)\d\d"
+)
+_TIME = re.compile(r"(?:[01]\d|2[0-3])[-_.h]?[0-5]\d(?:[-_.m]?[0-5]\d)?")
+_NO_ID = re.compile(
+    r"[0-9]+x[0-9]*|x[0-9]+|(?:ch|channel|canal|c|t|time|day|jour|d|j|week|semaine|stage|stade|grade|level|niveau|fold|v"
+    r"|ver|version|class|classe|type|label|run|set|part|split|lot)[0-9]+|[0-9]+(?:x|um|µm|nm|mm|cm|kv|px|h|min|ms|s|dpi)"
+)
+"""What holds a number and is no patient: 40x, 512x512, ch1, day3, stage2, fold0."""
+_MOST_TOKENS = 6
+_DIGITS = 3
+"""Digits that make an id: ``2`` is a grade, ``1043`` a patient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An expression that finds the group in the name of every file."""
+
+    regex: str
+    sure: bool
+    rank: int
+
+
+def patterns(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+    """Expressions that part the files of a folder into groups, surest first.
+
+    Args:
+        names: Of the files, with suffix; each once.
+        labels: The class, or whatever folder, of each file; a group that is the same thing is none.
+
+    Example:
+        >>> [p.regex for p in patterns([f"P{p}_z{z:03d}.tif" for p in range(4) for z in range(5)], [""] * 20) if p.sure]
+        ['^(.+?)[\\\\s_.-]+z[\\\\s_.-]?[0-9]+']
+        >>> [p.regex for p in patterns([f"{58 + p}_{p * 7 + k}.png" for p in range(4) for k in range(3)], [""] * 12)]
+        ['^([0-9]+)_']
+        >>> patterns([f"img_{i:04d}.png" for i in range(12)], [""] * 12)
+        []
+    """
+    found = [p for p in (_barcode(names), *_worded(names), _placed(names), _sided(names)) if p]
+    found = [p for p in found if _parts(p.regex, names, labels, least=0.0)]
+    guess = next((p for p in _prefixes(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
+    return [*found, *([guess] if guess else [])]
+
+
+def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: float) -> bool:
+    """Whether an expression makes groups: more than two, fewer than the files, and other ones than the classes.
+
+    Args:
+        least: Share of the files that are not alone in their group.
+    """
+    pattern = re.compile(regex)
+    found = [next((g for g in m.groups() if g), "") if (m := pattern.search(n)) else "" for n in names]
+    sizes = Counter(found)
+    if "" in sizes or not 3 <= len(sizes) < len(names):
+        return False
+    if sum(n for n in sizes.values() if n > 1) < least * len(names):
+        return False
+    pairs = set(zip(found, labels, strict=True))
+    return not (len(pairs) == len(sizes) == len(set(labels)))
+
+
+def _barcode(names: Sequence[str]) -> Pattern | None:
+    return Pattern(TCGA.pattern, True, 0) if all(TCGA.search(n) for n in names) else None
+
+
+def _worded(names: Sequence[str]) -> list[Pattern]:
+    """``patient12``, ``Mouse-03``, ``cas_7``: a word for a group, and a number."""
+    lower, found = [plain(n) for n in names], []
+    for rank, words in enumerate(GROUP_WORDS):
+        seen = [w for w in words if any(w in n for n in lower)]
+        if not seen:
+            continue
+        known = "|".join(sorted(seen, key=len, reverse=True))
+        if not "".join(names).isascii():
+            known = known.replace("e", "[eéèê]")
+        regex = rf"(?i)(?:^|[^a-z])((?:{known}){_SIGN}*(?:(?:no?|nr|id){_SIGN}+)?(?:(?<={_SIGN})[a-z]{{1,3}})?[0-9]+)"
+        if all(re.search(regex, n) for n in names):
+            found.append(Pattern(regex, True, rank))
+    return found
+
+
+def _placed(names: Sequence[str]) -> Pattern | None:
+    """``P12_z003``, ``10253_idx5_x1351_y1101``: what stands before the place of a slice or a tile."""
+    stems = [plain(n) for n in names]
+    seen = [p for p in _PLACES if any(re.search(rf"{_SIGN}{p}{_SIGN}?[0-9]", s) for s in stems)]
+    known = "|".join(seen) if len(seen) < 2 else f"(?:{'|'.join(seen)})"
+    upper = any(re.search(rf"{_SIGN}{p.upper()}{_SIGN}?[0-9]", n) for p in seen for n in names)
+    regex = rf"{'(?i)' if upper else ''}^(.+?){_SIGN}+{known}{_SIGN}?[0-9]+"
+    return Pattern(regex, True, PLACE_RANK) if seen and all(re.search(regex, n) for n in names) else None
+
+
+def _sided(names: Sequence[str]) -> Pattern | None:
+    """``10_left``, ``10_right``: two eyes, hands, breasts of one person."""
+    regex = rf"(?i)^(.*[0-9].*?){_SIGN}+(?:{'|'.join(_SIDES)})(?={_SIGN}|$)"
+    matches = [re.search(regex, n) for n in names]
+    both = Counter(m[1] for m in matches if m)
+    return Pattern(regex, True, 0) if all(matches) and 2 * sum(n > 1 for n in both.values()) >= len(both) else None
+
+
+def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+    """``5800_900001``, ``img_3_2``: a beginning with a number that several names share; the shortest first."""
+    stems = [_undated(n.partition(".")[0] if n.count(".") == 1 else n.rsplit(".", 1)[0]) for n in names]
+    split = [[t for t in _SIGNS.split(s) if t] for s in stems]
+    least = min(map(len, split), default=0)
+    noise = {t for label in labels for t in tokens(label)} | set(SPLIT_NAMES)
+    found = []
+    for k in range(1, min(least, _MOST_TOKENS)):
+        if _has_id(split, k, noise):
+            found.append(Pattern(_beginning(names, stems, split, k), False, 0))
+    if all(re.search(r"[0-9][A-Za-z]$", s) for s in stems) and least == 1:
+        found.append(Pattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
+    return found
+
+
+def _undated(stem: str) -> str:
+    """A stem whose dates and times say nothing: the tokens stay, in letters."""
+    bare = _DATE.sub("date", stem)
+    return _TIME.sub("time", bare) if bare != stem else stem
+
+
+def _has_id(split: Sequence[Sequence[str]], k: int, noise: set[str]) -> bool:
+    """Whether the token before the cut differs between names, and says a number that is no magnification or day."""
+    column = [t[k - 1].casefold() for t in split]
+    if len(set(column)) == 1:
+        return False
+    kept = [c for c in column if c not in noise]
+    return len(kept) == len(column) and all(any(map(str.isdecimal, c)) and not says_kind(c) for c in kept)
+
+
+def looks_like_id(folder: str) -> bool:
+    """Whether a folder's name is a number as patients have, and no date, split, grade, magnification or kind of image.
+
+    Example:
+        >>> [looks_like_id(n) for n in ("1043", "LIDC-IDRI-0001", "B7", "2021-03-01", "40x", "Grade 3", "2", "benign")]
+        [True, True, True, False, False, False, False, False]
+    """
+    if split_of(folder) or holds(folder) or _DATE.match(folder) or says_kind(folder):
+        return False
+    digits = sum(map(str.isdecimal, folder))
+    return digits >= _DIGITS or (digits > 0 and folder[0].isalpha())
+
+
+def says_kind(name: str) -> bool:
+    """Whether a name with a number is a magnification, a day, a grade … and no id.
+
+    Example:
+        >>> says_kind("40x"), says_kind("Grade 3"), says_kind("A1043")
+        (True, True, False)
+    """
+    return _NO_ID.fullmatch("".join(tokens(name))) is not None
+
+
+def _beginning(names: Sequence[str], stems: Sequence[str], split: Sequence[Sequence[str]], k: int) -> str:
+    """The expression for the first ``k`` tokens, as plain as the names allow."""
+    signs = sorted({c for s in stems for c in "".join(_SIGNS.findall(s))})
+    no = "[^" + "".join("\\s" if c.isspace() else c for c in sorted(signs, key=lambda c: c == "-")) + "]"
+    one = signs[0] if len(signs) == 1 and not signs[0].isspace() and signs[0] != "." else _SIGN
+    if k == 1 and all(t[0].isdecimal() and n.startswith(t[0]) for t, n in zip(split, names, strict=True)):
+        return f"^([0-9]+){one}"
+    rest = "" if k == 1 else f"(?:{one}+{no}+)" if k == 2 else f"(?:{one}+{no}+){{{k - 1}}}"
+    return f"^({no}+{rest}){one}"

@@ -1,0 +1,445 @@
+"""What belongs together is found in columns, headers, folders and file names, and nothing else is taken for it."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamelle import recipe as recipes
+from lamelle.data.groups.decide import grouped
+from lamelle.data.groups.names import patterns
+from lamelle.data.groups.spec import Spec, parse
+from lamelle.errors import RequestError, sentence
+from lamelle.plan import look
+from lamelle.types import Index, Problem, Record, Source
+
+ROOT = Path("/data")
+
+
+def index_of(paths: list[str], *, classes: str = "", columns: Mapping[str, list[str]] | None = None) -> Index:
+    """Records of files; the class of the i-th is the i-th letter of ``classes``, over and over."""
+    records = tuple(
+        Record(
+            path,
+            Source(ROOT / path),
+            (classes[i % len(classes)],) if classes else (Source(ROOT / "masks" / path),),
+            stratum=classes[i % len(classes)] if classes else None,
+            columns={name: cells[i % len(cells)] for name, cells in (columns or {}).items()},
+        )
+        for i, path in enumerate(paths)
+    )
+    return Index(ROOT, "any", "classify" if classes else "segment", records)
+
+
+def said(index: Index, kind: str) -> list[Problem]:
+    return [p for p in index.problems if p.code.startswith(f"groups.{kind}")]
+
+
+def together(index: Index) -> list[set[str]]:
+    """The records of each group."""
+    names = dict.fromkeys(r.group for r in index.records)
+    return [{r.id for r in index.records if r.group == name} for name in names]
+
+
+FLAT = [f"i{i:03d}.png" for i in range(36)]
+
+
+# columns
+
+
+@pytest.mark.parametrize("column", ["patient", "PatientID", "Mouse ID", "lesion_id", "numéro de lame", "souris", "MRN"])
+@pytest.mark.parametrize("classes", ["ab", ""])
+def test_a_column_of_groups_is_taken_and_said(column: str, classes: str) -> None:
+    found = grouped(index_of(FLAT, classes=classes, columns={column: [f"X{i // 3}" for i in range(36)]}), None)
+    assert [r.group for r in found.records] == [f"X{i // 3}" for i in range(36)]
+    (problem,) = said(found, "")
+    assert (problem.code, problem.severity, problem.values["value"]) == ("groups.taken_column", "note", column)
+
+
+@pytest.mark.parametrize("column", ["group", "Sample ID", "batch", "site"])
+def test_a_column_that_may_be_one_is_named_with_what_to_paste(column: str) -> None:
+    found = grouped(index_of(FLAT, classes="ab", columns={column: [f"X{i // 3}" for i in range(36)]}), None)
+    assert {r.group for r in found.records} == {None}
+    (problem,) = said(found, "")
+    assert (problem.code, problem.severity) == ("groups.maybe_column", "warning")
+    (pasted,) = shlex.split(str(problem.values["key"]))
+    again = grouped(index_of(FLAT, classes="ab", columns={column: [f"X{i // 3}" for i in range(36)]}), value_of(pasted))
+    assert len(together(again)) == 12
+
+
+def value_of(pasted: str) -> str:
+    """What the program makes of an argument."""
+    return recipes.parse_overrides([pasted])["data"]["group"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cells"),
+    [
+        ("volume", ["1.5", "2.25", "1.5", "7.0"]),  # millilitres
+        ("eye", ["OD", "OS"]),
+        ("case", ["0", "1"]),
+        ("study", ["A"]),
+        ("group", ["control", "treated"]),
+        ("age", ["40", "41", "42", "40"]),
+        ("lesion", ["a", "b"]),
+        ("tumour", ["a", "b", "c", "d"]),
+    ],
+)
+def test_a_column_of_something_else_is_no_group(column: str, cells: list[str]) -> None:
+    """A measure, a side, one for all, or the class itself."""
+    found = grouped(index_of(FLAT, classes="abcd", columns={column: cells}), None)
+    assert {r.group for r in found.records} == {None}
+    assert said(found, "") == []
+
+
+def test_what_holds_more_goes_first() -> None:
+    columns = {
+        "lesion_id": [f"L{i // 2}" for i in range(36)],
+        "patient_id": [f"P{i // 6}" for i in range(36)],
+        "slide": [f"S{i // 3}" for i in range(36)],
+    }
+    found = grouped(index_of(FLAT, classes="ab", columns=columns), None)
+    assert [p.values["value"] for p in said(found, "taken")] == ["patient_id"]
+
+
+def test_an_image_without_a_patient_is_a_group_of_its_own_and_said() -> None:
+    found = grouped(index_of(FLAT, classes="ab", columns={"patient": [*"ppqqrr", "NA", ""]}), None)
+    assert found.records[6].group == FLAT[6]
+    assert [(p.code, p.values["count"]) for p in said(found, "blank")] == [("groups.blank", 8)]
+
+
+# folders
+
+PATIENTS = [
+    ("Patient {p:02d}/images/image{k}.tif", "folder:1"),
+    ("Patient_{p:02d}/image{k}.tif", "folder:1"),
+    ("images/souris_{p}/{k}.png", "folder:2"),
+    ("train/case-{p}/a/{k}.png", "folder:2"),
+    ("x/y/sub-{p:03d}/anat/{k}.nii.gz", "folder:3"),
+    ("d/Lame n°{p}/{k}.png", "folder:2"),
+    ("TCGA-02-{p:04d}-01Z/{k}.png", "folder:1"),
+    ("sample_{letter}/{k}.tif", "folder:1"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "key"), PATIENTS)
+def test_a_folder_of_one_patient_is_a_group_wherever_it_stands(pattern: str, key: str) -> None:
+    paths = [pattern.format(p=p, k=k, letter="abcdefg"[p]) for p in range(5) for k in range(3)]
+    found = grouped(index_of(paths), None)
+    assert sorted(map(len, together(found))) == [3] * 5
+    (problem,) = said(found, "")
+    assert (problem.code, str(problem.values["key"])) == ("groups.taken_folder", f"data.group={key}")
+
+
+def test_a_level_that_only_counts_from_the_image_up() -> None:
+    paths = [f"{'x/' * (p % 3)}patient {p}/{k}.png" for p in range(6) for k in range(3)]
+    found = grouped(index_of(paths, classes="ab"), None)
+    assert sorted(map(len, together(found))) == [3] * 6
+    assert [p.values["key"] for p in said(found, "taken")] == ["data.group=folder:-1"]
+
+
+def test_patients_at_levels_of_their_own() -> None:
+    paths = [f"{'x/' * (p % 3)}patient {p}/{'y/' * (p % 2)}{k}.png" for p in range(6) for k in range(3)]
+    found = grouped(index_of(paths, classes="ab"), None)
+    assert sorted(map(len, together(found))) == [3] * 6
+    assert [p.values["key"] for p in said(found, "taken")] == ["data.group=folder:named"]
+    assert together(grouped(index_of(paths, classes="ab"), "folder:named")) == together(found)
+
+
+def test_patients_below_classes_are_groups_and_no_strata() -> None:
+    paths = [f"{('Healthy', 'Tumour')[p % 2]}/patient_{p}/{k}.png" for p in range(8) for k in range(3)]
+    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
+    found = grouped(Index(ROOT, "class_folders", "classify", records), None)
+    assert sorted(map(len, together(found))) == [3] * 8
+    assert {r.stratum for r in found.records} == {"Healthy", "Tumour"}
+    strata = tuple(Record(p, Source(ROOT / p), (Source(ROOT / "m"),), stratum=p.split("/")[1]) for p in paths)
+    assert {r.stratum for r in grouped(Index(ROOT, "any", "segment", strata), None).records} == {None}
+
+
+def test_patients_that_would_be_classes_are_an_error() -> None:
+    paths = [f"Patient {p}/{k}.png" for p in range(4) for k in range(3)]
+    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],)) for p in paths)
+    found = grouped(Index(ROOT, "class_folders", "classify", records), None)
+    assert [p.severity for p in said(found, "patients_as_classes")] == ["error"]
+
+
+@pytest.mark.parametrize("pattern", ["{p}043/images/{k}.png", "A/LIDC-IDRI-{p:04d}/{k}.png", "B{p}/{k}.png"])
+def test_folders_with_ids_are_named_with_what_to_paste(pattern: str) -> None:
+    paths = [pattern.format(p=p, k=k) for p in range(1, 6) for k in range(3)]
+    (problem,) = said(grouped(index_of(paths), None), "")
+    assert (problem.code, problem.severity) == ("groups.maybe_folder", "warning")
+    again = grouped(index_of(paths), value_of(*shlex.split(str(problem.values["key"]))))
+    assert sorted(map(len, together(again))) == [3] * 5
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a{i}/images/a{i}.png",  # one folder per image
+        "images/{i}.png",
+        "{kind}/{i}.png",
+        "grade {three}/{i}.png",
+        "{three}0x/{i}.png",
+        "2021-03-0{three}/{i}.png",
+        "stage{three}/images/{i}.png",
+        "tumor/{i}.png",
+        "Patient 1/{i}.png",
+    ],
+)
+def test_other_folders_are_no_groups(pattern: str) -> None:
+    paths = [pattern.format(i=i, kind=("case", "control", "mouse")[i % 3], three=i % 3 + 1) for i in range(18)]
+    found = grouped(index_of(paths), None)
+    assert (said(found, ""), {r.group for r in found.records}) == ([], {None})
+
+
+# file names
+
+SURE = [
+    "P{p}_z{k:03d}.tif",
+    "{p}043_idx5_x{k}01_y951_class{c}.png",
+    "TCGA-02-{p:04d}-01Z-00-DX1_{k}.png",
+    "TCGA_CS_{p}941_19960909_{k}.tif",
+    "patient{p}_slice{k}.png",
+    "Mouse-{p:02d} {k}.tif",
+    "person{p}_bacteria_{k}.jpeg",
+    "souris{p}-{k}.png",
+    "lésion_{p}_{k}.jpg",
+    "sub-{p:02d}_ses-{k}_T1w.nii.gz",
+    "vue{k}_cas_{p}.png",
+    "img_{p}_tile_{k}.png",
+    "well_B{p:02d}_field{k}.tif",
+    "volume {p} coupe {k}.png",
+    "case A{p}.{k}.png",
+]
+MAYBE = [
+    "{p}58_90000{k}.png",
+    "0000{p}017_00{k}.png",
+    "CNV-{p}016042-{k}.jpeg",
+    "SOB_B_A-14-{p}2549AB-40-00{k}.png",
+    "img_{p}_{k}.png",
+    "ctrl_{p}_{k}.png",
+    "A{p} {k}.png",
+    "{p}043{letter}.png",
+    "A{p}.{k}.png",
+]
+NONE = [
+    "img_{n:04d}.png",
+    "{n:05d}.png",
+    "slice_{n:03d}.png",
+    "a{n}.png",
+    "{kind}_{n}.png",
+    "COVID-{n}.png",
+    "Viral Pneumonia-{n}.png",
+    "benign ({n}).png",
+    "20210301_{n:03d}.png",
+    "2021-03-0{p} {n}.png",
+    "IMG-2021030{p}-WA{n:04d}.jpg",
+    "IMG_2021030{p}_1011{n}.jpg",
+    "ISIC_{n:07d}_downsampled.jpg",
+    "MCUCXR_{n:04d}_0.png",
+    "4{p}x_{n}.png",
+    "kidney_mr_{n}.png",
+    "day{p}_{n}.tif",
+    "{hash:032x}.png",
+    "image.png",
+    "BloodImage_{n:05d}.jpg",
+    "fold{p}_{n}.png",
+    "train_{n}.png",
+    "patient_{n}.png",
+]
+
+
+def file_names(pattern: str) -> list[str]:
+    values = [(p, k) for p in range(1, 8) for k in range(3)]
+    return [
+        pattern.format(
+            p=p, k=k, n=3 * p + k, c=k % 2, kind=("cat", "dog", "eel")[k], hash=p * 7**40 + k, letter="abc"[k]
+        )
+        for p, k in values
+    ]
+
+
+@pytest.mark.parametrize("pattern", SURE)
+def test_names_that_tell_the_group(pattern: str) -> None:
+    found = grouped(index_of(file_names(pattern), classes="ab"), None)
+    assert sorted(map(len, together(found))) == [3] * 7
+    (problem,) = said(found, "")
+    assert problem.code == "groups.taken_name"
+    again = grouped(index_of(file_names(pattern), classes="ab"), value_of(*shlex.split(str(problem.values["key"]))))
+    assert together(again) == together(found)
+
+
+@pytest.mark.parametrize("pattern", MAYBE)
+def test_names_that_may_tell_it(pattern: str) -> None:
+    found = grouped(index_of(file_names(pattern), classes="ab"), None)
+    assert {r.group for r in found.records} == {None}
+    (problem,) = said(found, "")
+    assert (problem.code, problem.severity, problem.values["n"]) == ("groups.maybe_name", "warning", 7)
+    again = grouped(index_of(file_names(pattern), classes="ab"), value_of(*shlex.split(str(problem.values["key"]))))
+    assert sorted(map(len, together(again))) == [3] * 7
+
+
+@pytest.mark.parametrize("pattern", NONE)
+def test_names_that_tell_nothing(pattern: str) -> None:
+    found = grouped(index_of(file_names(pattern), classes="ab"), None)
+    assert (said(found, ""), {r.group for r in found.records}) == ([], {None})
+
+
+def test_a_beginning_that_is_the_class_is_no_group() -> None:
+    names = [f"{c}{c}{n}_{k}.png" for c in "abc" for n in [1] for k in range(9)]
+    assert patterns(names, [n[0] for n in names]) == []
+    assert patterns(names, [""] * len(names)) != []
+
+
+@given(
+    st.integers(3, 9), st.integers(2, 5), st.sampled_from(["P", "s", "AB", ""]), st.sampled_from("_- "),
+    st.integers(0, 99999),
+)  # fmt: skip
+def test_any_prefix_with_a_number_is_seen(groups: int, each: int, letter: str, sign: str, first: int) -> None:
+    names = [f"{letter}{1000 + first + p}{sign}{7 * p + k}.png" for p in range(groups) for k in range(each)]
+    found = grouped(index_of(names, classes="ab"), None)
+    (problem,) = said(found, "maybe")
+    assert problem.values["n"] == groups
+
+
+# asked for
+
+
+def test_nothing_is_looked_for_where_there_is_to_be_no_group() -> None:
+    found = grouped(index_of(file_names(SURE[0]), classes="ab"), "none")
+    assert ({r.group for r in found.records}, said(found, "")) == ({None}, [])
+
+
+def test_a_named_group_of_an_expression() -> None:
+    found = grouped(index_of(["x_p1_a.png", "y_p1_b.png", "x_p2_a.png"], classes="ab"), "name:(?:x|y)_(?P<who>p[0-9])")
+    assert [r.group for r in found.records] == ["p1", "p1", "p2"]
+
+
+def test_images_that_match_nothing_can_be_groups_of_their_own() -> None:
+    found = grouped(index_of(["1_a.png", "1_b.png", "loose.png"]), "name:^([0-9]+)_|^(.+)$")
+    assert [r.group for r in found.records] == ["1", "1", "loose.png"]
+
+
+WRONG = [
+    ("name:(", "regular expression.*name:"),
+    ("folder:0", "numbered 1, 2"),
+    ("folder:x", "numbered 1, 2"),
+    ("folder:3", r"3 of 3 images.*p1"),
+    ("folder:-2", r"-1 for the one that holds the image"),
+    ("name:^q", r"nothing in 3 of 3 file names \(a.png"),
+    ("dicom:name", "dicom:patient, dicom:study, dicom:series"),
+    ("dicom:patient", "3 of 3 images have no DICOM header"),
+    ("who", "no such column.*patient"),
+]
+
+
+@pytest.mark.parametrize(("given", "words"), WRONG)
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_what_is_not_there_is_said(given: str, words: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    index = index_of([f"p{k}/{'abc'[k]}.png" for k in range(3)], columns={"patient": ["1"]})
+    with pytest.raises(RequestError, match=words if language == "en" else None):
+        grouped(index, given)
+
+
+@given(st.text(min_size=1, max_size=12).filter(lambda s: parse_kind(s) == "column"))
+def test_any_column_can_be_pasted(column: str) -> None:
+    if not column.isprintable() or column != column.strip():
+        return
+    (pasted,) = shlex.split(Spec("column", column).key)
+    assert value_of(pasted) == column
+
+
+def parse_kind(text: str) -> str:
+    try:
+        return parse(text).kind
+    except RequestError:
+        return ""
+
+
+# headers
+
+
+def dicom(path: Path, **tags: str) -> None:
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    data.Rows = data.Columns = 8
+    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
+    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
+    data.PixelData = np.arange(64, dtype=np.uint8).tobytes()
+    for tag, value in tags.items():
+        setattr(data, tag, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pydicom.dcmwrite(path, data, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("suffix", [".dcm", ""])
+def test_the_patient_of_a_header_is_a_group_and_never_printed(tmp_path: Path, suffix: str) -> None:
+    for p in range(4):
+        for k in range(3):
+            place = tmp_path / "ab"[p % 2] / f"{p * 3 + k}{suffix or '.dcm'}"
+            dicom(place, PatientID=f"SECRET{p}", PatientName="Dupont^Jeanne", StudyInstanceUID=f"1.2.{p}.{k}")
+    found = look(tmp_path, {})
+    assert sorted(map(len, together(found))) == [3] * 4
+    (problem,) = said(found, "")
+    assert (problem.code, problem.values["key"]) == ("groups.taken_dicom", "data.group=dicom:patient")
+    assert "SECRET" not in repr(found)
+    assert "SECRET" not in sentence(problem)
+    assert [r.group for r in look(tmp_path, {"data": {"group": "dicom:patient"}}).records] == [
+        r.group for r in found.records
+    ]
+    assert len({r.group for r in look(tmp_path, {"data": {"group": "dicom:study"}}).records}) == 12
+
+
+def test_one_patient_for_all_gives_way_to_the_study(tmp_path: Path) -> None:
+    for p in range(8):
+        dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{p // 2}")
+    found = look(tmp_path, {})
+    assert [p.values["key"] for p in said(found, "taken")] == ["data.group=dicom:study"]
+    assert len(together(found)) == 4
+
+
+# in a whole folder
+
+
+def test_a_name_with_a_pattern_in_class_folders(tmp_path: Path) -> None:
+    for p in range(6):
+        for k in range(3):
+            path = tmp_path / ("benign", "malignant")[p % 2] / f"{5800 + 37 * p}_{900000 + 7 * p + k}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"")
+    (problem,) = said(look(tmp_path, {}), "")
+    assert problem.values["key"] == "'data.group=name:^([0-9]+)_'"
+    for language in ("en", "fr"):
+        assert "5800_900000.png" in sentence(problem), language
+
+
+def test_a_class_with_folders_of_patients_is_read_whole(tmp_path: Path) -> None:
+    for p in range(6):
+        for k in range(2):
+            path = tmp_path / ("Healthy", "Tumour")[p % 2] / f"patient_{p}" / ("images" if p > 3 else "") / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"")
+    found = look(tmp_path, {})
+    assert (found.layout, found.classes, len(found.records)) == ("class_folders", ("Healthy", "Tumour"), 12)
+    assert sorted(map(len, together(found))) == [2] * 6
+    assert not [p for p in found.problems if p.severity != "note"]
+
+
+@pytest.mark.real
+def test_real_data_have_the_groups_they_have_and_no_others(real_data: Path) -> None:
+    known = {"histology": 108, "lungs": 37}
+    for name in ("isbi2012", "vnc-sstem", "vnc-patches", "cxr-4class", "dsb2018/stage1_train", *known):
+        found = look(real_data / name, {})
+        assert len({r.group for r in found.records if r.group}) == known.get(name, 0), name
+        assert [p.code for p in said(found, "")] == (["groups.taken_column"] if name in known else []), name
