@@ -1,10 +1,14 @@
-"""Intervals: no bare number. Bootstrap over items or whole groups, Wilson for a proportion, blocks inside one volume.
+"""Intervals that cover: a Bayesian bootstrap in which every draw holds one unit more than was seen.
 
-One engine, three faces, the same resamples for the same seed:
+A test set of n units is silent about what the next one may bring. So each draw gives the units that were seen random
+weights (gaps of exponentials, none of them 0, so that no class is ever lost) and adds one imagined unit, in half of the
+draws as good as can be, in the other half as bad. For k right of n that is exactly the mid-P interval.
 
-- :func:`bootstrap_weights`: the statistic takes how often each item was drawn [B, n]; for areas under curves.
-- :func:`bootstrap_sums`: the statistic takes summed rows [B, ...]; for everything that comes from a confusion matrix.
-- :func:`bootstrap`: the statistic takes the resampled rows themselves; for anything else, one call per resample.
+Here: the interval itself, units, the draws, and the closed form. `class_intervals` and `measured_intervals` know what an
+imagined unit is, `differences` compares two models on the same units.
+
+Reference: Rubin (1981), doi:10.1214/aos/1176345338; Muliere and Secchi (1996), Ann. Inst. Statist. Math. 48, 663;
+    Fay, Proschan and Brittain (2015), doi:10.1111/biom.12231; Berry and Armitage (1995), doi:10.2307/2348891
 """
 
 from __future__ import annotations
@@ -12,15 +16,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-Method = Literal["percentile", "bca"]
-FEW = 15
-"""With fewer units than this, the coverage of an interval is not to be trusted (measured in the tests)."""
+from lamelle.messages import text
+
 LEAST = 5
-"""Units below which no interval is shown: resampling so few says nothing about others."""
+"""Units that a measured, ranked or grouped score needs for an interval."""
+FEW = 10
+"""Units of a measured score below which a reader is told that they are few: the interval is wide because of that."""
+_FEWEST, _MOST = 1_000, 10_000
+_NUMBERS = 20_000_000
+"""Weights drawn in all, where nobody says how many draws there are to be."""
 _CHUNK = 1 << 22
 """Numbers held at once."""
 
@@ -32,260 +40,231 @@ class Interval:
     value: float
     low: float
     high: float
-    """Bounds; NaN where they cannot be had (one unit, or a score that most resamples leave undefined)."""
+    """Bounds; NaN where none can be given, for the ``reason``."""
     n: int
     unit: str
-    """What was counted and resampled: ``patient``, ``image``, ``block`` …"""
+    """What was counted: ``group``, ``image``, ``slice``, ``block`` …"""
     method: str
     level: float
     """Intended coverage, such as 0.95."""
+    reason: str = ""
+    """Why there is no interval, or no value: ``few``, ``chance``, ``absent``, ``unpredicted``, ``undefined``."""
+    of: str = ""
+    """The class that is too rare, absent or never predicted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How intervals are made."""
+
+    level: float
+    resamples: int | None
+    """Draws; None = as many as the number of rows allows, 1,000 to 10,000."""
+    seed: int
+
+    def draws(self, rows: int) -> int:
+        """How many draws there are for a table of this many rows."""
+        return self.resamples or int(np.clip(_NUMBERS // max(1, rows), _FEWEST, _MOST))
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What is independent, and which rows of a table belong to each."""
+
+    member: np.ndarray
+    """Number of the unit of each row, int64 [N]."""
+    n: int
+    name: str
+    """``group``, ``image``, ``slice``, ``block`` …"""
+
+    @staticmethod
+    def of(rows: int, groups: Sequence[Hashable] | None, name: str) -> Units:
+        """Each row by itself, or the rows of one group together.
+
+        Raises:
+            ValueError: If ``groups`` has another length than there are rows.
+
+        Example:
+            >>> Units.of(3, ["p1", "p2", "p1"], "group").member
+            array([0, 1, 0])
+        """
+        if groups is None:
+            return Units(np.arange(rows), rows, name)
+        if len(groups) != rows:
+            raise ValueError(f"groups has {len(groups)} entries, but there are {rows} rows")
+        numbers: dict[Hashable, int] = {}
+        member = np.array([numbers.setdefault(g, len(numbers)) for g in groups], np.int64)
+        return Units(member, len(numbers), name)
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some unit has several rows."""
+        return self.n < len(self.member)
+
+    def rows(self, counted: np.ndarray) -> np.ndarray:
+        """Rows of each unit [n] that a stratum counts, given which rows it counts [N]."""
+        return np.bincount(self.member, weights=np.asarray(counted, np.float64), minlength=self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """The rows that one denominator of a score counts."""
+
+    units: int
+    """Units that have such a row."""
+    effective: float
+    """As many units of equal size would tell as much (Kish)."""
+    mass: float
+    """Rows that an imagined unit stands for."""
+
+    @staticmethod
+    def of(rows: np.ndarray) -> Stratum:
+        """The stratum with this many rows in each unit [n]."""
+        there = rows[rows > 0]
+        total, squares = float(there.sum()), float((there**2).sum())
+        if not len(there):
+            return Stratum(0, 0.0, 0.0)
+        return Stratum(len(there), total**2 / squares, (total / len(there)) ** (2 / 3))
+
+
+def tail(strata: Sequence[Stratum], *, level: float, grouped: bool, measured: bool) -> float:
+    """Share of the draws beyond each bound.
+
+    Of right-or-wrong rows that are units themselves, half of 1 − level; otherwise the tail of Student's t, expressed in
+    the normal's, so that few units give a wider interval (Hesterberg's expansion), with Satterthwaite's degrees.
+
+    Reference: Hesterberg (2015), doi:10.1080/00031305.2015.1089789; Korn and Graubard (1998), Survey Methodology 24, 193
+    """
+    from scipy.special import ndtr, stdtrit
+
+    if not (grouped or measured):
+        return (1 - level) / 2
+    sizes = np.array([s.effective for s in strata if s.effective > 0])
+    degrees = max((1 / sizes).sum() ** 2 / (1 / sizes**3).sum(), 1 + 1e-6)
+    wide = float(stdtrit(degrees, (1 + level) / 2))
+    if grouped:
+        wide *= math.sqrt((degrees + 1) / (degrees - 1))
+    return float(ndtr(-wide))
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Some of the draws: weights of the units, and what the imagined ones are like."""
+
+    weights: np.ndarray
+    """Of each unit, none of them 0 [R, n]."""
+    imagined: np.ndarray
+    """Weight of the imagined unit of each stratum [R, S]."""
+    good: np.ndarray
+    """Whether the imagined units are as good as can be, bool [R]: one coin for all strata."""
+    random: np.random.Generator
+    """For what else a draw decides."""
+
+
+def draws(units: Units, options: Options, *, strata: int, width: int = 1) -> Iterator[Draws]:
+    """All draws, in chunks that fit in memory.
+
+    Args:
+        strata: Imagined units that a score can need at once.
+        width: Numbers that are held for each row of a draw.
+    """
+    random = np.random.default_rng(options.seed)
+    total = options.draws(len(units.member))
+    chunk = max(1, _CHUNK // max(1, width * max(len(units.member), strata)))
+    for start in range(0, total, chunk):
+        size = min(chunk, total - start)
+        weights = random.standard_exponential((size, units.n))
+        yield Draws(weights, random.standard_exponential((size, strata)), random.random(size) < 0.5, random)
+
+
+def bounds(drawn: np.ndarray, value: float, share: float) -> tuple[float, float]:
+    """Lower and upper bound from the scores of the draws [R]; they always hold the value.
+
+    Args:
+        share: Of the draws beyond each bound; see `tail`.
+    """
+    known = drawn[~np.isnan(drawn)]
+    if math.isnan(value) or not len(known):
+        return math.nan, math.nan
+    low, high = np.quantile(known, (share, 1 - share))
+    return min(float(low), value), max(float(high), value)
+
+
+def proportion(k: int, n: int, *, level: float) -> tuple[float, float]:
+    """The mid-P interval of k right of n independent ones; NaN for n = 0.
+
+    Raises:
+        ValueError: If k is not in 0 .. n.
+
+    Example:
+        >>> [round(bound, 3) for bound in proportion(5, 20, level=0.95)], round(proportion(12, 12, level=0.95)[0], 4)
+        ([0.098, 0.47], 0.7791)
+
+    Reference: Berry and Armitage (1995), doi:10.2307/2348891
+    """
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    if not 0 <= k <= n:
+        raise ValueError(f"k = {k} is not in 0..{n}")
+    if n == 0:
+        return math.nan, math.nan
+
+    def below(p: float) -> float:
+        """Half Beta(k, n − k + 1) and half Beta(k + 1, n − k): the share of draws that give less than p."""
+        first = 1.0 if k == 0 else float(betainc(k, n - k + 1, p))
+        second = 0.0 if k == n else float(betainc(k + 1, n - k, p))
+        return (first + second) / 2
+
+    rest = (1 - level) / 2
+    low = 0.0 if k == 0 else brentq(lambda p: below(p) - rest, 0.0, 1.0, xtol=1e-12)
+    high = 1.0 if k == n else brentq(lambda p: below(p) - (1 - rest), 0.0, 1.0, xtol=1e-12)
+    return float(low), float(high)
+
+
+def bands(
+    statistic: Callable[[np.ndarray], np.ndarray], *, units: Units, options: Options
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A curve [P] with bounds at each point by itself, from the weights of the draws alone.
+
+    Args:
+        statistic: From weights of the rows [R, N] to curves [R, P].
+    """
+    value = statistic(np.ones((1, len(units.member))))[0]
+    drawn = [statistic(some.weights[:, units.member]) for some in draws(units, options, strata=1)]
+    rest = (1 - options.level) / 2
+    low, high = np.quantile(np.concatenate(drawn), (rest, 1 - rest), axis=0)
+    return value, np.minimum(low, value), np.maximum(high, value)
+
+
+def shown(found: Mapping[str, Any]) -> bool:
+    """Whether a score, as it stands in ``scores.json``, has an interval."""
+    return all(found.get(k) is not None and math.isfinite(found[k]) for k in ("value", "low", "high"))
+
+
+def why_none(found: Mapping[str, Any]) -> str:
+    """Why a score, as it stands in ``scores.json``, has no interval or no value; empty where it has both.
+
+    Example:
+        >>> why_none({"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"})
+        'no interval: 3 images of b; 5 are needed'
+    """
+    reason = found.get("reason") or ("" if shown(found) else "undefined")
+    if not reason:
+        return ""
+    about = {"n": found["n"], "unit": text(f"report.unit_{found['unit']}"), "least": LEAST, "name": found.get("of", "")}
+    code = "few_of" if reason == "few" and found.get("of") else reason
+    return text(f"intervals.{code}", **about)
 
 
 def few_units(n: int) -> bool:
-    """Whether n units are too few for the coverage of a bootstrap interval to be trusted, which a reader must be told.
+    """Whether n units are so few that the width of an interval is mostly due to that, which a reader must be told.
 
     Example:
         >>> few_units(3), few_units(200)
         (True, False)
     """
     return n < FEW
-
-
-def bootstrap_weights(
-    statistic: Callable[[np.ndarray], Mapping[str, np.ndarray]],
-    *,
-    n: int,
-    groups: Sequence[Hashable] | None,
-    resamples: int,
-    level: float,
-    seed: int,
-    method: Method,
-    unit: str,
-) -> dict[str, Interval]:
-    """Intervals of scores that take weights of items.
-
-    ``percentile`` widens the quantiles as a t-interval would (Hesterberg's expanded percentile), without which few
-    units give too narrow an interval; ``bca`` corrects bias and skew as well and costs one more evaluation per unit.
-    Resamples where the score is NaN are left out; if they are half or more, the bounds are NaN.
-
-    Args:
-        statistic: From weights float64 [B, n] (how often each item was drawn) to name → scores [B].
-        n: Number of items.
-        groups: Group of each item: whole groups are drawn, and the units are groups. None = items.
-        level: Coverage, such as 0.95.
-        unit: What one unit is called.
-
-    Raises:
-        ValueError: If ``groups`` has another length than n.
-
-    Example:
-        >>> ages = np.array([31.0, 40, 52, 47, 38, 60, 55, 44])
-        >>> mean = lambda w: {"mean": w @ ages / w.sum(-1)}
-        >>> found = bootstrap_weights(
-        ...     mean, n=8, groups=None, resamples=1000, level=0.95, seed=1, method="percentile", unit="patient")["mean"]
-        >>> found.value, round(found.low) in range(36, 41), found.n
-        (45.875, True, 8)
-
-    Reference: Efron (1987), doi:10.1080/01621459.1987.10478410; Hesterberg (2015), doi:10.1080/00031305.2015.1089789;
-        Davison and Hinkley (1997), section 3.8, for groups
-    """
-    member, units = _members(n, groups)
-    names, value = _evaluated(statistic, np.ones((1, n)))
-    label = f"{'expanded percentile' if method == 'percentile' else 'BCa'} bootstrap, {resamples} resamples"
-    if units < 2:
-        bounds = np.full((len(names), 2), np.nan)
-    else:
-        drawn = np.concatenate([_evaluated(statistic, w)[1] for w in _draws(member, units, resamples, seed)], axis=1)
-        left_out = None
-        if method == "bca":
-            left_out = np.concatenate([_evaluated(statistic, w)[1] for w in _left_out(member, units)], axis=1)
-        bounds = np.array(
-            [
-                _bounds(drawn[i], value[i, 0], None if left_out is None else left_out[i], units, level)
-                for i in range(len(names))
-            ]
-        ).reshape(len(names), 2)
-    return {
-        name: Interval(float(value[i, 0]), float(bounds[i, 0]), float(bounds[i, 1]), units, unit, label, level)
-        for i, name in enumerate(names)
-    }
-
-
-def bootstrap_sums(
-    rows: np.ndarray,
-    statistic: Callable[[np.ndarray], Mapping[str, np.ndarray]],
-    *,
-    groups: Sequence[Hashable] | None,
-    resamples: int,
-    level: float,
-    seed: int,
-    method: Method,
-    unit: str,
-) -> dict[str, Interval]:
-    """Intervals of scores that are functions of summed rows, such as confusion matrices: thousands of resamples in ms.
-
-    Args:
-        rows: Sufficient statistics of each item, [n, ...].
-        statistic: From sums float64 [B, ...] to name → scores [B].
-
-    The rest as in :func:`bootstrap_weights`.
-
-    Example:
-        >>> from lamelle.metrics.regions import accuracy
-        >>> rows = np.array([[[8, 2], [1, 9]], [[9, 1], [0, 10]], [[5, 5], [1, 9]], [[10, 0], [2, 8]]])
-        >>> found = bootstrap_sums(
-        ...     rows, lambda m: {"accuracy": accuracy(m)}, groups=None, resamples=500, level=0.95, seed=0,
-        ...     method="percentile", unit="image")["accuracy"]
-        >>> found.value, found.low < 0.85 < found.high, found.unit
-        (0.85, True, 'image')
-    """
-    rows = np.asarray(rows, np.float64)
-    flat, shape = rows.reshape(len(rows), -1), rows.shape[1:]
-    member, units = _members(len(rows), groups)
-    if groups is not None:
-        pooled = np.zeros((units, flat.shape[1]))
-        np.add.at(pooled, member, flat)
-        flat = pooled
-    return bootstrap_weights(
-        lambda w: statistic((w @ flat).reshape(len(w), *shape)),
-        n=len(flat),
-        groups=None,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-        method=method,
-        unit=unit,
-    )
-
-
-def bootstrap(
-    rows: Sequence[Any] | np.ndarray,
-    statistic: Callable[[Any], Mapping[str, float] | float],
-    *,
-    groups: Sequence[Hashable] | None,
-    resamples: int,
-    level: float,
-    seed: int,
-    method: Method,
-    unit: str,
-) -> dict[str, Interval]:
-    """Intervals of any statistic of resampled rows: an array is indexed, any other sequence becomes a list.
-
-    A statistic that returns one number gets the name ``value``. The rest as in :func:`bootstrap_weights`.
-
-    Example:
-        >>> found = bootstrap(
-        ...     np.arange(20.0), np.mean, groups=None, resamples=500, level=0.95, seed=0, method="bca", unit="image")
-        >>> found["value"].value, found["value"].low < 9.5 < found["value"].high
-        (9.5, True)
-    """
-
-    def weighted(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found: list[Mapping[str, float]] = []
-        for weight in weights:
-            index = np.repeat(np.arange(len(rows)), weight.astype(np.int64))
-            score = statistic(rows[index] if isinstance(rows, np.ndarray) else [rows[int(i)] for i in index])
-            found.append(score if isinstance(score, Mapping) else {"value": score})
-        return {name: np.array([f[name] for f in found], np.float64) for name in found[0]}
-
-    return bootstrap_weights(
-        weighted,
-        n=len(rows),
-        groups=groups,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-        method=method,
-        unit=unit,
-    )
-
-
-def _members(n: int, groups: Sequence[Hashable] | None) -> tuple[np.ndarray, int]:
-    """Number of the group of each item [n], and how many groups there are."""
-    if groups is None:
-        return np.arange(n), n
-    if len(groups) != n:
-        raise ValueError(f"groups has {len(groups)} entries, but there are {n} items")
-    numbers: dict[Hashable, int] = {}
-    member = np.array([numbers.setdefault(g, len(numbers)) for g in groups], np.int64)
-    return member, len(numbers)
-
-
-def _evaluated(
-    statistic: Callable[[np.ndarray], Mapping[str, np.ndarray]], weights: np.ndarray
-) -> tuple[list[str], np.ndarray]:
-    """Names, and scores [names, B]."""
-    found = statistic(weights)
-    shape = (len(found), len(weights))
-    return list(found), np.array([np.asarray(v, np.float64) for v in found.values()], np.float64).reshape(shape)
-
-
-def _draws(member: np.ndarray, units: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Weights [b, n] of the resamples, in chunks."""
-    random = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK // max(units, len(member)))
-    for start in range(0, resamples, chunk):
-        size = min(chunk, resamples - start)
-        drawn = random.integers(units, size=(size, units)) + units * np.arange(size)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
-        yield times[:, member].astype(np.float64)
-
-
-def _left_out(member: np.ndarray, units: int) -> Iterator[np.ndarray]:
-    """Weights [b, n] with one unit left out, in chunks."""
-    chunk = max(1, _CHUNK // len(member))
-    for start in range(0, units, chunk):
-        out = np.arange(start, min(start + chunk, units))
-        yield (member[None] != out[:, None]).astype(np.float64)
-
-
-def _bounds(
-    drawn: np.ndarray, value: float, left_out: np.ndarray | None, units: int, level: float
-) -> tuple[float, float]:
-    """Lower and upper bound from the scores of the resamples."""
-    from scipy.special import ndtr, ndtri, stdtrit
-
-    kept = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or 2 * len(kept) <= len(drawn):
-        return math.nan, math.nan
-    # Hesterberg's expansion: the quantile of t for that of the normal, and n / (n − 1) for the spread of a plug-in
-    wide = math.sqrt(units / (units - 1)) * stdtrit(units - 1, (1 + level) / 2)
-    z = np.array([-wide, wide])
-    if left_out is not None:
-        bias = ndtri(np.clip(((kept < value).mean() + (kept <= value).mean()) / 2, 1e-9, 1 - 1e-9))
-        spread = np.nanmean(left_out) - left_out[~np.isnan(left_out)]
-        cubes, squares = (spread**3).sum(), (spread**2).sum()
-        skew = cubes / (6 * squares**1.5) if squares > 0 else 0.0
-        moved, damping = bias + z, 1 - skew * (bias + z)
-        z = np.where(damping > 0, bias + moved / np.maximum(damping, 1e-9), np.copysign(np.inf, moved))
-    low, high = np.quantile(kept, ndtr(z))
-    return float(low), float(high)
-
-
-def wilson(k: int, n: int, *, level: float, unit: str) -> Interval:
-    """Wilson's interval of a proportion of independent items; NaN for n = 0.
-
-    Raises:
-        ValueError: If k is not in 0 .. n.
-
-    Example:
-        >>> found = wilson(9, 10, level=0.95, unit="image")
-        >>> round(found.low, 3), round(found.high, 3)
-        (0.596, 0.982)
-
-    Reference: Wilson (1927), doi:10.1080/01621459.1927.10502953
-    """
-    from scipy.special import ndtri
-
-    if not 0 <= k <= n:
-        raise ValueError(f"k = {k} is not in 0..{n}")
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, 0, unit, "Wilson", level)
-    z, p = float(ndtri((1 + level) / 2)), k / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low, high = 0.0 if k == 0 else middle - half, 1.0 if k == n else middle + half
-    return Interval(p, low, high, n, unit, "Wilson", level)
 
 
 def spatial_blocks(shape: Sequence[int], *, blocks: int) -> list[tuple[slice, ...]]:
