@@ -15,9 +15,10 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
-from lamelle.evaluation import IntervalOptions, headline, measure, summarise
+from lamelle.evaluation import headline, measure, summarise
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
+from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.plan import look
 from lamelle.prediction.predictor import Predictor
 from lamelle.specimens.write import write_demo
@@ -29,9 +30,9 @@ from lamelle.tasks.segment import Segment
 OPTIONS = IntervalOptions(level=0.95, resamples=200, seed=0)
 
 
-def classify(*classes: str) -> Classify:
+def classify(*classes: str, several: bool = False) -> Classify:
     options = ClassifyKeys().model_dump(exclude={"name"})
-    return Classify(ClassifyOptions(classes, (1,) * len(classes), multi_label=False, **options))
+    return Classify(ClassifyOptions(classes, (1,) * len(classes), multi_label=several, **options))
 
 
 def segment(*classes: str) -> Segment:
@@ -66,14 +67,16 @@ def told(scores: dict[str, Any]) -> set[str]:
 def test_known_groups_are_the_unit() -> None:
     rows = classified([0, 1] * 40, [f"p{i // 4}" for i in range(80)])
     scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
-    assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("group", 20)}
+    assert {s["unit"] for s in scores["scores"].values()} == {"group"}
+    assert scores["scores"]["accuracy"]["n"] == 20
     assert told(scores) == set()
     assert scores["n"] == 80
 
 
 def test_without_groups_independence_is_not_claimed() -> None:
     scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), OPTIONS, split="test", fitted={})
-    assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("image", 20)}
+    assert {s["unit"] for s in scores["scores"].values()} == {"image"}
+    assert (scores["scores"]["accuracy"]["n"], scores["scores"]["recall/a"]["n"]) == (20, 10)
     assert told(scores) == {"report.independence"}
 
 
@@ -223,36 +226,55 @@ def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
     assert "n = 0" in line
     assert "nan" not in "".join(lines)
     assert "n = 10" in lines[2], "accuracy was measured on all"
+    assert scores["scores"]["dice"]["reason"] == "undefined"
 
 
 def test_a_mean_over_images_counts_those_that_have_a_value() -> None:
     scores = summarise(segment("background", "cell"), sparse(7, 100), OPTIONS, split="t", fitted={})
     assert scores["scores"]["boundary_f"]["n"] == scores["scores"]["image_dice"]["n"] == 7
-    assert scores["scores"]["accuracy"]["n"] == scores["scores"]["dice"]["n"] == 100
-    assert "report.few_units" not in told(scores)
+    assert scores["scores"]["dice"]["n"] == 7, "an image without the class, predicted as such, adds nothing to its Dice"
+    assert scores["scores"]["accuracy"]["n"] == 100
+    assert "report.few_units" in told(scores)
     pairs = [row | {"group": f"p{i // 2}"} for i, row in enumerate(sparse(7, 100))]
     of_groups = summarise(segment("background", "cell"), pairs, OPTIONS, split="t", fitted={})["scores"]
-    assert of_groups["boundary_f"]["n"] == 4
+    assert (of_groups["boundary_f"]["n"], of_groups["boundary_f"]["reason"]) == (4, "few")
+    assert np.isnan(of_groups["boundary_f"]["low"])
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "no interval is given below 5"), ("fr", "en dessous de 5")])
-def test_no_interval_is_given_where_the_report_gives_none(
+@pytest.mark.parametrize(("language", "said"), [("en", "no interval: 4 images"), ("fr", "pas d’intervalle : 4 images")])
+def test_a_measured_score_of_few_images_has_no_interval_and_says_why(
     language: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
     few, enough = (
-        headline(
-            summarise(classify("a", "b"), classified([0, 1] * (n // 2), [None] * n), OPTIONS, split="t", fitted={})
-        )
-        for n in (4, 6)
+        headline(summarise(segment("background", "cell"), sparse(n, n), OPTIONS, split="t", fitted={})) for n in (4, 6)
     )
     assert said in few[0]
-    assert "n = 4" in few[0]
     assert "95 %" not in few[0]
     assert said not in enough[0]
     assert "95 %" in enough[0]
     half = {"accuracy": {"value": 0.5, "low": None, "high": None, "n": 9, "unit": "image", "level": 0.95}}
-    assert "–" not in headline({"headline": ["accuracy"], "scores": half, "notes": []})[0]
+    assert "–" not in headline({"headline": ["accuracy"], "scores": half, "notes": []})[0].replace("0.500", "")
+
+
+def test_a_proportion_of_four_images_is_exact_and_wide() -> None:
+    scores = summarise(classify("a", "b"), classified([0, 1, 0, 1], [None] * 4), OPTIONS, split="t", fitted={})
+    accuracy = scores["scores"]["accuracy"]
+    assert (accuracy["method"], accuracy["n"]) == ("mid-P", 4)
+    assert accuracy["high"] - accuracy["low"] > 0.5
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2] * 12, [[1, 0, 1], [0, 1, 0], [1, 1, 0]] * 12])
+def test_the_intervals_hold_every_score_and_its_very_value(labels: list[Any]) -> None:
+    task, random = classify("a", "b", "c", several=isinstance(labels[0], list)), np.random.default_rng(4)
+    rows = []
+    for i, truth in enumerate(labels):
+        p = random.dirichlet([1, 1, 1]) if isinstance(truth, int) else random.random(3)
+        rows.append(task.row(p, np.asarray(truth), {}) | {"id": str(i), "group": None, "volume": None})
+    table, units = task.table(rows), Units.of(len(rows), None, "image")
+    found = task.intervals(table, units=units, options=OPTIONS)
+    values = {name: float(v[0]) for name, v in task.summarise(table, np.ones((1, len(rows)))).items()}
+    assert {name: one.value for name, one in found.items()} == pytest.approx(values, nan_ok=True)
 
 
 def test_the_line_says_the_level_that_was_asked_for() -> None:

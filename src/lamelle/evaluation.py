@@ -10,7 +10,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,13 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST, Interval, bootstrap_weights, few_units
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
 from lamelle.package import Package
 from lamelle.platform import cores
 from lamelle.prediction.files import PredictionFolder, items_csv
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
-from lamelle.tasks.base import Labels, Row, Table, Task
+from lamelle.tasks.base import Labels, Row, Task
 from lamelle.tasks.pixel_scores import of_images
 from lamelle.types import Index, Problem, Record
 
@@ -44,15 +44,6 @@ _AT_ONCE = 64
 """Items that are looked at together."""
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
 """Hears of each item: record, probabilities, target, row."""
-
-
-@dataclass(frozen=True, slots=True)
-class IntervalOptions:
-    """How intervals are made."""
-
-    level: float
-    resamples: int
-    seed: int
 
 
 def measure(
@@ -131,14 +122,14 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     else:
         notes.append(Problem("report.independence", values={"n": len(rows)}))
         found = _resample(task, rows, None, "image", options)
-    units = min((i.n for name, i in found.items() if i.n and not of_images(name)), default=0)
+    units = min((found[name].n for name in task.headline if name in found and found[name].n), default=0)
     if few_units(units):
         notes.append(Problem("report.few_units", values={"n": units}))
     return found, notes
 
 
 @dataclass(frozen=True, slots=True)
-class Units:
+class Compared:
     """What is resampled when the scores of several runs are compared."""
 
     rows: list[Row]
@@ -146,19 +137,19 @@ class Units:
     unit: str
 
 
-def units_of(rows: Sequence[Row]) -> Units:
+def units_of(rows: Sequence[Row]) -> Compared:
     """The largest units that are known, as the intervals of one run take them; blocks where there is one volume."""
     groups, positions = [row["group"] for row in rows], [row.get("position") for row in rows]
     one_volume = len({row["volume"] for row in rows}) == 1 and rows[0]["volume"] is not None
     if one_volume and "blocks" in rows[0]:
         blocks, places = _by_block(rows)
         names = [{"id": f"{row['id']}/{place}"} for row in rows for place in range(len(row["blocks"]))]
-        return Units([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
+        return Compared([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
     if one_volume and len(set(groups)) == 1 and None not in positions:
-        return Units(list(rows), positions, "slice")
+        return Compared(list(rows), positions, "slice")
     if all(groups) and len(set(groups)) > 1:
-        return Units(list(rows), groups, "group")
-    return Units(list(rows), None, "image")
+        return Compared(list(rows), groups, "group")
+    return Compared(list(rows), None, "image")
 
 
 def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
@@ -170,42 +161,9 @@ def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
 def _resample(
     task: Task, rows: Sequence[Row], groups: Sequence[Any] | None, unit: str, options: IntervalOptions
 ) -> dict[str, Interval]:
-    table = task.table(rows)
-    names = None if unit != "block" else _pooled(task)
-    found = bootstrap_weights(
-        lambda weights: {k: v for k, v in task.summarise(table, weights).items() if names is None or names(k)},
-        n=len(rows),
-        groups=groups,
-        resamples=options.resamples,
-        level=options.level,
-        seed=options.seed,
-        method="percentile",
-        unit=unit,
-    )
-    measured = _measured(task, table, [name for name, one in found.items() if of_images(name)], len(rows))
-    for name, one in found.items():
-        if math.isnan(one.value):
-            found[name] = replace(one, n=0)
-        elif name in measured:
-            at = np.flatnonzero(measured[name]).tolist()
-            found[name] = replace(one, n=len(at if groups is None else {groups[i] for i in at}))
-    return found
-
-
-def _measured(task: Task, table: Table, names: Sequence[str], n: int) -> dict[str, np.ndarray]:
-    """Which of n items have a value of each of these scores, boolean [n]."""
-    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for start in range(0, n if names else 0, _AT_ONCE):
-        part = {name: column[start : start + _AT_ONCE] for name, column in table.items()}
-        alone = task.summarise(part, np.eye(min(_AT_ONCE, n - start)))
-        for name in names:
-            found[name].append(~np.isnan(alone[name]))
-    return {name: np.concatenate(each) for name, each in found.items()}
-
-
-def _pooled(task: Task) -> Callable[[str], bool]:
-    """Which scores a block can give: those pooled over pixels, not means over whole images."""
-    return lambda name: not of_images(name)
+    """Every score with its interval; a block can give those pooled over pixels, not means over whole images."""
+    found = task.intervals(task.table(rows), units=Units.of(len(rows), groups, unit), options=options)
+    return {name: one for name, one in found.items() if unit != "block" or not of_images(name)}
 
 
 # into a run, or about another folder ---------------------------------------------------------------------------------
@@ -325,14 +283,10 @@ def headline(scores: Mapping[str, Any]) -> list[str]:
 
 
 def _score_line(name: str, found: Mapping[str, Any]) -> str:
-    """A score with its interval, or why it has none; NaN and JSON's null are both no value."""
-    known = {k: found[k] for k in ("value", "low", "high") if found[k] is not None and math.isfinite(found[k])}
-    shown = {k: f"{v:.3f}" for k, v in known.items()}
+    """A score with its interval, or why it has none."""
     about = {"name": name, "n": found["n"], "unit": text(f"report.unit_{found['unit']}")}
-    if "value" not in known:
-        return text("verbs.score_unmeasured", **about)
-    if found["n"] < LEAST:
-        return text("verbs.score_few", value=shown["value"], least=LEAST, **about)
-    if len(known) < 3:
-        return text("verbs.score_alone", value=shown["value"], **about)
-    return text("verbs.score", level=f"{round(100 * found['level'])} %", **shown, **about)
+    numbers = {k: f"{found[k]:.3f}" if found[k] is not None else "–" for k in ("value", "low", "high")}
+    if why := why_none(found):
+        measured = found["value"] is not None and math.isfinite(found["value"])
+        return text("verbs.score_alone", name=name, value=numbers["value"] if measured else "–", why=why)
+    return text("verbs.score", level=f"{round(100 * found['level'])} %", **numbers, **about)

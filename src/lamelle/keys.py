@@ -330,7 +330,9 @@ class EvaluateKeys(_Keys):
     """How scores get their intervals."""
 
     level: float = Field(default=0.95, gt=0, lt=1, description="confidence level")
-    resamples: int = Field(default=1000, ge=100, description="bootstrap resamples")
+    resamples: int | None = Field(
+        default=None, ge=100, description="draws behind each interval (null = by the number of images, 1000 to 10000)"
+    )
     flips: bool = Field(default=False, description="average over mirrored images: slower, a little better")
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)] = Field(
         default=0.25, description="share of a tile that neighbours share, blended; field = as the whole image, exactly"

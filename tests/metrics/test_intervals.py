@@ -1,229 +1,280 @@
-"""Intervals cover what they say, group by group; the three faces of the bootstrap agree."""
-
-from __future__ import annotations
+"""Closed forms against published values, the engine against closed forms, and the rules of what has no interval."""
 
 import math
-import time
 
 import numpy as np
 import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 
+from lamelle.metrics.class_intervals import Answers, class_intervals
+from lamelle.metrics.differences import Imagined, exchange, holm, paired
 from lamelle.metrics.intervals import (
-    FEW,
-    Method,
-    bootstrap,
-    bootstrap_sums,
-    bootstrap_weights,
+    IntervalOptions,
+    Stratum,
+    Units,
+    draws,
     few_units,
+    proportion,
+    shown,
     spatial_blocks,
-    wilson,
+    tail,
+    why_none,
 )
-from lamelle.metrics.ranking import roc_auc
-from lamelle.metrics.regions import accuracy, dice
+from lamelle.metrics.measured_intervals import best_and_worst, calibration_interval, measured_intervals
+from lamelle.metrics.regions import dice
 
-OPTIONS = {"groups": None, "resamples": 1000, "level": 0.95, "seed": 0, "method": "percentile", "unit": "image"}
-
-
-def scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
-    return {"accuracy": accuracy(matrices), "dice": dice(matrices)[..., 1]}
+OPTIONS = IntervalOptions(level=0.95, resamples=1000, seed=0)
 
 
-def images(n: int, seed: int = 0) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    hit = random.beta(6, 1.5, n)
-    return np.stack([[[random.binomial(80, h), random.binomial(20, 1 - h)], [3, random.binomial(30, h)]] for h in hit])
+def answers(truth: np.ndarray, said: np.ndarray, classes: int = 2, seed: int = 0) -> Answers:
+    """Answers whose probabilities agree with what is said."""
+    sure = np.random.default_rng(seed).uniform(0.6, 0.99, len(truth))
+    p = np.repeat(((1 - sure) / (classes - 1))[:, None], classes, axis=1)
+    p[np.arange(len(truth)), said] = sure
+    return Answers(truth, said, p, tuple("abcdefgh"[:classes]))
 
 
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-@pytest.mark.parametrize("groups", [None, [f"patient {i // 4}" for i in range(30)]])
-def test_the_three_faces_agree(method: Method, groups: list[str] | None) -> None:
-    rows = images(30)
-    options = {**OPTIONS, "groups": groups, "method": method, "resamples": 300}
-    sums = bootstrap_sums(rows, scores, **options)
-    each = bootstrap(rows, lambda r: {k: float(v) for k, v in scores(r.sum(0)).items()}, **options)
-    weights = bootstrap_weights(lambda w: scores(np.tensordot(w, rows, 1)), n=30, **options)
-    for name in ("accuracy", "dice"):
-        for found in (each[name], weights[name]):
-            assert found.value == pytest.approx(sums[name].value)
-            assert (found.low, found.high) == pytest.approx((sums[name].low, sums[name].high))
-        assert sums[name].n == (30 if groups is None else 8)
-        assert sums[name].low < sums[name].value < sums[name].high
+def alone(n: int) -> Units:
+    return Units.of(n, None, "image")
 
 
-@pytest.mark.parametrize(("method", "theirs"), [("percentile", "percentile"), ("bca", "BCa")])
-def test_many_units_give_the_interval_of_scipy(method: Method, theirs: str) -> None:
-    data = np.random.default_rng(0).exponential(size=600)
-    mean = lambda w: {"mean": w @ data / w.sum(-1)}  # noqa: E731
-    found = bootstrap_weights(mean, n=600, **{**OPTIONS, "method": method, "resamples": 20000})["mean"]
-    expected = scipy.stats.bootstrap(
-        (data,), np.mean, n_resamples=20000, method=theirs, rng=np.random.default_rng(1), vectorized=True, batch=500
-    ).confidence_interval
-    width = expected.high - expected.low
-    assert found.low == pytest.approx(expected.low, abs=0.04 * width)
-    assert found.high == pytest.approx(expected.high, abs=0.04 * width)
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    [
+        (5, 20, 0.098, 0.470),
+        (4, 10, 0.142, 0.709),
+        (81, 263, 0.2544, 0.3658),
+        (15, 148, 0.0601, 0.1581),
+        (0, 20, 0.0, 0.1391),
+        (1, 29, 0.0017, 0.1585),
+        (12, 12, 0.05 ** (1 / 12), 1.0),
+    ],
+)
+def test_proportions_have_the_published_mid_p_interval(k: int, n: int, low: float, high: float) -> None:
+    found = proportion(k, n, level=0.95)
+    assert found == pytest.approx((low, high), abs=6e-4)
 
 
-def test_bca_follows_the_skew() -> None:
-    data = np.random.default_rng(0).exponential(size=30)
-    mean = lambda w: {"mean": w @ data / w.sum(-1)}  # noqa: E731
-    plain, moved = (
-        bootstrap_weights(mean, n=30, **{**OPTIONS, "method": m, "resamples": 20000})["mean"]
-        for m in ("percentile", "bca")
-    )
-    theirs = scipy.stats.bootstrap((data,), np.mean, n_resamples=20000, method="BCa", rng=np.random.default_rng(1))
-    width = plain.high - plain.low
-    assert moved.low > plain.low + 0.02 * width
-    assert moved.high > plain.high + 0.02 * width
-    assert moved.high == pytest.approx(theirs.confidence_interval.high, abs=0.08 * width)
-
-
-def covered(units: int, method: Method, *, by_group: bool, simulations: int) -> float:
-    """Share of simulated data sets whose interval of the accuracy holds the truth; images of one patient are alike."""
-    truth, hits, per_group = 0.8, 0, 20
-    for seed in range(simulations):
-        random = np.random.default_rng(seed)
-        right = random.random((units, per_group)) < random.beta(6, 1.5, (units, 1))
-        rows = np.zeros((units * per_group, 2, 2))
-        rows[np.arange(len(rows)), 1, right.ravel().astype(int)] = 1
-        groups = np.repeat(np.arange(units), per_group).tolist() if by_group else None
-        found = bootstrap_sums(
-            rows,
-            lambda m: {"accuracy": accuracy(m)},
-            groups=groups,
-            resamples=400,
-            level=0.95,
-            seed=seed,
-            method=method,
-            unit="patient",
-        )["accuracy"]
-        hits += found.low <= truth <= found.high
-    return hits / simulations
-
-
-@pytest.mark.parametrize(("units", "method"), [(FEW, "percentile"), (FEW, "bca"), (40, "percentile"), (40, "bca")])
-def test_coverage_of_groups_is_as_said(units: int, method: Method) -> None:
-    assert 0.93 <= covered(units, method, by_group=True, simulations=600) <= 0.97
-
-
-def test_coverage_without_the_groups_is_not() -> None:
-    assert covered(20, "percentile", by_group=False, simulations=120) < 0.85
-
-
-def test_few_units_cover_less_and_are_named_so() -> None:
-    assert covered(4, "percentile", by_group=True, simulations=400) < 0.93
-    assert few_units(4)
-    assert few_units(FEW - 1)
-    assert not few_units(FEW)
-
-
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_one_unit_has_no_interval(method: Method) -> None:
-    options = {**OPTIONS, "method": method}
-    found = bootstrap_sums(images(1), scores, **options)["accuracy"]
-    assert found.n == 1
-    assert not math.isnan(found.value)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
-    grouped = bootstrap_sums(images(5), scores, **{**options, "groups": ["only"] * 5})["accuracy"]
-    assert math.isnan(grouped.low)
-    assert grouped.n == 1
-
-
-@pytest.mark.parametrize("method", ["percentile", "bca"])
-def test_undefined_resamples_are_left_out(method: Method) -> None:
-    rows = np.tile([[[5.0, 0.0], [0.0, 0.0]]], (12, 1, 1))
-    rows[:3] = [[[4, 1], [1, 4]], [[4, 1], [2, 3]], [[5, 0], [2, 3]]]  # three images hold the class
-    found = bootstrap_sums(rows, scores, **{**OPTIONS, "method": method})["dice"]
-    assert found.low < found.value < found.high
-    rows[1:] = [[5, 0], [0, 0]]  # one does: more than a third of the resamples lack it
-    lone = bootstrap_sums(rows, scores, **{**OPTIONS, "method": method})["dice"]
-    assert lone.low <= lone.value <= lone.high
-    none = bootstrap_sums(rows[1:], scores, **{**OPTIONS, "method": method})["dice"]
-    assert math.isnan(none.value)
-    assert math.isnan(none.low)
-
-
-def test_mostly_undefined_resamples_give_no_bounds() -> None:
-    """A score that exists only when one item of 12 is drawn twice or more."""
-    twice = lambda w: {"rare": np.where((w[:, 0] == 1) & (w.sum(-1) == 12) & (w.max(-1) <= 2), 1.0, np.nan)}  # noqa: E731
-    found = bootstrap_weights(twice, n=12, **OPTIONS)["rare"]
-    assert found.value == 1
-    assert math.isnan(found.low)
-
-
-def test_equal_units_have_an_interval_of_no_width() -> None:
-    rows = np.tile([[[8, 2], [1, 9]]], (6, 1, 1))
-    for method in ("percentile", "bca"):
-        found = bootstrap_sums(rows, scores, **{**OPTIONS, "method": method})["accuracy"]
-        assert (found.low, found.high) == pytest.approx((0.85, 0.85))
-
-
-def test_the_seed_decides() -> None:
-    one, same, other = (bootstrap_sums(images(20), scores, **{**OPTIONS, "seed": s}) for s in (1, 1, 2))
-    assert one == same != other
-
-
-def test_a_plain_number_is_called_value() -> None:
-    found = bootstrap(["a", "b", "cc", "dddd"], lambda rows: float(np.mean([len(r) for r in rows])), **OPTIONS)
-    assert found["value"].value == 2
-    assert found["value"].low < 2 < found["value"].high
-
-
-def test_areas_under_curves_resample_in_a_moment() -> None:
-    random = np.random.default_rng(0)
-    target = random.integers(0, 2, 300)
-    score = random.random(300) + 0.4 * target
-    start = time.process_time()
-    found = bootstrap_weights(lambda w: {"auc": roc_auc(target, score, weights=w)}, n=300, **OPTIONS)["auc"]
-    assert time.process_time() - start < 1
-    # DeLong's standard error for this size is about 0.022
-    assert 0.06 < found.high - found.low < 0.12
-
-
-def test_two_thousand_resamples_of_confusion_matrices_take_milliseconds() -> None:
-    rows = images(300)
-    start = time.process_time()
-    bootstrap_sums(rows, scores, **{**OPTIONS, "resamples": 2000})
-    assert time.process_time() - start < 0.5
-
-
-def test_groups_of_another_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 entries, but there are 3"):
-        bootstrap(np.arange(3.0), np.mean, **{**OPTIONS, "groups": ["a", "b"]})
-
-
-@given(st.integers(0, 200), st.integers(1, 200), st.sampled_from([0.9, 0.95, 0.99]))
-def test_wilson_is_that_of_scipy(k: int, extra: int, level: float) -> None:
-    n = k + extra
-    found = wilson(k, n, level=level, unit="image")
-    expected = scipy.stats.binomtest(k, n).proportion_ci(level, method="wilson")
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert found.n == n
-
-
-def test_wilson_of_nothing_is_undefined() -> None:
-    found = wilson(0, 0, level=0.95, unit="image")
-    assert math.isnan(found.value)
-    assert math.isnan(found.high)
+def test_a_proportion_of_nothing_has_none_and_more_than_all_is_refused() -> None:
+    assert all(math.isnan(bound) for bound in proportion(0, 0, level=0.95))
     with pytest.raises(ValueError, match=r"k = 3 is not in 0\.\.2"):
-        wilson(3, 2, level=0.95, unit="image")
+        proportion(3, 2, level=0.95)
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=3), st.integers(1, 40))
-def test_blocks_tile_the_volume(shape: list[int], blocks: int) -> None:
-    found = spatial_blocks(shape, blocks=blocks)
+@pytest.mark.parametrize(("k", "n"), [(12, 12), (9, 10), (29, 30), (60, 100), (0, 5)])
+def test_one_imagined_unit_in_every_draw_is_mid_p(k: int, n: int) -> None:
+    right, found = (np.arange(n) < k).astype(float), []
+    for some in draws(alone(n), IntervalOptions(0.95, 40_000, 3), strata=1):
+        extra = some.imagined[:, 0]
+        found.append((some.weights @ right + extra * some.good) / (some.weights.sum(1) + extra))
+    low, high = np.quantile(np.concatenate(found), (0.025, 0.975))
+    assert (low, high) == pytest.approx(proportion(k, n, level=0.95), abs=0.006)
+
+
+def test_groups_of_one_are_the_images_themselves_and_names_do_not_matter() -> None:
+    random = np.random.default_rng(5)
+    truth, said = random.integers(0, 3, 40), random.integers(0, 3, 40)
+    given = answers(truth, said, 3)
+    plain = class_intervals(given, units=alone(40), options=OPTIONS)
+    ones = class_intervals(given, units=Units.of(40, [f"p{i}" for i in range(40)], "image"), options=OPTIONS)
+    assert plain == ones
+    groups = [i // 5 for i in range(40)]
+    first = class_intervals(given, units=Units.of(40, groups, "group"), options=OPTIONS)
+    renamed = class_intervals(given, units=Units.of(40, [f"x{90 - g}" for g in groups], "group"), options=OPTIONS)
+    assert first == renamed
+    assert first["accuracy"].n == 8
+    order = random.permutation(40)
+    moved = Answers(truth[order], said[order], given.probabilities[order], given.classes)
+    again = class_intervals(moved, units=Units.of(40, [groups[i] for i in order], "group"), options=OPTIONS)
+    assert again["macro_f1"].value == pytest.approx(first["macro_f1"].value)
+    assert again["macro_f1"].low == pytest.approx(first["macro_f1"].low, abs=0.03)
+
+
+def test_everything_right_is_never_certain() -> None:
+    truth = np.array([0] * 15 + [1] * 15)
+    found = class_intervals(answers(truth, truth), units=alone(30), options=OPTIONS)
+    assert all(one.low < one.value == one.high == 1 for one in found.values())
+    assert found["accuracy"].low == pytest.approx(0.05 ** (1 / 30))
+    assert 0.8 < found["roc_auc"].low < 0.93
+    level = np.full(12, 0.9)
+    same = measured_intervals(
+        lambda w: {"dice": w @ level / w.sum(1)},
+        units=alone(12),
+        options=OPTIONS,
+        ends=best_and_worst,
+    )["dice"]
+    assert same.low < 0.9 < same.high
+
+
+def test_bounds_always_hold_the_value() -> None:
+    random = np.random.default_rng(1)
+    for n in (2, 5, 9, 30):
+        truth, said = random.integers(0, 2, n), random.integers(0, 2, n)
+        for one in class_intervals(answers(truth, said), units=alone(n), options=OPTIONS).values():
+            assert math.isnan(one.low) or one.low <= one.value <= one.high
+
+
+def test_a_class_of_two_in_a_hundred_never_vanishes() -> None:
+    truth = np.array([0] * 98 + [1] * 2)
+    said = truth.copy()
+    said[-2:] = 0
+    found = class_intervals(answers(truth, said), units=alone(100), options=OPTIONS)
+    recall, balanced = found["recall/b"], found["balanced_accuracy"]
+    assert (recall.n, found["recall/a"].n) == (2, 98)
+    assert balanced.value == 0.5
+    assert balanced.high <= (1 + recall.high) / 2 + 0.01  # not the recall of a alone, as where a resample lacks b
+    assert balanced.n == 2
+
+
+def test_an_absent_class_has_no_value_and_spoils_no_other_score() -> None:
+    truth = np.array([0, 1] * 10)
+    found = class_intervals(answers(truth, truth, 3), units=alone(20), options=OPTIONS)
+    assert math.isnan(found["recall/c"].value)
+    assert found["recall/c"].reason == "absent"
+    assert found["precision/c"].reason == "absent"
+    assert all(not math.isnan(found[k].low) for k in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "f1/a"))
+    said = np.zeros(20, np.int64)
+    never = class_intervals(answers(truth, said, 3), units=alone(20), options=OPTIONS)["precision/b"]
+    assert (never.reason, never.of) == ("unpredicted", "b")
+
+
+def test_too_few_units_have_no_interval_but_a_reason() -> None:
+    truth = np.array([0] * 30 + [1] * 3)
+    found = class_intervals(answers(truth, truth), units=alone(33), options=OPTIONS)
+    area = found["roc_auc/b"]
+    assert math.isnan(area.low)
+    assert (area.reason, area.of, area.n) == ("few", "b", 3)
+    assert not math.isnan(found["recall/b"].low)  # a proportion is exact, however few there are
+    grouped = class_intervals(
+        answers(truth, truth), units=Units.of(33, [i % 4 for i in range(33)], "group"), options=OPTIONS
+    )
+    assert grouped["accuracy"].reason == "few"
+    assert math.isnan(grouped["accuracy"].low)
+    said = {"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"}
+    assert "3" in why_none(said)
+    assert "b" in why_none(said)
+    assert not shown(said)
+    assert why_none(said | {"low": 0.1, "high": 1.0, "reason": ""}) == ""
+
+
+def test_measured_scores_know_their_units_and_the_images_without_a_value() -> None:
+    values = np.array([[0.9, np.nan], [0.8, np.nan], [0.95, 0.7], [0.7, 0.6], [0.85, 0.9], [0.9, 0.8], [0.6, np.nan]])
+
+    def means(weights: np.ndarray) -> dict[str, np.ndarray]:
+        known = ~np.isnan(values)
+        sums, counts = weights @ np.where(known, values, 0), weights @ known
+        with np.errstate(invalid="ignore"):
+            found = np.where(counts > 0, sums / np.where(counts > 0, counts, 1), np.nan)
+        return {"first": found[:, 0], "second": found[:, 1]}
+
+    shared = {"options": OPTIONS, "ends": best_and_worst}
+    found = measured_intervals(means, units=alone(7), **shared)
+    assert (found["first"].n, found["second"].n) == (7, 4)
+    assert found["second"].reason == "few"
+    assert 0 < found["first"].low < found["first"].value < found["first"].high < 1
+    few = measured_intervals(means, units=Units.of(7, list("aabbccd"), "group"), **shared)
+    assert few["first"].n == 4
+
+
+def test_errors_are_imagined_the_other_way_round() -> None:
+    distances = np.array([1.0, 2, 3, 2, 1, 5, 2, 1])
+    found = measured_intervals(
+        lambda w: {"hd95": w @ distances / w.sum(1)},
+        units=alone(8),
+        options=OPTIONS,
+        ends=best_and_worst,
+    )["hd95"]
+    assert found.high - found.value > found.value - found.low
+
+
+def test_a_calibration_error_that_chance_explains_may_be_nought() -> None:
+    steady = {"statistic": lambda w: np.full(len(w), 0.1) + 0.01 * (w[:, 0] - w.mean(1)), "units": alone(120)}
+    small = calibration_interval(**steady, options=OPTIONS, outcomes=120, chance=0.15)
+    large = calibration_interval(**steady, options=OPTIONS, outcomes=120, chance=0.05)
+    none = calibration_interval(**steady, options=OPTIONS, outcomes=99, chance=0.05)
+    assert small.low == 0 < large.low < 0.1 < large.high
+    assert (none.reason, math.isnan(none.low)) == ("chance", True)
+
+
+def test_few_units_widen_by_student_and_units_of_uneven_size_count_less() -> None:
+    even, uneven = Stratum.of(np.full(8, 3.0)), Stratum.of(np.array([17.0, 1, 1, 1, 1, 1, 1, 1]))
+    assert (even.units, even.effective, even.mass) == (8, 8.0, pytest.approx(3 ** (2 / 3)))
+    assert uneven.effective < 2
+    shares = [tail([one], level=0.95, grouped=True, measured=False) for one in (Stratum.of(np.ones(200)), even, uneven)]
+    assert shares == sorted(shares, reverse=True)
+    assert tail([even], level=0.95, grouped=False, measured=False) == pytest.approx(0.025)
+    assert few_units(9)
+    assert not few_units(10)
+
+
+# differences ---------------------------------------------------------------------------------------------------------
+
+
+def accuracies(a: np.ndarray, b: np.ndarray):
+    table = np.concatenate([a, b])
+    return lambda of_a, of_b: ((of_a @ table / of_a.sum(1))[:, None], (of_b @ table / of_b.sum(1))[:, None])
+
+
+def one_more(n: int) -> Imagined:
+    return Imagined([[np.ones(n, bool)]], 1.0, measured=False)
+
+
+def test_the_exchange_test_is_mcnemars_mid_p() -> None:
+    a, b = np.array([1.0] * 7 + [0.0] + [1.0] * 4), np.array([0.0] * 7 + [1.0] + [1.0] * 4)
+    found = exchange(accuracies(a, b), a.mean() - b.mean(), units=alone(12), options=OPTIONS)
+    assert found == pytest.approx(0.0390625)
+
+
+def test_six_units_all_for_one_side_are_just_enough_and_five_are_none() -> None:
+    six = exchange(accuracies(np.ones(6), np.zeros(6)), 1.0, units=alone(6), options=OPTIONS)
+    assert six == pytest.approx(2 / 64)
+    assert math.isnan(exchange(accuracies(np.ones(5), np.zeros(5)), 1.0, units=alone(5), options=OPTIONS))
+
+
+def test_identical_predictions_differ_by_nothing_with_an_interval_that_has_a_width() -> None:
+    same = np.array([1.0, 0, 1, 1, 0, 1, 1, 0, 1, 1])
+    found = paired(
+        accuracies(same, same), units=alone(10), options=OPTIONS, imagined=one_more(10), seeds=([0.7], [0.7])
+    )
+    assert (found.value, found.p) == (0.0, 1.0)
+    assert found.low < 0 < found.high
+
+
+def test_trainings_that_differ_as_much_as_the_sides_are_noise() -> None:
+    random = np.random.default_rng(2)
+    a, b = (random.random(60) < 0.9).astype(float), (random.random(60) < 0.55).astype(float)
+    known = {"units": alone(60), "options": OPTIONS, "imagined": one_more(60)}
+    sure = paired(accuracies(a, b), **known, seeds=([0.9], [0.55]))
+    steady = paired(accuracies(a, b), **known, seeds=([0.9, 0.91], [0.55, 0.54]))
+    wild = paired(accuracies(a, b), **known, seeds=([0.9, 0.4], [0.55, 0.95]))
+    assert sure.p < 0.05
+    assert sure.high - sure.low < steady.high - steady.low < wild.high - wild.low
+    assert wild.p > 0.05 > sure.low - 1
+
+
+def test_holm_leaves_what_has_no_p() -> None:
+    found = holm({"a": 0.01, "b": math.nan, "c": 0.04})
+    assert found["a"] == pytest.approx(0.02)
+    assert found["c"] == pytest.approx(0.04)
+    assert math.isnan(found["b"])
+
+
+# blocks --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("shape", "blocks"), [((7, 9), 4), ((64, 64), 16), ((3, 50, 40), 20), ((1, 2), 16)])
+def test_blocks_tile_the_whole_once(shape: tuple[int, ...], blocks: int) -> None:
     seen = np.zeros(shape, int)
-    for block in found:
-        assert seen[block].size
-        seen[block] += 1
+    boxes = spatial_blocks(shape, blocks=blocks)
+    for box in boxes:
+        seen[box] += 1
     assert (seen == 1).all()
-    assert len(found) >= min(blocks, math.prod(shape))
+    assert len(boxes) >= min(blocks, math.prod(shape))
 
 
-def test_blocks_are_as_cubic_as_can_be() -> None:
-    sizes = [tuple(s.stop - s.start for s in block) for block in spatial_blocks((20, 100, 200), blocks=16)]
-    assert max(max(s) for s in sizes) <= 51
-    assert 16 <= len(sizes) < 32
+def test_dice_of_a_matrix_is_what_f1_of_a_class_is() -> None:
+    random = np.random.default_rng(3)
+    truth, said = random.integers(0, 2, 50), random.integers(0, 2, 50)
+    matrix = np.zeros((2, 2))
+    np.add.at(matrix, (truth, said), 1)
+    found = class_intervals(answers(truth, said), units=alone(50), options=OPTIONS)
+    assert [found["f1/a"].value, found["f1/b"].value] == pytest.approx(dice(matrix).tolist())

@@ -15,8 +15,8 @@ from support import Quiet
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.evaluation import IntervalOptions
 from lamelle.keys import ClassifyKeys
+from lamelle.metrics.intervals import IntervalOptions
 from lamelle.reports.study import sentences, terminal
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo

@@ -14,7 +14,7 @@ from sklearn import metrics
 
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics import ranking, thresholds
-from lamelle.metrics.intervals import bootstrap_weights
+from lamelle.metrics.intervals import IntervalOptions, Units, bands
 from lamelle.tasks.classify import Classify, Options
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import decide
@@ -295,14 +295,11 @@ def test_the_band_covers_what_another_sample_shows() -> None:
     for start in range(0, 12_000, 300):
         part = slice(start, start + 300)
 
-        def at(weights: np.ndarray, part: slice = part) -> dict[str, np.ndarray]:
-            found = ranking.heights(truth[part], score[part], kind="roc", weights=weights, x=x)
-            return {"0": found[:, 0], "1": found[:, 1]}
+        def at(weights: np.ndarray, part: slice = part) -> np.ndarray:
+            return ranking.heights(truth[part], score[part], kind="roc", weights=weights, x=x)
 
-        bounds = bootstrap_weights(
-            at, n=300, groups=None, resamples=150, level=0.95, seed=0, method="percentile", unit="image"
-        )
-        inside += [bounds[str(i)].low <= population[i] <= bounds[str(i)].high for i in range(2)]
+        _, low, high = bands(at, units=Units.of(300, None, "image"), options=IntervalOptions(0.95, 150, 0))
+        inside += [low[i] <= population[i] <= high[i] for i in range(2)]
     assert 0.88 <= np.mean(inside) <= 1
 
 

@@ -71,4 +71,4 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     assert {"brier", "log_loss", "roc_auc", "pr_auc"} <= set(scores["scores"])
     assert np.shape(scores["figures"]["confusion_each"]) == (3, 2, 2)
     assert all("|".join(sorted(i["truth"].split("|"))) for i in scores["items"])
-    assert {"low", "high"} <= set(scores["figures"]["curves"]["left"]["roc"])
+    assert {"x", "y", "area"} <= set(scores["figures"]["curves"]["left"]["roc"])

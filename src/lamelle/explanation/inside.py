@@ -14,7 +14,8 @@ from lamelle.data.layouts.words import file_name
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
 from lamelle.io.readers import read_labels
-from lamelle.metrics.intervals import Interval, bootstrap_weights
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.measured_intervals import measured_intervals, most_and_least
 from lamelle.package import Package
 from lamelle.prediction.predictor import of_package
 from lamelle.types import LabelMap, Record
@@ -51,7 +52,7 @@ def share_inside(values: np.ndarray, mask: np.ndarray) -> Share:
 
 
 def summarise(
-    shares: Sequence[Share], groups: Sequence[str | None], *, level: float, resamples: int, seed: int
+    shares: Sequence[Share], groups: Sequence[str | None], *, level: float, resamples: int | None, seed: int
 ) -> dict[str, Interval]:
     """Means over images, with intervals: ``inside``, ``area`` and ``ratio``, which is 1 by chance.
 
@@ -76,15 +77,11 @@ def summarise(
         with np.errstate(divide="ignore", invalid="ignore"):
             return {"inside": within, "area": over, "ratio": np.where(over > 0, within / over, np.nan)}
 
-    return bootstrap_weights(
+    return measured_intervals(
         means,
-        n=len(kept),
-        groups=named if grouped else None,
-        resamples=resamples,
-        level=level,
-        seed=seed,
-        method="percentile",
-        unit="group" if grouped else "image",
+        units=Units.of(len(kept), named if grouped else None, "group" if grouped else "image"),
+        options=IntervalOptions(level, resamples, seed),
+        ends=most_and_least,
     )
 
 

@@ -1,4 +1,4 @@
-"""Areas under the ROC and the precision-recall curve for many weights of the rows at once, with imagined rows at the ends.
+"""Areas under the ROC and the precision-recall curve for many weights of the rows, with imagined rows at the ends.
 
 One sort, one gather and one running sum serve both areas and all draws.
 """
@@ -13,7 +13,7 @@ from lamelle.metrics.counts import ratio
 
 
 @dataclass(frozen=True, slots=True)
-class Imagined:
+class Ends:
     """Weights of imagined rows that are ranked above or below all that were seen [R]."""
 
     positive_first: np.ndarray
@@ -67,7 +67,7 @@ class Areas:
         before = ranked[self._begin] - found[self._hits_begin]
         return Sums(hits, (before + above - above_hits) / 2, above_hits, above, np.stack([found[-1], ranked[-1]]))
 
-    def roc(self, sums: Sums, imagined: Imagined | None = None) -> np.ndarray:
+    def roc(self, sums: Sums, imagined: Ends | None = None) -> np.ndarray:
         """Area under the ROC curve [R]; NaN where one of the two truths is missing.
 
         Reference: Fawcett (2006), doi:10.1016/j.patrec.2005.10.010
@@ -81,7 +81,7 @@ class Areas:
         won = won + yes * low + first * (no + low + high / 2) + last * low / 2
         return np.minimum(ratio(won, (yes + first + last) * (no + high + low)), 1.0)
 
-    def pr(self, sums: Sums, imagined: Imagined | None = None) -> np.ndarray:
+    def pr(self, sums: Sums, imagined: Ends | None = None) -> np.ndarray:
         """Average precision [R]; NaN without a positive.
 
         Reference: Davis and Goadrich (2006), doi:10.1145/1143844.1143874

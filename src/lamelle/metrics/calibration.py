@@ -17,6 +17,8 @@ BINS = 15
 """Bins of equal width, as in the paper that made the calibration error known (Guo et al. 2017)."""
 COLDEST, HOTTEST = 0.1, 10.0
 """Temperatures between which one is sought."""
+_SIMULATED = 400
+"""Sets of outcomes drawn to see what chance alone does to the error."""
 _TINY = 1e-37
 """The least probability that a logarithm is taken of; float32 knows it."""
 
@@ -103,6 +105,22 @@ def ece(sums: np.ndarray) -> np.ndarray:
     """
     sums = np.asarray(sums, np.float64)
     return ratio(np.abs(sums[..., 1, :] - sums[..., 2, :]).sum(-1), sums[..., 0, :].sum(-1))
+
+
+def chance_ece(chance: np.ndarray, *, bins: int, share: float, seed: int) -> float:
+    """The error [quantile ``share``] that probabilities [N, M] show by chance alone if every one of them is true.
+
+    Example:
+        >>> 0.05 < chance_ece(np.full((100, 1), 0.8), bins=15, share=0.95, seed=0) < 0.1
+        True
+    """
+    random, flat = np.random.default_rng(seed), np.asarray(chance, np.float64).ravel()
+    place = bin_of(flat, bins=bins)
+    errors = []
+    for _ in range(_SIMULATED if flat.size else 0):
+        gaps = np.bincount(place, weights=flat - (random.random(flat.size) < flat), minlength=bins)
+        errors.append(float(np.abs(gaps).sum() / flat.size))
+    return float(np.quantile(errors, share)) if errors else float("nan")
 
 
 # temperature ---------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Intervals of a classification's scores: what the next image may be, class by class, right or wrong.
 
-The imagined unit of a draw (see `intervals`) is a row for each stratum of a score: of recall the images of the class, of
-accuracy all, of macro scores one in each class that the test set holds. Good rows are right and certain; a bad one is
-said to be another class, drawn anew, and ranked half a unit below what the area under the curve says of its class.
+The imagined unit of a draw (see `intervals`) is a row for each stratum of a score: of recall the images of the class,
+of accuracy all, of macro scores one in each class that the test set holds. Good rows are right and certain; a bad one
+is said to be another class, drawn anew, and ranked half a unit below what the area under the curve says of its class.
 Accuracy, recall, specificity and precision of single images are proportions and need no draws.
 """
 
@@ -10,14 +10,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from lamelle.metrics import regions
-from lamelle.metrics.areas import Areas, Imagined
+from lamelle.metrics.areas import Areas, Ends
 from lamelle.metrics.counts import ratio
-from lamelle.metrics.intervals import LEAST, Draws, Interval, Options, Stratum, Units, bounds, draws, proportion, tail
+from lamelle.metrics.differences import Imagined
+from lamelle.metrics.intervals import (
+    LEAST,
+    Draws,
+    Interval,
+    IntervalOptions,
+    Stratum,
+    Units,
+    bounds,
+    draws,
+    proportion,
+    tail,
+)
 from lamelle.metrics.measured_intervals import METHOD
 from lamelle.metrics.ranking import macro, one_hot
 
@@ -53,13 +65,13 @@ class Answers:
         return one_hot(self.chosen, classes=len(self.classes))
 
 
-def class_intervals(answers: Answers, *, units: Units, options: Options) -> dict[str, Interval]:
+def class_intervals(answers: Answers, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
     """Accuracy, macro scores, areas under curves, and the scores of each class, with intervals.
 
     Example:
         >>> truth = np.array([0] * 12 + [1] * 12)
         >>> right = Answers(truth, truth, np.eye(2)[truth], ("a", "b"))
-        >>> found = class_intervals(right, units=Units.of(24, None, "image"), options=Options(0.95, 1000, 0))
+        >>> found = class_intervals(right, units=Units.of(24, None, "image"), options=IntervalOptions(0.95, 1000, 0))
         >>> found["recall/b"].n, round(found["recall/b"].low, 3), found["roc_auc"].low < 1
         (12, 0.779, True)
     """
@@ -70,7 +82,7 @@ def class_intervals(answers: Answers, *, units: Units, options: Options) -> dict
 class _Maker:
     """What all scores of one test set share."""
 
-    def __init__(self, answers: Answers, units: Units, options: Options) -> None:
+    def __init__(self, answers: Answers, units: Units, options: IntervalOptions) -> None:
         self.answers, self.units, self.options = answers, units, options
         self.hot, self.said = answers.hot.astype(np.float64), answers.said.astype(np.float64)
         self.classes = range(len(answers.classes))
@@ -170,7 +182,11 @@ class _Maker:
         if name == "f1":
             found = self._drawn(lambda some: self._f1(some, c), [self.strata["either"][c]])
         else:
-            counted, stratum = {"recall": (truth, "is"), "precision": (said, "said"), "specificity": (1 - truth, "not")}[name]
+            counted, stratum = {
+                "recall": (truth, "is"),
+                "precision": (said, "said"),
+                "specificity": (1 - truth, "not"),
+            }[name]
             hits = counted * (truth == said)
             found = self._proportion(self.units.rows(hits), self.units.rows(counted), self.strata[stratum][c])
         reason = found.reason
@@ -226,7 +242,9 @@ class _Maker:
             made[f"{kind}_auc"] = self._area(mean, macro(drawn[kind, "joint"]), strata)
             for c, label in enumerate(self.answers.classes):
                 strata = [self.strata["is"][c], self.strata["not"][c]]
-                made[f"{kind}_auc/{label}"] = self._area(float(values[kind][c]), drawn[kind, "each"][:, c], strata, label)
+                made[f"{kind}_auc/{label}"] = self._area(
+                    float(values[kind][c]), drawn[kind, "each"][:, c], strata, label
+                )
         return made
 
     def _area(self, value: float, drawn: np.ndarray, strata: Sequence[Stratum], of: str = "") -> Interval:
@@ -258,15 +276,15 @@ class _Maker:
         keys = [(kind, way) for kind in ("roc", "pr") for way in ("each", "joint")]
         return {key: np.concatenate(found[key]) if key in found else nothing for key in keys}
 
-    def _alone(self, some: Draws, c: int, chance: float) -> Imagined:
+    def _alone(self, some: Draws, c: int, chance: float) -> Ends:
         """One imagined image of class c, and one of the rest."""
         k = len(self.answers.classes)
         yes = some.imagined[:, c] * self.strata["is"][c].mass
         no = some.imagined[:, k + c] * self.strata["not"][c].mass
         sure = np.where(some.good, 1.0, chance)
-        return Imagined(yes * sure, yes * (1 - sure), no * (1 - sure), no * sure)
+        return Ends(yes * sure, yes * (1 - sure), no * (1 - sure), no * sure)
 
-    def _joint(self, some: Draws, chances: np.ndarray) -> list[Imagined]:
+    def _joint(self, some: Draws, chances: np.ndarray) -> list[Ends]:
         """One imagined image in each class that is present, as each class's curve sees them."""
         if self.answers.several:
             return [self._alone(some, c, float(chances[c])) for c in self.classes]
@@ -281,7 +299,7 @@ class _Maker:
         made = []
         for c in self.classes:
             hit = certain[:, c, c]
-            made.append(Imagined(hit, of[:, c] - hit, said[:, c] - hit, total - of[:, c] - said[:, c] + hit))
+            made.append(Ends(hit, of[:, c] - hit, said[:, c] - hit, total - of[:, c] - said[:, c] + hit))
         return made
 
     def _reason(self, value: float, strata: Sequence[Stratum], *, ranked: bool) -> tuple[str, str]:
@@ -309,7 +327,25 @@ class _Maker:
         return Interval(value, *found, n, self.units.name, method, self.options.level, reason, of)
 
 
-def _fields(found: Interval) -> dict[str, object]:
-    from dataclasses import asdict
+def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> Imagined:
+    """What one more image could do to the difference of two classifiers in one score: one is right, the other wrong.
 
+    Args:
+        score: Such as ``macro_f1`` or ``recall/tumour``.
+        hot: Truth as 0 and 1, bool [N, K].
+    """
+    name, _, label = score.partition("/")
+    chosen = [list(classes).index(label)] if label else [c for c in range(len(classes)) if hot[:, c].any()]
+    if name in ("roc_auc", "pr_auc"):
+        strata = [[s for s in (hot[:, c], ~hot[:, c]) if s.any()] for c in chosen]
+    elif name == "specificity":
+        strata = [[~hot[:, c]] for c in chosen]
+    elif label or name in _MACRO:
+        strata = [[hot[:, c]] for c in chosen]
+    else:
+        strata = [[np.ones(len(hot), bool)]]
+    return Imagined(strata, 2.0 if name == "mcc" else 1.0, measured=False)
+
+
+def _fields(found: Interval) -> dict[str, object]:
     return asdict(found)

@@ -17,11 +17,11 @@ from itertools import product
 
 import numpy as np
 
-from lamelle.metrics.intervals import Options, Stratum, Units, bounds, draws, tail
+from lamelle.metrics.intervals import IntervalOptions, Stratum, Units, bounds, draws, tail
 
 Pairs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""From weights of the rows of A, and of those of B, in a table of A's rows above B's [R, 2N] each, to the scores of both
-[R, S]: S pairs of seeds."""
+"""From the weights that A and B give to a table of A's rows above B's [R, 2N] to the scores of both [R, S]: S pairs of
+seeds."""
 LEAST = 6
 """Units below which even the clearest difference has p > 0.05."""
 _MID, _ALL = 8, 12
@@ -54,12 +54,17 @@ class Paired:
 
 
 def paired(
-    score: Pairs, *, units: Units, options: Options, imagined: Imagined, seeds: tuple[Sequence[float], Sequence[float]]
+    score: Pairs,
+    *,
+    units: Units,
+    options: IntervalOptions,
+    imagined: Imagined,
+    seeds: tuple[Sequence[float], Sequence[float]],
 ) -> Paired:
     """The difference of two models (or of two sets of equally trained ones) with its interval and its p.
 
-    Where several trainings stand behind a side, what they differ by is added to the variance, and p is the larger one of
-    the exchange test and of a t-test that knows both kinds of chance.
+    Where several trainings stand behind a side, what they differ by is added to the variance, and p is the larger one
+    of the exchange test and of a t-test that knows both kinds of chance.
 
     Args:
         score: Scores of both sides, for any weights.
@@ -71,27 +76,27 @@ def paired(
         >>> table = np.concatenate([a, b])
         >>> mean = lambda w: (w @ table / w.sum(1))[:, None]
         >>> found = paired(
-        ...     lambda of_a, of_b: (mean(of_a), mean(of_b)), units=Units.of(6, None, "image"), options=Options(0.95, 500, 0),
-        ...     imagined=Imagined([[np.ones(6, bool)]], 1.0, False), seeds=([1.0], [0.0]))
-        >>> found.value, found.p, found.high <= 1
-        (1.0, 0.03125, True)
+        ...     lambda of_a, of_b: (mean(of_a), mean(of_b)), units=Units.of(6, None, "image"),
+        ...     options=IntervalOptions(0.95, 500, 0), imagined=Imagined([[np.ones(6, bool)]], 1.0, False),
+        ...     seeds=([1.0], [0.0]))
+        >>> found.value, found.p, round(found.high, 3)
+        (1.0, 0.03125, 1.0)
     """
     rows = len(units.member)
     once, none = np.ones((1, rows)), np.zeros((1, rows))
     value = _difference(score, once, none)[0]
-    spread = [_variance(side) for side in seeds]
     if math.isnan(value):
         return Paired(value, math.nan, math.nan, math.nan, units.n)
     drawn, share = _drawn(score, units, options, imagined)
     low, high = bounds(drawn, value, share)
     p = exchange(score, value, units=units, options=options)
-    if sum(v for v, _ in spread):
-        half, seeded = _with_seeds(value, float(np.nanvar(drawn)), units.n - 1, spread, options.level)
-        low, high, p = min(low, value - half), max(high, value + half), max(p, seeded)
+    if any(len(set(side)) > 1 for side in seeds):
+        low, high = with_seeds(float(value), (low, high), units.n, seeds, options.level)
+        p = max(p, _p_with_seeds(float(value), float(np.nanvar(drawn)), units.n, seeds))
     return Paired(float(value), low, high, p, units.n)
 
 
-def exchange(score: Pairs, value: float, *, units: Units, options: Options) -> float:
+def exchange(score: Pairs, value: float, *, units: Units, options: IntervalOptions) -> float:
     """p of the exchange test: all ways to swap up to 12 units, else as many as there are draws; NaN below 6 units."""
     if units.n < LEAST:
         return math.nan
@@ -110,7 +115,7 @@ def exchange(score: Pairs, value: float, *, units: Units, options: Options) -> f
     return (beyond + (ties if units.n < _MID else ties / 2)) / total
 
 
-def _swaps(units: Units, options: Options) -> Iterator[np.ndarray]:
+def _swaps(units: Units, options: IntervalOptions) -> Iterator[np.ndarray]:
     """Which units are swapped, bool [R, n], in chunks."""
     if units.n <= _ALL:
         yield np.array(list(product((False, True), repeat=units.n)))
@@ -127,7 +132,7 @@ def _difference(score: Pairs, of_a: np.ndarray, of_b: np.ndarray) -> np.ndarray:
     return (a - b).mean(1)
 
 
-def _drawn(score: Pairs, units: Units, options: Options, imagined: Imagined) -> tuple[np.ndarray, float]:
+def _drawn(score: Pairs, units: Units, options: IntervalOptions, imagined: Imagined) -> tuple[np.ndarray, float]:
     """Differences of the draws [R], and the share of them beyond each bound."""
     strata = [[Stratum.of(units.rows(rows)) for rows in part] for part in imagined.strata]
     flat = [s for part in strata for s in part]
@@ -143,27 +148,54 @@ def _drawn(score: Pairs, units: Units, options: Options, imagined: Imagined) -> 
                 mass = some.imagined[:, at] * stratum.mass
                 moved += (extreme - drawn) * mass / (weights @ rows + mass) / len(strata)
                 at += 1
-        found.append(drawn + moved)
+        most = np.maximum(np.abs(drawn), imagined.largest)
+        found.append(np.clip(drawn + moved, -most, most))
     return np.concatenate(found), share
 
 
-def _variance(scores: Sequence[float]) -> tuple[float, int]:
-    """Variance of the mean of equally trained models, and its degrees of freedom."""
-    return (float(np.var(scores, ddof=1)) / len(scores), len(scores) - 1) if len(scores) > 1 else (0.0, 0)
-
-
-def _with_seeds(
-    value: float, variance: float, degrees: int, spread: Sequence[tuple[float, int]], level: float
+def with_seeds(
+    value: float, found: tuple[float, float], n: int, seeds: Sequence[Sequence[float]], level: float
 ) -> tuple[float, float]:
-    """Half the width of the interval, and p, of images and trainings together (Welch and Satterthwaite)."""
-    from scipy.special import stdtr, stdtrit
+    """Bounds of images alone, widened by what equally trained models differ by.
 
-    parts = [(variance, degrees), *(s for s in spread if s[0])]
+    Args:
+        found: Bounds of images alone.
+        n: Units behind them.
+        seeds: Score of each training, of one or of both sides.
+
+    Example:
+        >>> low, high = with_seeds(0.8, (0.7, 0.85), 50, [[0.78, 0.8, 0.82]], 0.95)
+        >>> 0.6 < low < 0.7 and 0.85 < high < 1
+        True
+
+    Reference: Welch (1947), doi:10.1093/biomet/34.1-2.28
+    """
+    from scipy.special import stdtrit
+
+    alone = float(stdtrit(max(1, n - 1), (1 + level) / 2))
+    bounds_ = []
+    for bound in found:
+        total, freedom = _total(((bound - value) / alone) ** 2, max(1, n - 1), seeds)
+        bounds_.append(
+            math.copysign(float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total), bound - value) + value
+        )
+    return min(bounds_[0], found[0]), max(bounds_[1], found[1])
+
+
+def _p_with_seeds(value: float, variance: float, n: int, seeds: Sequence[Sequence[float]]) -> float:
+    """p of a t-test that knows images and trainings."""
+    from scipy.special import stdtr
+
+    total, freedom = _total(variance, max(1, n - 1), seeds)
+    return float(2 * stdtr(freedom, -abs(value) / math.sqrt(total)))
+
+
+def _total(variance: float, degrees: int, seeds: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Variance of images and trainings together, and its degrees of freedom (Satterthwaite)."""
+    parts = [(variance, degrees)]
+    parts += [(float(np.var(side, ddof=1)) / len(side), len(side) - 1) for side in seeds if len(side) > 1]
     total = sum(v for v, _ in parts)
-    freedom = total**2 / sum(v**2 / max(1, d) for v, d in parts)
-    return float(stdtrit(freedom, (1 + level) / 2) * math.sqrt(total)), float(
-        2 * stdtr(freedom, -abs(value) / math.sqrt(total))
-    )
+    return total, total**2 / sum(v**2 / d for v, d in parts) if total else float(degrees)
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:

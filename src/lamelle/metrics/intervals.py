@@ -4,8 +4,8 @@ A test set of n units is silent about what the next one may bring. So each draw 
 weights (gaps of exponentials, none of them 0, so that no class is ever lost) and adds one imagined unit, in half of the
 draws as good as can be, in the other half as bad. For k right of n that is exactly the mid-P interval.
 
-Here: the interval itself, units, the draws, and the closed form. `class_intervals` and `measured_intervals` know what an
-imagined unit is, `differences` compares two models on the same units.
+Here: the interval itself, units, the draws, and the closed form. `class_intervals` and `measured_intervals` know what
+an imagined unit is, `differences` compares two models on the same units.
 
 Reference: Rubin (1981), doi:10.1214/aos/1176345338; Muliere and Secchi (1996), Ann. Inst. Statist. Math. 48, 663;
     Fay, Proschan and Brittain (2015), doi:10.1111/biom.12231; Berry and Armitage (1995), doi:10.2307/2348891
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class IntervalOptions:
     """How intervals are made."""
 
     level: float
@@ -133,7 +133,8 @@ def tail(strata: Sequence[Stratum], *, level: float, grouped: bool, measured: bo
     Of right-or-wrong rows that are units themselves, half of 1 − level; otherwise the tail of Student's t, expressed in
     the normal's, so that few units give a wider interval (Hesterberg's expansion), with Satterthwaite's degrees.
 
-    Reference: Hesterberg (2015), doi:10.1080/00031305.2015.1089789; Korn and Graubard (1998), Survey Methodology 24, 193
+    Reference: Hesterberg (2015), doi:10.1080/00031305.2015.1089789; Korn and Graubard (1998), Survey
+        Methodology 24, 193
     """
     from scipy.special import ndtr, stdtrit
 
@@ -161,7 +162,7 @@ class Draws:
     """For what else a draw decides."""
 
 
-def draws(units: Units, options: Options, *, strata: int, width: int = 1) -> Iterator[Draws]:
+def draws(units: Units, options: IntervalOptions, *, strata: int, width: int = 1) -> Iterator[Draws]:
     """All draws, in chunks that fit in memory.
 
     Args:
@@ -216,14 +217,15 @@ def proportion(k: int, n: int, *, level: float) -> tuple[float, float]:
         second = 0.0 if k == n else float(betainc(k + 1, n - k, p))
         return (first + second) / 2
 
+    def where(share: float) -> float:
+        return cast(float, brentq(lambda p: below(p) - share, 0.0, 1.0, xtol=1e-12))
+
     rest = (1 - level) / 2
-    low = 0.0 if k == 0 else brentq(lambda p: below(p) - rest, 0.0, 1.0, xtol=1e-12)
-    high = 1.0 if k == n else brentq(lambda p: below(p) - (1 - rest), 0.0, 1.0, xtol=1e-12)
-    return float(low), float(high)
+    return 0.0 if k == 0 else where(rest), 1.0 if k == n else where(1 - rest)
 
 
 def bands(
-    statistic: Callable[[np.ndarray], np.ndarray], *, units: Units, options: Options
+    statistic: Callable[[np.ndarray], np.ndarray], *, units: Units, options: IntervalOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A curve [P] with bounds at each point by itself, from the weights of the draws alone.
 

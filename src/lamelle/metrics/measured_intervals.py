@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lamelle.metrics.intervals import LEAST, Interval, Options, Stratum, Units, bounds, draws, tail
+from lamelle.metrics.directions import is_share, less_is_better
+from lamelle.metrics.intervals import LEAST, Interval, IntervalOptions, Stratum, Units, bounds, draws, tail
 
 Statistic = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 """From weights of the rows float64 [R, N] to name → scores [R]."""
+Ends = Callable[[str, np.ndarray], tuple[float, float]]
+"""From a score and its values of the units alone [n] to those of an imagined unit, at best and at worst."""
 METHOD = "Bayesian bootstrap with an imagined unit"
 _AT_ONCE = 64
 """Units looked at together, each alone."""
@@ -24,32 +27,36 @@ _CERTAIN = 100
 
 
 def measured_intervals(
-    statistic: Statistic, *, units: Units, options: Options, errors: Callable[[str], bool], bounded: Callable[[str], bool]
+    statistic: Statistic, *, units: Units, options: IntervalOptions, ends: Ends
 ) -> dict[str, Interval]:
     """Intervals of measured scores.
 
     Args:
         statistic: Every score for some weights of the rows; NaN where it has no value.
-        errors: Whether less of a score is better.
-        bounded: Whether a score lies in [0, 1].
+        ends: What one more unit may bring: `best_and_worst`, or `most_and_least`.
 
     Example:
         >>> dice = np.array([0.9, 0.95, 0.85, 0.92, 0.88, 0.97, 0.9, 0.93])
         >>> found = measured_intervals(
-        ...     lambda w: {"dice": w @ dice / w.sum(1)}, units=Units.of(8, None, "image"), options=Options(0.95, 2000, 0),
-        ...     errors=lambda name: False, bounded=lambda name: True)["dice"]
+        ...     lambda w: {"dice": w @ dice / w.sum(1)}, units=Units.of(8, None, "image"),
+        ...     options=IntervalOptions(0.95, 2000, 0), ends=best_and_worst)["dice"]
         >>> round(found.value, 4), found.low < 0.85, found.high < 1, found.n
         (0.9125, True, True, 8)
     """
     rows = len(units.member)
     value = {k: float(v[0]) for k, v in statistic(np.ones((1, rows))).items()}
-    alone, known = _alone(statistic, units)
+    single, known = alone(statistic, units)
     rules = {}
     for name in value:
         counted = known[name]
         stratum = Stratum.of(units.rows(counted))
         share = tail([stratum], level=options.level, grouped=units.grouped, measured=True) if stratum.units else 0.0
-        rules[name] = (counted.astype(np.float64), stratum, share, *_extremes(alone[name], errors(name), bounded(name)))
+        rules[name] = (
+            counted.astype(np.float64),
+            stratum,
+            share,
+            *ends(name, single[name]),
+        )
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in value}
     for some in draws(units, options, strata=1):
         weights, extra = some.weights[:, units.member], some.imagined[:, 0]
@@ -73,7 +80,12 @@ def measured_intervals(
 
 
 def calibration_interval(
-    statistic: Callable[[np.ndarray], np.ndarray], *, units: Units, options: Options, outcomes: int, chance: float
+    statistic: Callable[[np.ndarray], np.ndarray],
+    *,
+    units: Units,
+    options: IntervalOptions,
+    outcomes: int,
+    chance: float,
 ) -> Interval:
     """The interval of a calibration error, which is biased: outcomes never match their probabilities exactly.
 
@@ -100,20 +112,29 @@ def calibration_interval(
     return Interval(value, low, high, units.n, units.name, METHOD, options.level, reason)
 
 
-def _extremes(alone: np.ndarray, error: bool, bounded: bool) -> tuple[float, float]:
-    """What a score of the next unit may be at best and at worst, from those of the units alone [n]."""
-    known = alone[~np.isnan(alone)]
+def best_and_worst(score: str, single: np.ndarray) -> tuple[float, float]:
+    """What a score of the next unit may be at best and at worst, from those of the units alone [n].
+
+    Example:
+        >>> best_and_worst("dice", np.array([0.9, 0.6]))[0], best_and_worst("hd95", np.array([3.0, 4.0]))
+        (1.0, (0.0, 8.0))
+    """
+    known = single[~np.isnan(single)]
     if not len(known):
         return math.nan, math.nan
-    if not error:
-        return (1.0, float(known.min()) / 3) if bounded else (2 * float(known.max()), float(known.min()) / 2)
+    if not less_is_better(score):
+        return (1.0, float(known.min()) / 3) if is_share(score) else (2 * float(known.max()), float(known.min()) / 2)
     worst = float(known.max())
-    if bounded:
-        return 0.0, 1 - (1 - worst) / 3
-    return 0.0, 2 * worst or 1.0
+    return 0.0, 1 - (1 - worst) / 3 if is_share(score) else 2 * worst or 1.0
 
 
-def _alone(statistic: Statistic, units: Units) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def most_and_least(score: str, single: np.ndarray) -> tuple[float, float]:
+    """The same where no value is better than another: the largest and the smallest that were seen."""
+    known = single[~np.isnan(single)]
+    return (float(known.max()), float(known.min())) if len(known) else (math.nan, math.nan)
+
+
+def alone(statistic: Statistic, units: Units) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every score of each unit alone [n], and which rows have a value of it, bool [N]."""
     each = _of(statistic, units.member, units.n)
     rows = _of(statistic, np.arange(len(units.member)), len(units.member)) if units.grouped else each

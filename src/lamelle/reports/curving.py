@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST
 from lamelle.reports import figures, scoring
 from lamelle.reports.classes import DRAWN
 from lamelle.reports.html import number, short
@@ -38,7 +37,7 @@ def _curves(scores: Mapping[str, Any]) -> Values:
     support = dict(zip(scores["classes"], scores["figures"].get("support") or (), strict=False))
     known = [name for name in all_curves if _points(all_curves[name])]
     most = sorted(known, key=lambda c: -support.get(c, 0))[:DRAWN]
-    drawn = {name: _trusted(scores, all_curves[name], support.get(name)) for name in known if name in most}
+    drawn = {name: _drawn(all_curves[name]) for name in known if name in most}
     if not drawn:
         return {}
     banded = any("low" in curve for found in drawn.values() for curve in found.values())
@@ -78,14 +77,9 @@ def _points(found: Mapping[str, Any]) -> bool:
     return any((found.get(name) or {}).get("x") for name in ("roc", "pr"))
 
 
-def _trusted(scores: Mapping[str, Any], found: Mapping[str, Any], support: int | None) -> dict[str, dict[str, Any]]:
-    """The curves of a class; without their bands if these would rest on too few images or units."""
-    few = scoring.is_rare(scores, support) or any(0 < s["n"] < LEAST for s in scores["scores"].values())
-    kept = ("x", "y") if few else ("x", "y", "low", "high")
-    return {
-        name: {k: v for k, v in (found.get(name) or {}).items() if k in kept and v is not None}
-        for name in ("roc", "pr")
-    }
+def _drawn(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The curves of a class, with their bands where there are any."""
+    return {name: {k: v for k, v in (found.get(name) or {}).items() if v is not None} for name in ("roc", "pr")}
 
 
 def _areas(scores: Mapping[str, Any], name: str) -> str:

@@ -40,7 +40,7 @@ class Intervals:
     """How the means of shares get their intervals."""
 
     level: float
-    resamples: int
+    resamples: int | None
     seed: int
 
 

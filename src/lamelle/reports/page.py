@@ -10,7 +10,6 @@ from typing import Any
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST
 from lamelle.reports import (
     calibrating,
     classes,
@@ -50,7 +49,7 @@ SECTIONS = (
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_ERRORS, _STRIPS, _MISTAKES = 12, 4, 30
+_ERRORS, _STRIPS, _MISTAKES, _REASONS = 12, 4, 30, 4
 Values = dict[str, Any]
 
 
@@ -124,8 +123,8 @@ def _summary(held: Held) -> Values:
     scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
     notes += [(p.severity, text(p.code, **p.values)) for p in held.changed]
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
-    if scoring.few(scores):
-        notes.append(("note", text("report.no_interval", n=LEAST)))
+    if reasons := scoring.without(scores):
+        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[:_REASONS]))))
     if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(held.recipe["task"]["name"])

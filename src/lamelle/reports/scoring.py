@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST
+from lamelle.metrics.directions import is_share
+from lamelle.metrics.intervals import why_none
 from lamelle.reports.html import number, short
 
 NAMES = (
@@ -65,8 +66,6 @@ _AP = re.compile(r"ap([0-9]{2})")
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
-_UNBOUNDED = (*_DISTANCES, "hd95_um", "log_loss", "log_loss_uncalibrated")
-"""Scores that may exceed 1."""
 LARGEST_MATRIX = 40
 """Classes up to which the confusion matrix is shown whole."""
 
@@ -83,6 +82,8 @@ class Score:
     n: int
     unit: str
     level: str
+    why: str
+    """Why there is no interval; empty where there is one."""
 
     @property
     def shown(self) -> str:
@@ -97,14 +98,14 @@ class Score:
     def bar(self) -> tuple[float, float, float] | None:
         """Left end, width and point of the interval in percent, for scores that lie between 0 and 1."""
         numbers = (self.value, self.low, self.high)
-        if self.key in _UNBOUNDED or any(x is None or not 0 <= x <= 1 for x in numbers):
+        if not is_share(self.key) or any(x is None or not 0 <= x <= 1 for x in numbers):
             return None
         value, low, high = (100 * float(x or 0) for x in numbers)
         return low, max(high - low, 0.6), value
 
     @property
     def interval(self) -> str:
-        """Both bounds, or a dash."""
+        """Both bounds, or a dash; ``why`` tells the reason."""
         return (
             "–"
             if self.low is None or self.high is None
@@ -159,23 +160,13 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int 
     rows = []
     for name, n in zip(scores["classes"], support, strict=False):
         each = [scores["scores"].get(f"{column}/{name}") for column in columns]
-        rare = is_rare(scores, n)
-        rows.append((name, n, [_score(c, s, rare=rare) if s else None for c, s in zip(columns, each, strict=True)]))
+        rows.append((name, n, [_score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
     return [name_of(c) for c in columns], rows
 
 
-def is_rare(scores: Mapping[str, Any], support: int | None) -> bool:
-    """Whether too few images are of a class for intervals of its scores; pixels are never too few."""
-    return scores.get("task") == "classify" and support is not None and support < LEAST
-
-
-def few(scores: Mapping[str, Any]) -> bool:
-    """Whether an interval is not shown because it would rest on too few units."""
-    if any(0 < found["n"] < LEAST for found in scores["scores"].values()):
-        return True
-    return any("/" in k for k in scores["scores"]) and any(
-        is_rare(scores, n) for n in scores.get("figures", {}).get("support") or ()
-    )
+def without(scores: Mapping[str, Any]) -> list[str]:
+    """Why some scores have no interval, each reason once."""
+    return list(dict.fromkeys(why for found in scores["scores"].values() if (why := why_none(found))))
 
 
 def area(scores: Mapping[str, Any], key: str, name: str) -> str:
@@ -183,8 +174,7 @@ def area(scores: Mapping[str, Any], key: str, name: str) -> str:
     found = scores["scores"].get(f"{key}/{name}")
     if found is None:
         return "–"
-    support = dict(zip(scores["classes"], scores.get("figures", {}).get("support") or (), strict=False)).get(name)
-    shown = _score(key, found, rare=is_rare(scores, support))
+    shown = _score(key, found)
     return shown.shown if shown.low is None else f"{shown.shown} [{shown.interval}]"
 
 
@@ -239,7 +229,7 @@ def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[
     return known[:each], worst
 
 
-def _score(key: str, found: Mapping[str, Any], *, rare: bool = False) -> Score:
-    level, hidden = f"{round(100 * found['level'])} %", rare or found["n"] < LEAST
-    low, high = (None, None) if hidden else (found["low"], found["high"])
-    return Score(key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"]), level)
+def _score(key: str, found: Mapping[str, Any]) -> Score:
+    level, low, high = f"{round(100 * found['level'])} %", found["low"], found["high"]
+    why = why_none(found)
+    return Score(key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"]), level, why)

@@ -9,14 +9,13 @@ from typing import Any
 
 from lamelle.io import atomic
 from lamelle.messages import text
+from lamelle.metrics.directions import less_is_better
+from lamelle.metrics.intervals import few_units, why_none
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.scoring import name_of, unit_of
-from lamelle.tasks.calibrating import BEFORE
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
 _COST = ("seconds", "epochs", "trainable", "parameters")
-_LESS = ("hd95", "hd95_um", "assd", "are", "brier", "log_loss", "ece")
-"""Scores of which less is better."""
 
 
 def write_study(path: Path, *, name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> Path:
@@ -46,7 +45,7 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
         sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
         sentences=sentences(scores),
         columns=[name_of(s) for s in names],
-        rows=[(line["name"], [_cell(line["scores"][s], s) for s in names]) for line in scores["lines"]],
+        rows=[(line["name"], [_cell(line["scores"][s]) for s in names]) for line in scores["lines"]],
         caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
         heads=[text(f"report.study_{key}") for key in (*_HISTORY, *_COST)],
         training=[_training(line) for line in scores["lines"]],
@@ -65,27 +64,23 @@ def sentences(scores: Mapping[str, Any]) -> list[str]:
         one = best["scores"][score]
         said.append(text("report.study_best", name=best["name"], score=name_of(score), **_bounds(one)))
     for d in scores["differences"]:
+        if d["p"] is None:
+            about = {"name": d["name"], "reference": d["reference"], "n": d["n"], "unit": unit_of(scores["unit"])}
+            said.append(text("report.study_no_verdict", **about))
+            continue
         code = "study_noise" if d["noise"] else "study_better" if sign * d["value"] > 0 else "study_worse"
         values = {"name": d["name"], "reference": d["reference"], "score": name_of(d["score"])}
         shown = _bounds(d | {"value": abs(d["value"]) if code != "study_noise" else d["value"]})
         if code != "study_noise" and d["value"] < 0:
             shown |= {"low": number(-d["high"]), "high": number(-d["low"])}
         said.append(text(f"report.{code}", **values, **shown, p=_p(d["p"])))
+        if not d["noise"] and d["low"] <= 0 <= d["high"]:
+            said.append(text("report.study_how_large", p=_p(d["p"])))
     if scores["differences"]:
         said.append(text("report.study_corrected", m=len(scores["differences"]), **_resampled(scores)))
-    if scores["n"] < 10:
+    if few_units(scores["n"]):
         said.append(text("report.few_units", n=scores["n"]))
     return said
-
-
-def less_is_better(score: str) -> bool:
-    """Whether a smaller value of this score is the better one.
-
-    Example:
-        >>> less_is_better("hd95"), less_is_better("recall/tumour"), less_is_better("ece_uncalibrated")
-        (True, False, True)
-    """
-    return score.partition("/")[0].removesuffix(BEFORE) in _LESS
 
 
 def terminal(scores: Mapping[str, Any]) -> list[str]:
@@ -94,7 +89,7 @@ def terminal(scores: Mapping[str, Any]) -> list[str]:
     head = [text("report.study_variant"), *names, "train acc", "val acc", "train loss", "val loss", "s", "trainable"]
     rows = [head]
     for line in scores["lines"]:
-        cells = [f"{number(o['value'])} [{number(o['low'])}, {number(o['high'])}]" for o in line["scores"].values()]
+        cells = [" ".join(_cell(one)[:2]) for one in line["scores"].values()]
         history = [number(line["history"].get(k)) for k in _HISTORY]
         trainable = "–" if line["trainable"] is None else whole(line["trainable"])
         rows.append([line["name"], *cells, *history, number(line["seconds"], 1), trainable])
@@ -103,9 +98,11 @@ def terminal(scores: Mapping[str, Any]) -> list[str]:
     return [*table, "", *sentences(scores)]
 
 
-def _cell(one: Mapping[str, Any], score: str) -> tuple[str, str, str]:
+def _cell(one: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Value, interval (or why there is none) and spread."""
     spread = "" if one["spread"] is None else f"± {number(one['spread'])}"
-    return number(one["value"]), f"{number(one['low'])} – {number(one['high'])}", spread
+    why = why_none(one)
+    return number(one["value"]), f"({why})" if why else f"[{number(one['low'])}, {number(one['high'])}]", spread
 
 
 def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
+from lamelle.metrics.directions import less_is_better
 from lamelle.package import DESCRIPTION
 from lamelle.platform import network_disk
 from lamelle.recipe import Section
-from lamelle.reports.study import less_is_better
 from lamelle.run import RunFolder
 
 State = Literal["done", "running", "interrupted", "damaged"]

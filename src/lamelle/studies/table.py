@@ -7,18 +7,18 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lamelle.errors import RequestError
-from lamelle.evaluation import IntervalOptions, Units, units_of
-from lamelle.metrics.intervals import bootstrap_weights
+from lamelle.evaluation import units_of
+from lamelle.metrics.differences import Paired, holm, paired, with_seeds
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
-from lamelle.tasks.base import Row, Task
+from lamelle.tasks.base import Row, Table, Task
 
 _HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
 
@@ -50,8 +50,9 @@ class Difference:
     low: float
     high: float
     p: float
-    """Corrected for the number of comparisons (Holm)."""
+    """Corrected for the number of comparisons (Holm); NaN where there are too few units for a verdict."""
     noise: bool
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,98 +78,68 @@ def compare(
 ) -> Comparison:
     """Means over seeds with intervals, and paired differences to the first variant.
 
-    Items (or groups, slices, blocks: what the scores of one run resample) are drawn once for all runs, and with them
-    seeds are drawn within each variant, so that an interval holds both kinds of chance. p is twice the share of
-    draws on the other side of nought, corrected by Holm's method over the variants.
+    The units are those of one run's intervals. Several seeds of a variant add what they differ by to the variance. Each
+    difference has an interval and a p of the exchange test, corrected by Holm's method over the variants.
 
     Raises:
         RequestError: If the runs were not scored on the same images.
 
-    Reference: Holm (1979), Scand. J. Statist. 6, 65–70; Davison and Hinkley (1997), chapter 4
+    Reference: Holm (1979), Scand. J. Statist. 6, 65–70
     """
-    tables = {name: [_rows(run) for run in each] for name, each in runs.items()}
-    first = next(iter(tables.values()))[0]
-    units = units_of(first)
-    items = [row["id"] for row in units.rows]
-    prepared: dict[str, list[Any]] = {}
-    for name, each in tables.items():
-        prepared[name] = [_table(task, rows, items) for rows in each]
-    names = [s for s in scores if not (units.unit == "block" and s.startswith("image_"))]
-    drawn: dict[str, list[np.ndarray]] = {}
-    statistic = partial(_statistic, task, prepared, names, decides, drawn)
-    m = max(1, len(runs) - 1)
-    shared = {"n": len(units.rows), "groups": units.groups, "resamples": options.resamples, "seed": options.seed}
-    found = bootstrap_weights(statistic, level=options.level, method="percentile", unit=units.unit, **shared)
-    drawn.clear()
-    # Bonferroni's level for the intervals of the differences; Holm's for their p
-    wide = bootstrap_weights(
-        statistic, level=1 - (1 - options.level) / m, method="percentile", unit=units.unit, **shared
-    )
+    read = {name: [_rows(run) for run in each] for name, each in runs.items()}
+    shared = units_of(next(iter(read.values()))[0])
+    items = [row["id"] for row in shared.rows]
+    tables = {name: [_table(task, rows, items) for rows in each] for name, each in read.items()}
+    names = [s for s in scores if not (shared.unit == "block" and s.startswith("image_"))]
+    units = Units.of(len(items), shared.groups, shared.unit)
     lines = []
-    for name, each in runs.items():
-        per_seed = [task.summarise(table, np.ones((1, len(items)))) for table in prepared[name]]
-        scored = {
-            s: asdict(found[f"{name}\0{s}"]) | {"spread": _spread([float(p[s][0]) for p in per_seed])} for s in names
-        }
-        lines.append(_line(name, each, scored))
-    differences = _differences(wide, drawn, list(runs), decides, 1 - options.level)
-    some = next(iter(found.values()))
-    return Comparison(decides, tuple(lines), differences, some.unit, some.n, options.level)
+    for name, each in tables.items():
+        made = [task.intervals(table, units=units, options=options) for table in each]
+        lines.append(_line(name, runs[name], {s: _over_seeds([m[s] for m in made]) for s in names}))
+    differences = _differences(task, tables, decides, units, options)
+    return Comparison(decides, tuple(lines), differences, units.name, units.n, options.level)
 
 
-def _statistic(
-    task: Task,
-    prepared: Mapping[str, Sequence[Any]],
-    names: Sequence[str],
-    decides: str,
-    drawn: dict[str, list[np.ndarray]],
-    weights: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """Every score [B] of every variant, and differences to the first, which are also kept in ``drawn``."""
-    found: dict[str, np.ndarray] = {}
-    for variant, each in prepared.items():
-        scored = [task.summarise(table, weights) for table in each]
-        chosen = _seeds(len(each), len(weights), variant)
-        for score in names:
-            values = np.stack([s[score] for s in scored])
-            found[f"{variant}\0{score}"] = np.take_along_axis(values, chosen, 0).mean(0)
-    reference = next(iter(prepared))
-    for variant in list(prepared)[1:]:
-        found[f"{variant}\0−"] = found[f"{variant}\0{decides}"] - found[f"{reference}\0{decides}"]
-        drawn.setdefault(variant, []).append(found[f"{variant}\0−"])
-    return found
+def _over_seeds(made: Sequence[Interval]) -> dict[str, Any]:
+    """One score of all trainings of a variant: the mean, an interval of both kinds of chance, and the spread."""
+    values = [one.value for one in made]
+    mean = float(np.mean(values))
+    low, high = (float(np.mean([getattr(one, end) for one in made])) for end in ("low", "high"))
+    if len(made) > 1 and not math.isnan(low):
+        low, high = with_seeds(mean, (low, high), made[0].n, [values], made[0].level)
+    return asdict(replace(made[0], value=mean, low=low, high=high)) | {"spread": _spread(values)}
 
 
 def _differences(
-    wide: Mapping[str, Any], drawn: Mapping[str, list[np.ndarray]], names: Sequence[str], score: str, alpha: float
+    task: Task, tables: Mapping[str, Sequence[Table]], score: str, units: Units, options: IntervalOptions
 ) -> tuple[Difference, ...]:
-    raw = {}
-    for name in names[1:]:
-        draws = np.concatenate(drawn[name][1:])  # the first is the value itself
-        draws = draws[~np.isnan(draws)]
-        tail = min((draws <= 0).sum(), (draws >= 0).sum())
-        raw[name] = min(1.0, 2 * (tail + 1) / (len(draws) + 1)) if len(draws) else math.nan
-    corrected = holm(raw)
-    found = []
-    for name in names[1:]:
-        one = wide[f"{name}\0−"]
-        sure = corrected[name] < alpha and not (one.low <= 0 <= one.high)
-        found.append(Difference(name, names[0], score, one.value, one.low, one.high, corrected[name], not sure))
-    return tuple(found)
+    """Each variant against the first one; Bonferroni's level for the intervals, Holm's correction for p."""
+    reference, *names = tables
+    wide = replace(options, level=1 - (1 - options.level) / max(1, len(names)))
+    found = {name: _paired(task, tables[name], tables[reference], score, units, wide) for name in names}
+    corrected = holm({name: one.p for name, one in found.items()})
+    return tuple(
+        Difference(name, reference, score, one.value, one.low, one.high, p, not p < 1 - options.level, one.n)
+        for (name, one), p in zip(found.items(), corrected.values(), strict=True)
+    )
 
 
-def holm(p: Mapping[str, float]) -> dict[str, float]:
-    """p values corrected for their number, never smaller than those before them.
+def _paired(
+    task: Task, of_a: Sequence[Table], of_b: Sequence[Table], score: str, units: Units, options: IntervalOptions
+) -> Paired:
+    """One variant minus another: each training of one beside one of the other, as often as it takes."""
+    count = math.lcm(len(of_a), len(of_b))
+    beside = [(of_a[i % len(of_a)], of_b[i % len(of_b)]) for i in range(count)]
+    both = [{key: np.concatenate([a[key], b[key]]) for key in a} for a, b in beside]
 
-    Example:
-        >>> holm({"a": 0.01, "b": 0.04, "c": 0.03})
-        {'a': 0.03, 'b': 0.06, 'c': 0.06}
-    """
-    corrected, largest = {}, 0.0
-    for rank, name in enumerate(sorted(p, key=lambda k: p[k])):
-        largest = max(largest, min(1.0, (len(p) - rank) * p[name]))
-        corrected[name] = largest
-    return {name: corrected[name] for name in p}
+    def scored(for_a: np.ndarray, for_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sides = [(task.summarise(t, for_a)[score], task.summarise(t, for_b)[score]) for t in both]
+        return np.stack([a for a, _ in sides], axis=1), np.stack([b for _, b in sides], axis=1)
+
+    once = np.ones((1, len(units.member)))
+    seeds = tuple([float(task.summarise(table, once)[score][0]) for table in side] for side in (of_a, of_b))
+    imagined = task.imagined(score, beside[0], units)
+    return paired(scored, units=units, options=options, imagined=imagined, seeds=(seeds[0], seeds[1]))
 
 
 def to_csv(comparison: Comparison) -> str:
@@ -198,19 +169,11 @@ def _rows(run: RunFolder) -> list[Row]:
     return list(run.read_json(run.rows))
 
 
-def _table(task: Task, rows: list[Row], items: Sequence[str]) -> Any:
-    units: Units = units_of(rows)
+def _table(task: Task, rows: list[Row], items: Sequence[str]) -> Table:
+    units = units_of(rows)
     if [row["id"] for row in units.rows] != list(items):
         raise RequestError("study.other_images")
     return task.table(units.rows)
-
-
-def _seeds(seeds: int, draws: int, variant: str) -> np.ndarray:
-    """Which seeds each draw takes [seeds, draws]; each once for the value itself."""
-    if draws == 1 or seeds == 1:
-        return np.repeat(np.arange(seeds)[:, None], draws, axis=1)
-    random = np.random.default_rng([seeds, draws, *variant.encode()])
-    return random.integers(0, seeds, (seeds, draws))
 
 
 def _spread(values: Sequence[float]) -> float | None:

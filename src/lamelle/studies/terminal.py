@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from lamelle.errors import printable
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST
 from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
 from lamelle.studies.listing import Listed, outer
@@ -59,7 +58,7 @@ def _score(run: Listed) -> str:
     if run.value is None:
         return "–"
     where = f" ({text('report.split_validation').lower()})" if run.split == "validation" else ""
-    interval = f" [{number(run.low)}, {number(run.high)}]" if (run.n or 0) >= LEAST else ""
+    interval = "" if run.low is None else f" [{number(run.low)}, {number(run.high)}]"
     return f"{run.score} {number(run.value)}{interval}{where}"
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 
+from lamelle.metrics.differences import Imagined
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.types import Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ class Labels:
 
 
 def checked(options: type[T], described: Mapping[str, Any]) -> T:
-    """Options from JSON, each of the type that it is declared as.
+    """IntervalOptions from JSON, each of the type that it is declared as.
 
     Raises:
         ValueError: If a value is of another type, missing or unknown.
@@ -209,6 +211,14 @@ class Task(Protocol):
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Every score [B] of a set of items that counts item i ``weights[b, i]`` times; pure, so that intervals can
         resample."""
+        ...
+
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+        """Every score of `summarise` with its interval; units are whole groups of rows, or rows."""
+        ...
+
+    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
+        """What one more unit could do to the difference of two models in a score."""
         ...
 
     def item(self, row: Row) -> dict[str, Any]:

@@ -13,6 +13,8 @@ import numpy as np
 
 from lamelle.metrics import calibration, ranking
 from lamelle.metrics.counts import ratio
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.measured_intervals import best_and_worst, calibration_interval, measured_intervals
 from lamelle.tasks.base import Row
 from lamelle.types import IGNORE
 
@@ -101,6 +103,42 @@ def item_scores(
 
 def _weighted_ece(sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return calibration.ece((weights @ sums.reshape(len(sums), -1)).reshape(len(weights), *sums.shape[1:]))
+
+
+def item_intervals(
+    target: np.ndarray, probabilities: np.ndarray, *, classes: Sequence[str], units: Units, options: IntervalOptions
+) -> dict[str, Interval]:
+    """`item_scores` with intervals.
+
+    Example:
+        >>> found = item_intervals(
+        ...     np.array([0, 1] * 60), np.array([[0.8, 0.2], [0.2, 0.8]] * 60), classes=(),
+        ...     units=Units.of(120, None, "image"), options=IntervalOptions(0.95, 500, 0))
+        >>> round(found["ece"].value, 2), found["ece"].low < 0.2 <= found["ece"].high
+        (0.2, True)
+    """
+    brier, nats = ranking.brier_each(target, probabilities), ranking.log_loss_each(target, probabilities)
+
+    def means(weights: np.ndarray) -> dict[str, np.ndarray]:
+        total = weights.sum(1)
+        return {"brier": ratio(weights @ brier, total), "log_loss": ratio(weights @ nats, total)}
+
+    made = measured_intervals(means, units=units, options=options, ends=best_and_worst)
+    columns = {"ece": slice(None)} | {
+        f"ece/{c}": slice(k, k + 1) for k, c in enumerate(classes if target.ndim == 2 else ())
+    }
+    for name, some in columns.items():
+        hit, chance = calibration.outcomes(target, probabilities)
+        sums = calibration.binned(hit[:, some], chance[:, some], bins=BINS)
+        usual = calibration.chance_ece(chance[:, some], bins=BINS, share=options.level, seed=options.seed)
+        made[name] = calibration_interval(
+            lambda weights, sums=sums: _weighted_ece(sums, weights),
+            units=units,
+            options=options,
+            outcomes=hit[:, some].size,
+            chance=usual,
+        )
+    return made
 
 
 def item_figure(target: np.ndarray, after: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:

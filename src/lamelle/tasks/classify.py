@@ -10,7 +10,10 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
+from lamelle.metrics.class_intervals import Answers, class_difference, class_intervals
 from lamelle.metrics.counts import ratio
+from lamelle.metrics.differences import Imagined
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.tasks import calibrating, imbalance
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.curves import curves
@@ -275,6 +278,21 @@ class Classify:
             each = score(matrix)[..., 1]
             scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
         return scores | {"macro_f1": ranking.macro(regions.dice(matrix)[..., 1])}
+
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+        truth, probabilities = table["truth"], table["probabilities"]
+        answers = Answers(truth.astype(np.int64), table["chosen"], probabilities, self.classes)
+        made = class_intervals(answers, units=units, options=options)
+        shared = {"units": units, "options": options}
+        made |= calibrating.item_intervals(truth, probabilities, classes=self.classes, **shared)
+        if "uncalibrated" in table:
+            before = calibrating.item_intervals(truth, table["uncalibrated"], classes=(), **shared)
+            made |= {f"{name}{calibrating.BEFORE}": found for name, found in before.items()}
+        return made
+
+    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
+        hot = ranking.one_hot(tables[0]["truth"], classes=self.outputs).astype(bool)
+        return class_difference(score, hot, classes=self.classes)
 
     def item(self, row: Row) -> dict[str, Any]:
         """Quality is the probability of the truth, confidence that of what was said.

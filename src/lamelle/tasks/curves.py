@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lamelle.metrics import ranking
-from lamelle.metrics.intervals import bootstrap_weights
+from lamelle.metrics.intervals import LEAST, IntervalOptions, Units, bands
 
 POINTS = 101
 RESAMPLES = 300
@@ -24,7 +24,7 @@ def curves(
     """For each class ``roc`` and ``pr``: ``x``, ``y`` and ``area``, and ``low`` and ``high`` of its band.
 
     The band holds with 95 % at each x by itself, from resampled items or groups, as the intervals of scores do. ``x``
-    and ``y`` are empty where a class lacks what the curve needs; a band that cannot be had is left out.
+    and ``y`` are empty where a class lacks what the curve needs; a band of a rare class is left out like its interval.
 
     Args:
         hot: 0 and 1 [n, K].
@@ -52,25 +52,16 @@ def _curve(
 ) -> dict[str, list[float]]:
     x = np.linspace(0, 1, POINTS)
 
-    def statistic(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = ranking.heights(truth, score, kind=kind, weights=weights, x=x)
-        return {str(i): found[:, i] for i in range(len(x))}
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        return ranking.heights(truth, score, kind=kind, weights=weights, x=x)
 
-    if len(score) > MANY_ITEMS:
-        y = [float(v[0]) for v in statistic(np.ones((1, len(score)))).values()]
-        return {"x": x.tolist(), "y": y} if not np.isnan(y).any() else {"x": [], "y": []}
-    found = bootstrap_weights(
-        statistic,
-        n=len(score),
-        groups=groups,
-        resamples=RESAMPLES,
-        level=LEVEL,
-        seed=0,
-        method="percentile",
-        unit="group" if groups is not None else "image",
-    ).values()
-    y, low, high = (np.array([getattr(i, name) for i in found]) for name in ("value", "low", "high"))
+    y = statistic(np.ones((1, len(score))))[0]
     if np.isnan(y).any():
         return {"x": [], "y": []}
-    band = {} if np.isnan([low, high]).any() else {"low": low.tolist(), "high": high.tolist()}
-    return {"x": x.tolist(), "y": y.tolist(), **band}
+    found = {"x": x.tolist(), "y": y.tolist()}
+    units = Units.of(len(score), groups, "group" if groups is not None else "image")
+    sides = [np.count_nonzero(units.rows(truth == side)) for side in (0, 1)]
+    if len(score) > MANY_ITEMS or min(sides) < LEAST:
+        return found
+    _, low, high = bands(statistic, units=units, options=IntervalOptions(LEVEL, RESAMPLES, 0))
+    return found | {"low": low.tolist(), "high": high.tolist()}

@@ -11,9 +11,12 @@ import numpy as np
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, intervals, regions
 from lamelle.metrics.counts import ratio
+from lamelle.metrics.differences import Imagined
 from lamelle.metrics.instances import INSTANCE_SCORES, ROW, Overlaps, instance_row, overlaps, row_of
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_from, table_of
+from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
 
@@ -188,6 +191,13 @@ class Instances:
             known = ~np.isnan(each)
             scores["image_ap50"] = ratio(weights @ np.where(known, each, 0.0), weights @ known.astype(np.float64))
         return scores
+
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+        return pixel_intervals(lambda weights: self.summarise(table, weights), units=units, options=options)
+
+    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
+        a, b = (lambda weights, table=table: self.summarise(table, weights)[score] for table in tables)
+        return pixel_difference(a, b, score, units)
 
     def item(self, row: Row) -> dict[str, Any]:
         found = np.asarray(row["objects"], np.float64)

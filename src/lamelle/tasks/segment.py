@@ -11,12 +11,15 @@ import numpy as np
 from lamelle.data import targets
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, regions
+from lamelle.metrics.differences import Imagined
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
+from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
 from lamelle.types import Index, LabelMap, Prediction, Record, Source, Spacing
@@ -256,6 +259,13 @@ class Segment:
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
         """``name`` = mean over the foreground classes, ``name/class`` = one class; see `pixel_scores`."""
         return pixel_scores(table, weights, classes=self.classes)
+
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+        return pixel_intervals(lambda weights: self.summarise(table, weights), units=units, options=options)
+
+    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
+        a, b = (lambda weights, table=table: self.summarise(table, weights)[score] for table in tables)
+        return pixel_difference(a, b, score, units)
 
     def item(self, row: Row) -> dict[str, Any]:
         matrix = np.asarray(row["confusion"])
