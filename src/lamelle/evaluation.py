@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
 from lamelle.package import Package
 from lamelle.platform import cores
-from lamelle.prediction.files import PredictionFolder, items_csv
+from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Labels, Row, Task
@@ -183,15 +182,14 @@ def score_run(
         The rows of the items.
     """
     reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
-    planes = Counter(r.image.path for r in records if r.image.index is not None)
     folder = PredictionFolder(
-        run.predictions, package.task.classes, probabilities=False, overlays=False, planes=dict(planes)
+        run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
     )
 
     def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
-        spacing = store.entry(record.image).spacing
-        said = folder.add(record, store.image(record.image), prediction, spacing, _judged(package.task, row))
+        grid = store.grid(record.image)
+        said = folder.add(record, store.image(record.image), prediction, grid, _judged(package.task, row))
         row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
     rows = measure(records, predictor, reader, package.fitted, listen)

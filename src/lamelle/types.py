@@ -121,6 +121,20 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """The pixels of a file, to which what is predicted for them goes back."""
+
+    path: Path
+    format: str
+    """By content, a row of ``lamelle.io.readers.FORMATS``."""
+    spacing: Spacing | None = None
+    """µm, (Z,) Y, X as handed out."""
+    geometry: Geometry | None = None
+    start: int = 0
+    """The plane along Z with which an answer begins that is for a part of the file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
     """A file's pixels as read."""
 

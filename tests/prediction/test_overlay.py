@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.segmentation import find_boundaries
 
+from lamelle.io.palette import COLOURS
 from lamelle.io.readers import read
 from lamelle.io.writers import write_rgb
 from lamelle.prediction.overlay import (
-    COLOURS,
     CONFUSION,
     IGNORED,
     colour,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,17 @@ from hypothesis import strategies as st
 
 from lamelle.io.readers import read, read_labels
 from lamelle.prediction.files import PredictionFolder, items_csv
-from lamelle.types import Classes, LabelMap, Record, Source
+from lamelle.types import Classes, Grid, LabelMap, Record, Source, Spacing
 
 IMAGE = np.zeros((1, 6, 8), np.uint8)
 
 
-def folder(out: Path, planes: dict[Path, int] | None = None, **options: bool) -> PredictionFolder:
+def grid(path: str | Path, spacing: Spacing | None = None) -> Grid:
+    """A file that is not looked at: of a TIFF, its way of stating sizes would be."""
+    return Grid(Path(path), "png" if Path(path).suffix != ".tif" else "npy", spacing)
+
+
+def folder(out: Path, planes: dict[Path, Sequence[int]] | None = None, **options: bool) -> PredictionFolder:
     asked = {"probabilities": False, "overlays": False} | options
     return PredictionFolder(out, ("background", "cell", "wall"), planes=planes or {}, **asked)
 
@@ -34,8 +40,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_png_gives_a_png_and_a_tiff_a_tiff_with_its_pixel_size(tmp_path: Path) -> None:
     found = folder(tmp_path, probabilities=True, overlays=True)
-    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, answer(), None)
-    found.add(Record("sub/b.tif", Source(Path("sub/b.tif"))), IMAGE, answer(0), (0.5, 0.25))
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, answer(), grid("a.png"))
+    found.add(Record("sub/b.tif", Source(Path("sub/b.tif"))), IMAGE, answer(0), grid("b.tif", (0.5, 0.25)))
     table = rows(found.close())
     assert [r["file"] for r in table] == ["labels/a.png", "labels/sub/b.tif"]
     assert [r["share:cell"] for r in table] == ["1.000000", "0.000000"]
@@ -47,10 +53,10 @@ def test_a_png_gives_a_png_and_a_tiff_a_tiff_with_its_pixel_size(tmp_path: Path)
 
 def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
     path = Path("x/stack.ome.tif")
-    found = folder(tmp_path, {path: 3}, probabilities=True)
+    found = folder(tmp_path, {path: range(3)}, probabilities=True)
     spacing = (0.05, 0.004, 0.004)
     for z in (2, 0, 1):  # in any order
-        found.add(Record(f"x/stack.ome.tif#{z}", Source(path, None, z)), IMAGE, answer(z), spacing)
+        found.add(Record(f"x/stack.ome.tif#{z}", Source(path, None, z)), IMAGE, answer(z), grid(path, spacing))
     table = rows(found.close())
     file = tmp_path / table[0]["file"]
     assert len({r["file"] for r in table}) == 1
@@ -65,10 +71,10 @@ def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
 
 def test_stacks_of_one_name_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
     paths = [Path("one/s.tif"), Path("two/s.tif")]
-    found = folder(tmp_path, dict.fromkeys(paths, 2))
+    found = folder(tmp_path, dict.fromkeys(paths, range(2)))
     for value, path in enumerate(paths):
         for z in range(2):
-            found.add(Record(f"{path}#{z}", Source(path, None, z)), IMAGE, answer(value), None)
+            found.add(Record(f"{path}#{z}", Source(path, None, z)), IMAGE, answer(value), grid(path))
     files = [r["file"] for r in rows(found.close())]
     assert len(set(files)) == 2
     assert [read_labels(tmp_path / f).array.max() for f in dict.fromkeys(files)] == [0, 1]
@@ -78,7 +84,7 @@ def test_images_that_differ_in_suffix_or_in_a_hash_get_files_of_their_own(tmp_pa
     found = folder(tmp_path, overlays=True)
     names = ["a.png", "a.jpg", "a#1.png", "a#2.png", "b.tif", "b.png"]
     for name in names:
-        found.add(Record(name, Source(Path(name))), IMAGE, answer(), None)
+        found.add(Record(name, Source(Path(name))), IMAGE, answer(), grid(name))
     files = [r["file"] for r in rows(found.close())]
     assert len(set(files)) == len(names)
     assert all((tmp_path / f).is_file() for f in files)
@@ -97,7 +103,7 @@ def test_no_name_leads_out_of_the_folder(
     inside = base / "inside"
     found = folder(inside)
     name = ("/" if absolute else "") + "/".join(names)
-    found.add(Record(name, Source(Path("x.png"))), IMAGE, answer(), None)
+    found.add(Record(name, Source(Path("x.png"))), IMAGE, answer(), grid("x.png"))
     file = inside / rows(found.close())[0]["file"]
     assert file.is_file()
     assert file.resolve().is_relative_to(inside.resolve())
@@ -119,8 +125,8 @@ def test_a_table_has_every_column_of_every_item() -> None:
 def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
     found = folder(tmp_path)
     p = np.array([0.2, 0.75, 0.05], np.float32)
-    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, Classes(p, (1,)), None)
-    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, Classes(p, (0, 1)), None)
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, Classes(p, (1,)), grid("a.png"))
+    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, Classes(p, (0, 1)), grid("b.png"))
     table = rows(found.close())
     assert [r["label"] for r in table] == ["cell", "background|cell"]
     assert table[0]["probability:cell"] == "0.750000"
@@ -128,9 +134,9 @@ def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
 
 def test_pictures_of_planes_are_named_so_that_they_sort(tmp_path: Path) -> None:
     path = Path("x/stack.tif")
-    found = folder(tmp_path, {path: 12}, overlays=True)
+    found = folder(tmp_path, {path: range(12)}, overlays=True)
     for z in range(12):
-        found.add(Record(f"x/stack.tif#{z:02d}", Source(path, None, z)), IMAGE, answer(), None)
+        found.add(Record(f"x/stack.tif#{z:02d}", Source(path, None, z)), IMAGE, answer(), grid(path))
     found.close()
     names = sorted(p.name for p in (tmp_path / "overlays/x").iterdir())
     assert names == [f"stack_{z:02d}.png" for z in range(12)]

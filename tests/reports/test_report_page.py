@@ -17,11 +17,11 @@ import yaml
 
 from lamelle.data.store import Store
 from lamelle.package import load
-from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.files import PredictionFolder, planes_of
 from lamelle.reports.held import open_held, parameters, predicted_labels
 from lamelle.reports.page import write_report
 from lamelle.run import RunFolder
-from lamelle.types import LabelMap
+from lamelle.types import Grid, LabelMap
 
 NASTY = "<script>alert(1)&amp;.png"
 VOID = {"meta", "img", "br", "line", "path", "use", "rect", "input"}
@@ -246,11 +246,11 @@ def test_each_slice_gets_its_own_prediction_back(copied: RunFolder) -> None:
         ["a"] * 99,
         probabilities=False,
         overlays=False,
-        planes={records[0].image.path: len(records)},
+        planes=planes_of(records),
     )
     for record in records:
         labels = np.full((4, 4), record.image.index, np.int64)
-        folder.add(record, np.zeros((1, 4, 4), np.uint8), LabelMap(labels), None)
+        folder.add(record, np.zeros((1, 4, 4), np.uint8), LabelMap(labels), Grid(record.image.path, "npy"))
     folder.close()
     held = open_held(copied)
     for record in records:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle.prediction.overlay import COLOURS, label_picture
+from lamelle.io.palette import COLOURS
+from lamelle.prediction.overlay import label_picture
 from lamelle.reports.pictures import SMALL, encode, preview
 
 

@@ -24,7 +24,7 @@ from lamelle.prediction.files import PredictionFolder
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import QUICK, Instances, Options
 from lamelle.tasks.objects import connected, maps_of, numbered, objects_from, table_of
-from lamelle.types import IGNORE, Index, LabelMap, Record, Source
+from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
 FULL = {"foreground": 0.5, "seed": 0.5, "min_size": 1}
 
@@ -208,7 +208,7 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
     out = PredictionFolder(
         tmp_path / "out", ("background", "cell"), probabilities=False, overlays=False, planes={}, masks=True
     )
-    row = out.add(record, np.zeros((1, *labels.shape), np.uint8), said, None)
+    row = out.add(record, np.zeros((1, *labels.shape), np.uint8), said, Grid(record.image.path, "png"))
     out.close()
     files = sorted((tmp_path / "out" / "masks" / folder / "masks").glob("*.png"))
     assert len(files) == labels.max() == int(row["predicted_objects"])
@@ -223,12 +223,17 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
 def test_many_objects_of_a_stack_keep_their_numbers(tmp_path: Path) -> None:
     stack = tmp_path / "a.tif"
     out = PredictionFolder(
-        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=True, planes={stack: 2}
+        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=True, planes={stack: range(2)}
     )
     planes = [np.array([[0, 1], [2, 3]], np.uint32), np.arange(400, dtype=np.uint32).reshape(20, 20)[:2, :2] + 300]
     for i, labels in enumerate(planes):
         rows = tuple(table_of(labels, np.ones(labels.shape)))
-        out.add(Record(f"a.tif#{i}", Source(stack, index=i)), np.zeros((1, 2, 2)), LabelMap(labels, objects=rows), None)
+        out.add(
+            Record(f"a.tif#{i}", Source(stack, index=i)),
+            np.zeros((1, 2, 2)),
+            LabelMap(labels, objects=rows),
+            Grid(stack, "npy"),
+        )
     np.testing.assert_array_equal(read_labels(tmp_path / "out" / "labels" / "a.tif").array, np.stack(planes))
 
 

@@ -26,7 +26,7 @@ from lamelle.data.contents import Contents, digest
 from lamelle.data.entries import TEMPORARY, Entry, Pixels, entries_in, load_entry, remove_entry, save_entry, unwritable
 from lamelle.data.resize import resize_image, resize_labels
 from lamelle.errors import FileError
-from lamelle.types import Problem, Source, Spacing
+from lamelle.types import Grid, Problem, Source, Spacing
 
 READER = 2
 """To be raised when ``lamelle.io`` reads the same file into other pixels: all entries are then rebuilt."""
@@ -146,6 +146,11 @@ class Store:
     def entry(self, source: Source) -> Entry:
         """Shape, dtype, bits, spacing and format of a whole image file."""
         return self._image(source)
+
+    def grid(self, source: Source) -> Grid:
+        """The whole image file, as what is predicted for it goes back to it."""
+        entry = self._image(source)
+        return Grid(source.path, entry.format, entry.spacing, entry.geometry)
 
     def content(self, path: Path) -> str:
         """SHA-256 of a file's content.

@@ -85,6 +85,8 @@ class Format:
     """Programs write labels as floats in this format."""
     places: bool = False
     """A file may say where it lies in space."""
+    answers: tuple[str, str] = (".tif", ".tif")
+    """Suffix of the labels that are predicted for a plane, and for a volume."""
 
 
 @contextmanager

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.axes import checked_spacing, turned
+from lamelle.io.axes import checked_spacing
 from lamelle.io.common import Header, affordable, decoding, quiet, require
+from lamelle.io.dicom_frames import Frames, placed
+from lamelle.io.geometry import own_turn, spacing_of
 from lamelle.io.pixels import native
 from lamelle.types import Image, Problem, Spacing
 
@@ -30,13 +32,16 @@ class _Facts:
     """What decides how pixels are read."""
 
     shape: tuple[int, ...]
-    """``[C, (Z,) Y, X]`` as handed out."""
+    """``[C, (Z,) Y, X]`` as stored."""
     stored: np.dtype
     bits: int
     photometric: str
     slope: float
     intercept: float
     spacing: Spacing | None
+    """As stored, the frames in their order."""
+    frames: Frames | None
+    """Where the frames lie, if they say so and make a volume."""
 
     @property
     def dtype(self) -> np.dtype:
@@ -75,7 +80,9 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
         affordable(path, head.nbytes)
         _decodable(path, data)
         array = _values(path, data, facts, pixel_array(data), labels).reshape(facts.shape)
-    return Image(array, head.spacing, head.bits, head.problems)
+        if facts.frames is not None:
+            array = own_turn(facts.frames.geometry).apply(array[:, list(facts.frames.order)], dims=3)
+    return Image(array, head.spacing, head.bits, head.problems, geometry=head.geometry)
 
 
 def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
@@ -88,8 +95,15 @@ def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
         frame = (facts.shape[0], *facts.shape[-2:])
         affordable(path, math.prod(frame) * facts.dtype.itemsize)
         _decodable(path, data)
-        for pixels in iter_pixels(data):
-            yield _values(path, data, facts, pixels, False).reshape(frame)
+        turn = own_turn(facts.frames.geometry if facts.frames else None)
+        if turn.order[0] != 0:
+            array = read(path, key, False).array
+            yield from (array[:, z] for z in range(array.shape[1]))
+            return
+        order = facts.frames.order if facts.frames else None
+        chosen = None if order is None else list(order[::-1] if turn.flipped[0] else order)
+        for pixels in iter_pixels(data, indices=chosen):
+            yield turn.apply(_values(path, data, facts, pixels, False).reshape(frame), dims=2)
 
 
 def _private(path: Path) -> Any:
@@ -140,6 +154,7 @@ def _facts(path: Path, data: Dataset, labels: bool) -> _Facts:
         slope=1.0 if labels else slope,
         intercept=0.0 if labels else intercept,
         spacing=_spacing(data, bool(depth)),
+        frames=placed(data, (columns, rows)) if frames > 1 else None,
     )
 
 
@@ -148,13 +163,16 @@ def _header(path: Path, data: Dataset, facts: _Facts) -> Header:
     if "WindowCenter" in data or "VOILUTSequence" in data:
         problems = (Problem("files.window_not_applied", str(path), "note", {}),)
     narrow = facts.bits < 8 * facts.stored.itemsize and facts.dtype == facts.stored and facts.stored.kind != "f"
+    geometry = facts.frames.geometry if facts.frames else None
+    turn, spacing = own_turn(geometry), facts.spacing if geometry is None else spacing_of(geometry)
     return Header(
-        format="dicom",
-        shape=facts.shape,
-        dtype=facts.dtype,
-        spacing=turned(facts.spacing, 1) if facts.spacing else None,
-        bits=facts.bits if narrow else None,
+        "dicom",
+        (facts.shape[0], *turn.sizes(facts.shape[1:])),
+        facts.dtype,
+        spacing and turn.sizes(spacing),
+        facts.bits if narrow else None,
         problems=problems,
+        geometry=geometry,
     )
 
 

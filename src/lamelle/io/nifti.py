@@ -6,7 +6,7 @@ import gzip
 import math
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,7 @@ from lamelle.io.axes import checked_spacing, sizes
 from lamelle.io.common import Header, affordable, decoding, quiet, require, size_of, warning
 from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
 from lamelle.io.pixels import native, real_dtype
-from lamelle.types import Geometry, Image, Problem, Spacing
+from lamelle.types import Geometry, Grid, Image, Problem, Spacing
 
 _PART = 64 << 20
 """Bytes that are unzipped at a time."""
@@ -236,3 +236,78 @@ def _exactly(path: Path, file: IO[bytes], size: int) -> bytearray:
             raise FileError("files.truncated", path)
         buffer += chunk
     return buffer
+
+
+def write(path: Path, array: np.ndarray, grid: Grid, *, top: float) -> None:
+    """Write [C, (Z,) Y, X], as handed out, as NIfTI on the grid of a file: as it is stored there, in the same place.
+
+    Of a NIfTI file the form, the affines with their codes and the sizes of voxels are kept; what else its header says
+    (it may name a patient) is not. Channels are the fifth axis.
+
+    Args:
+        path: Written gzipped if it ends in ``.gz``.
+        top: Value that a viewer shows as white.
+
+    Raises:
+        FileError: If the header of the file cannot be read.
+    """
+    dims = array.ndim - 1
+    turn = own_turn(grid.geometry)
+    stored = turn.undo(array, dims=dims)
+    head = _placed(grid)
+    if grid.geometry is not None:
+        depth, *plane = (1,) * (3 - dims) + array.shape[1:]
+        ends = [(grid.start, 0, 0), (grid.start + depth - 1, plane[0] - 1, plane[1] - 1)]
+        _move(head, np.min([turn.stored(end, grid.geometry.size) for end in ends], axis=0))
+    size = stored.shape[:0:-1]
+    head.set_data_shape(size if len(array) == 1 else (*size, *(1,) * (4 - dims), len(array)))
+    head.set_data_dtype(array.dtype)
+    head["cal_max"], head["vox_offset"] = top, head.sizeof_hdr + 4
+    head["scl_slope"], head["scl_inter"] = 1, 0
+    with path.open("wb") as raw:
+        zipped = gzip.GzipFile("", "wb", 3, raw, mtime=0) if path.suffix == ".gz" else nullcontext(raw)
+        with zipped as file:
+            file.write(head.binaryblock + bytes(4))
+            for channel in stored:
+                for plane in channel if dims == 3 else [channel]:
+                    file.write(np.ascontiguousarray(plane, array.dtype.newbyteorder("<")).data)
+
+
+_PLACE = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x")
+_PLACE += ("qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")
+
+
+def _placed(grid: Grid) -> Any:
+    """A new header that says of the grid's place what its file says."""
+    from nibabel.nifti1 import Nifti1Header
+
+    if grid.format != "nifti":
+        head = Nifti1Header(endianness="<")
+        head.set_xyzt_units("mm")
+        if grid.geometry is not None:
+            head.set_data_shape(grid.geometry.size)
+            head.set_qform(np.array(grid.geometry.affine), 1, strip_shears=True)
+            head.set_sform(np.array(grid.geometry.affine), 1)
+        return head
+    with grid.path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    known = _head(grid.path, zipped)
+    head = type(known)(endianness="<")
+    for name in _PLACE:
+        head[name] = known[name]
+    head["pixdim"][4:] = 1
+    return head
+
+
+def _move(head: Any, low: np.ndarray) -> None:
+    """Let the affines begin at the stored voxel (x, y, z) ``low``."""
+    if not low.any():
+        return
+    if head["sform_code"] > 0:
+        start = head.get_sform() @ (*low, 1)
+        for name, value in zip(("srow_x", "srow_y", "srow_z"), start, strict=False):
+            head[name][3] = value
+    if head["qform_code"] > 0:
+        start = head.get_qform() @ (*low, 1)
+        for name, value in zip(("qoffset_x", "qoffset_y", "qoffset_z"), start, strict=False):
+            head[name] = value

@@ -18,11 +18,12 @@ from lamelle.io.pixels import finite
 from lamelle.io.signature import format_of
 from lamelle.types import Image, Problem
 
+_FLAT = (".png", ".tif")
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
-        "png": Format((".png",), raster.header, raster.read),
-        "jpeg": Format((".jpg", ".jpeg", ".jpe", ".jfif"), raster.header, raster.read, lossy=True),
-        "bmp": Format((".bmp", ".dib"), raster.header, raster.read),
+        "png": Format((".png",), raster.header, raster.read, answers=_FLAT),
+        "jpeg": Format((".jpg", ".jpeg", ".jpe", ".jfif"), raster.header, raster.read, lossy=True, answers=_FLAT),
+        "bmp": Format((".bmp", ".dib"), raster.header, raster.read, answers=_FLAT),
         "tiff": Format((".tif", ".tiff", ".btf", ".tf8", ".lsm"), tiff.header, tiff.read, tiff.planes),
         "npy": Format(
             (".npy",), numpy_files.npy_header, numpy_files.npy_read, numpy_files.npy_planes, float_labels=True
@@ -30,9 +31,26 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "npz": Format(
             (".npz",), numpy_files.npz_header, numpy_files.npz_read, numpy_files.npz_planes, float_labels=True
         ),
-        "dicom": Format((".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes, places=True),
-        "nifti": Format((".nii", ".nii.gz"), nifti.header, nifti.read, nifti.planes, float_labels=True, places=True),
-        "zarr": Format((".zarr",), zarr_files.header, zarr_files.read, zarr_files.planes, float_labels=True),
+        "dicom": Format(
+            (".dcm", ".dicom", ".ima"), dicom.header, dicom.read, dicom.planes, places=True, answers=(".tif", ".nii.gz")
+        ),
+        "nifti": Format(
+            (".nii", ".nii.gz"),
+            nifti.header,
+            nifti.read,
+            nifti.planes,
+            float_labels=True,
+            places=True,
+            answers=(".nii.gz", ".nii.gz"),
+        ),
+        "zarr": Format(
+            (".zarr",),
+            zarr_files.header,
+            zarr_files.read,
+            zarr_files.planes,
+            float_labels=True,
+            answers=(".ome.zarr", ".ome.zarr"),
+        ),
         "series": Format((), series.header, series.read, series.planes),
     }
 )

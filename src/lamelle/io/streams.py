@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from lamelle.io.axes import microns
+from lamelle.io.palette import table_for
 from lamelle.types import Spacing
 
 IMAGEJ_TYPES = ("uint8", "uint16", "float32")
@@ -20,6 +22,18 @@ CLASSIC_BYTES = 2**32 - 2**25
 """More than a TIFF with 32-bit offsets can hold; beyond it a BigTIFF is written, which ImageJ's own format is not."""
 _CHUNK = 1024
 _OME_NAMES = (".ome.tif", ".ome.tiff")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a TIFF states the size of its pixels."""
+
+    unit: str | None = None
+    """That of ImageJ."""
+    resolution: tuple[tuple[int, int], tuple[int, int]] | None = None
+    """Of a TIFF of no microscopy program: pixels per unit along X and Y, as fractions."""
+    per: int = 1
+    """Its unit: 1 = none, 2 = inch, 3 = centimetre."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,10 @@ class Form:
     """µm, (Z,) Y, X."""
     colours: bool = False
     """The three channels are red, green and blue, to be shown together."""
+    labels: np.ndarray | None = None
+    """Of labels, all of them: they get colours or a display range, so that a viewer does not show black on black."""
+    stated: Calibration | None = None
+    """How another TIFF states its pixel size, to be stated likewise."""
 
     @property
     def depth(self) -> int:
@@ -82,20 +100,41 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray], *, ome: boo
     samples = 3 if form.colours and channels == 3 and form.dtype == np.uint8 else 1
     if samples == 3:
         options["photometric"] = "rgb"
-    if not ome and form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
+    stated = form.stated or Calibration()
+    if not ome and stated.resolution is not None:
+        options |= _as_stated(form, stated)
+    elif not ome and form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
         # all six axes: tifffile mistakes a last X of one for samples
-        shape = (1, form.depth, channels // samples, height, width, samples)
-        options |= {"imagej": True, "metadata": {"axes": "TZCYXS"} | _imagej_spacing(spacing)}
-        if spacing:
-            options["resolution"] = (1 / spacing[-1], 1 / spacing[-2])
+        unit = stated.unit if spacing and stated.unit else "um"
+        size = [v / (microns(unit) or 1.0) for v in spacing or ()]
+        about = {"axes": "TZCYXS"} | ({"unit": unit} if size else {}) | ({"spacing": size[0]} if len(size) == 3 else {})
+        if form.labels is not None:
+            about |= {"min": 0.0, "max": float(max(1, form.labels.max(initial=0)))}
+        options |= {"imagej": True, "metadata": about} | ({"resolution": (1 / size[-1], 1 / size[-2])} if size else {})
+        options["shape"] = (1, form.depth, channels // samples, height, width, samples)
     else:
         names = "ZYX"[-len(spacing) :] if spacing else ""
         sizes = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
         units = {f"PhysicalSize{a}Unit": "µm" for a in names}
         shape = (form.depth, channels // samples, height, width) + ((samples,) if samples > 1 else ())
-        options |= {"ome": True, "bigtiff": form.nbytes > CLASSIC_BYTES}
+        options |= {"ome": True, "bigtiff": form.nbytes > CLASSIC_BYTES, "shape": shape}
         options["metadata"] = {"axes": "ZCYXS"[: len(shape)]} | sizes | units
-    imwrite(path, _pages(planes, samples), shape=shape, dtype=form.dtype, **options)
+    imwrite(path, _pages(planes, samples), dtype=form.dtype, **options)
+
+
+def _as_stated(form: Form, stated: Calibration) -> dict[str, Any]:
+    """A plain TIFF with the resolution of another one, and with colours where these are labels."""
+    shape = tuple(n for n in (form.depth, form.shape[0]) if n > 1) + form.shape[-2:]
+    options: dict[str, Any] = {"shape": shape, "resolution": stated.resolution, "resolutionunit": stated.per}
+    options |= {"bigtiff": form.nbytes > CLASSIC_BYTES, "metadata": {"axes": _stack_axes(form)}}
+    table = None if form.labels is None else table_for(form.labels)
+    if table is not None:
+        options |= {"photometric": "palette", "colormap": table.T.astype(np.uint16) * 257}
+    return options
+
+
+def _stack_axes(form: Form) -> str:
+    return ("Z" if form.depth > 1 else "") + ("C" if form.shape[0] > 1 else "") + "YX"
 
 
 def _pages(planes: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
@@ -105,12 +144,6 @@ def _pages(planes: Iterable[np.ndarray], samples: int) -> Iterator[np.ndarray]:
             yield np.ascontiguousarray(np.moveaxis(plane, 0, -1))
         else:
             yield from (np.ascontiguousarray(channel) for channel in plane)
-
-
-def _imagej_spacing(spacing: Spacing | None) -> dict[str, Any]:
-    if spacing is None:
-        return {}
-    return {"unit": "um", "spacing": spacing[0]} if len(spacing) == 3 else {"unit": "um"}
 
 
 def npy_axes(path: Path, shape: tuple[int, ...]) -> str | None:
@@ -171,13 +204,16 @@ def write_npy(path: Path, form: Form, planes: Iterable[np.ndarray], *, axes: str
                 file.write(np.ascontiguousarray(ordered).data)
 
 
-def write_zarr(folder: Path, form: Form, planes: Iterable[np.ndarray], *, name: str) -> None:
+def write_zarr(
+    folder: Path, form: Form, planes: Iterable[np.ndarray], *, name: str, offset: Spacing | None = None
+) -> None:
     """Write planes [C, Y, X] as OME-Zarr 0.4 (Zarr v2), one level, chunks of one plane and at most 1024 × 1024.
 
     Every chunk is written, also where it holds only zeros, so that a lost one can be told from a black one.
 
     Args:
         name: Of the image, in its metadata.
+        offset: Where its first pixel lies, µm, (Z,) Y, X.
 
     Example:
         >>> import tempfile
@@ -211,8 +247,9 @@ def write_zarr(folder: Path, form: Form, planes: Iterable[np.ndarray], *, name: 
     units = {a: {"unit": "micrometer"} for a in scale}
     kinds = {"c": "channel"}
     stated = [{"name": a, "type": kinds.get(a, "space")} | units.get(a, {}) for a in axes]
-    dataset = {
-        "path": "0",
-        "coordinateTransformations": [{"type": "scale", "scale": [scale.get(a, 1.0) for a in axes]}],
-    }
+    moves: list[dict[str, Any]] = [{"type": "scale", "scale": [scale.get(a, 1.0) for a in axes]}]
+    if form.spacing and offset and any(offset):
+        at = dict(zip("zyx"[-len(offset) :], offset, strict=True))
+        moves.append({"type": "translation", "translation": [at.get(a, 0.0) for a in axes]})
+    dataset = {"path": "0", "coordinateTransformations": moves}
     group.attrs["multiscales"] = [{"version": "0.4", "name": name, "axes": stated, "datasets": [dataset]}]

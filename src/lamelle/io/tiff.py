@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from lamelle.errors import FileError
 from lamelle.io.axes import Arrangement, arrange, oriented, turned
 from lamelle.io.common import Header, affordable, decoding, quiet, size_of, warning
 from lamelle.io.pixels import looked_up, native, real_dtype, without_alpha
-from lamelle.io.tiff_meta import check_chain, check_claims, spacing_of
+from lamelle.io.streams import Calibration
+from lamelle.io.tiff_meta import calibration_of, check_chain, check_claims, spacing_of
 from lamelle.types import Image, Problem
 
 if TYPE_CHECKING:
@@ -104,6 +105,20 @@ def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
             pages = np.stack([stack.pages[i].asarray() for i in chosen.ravel()])
             array = stack.arrangement.apply(pages.reshape(*chosen.shape, *stack.keyframe.shape))
             yield _finished(path, tif, stack, array if depth is None else array[:, 0], False)
+
+
+def calibration(path: Path) -> Calibration:
+    """How a TIFF states its pixel size, along X and Y as it is read.
+
+    Raises:
+        FileError: If it cannot be read.
+    """
+    with _opened(path) as (tif, stack):
+        found = calibration_of(tif, stack.keyframe)
+        if found.resolution is None:
+            return found
+        x, y = turned(found.resolution, stack.orientation)
+        return replace(found, resolution=(x, y))
 
 
 @contextmanager

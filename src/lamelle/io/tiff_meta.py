@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from lamelle.errors import FileError, printable
 from lamelle.io.axes import checked_spacing, microns, not_print, sizes
 from lamelle.io.common import size_of
+from lamelle.io.streams import Calibration
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:
@@ -114,6 +115,18 @@ def spacing_of(tif: TiffFile, series: Any, page: Any, *, depth: bool) -> Spacing
     if plane is None or factor is None or depth:
         return None
     return not_print(checked_spacing(tuple(v * factor for v in plane)))
+
+
+def calibration_of(tif: TiffFile, page: Any) -> Calibration:
+    """How the pixel size is stated, as far as another TIFF can state it likewise."""
+    if tif.is_ome:
+        return Calibration()
+    if tif.is_imagej:
+        unit = str((tif.imagej_metadata or {}).get("unit", ""))
+        return Calibration(unit=unit if unit.isascii() and unit.isalpha() and microns(unit) else None)
+    x, y = (page.tags.valueof(tag) for tag in (282, 283))
+    given = _resolution(page) is not None
+    return Calibration(resolution=(x, y) if given else None, per=int(page.tags.valueof(296, 1)))
 
 
 def _resolution(page: Any) -> tuple[float, float] | None:

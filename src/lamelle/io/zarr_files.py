@@ -59,6 +59,28 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     return Image(native(path, stored.arrangement.apply(array)), stored.spacing)
 
 
+def offset(path: Path, key: str | None = None) -> Spacing | None:
+    """Where the first pixel of a multiscale image lies, µm, (Z,) Y, X; None where it does not say.
+
+    Raises:
+        FileError: If it cannot be read.
+    """
+    node = path if key is None else _inside(path, key)
+    multiscale = _multiscale(node)
+    if multiscale is None:
+        return None
+    level, _ = _finest(path, multiscale)
+    found = [t["translation"] for source in (level, multiscale) for t in _moves(source, "translation")]
+    ndim = len(found[0]) if found else 0
+    axes, factors = _ome_axes(path, multiscale, ndim) if found else ("", [])
+    at = {a: sum(float(one[i]) for one in found) * (factors[i] or 0.0) for i, a in enumerate(axes)}
+    return tuple(at[a] for a in "ZYX" if a in at) or None
+
+
+def _moves(source: dict, kind: str) -> list[dict]:
+    return [t for t in source.get("coordinateTransformations", []) if t.get("type") == kind]
+
+
 def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
     """Planes [C, Y, X]; as many at once as one row of chunks holds, if that is little memory."""
     stored = _opened(path, key)
@@ -215,10 +237,9 @@ def _finest(path: Path, multiscale: dict) -> tuple[dict, list[float]]:
 def _scale(multiscale: dict, level: dict) -> list[float]:
     scale: list[float] = []
     for source in (level, multiscale):
-        for transform in source.get("coordinateTransformations", []):
-            if transform.get("type") == "scale":
-                values = [float(v) for v in transform["scale"]]
-                scale = [a * b for a, b in zip(scale, values, strict=True)] if scale else values
+        for transform in _moves(source, "scale"):
+            values = [float(v) for v in transform["scale"]]
+            scale = [a * b for a, b in zip(scale, values, strict=True)] if scale else values
     return scale
 
 

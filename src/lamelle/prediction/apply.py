@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.messages import text
 from lamelle.package import Package
-from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.files import PredictionFolder, planes_of
 from lamelle.prediction.predictor import of_package
 from lamelle.prediction.submission import write_submission
 from lamelle.types import Classes, Problem, Record, Source, Spacing
@@ -71,10 +70,9 @@ def predict_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
-    planes = Counter(r.image.path for r in usable if r.image.index is not None)
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
-    folder = PredictionFolder(out, classes, planes=dict(planes), **wanted)
+    folder = PredictionFolder(out, classes, planes=planes_of(usable), **wanted)
     answers = _predict(package, usable, folder, store, say)
     table = folder.close()
     if answers:
@@ -105,7 +103,7 @@ def _predict(
             far.add(spacing)
             say(text("predict.other_spacing", image=record.id, spacing=_said(spacing), trained=_said(package.spacing)))
         prediction = package.task.decode(found, package.fitted, spacing)
-        folder.add(record, store.image(record.image), prediction, store.entry(record.image).spacing)
+        folder.add(record, store.image(record.image), prediction, store.grid(record.image))
         if isinstance(prediction, Classes):
             answers[record.image] = prediction
     return answers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,9 +15,19 @@ from lamelle.io import atomic, writers
 from lamelle.prediction.masks import ObjectMasks
 from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
-from lamelle.types import Classes, LabelMap, Prediction, Record, Spacing
+from lamelle.types import Classes, Grid, LabelMap, Prediction, Record
 
-_LOSSY_OR_PNG = {".png", ".jpg", ".jpeg", ".bmp"}
+_DOUBLE = (".nii.gz", ".ome.zarr")
+"""Suffixes of two parts that a prediction does not keep beside its own."""
+
+
+def planes_of(records: Iterable[Record]) -> dict[Path, tuple[int, ...]]:
+    """Which planes of each stack are among the records, in order."""
+    found: dict[Path, set[int]] = {}
+    for record in records:
+        if record.image.index is not None:
+            found.setdefault(record.image.path, set()).add(record.image.index)
+    return {path: tuple(sorted(indices)) for path, indices in found.items()}
 
 
 class PredictionFolder:
@@ -34,13 +45,13 @@ class PredictionFolder:
         *,
         probabilities: bool,
         overlays: bool,
-        planes: dict[Path, int],
+        planes: Mapping[Path, Sequence[int]],
         masks: bool = False,
     ) -> None:
         """Start a folder.
 
         Args:
-            planes: Number of planes that will come of each stack.
+            planes: Those that will come of each stack (`planes_of`).
             masks: Write each object as a file of its own.
         """
         self.folder, self.classes = folder, tuple(classes)
@@ -56,27 +67,25 @@ class PredictionFolder:
         record: Record,
         image: np.ndarray,
         prediction: Prediction,
-        spacing: Spacing | None,
+        grid: Grid,
         known: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Take one prediction.
 
         Args:
             image: ``[C, (Z,) Y, X]``, for the overlay.
-            spacing: That of the whole file, also where the record is one plane of it.
+            grid: The whole file, also where the record is one plane of it.
             known: Further columns, where the truth is known.
 
         Returns:
             Its row of the table; ``file`` is below the folder.
         """
-        row = self._row(record, image, prediction, spacing)
+        row = self._row(record, image, prediction, grid)
         row |= {k: v for k, v in (known or {}).items() if k not in row}
         self._rows.append(row)
         return row
 
-    def _row(
-        self, record: Record, image: np.ndarray, prediction: Prediction, spacing: Spacing | None
-    ) -> dict[str, Any]:
+    def _row(self, record: Record, image: np.ndarray, prediction: Prediction, grid: Grid) -> dict[str, Any]:
         if isinstance(prediction, Classes):
             return self._class_row(record, prediction)
         row = {"image": record.id, **self._shares(prediction)}
@@ -85,11 +94,11 @@ class PredictionFolder:
             self._objects += [{"image": record.id, **one} for one in prediction.objects]
             row |= {"predicted_objects": str(len(prediction.objects))}
             if self._masks is not None:
-                self._masks.write(record, prediction.labels)
+                self._masks.write(record, prediction.labels, _from(record, grid))
         if record.image.index is not None and record.image.path in self._expected:
-            row["file"] = self._plane(record, prediction, spacing)
+            row["file"] = self._plane(record, prediction, grid)
         else:
-            row["file"] = self._whole(record, prediction, spacing and spacing[-prediction.labels.ndim :])
+            row["file"] = self._whole(record, prediction, grid)
         if self._overlays:
             place = self._place("overlays", record, ".png")
             writers.write_rgb(place, overlay(image, prediction.labels))
@@ -118,29 +127,35 @@ class PredictionFolder:
         n = np.bincount(labels.ravel(), minlength=len(self.classes))
         return {f"share:{c}": f"{v / labels.size:.6f}" for c, v in zip(self.classes, n, strict=True)}
 
-    def _whole(self, record: Record, prediction: LabelMap, spacing: Spacing | None) -> str:
-        flat = prediction.labels.ndim == 2 and record.image.path.suffix.lower() in _LOSSY_OR_PNG
-        place = self._place("labels", record, ".png" if flat else ".tif")
-        writers.write_labels(place, prediction.labels, spacing=spacing)
+    def _whole(self, record: Record, prediction: LabelMap, grid: Grid) -> str:
+        dims = prediction.labels.ndim
+        grid = _from(record, grid)
+        suffix = writers.suffix_for(grid, dims=dims, whole=record.image.index is None)
+        place = self._place("labels", record, suffix)
+        at = {"spacing": grid.spacing and grid.spacing[-dims:], "grid": grid}
+        writers.write_labels(place, prediction.labels, **at)
         if self._probabilities and prediction.probabilities is not None:
-            writers.write_image(self._place("probabilities", record, ".tif"), prediction.probabilities, spacing=spacing)
+            writers.write_image(self._place("probabilities", record, _exact(suffix)), prediction.probabilities, **at)
         return place.relative_to(self.folder).as_posix()
 
-    def _plane(self, record: Record, prediction: LabelMap, spacing: Spacing | None) -> str:
+    def _plane(self, record: Record, prediction: LabelMap, grid: Grid) -> str:
         """Keep one plane on disk; write the stack when it is complete."""
-        place = self._place("labels", record, ".tif", whole=True)
+        indices = self._expected[record.image.path]
+        grid = replace(grid, start=indices[0])
+        suffix = writers.suffix_for(grid, dims=3, whole=indices[-1] - indices[0] == len(indices) - 1)
+        place = self._place("labels", record, suffix, whole=True)
         smallest = np.min_scalar_type(len(self.classes) - 1)
         if prediction.objects is not None:
             smallest = prediction.labels.dtype  # a later plane may have more objects
         labels = self._piled("labels", record, prediction.labels[None], smallest)
         if labels is not None:
-            writers.write_labels(place, labels.whole()[0], spacing=spacing)
+            writers.write_labels(place, labels.whole()[0], spacing=grid.spacing, grid=grid)
             labels.close()
         if self._probabilities and prediction.probabilities is not None:
             found = self._piled("probabilities", record, prediction.probabilities, prediction.probabilities.dtype)
             if found is not None:
-                file = self._place("probabilities", record, ".tif", whole=True)
-                writers.write_image(file, found.whole(), spacing=spacing)
+                file = self._place("probabilities", record, _exact(suffix), whole=True)
+                writers.write_image(file, found.whole(), spacing=grid.spacing, grid=grid)
                 found.close()
         return place.relative_to(self.folder).as_posix()
 
@@ -148,7 +163,7 @@ class PredictionFolder:
         """Add a plane [K, Y, X] to its stack; the stack if that was the last one."""
         path, index = record.image.path, record.image.index or 0
         if (kind, path) not in self._piles:
-            self._piles[kind, path] = Pile(self.folder / kind, depth=self._expected[path], dtype=dtype)
+            self._piles[kind, path] = Pile(self.folder / kind, depth=len(self._expected[path]), dtype=dtype)
         self._piles[kind, path].add(index, plane)
         return self._piles.pop((kind, path)) if self._piles[kind, path].full else None
 
@@ -159,12 +174,27 @@ class PredictionFolder:
         parts = [p for p in name.parts if p not in {"/", "..", "."}] or ["image"]
         number = "" if whole or not part else f"_{record.id.rpartition('#')[2] if '#' in record.id else part[1:]}"
         owner = source.path / number
-        for stem in (PurePosixPath(parts[-1]).stem, parts[-1].replace(".", "_")):
+        for stem in (_stem(parts[-1]), parts[-1].replace(".", "_")):
             place = self.folder.joinpath(kind, *parts[:-1], f"{stem}{number}{suffix}")
             if self._places.setdefault(place, owner) == owner:
                 break
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
+
+
+def _from(record: Record, grid: Grid) -> Grid:
+    """The grid of a record that is some planes of a file."""
+    return grid if record.image.span is None else replace(grid, start=record.image.span[0])
+
+
+def _stem(name: str) -> str:
+    double = next((end for end in _DOUBLE if name.lower().endswith(end)), None)
+    return name[: -len(double)] if double else PurePosixPath(name).stem
+
+
+def _exact(suffix: str) -> str:
+    """A format like that of the labels which holds every digit of a probability."""
+    return ".tif" if suffix == ".png" else suffix
 
 
 def items_csv(items: Sequence[Mapping[str, Any]]) -> str:

@@ -8,18 +8,21 @@ import numpy as np
 
 from lamelle.data.layouts.words import holds
 from lamelle.io import writers
-from lamelle.types import Record
+from lamelle.types import Grid, Record
 
 
 class ObjectMasks:
-    """Writes ``ID/masks/ID_0001.png`` …: 255 in the object, 0 elsewhere; of a volume TIFF instead of PNG."""
+    """Writes ``ID/masks/ID_0001.png`` …: 255 in the object, 0 elsewhere; a volume in its own format."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._owners: dict[Path, str] = {}
 
-    def write(self, record: Record, labels: np.ndarray) -> Path:
+    def write(self, record: Record, labels: np.ndarray, grid: Grid) -> Path:
         """Write the objects of one image, numbered in labels [(Z,) Y, X].
+
+        Args:
+            grid: The whole file, also where the record is one plane of it.
 
         Returns:
             The folder of its masks; it is made even if there are none.
@@ -27,11 +30,14 @@ class ObjectMasks:
         place = self._place(record.id)
         masks = place / "masks"
         masks.mkdir(parents=True, exist_ok=True)
-        suffix = ".png" if labels.ndim == 2 else ".tif"
+        suffix = ".png" if labels.ndim == 2 else writers.suffix_for(grid, dims=3, whole=True)
+        spacing = grid.spacing and grid.spacing[-labels.ndim :]
         digits = max(4, len(str(int(labels.max(initial=0)))))
         for number in np.unique(labels[labels > 0]):
             mask = (labels == number).astype(np.uint8) * 255
-            writers.write_labels(masks / f"{place.name}_{int(number):0{digits}d}{suffix}", mask, spacing=None)
+            writers.write_labels(
+                masks / f"{place.name}_{int(number):0{digits}d}{suffix}", mask, spacing=spacing, grid=grid
+            )
         return masks
 
     def _place(self, name: str) -> Path:

@@ -7,20 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-COLOURS = np.array(
-    [
-        (0, 0, 0),
-        (255, 176, 0),
-        (100, 143, 255),
-        (220, 38, 127),
-        (0, 158, 115),
-        (254, 97, 0),
-        (120, 94, 240),
-        (240, 228, 66),
-    ],
-    dtype=np.uint8,
-)
-"""Background, then classes; told apart with the common colour-vision deficiencies (after Okabe & Ito, and IBM)."""
+from lamelle.io.palette import colours_of
+
 CONFUSION = {
     "tp": (255, 255, 255),
     "fp": (220, 38, 127),
@@ -158,7 +146,6 @@ def label_picture(labels: np.ndarray, *, classes: int) -> np.ndarray:
 
 def _colours(labels: np.ndarray) -> np.ndarray:
     """Colours [3, ...] of labels [...]."""
-    turn = np.where(labels < len(COLOURS), labels, 1 + (labels.astype(np.int64) - 1) % (len(COLOURS) - 1))
-    found = COLOURS[np.maximum(turn, 0).astype(np.intp)]
+    found = colours_of(labels)
     found[labels < 0] = IGNORED
     return np.moveaxis(found, -1, 0)

@@ -151,7 +151,7 @@ class Instances:
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
         labels = self.objects(probabilities, fitted)
-        return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0])))
+        return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0], spacing)))
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
         return self._agreement(self.objects(probabilities, {}), target)

@@ -6,11 +6,12 @@ images can be averaged before objects are made of them.
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import numpy as np
 
-from lamelle.types import IGNORE
+from lamelle.types import IGNORE, Spacing
 
 MAPS = ("foreground", "border", "distance")
 """The channels: inside any object · near two objects at once · distance to the edge, 1 in an object's middle."""
@@ -129,17 +130,19 @@ def objects_from(maps: np.ndarray, *, foreground: float, seed: float, min_size: 
     return np.where(kept, np.cumsum(kept), 0).astype(np.uint32)[found]
 
 
-def table_of(labels: np.ndarray, probability: np.ndarray) -> list[dict[str, Any]]:
-    """One row for each object of labels [(Z,) Y, X]: number, pixels, centre, box and mean probability.
+def table_of(labels: np.ndarray, probability: np.ndarray, spacing: Spacing | None = None) -> list[dict[str, Any]]:
+    """One row for each object of labels [(Z,) Y, X]: number, pixels, size, centre, box and mean probability.
 
     The box is half-open, in pixels; axes are named as in the array (``centroid_y``, ``start_x``, ``stop_x``).
 
     Args:
         probability: That of being foreground, [(Z,) Y, X].
+        spacing: µm, (Z,) Y, X; where it is known, ``area_um2`` (of a volume ``volume_um3``) is the size.
 
     Example:
-        >>> table_of(np.array([[0, 1, 1]]), np.array([[0.1, 0.5, 0.7]]))[0]["centroid_x"]
-        1.5
+        >>> row = table_of(np.array([[0, 1, 1]]), np.array([[0.1, 0.5, 0.7]]), (0.5, 0.25))[0]
+        >>> row["area"], row["area_um2"], row["centroid_x"]
+        (2, 0.25, 1.5)
     """
     from scipy.ndimage import find_objects
 
@@ -151,6 +154,9 @@ def table_of(labels: np.ndarray, probability: np.ndarray) -> list[dict[str, Any]
         here = np.nonzero(labels[box] == number)
         centre = [float(p.mean()) + b.start for p, b in zip(here, box, strict=True)]
         row: dict[str, Any] = {"object": number, "area": len(here[0])}
+        if spacing is not None and len(spacing) >= labels.ndim:
+            pixel = math.prod(spacing[-labels.ndim :])
+            row["area_um2" if labels.ndim == 2 else "volume_um3"] = float(f"{len(here[0]) * pixel:.6g}")
         row |= {f"centroid_{a}": round(c, 3) for a, c in zip(names, centre, strict=True)}
         row |= {f"start_{a}": b.start for a, b in zip(names, box, strict=True)}
         row |= {f"stop_{a}": b.stop for a, b in zip(names, box, strict=True)}
