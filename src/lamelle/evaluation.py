@@ -36,7 +36,7 @@ from lamelle.types import Index, Problem, Record
 
 _ONLY_TRAINING = (
     *("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_"),
-    "audit.values_objects",
+    *("audit.values_objects", "audit.masks_empty"),
 )
 """Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
 _AT_ONCE = 64

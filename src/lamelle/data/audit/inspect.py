@@ -13,6 +13,7 @@ import numpy as np
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.mask_classes import mask_class_problems
+from lamelle.data.audit.masks import Look, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
@@ -43,6 +44,8 @@ class _Seen:
     """How many different grey values the image has, in the channel that has most."""
     numbers: Numbers | None = None
     """What the values of the label image are like; None where there is one mask per object."""
+    look: Look | None = None
+    """What the label image is like beside its image."""
 
 
 def inspect(
@@ -92,12 +95,14 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += [*_folder_problems(rows), *spacing_problems(rows, records)]
+    masked = [(s.row, s.look or Look(), s.record) for s in whole if s.row is not None and s.row.labels]
+    about_masks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.instances)
     counted = _counted(index, whole, named=named or declared is not None)
-    if not any(p.severity == "error" for p in counted):
+    if not any(p.severity == "error" for p in (*counted, *about_masks)):
         masks = [str(s.record.target[0]) if s.record.target else "" for s in whole]
         values = {"counts": statistics.labels, "declared": declared, "ignore": ignore}
         problems += value_problems(index, rows, masks, **values)
-    problems += counted
+    problems += [*counted, *about_masks]
     problems += few_problems(index.records)
     problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
     problems += duplicate_problems(pairs, rows)
@@ -137,7 +142,7 @@ def _relative(problem: Problem, root: Path) -> Problem:
 def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> _Seen:
     """Measure one record; all that is wrong with its files is collected."""
     problems: list[Problem] = []
-    seen = _Seen(record, ())
+    seen, image = _Seen(record, ()), None
     try:
         image = store.image(record.image)
         problems += store.problems(record.image)
@@ -152,6 +157,9 @@ def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> 
             said = store.label_problems(sources, objects=index.instances)
             problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
+            if image is not None and row is not None and not said:
+                inside = labels > 0 if index.instances else labels
+                seen = replace(seen, look=look(image, inside, {v: n for v, n in row.labels.items() if v not in ignore}))
             found = _numbers(labels, row, ignore, instances=index.instances) if len(sources) == 1 else None
             seen, problems = replace(seen, row=row, numbers=found), [*problems, *said]
         except (FileError, DataError) as error:
@@ -200,21 +208,16 @@ def _labelled(
     record: Record, row: Row | None, labels: np.ndarray, *, instances: bool
 ) -> tuple[Row | None, list[Problem]]:
     """The row with what its label image holds, and what is wrong with it."""
-    place = str(record.target[0])
-    problems = []
     counts, content = count_labels(labels)
     objects = None
     if instances:
         inside = sum(n for value, n in counts.items() if value)
         objects = sum(1 for value in counts if value)
         counts = {value: n for value, n in ((0, counts.get(0, 0)), (1, inside)) if n}
-    if set(counts) == {0}:
-        problems.append(Problem("audit.empty_mask", place, "warning"))
     if row is None:
-        return None, problems
-    if labels.shape != row.size:
-        problems.append(_mismatch(record, row.size, labels.shape))
-    return replace(row, labels=counts, objects=objects, label_pixels=content), problems
+        return None, []
+    wrong = [_mismatch(record, row.size, labels.shape)] if labels.shape != row.size else []
+    return replace(row, labels=counts, objects=objects, label_pixels=content), wrong
 
 
 def _mismatch(record: Record, image: tuple[int, ...], labels: tuple[int, ...]) -> Problem:

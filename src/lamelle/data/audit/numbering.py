@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 
+from lamelle.data.layouts.pairing import names_of
 from lamelle.types import Problem
 
 _LEAST = 4
@@ -32,6 +34,13 @@ _NEAR = 0.1
 """Standard deviation of a class's place along an axis, as a share of the image."""
 _EXPLAINED = 0.5
 """Share of the variance of places, or sizes, that goes with the value if it means something."""
+_SECOND = 0.3
+"""Least size of a second part, as a share of the first, that may be an object of its own."""
+_NEAR_PIXELS, _NEAR_SIZES = 8, 0.75
+"""Gaps up to which two parts are pieces of one object: in pixels, and in sizes of the larger part."""
+_COVERED = 0.5
+_MOST_TORN = 64
+_MOST_PLACES = 4096
 _FREEDOM = 8
 """Degrees of freedom below which nobody can tell whether places and sizes go with the values."""
 
@@ -48,6 +57,8 @@ class Numbers:
     """Middle of each value's pixels, and the logarithm of their number: (z, y, x, size); 0 … 1 along each axis."""
     parts: int = 0
     """Connected parts of all values together."""
+    far: tuple[tuple[int, int], ...] = ()
+    """Values of which two large parts lie far from each other with nothing between them, and how many pixels far."""
 
     @property
     def consecutive(self) -> bool:
@@ -73,7 +84,7 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
     if not len(values):
         return Numbers((), (), ())
     index = _ranks(_window(labels), values)
-    whole, parts = _whole(index, len(values))
+    whole, parts, far = _whole(index, len(values))
     places = _places(index, len(values), [counts[int(v)] for v in values])
     seen = [i for i, place in enumerate(places) if place is not None]
     return Numbers(
@@ -81,6 +92,7 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
         tuple(bool(whole[i]) for i in seen),
         tuple(places[i] or () for i in seen),
         parts,
+        tuple((int(values[rank - 1]), gap) for rank, gap in far),
     )
 
 
@@ -97,18 +109,65 @@ def _ranks(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(values[rank] == labels, rank + 1, 0).astype(np.int32)
 
 
-def _whole(index: np.ndarray, count: int) -> tuple[np.ndarray, int]:
-    """For each rank whether its largest part holds nearly all of its pixels, and the number of all parts."""
+def _whole(index: np.ndarray, count: int) -> tuple[np.ndarray, int, list[tuple[int, int]]]:
+    """Of each rank whether its largest part holds nearly all its pixels; the number of parts; ranks with a gap."""
     from skimage.measure import label
 
-    parts = cast(np.ndarray, label(index, background=0, connectivity=index.ndim)).reshape(-1)
+    labelled = cast(np.ndarray, label(index, background=0, connectivity=index.ndim))
+    parts = labelled.reshape(-1)
     sizes = np.bincount(parts)
     rank = np.zeros(len(sizes), np.int64)
     rank[parts] = index.reshape(-1)
     largest, pixels = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     np.maximum.at(largest, rank, sizes)
     np.add.at(pixels, rank, sizes)
-    return (largest >= _WHOLE * pixels)[1:], len(sizes) - 1
+    return (largest >= _WHOLE * pixels)[1:], len(sizes) - 1, _torn(index, labelled, rank, sizes)
+
+
+def _torn(index: np.ndarray, parts: np.ndarray, rank: np.ndarray, sizes: np.ndarray) -> list[tuple[int, int]]:
+    """Ranks with two large parts far apart, and the gap in pixels.
+
+    Pieces of one object lie near each other, or something lies over the middle of it.
+
+    Args:
+        rank: Of each part.
+        sizes: Pixels of each part.
+    """
+    large: dict[int, list[int]] = {}
+    for part in np.argsort(-sizes, kind="stable"):
+        held = large.setdefault(int(rank[part]), [])
+        if rank[part] and len(held) < 2 and (not held or sizes[part] >= _SECOND * sizes[held[0]]):
+            held.append(int(part))
+    torn = [(r, *held) for r, held in sorted(large.items()) if len(held) == 2][:_MOST_TORN]
+    if not torn:
+        return []
+    from scipy.ndimage import find_objects
+
+    boxes = find_objects(parts)
+    found = []
+    for r, first, second in torn:
+        across = sizes[first] ** (1 / index.ndim)
+        one, other = (_pixels(parts, boxes[part - 1], part) for part in (first, second))
+        gap, covered = _between(one, other, index)
+        if gap > max(_NEAR_PIXELS, _NEAR_SIZES * across) and covered < _COVERED:
+            found.append((r, round(gap)))
+    return found
+
+
+def _pixels(parts: np.ndarray, box: tuple[slice, ...], part: int) -> np.ndarray:
+    """Where a part lies, int [n, axes]; of a large one some places."""
+    places = np.argwhere(parts[box] == part) + [s.start for s in box]
+    return places[:: max(1, len(places) // _MOST_PLACES)]
+
+
+def _between(one: np.ndarray, other: np.ndarray, index: np.ndarray) -> tuple[float, float]:
+    """The gap between two parts, and the share of the straight way across it that other objects cover."""
+    from scipy.spatial import KDTree
+
+    gaps, nearest = map(np.asarray, KDTree(other).query(one))
+    start = int(np.argmin(gaps))
+    steps = np.linspace(one[start], other[nearest[start]], max(3, int(gaps[start]) + 1))[1:-1]
+    return float(gaps[start]), float(np.mean(index[tuple(np.rint(steps).astype(int).T)] > 0))
 
 
 def _places(index: np.ndarray, count: int, pixels: Sequence[int]) -> list[tuple[float, ...] | None]:
@@ -177,10 +236,23 @@ def parting_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> 
     """
     holding = [(n, place) for n, place in zip(found, places, strict=True) if n is not None and n.values]
     merged = [(n, place) for n, place in holding if 2 * sum(n.whole) < len(n.values)]
+    twice = _twice([one for one in holding if one not in merged])
     if not merged:
-        return []
+        return twice
     worst, place = max(merged, key=lambda m: m[0].parts)
     lone = all(len(n.values) == 1 for n, _ in holding) and 2 * len(merged) >= len(holding)
     said = {"count": len(merged), "all": len(holding), "values": len(worst.values), "parts": worst.parts}
     severity = "error" if lone or len(merged) == len(holding) else "warning"
-    return [Problem("audit.objects_not_parted", place, severity, said)]
+    return [Problem("audit.objects_not_parted", place, severity, said), *twice]
+
+
+def _twice(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
+    """A warning where single numbers stand for two objects far from each other."""
+    torn = [(n, place) for n, place in holding if n.far]
+    if not torn:
+        return []
+    worst, place = max(torn, key=lambda one: len(one[0].far))
+    value, gap = max(worst.far, key=lambda one: one[1])
+    said = {"value": value, "gap": gap, "here": len(worst.far), "count": len(torn), "all": len(holding)}
+    said |= {"names": names_of([Path(place).name for _, place in torn])}
+    return [Problem("audit.number_twice", place, "warning", said)]
