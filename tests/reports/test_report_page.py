@@ -282,10 +282,11 @@ def test_near_copies_between_the_splits_are_warned_of(copied: RunFolder, store: 
 def test_fewer_than_five_units_have_no_interval(copied: RunFolder, store: Store) -> None:
     scores = json.loads(copied.scores.read_text())
     for found in scores["scores"].values():
-        found["n"] = 4
+        found |= {"n": 4, "low": None, "high": None, "reason": "few", "of": ""}
     copied.scores.write_text(json.dumps(scores))
     page = write_report(copied, store).read_text()
-    assert "No interval is shown for a score that rests on fewer than 5 units" in page
+    assert "or no value: no interval: 4" in page
+    assert "5 are needed" in page
     assert "95 % interval –" in page
     assert not re.search(r"\d – \d", page[page.index('id="scores"') : page.index('id="confusion"')])
 

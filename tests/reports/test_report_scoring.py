@@ -83,26 +83,19 @@ def test_long_names_keep_both_ends() -> None:
     assert elide("a/very/long/path/to/an/image.png", 20) == "image.png"
 
 
-def test_an_interval_from_fewer_than_five_units_is_a_dash() -> None:
-    for n, shown in ((4, "–"), (5, "0.500 – 0.500")):
-        scores = content(2) | {"scores": {"dice": interval(0.5, n)}}
+def test_a_score_without_an_interval_shows_a_dash_and_its_reason() -> None:
+    none = interval(0.5, 4) | {"low": None, "high": None, "reason": "few", "of": "c1"}
+    for one, shown in ((none, "–"), (interval(0.5, 4), "0.500 – 0.500")):
+        scores = content(2) | {"scores": {"dice": one}}
         (score,) = scoring.overall(scores)
-        assert (score.shown, score.interval, score.bar is None) == ("0.500", shown, n < 5)
-        assert scoring.few(scores) == (n < 5)
-
-
-def test_a_class_of_few_images_has_no_interval_but_few_pixels_are_enough() -> None:
-    scores = content(2) | {"scores": {"recall/c0": interval(0.5), "recall/c1": interval(0.25)}}
-    scores["figures"] = {"support": [4, 5]}
-    for task, shown in (("classify", "–"), ("segment", "0.500 – 0.500")):
-        _, rows = scoring.by_class(scores | {"task": task})
-        assert [each[0] and each[0].interval for _, _, each in rows] == [shown, "0.250 – 0.250"]
-        assert scoring.few(scores | {"task": task}) == (task == "classify")
+        assert (score.shown, score.interval, score.bar is None) == ("0.500", shown, one is none)
+        assert bool(score.why) == bool(scoring.without(scores)) == (one is none)
+    assert "4" in scoring.without(content(2) | {"scores": {"dice": none, "iou": none}})[0]
 
 
 def test_the_area_of_a_class_comes_with_its_interval() -> None:
-    scores = content(2) | {"task": "classify", "scores": {"roc_auc/c0": interval(0.5), "roc_auc/c1": interval(0.9)}}
-    scores["figures"] = {"support": [9, 2]}
+    rare = interval(0.9, 2) | {"low": None, "high": None, "reason": "few", "of": "c1"}
+    scores = content(2) | {"task": "classify", "scores": {"roc_auc/c0": interval(0.5), "roc_auc/c1": rare}}
     assert [scoring.area(scores, "roc_auc", c) for c in ("c0", "c1")] == ["0.500 [0.500 – 0.500]", "0.900"]
     assert scoring.area(scores, "pr_auc", "c0") == "–"
 
