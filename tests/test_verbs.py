@@ -288,6 +288,10 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
         assert float(row["share:background"]) + float(row["share:foreground"]) == pytest.approx(1, abs=1e-5)
         assert read_labels(whole.path / row["file"]).array.shape == (96, 96)
     assert folds == ["fold0", "fold1", "fold2"]
+    headline = whole.scores["headline"][0]
+    each = [json.loads((whole.path / fold / "scores.json").read_text())["scores"][headline]["value"] for fold in folds]
+    between = next(n["values"]["scores"] for n in whole.scores["notes"] if n["code"] == "evaluate.between_folds")
+    assert f"{headline} {min(each):.3f} – {max(each):.3f}" in between
     assert whole.folder.report.is_file()
 
     def stop(step: int) -> None:

@@ -216,16 +216,38 @@ def _judged(task: Task, row: Row) -> dict[str, Any]:
 
 
 def write_scores(
-    run: RunFolder, task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+    run: RunFolder,
+    task: Task,
+    rows: Sequence[Row],
+    options: IntervalOptions,
+    *,
+    split: str,
+    fitted: Mapping[str, Any],
+    folds: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions."""
+    """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions.
+
+    Args:
+        folds: Scores of each fold, where the rows are those of several; between which values they lie is said.
+    """
     scores = summarise(task, rows, options, split=split, fitted=fitted)
+    if folds:
+        scores["notes"].append({"code": "evaluate.between_folds", "values": {"scores": _spread(scores, folds)}})
     run.write_json(run.scores, scores)
     run.write_json(run.rows, [{k: v for k, v in row.items() if k != "said"} for row in rows])
     said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
     below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
     run.write_text(run.predictions_table, items_csv(below))
     return scores
+
+
+def _spread(scores: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> str:
+    """The least and the largest value of each headline score among the folds."""
+    found = []
+    for name in scores["headline"]:
+        values = [v for one in folds if (v := one["scores"].get(name, {}).get("value")) is not None]
+        found += [f"{name} {min(values):.3f} – {max(values):.3f}"] if values else []
+    return ", ".join(found)
 
 
 def read_rows(run: RunFolder) -> list[Row]:

@@ -108,6 +108,8 @@ def test_scores_stand_on_top_with_n_unit_interval_and_what_must_be_known(segment
     assert f"95 % interval {dice['low']:.3f} – {dice['high']:.3f}" in top
     assert "n = 16 blocks" in top
     assert "not for diagnosis" in top
+    assert "is one of many possible ones" in top
+    assert "split.folds=5" in top
 
 
 def test_every_score_is_on_the_page_and_explained(segment_run: RunFolder, classify_run: RunFolder) -> None:
@@ -204,6 +206,7 @@ def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -
     copied.history.unlink()
     page = write_report(copied, store).read_text()
     assert "Cross-validation over 3 folds" in page
+    assert "is one of many possible ones" not in page
     assert "cases" in sections(page)
     assert "remarks" in sections(page)
     assert "training" not in sections(page)

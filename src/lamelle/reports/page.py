@@ -49,7 +49,7 @@ SECTIONS = (
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_ERRORS, _STRIPS, _MISTAKES, _REASONS = 12, 4, 30, 4
+_ERRORS, _STRIPS, _MISTAKES, _REASONS, _MANY = 12, 4, 30, 4, 50
 Values = dict[str, Any]
 
 
@@ -117,6 +117,9 @@ def _summary(held: Held) -> Values:
         notes.append(("warning", text("report.unfinished", command=command("train", "--resume", str(held.run.path)))))
     if held.scores is not None and held.scores["split"] == "folds":
         notes.append(("note", text("report.folds", folds=held.recipe.get("split", {}).get("folds", "–"))))
+    if n := _one_of_many(held.scores):
+        again = command("train", str(held.recipe.get("data", {}).get("path", "DATA")), "split.folds=5")
+        notes.append(("note", text("report.one_of_many", n=n, command=again)))
     leaks = held.leaks()
     if held.recipe.get("data", {}).get("allow_leakage"):
         notes.append(("error", text("report.leakage", n=len(leaks))))
@@ -135,6 +138,14 @@ def _summary(held: Held) -> Values:
         "cards": scoring.headline(scores) if held.scores else [],
         "intended": text("report.intended", task=task, classes=classes, data=data),
     }
+
+
+def _one_of_many(scores: Mapping[str, Any] | None) -> int:
+    """Units of a test set that is so small that another one would give another score; 0 where it is not."""
+    if scores is None or scores["split"] != "test":
+        return 0
+    n = min((scores["scores"][name]["n"] for name in scores["headline"]), default=0)
+    return n if n < _MANY else 0
 
 
 def _scores(held: Held) -> Values:

@@ -196,7 +196,7 @@ def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Pla
         first: Plan of the first fold, of which all has been said.
     """
     asked = recipes.load(whole.recipe)
-    folds, rows = folds_of(asked), list[Row]()
+    folds, rows, each = folds_of(asked), list[Row](), list[dict[str, Any]]()
     with whole.held():
         for fold in range(folds):
             progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
@@ -210,8 +210,9 @@ def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Pla
             elif not run.done:
                 go_on(run, store, progress)
             rows += read_rows(run)
-        pooled = plans.reopen(whole)
-        scores = write_scores(whole, pooled.task, rows, interval_options(pooled.recipe), split="folds", fitted={})
+            each.append(run.read_json(run.scores))
+        pooled, options = plans.reopen(whole), interval_options(recipes.validate(asked))
+        scores = write_scores(whole, pooled.task, rows, options, split="folds", fitted={}, folds=each)
         write_report(whole, store)
     for line in headline(scores):
         progress.say(line)
