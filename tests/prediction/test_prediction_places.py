@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from itertools import permutations, product
 from pathlib import Path
 
@@ -275,3 +276,41 @@ def test_masks_of_objects_lie_on_their_volume(tmp_path: Path) -> None:
 def test_a_volume_is_unpacked_slice_by_slice() -> None:
     records = slice_records("a.nii.gz", Path("a.nii.gz"), 12, target=None, split=None)
     assert planes_of(records[3:6]) == {Path("a.nii.gz"): (3, 4, 5)}
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("way", [WAYS[0], WAYS[7], WAYS[19], WAYS[46]])
+def test_objects_are_listed_in_the_voxels_of_the_labels_that_are_written(
+    tmp_path: Path, way: np.ndarray, dims: int
+) -> None:
+    path = tmp_path / "a.nii.gz"
+    array = np.zeros((12, 10, 6), np.int16)
+    array[1:4, 2:4, 4] = 700
+    array[8:9, 6:9, 1] = 700
+    nibabel.save(nibabel.Nifti1Image(array, AFFINE).as_reoriented(way), path)
+    store = Store(tmp_path / "store", budget=1 << 26)
+    records = read_unlabelled([path], dims=dims).records
+    folder = PredictionFolder(
+        tmp_path / "out", ("a", "b"), probabilities=False, overlays=False, planes=planes_of(records)
+    )
+    for record in records:
+        labels = store.image(record.image)[0] // 700
+        if dims == 3:
+            labels = labels * np.where(np.arange(6) == 1, 2, 1)[:, None, None]
+        rows = tuple(table_of(labels.astype(np.uint32), np.ones(labels.shape)))
+        answer = LabelMap(labels.astype(np.uint32), None, None, rows)
+        folder.add(record, store.image(record.image), answer, store.grid(record.image))
+    folder.close()
+    written = np.asarray(nibabel.load(tmp_path / "out" / "labels" / "a.nii.gz").dataobj)
+    with (tmp_path / "out" / "objects.csv").open() as lines:
+        table = list(csv.DictReader(lines))
+    assert len(table) == 2
+    for row in table:
+        if dims == 2 and not row.get("start_z"):  # nothing is turned: the plane is in the name
+            z = int(row["image"].rpartition("#")[2])
+            row |= {"start_z": z, "stop_z": z + 1, "centroid_z": z}
+        box = tuple(slice(int(row[f"start_{a}"]), int(row[f"stop_{a}"])) for a in "xyz")
+        assert (written[box] == int(row["object"])).all()
+        assert written[box].size == int(row["area"])
+        for a, part in zip("xyz", box, strict=True):
+            assert float(row[f"centroid_{a}"]) == (part.start + part.stop - 1) / 2

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from lamelle.io import atomic, writers
+from lamelle.io.geometry import AS_STORED, own_turn
 from lamelle.prediction.masks import ObjectMasks
+from lamelle.prediction.object_rows import as_stored
 from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
 from lamelle.types import Classes, Grid, LabelMap, Prediction, Record
@@ -90,8 +92,6 @@ class PredictionFolder:
             return self._class_row(record, prediction)
         row = {"image": record.id, **self._shares(prediction)}
         if prediction.objects is not None:
-            self._objects = self._objects or []
-            self._objects += [{"image": record.id, **one} for one in prediction.objects]
             row |= {"predicted_objects": str(len(prediction.objects))}
             if self._masks is not None:
                 self._masks.write(record, prediction.labels, _from(record, grid))
@@ -99,6 +99,8 @@ class PredictionFolder:
             row["file"] = self._plane(record, prediction, grid)
         else:
             row["file"] = self._whole(record, prediction, grid)
+        if prediction.objects is not None:
+            self._objects = (self._objects or []) + self._object_rows(record, prediction, grid, row["file"])
         if self._overlays:
             place = self._place("overlays", record, ".png")
             writers.write_rgb(place, overlay(image, prediction.labels))
@@ -116,6 +118,20 @@ class PredictionFolder:
         if self._objects is not None:
             atomic.write_text(self.folder / "objects.csv", items_csv(self._objects))
         return path
+
+    def _object_rows(self, record: Record, prediction: LabelMap, grid: Grid, file: str) -> list[dict[str, Any]]:
+        """Objects in the voxels of the file of labels: only NIfTI is written in another order than it was read."""
+        planes, z = self._expected.get(record.image.path), record.image.index
+        size = (1,) * (3 - prediction.labels.ndim) + prediction.labels.shape
+        if planes is not None and z is not None:
+            size, z = (len(planes), *size[1:]), z - planes[0]
+        elif prediction.labels.ndim == 2:
+            z = 0
+        turn = own_turn(grid.geometry) if file.endswith(".nii.gz") else AS_STORED
+        return [
+            {"image": record.id, **as_stored(one, turn, (size[0], size[1], size[2]), z=z)}
+            for one in prediction.objects or ()
+        ]
 
     def _class_row(self, record: Record, prediction: Classes) -> dict[str, Any]:
         chosen = "|".join(self.classes[i] for i in prediction.chosen)
