@@ -95,14 +95,7 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += [*_folder_problems(rows), *spacing_problems(rows, records)]
-    masked = [(s.row, s.look or Look(), s.record) for s in whole if s.row is not None and s.row.labels]
-    about_masks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.instances)
-    counted = _counted(index, whole, named=named or declared is not None)
-    if not any(p.severity == "error" for p in (*counted, *about_masks)):
-        masks = [str(s.record.target[0]) if s.record.target else "" for s in whole]
-        values = {"counts": statistics.labels, "declared": declared, "ignore": ignore}
-        problems += value_problems(index, rows, masks, **values)
-    problems += [*counted, *about_masks]
+    problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
     problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
     problems += duplicate_problems(pairs, rows)
@@ -110,6 +103,26 @@ def inspect(
     problems += sequence_problems(records, thumbnails)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
     return Audit(tuple(k.problem for k in placed), tuple(rows), pairs, count(rows, index.records), statistics)
+
+
+def _about_masks(
+    index: Index,
+    seen: Sequence[_Seen],
+    counts: Mapping[int, int],
+    *,
+    declared: Mapping[int, int] | None,
+    ignore: Sequence[int],
+    named: bool,
+) -> list[Problem]:
+    """What is wrong with label images, or may be; their values are spoken of where nothing worse is."""
+    masked = [(s.row, s.look or Look(), s.record) for s in seen if s.row is not None and s.row.labels]
+    looks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.instances)
+    found = [*_counted(index, seen, named=named or declared is not None), *looks]
+    if any(p.severity == "error" for p in found):
+        return found
+    rows = [s.row for s in seen if s.row is not None]
+    masks = [str(s.record.target[0]) if s.record.target else "" for s in seen]
+    return [*value_problems(index, rows, masks, counts=counts, declared=declared, ignore=ignore), *found]
 
 
 @dataclass(frozen=True)
