@@ -341,7 +341,7 @@ def test_a_stray_label_value_is_said_with_the_file_that_holds_it(tmp_path: Path)
     index = read_folder(tmp_path / "data", options=LayoutOptions())
     found = inspect(index, Store(tmp_path / "store", budget=1 << 24), declared=None, ignore=(), workers=1)
     assert [p.where for p in found.errors] == ["masks/2.png"]
-    assert "(7 has 1 pixel(s) in all) say data.ignore=[7]" in sentence(found.errors[0])
+    assert "(7 has 1 pixel(s) in all) say 'data.ignore=[7]'" in sentence(found.errors[0])
 
 
 def _grains(count: int, *, parts: int = 1) -> np.ndarray:

@@ -200,6 +200,11 @@ def crumbs(labels: np.ndarray) -> np.ndarray:
     return labels
 
 
+def tiles(labels: np.ndarray) -> np.ndarray:
+    y, x = np.indices(labels.shape) // 32
+    return (3 * y + x + 1).astype(np.uint16)
+
+
 def diagonal(labels: np.ndarray) -> np.ndarray:
     labels = np.where(labels == 1, 0, labels)
     labels[2:8, 2:8], labels[8:14, 8:14] = 1, 1
@@ -230,8 +235,13 @@ def test_pieces_of_one_object_are_left_alone(change: Callable[[np.ndarray], np.n
     assert set(numbered(tmp_path / "d", change, 6)) <= {"mask_copied"}
 
 
+def test_a_number_for_the_background_is_named(tmp_path: Path) -> None:
+    found = numbered(tmp_path / "d", lambda labels: labels + np.uint16(1), 6)
+    assert found["number_of_background"].values["value"] == 1
+
+
 def test_objects_that_tile_the_image_are_fine_inverted_masks_of_objects_are_not(tmp_path: Path) -> None:
-    dense = numbered(tmp_path / "dense", lambda labels: np.where(labels, labels, np.uint16(10)), 6)
+    dense = numbered(tmp_path / "dense", tiles, 6)
     assert set(dense) <= {"mask_copied"}
     for i in range(6):
         image, _ = scene(i)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.errors import DataError, RequestError
+from lamelle.errors import DataError, RequestError, setting
 from lamelle.types import IGNORE, Problem
 
 MOST_CLASSES = 32
@@ -96,6 +96,7 @@ def _declared(values: Sequence[int], declared: Mapping[int, int], ignore: Sequen
         raise RequestError("layouts.classes_not_consecutive", declared=dict(declared))
     if unknown := [v for v in values if v not in mapping and v not in ignore]:
         found = {"values": _listed(unknown), "declared": _listed(sorted(declared))}
+        found |= {"ignore": setting("data.ignore", [*ignore, *unknown[:20]])}
         raise DataError([Problem("layouts.values_unexpected", "", "error", found)])
     return mapping
 
@@ -115,7 +116,8 @@ def _concluded(counts: Mapping[int, int], problems: list[Problem]) -> dict[int, 
         run = next(n for n in range(len(values) + 1) if n not in counts)
         beyond = [v for v in values if not 0 <= v < run] if run > 1 else values  # 0, 1, 255: the stray one is 255
         rarest = min(beyond, key=lambda v: counts[v])
-        found = {"values": _listed(values), "suggested": suggested, "rarest": rarest, "pixels": counts[rarest]}
+        found = {"values": _listed(values), "rarest": rarest, "pixels": counts[rarest]}
+        found |= {"labels": setting("data.labels", suggested), "ignore": setting("data.ignore", [rarest])}
         raise DataError([Problem("layouts.values_gaps", "", "error", found)])
     return suggested
 
@@ -160,6 +162,7 @@ def apply_values(array: np.ndarray, value_map: ValueMap) -> np.ndarray:
             strange.update(int(v) for v in np.unique(part[unknown]))
     if strange:
         said = {"values": _listed(sorted(strange)), "declared": _listed([int(v) for v in known])}
+        said |= {"ignore": setting("data.ignore", [*value_map.ignore, *sorted(strange)[:20]])}
         raise DataError([Problem("layouts.values_unexpected", "", "error", said)])
     return labels
 

@@ -7,6 +7,7 @@ and equal numbers of objects do not matter.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,10 @@ _NEAR_PIXELS, _NEAR_SIZES = 8, 0.75
 _COVERED = 0.5
 _MOST_TORN = 64
 _MOST_PLACES = 4096
+_MORE_THAN_ALL = 0.5
+"""Share of all numbered pixels from which a number is rather that of the background, if it is so in most images."""
+_LITTLE_ELSE = 0.2
+"""Pixels of 0 beside it, as lines between basins, as a share of that background."""
 _FREEDOM = 8
 """Degrees of freedom below which nobody can tell whether places and sizes go with the values."""
 
@@ -57,6 +62,8 @@ class Numbers:
     """Middle of each value's pixels, and the logarithm of their number: (z, y, x, size); 0 … 1 along each axis."""
     parts: int = 0
     """Connected parts of all values together."""
+    rest: int = 0
+    """Pixels that are 0."""
     far: tuple[tuple[int, int], ...] = ()
     """Values of which two large parts lie far from each other with nothing between them, and how many pixels far."""
 
@@ -92,6 +99,7 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
         tuple(bool(whole[i]) for i in seen),
         tuple(places[i] or () for i in seen),
         parts,
+        counts.get(0, 0),
         tuple((int(values[rank - 1]), gap) for rank, gap in far),
     )
 
@@ -236,7 +244,7 @@ def parting_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> 
     """
     holding = [(n, place) for n, place in zip(found, places, strict=True) if n is not None and n.values]
     merged = [(n, place) for n, place in holding if 2 * sum(n.whole) < len(n.values)]
-    twice = _twice([one for one in holding if one not in merged])
+    twice = [*_background(holding), *_twice([one for one in holding if one not in merged])]
     if not merged:
         return twice
     worst, place = max(merged, key=lambda m: m[0].parts)
@@ -244,6 +252,20 @@ def parting_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> 
     said = {"count": len(merged), "all": len(holding), "values": len(worst.values), "parts": worst.parts}
     severity = "error" if lone or len(merged) == len(holding) else "warning"
     return [Problem("audit.objects_not_parted", place, severity, said), *twice]
+
+
+def _background(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
+    """A warning where one number is that of what lies around the objects, which should be 0."""
+    many = [(n, place) for n, place in holding if len(n.values) > 2]
+    largest: Counter[int] = Counter()
+    for n, _ in many:
+        sizes = np.exp([place[-1] for place in n.places])
+        if sizes.max() >= _MORE_THAN_ALL * sizes.sum() and n.rest <= _LITTLE_ELSE * sizes.max():
+            largest[n.values[int(sizes.argmax())]] += 1
+    value, count = largest.most_common(1)[0] if largest else (0, 0)
+    if count < 2 or count < _MOSTLY * len(many):
+        return []
+    return [Problem("audit.number_of_background", many[0][1], "warning", {"value": value, "count": count})]
 
 
 def _twice(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
