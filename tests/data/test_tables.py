@@ -39,9 +39,18 @@ def test_quoted_cells_and_line_numbers(tmp_path: Path) -> None:
     assert [(r.line, r.cells["image"]) for r in table.rows] == [(3, "a,1.png"), (5, "b.png")]
 
 
-def test_bytes_that_are_not_utf8_name_their_line(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"labels\.csv: line 3 is not UTF-8 \(byte 0xe9\)"):
-        _table(tmp_path, "image,label\na.png,x\nb.png,gelé\n".encode("latin-1"))
+@pytest.mark.parametrize(("encoding", "said"), [("cp1252", "Windows-1252"), ("utf-16", "UTF-16"), ("utf-8-sig", None)])
+def test_tables_as_spreadsheets_save_them(tmp_path: Path, encoding: str, said: str | None) -> None:
+    table = _table(tmp_path, "Fichier;Étiquette\nœil.png;gelé\n".encode(encoding))
+    assert dict(table.rows[0].cells) == {"Fichier": "œil.png", "Étiquette": "gelé"}
+    assert [p.values.get("encoding") for p in table.problems if p.code == "layouts.encoding"] == (
+        [said] if said else []
+    )
+
+
+def test_bytes_that_are_no_text_name_their_line(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"labels\.csv: line 3 is not UTF-8 \(byte 0x81\)"):
+        _table(tmp_path, b"image,label\na.png,x\nb.png,\x81\n")
 
 
 @pytest.mark.parametrize(

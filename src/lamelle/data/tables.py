@@ -17,9 +17,17 @@ from lamelle.types import Problem
 
 IMAGE_COLUMNS = (
     "image", "images", "img", "path", "file", "filename", "file_name", "image_path", "img_path", "filepath",
-    "file_path", "image_name", "image_file", "image_id", "name", "id",
+    "file_path", "image_name", "image_file", "image_id", "fichier", "nom_fichier", "nom_du_fichier", "nom_de_fichier",
+    "nom_image", "nom_de_l_image", "chemin", "datei", "dateiname", "bild", "bildname", "pfad", "archivo",
+    "nombre_archivo", "nombre_de_archivo", "imagen", "ruta", "name", "nom", "nombre", "id",
 )  # fmt: skip
-LABEL_COLUMNS = ("label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx")
+LABEL_COLUMNS = (
+    "label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx", "etiquette",
+    "etiquettes", "classe", "diagnostic", "categorie", "klasse", "klassen", "diagnose", "kategorie", "befund",
+    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria",
+)  # fmt: skip
+LABEL, NONE = "label", "none"
+"""The column that stands for several, and the class of an image that is of none of them."""
 SPLIT_WORDS = (
     "split", "splits", "fold", "folds", "kfold", "cv", "partition", "subset", "set", "dataset", "phase", "usage", "pli",
     "plis", "jeu", "ensemble", "repartition", "decoupage",
@@ -35,6 +43,7 @@ _BESIDE = (
 POSITION_COLUMNS = ("slice", "z", "plane")
 BLANK = ("", "na", "n/a", "nan", "null", "#n/a", "<na>")
 _LEAST_FOLDS, _SHOWN = 3, 6
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (",", ";", "\t")
 _SEVERAL = re.compile(r"[|;]")
 
@@ -55,6 +64,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...] = ()
+    folded: bool = False
+    """Its column of labels stands for several of 0 and 1, which may be meant otherwise."""
 
     def at(self, row: Row) -> str:
         """The place of a row, for people."""
@@ -76,10 +87,10 @@ class Columns:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table with commas, semicolons or tabs, in UTF-8 with or without a byte order mark.
+    """Read a table with commas, semicolons or tabs, in UTF-8, or as a spreadsheet saves it: UTF-16 or Windows-1252.
 
     Raises:
-        FileError: If the file is empty, not UTF-8 (the line is named), or no table.
+        FileError: If the file is empty, in none of these (the line is named), or no table.
 
     Example:
         >>> import tempfile
@@ -89,10 +100,12 @@ def read_table(path: Path) -> Table:
         >>> table.columns, dict(table.rows[0].cells), table.problems[0].values["delimiter"]
         (('image', 'label'), {'image': 'a.png', 'label': 'cat'}, ';')
     """
-    text = _decode(path)
+    text, encoding = _decode(path)
     header, _, _ = text.partition("\n")
     delimiter = max(_DELIMITERS, key=header.count)
     problems: list[Problem] = []
+    if encoding:
+        problems.append(Problem("layouts.encoding", path.name, "note", {"encoding": encoding}))
     if delimiter != ",":
         problems.append(Problem("layouts.dialect", path.name, "note", {"delimiter": delimiter.replace("\t", "\\t")}))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -113,19 +126,24 @@ def read_table(path: Path) -> Table:
     return Table(path, columns, tuple(rows), tuple(problems))
 
 
-def _decode(path: Path) -> str:
+def _decode(path: Path) -> tuple[str, str]:
+    """The text, and its encoding where that is not UTF-8."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise FileError("layouts.unreadable", path, reason=error.strerror) from error
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-16" if data[:2] in _UTF16 else "utf-8-sig")
+        encoding = "UTF-16" if data[:2] in _UTF16 else ""
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise FileError("layouts.not_utf8", path, line=line, byte=f"0x{data[error.start]:02x}") from error
+        try:
+            text, encoding = data.decode("cp1252"), "Windows-1252"
+        except UnicodeDecodeError:
+            line = data.count(b"\n", 0, error.start) + 1
+            raise FileError("layouts.not_utf8", path, line=line, byte=f"0x{data[error.start]:02x}") from error
     if not text.strip():
         raise FileError("layouts.empty_table", path)
-    return text
+    return text, encoding
 
 
 def _check_header(path: Path, columns: Sequence[str]) -> None:
@@ -166,7 +184,12 @@ def choose_columns(
 
 
 def _plain(column: str) -> str:
-    return re.sub(r"[-\s]+", "_", column.strip().lower())
+    return "_".join(tokens(column))
+
+
+def names_label(column: str) -> bool:
+    """Whether a column is called after what images are of: ``Étiquette``, ``Class name``."""
+    return _plain(column) in LABEL_COLUMNS
 
 
 def _first(table: Table, names: Sequence[str]) -> str | None:

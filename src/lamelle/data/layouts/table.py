@@ -10,6 +10,7 @@ from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.words import split_of
+from lamelle.data.one_hot import one_column
 from lamelle.data.spelling import same_names
 from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
@@ -33,7 +34,7 @@ class _Found:
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """A table with a column of files that are there, and a column of labels."""
     try:
-        tables = _tables(listing, options)
+        tables = _tables(listing, options, labelled=True)
     except FileError:
         return Match(0.6)  # read() tells what is wrong with it
     if not tables:
@@ -42,9 +43,12 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.2, "image_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     if not labelled:
-        return lacks(0.3, "label_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
+        listed = any(t.files.entries for t in tables)
+        return lacks(
+            0.46 if listed else 0.3, "label_column", table=tables[0].table.path.name, columns=_columns(tables[0])
+        )
     if any(t.files.entries or t.files.doubtful for t in labelled):
-        return Match(1.0)
+        return Match(0.9 if all(t.table.folded for t in labelled) else 1.0)
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))
@@ -57,7 +61,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         FileError: If a table cannot be read.
         RequestError: If several tables have labels, and their names are not those of splits.
     """
-    tables = _tables(listing, options)
+    tables = _tables(listing, options, labelled=True)
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     splits = [split_of(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
@@ -152,22 +156,46 @@ def _joined(record: Record, row: Record | None) -> Record:
     )
 
 
-def _tables(listing: Listing, options: LayoutOptions, *, also: Sequence[str] = ()) -> list[_Found]:
+def _tables(
+    listing: Listing, options: LayoutOptions, *, also: Sequence[str] = (), labelled: bool = False
+) -> list[_Found]:
     """The tables of the root, or the one asked for; a named column must be in one of them.
 
     Args:
         also: Folders where files are looked for last.
+        labelled: Classes are wanted, so that columns of 0 and 1 may be one each.
     """
     entries = [e for e in listing.tables if listing.only in (None, e.name)]
     tables = [(e, read_table(listing.path(e))) for e in entries]
+    if labelled and options.label is None:
+        tables = [(e, one_column(t, named=options.columns.values())) for e, t in tables]
     named = options.columns
     having = [(e, t) for e, t in tables if all(n is None or n in t.columns for n in named.values())]
     found = []
     for entry, table in having or tables:
         columns = choose_columns(table, **named)
-        names = [r.cells[columns.image] for r in table.rows] if columns.image else []
-        found.append(_Found(entry, table, columns, locate(names, listing, table=entry, also=also)))
+        files = _files(listing, entry, table, columns.image, also)
+        if options.image is None and not (files.entries or files.doubtful):
+            columns, files = _by_files(listing, entry, table, columns, also)
+        found.append(_Found(entry, table, columns, files))
     return found
+
+
+def _files(listing: Listing, entry: Entry, table: Table, column: str | None, also: Sequence[str]) -> Located:
+    names = [r.cells[column] for r in table.rows] if column else []
+    return locate(names, listing, table=entry, also=also)
+
+
+def _by_files(
+    listing: Listing, entry: Entry, table: Table, columns: Columns, also: Sequence[str]
+) -> tuple[Columns, Located]:
+    """The column of whatever name whose cells are all files; else what the names of the columns say."""
+    for column in table.columns:
+        if len({r.cells[column] for r in table.rows}) == len(table.rows) > 1 and column != columns.label:
+            files = _files(listing, entry, table, column, also)
+            if len(files.entries) == len(table.rows):
+                return replace(columns, image=column), files
+    return columns, _files(listing, entry, table, columns.image, also)
 
 
 def _columns(found: _Found) -> str:

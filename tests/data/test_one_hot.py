@@ -1,0 +1,93 @@
+"""Columns of 0 and 1 are classes; files are found by any column; spreadsheets of other languages are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.detect import read_folder
+from lamelle.errors import RequestError
+from lamelle.types import Index
+
+
+def _read(root: Path, table: str, *, name: str = "labels.csv", folder: str = "images", **options: str) -> Index:
+    (root / folder).mkdir()
+    for i in range(6):
+        Image.fromarray(np.zeros((6, 8), np.uint8)).save(root / folder / f"im{i}.png")
+    (root / name).write_text(table, encoding="utf-8")
+    return read_folder(root, options=LayoutOptions(**options))  # type: ignore[arg-type]
+
+
+def _table(header: str, cells: list[str]) -> str:
+    return "\n".join([header, *(f"im{i},{c}" for i, c in enumerate(cells))]) + "\n"
+
+
+def _said(index: Index) -> dict[str, str]:
+    return {p.code.removeprefix("layouts."): p.severity for p in index.problems}
+
+
+ONE = ["1.0,0.0,0.0", "0.0,1.0,0.0", "0.0,0.0,1.0"] * 2
+
+
+def test_one_1_in_each_row_makes_classes(tmp_path: Path) -> None:
+    index = _read(tmp_path, _table("image,MEL,NV,BCC", ONE))
+    assert (index.layout, index.classes) == ("table", ("BCC", "MEL", "NV"))
+    assert [r.target for r in index.records[:3]] == [("MEL",), ("NV",), ("BCC",)]
+    assert _said(index) == {"one_hot": "note"}
+
+
+def test_other_columns_of_0_and_1_are_left_beside_the_classes(tmp_path: Path) -> None:
+    smoker = [f"{i % 2},{c},{(i + 1) // 2 % 2}" for i, c in enumerate(ONE)]
+    index = _read(tmp_path, _table("image,smoker,MEL,NV,BCC,male", smoker))
+    assert index.classes == ("BCC", "MEL", "NV")
+    assert {"smoker", "male"} <= set(index.records[0].columns)
+
+
+def test_several_or_none_are_several_classes_and_said(tmp_path: Path) -> None:
+    index = _read(tmp_path, _table("image,edema,effusion,mass", ["1,1,0", "0,0,0", "0,1,1", "1,0,0", "0,0,1", "0,0,0"]))
+    assert [r.target for r in index.records[:3]] == [("edema", "effusion"), ("none",), ("effusion", "mass")]
+    assert _said(index) == {"several_hot": "warning"}
+
+
+@pytest.mark.parametrize("header", ["image,label,b,c", "image,Diagnose,b,c"])
+def test_a_column_of_labels_goes_before(tmp_path: Path, header: str) -> None:
+    assert _read(tmp_path, _table(header, ONE)).classes == ("0.0", "1.0")
+
+
+def test_a_named_column_goes_before(tmp_path: Path) -> None:
+    index = _read(tmp_path, _table("image,MEL,NV,BCC", ONE), label="MEL")
+    assert (index.classes, set(index.records[0].columns)) == (("0.0", "1.0"), {"NV", "BCC"})
+
+
+def test_groups_and_two_columns_of_facts_are_no_classes(tmp_path: Path) -> None:
+    rows = ["1,1,0", "1,0,0", "0,1,1", "1,1,0", "0,1,1", "0,0,0"]
+    with pytest.raises(RequestError, match="lacks a column of classes named label"):
+        _read(tmp_path, _table("image,patient,male,smoker", rows))
+
+
+def test_a_manifest_beside_masks_keeps_its_facts(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    for i in range(6):
+        Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "masks" / f"im{i}.png")
+    index = _read(tmp_path, _table("image,MEL,NV,BCC", ONE), name="manifest.csv")
+    assert index.task == "segment"
+    assert dict(index.records[0].columns) == {"MEL": "1.0", "NV": "0.0", "BCC": "0.0"}
+
+
+def test_files_are_found_by_a_column_of_any_name(tmp_path: Path) -> None:
+    table = "row,id_code,diagnosis\n" + "".join(f"{i + 7},im{i},{i % 2}\n" for i in range(6))
+    index = _read(tmp_path, table, name="train.csv", folder="train_images")
+    assert (len(index.records), index.classes) == (6, ("0", "1"))
+
+
+@pytest.mark.parametrize(
+    "header", ["Fichier;Étiquette", "Dateiname;Klasse", "Archivo;Clase", "Nom du fichier;Diagnostic"]
+)
+def test_columns_in_other_languages(tmp_path: Path, header: str) -> None:
+    table = header + "\n" + "".join(f"im{i}.png;{'ab'[i % 2]}\n" for i in range(6))
+    index = _read(tmp_path, table, name="étiquettes.csv", folder="Images à classer")
+    assert (index.layout, index.classes, len(index.records)) == ("table", ("a", "b"), 6)
