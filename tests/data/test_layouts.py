@@ -152,9 +152,15 @@ def test_a_table_without_labels_or_files_is_the_nearest(tmp_path: Path) -> None:
 
 
 def test_a_folder_one_level_down_is_pointed_out(tmp_path: Path) -> None:
-    _touch(tmp_path, "archive/x/1.png", "archive/x/2.png", "archive/y/1.png", "archive/y/2.png", "cover.png")
+    _touch(tmp_path, "archive/images/1.png", "archive/masks/1.png", "1.png", "2.png")
     with pytest.raises(RequestError, match=f"One folder deeper would do: give {tmp_path}/archive"):
         read_folder(tmp_path, options=LayoutOptions())
+
+
+def test_classes_in_the_only_folder_are_read(tmp_path: Path) -> None:
+    _touch(tmp_path, "archive/x/1.png", "archive/x/2.png", "archive/y/1.png", "archive/y/2.png", "cover.png")
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert (index.classes, [p.code for p in index.problems]) == (("x", "y"), ["layouts.not_used"])
 
 
 def test_two_readings_are_ambiguous_until_one_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
@@ -12,6 +13,8 @@ from lamelle.types import Problem, Record
 
 _FEW, _MANY = 8, 16
 """Grey values up to which an image may be a mask, and from which its partner is an image."""
+_NUMBER = re.compile(r"[-_. ]\d+$")
+"""What masks of single objects bear behind the name of their image: ``a_2``."""
 _LEAST = 2
 """Partners from which something is concluded."""
 _MOST = 0.8
@@ -59,7 +62,8 @@ def _place(record: Record, name: str) -> tuple[str, str] | None:
 
 
 def _are_masks(masks: _Items, images: _Items) -> bool:
-    partners = [(masks[place][1], images[place][1]) for place in masks if place in images]
+    of = {place: place if place in images else (place[0], _NUMBER.sub("", place[1])) for place in masks}
+    partners = [(masks[place][1], images[of[place]][1]) for place in masks if of[place] in images]
     if len(partners) < _LEAST or len(partners) < _MOST * len(masks):
         return False
     return sum(few <= _FEW and many > _MANY for few, many in partners) >= _MOST * len(partners)

@@ -63,11 +63,12 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.2, "class_folders")
     filled = {c.folder for c in found}
     folders = {f for _, base in bases(listing) for f in class_folders(listing, base)}
-    if len(filled & folders) * 2 < len(folders):
+    names = {last(f) for f in filled}
+    if 0 < len(filled & folders) * 2 < len(folders):
         return lacks(0.4, "filled_classes", filled=len(filled & folders), folders=len(folders))
-    if len(filled) > 2 and len(found) == len(filled):
+    if len(names) > 2 and len(found) == len(names):
         return lacks(0.4, "several_images")
-    if len({last(f) for f in filled}) == 1:
+    if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
         return lacks(0.3, "class_folders") if beside else Match(0.6)
     return Match(0.9 if listing.tables and not filled <= folders else 1.0)
@@ -122,10 +123,10 @@ def _is_none(name: str) -> bool:
 
 
 def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
-    """Every image below a folder that may be a class."""
+    """Every image below a folder that may be a class: the first such folder, or the only one of several that can be."""
     masks = set(_masks(listing))
     level = level_of(options)
-    found = []
+    found: list[tuple[Entry, str | None, list[int]]] = []
     for split, base in bases(listing):
         start = base.count("/") + 1 if base else 0
         for entry in listing.images_below(base) if base else listing.images:
@@ -137,8 +138,22 @@ def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
             else:
                 kept = [i for i in range(start, len(parts)) if not _is_none(parts[i])]
             if kept:
-                found.append(_Classed(entry, "/".join(parts[: kept[0] + 1]), split, len(kept) > 1))
-    return found
+                found.append((entry, split, kept))
+    names = _names(found)
+    worded = [i for i in names if len(names[i]) > 1 and any(not re.search(r"\d", n) for n in names[i])]
+    if len(worded) == 1 and all(len(kept) > 1 and worded[0] in kept for _, _, kept in found):
+        found = [(entry, split, worded) for entry, split, _ in found]  # of CLASS/day1 and day1/CLASS the one in words
+    return [_Classed(e, "/".join(e.folder.split("/")[: kept[0] + 1]), split, len(kept) > 1) for e, split, kept in found]
+
+
+def _names(found: Sequence[tuple[Entry, str | None, list[int]]]) -> dict[int, set[str]]:
+    """The names of the folders that may be classes, by their level."""
+    names: dict[int, set[str]] = defaultdict(set)
+    for entry, _, kept in found:
+        parts = entry.folder.split("/")
+        for i in kept:
+            names[i].add(parts[i])
+    return dict(sorted(names.items()))
 
 
 def _masks(listing: Listing) -> list[Entry]:
@@ -166,15 +181,14 @@ def _levels(found: Sequence[_Classed]) -> dict[str, object]:
     """Which two levels of folders can be the classes, where names do not tell; nothing where they do."""
     if not all(c.deeper for c in found):
         return {}
-    names: dict[int, set[str]] = defaultdict(set)
-    for one in found:
-        parts = one.entry.folder.split("/")
-        for i in range(one.folder.count("/"), len(parts)):
-            if not _is_none(parts[i]):
-                names[i].add(parts[i])
-    several = [i for i in sorted(names) if len(names[i]) > 1 and any(not re.search(r"\d", n) for n in names[i])]
-    if len(several) < 2 or several[0] != found[0].folder.count("/"):
+    kept = [(c.entry, c.split, [i for i, p in enumerate(c.entry.folder.split("/")) if not _is_none(p)]) for c in found]
+    names = _names(kept)
+    start = found[0].folder.count("/")
+    several = [i for i in names if i >= start and len(names[i]) > 1]
+    if len(several) < 2:
         return {}
+    worded = [i for i in several if any(not re.search(r"\d", n) for n in names[i])]
+    several = worded if len(worded) > 1 else several
     first, second = several[:2]
     said = [names_of(sorted(names[i]), most=_SHOWN) for i in (first, second)]
     return {"first": first + 1, "second": second + 1, "first_names": said[0], "second_names": said[1]}

@@ -29,6 +29,7 @@ from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.siblings import check_named
+from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
@@ -171,11 +172,13 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
             f
             for f in (listing.subfolders("")[:20] if listing.only is None else [])
             if not named_like_group(last(f))
+            and folder_name(last(f)).role != "mask"
             and any(LAYOUTS[n].match(listing.below(f), options).score == 1.0 for n in matches)
         ),
         None,
     )
-    hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner else ""
+    asked = missing is not None and missing.code in ("layouts.lacks_class_level", "layouts.lacks_only_groups")
+    hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
     return RequestError(
         "layouts.unknown",
         path=printable(str(listing.root if listing.only is None else listing.root / listing.only)),

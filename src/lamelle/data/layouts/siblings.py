@@ -179,9 +179,16 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
         found = [Place(parent, images[0], _masks_in(listing, masks))]
     taken = {f for p in found for f in (p.images, *p.masks)}
     for folder in (f for f in children if names[f].role is None and f not in masks):
-        own = [m for m in masks if m not in taken and names[m].rest and names[m].rest == names[folder].rest]
+        own = [m for m in masks if m not in taken and _same(names[m].rest, names[folder].rest)]
         found += [Place(parent, folder, _masks_in(listing, own))] if own else []
     return found or _without_word(listing, parent, children, masks, names, options)
+
+
+def _same(mask: Sequence[str], folder: Sequence[str]) -> bool:
+    """Whether the other words of a folder of masks are those of a folder, or its number: ``GT_01`` of ``Slide_01``."""
+    if not mask:
+        return False
+    return mask == folder or (all(map(str.isdecimal, mask)) and tuple(folder[-len(mask) :]) == tuple(mask))
 
 
 def _named(listing: Listing, folder: str) -> FolderName:

@@ -18,8 +18,8 @@ Role = Literal["image", "mask"]
 
 IMAGES = frozenset(
     (
-        "image", "img", "im", "raw", "input", "picture", "photo", "photograph", "original", "orig", "volume", "vol",
-        "brut", "brute", "entree",
+        "image", "imaging", "img", "im", "raw", "input", "picture", "photo", "photograph", "original", "orig",
+        "volume", "vol", "brut", "brute", "entree",
         "bild", "bilder", "rohbild", "rohbilder", "rohdaten", "originalbild", "originalbilder", "foto", "aufnahmen",
         "imagen", "imagene", "cruda", "crudo",
     )
@@ -39,7 +39,7 @@ MASKS = frozenset(
 BESIDE = frozenset(
     (
         "png", "tif", "tiff", "jpg", "jpeg", "bmp", "npy", "nii", "gz", "bit", "rgb", "grey", "gray", "colour", "color",
-        "binary", "bin", "semantic", "simple", "class", "object", "instance", "ground", "field", "final", "new",
+        "binary", "bin", "semantic", "simple", "class", "object", "instance", "ground", "final", "new",
         "corrected", "checked", "clean", "full", "all", "data", "cp", "of", "the", "st", "nd",
         "de", "du", "des", "d", "la", "le", "les", "l", "binaire", "semantique", "classe", "objet", "terrain",
         "finale", "corrige", "corrigee", "nouveau", "nouvelle",
@@ -180,7 +180,7 @@ def _split(stem: str) -> tuple[list[str], list[str]]:
     gaps: list[str] = []
     for part, gap in zip(_PARTS.split(stem), [*_PARTS.findall(stem), ""], strict=True):
         grown = _GROWN.fullmatch(part)
-        if grown and kind(grown[1]):
+        if grown and kind(grown[1]) in ("mask", "image"):
             parts, gaps = [*parts, grown[1], grown[2]], [*gaps, "", gap]
         else:
             parts, gaps = [*parts, part], [*gaps, gap]
