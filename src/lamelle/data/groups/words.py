@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 GROUP_WORDS: tuple[tuple[str, ...], ...] = (
     (
@@ -100,6 +101,7 @@ def named_like_group(name: str) -> bool:
     return folder_rank(name) is not None
 
 
+@lru_cache(maxsize=65536)
 def folder_rank(name: str) -> int | None:
     """`rank_of` for the name of one group: ``Patient 01``; None for any other name.
 
