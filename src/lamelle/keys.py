@@ -33,8 +33,13 @@ class DataKeys(_Keys):
     )
     images: str | None = Field(default=None, description="name of the folders of images, beside those of masks")
     masks: str | None = Field(default=None, description="name of the folders of masks")
-    group: str | None = Field(default=None, description="column that names the patient, animal or volume")
-    split: str | None = Field(default=None, description="column that names the split")
+    group: str | None = Field(
+        default=None,
+        description="what belongs together: a column, name:REGEX, folder:N, dicom:patient; `none` = nothing",
+    )
+    split: str | None = Field(
+        default=None, description="column of splits or folds; `none` = split afresh; none = found"
+    )
     dims: Literal[2, 3] | None = Field(default=None, description="read stacks as slices (2) or volumes (3)")
     labels: dict[int, int] | None = Field(
         default=None, description="label value on disk → class number; 0 is background if not named"

@@ -12,19 +12,20 @@ from lamelle import fitness, keys
 from lamelle import recipe as recipes
 from lamelle.data import blocks, crops, split
 from lamelle.data.audit.inspect import inspect
+from lamelle.data.audit.leaks import torn_groups
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Changes, Content, changes, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.sequences import in_order
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
-from lamelle.errors import DataError, RequestError
-from lamelle.keys import Recipe, SplitKeys
+from lamelle.errors import DataError, LamelleError, RequestError
+from lamelle.keys import Recipe
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
 from lamelle.run import RunFolder
+from lamelle.splitting import Outlook, cut, in_pieces, judged_by_few, only_split, place, present
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
@@ -102,13 +103,13 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     task_name = asked.get("task", {}).get("name", index.task)
     asked.setdefault("task", {})["name"] = task_name
     asked.setdefault("data", {})["path"] = str(data.resolve())
-    first = recipes.validate(_only_split(asked))
-    index = _cut(index, first)
+    first = recipes.validate(only_split(asked))
+    index = cut(index, first)
     audit = inspect(index, store, workers=cores(), **label_options(asked))
     if audit.errors:
         raise DataError(audit.errors)
     fitness.check_axes(first, dims=audit.statistics.dims)
-    records, by = _split(index.records, first)
+    records, by = place(index.records, first)
     facts = _facts(index, audit, records, asked, first.data.resize, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
     if find(task_name).spatial and not _asked(asked, "train.foreground"):
@@ -123,9 +124,10 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
     said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
+    said += judged_by_few(records, present(records, audit, _values(recipe, index, audit)), recipe)
     audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
-        records = _in_pieces(records)
+        records = in_pieces(records)
     warned, hashed = _warnings(audit, allowed), contents(records, store)
     return Plan(recipe, index, audit, records, task, by, planned, warned, hashed)
 
@@ -139,7 +141,7 @@ def reopen(run: RunFolder) -> Plan:
     run.check(run.split)
     recipe = recipes.validate(recipes.load(run.recipe))
     asked = recipe.model_dump(mode="json")
-    index = _cut(look(Path(recipe.data.path), asked), recipe)
+    index = cut(look(Path(recipe.data.path), asked), recipe)
     audit = Audit.from_json(run.read_json(run.audit))
     records = split.from_csv(run.split, blocks.with_pieces(index.records, split.names_in(run.split)))
     task = make_task(recipe, index, audit, records)
@@ -184,6 +186,29 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     known = {f.name for f in fields(segment.Options)}
     options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
     return segment.Segment(segment.Options(classes=values.classes, values=values, objects=index.instances, **options))
+
+
+def _values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
+    """Which label value means which class, where label images say it."""
+    return label_values(recipe.data.model_dump(), index, audit) if find(recipe.task.name).spatial else None
+
+
+def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
+    """The split that `make` would make of a folder that was looked at, or why there can be none.
+
+    Args:
+        asked: What the command line says.
+    """
+    asked = deepcopy(asked)
+    asked.setdefault("task", {}).setdefault("name", index.task)
+    try:
+        recipe = recipes.validate(only_split(asked))
+        records, by = place(cut(index, recipe).records, recipe)
+    except LamelleError as error:
+        return Outlook((), "", {}, (Problem("plan.no_split", severity="warning", values={"reason": str(error)}),))
+    classes = {} if audit.errors else present(records, audit, _values(recipe, index, audit))
+    problems = (*(torn_groups(records) if by == "given" else ()), *judged_by_few(records, classes, recipe))
+    return Outlook(records, by, classes, problems)
 
 
 def _pixels(audit: Audit, records: Sequence[Record], values: ValueMap, split_name: str) -> list[int]:
@@ -236,55 +261,9 @@ def label_options(asked: Section) -> dict[str, Any]:
     }
 
 
-def _only_split(asked: Section) -> Section:
-    return {k: v for k, v in asked.items() if k in {"split", "data"}} | {"task": {"name": asked["task"]["name"]}}
-
-
-def _split_options(keys: SplitKeys) -> split.SplitOptions:
-    """How records are split; into the folds of a cross-validation, named by their numbers, if there are any."""
-    shares = {"train": keys.train, "validation": keys.validation, "test": keys.test}
-    hand = {str(k): v for k, v in keys.blocks.items()} if keys.blocks else None
-    if not keys.folds:
-        return split.SplitOptions(shares, keys.by, keys.gap, hand, keys.seed)
-    if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
-        raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
-    return split.SplitOptions(split.fold_shares(keys.folds), keys.by, keys.gap, None, keys.seed)
-
-
-def _cut(index: Index, recipe: Recipe) -> Index:
-    """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
-    options = _split_options(recipe.split)
-    if not blocks.to_be_cut(index, options):
-        by_block = options.by == "block" or options.blocks is not None
-        return replace(index, records=in_order(index.records)) if by_block else index
-    records = blocks.cut([r for r in index.records if r.target], options)
-    return replace(index, records=_folded(records, recipe.split))
-
-
 def _cleans(task: object) -> bool:
     """Whether the size of parts matters, which must then be whole."""
     return isinstance(task, keys.SegmentKeys) and any((task.min_size, task.fill_holes, task.largest))
-
-
-def _in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
-    """The records, those that are scored cut so that one of them at a time fits in memory."""
-    return tuple(p for r in records for p in (blocks.pieces([r]) if r.split in ("validation", "test") else [r]))
-
-
-def _split(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:
-    if any(r.image.span for r in records):  # cut into its splits
-        return tuple(records), "block"
-    if not recipe.split.blocks and split.given_folds(records):
-        keys = recipe.split
-        return split.by_given_folds(records, fold=keys.fold, folds=keys.folds), "given"
-    fresh = [replace(r, split=None) for r in records] if recipe.split.folds else records
-    placed, by = split.assign(fresh, _split_options(recipe.split))
-    return _folded(placed, recipe.split), by
-
-
-def _folded(records: Sequence[Record], keys: SplitKeys) -> tuple[Record, ...]:
-    """Numbered folds as train, validation and test."""
-    return split.as_fold(records, fold=keys.fold or 0, folds=keys.folds) if keys.folds else tuple(records)
 
 
 def _sparse(audit: Audit, *, recipe: Recipe) -> dict[str, Any]:

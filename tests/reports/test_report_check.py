@@ -20,6 +20,7 @@ from lamelle.messages import text
 from lamelle.reports.describing import SHOWN, problem_groups
 from lamelle.reports.pictures import spread
 from lamelle.reports.terminal import EACH, print_check
+from lamelle.splitting import Outlook
 from lamelle.types import Index, Problem, Record, Source
 
 
@@ -42,7 +43,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checked(faulty: Path, tmp_path: Path) -> tuple[Index, Audit, str]:
-    index, audit = verbs.look_and_check(faulty, report=tmp_path / "pages" / "check.html")
+    index, audit, _ = verbs.look_and_check(faulty, report=tmp_path / "pages" / "check.html")
     return index, audit, (tmp_path / "pages" / "check.html").read_text()
 
 
@@ -136,7 +137,9 @@ def test_some_images_of_each_class_are_chosen() -> None:
 
 def printed(index: Index, audit: Audit, *, terminal: bool) -> str:
     out = io.StringIO()
-    print_check(index, audit, Console(file=out, force_terminal=terminal, width=200, color_system=None))
+    print_check(
+        index, audit, Outlook((), "", {}, ()), Console(file=out, force_terminal=terminal, width=200, color_system=None)
+    )
     return out.getvalue()
 
 

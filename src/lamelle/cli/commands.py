@@ -31,8 +31,8 @@ def _echo(line: str) -> None:
 def check(data: Path, pairs: tuple[str, ...], report: Path | None) -> None:
     from lamelle.reports.terminal import print_check
 
-    index, audit = verbs.look_and_check(data, overrides=pairs, report=report)
-    print_check(index, audit)
+    index, audit, outlook = verbs.look_and_check(data, overrides=pairs, report=report)
+    print_check(index, audit, outlook)
     if report is not None:
         _echo(text("cli.written", path=report))
     if audit.errors:

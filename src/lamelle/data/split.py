@@ -111,7 +111,9 @@ def by_given_folds(records: Sequence[Record], *, fold: int | None, folds: int) -
 def _unit(records: Sequence[Record]) -> str:
     if len({r.group for r in records if r.group}) >= len(SPLITS):
         return "group"
-    return "block" if all(r.position is not None for r in records) else "record"
+    if all(r.position is not None for r in records):
+        return "block"
+    return "group" if all(r.group for r in records) else "record"
 
 
 def _volume(record: Record) -> str:

@@ -14,16 +14,17 @@ from lamelle.messages import text
 from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
+from lamelle.splitting import Outlook
 from lamelle.types import Index
 
-SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "pixels", "previews")
+SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")
 """In the order of the page; a section with nothing to show is left out."""
 _PREVIEWS, _PAIRS, _VALUES, _ROWS = 24, 12, 6, 12
 _SHORTCUT = "audit.class_equals_"
 Values = dict[str, Any]
 
 
-def write_check(path: Path, index: Index, audit: Audit, store: Store) -> Path:
+def write_check(path: Path, index: Index, audit: Audit, store: Store, outlook: Outlook) -> Path:
     """Write a self-contained page about a folder.
 
     Args:
@@ -31,6 +32,7 @@ def write_check(path: Path, index: Index, audit: Audit, store: Store) -> Path:
         index: What was found in the folder.
         audit: What a look at every pixel showed.
         store: For the pictures.
+        outlook: The split that a training would make.
 
     Returns:
         Path of the page.
@@ -40,11 +42,11 @@ def write_check(path: Path, index: Index, audit: Audit, store: Store) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(path, page(index, audit, store))
+    atomic.write_text(path, page(index, audit, store, outlook))
     return path
 
 
-def page(index: Index, audit: Audit, store: Store) -> str:
+def page(index: Index, audit: Audit, store: Store, outlook: Outlook) -> str:
     """The page as text; the same for the same folder."""
     parts: dict[str, Values] = {
         "verdict": {"verdict": verdict(audit), "cards": _cards(index, audit)},
@@ -52,6 +54,7 @@ def page(index: Index, audit: Audit, store: Store) -> str:
         "shortcuts": _shortcuts(index, audit),
         "copies": _copies(index, audit, store),
         "contents": _contents(index, audit),
+        "outlook": _outlook(outlook),
         "pixels": _pixels(index, audit),
         "previews": _previews(index, store),
     }
@@ -156,6 +159,18 @@ def _contents(index: Index, audit: Audit) -> Values:
         "splits": describing.counted({describing.split_name(k): n for k, n in totals.get("splits", {}).items()}),
         "groups": groups,
         "skipped": [(reason, whole(n)) for reason, n in index.skipped.items()],
+    }
+
+
+def _outlook(planned: Outlook) -> Values:
+    if not planned.records:
+        return {}
+    columns, rows = describing.outlook(planned)
+    return {
+        "outlook_by": text("report.outlook_by", by=text(f"verbs.by_{planned.by}")),
+        "outlook_columns": columns,
+        "outlook_rows": rows,
+        "outlook_smallest": describing.smallest_class(planned),
     }
 
 

@@ -12,11 +12,12 @@ from lamelle.data.audit.results import Audit
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short, whole
-from lamelle.types import SPLITS, Problem
+from lamelle.splitting import Outlook
+from lamelle.types import SPLITS, Problem, Record
 
 SHOWN = 40
 """Places listed of one problem; the number of the others is said."""
-_LISTED = 6
+_LISTED, _CLASSES = 6, 10
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 Row = list[str]
 
@@ -146,6 +147,48 @@ def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]
         values = [*([name] if described else []), whole(n), percent(n / total), whole(images.get(value, 0))]
         rows.append(Bar(str(value), values, n / max(labels.values()), swatch))
     return rows
+
+
+def outlook(planned: Outlook) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Names of the columns, and for each split that a training would make its images, share, groups and classes.
+
+    Of a class the images that hold it are counted, and in brackets the groups; the rarest classes come first.
+    """
+    counts = _images_of_classes(planned)
+    named = sorted(counts, key=lambda name: (counts[name], name))[:_CLASSES]
+    grouped = any(r.group for r in planned.records)
+    columns = [text("report.images"), text("report.share"), *([text("report.groups")] if grouped else []), *named]
+    table = []
+    for split in (*SPLITS, *sorted({r.split or "" for r in planned.records} - set(SPLITS))):
+        members = [r for r in planned.records if r.split == split]
+        if members:
+            values = [whole(len(members)), percent(len(members) / len(planned.records))]
+            values += [_groups(members)] if grouped else []
+            holding = [[r for r in members if name in planned.classes.get(r.id, ())] for name in named]
+            values += [whole(len(some)) + (f" ({_groups(some)})" if grouped else "") for some in holding]
+            table.append((split_name(split), values))
+    return columns, table
+
+
+def _groups(records: Sequence[Record]) -> str:
+    return whole(len({r.group for r in records if r.group}))
+
+
+def _images_of_classes(planned: Outlook) -> Counter[str]:
+    return Counter(name for r in planned.records for name in planned.classes.get(r.id, ()))
+
+
+def smallest_class(planned: Outlook) -> str:
+    """The class with the fewest images, how many there are, and how many of them test; empty if all images hold all."""
+    counts = _images_of_classes(planned)
+    name = min(counts, key=lambda c: (counts[c], c), default="")
+    if len(counts) < 2 or counts[name] == len(planned.records):
+        return ""
+    testing = [r for r in planned.records if r.split == "test" and name in planned.classes.get(r.id, ())]
+    said = {"name": name, "n": whole(counts[name]), "test": whole(len(testing))}
+    if any(r.group for r in testing):
+        return text("report.smallest_of_groups", groups=_groups(testing), **said)
+    return text("report.smallest_of_images", **said)
 
 
 def splits(rows: Sequence[Mapping[str, str]], *, strata: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:

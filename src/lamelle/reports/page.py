@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lamelle.data.audit.results import Audit
+from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
+from lamelle.errors import sentence
 from lamelle.messages import text
 from lamelle.reports import (
     calibrating,
@@ -284,6 +286,8 @@ def _split(held: Held) -> Values:
     how = text(f"report.by_{by}") if by in {"given", "block", "group", "record", "record_plain"} else str(by)
     if folds := held.recipe.get("split", {}).get("folds"):
         how += " " + text("report.by_fold", folds=folds)
+    if held.audit:
+        how = " ".join([how, *(sentence(p) for p in said_of_split(held.audit.problems))])
     return {
         "split_how": how,
         "split_columns": columns,

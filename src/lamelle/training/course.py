@@ -14,6 +14,7 @@ from typing import Any
 from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data import split
+from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
 from lamelle.errors import printable, sentence
@@ -29,7 +30,6 @@ from lamelle.training import resources, session
 from lamelle.training.loop import NonFinite
 from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
-from lamelle.types import Problem
 
 
 def write_down(run: RunFolder, plan: Plan) -> None:
@@ -106,7 +106,7 @@ def describe(plan: Plan) -> list[str]:
     lines = [
         text("verbs.plan_data", n=len(plan.records), **about),
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
-        *(text("verbs.plan_note", said=sentence(p)) for p in plan.audit.problems if _of_split(p)),
+        *(text("verbs.plan_note", said=sentence(p)) for p in said_of_split(plan.audit.problems)),
     ]
     if plan.planned:
         by_section: dict[str, list[str]] = {}
@@ -115,11 +115,6 @@ def describe(plan: Plan) -> list[str]:
             by_section.setdefault(section, []).append(f"{name}={_short(value)}")
         lines += [text("verbs.plan_keys", section=s, keys=" ".join(each)) for s, each in by_section.items()]
     return [*lines, *_warned(plan)]
-
-
-def _of_split(problem: Problem) -> bool:
-    """Whether a note says what belongs together, or what a column says of the split."""
-    return problem.severity == "note" and problem.code.startswith(("groups.", "layouts.split_", "layouts.fold_"))
 
 
 def _warned(plan: Plan) -> list[str]:

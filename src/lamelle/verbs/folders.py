@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from lamelle.version import __version__
 if TYPE_CHECKING:
     from lamelle.conversion.apply import Converted
     from lamelle.data.audit.results import Audit
+    from lamelle.splitting import Outlook
     from lamelle.types import Index
 
 
@@ -33,8 +35,8 @@ def check(data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | Non
 
 def look_and_check(
     data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None
-) -> tuple[Index, Audit]:
-    """What `check` looks at and finds."""
+) -> tuple[Index, Audit, Outlook]:
+    """What `check` looks at and finds, and the split that a training would make."""
     from lamelle import plan
     from lamelle.data.audit.inspect import inspect
 
@@ -42,11 +44,13 @@ def look_and_check(
     index = plan.look(Path(data), asked)
     store = open_store()
     audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
+    planned = plan.outlook(index, audit, asked)
+    audit = replace(audit, problems=(*audit.problems, *planned.problems))
     if report is not None:
         from lamelle.reports.check import write_check
 
-        write_check(Path(report), index, audit, store)
-    return index, audit
+        write_check(Path(report), index, audit, store, planned)
+    return index, audit, planned
 
 
 def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None) -> Path:

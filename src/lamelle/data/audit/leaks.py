@@ -30,10 +30,11 @@ def leaks(records: Sequence[Record], audit: Audit) -> tuple[Problem, ...]:
         ['audit.group_in_splits']
     """
     records = [r for r in records if r.split is not None]
-    return (*_groups(records), *_copies(records, audit), *_overlaps(records, audit))
+    return (*torn_groups(records), *_copies(records, audit), *_overlaps(records, audit))
 
 
-def _groups(records: Sequence[Record]) -> list[Problem]:
+def torn_groups(records: Sequence[Record]) -> list[Problem]:
+    """An error for each group that lies in several splits."""
     splits: dict[str, Counter[str]] = defaultdict(Counter)
     for record in records:
         if record.group is not None:

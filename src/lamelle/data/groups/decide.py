@@ -15,8 +15,8 @@ from lamelle.data.tables import is_blank
 from lamelle.io.dicom import LEVELS, belongs_to
 from lamelle.types import SPLITS, Index, Problem, Record
 
-TAKEN = "groups.taken_"
-"""How the codes begin that say which group is in use."""
+_OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_")
+"""How the codes begin that say which group is in use, and what a column says of the split."""
 _PERSON = 1
 """Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
 
@@ -75,9 +75,9 @@ def grouped(index: Index, asked: str | None) -> Index:
     return _named(_volumes(index, alone=not maybe), maybe)
 
 
-def notes(problems: Sequence[Problem]) -> list[Problem]:
-    """Those that say which group is in use."""
-    return [p for p in problems if p.code.startswith(TAKEN)]
+def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
+    """Those that say what belongs together, and what a column says of the split."""
+    return [p for p in problems if p.severity == "note" and p.code.startswith(_OF_SPLIT)]
 
 
 def _taken(index: Index, found: Candidate) -> Index:

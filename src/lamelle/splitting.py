@@ -1,0 +1,128 @@
+"""A request and the records of a folder → the split: the same for `lamelle check`, which shows it, and a training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lamelle.data import blocks, split
+from lamelle.data.audit.results import Audit
+from lamelle.data.sequences import in_order
+from lamelle.data.targets import ValueMap
+from lamelle.errors import RequestError
+from lamelle.keys import Recipe, SplitKeys
+from lamelle.recipe import Section
+from lamelle.types import Index, Problem, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The split that a training would make."""
+
+    records: tuple[Record, ...]
+    """All records, each with its split; none where there can be no split."""
+    by: str
+    """``given``, ``block``, ``group`` or ``record``."""
+    classes: Mapping[str, set[str]]
+    """Classes of each record, by its id, where they are known."""
+    problems: tuple[Problem, ...]
+    """Why there can be no split, or which classes are judged by next to nothing."""
+
+
+def only_split(asked: Section) -> Section:
+    """What a request says of the data and of the split."""
+    return {k: v for k, v in asked.items() if k in {"split", "data"}} | {"task": {"name": asked["task"]["name"]}}
+
+
+def cut(index: Index, recipe: Recipe) -> Index:
+    """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
+    options = _options(recipe.split)
+    if not blocks.to_be_cut(index, options):
+        by_block = options.by == "block" or options.blocks is not None
+        return replace(index, records=in_order(index.records)) if by_block else index
+    records = blocks.cut([r for r in index.records if r.target], options)
+    return replace(index, records=_folded(records, recipe.split))
+
+
+def place(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...], str]:
+    """The records with their splits, and how they were split.
+
+    Raises:
+        RequestError: If a split would stay empty, or what was asked for is not known of the records.
+    """
+    if any(r.image.span for r in records):  # cut into its splits
+        return tuple(records), "block"
+    keys = recipe.split
+    if not keys.blocks and split.given_folds(records):
+        return split.by_given_folds(records, fold=keys.fold, folds=keys.folds), "given"
+    fresh = [replace(r, split=None) for r in records] if keys.folds else records
+    placed, by = split.assign(fresh, _options(keys))
+    return _folded(placed, keys), by
+
+
+def in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
+    """The records, those that are scored cut so that one of them at a time fits in memory."""
+    return tuple(p for r in records for p in (blocks.pieces([r]) if r.split in ("validation", "test") else [r]))
+
+
+def present(records: Sequence[Record], audit: Audit, values: ValueMap | None) -> dict[str, set[str]]:
+    """The classes of each record, by its id.
+
+    Args:
+        audit: Of the same records; those that it does not know are left out where label images say the class.
+        values: Which label value means which class; None where names say it.
+    """
+    if values is None:
+        return {r.id: {str(t) for t in r.target} for r in records}
+    known = {
+        v: values.classes[c]
+        for v, c in values.mapping.items()
+        if v not in values.ignore and 0 <= c < len(values.classes)
+    }
+    return {row.id: {known[v] for v in row.labels if v in known} for row in audit.rows}
+
+
+def judged_by_few(records: Sequence[Record], classes: Mapping[str, set[str]], recipe: Recipe) -> list[Problem]:
+    """A warning for classes that no test image holds, or a single one, or images of a single group.
+
+    Nothing is said of slices and blocks, which are never independent, nor of a cross-validation, which tests all.
+
+    Args:
+        classes: Those of each record, by its id.
+    """
+    testing = [r for r in records if r.split == "test" and r.id in classes]
+    if not testing or recipe.split.folds or any(r.position is not None or r.image.span for r in records):
+        return []
+    grouped = all(r.group for r in testing)
+    units = Counter(
+        name for name, _ in {(name, r.group if grouped else r.id) for r in testing for name in classes[r.id]}
+    )
+    every = sorted({name for r in records for name in classes.get(r.id, ())})
+    found = []
+    if none := [name for name in every if not units[name]]:
+        found.append(Problem("plan.absent_test", "", "warning", {"classes": ", ".join(none)}))
+    if lone := [name for name in every if units[name] == 1]:
+        code = "plan.absent_but_one_group" if grouped else "plan.absent_but_one_image"
+        found.append(Problem(code, "", "warning", {"classes": ", ".join(lone)}))
+    return found
+
+
+def _options(keys: SplitKeys) -> split.SplitOptions:
+    """How records are split; into the folds of a cross-validation, named by their numbers, if there are any.
+
+    Raises:
+        RequestError: If there are too few folds, or not the one that was asked for.
+    """
+    shares = {"train": keys.train, "validation": keys.validation, "test": keys.test}
+    hand = {str(k): v for k, v in keys.blocks.items()} if keys.blocks else None
+    if not keys.folds:
+        return split.SplitOptions(shares, keys.by, keys.gap, hand, keys.seed)
+    if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
+        raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
+    return split.SplitOptions(split.fold_shares(keys.folds), keys.by, keys.gap, None, keys.seed)
+
+
+def _folded(records: Sequence[Record], keys: SplitKeys) -> tuple[Record, ...]:
+    """Numbered folds as train, validation and test."""
+    return split.as_fold(records, fold=keys.fold or 0, folds=keys.folds) if keys.folds else tuple(records)
