@@ -15,9 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lamelle import package
+from lamelle.data.appearance import NAMES, look
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
+from lamelle.data.profile import Profile
 from lamelle.data.targets import ValueMap
+from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.keys import ClassifyKeys
@@ -65,6 +68,44 @@ def change(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
     about = json.loads(path.read_text())
     how(about)
     path.write_text(json.dumps(about))
+
+
+def trained_on() -> Profile:
+    draw = np.random.default_rng(0)
+    looks = [look(draw.integers(0, 4000, (1, 20, 30), dtype=np.uint16), bits=12) for _ in range(3)]
+    images = tuple(tuple(map(float, one.measures((0, 4095)))) for one in looks)
+    sizes: dict[str, Any] = {"smallest": (20, 30), "largest": (20, 30), "finest": (0.5, 0.5), "coarsest": (0.5, 0.5)}
+    return Profile(kinds=kinds_of(looks), measures=NAMES, images=images, groups=(0, 1, 2), **sizes)
+
+
+def test_what_it_was_trained_on_comes_back_and_is_checked(tmp_path: Path) -> None:
+    profile = trained_on()
+    package.save(
+        replace(made(), profile=profile, preparation=Preparation(1, None, "unit", (), (), 0, (3, 9))), tmp_path
+    )
+    found = package.load(tmp_path)
+    assert found.profile == profile
+    assert found.preparation.range == (3, 9)
+    for how, said in (
+        (lambda p: p.update(groups=[0]), "differ in number"),
+        (lambda p: p.update(span=[5, 5]), "black"),
+        (lambda p: p["images"].extend([p["images"][0]] * 600), "512"),
+        (lambda p: p["kinds"].clear(), "kinds"),
+        (lambda p: p["kinds"][0].update(dtype="object"), "dtype"),
+        (lambda p: p.update(names=["patient 7"]), "names"),
+    ):
+        before = (tmp_path / package.DESCRIPTION).read_text()
+        change(tmp_path, lambda about, how=how: how(about["profile"]))
+        with pytest.raises(FileError, match=said):
+            package.load(tmp_path)
+        (tmp_path / package.DESCRIPTION).write_text(before)
+
+
+def test_an_older_package_loads_without_what_it_was_trained_on(saved: Path) -> None:
+    change(saved, lambda about: about["preparation"].pop("range"))
+    found = package.load(saved)
+    assert found.profile is None
+    assert found.preparation.range is None
 
 
 def test_what_was_saved_comes_back(saved: Path) -> None:

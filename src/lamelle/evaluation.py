@@ -27,6 +27,7 @@ from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
 from lamelle.package import Package
 from lamelle.platform import cores
+from lamelle.prediction.comparing import compare
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
@@ -275,14 +276,16 @@ def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe
     fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
     labels = Labels(audit.statistics.labels, data.labels, recipes.listed_classes(data.model_dump()), data.ignore)
     matched = task.matched(index, labels)
-    reader, predictor = Reader(store, matched, package.preparation), of_package(package)
     labelled = [r for r in index.records if r.target]
     if not labelled:
         raise RequestError("evaluate.no_labels", path=index.root)
+    compared = compare(package, labelled, store, said=data.range)
+    reader, predictor = Reader(store, matched, package.preparation), of_package(package, compared.units)
     if package.dims == 3:
         labelled = blocks.pieces(labelled)
     rows = measure(labelled, predictor, reader, package.fitted, None)
-    return summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
+    scores = summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
+    return compared.noted(scores)
 
 
 def trained_on(run: Path, data: Path) -> int:

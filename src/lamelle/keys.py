@@ -6,7 +6,9 @@ import re
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from lamelle.messages import text
 
 Size = Annotated[tuple[int, ...] | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)]
 Name = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
@@ -20,6 +22,12 @@ _FREEZE = (
 
 class _Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _ascending(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] < value[1]:
+        raise ValueError(text("recipe.rule_range"))
+    return value
 
 
 class DataKeys(_Keys):
@@ -59,6 +67,9 @@ class DataKeys(_Keys):
     resize: Size = Field(default=None, description="resize whole images to this size (Y, X); none = native size")
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"] = Field(
         default="image", description="how pixel values become network input"
+    )
+    range: Annotated[tuple[float, float], AfterValidator(_ascending)] | None = Field(
+        default=None, description="values that mean black and white, such as [0, 4095]; none = as the pixel type says"
     )
     allow_leakage: bool = Field(default=False, description="train although one group or image is in two splits")
 

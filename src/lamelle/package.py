@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
+from lamelle.data.profile import Profile
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic
 from lamelle.tasks.base import Task
@@ -51,6 +52,13 @@ class _Preparation(_Part):
     mean: tuple[FiniteFloat, ...]
     std: tuple[FiniteFloat, ...]
     context: int = Field(default=0, ge=0, le=16)
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("black is not below white")
+        return self
 
 
 class _Naming(_Part):
@@ -89,6 +97,7 @@ class _Description(_Part):
     fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
     provenance: _Provenance
     naming: _Naming | None = None
+    profile: Profile | None = None
     weights_sha256: str
 
     @model_validator(mode="after")
@@ -125,6 +134,8 @@ class Package:
     provenance: Mapping[str, Any]
     naming: Naming | None = None
     """How the table it was trained on spells; None if no table labelled the images."""
+    profile: Profile | None = None
+    """What the training images were like; None in packages of older versions."""
     whole: bool = True
     """Whether an image that is small enough is predicted in one piece in spite of the tile."""
 
@@ -164,6 +175,8 @@ def save(package: Package, folder: Path) -> list[Path]:
     }
     if package.naming is not None:
         description["naming"] = asdict(package.naming)
+    if package.profile is not None:
+        description["profile"] = package.profile.model_dump(mode="json")
     atomic.write_json(folder / DESCRIPTION, description)
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
@@ -206,6 +219,7 @@ def load(path: Path | str) -> Package:
             fitted=about.fitted,
             provenance=about.provenance.model_dump(),
             naming=Naming(**dict(about.naming)) if about.naming else None,
+            profile=about.profile,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError("package.damaged", folder, reason=_reason(error)) from error

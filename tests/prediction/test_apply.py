@@ -218,7 +218,8 @@ def test_label_stacks_are_left_out_and_said(predict: Predict, tmp_path: Path) ->
     assert sorted(p.name for p in (out / "labels").rglob("*.tif")) == [
         "test-volume.tif", "train-volume.tif", "volume.tif"
     ]  # fmt: skip
-    assert len(said) == 1
+    assert len(said) == 2
+    assert "before packages said" in said[1]
     assert "2 file(s) are labels" in said[0]
     assert "train-labels.tif" in said[0]
     out = predict(segmenter(), folder / "train-labels.tif", said=said)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lamelle.errors import WorkError
+
+if TYPE_CHECKING:
+    from lamelle.data.units import Units
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,22 +48,32 @@ class Preparation:
     std: tuple[float, ...]
     context: int = 0
     """Neighbouring planes on either side whose channels come with a plane's own, before and after them."""
+    range: tuple[float, float] | None = None
+    """The values that mean black and white; None = the full range of the pixel type."""
 
     @property
     def inputs(self) -> int:
         """Channels that the network takes."""
         return self.channels * (2 * self.context + 1)
 
-    def affine(self, image: np.ndarray, *, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def affine(
+        self, image: np.ndarray, *, bits: int | None, units: Units | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Scale [inputs] and offset [inputs] that turn ``image`` [C, (Z,) Y, X] into network input.
 
         With neighbours among the channels, all are changed as the plane in the middle is.
+
+        Args:
+            units: How the values become those of the training images, where they are in other units.
         """
         each = image.shape[0] // (2 * self.context + 1)
-        scale, offset = self._affine(image[self.context * each : (self.context + 1) * each], bits)
+        dtype, bits = (np.dtype(units.dtype), units.bits) if units else (image.dtype, bits)
+        scale, offset = self._affine(image[self.context * each : (self.context + 1) * each], dtype, bits)
+        if units:
+            scale, offset = scale * units.scale, offset + scale * units.offset
         return np.tile(scale, 2 * self.context + 1), np.tile(offset, 2 * self.context + 1)
 
-    def _affine(self, image: np.ndarray, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def _affine(self, image: np.ndarray, dtype: np.dtype, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
         if self.normalise == "dataset":
             scale = 1 / np.maximum(np.asarray(self.std), 1e-6)
             return _channels(scale, self.channels), _channels(-np.asarray(self.mean) * scale, self.channels)
@@ -68,15 +82,17 @@ class Preparation:
             low, high = np.transpose([intensity_range(part) for part in each])
             scale = 2 / np.maximum(high - low, 1e-6)
             return _channels(scale, self.channels), _channels(-low * scale - 1, self.channels)
-        full = full_range(image.dtype, bits)
-        if self.normalise == "unit":
-            return np.full(self.channels, 1 / full), np.zeros(self.channels)
+        black, white = self.range or (0.0, full_range(dtype, bits))
+        mean, std = np.zeros(self.channels), np.ones(self.channels)
         if self.normalise == "symmetric":
-            return np.full(self.channels, 2 / full), np.full(self.channels, -1.0)
-        mean, std = np.array(IMAGENET_MEAN), np.array(IMAGENET_STD)
-        if self.channels != 3:
-            mean, std = np.full(self.channels, mean.mean()), np.full(self.channels, std.mean())
-        return 1 / (full * std), -mean / std
+            mean, std = mean + 0.5, std / 2
+        if self.normalise == "imagenet":
+            mean, std = (
+                _channels(np.array(IMAGENET_MEAN), self.channels),
+                _channels(np.array(IMAGENET_STD), self.channels),
+            )
+        scale = 1 / ((white - black) * std)
+        return scale, -black * scale - mean / std
 
     def apply(self, window: np.ndarray, affine: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Network input, float32 [inputs, (Z,) Y, X], from a window of an image [C, (Z,) Y, X]."""

@@ -17,6 +17,7 @@ from lamelle.explanation.explain import Asked, Explained, Subject, explain
 from lamelle.explanation.inside import Masks, checked, share_inside
 from lamelle.messages import text
 from lamelle.prediction.apply import readable
+from lamelle.prediction.comparing import compare
 from lamelle.run import RunFolder
 from lamelle.types import Record, Source
 
@@ -67,7 +68,7 @@ def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: 
         DataError: If images cannot be read; all are named.
     """
     found = read_unlabelled(paths, dims=subject.package.dims)
-    records, problems = readable(found.records, store, subject.package)
+    records, _, problems = readable(found.records, store, subject.package)
     if problems := [*found.problems, *problems]:
         raise DataError(problems)
     return [Case(record, "", "given", "", name) for record in records]
@@ -112,8 +113,16 @@ def carry_out(
 
     Raises:
         RequestError: If a model does not know a class, or there is no such layer.
+        DataError: If nothing says what the values of some images mean to a model.
         FileError: If an image cannot be read, or a mask has another size than its image.
     """
+    if given := [case.record for case in cases if case.kind == "given"]:
+        for subject in subjects:
+            compared = compare(subject.package, given, store, said=None)
+            subject.predictor.units = compared.units
+            if say:
+                for line in compared.lines():
+                    say(line)
     for i, case in enumerate(cases):
         shape = store.image(case.record.image).shape[1:]
         region = checked(regions(case.record), case.record, shape) if regions else None

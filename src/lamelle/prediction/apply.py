@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lamelle.data.appearance import Look, Span, look
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.preparation import to_channels
@@ -14,13 +15,12 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.messages import text
 from lamelle.package import Package
+from lamelle.prediction.comparing import Compared, compare
 from lamelle.prediction.files import PredictionFolder, planes_of
 from lamelle.prediction.predictor import of_package
 from lamelle.prediction.submission import write_submission
-from lamelle.types import Classes, Problem, Record, Source, Spacing
+from lamelle.types import Classes, Problem, Record, Source
 
-_FAR = 1.5
-"""Ratio of pixel sizes from which a user is warned that the model was trained at another scale."""
 _NAMED = 3
 """Files left out that are named; of the others the number is said."""
 
@@ -43,8 +43,12 @@ def predict_files(
     overlays: bool,
     say: Callable[[str], None] | None,
     masks: bool = False,
+    span: Span | None = None,
 ) -> Path:
     """Predict files and folders into a new folder; of a classifier also a submission.
+
+    Args:
+        span: The values that mean black and white, where somebody said so.
 
     Returns:
         The table of all predictions.
@@ -52,8 +56,8 @@ def predict_files(
     Raises:
         RequestError: If nothing is found to predict, ``out`` holds something already, or masks of objects are asked of
             a model that knows no objects.
-        DataError: At the end, if some images could not be read; all others are predicted. Where none can be, nothing
-            is made.
+        DataError: At the end, if some images could not be read; all others are predicted. Where none can be, or nothing
+            says what the values of some mean, nothing is made.
     """
     if masks and package.task.name != "instances":
         raise RequestError("predict.no_objects", task=package.task.name)
@@ -62,10 +66,14 @@ def predict_files(
     found = read_unlabelled(paths, dims=package.dims)
     if found.labels and say:
         say(text("predict.labels_left_out", count=len(found.labels), names=names_of(found.labels, most=_NAMED)))
-    usable, problems = readable(found.records, store, package)
+    usable, looks, problems = readable(found.records, store, package)
     problems = [*found.problems, *problems]
     if not usable:
         raise DataError(problems)
+    compared = compare(package, usable, store, said=span, looks=looks)
+    if say:
+        for line in compared.lines():
+            say(line)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,7 +81,7 @@ def predict_files(
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
     folder = PredictionFolder(out, classes, planes=planes_of(usable), **wanted)
-    answers = _predict(package, usable, folder, store, say)
+    answers = _predict(package, usable, folder, store, compared)
     table = folder.close()
     if answers:
         write_submission(out, found.asked, answers, classes=classes, naming=package.naming, probabilities=probabilities)
@@ -87,41 +95,42 @@ def _predict(
     records: Sequence[Record],
     folder: PredictionFolder,
     store: Store,
-    say: Callable[[str], None] | None,
+    compared: Compared,
 ) -> dict[Source, Classes]:
-    """Predict into a folder, and say where the scale is another one.
+    """Predict into a folder.
 
     Returns:
         The classes of images; empty where predictions are images themselves.
     """
-    predictor = of_package(package)
+    predictor = of_package(package, compared.units)
     answers: dict[Source, Classes] = {}
-    far: set[Spacing] = set()
     for record, found in predictor.of_records(records, store):
         spacing = store.spacing(record.image)
-        if spacing and _is_far(spacing, package.spacing) and spacing not in far and say:
-            far.add(spacing)
-            say(text("predict.other_spacing", image=record.id, spacing=_said(spacing), trained=_said(package.spacing)))
         prediction = package.task.decode(found, package.fitted, spacing)
-        folder.add(record, store.image(record.image), prediction, store.grid(record.image))
+        grid, more = store.grid(record.image), compared.columns(record)
+        folder.add(record, store.image(record.image), prediction, grid, more)
         if isinstance(prediction, Classes):
             answers[record.image] = prediction
     return answers
 
 
-def readable(records: Sequence[Record], store: Store, package: Package) -> tuple[list[Record], list[Problem]]:
-    """Records whose pixels can be read and fit the network, and why the others do not; each reason once."""
+def readable(
+    records: Sequence[Record], store: Store, package: Package
+) -> tuple[list[Record], list[Look], list[Problem]]:
+    """Records that can be read and fit the network, how they look, and why the others do not; each reason once."""
     good: list[Record] = []
+    looks: list[Look] = []
     problems: dict[tuple[str, str], Problem] = {}
     for record in records:
         try:
             image = store.image(record.image)
             _check(record, image, package)
+            looks.append(look(image, bits=store.bits(record.image)))
         except FileError as error:
             problems.setdefault((error.problem.code, error.problem.where), error.problem)
         else:
             good.append(record)
-    return good, list(problems.values())
+    return good, looks, list(problems.values())
 
 
 def _check(record: Record, image: np.ndarray, package: Package) -> None:
@@ -134,12 +143,3 @@ def _check(record: Record, image: np.ndarray, package: Package) -> None:
         to_channels(image[(slice(None), *[slice(0, 1)] * package.dims)], package.preparation.channels)
     except WorkError as error:
         raise FileError(error.code, record.image.path, **error.values) from error
-
-
-def _said(spacing: Spacing | None) -> str:
-    return " × ".join(f"{s:.4g}" for s in spacing or ())
-
-
-def _is_far(spacing: Spacing, trained: Spacing | None) -> bool:
-    pairs = zip(spacing[-2:], (trained or spacing)[-2:], strict=True)
-    return any(max(a, b) > _FAR * min(a, b) for a, b in pairs)

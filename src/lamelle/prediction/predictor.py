@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import combinations, islice
 from typing import TYPE_CHECKING, Literal, cast
@@ -13,6 +13,7 @@ from lamelle.data.context import with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
+from lamelle.data.units import Name, Units
 from lamelle.errors import RequestError
 from lamelle.package import Package
 from lamelle.prediction import tiles
@@ -33,7 +34,7 @@ _TILES = 4
 
 
 class Predictor:
-    """Computes probabilities; holds no state but the network."""
+    """Computes probabilities; holds no state but the network and what the values of images mean."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class Predictor:
         flips: bool,
         device: torch.device,
         precision: str,
+        units: Mapping[Name, Units] | None = None,
     ) -> None:
         """Bind a network.
 
@@ -58,6 +60,7 @@ class Predictor:
                 off, so that tiles give what one piece would (up to rounding).
             flips: Average over mirrored images.
             precision: ``32``, ``bf16`` or ``16``.
+            units: How values of other types become those of the training images.
 
         Raises:
             RequestError: If ``overlap`` is ``field`` and each output of the network depends on the whole image.
@@ -66,13 +69,13 @@ class Predictor:
             raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.device, self.precision = dims, tile, device, precision
-        self.whole = whole
+        self.whole, self.units = whole, units or {}
         self.overlap: float | Literal["field"] = overlap
         self._mirrors = _mirrors(dims) if flips else [()]
 
     def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
-        affine = self.preparation.affine(image, bits=bits)
+        affine = self._affine(image, bits)
         shape = image.shape[1:]
         image = self._sized(image)
 
@@ -95,7 +98,11 @@ class Predictor:
 
     def prepared(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """What the network gets of one image [C, (Z,) Y, X], in one piece: float32 [inputs, (Z,) Y, X]."""
-        return self.preparation.apply(self._sized(image), self.preparation.affine(image, bits=bits))
+        return self.preparation.apply(self._sized(image), self._affine(image, bits))
+
+    def _affine(self, image: np.ndarray, bits: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Change of intensity of one image [C, (Z,) Y, X]."""
+        return self.preparation.affine(image, bits=bits, units=self.units.get((image.dtype.name, bits)))
 
     def _sized(self, image: np.ndarray) -> np.ndarray:
         """The image at the size that the network is given; as it is, where that is its own."""
@@ -141,7 +148,7 @@ class Predictor:
         for some in _chunks(records, _BATCH):
             inputs = []
             for record in some:
-                affine = self.preparation.affine(store.image(record.image), bits=store.bits(record.image))
+                affine = self._affine(store.image(record.image), store.bits(record.image))
                 inputs.append(self.preparation.apply(np.asarray(store.resized(record.image, size=size)), affine))
             yield some, np.stack(inputs)
 
@@ -177,8 +184,12 @@ class Predictor:
         return fit(batch, multiple=multiple, least=net.least)  # type: ignore[arg-type]
 
 
-def of_package(package: Package) -> Predictor:
-    """The predictor of a trained model, on the best device here, in the precision it was trained in."""
+def of_package(package: Package, units: Mapping[Name, Units] | None = None) -> Predictor:
+    """The predictor of a trained model, on the best device here, in the precision it was trained in.
+
+    Args:
+        units: How values of other types than the training's become those of the training images.
+    """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -193,6 +204,7 @@ def of_package(package: Package) -> Predictor:
         flips=package.flips,
         device=device,
         precision=str(package.provenance.get("precision", "32")),
+        units=units,
     )
 
 

@@ -12,6 +12,7 @@ from lamelle import plan as plans
 from lamelle.data.augment.parameters import AugmentOptions, margin
 from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.preparation import Preparation
+from lamelle.data.profile import profile_of
 from lamelle.data.samples import Reader, Samples, training_statistics
 from lamelle.data.store import Store
 from lamelle.evaluation import fit
@@ -85,6 +86,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         spacing=_spacing(plan),
         fitted={},
         naming=naming,
+        profile=profile_of((*plan.of("train"), *plan.of("validation")), store, span=plan.recipe.data.range),
         provenance=_provenance(plan, state) | built.about,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
@@ -194,4 +196,4 @@ def prepare(plan: Plan, store: Store) -> Preparation:
     std: tuple[float, ...] = ()
     if data.normalise == "dataset":
         mean, std = training_statistics(store, plan.of("train"))
-    return Preparation(data.channels or 1, data.resize, data.normalise, mean, std, data.context)
+    return Preparation(data.channels or 1, data.resize, data.normalise, mean, std, data.context, data.range)

@@ -184,7 +184,8 @@ def predict(
         run: A Run or a package.
         inputs: What to predict.
         out: New folder for label images (same size, pixel size kept) and ``predictions.csv``.
-        overrides: How to predict: ``tile=512``, ``overlap=field`` (as one piece would, exactly), ``flips=true``.
+        overrides: How to predict: ``tile=512``, ``overlap=field`` (as one piece would, exactly), ``flips=true``;
+            what its values mean: ``data.range=[0,4095]``.
         probabilities: Also write the probabilities, float32 TIFF.
         overlays: Also write pictures with contours.
         masks: Of a model of instances: also write each object as a mask of its own, ``masks/ID/masks/*.png``.
@@ -202,8 +203,9 @@ def predict(
 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     paths = [Path(p) for p in given]
+    asked = asked_about(overrides, allowed=(*HOW, "data.range"))
     return predict_files(
-        predicting(load(Path(run)), asked_about(overrides, allowed=HOW)),
+        predicting(load(Path(run)), asked),
         paths,
         Path(out),
         store=open_store(),
@@ -211,6 +213,7 @@ def predict(
         overlays=overlays,
         masks=masks,
         say=progress.say if progress else None,
+        span=recipes.validate({"data": asked.get("data", {})}).data.range,
     )
 
 

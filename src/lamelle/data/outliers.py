@@ -1,0 +1,193 @@
+"""Whether some points lie where others do: one test for one point or thousands, from one group or from many.
+
+It asks whether the new points lie *near* some of the known ones, not whether they are mixed in the same proportions: a
+folder of positives alone is no other kind of image. The distance to the nearest known points (Sun et al. 2022,
+arXiv:2204.06507) of each new point is compared with those that the known points have of each other, groups left out
+whole, by ranks (conformal: Vovk et al. 2005, doi:10.1007/b106715; Mann and Whitney 1947, doi:10.1214/aoms/1177730491)
+where there are enough, else by their logarithms with the tails of Student's t. How far such tests of few measures find
+shifts: Rabanser et al. 2019, arXiv:1810.11953.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb, lgamma
+
+import numpy as np
+
+LEAST = 8
+"""Known points below which nothing is said."""
+_GROUPS = 5
+"""Known groups below which their spread is unknown."""
+_NEAREST = 3
+_FLAT = 0.02
+"""Least spread of a measure: below, differences are rounding."""
+_SOFT = 0.1
+"""Added to distances before their logarithm."""
+_HEAVY = 2
+"""Degrees of freedom of the tails of one new group."""
+_CAREFUL = 0.5
+"""Share of the groups that new points seem to come from that is counted."""
+_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outlying:
+    """What a comparison found."""
+
+    p: float
+    """Probability of points as far away as these, were they of the same kind; 1 where nothing can be said."""
+    far: np.ndarray
+    """Boolean ``[n]``: farther than 99 % of the known points are from each other; than 95 % if none is that far."""
+    offsets: np.ndarray
+    """``[n, F]``: difference to the nearest known point, in units of the spread of each measure."""
+
+
+def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> Outlying:
+    """Compare points ``[n, F]`` with known ones ``[m, F]``.
+
+    Args:
+        groups: Group of each known point, whole numbers ``[m]``.
+        new_groups: Group of each new point; None = unknown, then their own spread tells how many there may be.
+
+    Example:
+        >>> draw = np.random.default_rng(0)
+        >>> known, alike, other = draw.normal(size=(50, 3)), draw.normal(size=(9, 3)), draw.normal(4, size=(9, 3))
+        >>> [outlying(known, np.arange(50), some, None).p < 0.01 for some in (alike, other)]
+        [False, True]
+    """
+    if len(known) < LEAST or not len(new):
+        return Outlying(1.0, np.zeros(len(new), bool), np.zeros(new.shape))
+    middle, spread = np.median(known, axis=0), _spread(known)
+    few = len(np.unique(groups)) < _GROUPS
+    groups = np.arange(len(known)) if few else groups
+    turn = _whitening((known - middle) / spread)
+    at, there = (known - middle) / spread, (new - middle) / spread
+    own, _ = _distances(at @ turn, at @ turn, apart=groups)
+    found, nearest = _distances(there @ turn, at @ turn)
+    count = 1.0 if few else _independent(known, groups, new, new_groups)
+    by_value = _by_value(own, groups, found, count)
+    p = by_value if few else min(1.0, 2 * min(by_value, _by_rank(own, groups, found, count)))
+    far = found > np.quantile(own, 0.99)
+    return Outlying(p, far if far.any() else found > np.quantile(own, 0.95), there - at[nearest])
+
+
+def _spread(known: np.ndarray) -> np.ndarray:
+    low, high = np.quantile(known, [0.05, 0.95], axis=0)
+    return np.maximum((high - low) / 3.3, _FLAT)  # of a normal distribution: its standard deviation
+
+
+def _whitening(points: np.ndarray) -> np.ndarray:
+    """Turns measures that go together into ones that do not; the fewer points, the less."""
+    m, measures = points.shape
+    trust = max(0.0, 1 - 2 * measures / m)
+    together = np.cov(np.clip(points, -4, 4).T).reshape(measures, measures)
+    mixed = 0.9 * trust * together + (1 - 0.9 * trust) * np.eye(measures)
+    return np.linalg.inv(np.linalg.cholesky(mixed)).T
+
+
+def _distances(
+    points: np.ndarray, known: np.ndarray, *, apart: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean distance ``[n]`` to the nearest known points, and the index of the nearest.
+
+    Args:
+        apart: Groups, if the points are the known ones; those of a point's own group do not count.
+    """
+    means, nearest = [], []
+    for start in range(0, len(points), _AT_ONCE):
+        some = points[start : start + _AT_ONCE]
+        squares = (some**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * some @ known.T
+        if apart is not None:
+            squares[apart[start : start + _AT_ONCE, None] == apart[None]] = np.inf
+        most = _NEAREST if apart is None else int(np.isfinite(squares).sum(1).min())
+        k = max(1, min(_NEAREST, most))
+        means.append(np.sqrt(np.maximum(np.partition(squares, k - 1, axis=1)[:, :k], 0)).mean(1))
+        nearest.append(squares.argmin(1))
+    return np.concatenate(means), np.concatenate(nearest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Variances between and within groups, and their number."""
+
+    between: np.ndarray
+    within: np.ndarray
+    groups: int
+    effective: float
+    """Number of groups of one size that tell as much."""
+
+    def error(self, m: int, new: float, n: int) -> np.ndarray:
+        """Variance of the difference of both means."""
+        return self.between * (1 / new + 1 / self.effective) + self.within * (1 / n + 1 / m)
+
+
+def _parts(values: np.ndarray, groups: np.ndarray) -> _Parts:
+    """Components of variance of ``[m, F]`` (one-way random effects, unequal groups)."""
+    m = len(values)
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    total = len(counts)
+    if total == m:
+        return _Parts(values.var(0, ddof=1), np.zeros(values.shape[1]), m, m)
+    means = np.stack([np.bincount(place, column) / counts for column in values.T], axis=1)
+    within = ((values - means[place]) ** 2).sum(0) / max(m - total, 1)
+    size = (m - (counts**2).sum() / m) / (total - 1)
+    among = (counts[:, None] * (means - values.mean(0)) ** 2).sum(0) / (total - 1)
+    return _Parts(np.maximum((among - within) / size, 0), within, total, m**2 / float((counts**2).sum()))
+
+
+def _independent(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> float:
+    """How many independent groups the new points count for.
+
+    Where nothing says it, points that differ as little as those of one known group are one group.
+    """
+    n = len(new)
+    if len(np.unique(groups)) == len(known):
+        return n
+    if new_groups is not None:
+        counts = np.unique(new_groups, return_counts=True)[1]
+        return n**2 / float((counts**2).sum())
+    parts = _parts(known, groups)
+    telling = parts.between > 1e-3 * known.var(0)
+    if n < 3 or not telling.any():
+        return 1.0
+    share = 1 - (new.var(0, ddof=1) - parts.within)[telling] / parts.between[telling]
+    return float(np.clip(_CAREFUL / max(float(np.median(share)), 1 / n), 1, n))
+
+
+def _by_value(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
+    """Probability by the logarithms of the distances; 1 unless most new ones are larger than all known ones."""
+    from scipy.stats import t
+
+    if np.median(new) <= known.max():
+        return 1.0
+    logs, found = np.log(known + _SOFT)[:, None], np.log(new + _SOFT)
+    parts = _parts(logs, groups)
+    error = float(np.sqrt(max(parts.error(len(known), count, len(new))[0], 1e-6)))
+    freedom = max(1.0, min(parts.groups - 1, _HEAVY + count))
+    return float(t.sf((found.mean() - logs.mean()) / error, freedom))
+
+
+def _by_rank(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
+    """Probability by ranks: exact for one point and where all new ones are larger, else normal or Student's t."""
+    from scipy.stats import norm, t
+
+    m, n = len(known), len(new)
+    ordered = np.sort(known)
+    rank = _ranks(ordered, new).mean() - 0.5
+    if len(np.unique(groups)) == m:
+        if n == 1:
+            return float((1 + (known >= new[0]).sum()) / (m + 1))
+        if new.min() > known.max():
+            return (
+                1 / comb(m + n, n) if m + n < 1000 else float(np.exp(lgamma(m + 1) + lgamma(n + 1) - lgamma(m + n + 1)))
+            )
+        return float(norm.sf(rank / np.sqrt((m + n + 1) / (12 * m * n))))
+    parts = _parts(_ranks(ordered, known)[:, None], groups)
+    error = np.sqrt(max(parts.error(m, count, n)[0], 1e-6))
+    return float(t.sf(rank / error, parts.groups - 1))
+
+
+def _ranks(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Share of the ordered values below each value; half of those that are equal."""
+    return (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")) / (2 * len(ordered))

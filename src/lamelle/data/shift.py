@@ -1,0 +1,167 @@
+"""How new images differ from those of the training: what is unlike, in how many images, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lamelle.data.appearance import MEASURES
+from lamelle.data.outliers import outlying
+from lamelle.data.profile import Profile
+from lamelle.types import Problem, Spacing
+
+LEVEL = 0.02
+"""Probability of speaking of images that are of the training's kind; measured rates stay below 2 %."""
+MOST = 2048
+"""Images that are compared; of more, an even choice."""
+_FAR = 1.5
+"""Ratio of pixel sizes from which the scale is another one."""
+_TELLING = 1.0
+"""Least difference that is named, in spreads of the training images."""
+_BESIDE = 0.15
+"""Least share of the largest difference that another one has, to be named as well."""
+_SAID = 3
+"""Kinds of difference that are named."""
+_SWAPPED = 0.6
+"""Share of a difference that may be left once light and dark are swapped."""
+_EVENED = ("brightness", "contrast")
+"""Kinds that normalisation by image evens out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How a set of images differs."""
+
+    problems: tuple[Problem, ...]
+    """One for each kind of difference, with the number of images and figures."""
+    words: tuple[tuple[str, ...], ...]
+    """Of each image the codes of the words for what is unlike; empty where it is like the training images."""
+
+
+def shift_of(
+    profile: Profile,
+    measures: np.ndarray,
+    *,
+    groups: Sequence[str | None],
+    comparable: bool,
+    evened: bool,
+) -> Shift:
+    """Compare images by their measures ``[n, F]``.
+
+    Args:
+        groups: Of each image, None where it is unknown.
+        comparable: Black and white are known, so that brightness, contrast and colour can be compared.
+        evened: The model evens out the brightness and contrast of each image.
+    """
+    places = [i for i, m in enumerate(MEASURES) if m.name in profile.measures and (comparable or not m.absolute)]
+    known = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
+    new = measures[:, places]
+    known_groups = np.array(profile.groups, np.int64)
+    step = max(1, -(-len(new) // MOST))
+    named = None if None in groups else np.unique(np.array(groups, str), return_inverse=True)[1]
+    found = outlying(known, known_groups, new[::step], named if named is None else named[::step])
+    if found.p >= LEVEL:
+        return Shift((), ((),) * len(new))
+    if step > 1:
+        found = outlying(known, known_groups, new, named)
+    offsets = np.zeros((len(new), len(MEASURES)))
+    offsets[:, places] = found.offsets
+    inverted = found.far & _inverted(known, known_groups, new, places, found.offsets)
+    if 2 * inverted.sum() > found.far.sum():
+        counts = {"count": int(inverted.sum()), "n": len(new)}
+        words = tuple(("shift.word_inverted",) if one else () for one in inverted)
+        return Shift((Problem("shift.inverted", severity="warning", values=counts),), words)
+    said = _named(offsets, found.far)
+    problems = [_problem(i, offsets, found.far, measures, profile, evened) for i in said]
+    if evened and any(MEASURES[i].kind in _EVENED for i in said):
+        problems.append(Problem("shift.evened", severity="note"))
+    words = tuple(_words(row, said) if far else () for row, far in zip(offsets, found.far, strict=True))
+    return Shift(tuple(problems), words)
+
+
+def _inverted(
+    known: np.ndarray, groups: np.ndarray, new: np.ndarray, places: Sequence[int], offsets: np.ndarray
+) -> np.ndarray:
+    """Which images would be like those of the training if light and dark were swapped, boolean ``[n]``."""
+    names = [MEASURES[i].name for i in places]
+    swapped = new.copy()
+    for name, other, whole in (("mean", "mean", 1), ("darkest", "brightest", 1), ("brightest", "darkest", 1)):
+        if name in names:
+            swapped[:, names.index(name)] = whole - new[:, names.index(other)]
+    for name in ("skew", "tail"):
+        swapped[:, names.index(name)] *= -1
+    grey = [i for i, name in enumerate(names) if MEASURES[places[i]].kind != "colour"]
+    again = outlying(known[:, grey], groups, swapped[:, grey], None).offsets
+    return np.abs(again).mean(1) < _SWAPPED * np.abs(offsets[:, grey]).mean(1)
+
+
+def _named(offsets: np.ndarray, far: np.ndarray) -> list[int]:
+    """The measures that differ most, one of each kind, the largest difference first."""
+    middle = np.median(offsets[far] if far.any() else offsets, axis=0)
+    chosen: dict[str, int] = {}
+    for i in np.argsort(-np.abs(middle), kind="stable"):
+        if not chosen or abs(middle[i]) >= max(_TELLING, _BESIDE * np.abs(middle).max()):
+            chosen.setdefault(MEASURES[i].kind, int(i))
+    return list(chosen.values())[:_SAID]
+
+
+def _problem(
+    i: int, offsets: np.ndarray, far: np.ndarray, measures: np.ndarray, profile: Profile, evened: bool
+) -> Problem:
+    some = far if far.any() else np.ones(len(far), bool)
+    known = profile.table[:, profile.measures.index(MEASURES[i].name)]
+    low, high = np.quantile(known, [0.05, 0.95])
+    more = "more" if np.median(offsets[some, i]) > 0 else "less"
+    values = {
+        "count": int(far.sum()),
+        "n": len(far),
+        "found": f"{np.median(measures[some, i]):.2f}",
+        "low": f"{low:.2f}",
+        "high": f"{high:.2f}",
+    }
+    severity = "note" if evened and MEASURES[i].kind in _EVENED else "warning"
+    return Problem(f"shift.{MEASURES[i].name}_{more}", severity=severity, values=values)
+
+
+def _words(offsets: np.ndarray, said: Sequence[int]) -> tuple[str, ...]:
+    """What is unlike in one image, of what is said of all; at least the most."""
+    telling = [i for i in said if abs(offsets[i]) >= _TELLING] or [max(said, key=lambda i: abs(offsets[i]))]
+    return tuple(f"shift.word_{MEASURES[i].kind}_{'more' if offsets[i] > 0 else 'less'}" for i in telling)
+
+
+def spacing_shift(
+    spacings: Sequence[Spacing | None], finest: Spacing | None, coarsest: Spacing | None
+) -> tuple[list[Problem], list[bool]]:
+    """Images whose pixels are far smaller or larger than those of the training.
+
+    Args:
+        spacings: Pixel size of each image in µm.
+        finest: Least pixel size of the training.
+
+    Returns:
+        A problem, if there are any, and which images they are.
+    """
+    if finest is None or coarsest is None:
+        return [], [False] * len(spacings)
+    far = [s is not None and _is_far(s[-2:], finest[-2:], coarsest[-2:]) for s in spacings]
+    if not any(far):
+        return [], far
+    sizes = sorted({s[-2:] for s, other in zip(spacings, far, strict=True) if s is not None and other})
+    values = {
+        "count": sum(far),
+        "n": len(far),
+        "spacing": _between(sizes[0], sizes[-1]),
+        "trained": _between(finest[-2:], coarsest[-2:]),
+    }
+    return [Problem("shift.spacing", severity="warning", values=values)], far
+
+
+def _is_far(size: Spacing, finest: Spacing, coarsest: Spacing) -> bool:
+    return any(s * _FAR < low or s > _FAR * high for s, low, high in zip(size, finest, coarsest, strict=True))
+
+
+def _between(first: Spacing, last: Spacing) -> str:
+    shown = list(dict.fromkeys(" × ".join(f"{s:.4g}" for s in size) for size in (first, last)))
+    return " … ".join(shown)

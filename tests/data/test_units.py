@@ -1,0 +1,106 @@
+"""Which values are black and white: known where it is certain, never guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lamelle.data.appearance import look
+from lamelle.data.units import Kind, Match, kinds_of, match
+
+
+def image(seed: int, top: float = 1.0) -> np.ndarray:
+    """Smooth grey levels in [0, 1]."""
+    rows = np.random.default_rng(seed).random((1, 24, 1)).cumsum(axis=1)
+    return (rows / rows.max() * np.linspace(0.1, 1, 20) * top).astype(np.float64)
+
+
+def kind(*images: np.ndarray, bits: int | None = None) -> Kind:
+    (found,) = kinds_of([look(one, bits=bits) for one in images])
+    return found
+
+
+def made(dtype: str, factor: float, *, bits: int | None = None) -> Kind:
+    return kind(*((image(i) * factor).astype(dtype) for i in range(4)), bits=bits)
+
+
+BYTES = made("uint8", 255)
+CASES = {
+    "16 bit": (BYTES, made("uint16", 65535), 65535),
+    "bytes doubled, dark": (BYTES, kind((image(0, 0.2) * 255).astype(np.uint16) * 257), 65535),
+    "12 bits declared": (BYTES, made("uint16", 4095, bits=12), 4095),
+    "bytes in 16 bits": (BYTES, made("uint16", 255), 255),
+    "fractions": (BYTES, made("float32", 1), 1),
+    "whole floats": (BYTES, kind(np.floor(image(0) * 255).astype(np.float32)), 255),
+    "bytes for fractions": (made("float64", 1), BYTES, 255),
+    "bytes for 16 bit": (made("uint16", 65535), BYTES, 255),
+    "bytes in 16 bits for 16 bit": (made("uint16", 65535), made("uint16", 255), 255),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_certain_ranges_are_scaled_to_the_trainings(name: str) -> None:
+    trained, new, white = CASES[name]
+    found = match(new, [trained], own=None, said=None)
+    assert found is not None
+    assert found.units is not None
+    own = trained.span
+    assert own is not None
+    assert found.span == (0, white)
+    assert found.units.scale * white + found.units.offset == pytest.approx(own[1])
+    assert (found.units.dtype, found.units.bits) == (trained.dtype, trained.bits)
+
+
+UNKNOWN = {
+    "12 bits undeclared": (BYTES, made("uint16", 4080)),
+    "floats to 255": (BYTES, made("float32", 254.7)),
+    "signed": (BYTES, made("int16", 1500)),
+    "below 0": (BYTES, kind((image(0) * 2 - 1).astype(np.float32))),
+    "16 bit for 12 bits": (made("uint16", 4000), made("uint16", 60000)),
+    "12 bits for 16 bit": (made("uint16", 65535), made("uint16", 4000)),
+    "bytes for 12 bits": (made("uint16", 4000), BYTES),
+    "fractions for Hounsfield units": (kind((image(0) * 3000 - 1000).astype(np.int16)), made("float32", 1)),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_uncertain_ranges_are_not_guessed(name: str) -> None:
+    trained, new = UNKNOWN[name]
+    assert match(new, [trained], own=None, said=None) is None
+    found = match(new, [trained], own=None, said=(-5.0, 95.0))
+    assert found is not None, "but taken as they are said to be"
+    assert found.units is not None
+    black, white = trained.span or trained.likely
+    assert found.units.scale * -5 + found.units.offset == pytest.approx(black)
+    assert found.units.scale * 95 + found.units.offset == pytest.approx(white)
+
+
+SAME = {
+    "bytes": (BYTES, made("uint8", 90)),
+    "16 bit, a little darker": (made("uint16", 40000), made("uint16", 12000)),
+    "12 bits": (made("uint16", 4000), made("uint16", 3100)),
+    "floats of any range": (made("float32", 900), made("float32", 1400)),
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_values_of_the_trainings_type_and_range_stay(name: str) -> None:
+    trained, new = SAME[name]
+    found = match(new, [trained], own=None, said=None)
+    assert found == Match(trained.span or trained.likely, None)
+
+
+def test_one_physical_scale_in_another_type_is_known_by_its_values() -> None:
+    scan = kind(*((image(i) * 3000 - 1000).astype(np.int16) for i in range(3)))
+    found = match(kind((image(7) * 2900 - 1000).astype(np.float32)), [scan], own=None, said=None)
+    assert found is not None
+    assert found.units is not None
+    assert (found.units.scale, found.units.offset) == (1, 0)
+
+
+def test_a_range_declared_for_the_training_is_the_target() -> None:
+    trained = made("uint16", 3800)
+    found = match(BYTES, [trained], own=(0.0, 4095.0), said=None)
+    assert found is not None
+    assert found.units is not None
+    assert found.units.scale * 255 == pytest.approx(4095)

@@ -1,0 +1,272 @@
+"""Images of another range are scaled or refused, images of another look are named; all else is left in peace."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import nn
+
+from lamelle import recipe as recipes
+from lamelle.data.appearance import MEASURES
+from lamelle.data.preparation import Preparation
+from lamelle.data.profile import profile_of
+from lamelle.data.store import Store
+from lamelle.data.targets import ValueMap
+from lamelle.errors import DataError, RequestError
+from lamelle.messages import LANGUAGES, text
+from lamelle.package import Package
+from lamelle.prediction.apply import predict_files
+from lamelle.tasks.segment import Options, Segment
+from lamelle.types import Record, Source
+
+TRAINED, NEW = 24, 8
+
+
+class Threshold(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 20 * (x - self.at)
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+
+def picture(seed: int) -> np.ndarray:
+    """Cells of one microscope, uint8 [96, 96]."""
+    draw = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:96, :96]
+    image = np.full((96, 96), 40.0)
+    for y, x, radius in zip(*draw.uniform(8, 88, (2, 7)), draw.uniform(6, 12, 7), strict=True):
+        image += 110 * draw.uniform(0.8, 1.2) / (1 + np.exp(np.hypot(rows - y, columns - x) - radius))
+    return np.clip(image * draw.uniform(0.85, 1.15) + draw.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+
+
+def write(folder: Path, images: list[np.ndarray], **options: Any) -> Path:
+    folder.mkdir(parents=True)
+    for i, image in enumerate(images):
+        tifffile.imwrite(folder / f"i{i}.tif", image, photometric="minisblack", **options)
+    return folder
+
+
+Made = Callable[..., Package]
+Predict = Callable[..., tuple[list[str], list[dict[str, str]], np.ndarray]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", budget=1 << 26)
+
+
+@pytest.fixture
+def made(tmp_path: Path, store: Store) -> Made:
+    """A model that finds what is brighter than grey 110, and the profile of what it was trained on."""
+
+    def make(
+        normalise: str = "unit",
+        change: Callable[[np.ndarray], np.ndarray] = lambda a: a,
+        span: tuple[float, float] | None = None,
+        **options: Any,
+    ) -> Package:
+        folder = write(tmp_path / "trained", [change(picture(i)) for i in range(TRAINED)], **options)
+        records = [Record(p.name, Source(p)) for p in sorted(folder.iterdir())]
+        at, mean, std = {"unit": (110 / 255, (), ()), "dataset": (0.0, (110.5,), (50.0,)), "image": (0.0, (), ())}[
+            normalise
+        ]
+        values = ValueMap(("background", "cell"), {0: 0, 1: 1})
+        return Package(
+            task=Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False)),
+            spec={},
+            model=Threshold(at),
+            preparation=Preparation(1, None, normalise, mean, std, range=span),
+            dims=2,
+            tile=None,
+            overlap=0.25,
+            flips=False,
+            spacing=None,
+            fitted={"threshold": 0.5},
+            provenance={"precision": "32"},
+            profile=profile_of(records, store, span=span),
+        )
+
+    return make
+
+
+@pytest.fixture
+def predict(tmp_path: Path, store: Store) -> Predict:
+    def run(package: Package, images: list[np.ndarray], *, pairs: tuple[str, ...] = (), **options: Any) -> Any:
+        number = len(list(tmp_path.glob("new*")))
+        folder = write(tmp_path / f"new{number}", images, **options)
+        said: list[str] = []
+        out = tmp_path / f"out{number}"
+        keys = recipes.validate(recipes.parse_overrides(pairs)).data
+        wanted: dict[str, Any] = {"store": store, "probabilities": False, "overlays": False, "say": said.append}
+        table = predict_files(package, [folder], out, span=keys.range, **wanted)
+        with table.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        return said, rows, np.stack([tifffile.imread(p) for p in sorted((out / "labels").iterdir())])
+
+    return run
+
+
+def pictures(change: Callable[[np.ndarray], np.ndarray] = lambda a: a, n: int = NEW) -> list[np.ndarray]:
+    return [change(picture(1000 + i)) for i in range(n)]
+
+
+TYPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "16 bit": lambda a: a.astype(np.uint16) * 257,
+    "fractions": lambda a: (a / 255).astype(np.float32),
+    "bytes in 16 bits": lambda a: a.astype(np.uint16),
+    "whole floats": lambda a: a.astype(np.float32),
+}
+
+
+@pytest.mark.parametrize("normalise", ["unit", "dataset"])
+@pytest.mark.parametrize("name", TYPES)
+def test_a_certain_range_is_scaled_and_said(made: Made, predict: Predict, normalise: str, name: str) -> None:
+    package = made(normalise)
+    _, _, expected = predict(package, pictures())
+    assert 0.05 < (expected > 0).mean() < 0.6
+    said, rows, found = predict(package, pictures(TYPES[name]))
+    np.testing.assert_array_equal(found, expected)
+    (line,) = said
+    assert line.startswith("note: 8 image(s) of type")
+    assert "shift" not in rows[0]
+
+
+UNSURE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "12 bits": lambda a: a.astype(np.uint16) * 16,
+    "broken floats": lambda a: (a * 0.999 + 0.01).astype(np.float32),
+    "below 0": lambda a: (a / 127.5 - 1).astype(np.float32),
+    "signed": lambda a: a.astype(np.int16) * 8 - 1024,
+}
+
+
+@pytest.mark.parametrize("normalise", ["unit", "dataset"])
+@pytest.mark.parametrize("name", UNSURE)
+def test_an_unsure_range_is_refused_with_a_key_that_works(
+    made: Made, predict: Predict, normalise: str, name: str
+) -> None:
+    package = made(normalise)
+    _, _, expected = predict(package, pictures())
+    with pytest.raises(DataError) as refused:
+        predict(package, pictures(UNSURE[name]))
+    keys = re.findall(r"data\.range=\[\S+?\]", str(refused.value))
+    assert len(keys) == 2
+    assert keys[1] == "data.range=[0,255]"
+    assert "uint8" in str(refused.value), "both types and ranges are named"
+    said, _, found = predict(package, pictures(UNSURE[name]), pairs=(keys[0],))
+    if name in ("12 bits", "below 0"):
+        assert np.mean(found != expected) < 0.01, "the proposal is right here"
+    assert any(line.startswith("note:") for line in said)
+    predict(package, pictures(UNSURE[name]), pairs=(keys[1],))
+
+
+def test_normalisation_by_image_makes_the_range_harmless(made: Made, predict: Predict) -> None:
+    package = made("image")
+    _, _, expected = predict(package, pictures())
+    for change in (*TYPES.values(), *UNSURE.values()):
+        said, _, found = predict(package, pictures(change))
+        assert said == []
+        assert np.mean(found != expected) < 0.005
+    with pytest.raises(RequestError, match="normalise=image"):
+        predict(package, pictures(), pairs=("data.range=[0,4095]",))
+
+
+def test_a_range_said_at_training_is_that_of_the_model(made: Made, predict: Predict) -> None:
+    def deep(image: np.ndarray) -> np.ndarray:
+        return np.rint(image * (4095 / 255)).astype(np.uint16)
+
+    package = made("unit", deep, (0.0, 4095.0))
+    said, _, expected = predict(package, pictures(deep))
+    assert said == []
+    assert 0.05 < (expected > 0).mean() < 0.6
+    said, _, found = predict(package, pictures())
+    assert len(said) == 1
+    assert np.mean(found != expected) < 0.01
+
+
+LOOKS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "inverted": (lambda a: 255 - a, "light and dark"),
+    "brighter": (lambda a: np.clip(a * 1.5, 0, 255).astype(np.uint8), "brighter"),
+    "darker": (lambda a: (a * 0.5).astype(np.uint8), "darker"),
+    "blurred": (lambda a: gaussian_filter(a, 2), "blurred"),
+    "reduced": (lambda a: a.reshape(48, 2, 48, 2).mean((1, 3)).astype(np.uint8), "reduced"),
+    "enlarged": (lambda a: gaussian_filter(a.repeat(2, 0).repeat(2, 1), 1), "enlarged"),
+    "noisy": (
+        lambda a: np.clip(a + np.random.default_rng(int(a.sum())).normal(0, 25, a.shape), 0, 255).astype(np.uint8),
+        "noisier",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_another_look_is_named_in_words_and_in_the_table(made: Made, predict: Predict, name: str) -> None:
+    change, word = LOOKS[name]
+    said, rows, _ = predict(made("unit"), pictures(change))
+    assert any(line.startswith("warning:") and "8 of 8" in line for line in said)
+    assert any(word in line for line in said)
+    assert all(word in row["shift"] for row in rows), [row["shift"] for row in rows]
+
+
+def test_only_unlike_images_are_marked(made: Made, predict: Predict) -> None:
+    said, rows, _ = predict(made("unit"), [*pictures(n=3), *pictures(lambda a: 255 - a, 9)])
+    assert len(said) >= 1
+    assert [bool(row["shift"]) for row in sorted(rows, key=lambda r: int(r["image"][1:-4]))] == [False] * 3 + [True] * 9
+
+
+@pytest.mark.parametrize("normalise", ["unit", "image"])
+def test_images_of_the_same_kind_are_left_in_peace(made: Made, predict: Predict, normalise: str) -> None:
+    package = made(normalise)
+    for n in (1, 3, 20):
+        said, rows, _ = predict(package, pictures(n=n))
+        assert said == []
+        assert all("shift" not in row for row in rows)
+
+
+def test_brightness_that_the_model_evens_out_is_a_note(made: Made, predict: Predict) -> None:
+    said, _, _ = predict(made("image"), pictures(lambda a: (a * 0.4).astype(np.uint8)))
+    assert said[0].startswith("note: 8 of 8")
+    assert "darker" in said[0]
+    assert said[-1].endswith(text("shift.evened"))
+
+
+def test_pixels_of_another_size_are_counted(made: Made, predict: Predict) -> None:
+    size = {"resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}  # 0.5 µm
+    package = made("unit", **size)
+    said, _, _ = predict(package, pictures(), **size)
+    assert said == []
+    said, rows, _ = predict(package, pictures(), resolution=(5000, 5000), resolutionunit="CENTIMETER")
+    assert len(said) == 1
+    assert "8 of 8" in said[0]
+    assert "2 × 2 µm" in said[0]
+    assert "0.5 × 0.5 µm" in said[0]
+    assert {row["shift"] for row in rows} == {text("shift.word_spacing")}
+
+
+def test_an_old_package_says_that_nothing_can_be_compared(made: Made, predict: Predict) -> None:
+    package = replace(made("unit"), profile=None)
+    said, _, found = predict(package, pictures(lambda a: 255 - a))
+    assert len(said) == 1
+    assert said[0].endswith(text("shift.no_profile"))
+    assert len(found) == NEW
+    with pytest.raises(RequestError, match=re.escape("data.range")):
+        predict(package, pictures(), pairs=("data.range=[0,1]",))
+
+
+def test_every_finding_has_a_sentence() -> None:
+    values = {"count": 1, "n": 2, "found": "1", "low": "2", "high": "3"}
+    for measure in MEASURES:
+        for way in ("more", "less"):
+            assert text(f"shift.{measure.name}_{way}", **values)
+            assert text(f"shift.word_{measure.kind}_{way}")
+    assert len(LANGUAGES) == 2
