@@ -223,7 +223,7 @@ def test_label_stacks_are_left_out_and_said(predict: Predict, tmp_path: Path) ->
     assert "2 file(s) are labels" in said[0]
     assert "train-labels.tif" in said[0]
     out = predict(segmenter(), folder / "train-labels.tif", said=said)
-    assert len(said) == 1
+    assert sum("are labels" in line for line in said) == 1
     assert (out / "labels" / "train-labels.tif").is_file(), "what is named itself is predicted"
 
 
