@@ -87,8 +87,10 @@ def test_one_known_group_is_said_to_be_one() -> None:
 
 
 def test_few_units_are_said_to_be_few() -> None:
-    scores = summarise(classify("a", "b"), classified([0, 1] * 2, list("pqrs")), OPTIONS, split="test", fitted={})
-    assert told(scores) == {"report.few_units"}
+    few = summarise(classify("a", "b"), classified([0, 1] * 6, list("pqrstu") * 2), OPTIONS, split="test", fitted={})
+    assert told(few) == {"report.few_units"}
+    none = summarise(classify("a", "b"), classified([0, 1] * 2, list("pqrs")), OPTIONS, split="test", fitted={})
+    assert told(none) == set(), "there is no interval to be wide, and each score says why"
 
 
 def test_a_class_without_example_is_named_and_has_no_score() -> None:

@@ -24,7 +24,7 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import text
-from lamelle.metrics.intervals import LEAST, Interval, IntervalOptions, Units, few_units, why_none
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
 from lamelle.package import Package
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
@@ -122,8 +122,8 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
     else:
         notes.append(Problem("report.independence", values={"n": len(rows)}))
         found = _resample(task, rows, None, "image", options)
-    units = min((found[name].n for name in task.headline if name in found and found[name].n), default=0)
-    if units >= LEAST and few_units(units):
+    given = [found[name] for name in task.headline if name in found and not math.isnan(found[name].low)]
+    if given and few_units(units := min(one.n for one in given)):
         notes.append(Problem("report.few_units", values={"n": units}))
     return found, notes
 
