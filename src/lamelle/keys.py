@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from lamelle.io.axes import checked_letters
 from lamelle.messages import text
 
 Size = Annotated[tuple[int, ...] | None, BeforeValidator(lambda v: (v, v) if isinstance(v, int) else v)]
 Name = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)]
+Axes = Annotated[str, AfterValidator(checked_letters)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 _WEIGHTS = "file of pretrained weights; `home` for LAMELLE_HOME; `hub` to download them"
@@ -47,6 +49,9 @@ class DataKeys(_Keys):
     )
     split: str | None = Field(
         default=None, description="column of splits or folds; `none` = split afresh; none = found"
+    )
+    axes: Axes | None = Field(
+        default=None, description="axes of TIFF, NPY and Zarr images that do not say them, in order: YXC, CYX, ZYX …"
     )
     dims: Literal[2, 3] | None = Field(default=None, description="read stacks as slices (2) or volumes (3)")
     labels: dict[int, int] | None = Field(

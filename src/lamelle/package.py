@@ -19,6 +19,7 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic
+from lamelle.keys import Axes
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -98,6 +99,7 @@ class _Description(_Part):
     provenance: _Provenance
     naming: _Naming | None = None
     profile: Profile | None = None
+    axes: Axes | None = None
     weights_sha256: str
 
     @model_validator(mode="after")
@@ -136,6 +138,8 @@ class Package:
     """How the table it was trained on spells; None if no table labelled the images."""
     profile: Profile | None = None
     """What the training images were like; None in packages of older versions."""
+    axes: str | None = None
+    """What the user said the axes of the training images are; those of new images are taken to be the same."""
     whole: bool = True
     """Whether an image that is small enough is predicted in one piece in spite of the tile."""
 
@@ -177,6 +181,8 @@ def save(package: Package, folder: Path) -> list[Path]:
         description["naming"] = asdict(package.naming)
     if package.profile is not None:
         description["profile"] = package.profile.model_dump(mode="json")
+    if package.axes is not None:
+        description["axes"] = package.axes
     atomic.write_json(folder / DESCRIPTION, description)
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
@@ -220,6 +226,7 @@ def load(path: Path | str) -> Package:
             provenance=about.provenance.model_dump(),
             naming=Naming(**dict(about.naming)) if about.naming else None,
             profile=about.profile,
+            axes=about.axes,
         )
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError("package.damaged", folder, reason=_reason(error)) from error

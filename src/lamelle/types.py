@@ -37,6 +37,8 @@ class Source:
     """One plane along Z: page of a stack, slice of a volume, row of an .npz array."""
     span: tuple[int, int] | None = None
     """Some consecutive planes along Z, the first and the one after the last: a volume out of a larger one."""
+    axes: str | None = None
+    """What the user says the axes of the file are, one letter each (``YXC``); None = as the file says."""
     blank: bool = False
     """Of labels: there is no object in the image that ``path`` names, and so no file of labels."""
     directions: str | None = None
@@ -132,6 +134,8 @@ class Grid:
     geometry: Geometry | None = None
     start: int = 0
     """The plane along Z with which an answer begins that is for a part of the file."""
+    axes: str | None = None
+    """As of a `Source`."""
 
 
 @dataclass(frozen=True, slots=True)

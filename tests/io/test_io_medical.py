@@ -218,7 +218,7 @@ def test_nifti_big_endian(tmp_path: Path) -> None:
 def test_nifti_time_series(tmp_path: Path) -> None:
     array = np.zeros((5, 6, 7, 2), np.int16)
     error = refused(nifti(tmp_path / "a.nii", array))
-    assert (error.code, error.values["length"]) == ("files.time_axis", 2)
+    assert (error.code, error.values["length"]) == ("files.time_points", 2)
     assert checked(nifti(tmp_path / "b.nii", array[..., :1])).array.shape == (1, 7, 6, 5)
     vector = nifti(tmp_path / "c.nii", RNG.integers(0, 9, (5, 6, 7, 1, 3)).astype(np.int16))
     assert checked(vector).array.shape == (3, 7, 6, 5)

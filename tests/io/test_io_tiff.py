@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image as Pillow
 
 from lamelle.errors import FileError
 from lamelle.io import common
@@ -94,10 +95,46 @@ def test_twelve_bits(tmp_path: Path) -> None:
     assert checked(tif(tmp_path / "c.tif", STACK[0])).bits is None
 
 
-def test_min_is_white_is_inverted_for_images_only(tmp_path: Path) -> None:
-    path = tif(tmp_path / "a.tif", RGB[..., 0], photometric="miniswhite")
-    assert np.array_equal(checked(path).array[0], 255 - RGB[..., 0])
-    assert np.array_equal(read_labels(path).array, RGB[..., 0])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+def test_white_is_zero_is_read_as_it_is_shown(tmp_path: Path, byteorder: str, compression: str | None) -> None:
+    options = {"photometric": "miniswhite", "byteorder": byteorder, "compression": compression}
+    for array, most in ((RGB[..., 0], 255), (STACK, 65535), (STACK[0] % 4096, 65535)):
+        path = tif(tmp_path / "a.tif", array, **options)
+        wanted = most - array.reshape(-1, *array.shape[-2:])
+        assert np.array_equal(checked(path).array.reshape(wanted.shape), wanted)
+        assert np.array_equal(read_labels(path).array.reshape(wanted.shape), wanted)
+        assert np.array_equal(np.concatenate(list(planes(path, labels=True))), wanted)
+    signed = STACK[0].astype(np.int16)
+    assert np.array_equal(checked(tif(tmp_path / "s.tif", signed, **options)).array[0], ~signed)
+    shades = (STACK[0] / 7).astype(np.float32)
+    assert np.array_equal(checked(tif(tmp_path / "f.tif", shades, **options)).array[0], -shades)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib", "packbits", "ccittfax4"])
+def test_one_bit_masks_are_the_same_whichever_colour_is_zero(tmp_path: Path, compression: str | None) -> None:
+    mask = np.zeros((20, 37), bool)
+    mask[3:9, 4:30] = True
+    found = []
+    for name, stored, photometric in (("a.tif", ~mask, "miniswhite"), ("b.tif", mask, "minisblack")):
+        path = tmp_path / name
+        if compression == "ccittfax4":  # Pillow alone writes it
+            Pillow.fromarray(mask).save(path, compression="group4")
+        else:
+            tif(path, stored, photometric=photometric, compression=compression, software="a microscope")
+        assert np.array_equal(np.asarray(Pillow.open(path)), mask), "what a viewer shows"
+        found.append(read_labels(path).array)
+        assert np.array_equal(checked(path).array[0], mask)
+    assert np.array_equal(found[0], mask)
+    assert np.array_equal(found[1], mask)
+
+
+def test_bool_arrays_as_tifffile_writes_them_keep_their_values(tmp_path: Path) -> None:
+    mask = STACK[0] > 30000  # called WhiteIsZero by default, and read back by every Python library as it was
+    path = tif(tmp_path / "a.tif", mask)
+    with tifffile.TiffFile(path) as file:
+        assert int(file.pages[0].photometric) == 0  # type: ignore[union-attr]
+    assert np.array_equal(read_labels(path).array, mask)
 
 
 def test_colour_alpha_and_palette(tmp_path: Path) -> None:
@@ -105,7 +142,7 @@ def test_colour_alpha_and_palette(tmp_path: Path) -> None:
     rgba = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
     assert checked(tif(tmp_path / "b.tif", rgba, photometric="rgb")).array.shape == (3, 20, 30)
     rgba[0, 0, 3] = 0
-    assert refused(tif(tmp_path / "c.tif", rgba, photometric="rgb")).code == "files.alpha"
+    assert refused(tif(tmp_path / "c.tif", rgba, photometric="rgb")).code == "files.alpha_or_channel"
     colormap = RNG.integers(0, 256, (3, 256), np.uint16) * 257
     path = tif(tmp_path / "d.tif", RGB[..., 0], photometric="palette", colormap=colormap)
     assert np.array_equal(checked(path).array, (colormap // 257).astype(np.uint8)[:, RGB[..., 0]])

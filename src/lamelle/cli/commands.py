@@ -246,18 +246,19 @@ def doctor(run: Path) -> None:
 @click.command(help=text("cli.convert"))
 @click.argument("source", type=_EXISTING, metavar="IN")
 @click.argument("out", type=_EXISTING)
+@_PAIRS
 @click.option("--to", type=click.Choice(["tif", "png", "npy", "zarr"]), help=text("cli.convert_to"))
 @click.option("--spacing", metavar="Z,Y,X", help=text("cli.convert_spacing"))
 @click.option("--key", help=text("cli.convert_key"))
 @click.option("--labels", is_flag=True, help=text("cli.convert_labels"))
-def convert(source: Path, out: Path, to: str | None, spacing: str | None, key: str | None, labels: bool) -> None:
+def convert(source: Path, out: Path, pairs: tuple[str, ...], spacing: str | None, **options: Any) -> None:
     sizes = None
     if spacing is not None:
         try:
             sizes = [float(part) for part in spacing.split(",")]
         except ValueError:
             raise RequestError("convert.spacing", given=spacing, axes="Z,Y,X") from None
-    done = verbs.convert(source, out, to=to, key=key, spacing=sizes, labels=labels)
+    done = verbs.convert(source, out, spacing=sizes, overrides=pairs, **options)
     for problem in done.problems:
         click.echo(sentence(problem), err=True)
     shape = " × ".join(map(str, done.shape))

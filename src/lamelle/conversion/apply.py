@@ -41,13 +41,21 @@ class Converted:
 
 
 def convert_stack(
-    source: Path, out: Path, *, to: str | None, key: str | None, spacing: Sequence[float] | None, labels: bool
+    source: Path,
+    out: Path,
+    *,
+    to: str | None,
+    key: str | None,
+    axes: str | None,
+    spacing: Sequence[float] | None,
+    labels: bool,
 ) -> Converted:
     """Write an image, a stack or a folder of slices in another format; slice by slice, so that its size is no limit.
 
     Args:
         to: ``tif``, ``png``, ``npy`` or ``zarr``; None = as the suffix of ``out`` says.
         key: Array inside an .npz file or a Zarr group.
+        axes: What the user says the stored axes of the source are.
         spacing: µm, (Z,) Y, X, instead of what the file says.
         labels: Values are labels: a palette gives its indices.
 
@@ -58,7 +66,7 @@ def convert_stack(
     """
     target = target_of(out, to)
     check_free(out, target)
-    stack = open_stack(source, key=key, labels=labels)
+    stack = open_stack(source, key=key, axes=axes, labels=labels)
     if spacing is not None:
         stack = replace(stack, form=replace(stack.form, spacing=_given(spacing, stack.form)))
     check_holds(out, target, stack.form)
@@ -183,7 +191,7 @@ def _verify(written: Path, form: Form, planes: Iterator[np.ndarray], digest: Dig
         FileError: If anything differs.
     """
     deque(planes, maxlen=0)
-    again, found = open_stack(written, key=None, labels=False), Digest()
+    again, found = open_stack(written, key=None, axes=None, labels=False), Digest()
     if (again.form.shape, again.form.dtype) != (form.shape, form.dtype):
         values = {
             "found": f"{again.form.dtype} {sizes(again.form.shape)}",

@@ -14,7 +14,7 @@ from lamelle.data.layouts.listing import Entry, list_inside
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, listed
+from lamelle.io.common import Header, Wanted, listed
 from lamelle.io.readers import FORMATS, header, planes, read_labels
 from lamelle.io.sidecar import Sidecar
 from lamelle.io.signature import format_of, regular
@@ -44,11 +44,12 @@ class Stack:
     problems: tuple[Problem, ...] = ()
 
 
-def open_stack(path: Path, *, key: str | None, labels: bool) -> Stack:
+def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -> Stack:
     """Open a file, a Zarr folder or a folder of slices; no pixel is decoded yet, except for labels in one file.
 
     Args:
         key: Array inside an .npz file or a Zarr group.
+        axes: What the user says the stored axes are.
         labels: Values are labels: the indices of a palette, not its colours; stored values, not brightness.
 
     Raises:
@@ -58,7 +59,7 @@ def open_stack(path: Path, *, key: str | None, labels: bool) -> Stack:
     """
     if not regular(path) and not _is_zarr(path):
         return _folder(path, labels=labels)
-    head = _label_header(path, key) if labels else header(path, key=key)
+    head = _label_header(path, Wanted(key)) if labels else header(path, key=key, axes=axes)
     if not head.shape:
         raise RequestError("convert.which_array", path=path, keys=listed(head.keys))
     for problem in head.problems:
@@ -68,10 +69,10 @@ def open_stack(path: Path, *, key: str | None, labels: bool) -> Stack:
     form = _form(head)
 
     def stream() -> Iterator[np.ndarray]:
-        for plane in planes(path, key=key):
+        for plane in planes(path, key=key, axes=axes):
             yield plane[:, 0] if plane.ndim == 4 else plane  # of a file that holds one slice
 
-    stack = Stack(path, form, stream, stem, problems=_warned(path, key, head, labels))
+    stack = Stack(path, form, stream, stem, problems=_warned(path, Wanted(key, labels, axes), head))
     known = sidecar.read(sidecar.beside(path)) if head.format == "npy" else None
     if known is not None:
         _matches(path, known, stack.form)
@@ -94,8 +95,8 @@ def _is_zarr(path: Path) -> bool:
         return False
 
 
-def _label_header(path: Path, key: str | None) -> Header:
-    return FORMATS[format_of(path)].header(path, key, True)
+def _label_header(path: Path, wanted: Wanted) -> Header:
+    return FORMATS[format_of(path)].header(path, replace(wanted, labels=True))
 
 
 def _form(head: Header) -> Form:
@@ -106,13 +107,14 @@ def _form(head: Header) -> Form:
     return Form(shape, head.dtype or np.dtype(np.uint8), spacing, head.format in _COLOURED and shape[0] == 3)
 
 
-def _warned(path: Path, key: str | None, head: Header, labels: bool) -> tuple[Problem, ...]:
+def _warned(path: Path, wanted: Wanted, head: Header) -> tuple[Problem, ...]:
     """The reader's warnings, and what will not be in the copy."""
     found = list(head.problems)
-    if not labels and head.format in ("png", "bmp", "tiff") and _label_header(path, key).shape[0] != head.shape[0]:
+    coloured = not wanted.labels and head.format in ("png", "bmp", "tiff")
+    if coloured and _label_header(path, wanted).shape[0] != head.shape[0]:
         found.append(Problem("convert.palette", str(path), "warning"))
     others = head.keys if len(head.keys) > 1 else [k for k in head.keys if k.startswith("labels/")]
-    if key is None and others:
+    if wanted.key is None and others:
         found.append(Problem("convert.left_out", str(path), "warning", {"keys": listed(others)}))
     return tuple(found)
 
@@ -174,13 +176,13 @@ def _heads(path: Path, names: Sequence[str], *, labels: bool) -> tuple[list[Head
     problems: list[Problem] = []
     for name in names:
         try:
-            head = _label_header(path / name, None) if labels else header(path / name)
+            head = _label_header(path / name, Wanted()) if labels else header(path / name)
         except FileError as error:
             problems.append(error.problem)
             continue
         losing = [p for p in head.problems if p.code in _LOSES]
         problems += [replace(p, severity="error") for p in losing]
-        problems += [p for p in _warned(path / name, None, head, labels) if p.code not in _LOSES]
+        problems += [p for p in _warned(path / name, Wanted(labels=labels), head) if p.code not in _LOSES]
         if head.format == "dicom":
             problems.append(Problem("convert.dicom_slices", str(path / name)))
         elif len(head.shape) != 3:

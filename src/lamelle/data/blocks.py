@@ -43,7 +43,7 @@ def _is_volume(record: Record) -> bool:
 
 
 def _depth(source: Source) -> int:
-    size = header(source.path, key=source.key).shape[1:]
+    size = header(source.path, key=source.key, axes=source.axes).shape[1:]
     return size[0] if len(size) == 3 else 1
 
 
@@ -87,8 +87,9 @@ def pieces(records: Iterable[Record]) -> tuple[Record, ...]:
 
 def _count(record: Record) -> int:
     """Into how many pieces a volume is cut."""
-    size = header(record.image.path, key=record.image.key).shape[-2:]
-    first, stop = record.image.span or (0, _depth(record.image))
+    image = record.image
+    size = header(image.path, key=image.key, axes=image.axes).shape[-2:]
+    first, stop = image.span or (0, _depth(image))
     return max(1, min(math.ceil((stop - first) * math.prod(size) / PIECE), (stop - first) // _THINNEST))
 
 

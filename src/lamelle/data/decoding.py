@@ -11,6 +11,7 @@ import numpy as np
 
 from lamelle.data.entries import Entry, Pixels, mapped_entry
 from lamelle.errors import FileError
+from lamelle.io.common import Wanted
 from lamelle.types import Image, Problem, Source
 
 if TYPE_CHECKING:
@@ -65,10 +66,10 @@ def in_place(kind: object, source: Source) -> Entry | None:
 
     if kind not in ("image", "labels") or not source.path.is_file() or source.path.stat().st_size < _SMALL:
         return None
-    header = readers.header(source.path, key=source.key)
+    header = readers.stored_header(source.path, Wanted(source.key, kind == "labels", source.axes))
     if header.format not in _MAPPABLE or not _SMALL <= header.nbytes <= source.path.stat().st_size:
         return None  # never raw, small, or compressed
-    image = readers.read(source.path, key=source.key) if kind == "image" else _labels(source)
+    image = readers.read(source.path, key=source.key, axes=source.axes) if kind == "image" else _labels(source)
     return mapped_entry(image, image.array, header.format)
 
 
@@ -80,10 +81,10 @@ def image_pixels(source: Source) -> Pixels:
     """
     from lamelle.io import readers
 
-    header = readers.header(source.path, key=source.key)
+    header = readers.header(source.path, key=source.key, axes=source.axes)
     if len(header.shape) == 4 and header.nbytes > STREAMED:
         return _streamed(source, header, labels=False)
-    return Pixels.of(readers.read(source.path, key=source.key), format=header.format)
+    return Pixels.of(readers.read(source.path, key=source.key, axes=source.axes), format=header.format)
 
 
 def label_pixels(source: Source) -> Pixels:
@@ -95,7 +96,7 @@ def label_pixels(source: Source) -> Pixels:
     from lamelle.io import readers
 
     if source.path.is_dir() or source.path.stat().st_size > STREAMED // 512:
-        header = readers.header(source.path, key=source.key)
+        header = readers.stored_header(source.path, Wanted(source.key, labels=True))
         stack = len(header.shape) == 4 and header.shape[0] == 1 and header.nbytes > STREAMED
         if stack and source.directions is None and header.dtype is not None and header.dtype.kind in "ui":
             return _streamed(source, header, labels=True)
@@ -110,7 +111,7 @@ def blank_pixels(source: Source) -> Pixels:
     """
     from lamelle.io import readers
 
-    return Pixels.whole(np.zeros(readers.header(source.path, key=source.key).shape[1:], np.uint8))
+    return Pixels.whole(np.zeros(readers.header(source.path, key=source.key, axes=source.axes).shape[1:], np.uint8))
 
 
 def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
@@ -158,7 +159,7 @@ def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
     """A stack plane by plane, so that memory holds one plane."""
     from lamelle.io import readers
 
-    planes = readers.planes(source.path, key=source.key)
+    planes = readers.planes(source.path, key=source.key, axes=source.axes, labels=labels)
     first = next(planes)
     channels, depth, *size = header.shape
 

@@ -150,7 +150,7 @@ class Store:
     def grid(self, source: Source) -> Grid:
         """The whole image file, as what is predicted for it goes back to it."""
         entry = self._image(source)
-        return Grid(source.path, entry.format, entry.spacing, entry.geometry)
+        return Grid(source.path, entry.format, entry.spacing, entry.geometry, axes=source.axes)
 
     def content(self, path: Path) -> str:
         """SHA-256 of a file's content.
@@ -211,7 +211,7 @@ class Store:
         if not isinstance(name[0], tuple) and len(sources) == 1 and (entry := decoding.in_place(name[0], sources[0])):
             return entry
         contents = [self.content(s.path) for s in sources]
-        address = digest(READER, name[0], *contents, *((s.key, s.directions) for s in sources))
+        address = digest(READER, name[0], *contents, *((s.key, s.axes, s.directions) for s in sources))
         path = self.folder / address[:2] / f"{address}.npy"
         self._used.add(address)
         entry = load_entry(path)
@@ -287,4 +287,4 @@ class Store:
 
 def _told(source: Source) -> tuple[object, ...]:
     """What decides which pixels are read from a source, beside its planes."""
-    return source.path, source.key, source.directions
+    return source.path, source.key, source.axes, source.directions

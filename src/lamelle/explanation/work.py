@@ -67,7 +67,7 @@ def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: 
         RequestError: If nothing is found.
         DataError: If images cannot be read; all are named.
     """
-    found = read_unlabelled(paths, dims=subject.package.dims)
+    found = read_unlabelled(paths, dims=subject.package.dims, axes=subject.package.axes)
     records, _, problems = readable(found.records, store, subject.package)
     if problems := [*found.problems, *problems]:
         raise DataError(problems)

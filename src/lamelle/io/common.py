@@ -71,13 +71,25 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a file is meant, and as what; formats that know their own axes do not look at ``axes``."""
+
+    key: str | None = None
+    """Array inside an .npz file or a Zarr group."""
+    labels: bool = False
+    """Label values are meant: the indices of a palette, not its colours."""
+    axes: str | None = None
+    """What the user says the stored axes are, one letter each: ``YXC``; None = as the file says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Format:
-    """One row of the table of readers; each function takes a path, the array's key, and whether labels are meant."""
+    """One row of the table of readers; each function takes a path, and what of the file is meant."""
 
     suffixes: tuple[str, ...]
-    header: Callable[[Path, str | None, bool], Header]
-    read: Callable[[Path, str | None, bool], Image]
-    planes: Callable[[Path, str | None], Iterator[np.ndarray]] | None = None
+    header: Callable[[Path, Wanted], Header]
+    read: Callable[[Path, Wanted], Image]
+    planes: Callable[[Path, Wanted], Iterator[np.ndarray]] | None = None
     """Streams ``[C, Y, X]``; None where a file holds one plane only."""
     lossy: bool = False
     """Values near edges are changed by the format: no labels in it."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing
-from lamelle.io.common import Header, affordable, decoding, quiet, require
+from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, require
 from lamelle.io.dicom_frames import Frames, placed
 from lamelle.io.geometry import own_turn, spacing_of
 from lamelle.io.pixels import native
@@ -58,14 +58,14 @@ class _Facts:
         return np.dtype(np.float32)
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of a DICOM file; its pixels are not read."""
     with _private(path):
         data = _dataset(path, pixels=False)
-        return _header(path, data, _facts(path, data, labels))
+        return _header(path, data, _facts(path, data, wanted.labels))
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Pixels of a DICOM file: MONOCHROME1 inverted, modality rescaled, frames along Z; no window is applied.
 
     Raises:
@@ -75,35 +75,35 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
         from pydicom.pixels.utils import pixel_array
 
         data = _dataset(path, pixels=True)
-        facts = _facts(path, data, labels)
+        facts = _facts(path, data, wanted.labels)
         head = _header(path, data, facts)
         affordable(path, head.nbytes)
         _decodable(path, data)
-        array = _values(path, data, facts, pixel_array(data), labels).reshape(facts.shape)
+        array = _values(path, data, facts, pixel_array(data), wanted.labels).reshape(facts.shape)
         if facts.frames is not None:
             array = own_turn(facts.frames.geometry).apply(array[:, list(facts.frames.order)], dims=3)
     return Image(array, head.spacing, head.bits, head.problems, geometry=head.geometry)
 
 
-def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Frames [C, Y, X] of a DICOM file, decoded one at a time."""
     with _private(path):
         from pydicom.pixels.utils import iter_pixels
 
         data = _dataset(path, pixels=True)
-        facts = _facts(path, data, False)
+        facts = _facts(path, data, wanted.labels)
         frame = (facts.shape[0], *facts.shape[-2:])
         affordable(path, math.prod(frame) * facts.dtype.itemsize)
         _decodable(path, data)
         turn = own_turn(facts.frames.geometry if facts.frames else None)
         if turn.order[0] != 0:
-            array = read(path, key, False).array
+            array = read(path, wanted).array
             yield from (array[:, z] for z in range(array.shape[1]))
             return
         order = facts.frames.order if facts.frames else None
         chosen = None if order is None else list(order[::-1] if turn.flipped[0] else order)
         for pixels in iter_pixels(data, indices=chosen):
-            yield turn.apply(_values(path, data, facts, pixels, False).reshape(frame), dims=2)
+            yield turn.apply(_values(path, data, facts, pixels, wanted.labels).reshape(frame), dims=2)
 
 
 def _private(path: Path) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.common import Header, affordable, decoding, quiet, require, size_of, warning
+from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, require, size_of, warning
 from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
 from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Geometry, Grid, Image, Problem, Spacing
@@ -84,7 +84,7 @@ class _Volume:
         return (stored.astype(np.float64) * self.slope + self.intercept).astype(np.float32)
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of a NIfTI file; axes become Z, Y, X, turned as its affine says (`lamelle.io.geometry`)."""
     volume = _volume(path)
     dtype = np.dtype(np.float32) if volume.scaled else real_dtype(path, volume.dtype)
@@ -92,7 +92,7 @@ def header(path: Path, key: str | None, labels: bool) -> Header:
     return Header("nifti", volume.shape, dtype, volume.spacing, **about)
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Voxels of a NIfTI file, mapped where it is not zipped; a slope or intercept makes them float32."""
     volume = _volume(path)
     if volume.zipped:
@@ -107,11 +107,11 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     return Image(array, volume.spacing, geometry=volume.geometry, problems=volume.problems)
 
 
-def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] along Z, unzipped one at a time; what is stored in another order, to the disk first."""
     volume = _volume(path)
     if not volume.zipped or volume.dims == 2:
-        array = read(path, key, False).array
+        array = read(path, wanted).array
         yield from (array[:, z] for z in range(array.shape[1])) if array.ndim == 4 else [array]
         return
     if volume.stored[0] > 1 or not volume.turn.streams:
@@ -213,11 +213,11 @@ def _sizes(path: Path, shape: tuple[int, ...], *, rgb: bool) -> tuple[int, ...]:
         FileError: If it is a time series, or has fewer than two axes.
     """
     if len(shape) < 2 or min(shape) < 1:
-        raise FileError("files.axes", path, shape=sizes(shape), axes="XYZT"[: len(shape)])
+        raise FileError("files.nifti_axes", path, shape=sizes(shape), axes="XYZT"[: len(shape)])
     if len(shape) > 3 and shape[3] > 1:
-        raise FileError("files.time_axis", path, axis="T", length=shape[3])
+        raise FileError("files.time_points", path, length=shape[3])
     if any(n > 1 for n in shape[5:]):
-        raise FileError("files.axes", path, shape=sizes(shape), axes="XYZTV?"[: len(shape)])
+        raise FileError("files.nifti_axes", path, shape=sizes(shape), axes="XYZTV?"[: len(shape)])
     return (*shape[:3], shape[4] if len(shape) > 4 else 1)
 
 

@@ -54,18 +54,24 @@ def finite(path: Path, array: np.ndarray) -> None:
                 raise FileError("files.not_finite", path, place=", ".join(str(int(i)) for i in place))
 
 
-def without_alpha(path: Path, array: np.ndarray, *, channels: int) -> np.ndarray:
-    """Drop the channel after ``channels`` of ``[C, (Z,) Y, X]`` if it is opaque everywhere.
+def without_alpha(path: Path, array: np.ndarray, *, alpha: int, declare: str | None = None) -> np.ndarray:
+    """Drop the channel ``alpha`` of ``[C, (Z,) Y, X]`` if it is opaque everywhere.
+
+    Args:
+        declare: What the user may declare if it is no alpha.
 
     Raises:
         FileError: If some pixel is transparent: its colour is then not what anyone saw.
     """
     full = np.iinfo(array.dtype).max if array.dtype.kind in "iu" else 1
-    alpha = array[channels]
-    if not (alpha == full).all():
-        share = 100 * float((alpha != full).mean())
-        raise FileError("files.alpha", path, share=f"{share:.3g}")
-    return array[:channels]
+    opaque = array[alpha] == full
+    if not opaque.all():
+        share = f"{100 * float(1 - opaque.mean()):.3g}"
+        if declare is None:
+            raise FileError("files.alpha", path, share=share)
+        values = {"share": share, "channel": alpha + 1, "channels": len(array), "axes": declare}
+        raise FileError("files.alpha_or_channel", path, **values)
+    return np.delete(array, alpha, axis=0) if alpha < len(array) - 1 else array[:alpha]
 
 
 def looked_up(array: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -75,3 +81,13 @@ def looked_up(array: np.ndarray, palette: np.ndarray) -> np.ndarray:
         IndexError: If an index lies outside the palette.
     """
     return np.stack([channel[array] for channel in palette.astype(np.uint8)])
+
+
+def shown_indices(array: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Indices of a palette as label values; of two greys the lighter is 1, however the palette numbers them.
+
+    Args:
+        palette: ``[3, n]``
+    """
+    two_greys = palette.shape[1] == 2 and (palette == palette[:1]).all()
+    return 1 - array if two_greys and palette[0, 0] > palette[0, 1] else array

@@ -12,8 +12,8 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing, not_print, oriented, turned
-from lamelle.io.common import Header, affordable, quiet, size_of, warning
-from lamelle.io.pixels import looked_up, without_alpha
+from lamelle.io.common import Header, Wanted, affordable, quiet, size_of, warning
+from lamelle.io.pixels import looked_up, shown_indices, without_alpha
 from lamelle.types import Image, Spacing
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ class _Png:
     animated: bool = False
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of a PNG, JPEG or BMP; the chunks' lengths are followed, the pixels are not read."""
     quiet("PIL")
     png = _png(path) if _is_png(path) else None
     with _opened(path) as image:
-        return _header(path, image, png, labels)
+        return _header(path, image, png, wanted.labels)
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Pixels of a PNG, JPEG or BMP, upright after its EXIF orientation.
 
     Raises:
@@ -54,13 +54,13 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
     if png is None:
         _check_jpeg_end(path)
     with _opened(path) as image:
-        head = _header(path, image, png, labels)
+        head = _header(path, image, png, wanted.labels)
         affordable(path, head.nbytes)
         orientation = _orientation(image, png)
-        array = _deep(path) if png and png.depth == 16 else _pixels(image, png, labels)
+        array = _deep(path) if png and png.depth == 16 else _pixels(image, png, wanted.labels)
     array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
     if len(array) in (2, 4):
-        array = without_alpha(path, array, channels=len(array) - 1)
+        array = without_alpha(path, array, alpha=len(array) - 1)
     array = np.ascontiguousarray(oriented(array, orientation))
     return Image(array, head.spacing, head.bits, head.problems)
 
@@ -104,15 +104,14 @@ def _pixels(image: PillowImage, png: _Png | None, labels: bool) -> np.ndarray:
     """uint8 [Y, X] or [Y, X, C], alpha last if there is any."""
     if image.mode == "1":
         return np.asarray(image).astype(np.uint8)
-    if image.mode == "P" and labels:
-        return np.asarray(image)
+    palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3).T if image.mode == "P" else None
+    if palette is not None and labels:
+        return shown_indices(np.asarray(image), palette)
     if "transparency" in image.info:
         return np.asarray(image.convert("RGBA" if image.mode in _COLOUR else "LA"))
-    if image.mode == "P":
-        palette = np.zeros((256, 3), np.uint8)
-        stored = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
-        palette[: len(stored)] = stored
-        return np.moveaxis(looked_up(np.asarray(image), palette.T), 0, -1)
+    if palette is not None:
+        whole = np.pad(palette, ((0, 0), (0, 256 - palette.shape[1])))
+        return np.moveaxis(looked_up(np.asarray(image), whole), 0, -1)
     if image.mode in ("PA", "RGBX"):
         image = image.convert("RGBA" if image.mode == "PA" else "RGB")
     array = np.asarray(image)

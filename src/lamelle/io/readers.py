@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.io import dicom, nifti, numpy_files, raster, series, tiff, zarr_files
 from lamelle.io.atomic import TEMPORARY
-from lamelle.io.common import Format, Header, decoding, warning
+from lamelle.io.common import Format, Header, Wanted, decoding, warning
 from lamelle.io.labels import labelled
 from lamelle.io.pixels import finite
 from lamelle.io.signature import format_of
@@ -62,7 +62,7 @@ SUFFIXES: Mapping[str, str] = MappingProxyType({s: name for name, row in FORMATS
 _JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx", "@eadir"})
 
 
-def read(path: Path, *, key: str | None = None) -> Image:
+def read(path: Path, *, key: str | None = None, axes: str | None = None) -> Image:
     """Pixels [C, (Z,) Y, X] of an image or volume in their own dtype, upright, channels first.
 
     Grey is one channel; a sequence of pages, slices or frames is Z; an opaque alpha channel is dropped; a palette
@@ -84,10 +84,10 @@ def read(path: Path, *, key: str | None = None) -> Image:
         >>> image.array.shape, image.array.dtype.name
         ((1, 30, 64, 48), 'uint16')
     """
-    return stored(path, key=key, labels=False)
+    return stored(path, Wanted(key, axes=axes))
 
 
-def header(path: Path, *, key: str | None = None) -> Header:
+def header(path: Path, *, key: str | None = None, axes: str | None = None) -> Header:
     """What `read` would return, from the file's header: no pixel is decoded, so it is quick on any size.
 
     Args:
@@ -103,10 +103,12 @@ def header(path: Path, *, key: str | None = None) -> Header:
         ...     header(Path(folder, "stack.npy")).shape
         (1, 30, 64, 48)
     """
-    return stored_header(path, key=key, labels=False)
+    return stored_header(path, Wanted(key, axes=axes))
 
 
-def planes(path: Path, *, key: str | None = None) -> Iterator[np.ndarray]:
+def planes(
+    path: Path, *, key: str | None = None, axes: str | None = None, labels: bool = False
+) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] of a stack along Z, one after the other, in bounded memory; one plane for a 2-D image.
 
     Args:
@@ -124,7 +126,8 @@ def planes(path: Path, *, key: str | None = None) -> Iterator[np.ndarray]:
     """
     path, row, _ = _recognised(path)
     with decoding(path):
-        stream = row.planes(path, key) if row.planes else iter([row.read(path, key, False).array])
+        wanted = Wanted(key, labels, axes)
+        stream = row.planes(path, wanted) if row.planes else iter([row.read(path, wanted).array])
         for plane in stream:
             finite(path, plane)
             yield plane
@@ -155,27 +158,27 @@ def read_labels(
     """
     path, row, problems = _recognised(path)
     with decoding(path):
-        image = row.read(path, key, colours is None)
+        image = row.read(path, Wanted(key, colours is None))
         finite(path, image.array)
         name = next(name for name, known in FORMATS.items() if known is row)
         array = labelled(path, image.array, name, lossy=row.lossy, float_labels=row.float_labels, colours=colours)
     return replace(image, array=array, problems=(*problems, *image.problems))
 
 
-def stored(path: Path, *, key: str | None = None, labels: bool) -> Image:
-    """One file as `read` gives it, or as it is stored where labels are meant: the indices of a palette."""
+def stored(path: Path, wanted: Wanted) -> Image:
+    """One file as `read` gives it, or as labels: the indices of a palette."""
     path, row, problems = _recognised(path)
     with decoding(path):
-        image = row.read(path, key, labels)
+        image = row.read(path, wanted)
         finite(path, image.array)
     return replace(image, problems=(*problems, *image.problems))
 
 
-def stored_header(path: Path, *, key: str | None = None, labels: bool) -> Header:
+def stored_header(path: Path, wanted: Wanted) -> Header:
     """The header of what `stored` returns."""
     path, row, problems = _recognised(path)
     with decoding(path):
-        found = row.header(path, key, labels)
+        found = row.header(path, wanted)
     return replace(found, problems=(*problems, *found.problems))
 
 
@@ -186,7 +189,7 @@ def is_image_name(name: str) -> bool:
         >>> is_image_name("scan.nii.GZ"), is_image_name("._scan.png"), is_image_name("notes.txt")
         (True, False, False)
     """
-    return junk(name) is None and _suffix(name) in SUFFIXES
+    return junk(name) is None and suffix_of(name) in SUFFIXES
 
 
 def says_places(path: Path) -> bool:
@@ -196,7 +199,7 @@ def says_places(path: Path) -> bool:
         >>> says_places(Path("a.nii.gz")), says_places(Path("a.png"))
         (True, False)
     """
-    format = SUFFIXES.get(_suffix(path.name))
+    format = SUFFIXES.get(suffix_of(path.name))
     return format is not None and FORMATS[format].places
 
 
@@ -219,7 +222,8 @@ def junk(name: str) -> str | None:
     return None
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
+    """The ending of a name that `SUFFIXES` may know, in lower case."""
     lower = name.lower()
     return ".nii.gz" if lower.endswith(".nii.gz") else os.path.splitext(lower)[1]
 
@@ -227,7 +231,7 @@ def _suffix(name: str) -> str:
 def _recognised(path: Path) -> tuple[Path, Format, tuple[Problem, ...]]:
     path = Path(path)
     name = format_of(path)
-    suffix = _suffix(path.name)
+    suffix = suffix_of(path.name)
     promised = SUFFIXES.get(suffix)
     if promised == name or not suffix or (promised is None and name in ("dicom", "zarr", "series")):
         return path, FORMATS[name], ()

@@ -10,19 +10,19 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, affordable, listed
+from lamelle.io.common import Header, Wanted, affordable, listed
 from lamelle.io.sidecar import Sidecar
 from lamelle.types import Image
 
 _SHOWN = 6
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
     from lamelle.io import readers
 
     known = _known(path)
-    first = readers.stored_header(path / known.files[0], labels=labels)
+    first = readers.stored_header(path / known.files[0], Wanted(labels=wanted.labels))
     plane = (known.shape[0], *known.shape[-2:])
     if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
         found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
@@ -30,20 +30,20 @@ def header(path: Path, key: str | None, labels: bool) -> Header:
     return Header("series", known.shape, first.dtype, known.spacing, first.bits, problems=first.problems)
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Pixels of all slices, decoded into memory."""
-    about = header(path, key, labels)
+    about = header(path, wanted)
     affordable(path, about.nbytes)
     depth = about.shape[1] if len(about.shape) == 4 else 1
     array = np.empty((about.shape[0], depth, *about.shape[-2:]), about.dtype)
-    for z, plane in enumerate(_planes(path, labels)):
+    for z, plane in enumerate(_planes(path, wanted.labels)):
         array[:, z] = plane
     return Image(array.reshape(about.shape), about.spacing, about.bits, about.problems)
 
 
-def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Slices [C, Y, X] one after the other."""
-    return _planes(path, labels=False)
+    return _planes(path, wanted.labels)
 
 
 def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
@@ -52,7 +52,7 @@ def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
     known = _known(path)
     plane = (known.shape[0], *known.shape[-2:])
     for name in known.files:
-        image = readers.stored(path / name, labels=labels)
+        image = readers.stored(path / name, Wanted(labels=labels))
         if (image.array.shape, image.array.dtype) != (plane, np.dtype(known.dtype)):
             found = f"{image.array.dtype} {sizes(image.array.shape)}"
             values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}

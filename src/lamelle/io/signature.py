@@ -97,12 +97,16 @@ def format_of(path: Path) -> str:
 
 
 def _named(path: Path, head: bytes) -> str:
+    if (
+        head[128:132] == b"DICM"
+    ):  # before all others: the preamble may look like a TIFF, so that two kinds of viewers open it
+        return "dicom"
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "bmp"
-    if head[128:132] == b"DICM" or _bare_dicom(head):
+    if _bare_dicom(head):
         return "dicom"
     if head[:2] == b"\x1f\x8b":
         head = _unzipped(path)

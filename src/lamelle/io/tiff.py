@@ -12,9 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.axes import Arrangement, arrange, oriented, turned
-from lamelle.io.common import Header, affordable, decoding, quiet, size_of, warning
-from lamelle.io.pixels import looked_up, native, real_dtype, without_alpha
+from lamelle.io.axes import (
+    UNNAMED,
+    Arrangement,
+    arrange,
+    declared,
+    doubts,
+    no_strips,
+    oriented,
+    plain,
+    samples_as_channels,
+    turned,
+)
+from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
+from lamelle.io.pixels import looked_up, native, real_dtype, shown_indices, without_alpha
 from lamelle.io.streams import Calibration
 from lamelle.io.tiff_meta import calibration_of, check_chain, check_claims, spacing_of
 from lamelle.types import Image, Problem
@@ -23,6 +34,8 @@ if TYPE_CHECKING:
     from tifffile import TiffFile
 
 _MINISWHITE, _RGB, _PALETTE, _YCBCR = 0, 2, 3, 6
+_ALPHA = (1, 2)
+"""Kinds of an extra sample that are transparency, associated or not; 0 says nothing: a channel like the others."""
 _SPACES = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB"}
 _JPEG = (6, 7, 33007, 34892)
 _BITS_OF_MAXIMUM = {1023: 10, 4095: 12, 16383: 14}
@@ -55,26 +68,41 @@ class _Stack:
         return int(self.keyframe.tags.valueof(274, 1))
 
     @property
-    def alpha(self) -> bool:
-        colours = 3 if self.photometric == _RGB else 1
-        return bool(self.keyframe.extrasamples) and self.keyframe.samplesperpixel == colours + 1 and "S" in self.axes
+    def alpha(self) -> tuple[int, ...]:
+        """Channels that the tags call transparency, unless the user declares that they are channels."""
+        if "S" not in self.axes:
+            return ()
+        kinds = self.keyframe.tags.valueof(338, ())
+        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+        first = 3 if self.photometric in (_RGB, _YCBCR) else 1
+        return tuple(first + i for i, kind in enumerate(kinds) if kind in _ALPHA and first + i < self.samples)
+
+    @property
+    def white_is_zero(self) -> bool:
+        """Whether the smallest value is shown white; tifffile calls every bool array so, and does not turn it over."""
+        by_default = self.keyframe.bitspersample == 1 and str(self.keyframe.tags.valueof(305, "")) == "tifffile.py"
+        return self.photometric == _MINISWHITE and not by_default
+
+    @property
+    def samples(self) -> int:
+        return int(self.keyframe.samplesperpixel)
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of a TIFF from its directories."""
-    with _opened(path) as (tif, stack):
-        return _header(path, tif, stack, labels)
+    with _opened(path, wanted) as (tif, stack):
+        return _header(path, tif, stack, wanted.labels)
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Pixels of a TIFF; mapped from the file where they are uncompressed and of the machine's byte order.
 
     Raises:
         FileError: If the file is truncated, contradicts its own metadata, or has an axis or colour space not known.
     """
-    with _opened(path) as (tif, stack):
-        head = _header(path, tif, stack, labels)
-        if labels and int(stack.keyframe.compression) in _JPEG:
+    with _opened(path, wanted) as (tif, stack):
+        head = _header(path, tif, stack, wanted.labels)
+        if wanted.labels and int(stack.keyframe.compression) in _JPEG:
             raise FileError("files.lossy_labels", path, format="JPEG")
         _check_segments(path, stack)
         if stack.dataoffset is not None:
@@ -82,21 +110,27 @@ def read(path: Path, key: str | None, labels: bool) -> Image:
         else:
             affordable(path, stack.nbytes)
             array = stack.series.asarray() if stack.series else np.stack([p.asarray() for p in stack.pages])
-        array = _finished(path, tif, stack, stack.arrangement.apply(array.reshape(stack.shape)), labels)
+        array = _finished(path, tif, stack, stack.arrangement.apply(array.reshape(stack.shape)), wanted.labels)
     return Image(array, head.spacing, head.bits, head.problems)
 
 
-def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
-    """Planes [C, Y, X] of a TIFF, decoded page by page."""
-    with _opened(path) as (tif, stack):
+def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+    """Planes [C, Y, X] of a TIFF, mapped or decoded page by page."""
+    with _opened(path, wanted) as (tif, stack):
         lead = len(stack.shape) - len(stack.keyframe.shape)
         depth = stack.arrangement.stack
         paged = len(stack.pages) == math.prod(stack.shape[:lead]) and (depth is None or depth < lead)
-        if stack.dataoffset is not None or not paged:
-            array = read(path, key, False).array
+        _check_segments(path, stack)
+        if stack.dataoffset is not None:
+            mapped = np.memmap(path, stack.dtype, "r", stack.dataoffset, stack.shape)
+            array = stack.arrangement.apply(mapped)
+            each = (array[:, z] for z in range(array.shape[1])) if depth is not None else iter([array])
+            yield from (_finished(path, tif, stack, plane, wanted.labels) for plane in each)
+            return
+        if not paged:
+            array = read(path, wanted).array
             yield from (array[:, z] for z in range(array.shape[1])) if array.ndim == 4 else [array]
             return
-        _check_segments(path, stack)
         numbers = np.arange(len(stack.pages)).reshape(stack.shape[:lead])
         size = stack.nbytes // (1 if depth is None else stack.shape[depth])
         for z in range(1 if depth is None else stack.shape[depth]):
@@ -104,16 +138,16 @@ def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
             affordable(path, size, stored=sum(sum(stack.pages[i].databytecounts) for i in chosen.ravel()))
             pages = np.stack([stack.pages[i].asarray() for i in chosen.ravel()])
             array = stack.arrangement.apply(pages.reshape(*chosen.shape, *stack.keyframe.shape))
-            yield _finished(path, tif, stack, array if depth is None else array[:, 0], False)
+            yield _finished(path, tif, stack, array if depth is None else array[:, 0], wanted.labels)
 
 
-def calibration(path: Path) -> Calibration:
+def calibration(path: Path, *, axes: str | None = None) -> Calibration:
     """How a TIFF states its pixel size, along X and Y as it is read.
 
     Raises:
         FileError: If it cannot be read.
     """
-    with _opened(path) as (tif, stack):
+    with _opened(path, Wanted(axes=axes)) as (tif, stack):
         found = calibration_of(tif, stack.keyframe)
         if found.resolution is None:
             return found
@@ -122,7 +156,7 @@ def calibration(path: Path) -> Calibration:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[TiffFile, _Stack]]:
+def _opened(path: Path, wanted: Wanted) -> Iterator[tuple[TiffFile, _Stack]]:
     quiet("tifffile")
     from tifffile import TiffFile
 
@@ -130,30 +164,47 @@ def _opened(path: Path) -> Iterator[tuple[TiffFile, _Stack]]:
     with decoding(path):
         tif = TiffFile(path)
     with tif:
-        yield tif, _stack(path, tif)
+        yield tif, _stack(path, tif, wanted)
 
 
-def _stack(path: Path, tif: TiffFile) -> _Stack:
+def _stack(path: Path, tif: TiffFile, wanted: Wanted) -> _Stack:
     """The series that is meant; pages of one size and type written one by one are one stack."""
     series = tif.series
     if not series:
         raise FileError("files.truncated", path)
     first, problems = series[0], ()
     check_claims(path, tif, first)
-    axes, shape, dtype = first.axes, first.shape, np.dtype(tif.byteorder + (first.dtype or np.dtype("V")).char)
-    keyframe, whole = first.keyframe, first
-    if len(series) > 1:
-        alike = len({(s.axes, s.shape, s.dtype, len(s.pages)) for s in series}) == 1 and len(first.pages) == 1
-        if alike and axes in ("YX", "YXS") and first.kind != "ome":
-            arrangement = arrange(path, "Z" + axes, (len(series), *shape))
-            pages = [s.pages[0] for s in series]
-            return _Stack("Z" + axes, (len(series), *shape), dtype, pages, keyframe, None, arrangement)
+    axes, shape, pages, offset, whole = first.axes, first.shape, list(first.pages), first.dataoffset, first
+    alike = len({(s.axes, s.shape, s.dtype, len(s.pages)) for s in series}) == 1 and len(first.pages) == 1
+    if len(series) > 1 and alike and axes in ("YX", "YXS") and first.kind != "ome":
+        axes, shape, offset, whole = "I" + axes, (len(series), *shape), None, None
+        pages = [s.pages[0] for s in series]
+    elif len(series) > 1:
         problems = (warning("files.several_images", path, count=len(series)),)
-    if axes == "SYX" and first.kind not in ("ome", "imagej") and int(keyframe.photometric) == _RGB:
+    axes, unsure = _axes(path, axes, shape, wanted)
+    if axes == "SYX" and first.kind not in ("ome", "imagej") and int(first.keyframe.photometric) == _RGB:
         problems = (*problems, warning("files.maybe_stack", path, count=shape[0]))
     arrangement = arrange(path, axes, shape)
-    pages = list(first.pages)
-    return _Stack(axes, shape, dtype, pages, keyframe, first.dataoffset, arrangement, whole, problems)
+    if wanted.axes is None:
+        no_strips(path, arrangement, shape)
+    dtype = np.dtype(tif.byteorder + (first.dtype or np.dtype("V")).char)
+    return _Stack(axes, shape, dtype, pages, first.keyframe, offset, arrangement, whole, (*problems, *unsure))
+
+
+def _axes(path: Path, said: str, shape: tuple[int, ...], wanted: Wanted) -> tuple[str, tuple[Problem, ...]]:
+    """What the axes are: as declared, as the file says, or as its shape tells where it says nothing; and the doubts.
+
+    Raises:
+        FileError: If the samples of a page are declared to be no channels.
+    """
+    if (named := declared(path, wanted.axes, shape)) is not None:
+        if "S" in said and named[said.index("S")] != "C":
+            raise FileError("files.declared_samples", path, axes=named, right=samples_as_channels(said))
+        return named, ()
+    if "S" in said or not set(said) - set("XY") <= set(UNNAMED):
+        return said, ()
+    axes = plain(path, shape, labels=wanted.labels, pages=True)
+    return axes, () if wanted.labels else doubts(path, axes, shape)
 
 
 def _header(path: Path, tif: TiffFile, stack: _Stack, labels: bool) -> Header:
@@ -165,7 +216,7 @@ def _header(path: Path, tif: TiffFile, stack: _Stack, labels: bool) -> Header:
         raise FileError("files.colour_space", path, space=space)
     dtype = real_dtype(path, stack.dtype)
     channels, *rest = stack.arrangement.shape(stack.shape)
-    channels -= stack.alpha
+    channels -= len(stack.alpha)
     if _coloured(tif, stack, labels):
         channels, dtype = 3, np.dtype(np.uint8)
     spacing = spacing_of(tif, stack.series, page, depth=len(rest) == 3)
@@ -191,7 +242,7 @@ def _bits(stack: _Stack, dtype: np.dtype) -> int | None:
 
 def _coloured(tif: TiffFile, stack: _Stack, labels: bool) -> bool:
     """Whether palette indices are to become colours: not for labels, not ImageJ's display tables, not plain greys."""
-    if stack.photometric != _PALETTE or labels or tif.is_imagej or stack.dtype.kind != "u":
+    if stack.photometric != _PALETTE or labels or tif.is_imagej or stack.dtype.kind not in "ub":
         return False
     palette = stack.keyframe.colormap
     ramp = np.linspace(0, 255, palette.shape[1]).round()
@@ -199,17 +250,27 @@ def _coloured(tif: TiffFile, stack: _Stack, labels: bool) -> bool:
 
 
 def _finished(path: Path, tif: TiffFile, stack: _Stack, array: np.ndarray, labels: bool) -> np.ndarray:
-    """Colours looked up, white made the largest value (1-bit stays as stored), alpha dropped, upright, native."""
+    """Colours looked up, white made the largest value, in labels too, alpha dropped, upright, native."""
     if _coloured(tif, stack, labels):
         palette = np.asarray(stack.keyframe.colormap)
         affordable(path, 3 * array.size)
-        array = looked_up(np.asarray(array[0]), palette >> 8 if palette.max() > 255 else palette)
-    elif stack.photometric == _MINISWHITE and stack.dtype.kind == "u" and not labels:
-        bits = _bits(stack, stack.dtype) or 8 * stack.dtype.itemsize
-        array = ((1 << bits) - 1) - native(path, array)
-    if stack.alpha:
-        array = without_alpha(path, array, channels=len(array) - 1)
+        array = looked_up(native(path, np.asarray(array[0])), palette >> 8 if palette.max() > 255 else palette)
+    elif stack.photometric == _PALETTE and labels:
+        array = shown_indices(native(path, array), np.asarray(stack.keyframe.colormap))
+    elif stack.white_is_zero:
+        array = _turned_over(path, stack, native(path, array))
+    for alpha in reversed(stack.alpha):
+        array = without_alpha(path, array, alpha=alpha, declare=samples_as_channels(stack.axes))
     return native(path, oriented(array, stack.orientation))
+
+
+def _turned_over(path: Path, stack: _Stack, array: np.ndarray) -> np.ndarray:
+    """Values whose smallest means white, turned over, so that white is the largest as in every other image."""
+    affordable(path, array.nbytes)
+    if array.dtype.kind == "f":
+        return -array
+    bits = _bits(stack, array.dtype) or 8 * array.dtype.itemsize
+    return ~array if array.dtype.kind == "i" else (((1 << bits) - 1) - array).astype(array.dtype)
 
 
 def _check_segments(path: Path, stack: _Stack) -> None:

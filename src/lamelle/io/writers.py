@@ -153,7 +153,7 @@ def _storable(path: Path, array: np.ndarray) -> np.ndarray:
 def _write_tiff(path: Path, array: np.ndarray, spacing: Spacing | None, grid: Grid | None, labels: bool) -> None:
     array = _storable(path, array)
     planes = array.swapaxes(0, 1) if array.ndim == 4 else array[None]
-    stated = tiff.calibration(grid.path) if grid is not None and grid.format == "tiff" else None
+    stated = tiff.calibration(grid.path, axes=grid.axes) if grid is not None and grid.format == "tiff" else None
     form = Form(array.shape, array.dtype, spacing, labels=array if labels else None, stated=stated)
     with writing(path) as temporary:
         write_tiff(temporary, form, planes, ome=named_ome(path))

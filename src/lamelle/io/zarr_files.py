@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from lamelle.errors import FileError, printable
-from lamelle.io.axes import Arrangement, arrange, checked_spacing, microns, plain
-from lamelle.io.common import Header, affordable, listed, quiet
+from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
+from lamelle.io.common import Header, Wanted, affordable, listed, quiet
 from lamelle.io.pixels import native, real_dtype
-from lamelle.types import Image, Spacing
+from lamelle.types import Image, Problem, Spacing
 
 _SLAB_BYTES = 256 << 20
 _MAX_DEPTH = 3
@@ -35,28 +35,30 @@ class _Array:
     arrangement: Arrangement
     spacing: Spacing | None
     keys: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
 
     @property
     def nbytes(self) -> int:
         return math.prod(self.array.shape) * self.array.dtype.itemsize
 
 
-def header(path: Path, key: str | None, labels: bool) -> Header:
+def header(path: Path, wanted: Wanted) -> Header:
     """Header of a Zarr array or group; a group with several arrays lists them and leaves the shape empty."""
     keys = _keys(path)
-    if key is None and len(keys) > 1 and not _readable(path):
+    if wanted.key is None and len(keys) > 1 and not _readable(path):
         return Header("zarr", keys=keys)
-    stored = _opened(path, key)
+    stored = _opened(path, wanted)
     shape = stored.arrangement.shape(stored.array.shape)
-    return Header("zarr", shape, real_dtype(path, stored.array.dtype), stored.spacing, keys=stored.keys)
+    dtype = real_dtype(path, stored.array.dtype)
+    return Header("zarr", shape, dtype, stored.spacing, keys=stored.keys, problems=stored.problems)
 
 
-def read(path: Path, key: str | None, labels: bool) -> Image:
+def read(path: Path, wanted: Wanted) -> Image:
     """Pixels of a Zarr array, decoded into memory."""
-    stored = _opened(path, key)
+    stored = _opened(path, wanted)
     affordable(path, stored.nbytes)
     array = np.asarray(stored.array[...])
-    return Image(native(path, stored.arrangement.apply(array)), stored.spacing)
+    return Image(native(path, stored.arrangement.apply(array)), stored.spacing, problems=stored.problems)
 
 
 def offset(path: Path, key: str | None = None) -> Spacing | None:
@@ -81,13 +83,13 @@ def _moves(source: dict, kind: str) -> list[dict]:
     return [t for t in source.get("coordinateTransformations", []) if t.get("type") == kind]
 
 
-def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Planes [C, Y, X]; as many at once as one row of chunks holds, if that is little memory."""
-    stored = _opened(path, key)
+    stored = _opened(path, wanted)
     affordable(path, math.prod(stored.array.chunks) * stored.array.dtype.itemsize)
     depth = stored.arrangement.stack
     if depth is None:
-        yield read(path, key, False).array
+        yield read(path, wanted).array
         return
     count, step = stored.array.shape[depth], stored.array.chunks[depth]
     affordable(path, stored.nbytes // count)
@@ -100,7 +102,8 @@ def planes(path: Path, key: str | None) -> Iterator[np.ndarray]:
         yield from (slab[:, z] for z in range(slab.shape[1]))
 
 
-def _opened(path: Path, key: str | None) -> _Array:
+def _opened(path: Path, wanted: Wanted) -> _Array:
+    key = wanted.key
     node = path if key is None else _inside(path, key)
     keys = _keys(path)
     multiscale = _multiscale(node)
@@ -113,16 +116,19 @@ def _opened(path: Path, key: str | None) -> _Array:
         multiscale = _multiscale(node)
     if multiscale is None:
         array = _array(path, node)
-        axes = _named_axes(node, array) or plain(path, array.shape)
-        return _Array(array, arrange(path, axes, array.shape), None, keys)
+        axes, problems = declared(path, wanted.axes, array.shape) or _named_axes(node, array), ()
+        if axes is None:
+            axes = plain(path, array.shape, labels=wanted.labels)
+            problems = () if wanted.labels else doubts(path, axes, array.shape)
+        return _Array(array, arrange(path, axes, array.shape), None, keys, problems)
     dataset, scale = _finest(path, multiscale)
     array = _array(path, _inside(node, str(dataset["path"]), root=path))
     axes, factors = _ome_axes(path, multiscale, array.ndim)
-    arrangement = arrange(path, axes, array.shape)
+    arrangement = arrange(path, declared(path, wanted.axes, array.shape) or axes, array.shape)
     spacing = None
     if len(scale) == array.ndim:
-        wanted = [a for a in (arrangement.stack, *arrangement.plane) if a is not None]
-        known = [(scale[a], factors[a]) for a in wanted]
+        measured = [a for a in (arrangement.stack, *arrangement.plane) if a is not None]
+        known = [(scale[a], factors[a]) for a in measured]
         spacing = checked_spacing(tuple(s * f for s, f in known if f)) if all(f for _, f in known) else None
     return _Array(array, arrangement, spacing, keys)
 

@@ -176,9 +176,9 @@ class Features:
             assert whole is not None  # a training without records is refused when it is planned
             whole.flush()
 
-    def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, int | None]]:
+    def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, str | None, int | None]]:
         content = self._samples.reader.store.content
-        return [(content(r.image.path), r.image.key, r.image.index) for r in records]
+        return [(content(r.image.path), r.image.key, r.image.axes, r.image.index) for r in records]
 
 
 def folder() -> Path:

@@ -87,6 +87,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         fitted={},
         naming=naming,
         profile=profile_of((*plan.of("train"), *plan.of("validation")), store, span=plan.recipe.data.range),
+        axes=plan.recipe.data.axes,
         provenance=_provenance(plan, state) | built.about,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
 AnyPath = str | os.PathLike[str]
-HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips")
+HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips", "data.axes")
 """Keys that say how a finished model predicts."""
 
 
@@ -53,8 +53,12 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
 
 def predicting(package: Package, asked: dict[str, Any]) -> Package:
     """The model, to predict with the tiles and mirrored images that are asked for."""
-    keys = recipes.validate({"evaluate": asked.get("evaluate", {})}).evaluate
-    named = {name: getattr(keys, name) for name in ("overlap", "flips") if name in asked.get("evaluate", {})}
+    asked = {section: asked.get(section, {}) for section in ("evaluate", "data")}
+    checked = recipes.validate(asked)
+    keys = checked.evaluate
+    named = {name: getattr(keys, name) for name in ("overlap", "flips") if name in asked["evaluate"]}
+    if "axes" in asked["data"]:
+        named["axes"] = checked.data.axes
     if keys.tile is not None:
         if len(keys.tile) != package.dims:
             raise RequestError("verbs.tile_axes", tile=list(keys.tile), dims=package.dims)

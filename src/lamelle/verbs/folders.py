@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lamelle import recipe as recipes
 from lamelle.platform import cores
-from lamelle.verbs.common import AnyPath, open_store
+from lamelle.verbs.common import AnyPath, asked_about, open_store
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def convert(
     key: str | None = None,
     spacing: Sequence[float] | None = None,
     labels: bool = False,
+    overrides: Iterable[str] = (),
 ) -> Converted:
     """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
 
@@ -96,6 +97,7 @@ def convert(
         key: Array inside an .npz file or a Zarr group.
         spacing: µm, (Z,) Y, X, instead of what the source says.
         labels: Values are labels: a palette gives its indices, not its colours.
+        overrides: ``data.axes=YXC``, where the source does not say what its axes are.
 
     Returns:
         What was written, with the SHA-256 of the pixels and what must be known about the copy.
@@ -116,4 +118,5 @@ def convert(
     """
     from lamelle.conversion.apply import convert_stack
 
-    return convert_stack(Path(source), Path(out), to=to, key=key, spacing=spacing, labels=labels)
+    axes = recipes.validate(asked_about(overrides, allowed=("data.axes",))).data.axes
+    return convert_stack(Path(source), Path(out), to=to, key=key, axes=axes, spacing=spacing, labels=labels)

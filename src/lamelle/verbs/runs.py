@@ -151,7 +151,8 @@ def evaluate(
         said = [{"code": p.code, "values": p.values} for p in changes.problems()]
         return scores | {"notes": [*scores["notes"], *said]}
     package = predicting(package, asked)
-    asked["data"] = {"dims": package.dims} | asked.get("data", {})
+    known = {"dims": package.dims} | ({} if package.axes is None else {"axes": package.axes})
+    asked["data"] = known | asked.get("data", {})
     try:
         index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
     except RequestError:

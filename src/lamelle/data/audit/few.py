@@ -56,7 +56,7 @@ def _depth(image: Source) -> int:
     if image.index is not None:
         return 1
     try:
-        size = header(image.path, key=image.key).shape[1:]
+        size = header(image.path, key=image.key, axes=image.axes).shape[1:]
     except FileError:
         return 1
     return size[0] if len(size) == 3 else 1

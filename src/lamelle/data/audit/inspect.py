@@ -94,7 +94,7 @@ def inspect(
     pairs = find_pairs(rows, records, thumbnails, load)
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
-    problems += [*_folder_problems(rows), *spacing_problems(rows, records)]
+    problems += [*_folder_problems(rows), *_stacks(rows, records), *spacing_problems(rows, records)]
     problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
     problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
@@ -170,6 +170,8 @@ def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> 
             said = store.label_problems(sources, objects=index.instances)
             problems += [replace(p, where=place) for p in said]
             row, said = _labelled(record, seen.row, labels, instances=index.instances)
+            if row is not None and labels.shape == row.size:  # so the planes are what they were taken for
+                problems = [p for p in problems if p.code != "files.maybe_channels"]
             if image is not None and row is not None and not said:
                 inside = labels > 0 if index.instances else labels
                 seen = replace(seen, look=look(image, inside, {v: n for v, n in row.labels.items() if v not in ignore}))
@@ -263,6 +265,16 @@ def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
         found = {"count": len(dark), "maximum": int(max(r.maximum for r in dark)), "dtype": dark[0].dtype}
         problems.append(Problem("audit.few_bits", "", "note", found))
     return problems
+
+
+def _stacks(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+    """One error where images with class names are stacks: what looks at them sees planes."""
+    named = [row for row, r in zip(rows, records, strict=True) if any(isinstance(t, str) for t in r.target)]
+    stacks = [row for row in named if len(row.size) == 3]
+    if not stacks:
+        return []
+    values = {"count": len(stacks), "all": len(named), "depth": stacks[0].size[0], "size": _size(stacks[0].size[1:])}
+    return [Problem("audit.stacks_with_classes", stacks[0].id, "error", values)]
 
 
 def _numbers(labels: np.ndarray, row: Row | None, ignore: Sequence[int], *, instances: bool) -> Numbers | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from lamelle.data.groups.spec import NONE, parse
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Index, Problem, Record, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class LayoutOptions:
     task: str | None = None
     dims: int | None = None
     """2: a volume becomes one record per slice; 3: one record."""
+    axes: str | None = None
+    """What the axes of the images are where their files do not say so, one letter each: ``YXC``."""
     image: str | None = None
     label: str | None = None
     group: str | None = None
@@ -117,6 +119,20 @@ def _wrapped(listing: Listing, folder: str) -> str | None:
 def named(listing: Listing, base: str, role: Role) -> list[str]:
     """Folders directly below ``base`` that are called after images or masks, and hold some."""
     return [f for f in listing.subfolders(base) if holds(last(f)) == role and listing.images_below(f)]
+
+
+def with_axes(records: Sequence[Record], axes: str | None) -> tuple[Record, ...]:
+    """The records with what the user says the axes of their images are; of label images nothing is said."""
+    if axes is None:
+        return tuple(records)
+    return tuple(
+        replace(
+            r,
+            image=replace(r.image, axes=axes),
+            target=tuple(replace(t, axes=axes) if isinstance(t, Source) and t.blank else t for t in r.target),  # type: ignore[arg-type]
+        )
+        for r in records
+    )
 
 
 def class_names(records: Iterable[Record]) -> tuple[str, ...]:

@@ -23,12 +23,13 @@ from lamelle.data.layouts import (
     table,
     volume_pairs,
 )
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last, with_axes
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.siblings import check_named
+from lamelle.data.layouts.volumes import slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
@@ -78,7 +79,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         >>> index.layout, index.classes, index.records[0].id, index.records[0].target
         ('class_folders', ('cat', 'dog'), 'cat/1.png', ('cat',))
     """
-    listing = list_folder(root)
+    listing = replace(list_folder(root), axes=options.axes)
     if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
         raise RequestError(
             "layouts.nothing_found",
@@ -100,6 +101,9 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         problems += wrong
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
+    records = with_axes(records, options.axes)
+    if options.dims == 2:
+        records = slices_of_stacks(records)
     if options.split == NONE:
         records = tuple(replace(r, split=None, fold=None) for r in records)
     whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))

@@ -68,6 +68,8 @@ class Listing:
     """The one file that was asked for, where a file was given instead of a folder."""
     problems: tuple[Problem, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
+    axes: str | None = None
+    """What the user says the axes of the images are."""
 
     @cached_property
     def images(self) -> tuple[Entry, ...]:
@@ -131,7 +133,7 @@ class Listing:
             if e.folder == folder or e.folder.startswith(start)
         )
         folders = tuple(f[len(start) :] for f in self.folders if f.startswith(start))
-        return Listing(self.root / folder, entries, folders)
+        return Listing(self.root / folder, entries, folders, axes=self.axes)
 
 
 def list_folder(root: Path) -> Listing:

@@ -120,7 +120,7 @@ def _whole(source: Source) -> Source:
 
 def _over(image: Source, labels: Source) -> Over | None:
     try:
-        return over(header(image.path, key=image.key), header(labels.path, key=labels.key))
+        return over(header(image.path, key=image.key, axes=image.axes), header(labels.path, key=labels.key))
     except FileError:
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lamelle.data.layouts import stack_pair, table
-from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.common import LayoutOptions, with_axes
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import shape_of, slice_records
@@ -47,12 +47,13 @@ class Unlabelled:
         return tuple({a.record.image: a.record for a in self.asked}.values())
 
 
-def read_unlabelled(paths: Sequence[Path], *, dims: int | None) -> Unlabelled:
+def read_unlabelled(paths: Sequence[Path], *, dims: int | None, axes: str | None = None) -> Unlabelled:
     """List what is to be predicted: of a folder every image, of a table every row, of a file itself.
 
     Labels are left out of a folder: in folders called masks, labels … beside a folder of images, ``a_masks.tif``
     beside ``a.tif``, ``train-labels.tif`` beside ``train-volume.tif``. A stack gives one record per slice, or with
-    ``dims`` 3 one record. What cannot be read does not keep the others from being listed.
+    ``dims`` 3 one record; ``axes`` are those of the files as the user says. What cannot be read does not keep the
+    others from being listed.
 
     Raises:
         RequestError: If a path is not there, or no image is found.
@@ -70,11 +71,11 @@ def read_unlabelled(paths: Sequence[Path], *, dims: int | None) -> Unlabelled:
     problems: list[Problem] = []
     labels: list[str] = []
     for path in paths:
-        listing = list_folder(path)
+        listing = replace(list_folder(path), axes=axes)
         folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:
             rows, wrong = table.read_rows(listing, LayoutOptions())
-            asked += [Asked(r, r.id, folder, printable(name)) for name, r in rows]
+            asked += [Asked(r, r.id, folder, printable(name)) for name, r in _declared(rows, axes)]
         else:
             entries, masks = _entries(listing)
             records, wrong = _images(listing, entries, dims=dims)
@@ -106,20 +107,20 @@ def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> 
     problems: list[Problem] = []
     for entry in entries:
         try:
-            records += _records(listing.path(entry), entry.id, dims=dims)
+            records += with_axes(_records(listing.path(entry), entry.id, dims=dims, axes=listing.axes), listing.axes)
         except FileError as error:
             problems.append(error.problem)
     return records, problems
 
 
-def _records(path: Path, name: str, *, dims: int | None) -> list[Record]:
+def _records(path: Path, name: str, *, dims: int | None, axes: str | None) -> list[Record]:
     """One record, or one per slice."""
     if path.suffix.lower() == ".npz":
         return _rows(path, name)
     may_be_stack = path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".bmp")
     if dims == 3 or not may_be_stack:
         return [Record(name, Source(path))]
-    shape = shape_of(path)
+    shape = shape_of(path, axes=axes)
     return slice_records(name, path, shape[0], target=None, split=None) if len(shape) == 3 else [
         Record(name, Source(path))
     ]  # fmt: skip
@@ -148,3 +149,8 @@ def _with_own_ids(asked: Sequence[Asked]) -> tuple[Asked, ...]:
 
 def _by_whole_path(one: Asked) -> Asked:
     return replace(one, record=replace(one.record, id=printable(str(one.record.image))))
+
+
+def _declared(rows: Sequence[tuple[str, Record]], axes: str | None) -> list[tuple[str, Record]]:
+    """Rows of a table with what the user says the axes of their images are."""
+    return list(zip((name for name, _ in rows), with_axes([r for _, r in rows], axes), strict=True))

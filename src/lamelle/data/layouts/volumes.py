@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
 from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
-from lamelle.io.common import Header
-from lamelle.io.readers import header
+from lamelle.io.common import Header, Wanted
+from lamelle.io.readers import FORMATS, SUFFIXES, stored_header, suffix_of
 from lamelle.types import Problem, Record, Source
 
 _MAY_BE_STACK = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".npy", ".dcm")
 
 
-def shape_of(path: Path) -> tuple[int, ...]:
+def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
     """Shape ((Z,) Y, X) from the header.
+
+    Args:
+        axes: What the user says the stored axes are.
 
     Raises:
         FileError: If the header cannot be read.
     """
-    return tuple(header(path).shape[1:])
+    return tuple(stored_header(path, Wanted(axes=axes)).shape[1:])
 
 
 def is_volume(listing: Listing, entry: Entry) -> bool:
@@ -30,7 +35,7 @@ def is_volume(listing: Listing, entry: Entry) -> bool:
     if entry.suffix not in _MAY_BE_STACK:
         return False
     try:
-        return len(shape_of(listing.path(entry))) == 3
+        return len(shape_of(listing.path(entry), axes=listing.axes)) == 3
     except FileError:
         return False
 
@@ -46,9 +51,9 @@ def pair_records(
     """
     problems: list[Problem] = []
     heads: list[Header] = []
-    for entry in (image, label):
+    for entry, wanted in ((image, Wanted(axes=listing.axes)), (label, Wanted(labels=True))):
         try:
-            heads.append(header(listing.path(entry)))
+            heads.append(stored_header(listing.path(entry), wanted))
         except FileError as error:
             problems.append(error.problem)
     if problems:
@@ -82,6 +87,49 @@ def slice_records(
         )
         for z in range(depth)
     ]
+
+
+def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Images with class names, each stack among them as one record per slice, which has the class of its stack.
+
+    All records then have a position and the column ``volume``, so that slices of one stack stay in one split. A file
+    whose header cannot be read stays as it is, for its reader to report.
+    """
+    found: list[Record] = []
+    for record in records:
+        depth = _depth(record)
+        if depth == 1:
+            found.append(record)
+            continue
+        planes = slice_records(record.id, record.image.path, depth, target=None, split=record.split)
+        found += [
+            replace(
+                record,
+                id=plane.id,
+                image=replace(record.image, index=plane.image.index),
+                position=plane.position,
+                columns={**record.columns, **plane.columns},
+            )
+            for plane in planes
+        ]
+    if len(found) == len(records):
+        return tuple(records)
+    return tuple(
+        r if r.position is not None else replace(r, position=0, columns={**r.columns, "volume": r.id}) for r in found
+    )
+
+
+def _depth(record: Record) -> int:
+    """Planes of an image with class names; 1 where it is one of a stack already, or a format of single planes."""
+    image, known = record.image, SUFFIXES.get(suffix_of(record.image.path.name))
+    named = any(isinstance(t, str) for t in record.target)
+    if not named or image.index is not None or image.span is not None or (known and FORMATS[known].planes is None):
+        return 1
+    try:
+        shape = stored_header(image.path, Wanted(image.key, axes=image.axes)).shape
+    except FileError:
+        return 1
+    return shape[1] if len(shape) == 4 else 1
 
 
 def mismatch(image: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
