@@ -42,7 +42,7 @@ def test_channels_without_a_name(tmp_path: Path, depth: int, language: str, monk
         ("layouts.first_axis", "images/1.tif"),
     ]
     said = text("layouts.first_axis", **index.problems[0].values)
-    for part in (f"({depth})", f"{depth} × 32 × 32", "OME-TIFF", "ImageJ", " C "):
+    for part in (f"({depth})", f"{depth} × 32 × 32", "data.axes=CYX"):
         assert part in said
 
 
