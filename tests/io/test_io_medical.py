@@ -250,3 +250,41 @@ def test_missing_extra(tmp_path: Path, write, name: str, package: str, monkeypat
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == package else found(n, *a))
     for function in (read, header):
         assert "pip install lamelle[medical]" in str(refused(path, function))
+
+
+_MARKS = (b"II*\0", b"MM\0*", b"\x89PNG\r\n\x1a\n", b"\x93NUMPY", b"PK\x03\x04", b"BM", b"\xff\xd8\xff", b"%PDF")
+
+
+@pytest.mark.parametrize("mark", _MARKS)
+def test_dicom_is_known_by_its_mark_before_any_other_format(tmp_path: Path, mark: bytes) -> None:
+    path = dicom(tmp_path / "a.dcm")
+    data = path.read_bytes()
+    path.write_bytes(mark + data[len(mark) :])  # the preamble is anybody's: it may be a TIFF of the same pixels
+    assert np.array_equal(checked(path).array[0], SCAN)
+
+
+def test_twelve_bit_jpeg_is_read() -> None:
+    image = checked(Path(pydicom.__file__).parent / "data" / "test_files" / "JPGExtended.dcm")
+    assert image.array.dtype == np.uint16
+    assert 255 < image.array.max() < 4096
+
+
+def test_monochrome1_labels_are_read_as_they_are_shown(tmp_path: Path) -> None:
+    mask = (SCAN > 2000).astype(np.uint8) * 255
+    path = dicom(tmp_path / "a.dcm", 255 - mask, PhotometricInterpretation="MONOCHROME1")
+    assert np.array_equal(read_labels(path).array, mask)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dicom_palette(tmp_path: Path, bits: int) -> None:
+    indices = (SCAN % 200).astype(np.uint8)
+    table = RNG.integers(0, 1 << bits, (3, 256)).astype(f"u{bits // 8}")
+    path = dicom(tmp_path / "a.dcm", indices)
+    data = pydicom.dcmread(path)
+    data.PhotometricInterpretation = "PALETTE COLOR"
+    for name, colours in zip(("Red", "Green", "Blue"), table, strict=True):
+        data.add_new(f"{name}PaletteColorLookupTableDescriptor", "US", [256, 0, bits])
+        data.add_new(f"{name}PaletteColorLookupTableData", "OW", colours.tobytes())
+    data.save_as(path)
+    assert np.array_equal(checked(path).array, (table >> (bits - 8)).astype(np.uint8)[:, indices])
+    assert np.array_equal(read_labels(path).array, indices)

@@ -49,6 +49,16 @@ def _dicom(path: Path) -> None:
     data.save_as(path)
 
 
+def _compressed(name: str) -> Callable[[Path], object]:
+    """A DICOM file that pydicom brings along."""
+
+    def write(path: Path) -> None:
+        pydicom = pytest.importorskip("pydicom")
+        path.write_bytes((Path(pydicom.__file__).parent / "data" / "test_files" / name).read_bytes())
+
+    return write
+
+
 def _zarr(path: Path) -> None:
     stored = zarr.create_array(str(path), shape=STACK.shape, dtype=STACK.dtype, chunks=(1, 24, 32))
     stored[...] = STACK
@@ -70,6 +80,12 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "a.nii": _nifti,
     "a.nii.gz": _nifti,
     "a.dcm": _dicom,
+    "jpeg2000.dcm": _compressed("MR_small_jp2klossless.dcm"),
+    "jpegls.dcm": _compressed("MR_small_jpeg_ls_lossless.dcm"),
+    "jpeg.dcm": _compressed("SC_rgb_jpeg_dcmtk.dcm"),
+    "lossless.dcm": _compressed("SC_rgb_jpeg_gdcm.dcm"),
+    "rle.dcm": _compressed("SC_rgb_rle_16bit_2frame.dcm"),
+    "deflated.dcm": _compressed("image_dfl.dcm"),
     "a.zarr": _zarr,
 }
 

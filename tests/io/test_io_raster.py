@@ -211,3 +211,14 @@ def test_real_images(real_data: Path) -> None:
         assert image.array.shape[1:] == (256, 256)
         assert header(path).format == "jpeg"
     assert jpegs
+
+
+@pytest.mark.parametrize("light_first", [True, False])
+def test_of_two_greys_the_lighter_is_the_object(tmp_path: Path, light_first: bool) -> None:
+    mask = np.zeros((20, 37), np.uint8)
+    mask[3:9, 4:30] = 1
+    image = Pillow.fromarray(1 - mask if light_first else mask, "P")
+    image.putpalette([255] * 3 + [0] * 3 if light_first else [0] * 3 + [255] * 3)
+    path = saved(tmp_path / "a.png", image, bits=1)
+    assert np.array_equal(np.asarray(Pillow.open(path).convert("L")) > 0, mask > 0), "what a viewer shows"
+    assert np.array_equal(read_labels(path).array, mask)

@@ -349,3 +349,37 @@ def test_real_stacks(real_data: Path) -> None:
     labels = read_labels(real_data / "vnc-sstem" / "labels.tif")
     assert (labels.array.shape, labels.spacing) == ((16, 1024, 1024), volume.spacing)
     assert set(np.unique(labels.array)) == {0, 1, 2, 3, 4}
+
+
+def ome_set(folder: Path) -> list[Path]:
+    """Five files, each with one plane of one image."""
+    names = [f"s{z}.ome.tif" for z in range(len(STACK))]
+    blocks = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1"><UUID FileName="{n}">urn:uuid:{z}</UUID></TiffData>'
+        for z, n in enumerate(names)
+    )
+    pixels = (
+        '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="30" SizeY="20" '
+        f'SizeZ="5" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>{blocks}</Pixels></Image>'
+    )
+    for z, name in enumerate(names):
+        head = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+        xml = f'{head}UUID="urn:uuid:{z}">{pixels}</OME>'
+        tif(folder / name, STACK[z], description=xml.encode(), metadata=None, compression="zlib")
+    return [folder / name for name in names]
+
+
+def test_ome_set_of_several_files_is_read_from_each_and_said(tmp_path: Path) -> None:
+    for path in ome_set(tmp_path):
+        image = checked(path)
+        assert np.array_equal(image.array, STACK[None])
+        assert [(p.code, p.values["count"]) for p in image.problems] == [("files.ome_set", 5)]
+
+
+def test_ome_whose_metadata_lie_elsewhere(tmp_path: Path) -> None:
+    xml = (
+        '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><BinaryOnly MetadataFile='
+    )
+    path = tif(tmp_path / "a.ome.tif", STACK[0], description=f'{xml}"x.ome" UUID="u"/></OME>'.encode(), metadata=None)
+    error = refused(path)
+    assert (error.code, error.values["name"]) == ("files.ome_companion", "x.ome")

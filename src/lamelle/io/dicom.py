@@ -78,8 +78,8 @@ def read(path: Path, wanted: Wanted) -> Image:
         facts = _facts(path, data, wanted.labels)
         head = _header(path, data, facts)
         affordable(path, head.nbytes)
-        _decodable(path, data)
-        array = _values(path, data, facts, pixel_array(data), wanted.labels).reshape(facts.shape)
+        pixels = pixel_array(data, decoding_plugin=_plugin(path, data))
+        array = _values(path, data, facts, pixels, wanted.labels).reshape(facts.shape)
         if facts.frames is not None:
             array = own_turn(facts.frames.geometry).apply(array[:, list(facts.frames.order)], dims=3)
     return Image(array, head.spacing, head.bits, head.problems, geometry=head.geometry)
@@ -94,7 +94,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
         facts = _facts(path, data, wanted.labels)
         frame = (facts.shape[0], *facts.shape[-2:])
         affordable(path, math.prod(frame) * facts.dtype.itemsize)
-        _decodable(path, data)
+        plugin = _plugin(path, data)
         turn = own_turn(facts.frames.geometry if facts.frames else None)
         if turn.order[0] != 0:
             array = read(path, wanted).array
@@ -102,7 +102,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
             return
         order = facts.frames.order if facts.frames else None
         chosen = None if order is None else list(order[::-1] if turn.flipped[0] else order)
-        for pixels in iter_pixels(data, indices=chosen):
+        for pixels in iter_pixels(data, indices=chosen, decoding_plugin=plugin):
             yield turn.apply(_values(path, data, facts, pixels, wanted.labels).reshape(frame), dims=2)
 
 
@@ -204,21 +204,22 @@ def _spacing(data: Dataset, depth: bool) -> Spacing | None:
     return None
 
 
-def _decodable(path: Path, data: Dataset) -> None:
-    from pydicom.pixels.decoders.base import get_decoder
+def _plugin(path: Path, data: Dataset) -> str:
+    """What decodes the pixels: one of pydicom's plugins, empty where they are not compressed."""
+    from lamelle.io.dicom_codecs import plugin_of
 
     syntax = data.file_meta.TransferSyntaxUID
     try:
-        available = get_decoder(syntax).is_available
+        return plugin_of(syntax)
     except NotImplementedError:
-        available = False
-    if not available:
         known = syntax.name if syntax.is_transfer_syntax else "?"
-        raise FileError("files.missing_codec", path, syntax=known)
+        raise FileError("files.missing_codec", path, syntax=known) from None
 
 
 def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels: bool) -> np.ndarray:
     """Stored values [(F,) Y, X] or [(F,) Y, X, C] → what they mean, [C, (F,) Y, X]."""
+    if array.dtype.kind == facts.stored.kind and array.dtype.itemsize < facts.stored.itemsize:
+        array = array.astype(facts.stored)  # a compressed frame says itself how many bits it has
     if facts.photometric == "PALETTE COLOR" and not labels:
         from pydicom.pixels.processing import apply_color_lut
 
@@ -226,7 +227,7 @@ def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels:
         array = (colours >> 8 if colours.dtype == np.uint16 else colours).astype(np.uint8)
     if facts.photometric in _COLOURS and not (facts.photometric == "PALETTE COLOR" and labels):
         return native(path, np.ascontiguousarray(np.moveaxis(array, -1, 0)))
-    if facts.photometric == "MONOCHROME1" and array.dtype.kind in "iu" and not labels:
+    if facts.photometric == "MONOCHROME1" and array.dtype.kind in "iu":  # labels too: as they are shown
         array = ~array if array.dtype.kind == "i" else (((1 << facts.bits) - 1) - array).astype(array.dtype)
     if facts.dtype != facts.stored or (facts.slope, facts.intercept) != (1.0, 0.0):
         array = (array.astype(np.float64) * facts.slope + facts.intercept).astype(facts.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from lamelle.io.axes import (
     oriented,
     plain,
     samples_as_channels,
+    sizes,
     turned,
 )
 from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
@@ -158,6 +160,7 @@ def calibration(path: Path, *, axes: str | None = None) -> Calibration:
 @contextmanager
 def _opened(path: Path, wanted: Wanted) -> Iterator[tuple[TiffFile, _Stack]]:
     quiet("tifffile")
+    warnings.filterwarnings("ignore", message="<tifffile")  # said in the name of whoever calls it
     from tifffile import TiffFile
 
     check_chain(path)
@@ -181,6 +184,9 @@ def _stack(path: Path, tif: TiffFile, wanted: Wanted) -> _Stack:
         pages = [s.pages[0] for s in series]
     elif len(series) > 1:
         problems = (warning("files.several_images", path, count=len(series)),)
+    others = {p.parent.filehandle.name for p in pages if p is not None} - {path.name}
+    if others:
+        problems = (*problems, warning("files.ome_set", path, count=len(others) + 1, shape=sizes(shape)))
     axes, unsure = _axes(path, axes, shape, wanted)
     if axes == "SYX" and first.kind not in ("ome", "imagej") and int(first.keyframe.photometric) == _RGB:
         problems = (*problems, warning("files.maybe_stack", path, count=shape[0]))

@@ -78,6 +78,9 @@ def _found(tif: TiffFile) -> str:
 
 def _check_ome(path: Path, tif: TiffFile, series: Any) -> None:
     root = ElementTree.fromstring(tif.ome_metadata or "")
+    for element in root:
+        if element.tag.rpartition("}")[2] == "BinaryOnly":
+            raise FileError("files.ome_companion", path, name=printable(element.get("MetadataFile", "?")))
     pixels = [element for element in root.iter() if element.tag.rpartition("}")[2] == "Pixels"]
     if not pixels:
         raise FileError("files.contradiction", path, metadata="OME", claimed="0", found=_found(tif))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Image, Problem, Spacing
 
 _SLAB_BYTES = 256 << 20
+_BYTE_WITH_ORDER = re.compile(r"[<>=][iub]1")
 _MAX_DEPTH = 3
 _CODECS = frozenset({
     "blosc", "zlib", "gzip", "zstd", "lz4", "bz2", "lzma", "pcodec", "zfpy", "packbits", "bitround", "quantize",
@@ -144,9 +146,26 @@ def _array(path: Path, node: Path) -> Any:
             raise FileError("files.unsafe_codec", path, codec=printable(name[:40]))
     import zarr
 
-    array = zarr.open_array(str(node), mode="r", zarr_format=3 if (node / "zarr.json").is_file() else 2)
+    three = (node / "zarr.json").is_file()
+    store = _without_order(node) if not three and _BYTE_WITH_ORDER.fullmatch(str(meta.get("dtype"))) else str(node)
+    array = zarr.open_array(store, mode="r", zarr_format=3 if three else 2)
     real_dtype(path, np.dtype(array.dtype))
     return array
+
+
+def _without_order(node: Path) -> Any:
+    """A store in which a type of one byte has no byte order; numpy writes ``|u1``, and zarr knows no other spelling."""
+    from zarr.storage import LocalStore
+
+    class Respelt(LocalStore):
+        async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
+            found = await super().get(key, prototype, byte_range)
+            if found is None or key.rpartition("/")[2] != ".zarray":
+                return found
+            meta = json.loads(found.to_bytes())
+            return type(found).from_bytes(json.dumps(meta | {"dtype": f"|{meta['dtype'][1:]}"}).encode())
+
+    return Respelt(node, read_only=True)
 
 
 def _codec_names(codecs: Any) -> Iterator[str]:
