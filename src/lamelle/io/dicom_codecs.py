@@ -5,6 +5,7 @@ A broken JPEG 2000, JPEG-LS or JPEG ends in an exception here; GDCM, which pydic
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 from pydicom import uid as syntaxes
@@ -22,6 +23,10 @@ _JPEG_2000 = (
 )
 _JPEG_LS = (syntaxes.JPEGLSLossless, syntaxes.JPEGLSNearLossless)
 _JPEG = (syntaxes.JPEGExtended12Bit, syntaxes.JPEGLossless, syntaxes.JPEGLosslessSV1)
+_JPEG_2000_START = b"\xff\x4f\xff\x51"
+_JPEG_LS_FRAME = 0xF7
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers that begin the description of a frame."""
 DECODER_DEPENDENCIES = {str(syntax): ("imagecodecs",) for syntax in (*_JPEG_2000, *_JPEG_LS, *_JPEG)}
 """Transfer syntaxes that are decoded here; a name that pydicom asks for."""
 _OTHERS = {syntaxes.JPEGBaseline8Bit: "pillow", syntaxes.RLELossless: "pydicom"}
@@ -59,6 +64,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
     """One frame's pixels, samples side by side; what pydicom has to know about them is told to ``runner``."""
     import imagecodecs
 
+    if (size := _size(src)) != (runner.rows, runner.columns, runner.samples_per_pixel):
+        raise ValueError(f"frame of {size}")  # a damaged size would take time and memory
     syntax = runner.transfer_syntax
     if syntax in _JPEG_2000:
         array = imagecodecs.jpeg2k_decode(src)
@@ -72,3 +79,29 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
         runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * array.itemsize)
     return bytearray(array.tobytes())  # pydicom corrects signs in place
+
+
+def _size(src: bytes) -> tuple[int, int, int] | None:
+    """Rows, columns and samples as a JPEG, JPEG-LS or JPEG 2000 codestream states them; None where it does not.
+
+    Example:
+        >>> _size(bytes.fromhex("ffd8ffe00002fff7000b080028003201011100"))
+        (40, 50, 1)
+    """
+    if src[:2] != b"\xff\xd8":
+        start = src.find(_JPEG_2000_START)  # perhaps in the boxes of a JP2 file
+        if start < 0 or len(src) < start + 42:
+            return None
+        right, bottom, left, top = struct.unpack_from(">4I", src, start + 8)
+        (samples,) = struct.unpack_from(">H", src, start + 40)
+        return bottom - top, right - left, samples
+    at = 2
+    while at + 10 <= len(src) and src[at] == 0xFF:
+        kind = src[at + 1]
+        if kind == 0xFF:  # filling
+            at += 1
+        elif kind == _JPEG_LS_FRAME or kind in _JPEG_FRAMES:
+            return struct.unpack_from(">2HB", src, at + 5)
+        else:
+            at += 2 + struct.unpack_from(">H", src, at + 2)[0]
+    return None
