@@ -89,7 +89,7 @@ def test_one_known_group_is_said_to_be_one() -> None:
 def test_few_units_are_said_to_be_few() -> None:
     few = summarise(classify("a", "b"), classified([0, 1] * 6, list("pqrstu") * 2), OPTIONS, split="test", fitted={})
     assert told(few) == {"report.few_units"}
-    none = summarise(classify("a", "b"), classified([0, 1] * 2, list("pqrs")), OPTIONS, split="test", fitted={})
+    none = summarise(classify("a", "b"), classified([0, 1] * 4, list("pqrs") * 2), OPTIONS, split="test", fitted={})
     assert told(none) == set(), "there is no interval to be wide, and each score says why"
 
 
