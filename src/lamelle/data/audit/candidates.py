@@ -10,11 +10,11 @@ import numpy as np
 from lamelle.data.audit import buckets, views
 from lamelle.data.audit.registration import FINE, moved
 
-BITS = 22
+BITS = 21
 """In which codes may differ."""
 LIKE = 0.5
 """Correlation of the waves below which a pair is not looked at."""
-EACH = 200.0
+EACH = 120.0
 """Entries that each view of a picture meets on the average."""
 REGISTERED = 250_000
 """Pairs to be brought over each other in all."""

@@ -7,12 +7,14 @@ fields of one tissue, and neighbouring slices are alike at large, and not in the
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from lamelle.data.audit import registration, views
 from lamelle.data.audit.candidates import Allowed, Candidates, Pictures, candidates
+from lamelle.platform import cores
 
 NEARLY = 0.3
 """Agreement at 32 × 32 below which a pair is given up."""
@@ -59,10 +61,10 @@ def matches(queries: Pictures, entries: Pictures, allowed: Allowed | None = None
         allowed: Which pairs of numbers may be a match; all if not given.
     """
     found = candidates(queries, entries, allowed)
-    result = []
-    for start in range(0, len(found.query), _AT_ONCE):
-        result += _verified(queries, entries, found.at(slice(start, start + _AT_ONCE)))
-    return result
+    parts = [found.at(slice(start, start + _AT_ONCE)) for start in range(0, len(found.query), _AT_ONCE)]
+    with ThreadPoolExecutor(cores()) as threads:
+        verified = threads.map(lambda part: _verified(queries, entries, part), parts)
+        return [match for part in verified for match in part]
 
 
 def _verified(queries: Pictures, entries: Pictures, pairs: Candidates) -> list[Match]:
