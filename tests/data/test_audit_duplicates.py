@@ -305,39 +305,26 @@ def real(folder: Path, pattern: str, count: int) -> list[Path]:
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("pattern", "least"),
-    [("cxr-4class/*/images/*", 0.98), ("vnc-patches/train/*.png", 0.98), ("histology/images/*", 0.9)],
+    [("cxr-4class/*/images/*", 0.95), ("vnc-patches/train/*.png", 0.95), ("histology/images/*", 0.95)],
 )
 def test_copies_of_real_images(real_data: Path, tmp_path: Path, pattern: str, least: float) -> None:
     originals = [Image.open(p).convert("RGB") for p in real(real_data, pattern, 30)]
     right = false = 0
-    for n, change in enumerate((COPIES["jpeg"], COPIES["half"], COPIES["turned, mirrored, jpeg"])):
+    kinds = ("jpeg", "half", "turned, mirrored, jpeg", "cropped", "rotated by -8", "inverted", "black border")
+    for n, change in enumerate(COPIES[kind] for kind in kinds):
         audit = look(tmp_path, planted(tmp_path / f"data{n}", originals, change), tmp_path / "store")
         found = found_and_false(audit)
         right, false = right + found[0], false + found[1]
-    assert right >= least * 90
+    assert right >= least * 30 * len(kinds)
     assert false == 0
 
 
 @pytest.mark.real
 def test_chest_x_rays_look_alike_but_are_not_copies(real_data: Path, tmp_path: Path) -> None:
-    """In the whole set two pairs are found, both the same film cut out twice."""
+    """Of 247 X-rays three pairs are found, looked at, and each is one film cut out or toned twice."""
     paths = [p for p in sorted((real_data / "cxr-4class").glob("*/images/*")) if p.stem.endswith(("2", "3", "7"))]
     records = [Record(p.name, Source(p), (p.parts[-3],)) for p in paths]
     pairs = look(real_data / "cxr-4class", records, tmp_path / "store").pairs
-    assert {frozenset((p.first, p.second)) for p in pairs} <= {
-        frozenset(("COVID-1002.png", "COVID-322.png")),
-        frozenset(("COVID-1427.png", "COVID-1433.png")),
-    }
+    same = ("COVID-1002.png", "COVID-322.png"), ("COVID-1427.png", "COVID-1433.png"), ("TB.522.jpg", "TB.567.jpg")
+    assert {frozenset((p.first, p.second)) for p in pairs} <= {frozenset(pair) for pair in same}
     assert len(pairs) >= 1
-
-
-# ---- against images seen before
-
-
-def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
-    old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
-    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
-    same, mirrored = sign("same", tissue(3)[None]), sign("mirrored", tissue(5)[None, :, ::-1])
-    pairs = find_copies([sign("other", tissue(99)[None]), same, mirrored], held)
-    assert [(p.first, p.second, p.kind) for p in pairs] == [("old3", "same", "exact"), ("old5", "mirrored", "near")]
-    assert pairs[1].mirrored
