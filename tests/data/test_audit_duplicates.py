@@ -294,6 +294,30 @@ def test_overlapping_patches_of_one_slice(tmp_path: Path) -> None:
     assert sentence(problem)
 
 
+# ---- against images seen before
+
+
+def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
+    old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
+    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
+    new = {"other": tissue(99), "same": tissue(3), "mirrored": tissue(5)[:, ::-1], "cropped": tissue(7)[12:, :84]}
+    pairs = find_copies([sign(name, image[None]) for name, image in new.items()], held)
+    expected = [("old3", "same", "exact"), ("old5", "mirrored", "near"), ("old7", "cropped", "near")]
+    assert [(p.first, p.second, p.kind) for p in pairs] == expected
+    assert pairs[1].mirrored
+    assert pairs[2].of_first == pytest.approx(0.875**2, abs=0.03)
+
+
+def test_corners_that_a_rotation_left_black_make_no_copies_of_even_tissue(tmp_path: Path) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    even = [150 + 2 * np.random.default_rng(n).normal(size=(96, 96)) + tissue(n) / 40 for n in range(8)]
+    pictures = [Image.fromarray(gaussian_filter(e, 1).astype(np.uint8)).rotate(8) for e in even]
+    records = planted(tmp_path / "data", pictures, lambda i: i.rotate(90))
+    audit = look(tmp_path, records, tmp_path / "store")
+    assert all(p.second == f"{p.first}copy" for p in audit.pairs)
+
+
 # ---- real images
 
 

@@ -12,11 +12,11 @@ from lamelle.data.audit.registration import FINE, moved
 
 BITS = 21
 """In which codes may differ."""
-LIKE = 0.5
+LIKE = 0.55
 """Correlation of the waves below which a pair is not looked at."""
 EACH = 120.0
 """Entries that each view of a picture meets on the average."""
-REGISTERED = 250_000
+REGISTERED = 100_000
 """Pairs to be brought over each other in all."""
 CANDIDATES = (3, 24)
 """Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""

@@ -16,6 +16,7 @@ BLOCKS = 8
 """Parts along a side in which details are compared one by one."""
 WORST = 0.35
 """Part of them that need not agree: text burnt in, corners that a rotation left black."""
+_EVEN, _RIM = 2.0, 0.17
 FINE = 64
 """Side of the pictures."""
 
@@ -69,12 +70,33 @@ def moved(squares: np.ndarray, warps: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return above * (1 - y) + below * y, inside
 
 
+def solid(squares: np.ndarray) -> np.ndarray:
+    """1 where squares ``[N, S, S]`` show something, 0 near their sides where they are all black or all white, as the
+    corners are that a rotation left empty.
+
+    Example:
+        >>> corner = 10.0 * np.arange(256).reshape(1, 16, 16)
+        >>> corner[0, :2, :2] = 0
+        >>> solid(corner)[0, :4, :4].tolist()
+        [[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
+    """
+    side = squares.shape[-1]
+    low, high = squares.min((1, 2), keepdims=True), squares.max((1, 2), keepdims=True)
+    empty = np.pad((squares <= low + _EVEN) | (squares >= high - _EVEN), ((0, 0), (1, 1), (1, 1)))
+    depth = round(_RIM * side) + 1
+    empty[:, depth:-depth, depth:-depth] = False
+    empty = empty[:, :-2] | empty[:, 1:-1] | empty[:, 2:]
+    empty = empty[:, :, :-2] | empty[:, :, 1:-1] | empty[:, :, 2:]
+    return (~empty).astype(np.float32)
+
+
 def over(
     moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray, *, fine: float, coarse: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Details of ``moving`` after a movement, those of ``fixed``, and where both are seen, float32 ``[N, S, S]``."""
     values, inside = moved(moving, warps)
-    masks = inside.reshape(fixed.shape).astype(np.float32)
+    kept, _ = moved(solid(moving), warps)
+    masks = (inside & (kept > 0.99)).reshape(fixed.shape) * solid(fixed)
     values = values.reshape(fixed.shape)
     seen, still = (details(z, masks, fine=fine, coarse=coarse) for z in (values, fixed))
     return seen, still, masks
@@ -119,7 +141,8 @@ def agreement(moving: np.ndarray, fixed: np.ndarray, masks: np.ndarray) -> tuple
 
     Returns:
         Correlation that all but ``WORST`` of the blocks that both pictures show reach (−1 … 1, of inverted pictures
-        too), each weighing as the details it has, up to half of what is usual; how many blocks bear it; its sign.
+        too), each weighing as the details it has, up to half of what is usual; the part of the blocks that bear it;
+        its sign.
     """
     a, b, mask = (_blocks(z) for z in (moving, fixed, masks))
     count = np.maximum(mask.sum(-1), 1)
@@ -131,7 +154,7 @@ def agreement(moving: np.ndarray, fixed: np.ndarray, masks: np.ndarray) -> tuple
     strength = [np.sqrt(e / count) * seen for e in (own, its)]
     usual = [e.sum(1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1) for e in strength]
     weight = np.minimum(*(e / np.maximum(u, 1e-9) for e, u in zip(strength, usual, strict=True))).clip(0, 0.5)
-    bearing = weight.sum(1) ** 2 / np.maximum((weight**2).sum(1), 1e-12)
+    bearing = weight.sum(1) ** 2 / np.maximum((weight**2).sum(1) * seen.sum(1), 1e-12)
     order = np.argsort(correlation, axis=1, kind="stable")
     below = np.cumsum(np.take_along_axis(weight, order, 1), axis=1)
     place = (below >= below[:, -1:] * WORST).argmax(1)
