@@ -18,9 +18,9 @@ EACH = 120.0
 """Entries that each view of a picture meets on the average."""
 REGISTERED = 100_000
 """Pairs to be brought over each other in all."""
-CANDIDATES = (3, 24)
+CANDIDATES = (3, 12)
 """Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""
-FLAT, BORDER = 2.5, 0.25
+FLAT, BORDER = 2.5, 0.16
 """Grey levels by which an even border may vary, and its greatest width, by the side of the picture."""
 _AT_ONCE = 256
 

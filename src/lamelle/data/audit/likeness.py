@@ -24,6 +24,8 @@ ones, which share more of their anatomy, below 0.84."""
 BEARING = 0.37
 """Part of the blocks on which the agreement must rest: 0.4 and more of copies of sparse nuclei, 0.34 of two fields of
 even tissue whose corners a rotation left black."""
+WITHIN = 0.85
+"""Part of one of the two that the other shows: less is a chance likeness of a few cells."""
 _AT_ONCE = 48
 
 
@@ -85,10 +87,11 @@ def _verified(queries: Pictures, entries: Pictures, pairs: Candidates) -> list[M
     widths = np.maximum(queries.fine[pairs.query] / scales, entries.fine[pairs.entry])
     agreed, inverted = _agreed(moving, fixed, warps, widths)
     full = queries.frames[pairs.query] @ warps @ np.linalg.inv(entries.frames[pairs.entry])
-    return [
+    found = [
         Match(int(pairs.query[n]), int(pairs.entry[n]), float(agreed[n]), full[n], bool(inverted[n]))
         for n in np.flatnonzero((agreed >= SAME) & _plain(warps))
     ]
+    return [match for match in found if max(shared(match.warp), shared(match.swapped().warp)) >= WITHIN]
 
 
 def _agreed(
