@@ -115,9 +115,10 @@ def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tm
     assert "evaluate.seen" not in {note["code"] for note in scores["notes"]}
 
 
-def test_scoring_the_training_folder_says_that_it_flatters(run: lamelle.Run, nuclei: Path) -> None:
+def test_of_the_training_folder_only_the_test_images_are_scored(run: lamelle.Run, nuclei: Path) -> None:
     notes = {note["code"]: note["values"] for note in run.evaluate(nuclei)["notes"]}
-    assert notes["evaluate.seen"] == {"n": 12 - run.scores["n"]}
+    assert notes["evaluate.seen"]["n"] == 12 - run.scores["n"]
+    assert notes["evaluate.own_test"] == {"n": run.scores["n"]}
 
 
 def test_a_folder_for_another_task_and_a_broken_one_are_refused(run: lamelle.Run, tmp_path: Path) -> None:

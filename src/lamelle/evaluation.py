@@ -6,40 +6,27 @@ groups are resampled; where all items are slices of one volume, blocks of the pl
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lamelle import fitness
-from lamelle import recipe as recipes
-from lamelle.data import blocks
-from lamelle.data.audit.inspect import inspect
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
-from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
 from lamelle.package import Package
-from lamelle.platform import cores
-from lamelle.prediction.comparing import compare
+from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
-from lamelle.tasks.base import Labels, Row, Task
+from lamelle.tasks.base import Row, Task
 from lamelle.tasks.pixel_scores import of_images
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Problem, Record
 
-_ONLY_TRAINING = (
-    *("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_"),
-    *("audit.values_objects", "audit.masks_empty"),
-)
-"""Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
 _AT_ONCE = 64
 """Items that are looked at together."""
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
@@ -182,7 +169,26 @@ def score_run(
     Returns:
         The rows of the items.
     """
-    reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
+    rows = predict_and_measure(run, package, records, store)
+    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
+    return rows
+
+
+def predict_and_measure(
+    run: RunFolder,
+    package: Package,
+    records: Sequence[Record],
+    store: Store,
+    compared: comparing.Compared | None = None,
+) -> list[Row]:
+    """Rows of records whose truth is known, each with its line of the table of predictions; these are written.
+
+    Args:
+        run: Where the predictions are written.
+        compared: The images beside those of the training, where they are others.
+    """
+    others = compared or comparing.Compared()
+    reader, predictor = Reader(store, package.task, package.preparation), of_package(package, others.units)
     folder = PredictionFolder(
         run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
     )
@@ -190,13 +196,13 @@ def score_run(
     def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         grid = store.grid(record.image)
-        said = folder.add(record, store.image(record.image), prediction, grid, _judged(package.task, row))
+        known = _judged(package.task, row) | others.columns(record)
+        said = folder.add(record, store.image(record.image), prediction, grid, known)
         row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
     rows = measure(records, predictor, reader, package.fitted, listen)
     folder.close()
     run.seal(*(path for path in sorted(run.predictions.rglob("*")) if path.is_file()))
-    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
     return rows
 
 
@@ -258,45 +264,6 @@ def read_rows(run: RunFolder) -> list[Row]:
         file = {"file": run.path / said["file"]} if said.get("file") else {}
         found.append(row | {"said": said | file})
     return found
-
-
-def score_elsewhere(package: Package, index: Index, store: Store, recipe: Recipe) -> dict[str, Any]:
-    """Scores of a model on another labelled folder; classes are matched by name, thresholds stay as they were frozen.
-
-    Raises:
-        RequestError: If the folder speaks of another task, or of classes the model does not know.
-        DataError: If the folder has errors; all are named.
-    """
-    task, data = package.task, recipe.data
-    if index.task != task.name:
-        raise RequestError("evaluate.other_task", found=index.task, task=task.name)
-    audit = inspect(index, store, declared=data.labels, ignore=data.ignore, workers=cores())
-    if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
-        raise DataError(errors)
-    fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
-    labels = Labels(audit.statistics.labels, data.labels, recipes.listed_classes(data.model_dump()), data.ignore)
-    matched = task.matched(index, labels)
-    labelled = [r for r in index.records if r.target]
-    if not labelled:
-        raise RequestError("evaluate.no_labels", path=index.root)
-    compared = compare(package, labelled, store, said=data.range)
-    reader, predictor = Reader(store, matched, package.preparation), of_package(package, compared.units)
-    if package.dims == 3:
-        labelled = blocks.pieces(labelled)
-    rows = measure(labelled, predictor, reader, package.fitted, None)
-    scores = summarise(task, rows, interval_options(recipe), split=str(index.root), fitted=package.fitted)
-    return compared.noted(scores)
-
-
-def trained_on(run: Path, data: Path) -> int:
-    """How many records of a folder have trained a Run or chosen its best epoch."""
-    folder = RunFolder(run)
-    if not folder.recipe.is_file() or not folder.split.is_file():
-        return 0
-    if Path(recipes.load(folder.recipe).get("data", {}).get("path", "")) != data.resolve():
-        return 0
-    with folder.split.open(encoding="utf-8", newline="") as table:
-        return sum(row["split"] in ("train", "validation") for row in csv.DictReader(table))
 
 
 def headline(scores: Mapping[str, Any]) -> list[str]:

@@ -57,9 +57,9 @@ class DataKeys(_Keys):
     labels: dict[int, int] | None = Field(
         default=None, description="label value on disk → class number; 0 is background if not named"
     )
-    classes: tuple[Name, ...] | dict[Name, Name] | None = Field(
+    classes: tuple[Name, ...] | dict[Name, Name | None] | None = Field(
         default=None,
-        description="class names, in order of their numbers; or {name in the data: class}, for those read as another",
+        description="class names, in order of their numbers; or {name in the data: class}; {name: null} leaves it out",
     )
     ignore: tuple[int, ...] = Field(default=(), description="label values that are neither trained on nor scored")
     instances: bool | None = Field(default=None, description="label values count objects; none = as the layout says")
@@ -357,6 +357,9 @@ class EvaluateKeys(_Keys):
     flips: bool = Field(default=False, description="average over mirrored images: slower, a little better")
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)] = Field(
         default=0.25, description="share of a tile that neighbours share, blended; field = as the whole image, exactly"
+    )
+    keep_seen: bool = Field(
+        default=False, description="of another folder: also score the images that trained the model"
     )
     tile: Size = Field(
         default=None, description="tile size of prediction; none = the training size, or the image if it fits"

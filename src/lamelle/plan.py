@@ -84,6 +84,7 @@ def layout_options(asked: Section) -> LayoutOptions:
     options = {k: given[k] for k in named if k in given}
     options["axes"] = recipes.validate({"data": {"axes": given.get("axes")}}).data.axes
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
+    options["left_out"] = recipes.left_out_classes(given)
     task = asked.get("task", {}).get("name")
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
 

@@ -179,7 +179,13 @@ def listed_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
 def renamed_classes(data: Mapping[str, Any]) -> dict[str, str]:
     """Name in the data → class, where ``data.classes`` says so."""
     said = data.get("classes")
-    return {str(k): str(v) for k, v in said.items()} if isinstance(said, Mapping) else {}
+    return {str(k): str(v) for k, v in said.items() if v is not None} if isinstance(said, Mapping) else {}
+
+
+def left_out_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names in the data whose images are not meant: ``data.classes={name: null}``."""
+    said = data.get("classes")
+    return tuple(str(k) for k, v in said.items() if v is None) if isinstance(said, Mapping) else ()
 
 
 def validate(values: Mapping[str, Any]) -> Recipe:

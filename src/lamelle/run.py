@@ -1,8 +1,10 @@
 """The folder of a Run: the only module that knows its file names.
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
-``stopped.json`` (why a training broke) · ``checkpoints/`` · ``model/`` · ``scores.json`` · ``rows.json`` (what scores
-are made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt``.
+``stopped.json`` (why a training broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of
+the training are known again) · ``scores.json`` · ``rows.json`` (what scores are made of) · ``predictions/`` ·
+``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files
+of these names, but no recipe).
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class RunFolder:
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
         self.lock = path / "lock"
+        self.signatures = path / "signatures.npz"
+        self.evaluations = path / "evaluations"
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
@@ -89,6 +93,15 @@ class RunFolder:
         if not run.recipe.is_file():
             raise RequestError("run.not_a_run", path=path)
         return run
+
+    @classmethod
+    def around(cls, path: Path) -> RunFolder | None:
+        """The Run that a Run's folder, or that of its model, belongs to; None for a model by itself."""
+        for folder in (path, path.resolve().parent):
+            run = cls(folder)
+            if run.recipe.is_file() and (folder == path or run.model.resolve() == path.resolve()):
+                return run
+        return None
 
     @property
     def names(self) -> frozenset[str]:
@@ -147,6 +160,11 @@ class RunFolder:
         """Write one artefact, and its SHA-256 into the manifest."""
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(path, content)
+        self.seal(path)
+
+    def write_bytes(self, path: Path, content: bytes) -> None:
+        """Write one artefact, and its SHA-256 into the manifest."""
+        atomic.write_bytes(path, content)
         self.seal(path)
 
     def write_json(self, path: Path, content: Any) -> None:

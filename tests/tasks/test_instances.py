@@ -247,7 +247,7 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     out = tmp_path / "out"
     run.predict(next(data.glob("*/images")), out, masks=True)
     assert list(out.glob("masks/*/masks"))
-    elsewhere = run.evaluate(data)
+    elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"])
     assert elsewhere["scores"]["ap50"]["n"] == 12
     assert plans.reopen(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
     if masks := list(out.glob("masks/*/masks/*.png")):

@@ -132,7 +132,9 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
     assert [r.image.span for r in again] == [(28, 32), (32, 36), (36, 40)]
     assert parts.evaluate()["scores"]["dice"] == scores["pieces"]["dice"]
     assert len(list((parts.path / "predictions").rglob("*.tif"))) == 3
-    elsewhere = parts.evaluate(folder)
+    with pytest.raises(RequestError, match="all 1 images of this folder are training images"):
+        parts.evaluate(folder)  # of which a part trained
+    elsewhere = parts.evaluate(folder, overrides=["evaluate.keep_seen=true"])
     assert (len(elsewhere["items"]), elsewhere["scores"]["image_dice"]["n"]) == (10, 1)
     cleaned = plans.make(
         folder, recipe.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False

@@ -96,9 +96,14 @@ def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | N
     data, pairs = _parted(data, pairs)
     scores = verbs.evaluate(run, data, overrides=pairs, out=out)
     from lamelle.evaluation import headline
+    from lamelle.reports.elsewhere import in_words
+    from lamelle.run import RunFolder
 
+    if data is not None:
+        _echo(in_words(scores))
     for line in headline(scores):
         _echo(line)
+    _echo(text("cli.report_at", path=RunFolder(Path(scores["folder"])).report.resolve()))
 
 
 @click.command(help=text("cli.predict"))

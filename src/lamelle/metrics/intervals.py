@@ -224,6 +224,29 @@ def proportion(k: int, n: int, *, level: float) -> tuple[float, float]:
     return 0.0 if k == 0 else where(rest), 1.0 if k == n else where(1 - rest)
 
 
+def difference(one: Interval, other: Interval) -> Interval:
+    """How much a score of one set lies above that of another, independent one, from their intervals alone.
+
+    The bounds follow from those of both scores (MOVER), whatever method gave them, and so need not be symmetric. They
+    are NaN where either score has none, or one of another level.
+
+    Example:
+        >>> here = Interval(0.7, 0.6, 0.8, 30, "image", "…", 0.95)
+        >>> there = Interval(0.9, 0.86, 0.92, 40, "image", "…", 0.95)
+        >>> found = difference(here, there)
+        >>> round(found.value, 2), round(found.low, 3), round(found.high, 3), found.n
+        (-0.2, -0.302, -0.092, 30)
+
+    Reference: Zou and Donner (2008), doi:10.1002/sim.3095
+    """
+    value, low, high = one.value - other.value, math.nan, math.nan
+    if one.level == other.level:
+        low = value - math.hypot(one.value - one.low, other.high - other.value)
+        high = value + math.hypot(one.high - one.value, other.value - other.low)
+    reason = one.reason or other.reason or ("" if math.isfinite(low) else "undefined")
+    return Interval(value, low, high, min(one.n, other.n), one.unit, "MOVER", one.level, reason)
+
+
 def bands(
     statistic: Callable[[np.ndarray], np.ndarray], *, units: Units, options: IntervalOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -93,7 +93,7 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
         tuple(history(run)),
         run.read_json(run.scores) if run.scores.is_file() else None,
         run.read_json(description) if description.is_file() else None,
-        _predicted(run, [run.predictions, *sorted(run.path.glob(f"*/{run.predictions.name}"))]),
+        predicted_in(run, [run.predictions, *sorted(run.path.glob(f"fold*/{run.predictions.name}"))]),
         plan,
         gone,
         changed,
@@ -146,7 +146,7 @@ def _index(held: Held, record: str) -> int:
     return next((r.image.index or 0 for r in known if r.id == record), 0)
 
 
-def _predicted(run: RunFolder, folders: Sequence[Path]) -> dict[str, tuple[Path, Mapping[str, str]]]:
+def predicted_in(run: RunFolder, folders: Sequence[Path]) -> dict[str, tuple[Path, Mapping[str, str]]]:
     """Rows of the tables of predictions; a quote before a name that looks like a formula is taken off."""
     found: dict[str, tuple[Path, Mapping[str, str]]] = {}
     for folder in folders:

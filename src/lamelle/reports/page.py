@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ SECTIONS = (
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_ERRORS, _STRIPS, _MISTAKES, _REASONS, _MANY = 12, 4, 30, 4, 50
+_ERRORS, _STRIPS, _MISTAKES, REASONS, _MANY = 12, 4, 30, 4, 50
 Values = dict[str, Any]
 
 
@@ -76,10 +76,28 @@ def write_report(run: RunFolder, store: Store) -> Path:
 def page(held: Held, store: Store) -> str:
     """The page as text; the same for the same Run."""
     doctor = verdict.section(held)
-    parts = {
+    parts = results(held, store) | {
         "summary": _summary(held),
-        "data": _data(held, store),
         "split": _split(held),
+        "doctor": doctor,
+        "training": _training(held, verdict.turned(doctor.get("diagnoses", []))),
+        "repeat": repeating.section(held),
+    }
+    task = str(held.recipe["task"]["name"])
+    return draw(
+        parts,
+        SECTIONS,
+        title=text("report.title", name=held.name),
+        kicker=text("report.kicker"),
+        heading=held.name,
+        tags=[t for t in (task, network(held.recipe), held.environment.get("created", "")[:10]) if t],
+    )
+
+
+def results(held: Held, store: Store) -> dict[str, Values]:
+    """The sections about the data and the scores, of whatever was scored."""
+    return {
+        "data": _data(held, store),
         "scores": _scores(held),
         "confusion": _confusion(held),
         "curves": curving.section(held.scores) if held.scores else {},
@@ -88,24 +106,19 @@ def page(held: Held, store: Store) -> str:
         "cases": segmenting.section(held, store),
         "slices": _slices(held, store),
         "errors": _errors(held, store),
-        "doctor": doctor,
-        "training": _training(held, verdict.turned(doctor.get("diagnoses", []))),
         "warnings": _warnings(held),
-        "repeat": repeating.section(held),
     }
-    shown = [(name, text(f"report.section_{name}")) for name in SECTIONS if parts[name]]
+
+
+def draw(parts: Mapping[str, Values], order: Sequence[str], **about: Any) -> str:
+    """The page of these sections, without those that have nothing to show.
+
+    Args:
+        about: ``title``, ``kicker``, ``heading`` and ``tags``.
+    """
+    shown = [(name, text(f"report.section_{name}")) for name in order if parts[name]]
     values = {name: value for part in parts.values() for name, value in part.items()}
-    task = str(held.recipe["task"]["name"])
-    return render(
-        "run.html",
-        title=text("report.title", name=held.name),
-        kicker=text("report.kicker"),
-        heading=held.name,
-        tags=[t for t in (task, network(held.recipe), held.environment.get("created", "")[:10]) if t],
-        sections=shown,
-        severity=severities(),
-        **values,
-    )
+    return render("run.html", sections=shown, severity=severities(), **about, **values)
 
 
 def severities() -> dict[str, str]:
@@ -129,13 +142,14 @@ def _summary(held: Held) -> Values:
     notes += [(p.severity, text(p.code, **p.values)) for p in held.changed]
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
     if reasons := scoring.without(scores):
-        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[:_REASONS]))))
+        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[:REASONS]))))
     if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(held.recipe["task"]["name"])
     classes = ", ".join(scores["classes"] or held.recipe.get("data", {}).get("classes") or ()) or "–"
     data = Path(str(held.recipe.get("data", {}).get("path", ""))).name or "–"
     return {
+        "lead": "",
         "notes": notes,
         "cards": scoring.headline(scores) if held.scores else [],
         "intended": text("report.intended", task=task, classes=classes, data=data),

@@ -26,7 +26,7 @@ def section(held: Held) -> Values:
     return {
         "commands": commands,
         "how": _how(held),
-        "machine": _machine(held.environment),
+        "machine": machine(held.environment),
         "planned": [(str(k), _plain(v)) for k, v in (held.environment.get("planned") or {}).items()],
         "also_done": [] if held.history else method(held),
         "recipe": held.run.recipe.read_text(encoding="utf-8"),
@@ -53,7 +53,8 @@ def _how(held: Held) -> list[tuple[str, str]]:
     return [(text(f"report.how_{name}"), str(value)) for name, value in rows if value not in (None, "")]
 
 
-def _machine(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+def machine(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a result was made with."""
     rows = [
         ("lamelle", about.get("lamelle")),
         ("python", about.get("python")),

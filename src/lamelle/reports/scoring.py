@@ -139,14 +139,14 @@ def unit_of(unit: str) -> str:
 
 def headline(scores: Mapping[str, Any]) -> list[Score]:
     """The scores that a reader sees first."""
-    return [_score(name, scores["scores"][name]) for name in scores["headline"]]
+    return [score(name, scores["scores"][name]) for name in scores["headline"]]
 
 
 def overall(scores: Mapping[str, Any]) -> list[Score]:
     """Every score that is not of one class, those with a name first."""
     keys = [k for k in scores["scores"] if "/" not in k]
     keys.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
-    return [_score(k, scores["scores"][k]) for k in keys]
+    return [score(k, scores["scores"][k]) for k in keys]
 
 
 def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int | None, list[Score | None]]]]:
@@ -160,7 +160,7 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int 
     rows = []
     for name, n in zip(scores["classes"], support, strict=False):
         each = [scores["scores"].get(f"{column}/{name}") for column in columns]
-        rows.append((name, n, [_score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
+        rows.append((name, n, [score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
     return [name_of(c) for c in columns], rows
 
 
@@ -174,7 +174,7 @@ def area(scores: Mapping[str, Any], key: str, name: str) -> str:
     found = scores["scores"].get(f"{key}/{name}")
     if found is None:
         return "–"
-    shown = _score(key, found)
+    shown = score(key, found)
     return shown.shown if shown.low is None else f"{shown.shown} [{shown.interval}]"
 
 
@@ -229,7 +229,8 @@ def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[
     return known[:each], worst
 
 
-def _score(key: str, found: Mapping[str, Any]) -> Score:
+def score(key: str, found: Mapping[str, Any]) -> Score:
+    """One score of ``scores.json``, ready to be shown."""
     level, low, high = f"{round(100 * found['level'])} %", found["low"], found["high"]
     why = why_none(found)
     return Score(key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"]), level, why)

@@ -18,6 +18,7 @@ from lamelle.tasks import calibrating, imbalance
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
+from lamelle.tasks.matching import refuse_classes
 from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ class Classify:
 
     def matched(self, index: Index, labels: Labels) -> Classify:
         names = {str(t) for r in index.records for t in r.target}
-        if unknown := sorted(names - set(self.classes)):
-            raise RequestError("tasks.unknown_classes", unknown=", ".join(unknown), known=", ".join(self.classes))
+        refuse_classes(sorted(names - set(self.classes)), self.classes, names)
         return self
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:

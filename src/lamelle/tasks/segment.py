@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 import numpy as np
 
 from lamelle.data import targets
-from lamelle.errors import RequestError
+from lamelle.errors import DataError
 from lamelle.metrics import counts, regions
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
@@ -19,6 +19,7 @@ from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
+from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
@@ -140,21 +141,30 @@ class Segment:
         return Segment(replace(self.options, values=self._values(index, labels), objects=index.instances))
 
     def _values(self, index: Index, labels: Labels) -> targets.ValueMap:
-        """Its values as they were in training where those explain all, else what they mean by name."""
+        """Its values as they were in training where those explain all, else what they mean by name, or in order."""
         ours = self.options.values
         ignore = (*ours.ignore, *labels.ignore)
         if labels.declared is not None:
-            return targets.ValueMap(self.classes, targets.with_background(labels.declared, ignore), ignore)
+            mapping = targets.with_background(labels.declared, ignore)
+            refuse_values(labels.counts, mapping, ignore, self.classes)
+            return targets.ValueMap(self.classes, mapping, ignore)
         names = labels.names or index.classes
         alike = index.instances == self.options.objects and names in ((), self.classes)
         if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
             return replace(ours, ignore=ignore)
-        theirs = targets.infer_values(
-            labels.counts, declared=None, names=names, ignore=ignore, instances=index.instances
-        )
-        if unknown := [name for name in theirs.classes if name not in self.classes]:
-            raise RequestError("tasks.unknown_classes", unknown=", ".join(unknown), known=", ".join(self.classes))
-        mapping = {value: self.classes.index(theirs.classes[c]) for value, c in theirs.mapping.items()}
+        try:
+            theirs = targets.infer_values(
+                labels.counts, declared=None, names=names, ignore=ignore, instances=index.instances
+            )
+        except DataError:  # not consecutive, or too many, or one only
+            refuse_values(labels.counts, {}, ignore, self.classes)
+            raise
+        if names:
+            refuse_classes([name for name in theirs.classes if name not in self.classes], self.classes, theirs.classes)
+            mapping = {value: self.classes.index(theirs.classes[c]) for value, c in theirs.mapping.items()}
+        else:
+            mapping = dict(theirs.mapping) if len(theirs.classes) == len(self.classes) else {}
+            refuse_values(labels.counts, mapping, ignore, self.classes)
         return targets.ValueMap(self.classes, mapping, ignore)
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lamelle import plan as plans
 from lamelle import recipe as recipes
-from lamelle.data import split
+from lamelle.data import seen, split
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
@@ -141,6 +141,8 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
     with run.held():
         try:
             package = session.train(plan, built, run, store, progress, resume=resume)
+            learnt = [record for name in seen.LEARNT for record in plan.of(name)]
+            run.write_bytes(run.signatures, seen.to_bytes(seen.signatures_of(learnt, plan.audit.rows, store)))
             rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
         except NonFinite as error:
             run.write_json(run.stopped, {"code": error.code, "values": error.values})

@@ -14,7 +14,9 @@ from lamelle.run import RunFolder
 from lamelle.verbs.common import HOW, AnyPath, asked_about, open_store, predicting
 
 if TYPE_CHECKING:
+    from lamelle.data.store import Store
     from lamelle.doctor.diagnosis import Diagnosis
+    from lamelle.package import Package
     from lamelle.training.progress import Progress
 
 
@@ -119,19 +121,25 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a trained model again on its test set, or on another folder, classes matched by name.
 
+    The result on another folder is kept in ``evaluations/`` of the Run, with a page: the scores of its own test set
+    stay as they are. Images that trained the model are left out.
+
     Args:
-        run: A Run; with ``data`` a package will do.
-        data: Another labelled folder; all of it is scored.
-        overrides: ``key=value`` pairs about that data, such as ``data.group=patient``, and how it is predicted, such as
-            ``tile=256``.
-        out: File for the scores of another folder.
+        run: A Run; with ``data`` a package will do, whose result is kept in ``evaluations/`` of the current folder.
+        data: Another labelled folder.
+        overrides: ``key=value`` pairs about that data, such as ``data.group=patient`` or
+            ``data.classes={their name: ours}``, and how it is predicted, such as ``tile=256``.
+        out: One more file for the scores of another folder.
+
+    Returns:
+        The content of ``scores.json``, and ``folder``: where it lies.
 
     Raises:
-        RequestError: If the other folder has classes the model does not know.
+        RequestError: If the other folder has classes the model does not know, or nothing that it has not seen, or the
+            run's own test set has changed.
     """
     tune_allocator()
-    from lamelle import plan as plans
-    from lamelle.evaluation import interval_options, score_elsewhere, score_run, trained_on
+    from lamelle.elsewhere import score_elsewhere
     from lamelle.package import load
 
     package, store = load(Path(run)), open_store()
@@ -141,31 +149,28 @@ def evaluate(
             raise RequestError(
                 "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, keys in asked.items() for k in keys)
             )
-        folder = RunFolder.open(Path(run))
-        plan = plans.reopen(folder)
-        test, changes = [r.id for r in plan.of("test")], plans.changed(plan, store)
-        changes.refuse("split.changed_test", among=test, run=folder.path, data=plan.recipe.data.path)
-        score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
-        report(run)
-        scores = folder.read_json(folder.scores)
-        said = [{"code": p.code, "values": p.values} for p in changes.problems()]
-        return scores | {"notes": [*scores["notes"], *said]}
-    package = predicting(package, asked)
-    known = {"dims": package.dims} | ({} if package.axes is None else {"axes": package.axes})
-    asked["data"] = known | asked.get("data", {})
-    try:
-        index = plans.look(Path(data), recipes.merge({"task": {"name": package.task.name}}, asked))
-    except RequestError:
-        index = plans.look(Path(data), asked)  # perhaps laid out for another task, which is then said
-    recipe = recipes.validate(asked)
-    scores = score_elsewhere(package, index, store, recipe)
-    if seen := trained_on(Path(run), Path(data)):
-        scores["notes"].insert(0, {"code": "evaluate.seen", "values": {"n": seen}})
+        return _evaluate_again(RunFolder.open(Path(run)), package, store)
+    folder, scores = score_elsewhere(Path(run), predicting(package, asked), Path(data), asked, store)
     if out is not None:
         from lamelle.io import atomic
 
         atomic.write_json(Path(out), scores)
-    return scores
+    return scores | {"folder": str(folder.path)}
+
+
+def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> dict[str, Any]:
+    """Score the test set of a Run again, unless its data have changed, and report."""
+    from lamelle import plan as plans
+    from lamelle.evaluation import interval_options, score_run
+
+    plan = plans.reopen(folder)
+    test, changes = [r.id for r in plan.of("test")], plans.changed(plan, store)
+    changes.refuse("split.changed_test", among=test, run=folder.path, data=plan.recipe.data.path)
+    score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
+    report(folder.path)
+    scores = folder.read_json(folder.scores)
+    said = [{"code": p.code, "values": p.values} for p in changes.problems()]
+    return scores | {"notes": [*scores["notes"], *said], "folder": str(folder.path)}
 
 
 def predict(

@@ -38,6 +38,8 @@ class LayoutOptions:
     """All classes, in order."""
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Name of a class in the folder → the class it is read as."""
+    left_out: Sequence[str] = ()
+    """Names of classes in the folder whose images are not meant."""
 
     @property
     def columns(self) -> dict[str, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,10 @@ from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.siblings import check_named
 from lamelle.data.layouts.volumes import slices_of_stacks
 from lamelle.data.layouts.words import folder_name
-from lamelle.data.spelling import not_found, settle, spelt
+from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import text
-from lamelle.types import Index, Problem, Source
+from lamelle.types import Index, Problem, Record, Source
 
 LAYOUTS: dict[str, Layout] = {
     "class_folders": class_folders,
@@ -115,11 +116,24 @@ def _with_classes(index: Index, options: LayoutOptions) -> Index:
     if index.task != "classify":
         classes = tuple(options.renamed.get(name, name) for name in index.classes)
         return replace(index, classes=classes, problems=(*index.problems, *not_found(options.renamed, index.classes)))
-    counts = Counter(name for r in index.records for name in r.target if isinstance(name, str))
+    meant, left_out = _meant(index.records, options.left_out)
+    counts = Counter(name for r in meant for name in r.target if isinstance(name, str))
     found = settle(counts, mapping=options.renamed, listed=options.classes)
-    records = spelt(index.records, found.names)
-    problems = (*index.problems, *found.problems, *class_problems(records))
+    records = spelt(meant, found.names)
+    problems = (*index.problems, *left_out, *found.problems, *class_problems(records))
     return replace(index, records=records, classes=class_names(records), problems=problems)
+
+
+def _meant(records: Sequence[Record], left_out: Sequence[str]) -> tuple[tuple[Record, ...], list[Problem]]:
+    """The records without those of classes that are left out, and what was left out."""
+    if not left_out:
+        return tuple(records), []
+    names = [t for r in records for t in r.target if isinstance(t, str)]
+    unmeant = {name for name in names if folded(name) in set(map(folded, left_out))}
+    kept = tuple(r for r in records if not unmeant.intersection(r.target))
+    values = {"count": len(records) - len(kept), "classes": ", ".join(printable(n) for n in sorted(unmeant))}
+    said = [Problem("layouts.class_left_out", severity="note", values=values)] if unmeant else []
+    return kept, [*said, *not_found(left_out, names)]
 
 
 def _choose(listing: Listing, options: LayoutOptions) -> str:

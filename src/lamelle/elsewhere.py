@@ -1,0 +1,312 @@
+"""A model on another labelled folder: what it has seen before is left out, classes are matched, the result is kept.
+
+Thresholds stay as they were frozen. The result is a folder of its own beside the Run, with the files of a Run that
+scores need, and a page; the scores of the Run's own test set are never touched.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle import fitness
+from lamelle import plan as plans
+from lamelle import recipe as recipes
+from lamelle.data import blocks, split
+from lamelle.data.audit.duplicates import listed
+from lamelle.data.audit.inspect import inspect
+from lamelle.data.audit.results import Audit
+from lamelle.data.changes import Content, contents
+from lamelle.data.contents import digest
+from lamelle.data.seen import Memory, Seen, remember, seen_before
+from lamelle.data.spelling import folded, settle, spelt
+from lamelle.data.store import Store
+from lamelle.errors import DataError, RequestError, printable
+from lamelle.evaluation import interval_options, predict_and_measure, write_scores
+from lamelle.keys import Recipe
+from lamelle.metrics.intervals import Interval, difference
+from lamelle.package import Package
+from lamelle.plan import Plan
+from lamelle.platform import cores
+from lamelle.prediction.comparing import compare
+from lamelle.recipe import Section
+from lamelle.reports.elsewhere import twins, write_page
+from lamelle.run import RunFolder, environment
+from lamelle.tasks.base import Labels, Task
+from lamelle.types import Index, Problem, Record
+
+_ONLY_TRAINING = (
+    *("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_"),
+    *("layouts.classes_not_consecutive", "audit.values_objects", "audit.masks_empty"),
+)
+"""Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
+_SPELLING = ("layouts.spellings_one", "layouts.class_left_out", "layouts.class_not_found")
+"""What reading the names of classes has to say."""
+SEEN = "seen"
+"""What ``split.csv`` says of an image that trained the model and so is not scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAs:
+    """A class of another folder, and what it is for the model."""
+
+    theirs: str
+    ours: str
+    images: int | None
+    """None where label images are not counted by class."""
+    how: str
+    """``same``, ``spelling`` (only that differs) or ``asked`` (``data.classes`` says so)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Another folder, read and compared with what the model knows."""
+
+    recipe: Recipe
+    index: Index
+    audit: Audit
+    task: Task
+    """The model's, for the labels of this folder."""
+    labelled: tuple[Record, ...]
+    contents: Mapping[str, Content]
+    classes: tuple[ReadAs, ...]
+    seen: tuple[Seen, ...]
+    tested: int
+    """Images of the Run's own test set among those that are scored."""
+    notes: tuple[Problem, ...]
+    small: Mapping[str, np.ndarray]
+    """Small pictures of the training images that were found again."""
+
+
+def score_elsewhere(
+    path: Path, package: Package, data: Path, asked: Section, store: Store
+) -> tuple[RunFolder, dict[str, Any]]:
+    """Scores of a model on another labelled folder, kept with their page beside its Run.
+
+    Args:
+        path: The Run, or a package by itself: then the result lies in ``evaluations/`` of the current folder.
+        asked: Sections ``data`` and ``evaluate``.
+
+    Returns:
+        The new folder, and the content of its ``scores.json``.
+
+    Raises:
+        RequestError: If the folder speaks of another task, has classes or label values that mean nothing to the model,
+            no labels, or nothing that the model has not seen.
+        DataError: If the folder has errors, all are named; or nothing says what the values of its images mean.
+    """
+    run = RunFolder.around(path)
+    found = _read(run, package, data, asked, store)
+    left_out = set() if found.recipe.evaluate.keep_seen else {one.id for one in found.seen}
+    records = [replace(r, split="test") for r in found.labelled if r.id not in left_out]
+    if not records:
+        raise RequestError("evaluate.all_seen", n=len(found.labelled), names=_pairs(found.seen))
+    compared = compare(package, records, store, said=found.recipe.data.range)
+    scored = blocks.pieces(records) if package.dims == 3 else tuple(records)
+    folder = _folder(run, data)
+    try:
+        rows = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
+        options = interval_options(found.recipe)
+        written = write_scores(folder, found.task, rows, options, split=str(found.index.root), fitted=package.fitted)
+        scores = compared.noted(written)
+        notes = [{"code": p.code, "values": dict(p.values)} for p in found.notes]
+        scores |= {"notes": [*notes, *scores["notes"]], "elsewhere": _about(path, run, found, scores)}
+        _write(folder, found, scores, scored, store)
+    except BaseException:
+        shutil.rmtree(folder.path, ignore_errors=True)  # half a result would be taken for one
+        raise
+    if run is not None and folder.path.is_relative_to(run.path):
+        run.seal(folder.manifest)
+    return folder, scores
+
+
+def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, store: Store) -> _Found:
+    recipe = recipes.validate(recipes.merge(_intervals_of(run), deepcopy(asked)))
+    index, classes = _with_classes(_look(package, data, asked), package.task.classes, asked.get("data", {}))
+    if index.task != package.task.name:
+        raise RequestError("evaluate.other_task", found=index.task, task=package.task.name)
+    audit = inspect(index, store, declared=recipe.data.labels, ignore=recipe.data.ignore, workers=cores())
+    if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
+        raise DataError(errors)
+    fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
+    names = recipes.listed_classes(recipe.data.model_dump())
+    task = package.task.matched(index, Labels(audit.statistics.labels, recipe.data.labels, names, recipe.data.ignore))
+    labelled = tuple(r for r in index.records if r.target)
+    if not labelled:
+        raise RequestError("evaluate.no_labels", path=index.root)
+    hashed = contents(labelled, store)
+    memory = _memory(run)
+    seen = seen_before(labelled, audit.rows, hashed, memory, store) if memory else ()
+    kept = {r.id for r in labelled} - {one.id for one in seen}
+    tested = sum(row.id in kept and row.pixels in memory.tested for row in audit.rows) if memory else 0
+    notes = _notes(index, memory, seen, tested, classes, len(labelled), keep=recipe.evaluate.keep_seen)
+    twins = {one.like for one in seen}
+    small = {s.id: s.small for s in (memory.signatures or () if memory else ()) if s.id in twins}
+    return _Found(recipe, index, audit, task, labelled, hashed, classes, seen, tested, tuple(notes), small)
+
+
+def _intervals_of(run: RunFolder | None) -> Section:
+    """How the Run made its own intervals, so that these are of the same kind."""
+    known = recipes.load(run.recipe) if run else {}
+    keys = {name: known["evaluate"][name] for name in ("level", "resamples") if name in known.get("evaluate", {})}
+    return {"evaluate": keys, "train": {"seed": known.get("train", {}).get("seed", 0)}}
+
+
+def _look(package: Package, data: Path, asked: Section) -> Index:
+    """What is in the folder; what its classes are for the model is settled later, where both names are known."""
+    asked = deepcopy(asked)
+    known = {"dims": package.dims} | ({} if package.axes is None else {"axes": package.axes})
+    given = asked["data"] = known | asked.get("data", {})
+    if isinstance(given.get("classes"), Mapping):
+        given["classes"] = dict.fromkeys(recipes.left_out_classes(given))
+    try:
+        return plans.look(data, recipes.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
+    except RequestError:
+        return plans.look(data, asked)  # perhaps laid out for another task, which is then said
+
+
+def _with_classes(index: Index, known: Sequence[str], given: Section) -> tuple[Index, tuple[ReadAs, ...]]:
+    """The folder with its classes as the model names them: as asked, else whatever differs in its spelling only."""
+    mapping = recipes.renamed_classes(given)
+    of_images = Counter(t for r in index.records for t in r.target if isinstance(t, str))
+    counts = of_images or dict.fromkeys(index.classes, 0)
+    settled = settle(counts, mapping=mapping, listed=known)
+    read = _alike(settled.names, known)
+    found = []
+    for theirs, ours in read.items():
+        how = "asked" if theirs in mapping else "same" if theirs == ours else "spelling"
+        found.append(ReadAs(theirs, ours, of_images.get(theirs), how))
+    problems = tuple(p for p in settled.problems if p.code != "layouts.spellings_one")  # said of the model's classes
+    names = tuple(read.get(name, name) for name in index.classes)  # of label values, one for each
+    if of_images:
+        index, names = replace(index, records=spelt(index.records, read)), tuple(dict.fromkeys(names))
+    return replace(index, classes=names, problems=(*index.problems, *problems)), tuple(found)
+
+
+def _alike(names: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+    """Names that are still unknown as the one class spelt like them, if nothing else in the folder bears it.
+
+    Within one folder `A` and `a` may be two classes; where a folder has `A` alone and the model knows `a` alone, they
+    are one.
+    """
+    free = [name for name in known if name not in names.values()]
+    unknown = sorted({name for name in names.values() if name not in known})
+    ours, theirs = (Counter(map(folded, some)) for some in (free, unknown))
+    alike = {name: next(k for k in free if folded(k) == key) for name in unknown
+             if ours[key := folded(name)] == theirs[key] == 1}  # fmt: skip
+    return {name: alike.get(one, one) for name, one in names.items()}
+
+
+def _memory(run: RunFolder | None) -> Memory | None:
+    if run is None or not run.audit.is_file() or not run.split.is_file():
+        return None
+    run.check(run.split)
+    signatures = run.signatures.read_bytes() if run.signatures.is_file() else None
+    return remember(run.read_table(run.split), Audit.from_json(run.read_json(run.audit)).rows, signatures)
+
+
+def _notes(
+    index: Index,
+    memory: Memory | None,
+    seen: Sequence[Seen],
+    tested: int,
+    classes: Sequence[ReadAs],
+    n: int,
+    *,
+    keep: bool,
+) -> list[Problem]:
+    """What a reader must be told before the scores."""
+    notes = []
+    if memory is None:
+        notes.append(Problem("evaluate.package_alone"))
+    elif memory.signatures is None:
+        notes.append(Problem("evaluate.only_hashes"))
+    if seen:
+        values = {"n": len(seen), "all": n, "names": _pairs(seen)}
+        notes.append(Problem("evaluate.seen_kept" if keep else "evaluate.seen", values=values))
+    if tested:
+        notes.append(Problem("evaluate.own_test", values={"n": tested}))
+    if others := [c for c in classes if c.how == "spelling"]:
+        said = ", ".join(f"{printable(c.theirs)} → {printable(c.ours)}" for c in others)
+        notes.append(Problem("evaluate.read_as", values={"classes": said}))
+    return [*notes, *(p for p in index.problems if p.code in _SPELLING)]
+
+
+def _pairs(seen: Sequence[Seen]) -> str:
+    return listed([printable(twins(asdict(one))) for one in seen], most=3)
+
+
+def _folder(run: RunFolder | None, data: Path) -> RunFolder:
+    """A new folder, named after the data: beside the Run; here, if there is no Run or nothing can be written there."""
+    name = data.resolve().name.partition(".")[0] if data.is_file() else data.resolve().name
+    name = name or "data"
+    if run is not None:
+        try:
+            return RunFolder.create(run.evaluations, name)
+        except RequestError:
+            pass  # somebody else's run, or a read-only disk
+    return RunFolder.create(Path("evaluations"), name)
+
+
+def _about(path: Path, run: RunFolder | None, found: _Found, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``scores.json`` says beside the scores: the data, what was left out and why, and the Run's own test set."""
+    return {
+        "data": str(found.index.root),
+        "sha256": digest(*sorted((one.image, one.label) for one in found.contents.values())),
+        "model": str(run.path if run else path),
+        "images": len(found.labelled),
+        "unlabelled": len(found.index.records) - len(found.labelled),
+        "seen": [asdict(one) for one in found.seen],
+        "kept_seen": found.recipe.evaluate.keep_seen,
+        "own_test": found.tested,
+        "classes": [asdict(one) for one in found.classes],
+        "asked": found.recipe.model_dump(mode="json", include={"data", "evaluate"}, exclude_defaults=True),
+        "beside": _beside(run, scores),
+    }
+
+
+def _beside(run: RunFolder | None, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Each score of the Run's own test set, and how much that of the other folder lies above it."""
+    own = run.read_json(run.scores) if run and run.scores.is_file() else {}
+    if own.get("split") not in ("test", "folds") or own.get("task") != scores["task"]:
+        return {}
+    found = {}
+    for name, there in own["scores"].items():
+        if name in scores["scores"]:
+            both = _interval(scores["scores"][name]), _interval(there)
+            found[name] = {"own": there, "difference": asdict(difference(*both))}
+    return found
+
+
+def _interval(plain: Mapping[str, Any]) -> Interval:
+    known = {name: math.nan if plain[name] is None else plain[name] for name in ("value", "low", "high")}
+    return Interval(**{**plain, **known})
+
+
+def _write(
+    folder: RunFolder,
+    found: _Found,
+    scores: Mapping[str, Any],
+    scored: Sequence[Record],
+    store: Store,
+) -> None:
+    """Everything but the predictions, and last the page."""
+    folder.write_json(folder.scores, scores)
+    folder.write_json(folder.audit, found.audit.to_json())
+    folder.write_json(folder.environment, environment(resolved={}, argv=sys.argv[1:]))
+    tested = {r.id for r in scored}
+    seen = {one.id for one in found.seen}
+    placed = [replace(r, split=SEEN if r.id in seen and r.id not in tested else "test") for r in found.labelled]
+    folder.write_text(folder.split, split.to_csv(placed, found.contents))
+    full = recipes.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
+    plan = Plan(recipes.validate(full), found.index, found.audit, tuple(scored), found.task, "", {}, ())
+    write_page(folder, plan, scores, [r for r in found.labelled if r.id in seen], found.small, store)

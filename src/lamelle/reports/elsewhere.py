@@ -1,0 +1,245 @@
+"""The page about a model on another folder: its scores beside those of its own test set, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamelle.data.resize import resize_image
+from lamelle.data.store import Store
+from lamelle.errors import FileError
+from lamelle.messages import text
+from lamelle.plan import Plan
+from lamelle.reports import page, pictures, scoring
+from lamelle.reports.held import Held, predicted_in
+from lamelle.reports.html import number, whole
+from lamelle.reports.pictures import Picture
+from lamelle.reports.repeating import command, machine
+from lamelle.run import RunFolder
+from lamelle.types import Record
+
+SECTIONS = (
+    *("summary", "beside", "seen", "matched", "data", "scores", "confusion", "curves", "calibration", "remarks"),
+    *("cases", "slices", "errors", "warnings", "repeat"),
+)
+"""In the order of the page; a section with nothing to show is left out."""
+_SEEN_SHOWN = 8
+"""Pictures of images that were left out."""
+_SMALL = 128
+"""Pixels along the longer edge of the small picture of a training image."""
+Values = dict[str, Any]
+Small = Mapping[str, np.ndarray]
+"""Id of a training image → its small picture uint8 [Y, X], as far as the Run has kept any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One score here and on the model's own test set."""
+
+    name: str
+    here: scoring.Score
+    own: scoring.Score
+    difference: str
+    interval: str
+    verdict: str
+
+
+def write_page(
+    folder: RunFolder, plan: Plan, scores: Mapping[str, Any], seen: Sequence[Record], known: Small, store: Store
+) -> Path:
+    """Write ``report.html`` of an evaluation on another folder.
+
+    Args:
+        folder: Where its scores and predictions lie.
+        plan: The other folder, with the records that were scored and the model's task.
+        scores: Content of its ``scores.json``.
+        seen: Records that had trained the model.
+        known: What the Run has kept of the images that trained it.
+
+    Returns:
+        Path of the page.
+    """
+    held = Held(
+        folder,
+        plan.recipe.model_dump(mode="json"),
+        folder.read_json(folder.environment),
+        tuple(folder.read_table(folder.split)),
+        plan.audit,
+        (),
+        scores,
+        {"task": {"options": plan.task.describe()}},
+        predicted_in(folder, [folder.predictions]),
+        plan,
+        "",
+    )
+    folder.write_text(folder.report, _page(held, seen, known, store))
+    return folder.report
+
+
+def _page(held: Held, seen: Sequence[Record], known: Small, store: Store) -> str:
+    scores = held.scores or {}
+    about = scores["elsewhere"]
+    name, model = Path(about["data"]).name, Path(about["model"]).resolve().name
+    parts = page.results(held, store)
+    if parts["data"]:
+        parts["data"] |= {"described": []}  # which counts the splits of a training
+    parts["scores"] |= {"scored": text("report.elsewhere_scored", n=whole(scores["n"]), data=about["data"])}
+    parts |= {
+        "summary": _summary(scores, name),
+        "beside": _beside(scores),
+        "seen": _seen(about, seen, known, store),
+        "matched": _matched(about),
+        "repeat": _repeat(held, about),
+    }
+    return page.draw(
+        parts,
+        SECTIONS,
+        title=text("report.elsewhere_title", name=model, data=name),
+        kicker=text("report.elsewhere_kicker"),
+        heading=text("report.elsewhere_heading", name=model, data=name),
+        tags=[str(scores["task"]), str(held.environment.get("created", ""))[:10]],
+    )
+
+
+def _summary(scores: Mapping[str, Any], name: str) -> Values:
+    notes = [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
+    if reasons := scoring.without(scores):
+        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[: page.REASONS]))))
+    classes = ", ".join(scores["classes"]) or "–"
+    return {
+        "lead": in_words(scores),
+        "notes": notes,
+        "cards": scoring.headline(scores),
+        "intended": text("report.intended", task=scores["task"], classes=classes, data=name),
+    }
+
+
+def in_words(scores: Mapping[str, Any]) -> str:
+    """The first score on another folder beside that of the model's own test set, in one sentence."""
+    if not scores["headline"]:
+        return ""
+    key, about = scores["headline"][0], scores["elsewhere"]
+    here = scoring.headline(scores)[0]
+    values = {"data": Path(about["data"]).name, "score": here.name, "here": here.shown, "n": whole(here.n)}
+    values |= {"unit": here.unit}
+    row = about["beside"].get(key)
+    if row is None or _known(row["difference"]["value"]) is None:
+        return text("report.elsewhere_alone", **values)
+    if about["own_test"]:
+        return text("report.elsewhere_same", **values, own=number(row["own"]["value"]), same=whole(about["own_test"]))
+    values |= {"own": number(row["own"]["value"]), "by": number(abs(row["difference"]["value"]))}
+    return text(f"report.elsewhere_{_direction(row['difference'])}", **values, interval=_range(row["difference"]))
+
+
+def _known(value: float | None) -> float | None:
+    """The number; None for what is not defined, which is NaN in memory and null in a file."""
+    return None if value is None or value != value else value
+
+
+def _direction(difference: Mapping[str, Any]) -> str:
+    """``lower`` or ``higher`` where the interval leaves no doubt, else ``chance``; ``unsure`` without an interval."""
+    low, high = _known(difference["low"]), _known(difference["high"])
+    if low is None or high is None:
+        return "unsure"
+    return "higher" if low > 0 else "lower" if high < 0 else "chance"
+
+
+def _range(difference: Mapping[str, Any]) -> str:
+    if _direction(difference) == "unsure":
+        return "–"
+    return f"{_signed(difference['low'])} … {_signed(difference['high'])}"
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "−" if value < 0 else "") + number(abs(value))
+
+
+def _beside(scores: Mapping[str, Any]) -> Values:
+    """Every score that is not of one class, and then those of each class."""
+    found = scores["elsewhere"]["beside"]
+    rows = dict[str, Row]()
+    for key in [*(s.key for s in scoring.overall(scores) if s.key in found), *(k for k in found if "/" in k)]:
+        difference = found[key]["difference"]
+        value = _known(difference["value"])
+        name, _, of = key.partition("/")
+        title = scoring.name_of(name) + (f" ({of})" if of else "")
+        shown = "–" if value is None else _signed(value)
+        here, own = scoring.score(key, scores["scores"][key]), scoring.score(key, found[key]["own"])
+        verdict = here.why or own.why or text(f"report.beside_{_direction(difference)}")
+        rows[key] = Row(title, here, own, shown, _range(difference), verdict)
+    level = next(iter(found.values()))["own"]["level"] if found else 0.95
+    each = [row for key, row in rows.items() if "/" in key]
+    over_all = [row for key, row in rows.items() if "/" not in key]
+    return {"beside": over_all, "beside_classes": each, "beside_level": f"{round(100 * level)} %"} if rows else {}
+
+
+def _seen(about: Mapping[str, Any], records: Sequence[Record], known: Small, store: Store) -> Values:
+    """The images that had trained the model, some of them beside the small picture that the Run has kept."""
+    if not about["seen"]:
+        return {}
+    like = {one["id"]: one for one in about["seen"]}
+    pairs = [_pair(record, like[record.id], known, store) for record in pictures.spread(records, _SEEN_SHOWN)]
+    kind = "kept" if about["kept_seen"] else "left_out"
+    values = {"n": whole(len(like)), "all": whole(about["images"])}
+    rows = [(one["id"], one["like"], text(f"report.seen_{one['kind']}")) for one in about["seen"]]
+    said = text(f"report.seen_{kind}", **values)
+    return {"seen_said": said, "seen_pairs": [pair for pair in pairs if pair], "seen_rows": rows}
+
+
+def _pair(record: Record, found: Mapping[str, str], known: Small, store: Store) -> tuple[str, Picture, Picture] | None:
+    """Both names, the image, and the small picture of its twin in the same proportions."""
+    if (like := found["like"]) not in known:
+        return None
+    try:
+        image = store.image(record.image)
+    except FileError:
+        return None  # a file that is gone since it was compared
+    rows, columns = (max(1, n * _SMALL // max(image.shape[-2:])) for n in image.shape[-2:])
+    twin = resize_image(known[like][None], (rows, columns))
+    both = ((image, record.id), (twin, like))
+    first, second = (pictures.preview(a, None, alt=text("report.alt_image", name=name)) for a, name in both)
+    return twins(found), first, second
+
+
+def twins(found: Mapping[str, str]) -> str:
+    """An image and the one of the training that it is, ``=``, or resembles, ``≈``.
+
+    Example:
+        >>> twins({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
+        's2/7.jpg ≈ a/12.png'
+    """
+    return f"{found['id']} {'=' if found['kind'] == 'same' else '≈'} {found['like']}"
+
+
+def _matched(about: Mapping[str, Any]) -> Values:
+    """Their classes and ours; empty where each has the name that it has in the model, and so nothing is to be said."""
+    rows = about["classes"]
+    if all(row["how"] == "same" for row in rows):
+        return {}
+    counted = any(row["images"] is not None for row in rows)
+    said = [
+        (r["theirs"], r["ours"], text(f"report.matched_{r['how']}"), "–" if r["images"] is None else whole(r["images"]))
+        for r in rows
+    ]
+    return {"matched": said, "matched_counted": counted}
+
+
+def _repeat(held: Held, about: Mapping[str, Any]) -> Values:
+    asked = [f"{section}.{key}" for section, keys in about["asked"].items() for key in keys]
+    words = held.environment.get("command") or ["evaluate", about["model"], about["data"], *asked]
+    return {
+        "commands": [(text("report.to_evaluate"), command(*map(str, words)))],
+        "how": [
+            (text("report.elsewhere_data"), str(about["data"])),
+            (text("report.elsewhere_model"), str(about["model"])),
+            (text("report.elsewhere_sha256"), str(about["sha256"])),
+        ],
+        "machine": machine(held.environment),
+        "planned": [],
+        "also_done": [],
+        "recipe": "",
+    }

@@ -1,0 +1,274 @@
+"""A model on another folder: what it has seen is left out, names are matched, the result is kept beside the run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import TINY, Quiet
+
+import lamelle
+from lamelle.errors import RequestError
+from lamelle.run import RunFolder
+from lamelle.studies.listing import find
+from lamelle.studies.pruning import plan as prune_plan
+
+CLASSIFY = ("model.kind=cnn", "model.name=cnn1", "resize=32", "batch=4", "epochs=1", "precision=32", "threads=1",
+            "workers=0", "evaluate.resamples=100")  # fmt: skip
+
+
+def picture(seed: int, kind: int, size: int = 96) -> np.ndarray:
+    """Blobs of many sizes: no two pictures resemble each other; one kind is brighter on top."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(seed).normal(size=(size, size))
+    found = sum(gaussian_filter(noise, s) * s for s in (1, 3, 9))
+    found = (found - found.min()) / np.ptp(found) * 160 + np.linspace(60, 0, size)[:, None] * (2 * kind - 1)
+    return np.clip(found + 40, 0, 255).astype(np.uint8)
+
+
+def save(array: np.ndarray, path: Path, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+
+
+def fresh(folder: Path, names: tuple[str, ...] = ("a", "b"), n: int = 4, seed: int = 5000) -> Path:
+    for kind, name in enumerate(names):
+        for i in range(n):
+            save(picture(seed + 100 * kind + i, kind % 2), folder / name / f"{name}_{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAMELLE_HOME", str(folder / "home"))
+        patch.setenv("LAMELLE_LANG", "en")
+        patch.chdir(folder)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> lamelle.Run:
+    data = fresh(home / "data", n=15, seed=1000)
+    return lamelle.train(data, overrides=CLASSIFY, runs=home / "runs", name="shades", progress=Quiet())
+
+
+@pytest.fixture(scope="module")
+def cells(home: Path) -> lamelle.Run:
+    for i in range(8):
+        image = picture(i, 0, 64)
+        save(image, home / "cells" / "images" / f"{i}.png")
+        save((image > 120).astype(np.uint8), home / "cells" / "masks" / f"{i}.png")
+    options = (*TINY, "epochs=1", "evaluate.resamples=100", "data.classes=[ground, cell]")
+    return lamelle.train(home / "cells", overrides=options, runs=home / "runs", name="cells", progress=Quiet())
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def notes(scores: dict) -> dict[str, dict]:
+    return {note["code"]: note["values"] for note in scores["notes"]}
+
+
+@pytest.fixture
+def planted(run: lamelle.Run, home: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A new folder with training images under other names, and which is which."""
+    other, twins = fresh(tmp_path / "site 2"), {}
+    learnt = [r["id"] for r in rows(run.folder.split) if r["split"] in ("train", "validation")][::2]
+    for k, one in enumerate(learnt[:8]):
+        image = Image.open(home / "data" / one)
+        place = other / one.split("/")[0] / f"export_{k}{('.png', '.bmp', '.jpg', '.png')[k % 4]}"
+        if k % 4 == 3:
+            image = image.resize((64, 64), Image.Resampling.BOX)
+        image.save(place, **({"quality": 90} if k % 4 == 2 else {}))
+        twins[place.relative_to(other).as_posix()] = one
+    return other, twins
+
+
+def test_training_images_under_other_names_are_named_and_left_out(
+    run: lamelle.Run, planted: tuple[Path, dict[str, str]]
+) -> None:
+    other, twins = planted
+    before = {p: p.read_bytes() for p in (run.folder.scores, run.folder.report, run.folder.predictions_table)}
+    scores = run.evaluate(other)
+    seen = {one["id"]: one for one in scores["elsewhere"]["seen"]}
+    assert {name: one["like"] for name, one in seen.items()} == twins
+    assert {one["kind"] for name, one in seen.items() if name.endswith((".bmp", "0.png", "4.png"))} == {"same"}
+    assert {one["kind"] for name, one in seen.items() if name.endswith(".jpg")} == {"alike"}
+    assert scores["n"] == 8
+    assert {i["id"] for i in scores["items"]}.isdisjoint(twins)
+    said = notes(scores)["evaluate.seen"]
+    assert (said["n"], said["all"]) == (8, 16)
+    assert next(iter(twins)) in said["names"]
+
+    folder = RunFolder(Path(scores["folder"]))
+    assert folder.path == run.folder.evaluations / "site 2"
+    assert {p: p.read_bytes() for p in before} == before, "the run's own test is never touched"
+    assert folder.altered() == run.folder.altered() == {}
+    assert "evaluations/site 2/manifest.json" in json.loads(run.folder.manifest.read_text())
+    assert {r["id"]: r["split"] for r in rows(folder.split)} == {
+        **{i["id"]: "test" for i in scores["items"]}, **dict.fromkeys(twins, "seen")
+    }  # fmt: skip
+    assert len(rows(folder.predictions_table)) == 8
+    page = folder.report.read_text(encoding="utf-8")
+    top = page[: page.index('class="cards"')]
+    assert "8 of the 16 images of this folder are training images" in top
+    assert "on its own test set" in top
+    assert all(name in page and one in page for name, one in twins.items())
+    assert page.index('id="beside"') < page.index('id="seen"') < page.index('id="scores"')
+
+
+def test_they_are_scored_when_asked_for_and_beside_each_other(
+    run: lamelle.Run, planted: tuple[Path, dict[str, str]]
+) -> None:
+    first = run.evaluate(planted[0])
+    again = run.evaluate(planted[0], overrides=["evaluate.keep_seen=true"], out=planted[0].parent / "more.json")
+    assert again["n"] == 16
+    assert "evaluate.seen_kept" in notes(again)
+    assert first["folder"] != again["folder"], "nothing is overwritten"
+    assert json.loads((planted[0].parent / "more.json").read_text())["n"] == 16
+    assert again["elsewhere"]["sha256"] == first["elsewhere"]["sha256"]
+
+
+def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp_path: Path) -> None:
+    scores = run.evaluate(fresh(tmp_path / "new", n=12))
+    for name, row in scores["elsewhere"]["beside"].items():
+        own, here, difference = run.scores["scores"][name], scores["scores"][name], row["difference"]
+        assert row["own"] == own
+        if own["value"] is not None and here["value"] == here["value"]:
+            assert difference["value"] == pytest.approx(here["value"] - own["value"])
+    assert scores["elsewhere"]["seen"] == []
+    assert not {"evaluate.seen", "evaluate.own_test", "evaluate.read_as"} & set(notes(scores)), "nothing to be said"
+
+
+def test_where_all_were_seen_there_are_no_scores(run: lamelle.Run, home: Path, tmp_path: Path) -> None:
+    learnt = [r["id"] for r in rows(run.folder.split) if r["split"] == "train"]
+    for k, one in enumerate(learnt):
+        save(np.asarray(Image.open(home / "data" / one)), tmp_path / "all" / one.split("/")[0] / f"{k}.bmp")
+    kept = sorted(run.folder.evaluations.glob("all*"))
+    with pytest.raises(RequestError, match=rf"all {len(learnt)} images of this folder are training images"):
+        run.evaluate(tmp_path / "all")
+    assert sorted(run.folder.evaluations.glob("all*")) == kept
+    assert run.evaluate(tmp_path / "all", overrides=["evaluate.keep_seen=true"])["n"] == len(learnt)
+
+
+def test_classes_that_differ_in_spelling_are_matched_and_it_is_said(run: lamelle.Run, tmp_path: Path) -> None:
+    scores = run.evaluate(fresh(tmp_path / "capitals", ("A", "b")))
+    assert scores["n"] == 8
+    assert notes(scores)["evaluate.read_as"] == {"classes": "A → a"}
+    assert {i["truth"] for i in scores["items"]} == {"a", "b"}
+    page = RunFolder(Path(scores["folder"])).report.read_text(encoding="utf-8")
+    assert "only the spelling differs" in page
+
+
+def pasted(error: RequestError, key: str) -> str:
+    """The key=value of a sentence, as a shell would take it."""
+    found = re.search(rf"'{re.escape(key)}=[^']*'|{re.escape(key)}=\S+", str(error))
+    assert found, str(error)
+    return shlex.split(found[0])[0]
+
+
+def test_unknown_classes_are_refused_with_a_cure_that_works(run: lamelle.Run, tmp_path: Path) -> None:
+    other = fresh(tmp_path / "names", ("tumeur", "sain", "autre"))
+    with pytest.raises(RequestError, match="classes that the model does not know: autre, sain, tumeur") as caught:
+        run.evaluate(other)
+    cure = pasted(caught.value, "data.classes")
+    assert "null" in cure
+    scores = run.evaluate(other, overrides=[cure])
+    assert scores["n"] == 8
+    assert notes(scores)["layouts.class_left_out"]["count"] == 4
+    mine = run.evaluate(other, overrides=["data.classes={tumeur: b, sain: a, autre: a}"])
+    assert mine["n"] == 12
+    assert {(c["theirs"], c["ours"], c["images"], c["how"]) for c in mine["elsewhere"]["classes"]} == {
+        ("tumeur", "b", 4, "asked"), ("sain", "a", 4, "asked"), ("autre", "a", 4, "asked")
+    }  # fmt: skip
+    with pytest.raises(RequestError, match="does not know: c"):
+        run.evaluate(other, overrides=["data.classes={tumeur: c, sain: a, autre: a}"])
+
+
+@pytest.mark.parametrize("values", [(3, 1, 2), (7, 9, 9), (0, 5, 5), (0, 1, 2)])
+def test_label_values_are_refused_with_a_cure_that_works(
+    cells: lamelle.Run, tmp_path: Path, values: tuple[int, int, int]
+) -> None:
+    for i in range(3):
+        image = picture(300 + i, 0, 64)
+        save(image, tmp_path / "v" / "images" / f"{i}.png")
+        masks = np.select([image < 100, image < 150], values[:2], values[2]).astype(np.uint8)
+        save(masks, tmp_path / "v" / "masks" / f"{i}.png")
+    with pytest.raises(RequestError, match=r"0 = ground, 1 = cell\. Say which value is which") as caught:
+        cells.evaluate(tmp_path / "v")
+    assert cells.evaluate(tmp_path / "v", overrides=[pasted(caught.value, "data.labels")])["n"] == 3
+    with pytest.raises(RequestError, match="Say which value is which") as caught:
+        cells.evaluate(tmp_path / "v", overrides=[f"data.labels={{{values[0]}: 0, {values[1]}: 4}}"])
+    assert cells.evaluate(tmp_path / "v", overrides=[pasted(caught.value, "data.labels")])["n"] == 3
+
+
+def test_black_and_white_is_what_two_classes_are_whatever_their_names(cells: lamelle.Run, tmp_path: Path) -> None:
+    scores = []
+    for top in (1, 255):
+        for i in range(3):
+            image = picture(300 + i, 0, 64)
+            save(image, tmp_path / str(top) / "images" / f"{i}.png")
+            save((image > 120).astype(np.uint8) * top, tmp_path / str(top) / "masks" / f"{i}.png")
+        scores.append(cells.evaluate(tmp_path / str(top)))
+    assert scores[0]["scores"]["dice"]["value"] == scores[1]["scores"]["dice"]["value"]
+    page = RunFolder(Path(scores[0]["folder"])).report.read_text(encoding="utf-8")
+    assert 'id="cases"' in page, "image, truth and prediction of the worst"
+
+
+def test_a_package_by_itself_knows_no_images_and_says_so(
+    run: lamelle.Run, planted: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run.folder.model, tmp_path / "shared")
+    monkeypatch.chdir(tmp_path)
+    scores = lamelle.evaluate(tmp_path / "shared", planted[0])
+    assert "evaluate.package_alone" in notes(scores)
+    assert scores["n"] == 16
+    assert Path(scores["folder"]) == Path("evaluations/site 2")
+    assert sorted(p.name for p in (tmp_path / "shared").iterdir()) == ["model.json", "model.safetensors"]
+    inside = lamelle.evaluate(run.folder.model, planted[0])
+    assert Path(inside["folder"]).parent == run.folder.evaluations, "the model of a run is that run"
+    assert inside["n"] == 8
+
+
+def test_a_run_of_before_there_were_signatures_knows_pixels(
+    run: lamelle.Run, planted: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    shutil.copytree(run.path, tmp_path / "old")
+    (tmp_path / "old" / "signatures.npz").unlink()
+    scores = lamelle.evaluate(tmp_path / "old", planted[0])
+    assert "evaluate.only_hashes" in notes(scores)
+    assert notes(scores)["evaluate.seen"]["n"] == 4, "PNG and BMP, not JPEG and resized"
+
+
+def test_what_fails_leaves_nothing_half_done(run: lamelle.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lamelle import elsewhere
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(elsewhere, "write_page", broken)
+    with pytest.raises(OSError, match="disk full"):
+        run.evaluate(fresh(tmp_path / "half"))
+    assert not (run.folder.evaluations / "half").exists()
+
+
+def test_evaluations_are_part_of_their_run_for_lists_and_pruning(run: lamelle.Run, tmp_path: Path) -> None:
+    run.evaluate(fresh(tmp_path / "predictions"))  # a folder named as one of the run's own
+    listed = find(run.path.parent, score=None)
+    assert not any("evaluations" in one.name for one in listed)
+    mine = [one for one in listed if one.path == run.path.resolve()]
+    assert prune_plan(mine, "runs", keep=0, among=listed).staying == ()
+    assert run.report() == run.folder.report
