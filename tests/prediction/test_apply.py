@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.errors import DataError, FileError
+from lamelle.io.axes import arrange
 from lamelle.keys import ClassifyKeys
 from lamelle.messages import LANGUAGES
 from lamelle.package import Package
@@ -30,6 +32,7 @@ from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
+from lamelle.verbs.common import HOW, asked_about
 
 CLASSES = ("dark", "grey", "-1")
 
@@ -327,7 +330,11 @@ def test_a_segmenter_makes_no_submission(predict: Predict, tmp_path: Path) -> No
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_cure_of_an_unread_axis_exists(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    for code, values in (("time_axis", {"axis": "T", "length": 3}), ("unknown_axis", {"axis": "Q", "length": 3})):
-        said = str(FileError(f"files.{code}", "a.tif", **values))
-        assert "declare" not in said
-        assert "déclare" not in said
+    for axes, letter, cures in (("TYX", "T", ["ZYX"]), ("EYX", "E", ["CYX", "ZYX"])):
+        with pytest.raises(FileError) as caught:
+            arrange(Path("a.tif"), axes, (3, 40, 50))
+        assert (caught.value.values["axis"], caught.value.values["length"]) == (letter, 3)
+        assert re.findall(r"data\.axes=(\w+)", str(caught.value)) == cures
+        for cure in cures:
+            assert asked_about([f"data.axes={cure}"], allowed=HOW) == {"data": {"axes": cure}}
+            assert arrange(Path("a.tif"), cure, (3, 40, 50)).plane == (1, 2)
