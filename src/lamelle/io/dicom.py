@@ -16,6 +16,7 @@ from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, requi
 from lamelle.io.dicom_frames import Frames, placed
 from lamelle.io.geometry import own_turn, spacing_of
 from lamelle.io.pixels import native
+from lamelle.io.signature import marked_dicom
 from lamelle.types import Image, Problem, Spacing
 
 if TYPE_CHECKING:
@@ -236,7 +237,6 @@ def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels:
 
 LEVELS = {"patient": "PatientID", "study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 """What a file may belong to, and the tag that says it; what holds more comes first."""
-_MARK, _MARK_AT = b"DICM", 128
 
 
 def belongs_to(path: Path) -> dict[str, str]:
@@ -261,9 +261,8 @@ def _identity(path: Path) -> Dataset | None:
     """The tags of ``LEVELS`` alone; None where the file is no DICOM or cannot be read: who reads its pixels says so."""
     try:
         file = next((p for p in sorted(path.iterdir()) if p.is_file()), path) if path.is_dir() else path
-        with file.open("rb") as stream:
-            if stream.read(_MARK_AT + len(_MARK))[_MARK_AT:] != _MARK:
-                return None
+        if not marked_dicom(file):
+            return None
         with _private(file):
             from pydicom import dcmread
 

@@ -15,7 +15,7 @@ from lamelle.io.atomic import TEMPORARY
 from lamelle.io.common import Format, Header, Wanted, decoding, warning
 from lamelle.io.labels import labelled
 from lamelle.io.pixels import finite
-from lamelle.io.signature import format_of
+from lamelle.io.signature import format_of, marked_dicom
 from lamelle.types import Image, Problem
 
 _FLAT = (".png", ".tif")
@@ -192,6 +192,25 @@ def is_image_name(name: str) -> bool:
     return junk(name) is None and suffix_of(name) in SUFFIXES
 
 
+def is_unnamed_dicom(path: Path) -> bool:
+    """Whether a file is DICOM by its mark, under a name that says no format: ``IM00001``, ``1.2.840.10008.7``.
+
+    That is how scanners and archives export. A ``DICOMDIR``, which lists them, holds no image.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     files = [Path(folder, name) for name in ("IM1", "1.2.840.1", "DICOMDIR", "a.txt")]
+        ...     for file in files:
+        ...         _ = file.write_bytes(bytes(128) + b"DICM")
+        ...     [is_unnamed_dicom(file) for file in files]
+        [True, True, False, False]
+    """
+    suffix = suffix_of(path.name)
+    unnamed = not suffix or suffix[1:].isdecimal()
+    return unnamed and junk(path.name) is None and path.stem.upper() != "DICOMDIR" and marked_dicom(path)
+
+
 def says_places(path: Path) -> bool:
     """Whether a file of this name may say where it lies in space.
 
@@ -199,7 +218,7 @@ def says_places(path: Path) -> bool:
         >>> says_places(Path("a.nii.gz")), says_places(Path("a.png"))
         (True, False)
     """
-    format = SUFFIXES.get(suffix_of(path.name))
+    format = SUFFIXES.get(suffix_of(path.name)) or ("dicom" if is_unnamed_dicom(path) else None)
     return format is not None and FORMATS[format].places
 
 

@@ -43,6 +43,8 @@ _UNSUPPORTED = (
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 _ZARR_MARKS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _HEAD = 1024
+_MARK, _MARK_END = b"DICM", 132
+"""The mark of a DICOM file, and where it ends."""
 
 
 def regular(path: Path) -> bool:
@@ -96,10 +98,21 @@ def format_of(path: Path) -> str:
     return _named(path, head)
 
 
+def marked_dicom(path: Path) -> bool:
+    """Whether a file has the mark of DICOM; one that cannot be read has none."""
+    try:
+        with path.open("rb") as file:
+            return _marked(file.read(_MARK_END))
+    except OSError:
+        return False
+
+
+def _marked(head: bytes) -> bool:
+    return head[_MARK_END - len(_MARK) : _MARK_END] == _MARK
+
+
 def _named(path: Path, head: bytes) -> str:
-    if (
-        head[128:132] == b"DICM"
-    ):  # before all others: the preamble may look like a TIFF, so that two kinds of viewers open it
+    if _marked(head):  # before all others: the preamble may look like a TIFF, so that two kinds of viewers open it
         return "dicom"
     for magic, name in _MAGIC:
         if head.startswith(magic):

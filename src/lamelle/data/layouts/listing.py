@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lamelle.errors import RequestError, printable
-from lamelle.io.readers import is_image_name, junk
+from lamelle.io.readers import is_image_name, is_unnamed_dicom, junk
 from lamelle.io.sidecar import is_series
 from lamelle.types import Problem
 
@@ -32,6 +32,8 @@ class Entry:
     name: str
     series: bool = False
     """Whether it is a folder of slices with the ``series.json`` of a conversion."""
+    unnamed: bool = False
+    """Whether it is DICOM under a name that says no format; what follows its last dot is no suffix then."""
 
     @property
     def rel(self) -> str:
@@ -45,6 +47,8 @@ class Entry:
     @property
     def suffix(self) -> str:
         """Lower case, and both parts of ``.nii.gz`` or ``.ome.tif``."""
+        if self.unnamed:
+            return ""
         lower = self.name.lower()
         for double in _DOUBLE_SUFFIXES:
             if lower.endswith(double):
@@ -188,7 +192,7 @@ def same_form(name: str) -> str:
 
 def is_image(entry: Entry) -> bool:
     """Whether the name says that an image is inside; Cellpose's ``_seg.npy`` is a pickle, not an image."""
-    return entry.series or (is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy"))
+    return entry.series or entry.unnamed or (is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy"))
 
 
 def _is_zarr(name: str) -> bool:
@@ -244,7 +248,7 @@ class _Walk:
             return
         entry = Entry(folder, item.name)
         if item.is_file(follow_symlinks=False):
-            self.entries.append(entry)
+            self._file(entry)
             return
         try:
             mode = item.stat().st_mode
@@ -252,7 +256,9 @@ class _Walk:
             code = "layouts.dangling" if isinstance(error, FileNotFoundError) else "layouts.unreadable"
             self.problems.append(Problem(code, entry.rel, "error", {"reason": error.strerror}))
             return
-        if stat.S_ISREG(mode) or (stat.S_ISDIR(mode) and _is_zarr(item.name)):
+        if stat.S_ISREG(mode):
+            self._file(entry)
+        elif stat.S_ISDIR(mode) and _is_zarr(item.name):
             self.entries.append(entry)
         elif stat.S_ISDIR(mode) and is_series(self.root / entry.rel):
             self.entries.append(replace(entry, series=True))
@@ -260,3 +266,6 @@ class _Walk:
             (self.links if item.is_symlink() else self.real).append(entry.rel)
         elif not stat.S_ISDIR(mode):
             self.problems.append(Problem("layouts.not_a_file", entry.rel, "warning"))
+
+    def _file(self, entry: Entry) -> None:
+        self.entries.append(replace(entry, unnamed=is_unnamed_dicom(self.root / entry.rel)))
