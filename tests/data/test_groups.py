@@ -443,3 +443,25 @@ def test_real_data_have_the_groups_they_have_and_no_others(real_data: Path) -> N
         found = look(real_data / name, {})
         assert len({r.group for r in found.records if r.group}) == known.get(name, 0), name
         assert [p.code for p in said(found, "")] == (["groups.taken_column"] if name in known else []), name
+
+
+# spellings
+
+
+@pytest.mark.parametrize("spellings", [("P{}", "p{}", "P0{}", "P{} "), ("{}", "{}.0"), ("Müller {}", "MULLER-{}")])
+@pytest.mark.parametrize("asked", [None, "patient"])
+def test_a_patient_in_several_spellings_is_one_and_that_is_said(spellings: tuple[str, ...], asked: str | None) -> None:
+    cells = [spellings[i % len(spellings)].format(i // 4 + 1) for i in range(36)]
+    found = grouped(index_of(FLAT, classes="ab", columns={"patient": cells}), asked)
+    assert sorted(map(len, together(found))) == [4] * 9
+    (problem,) = said(found, "one_spelling")
+    assert (problem.severity, problem.values["count"]) == ("warning", 9)
+    assert [p.values["n"] for p in said(found, "taken")] == [9]
+
+
+@pytest.mark.parametrize("ids", ["P{0}", "P{0:03d}", "A3.{0}", "A-{0}-1", "{0}-10"])
+def test_healthy_ids_stay_apart_and_nothing_is_said(ids: str) -> None:
+    cells = [ids.format(i // 2 + 1) for i in range(36)]
+    found = grouped(index_of(FLAT, classes="ab", columns={"patient": cells}), None)
+    assert sorted(map(len, together(found))) == [2] * 18
+    assert said(found, "one_spelling") == []

@@ -39,7 +39,7 @@ CLASSES = ("a/1.png", "a/2.png", "b/1.png", "b/2.png")
 @pytest.mark.parametrize(
     ("name", "said"),
     [("x.czi", "bfconvert"), ("x.LIF", "Fiji"), ("x.svs", "QuPath"), ("x.gif", "PNG or TIFF"), ("x.h5", "NPY"),
-     ("x.mha", "NIfTI"), ("x.mrc", "TIFF"), ("x.avi", "TIFF stack"), ("RoiSet.zip", "ROI Manager"),
+     ("x.mha", "NIfTI"), ("x.xlsx", "CSV"), ("x.mrc", "TIFF"), ("x.avi", "TIFF stack"), ("RoiSet.zip", "ROI Manager"),
      ("0001-0002.roi", "a_mask.tif"), ("x.geojson", "-labelled.tif")],
 )  # fmt: skip
 def test_pictures_that_are_not_read_are_named_with_number_and_cure(tmp_path: Path, name: str, said: str) -> None:

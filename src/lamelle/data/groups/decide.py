@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lamelle.data.groups import names, spec
 from lamelle.data.groups.spec import NONE, Spec
+from lamelle.data.groups.spellings import one_spelling
 from lamelle.data.groups.words import folder_rank, maybe_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import is_blank
@@ -81,14 +82,16 @@ def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def _taken(index: Index, found: Candidate) -> Index:
-    """The records with their groups; a patient's folder is no stratum."""
+    """The records with their groups, each in one spelling; a patient's folder is no stratum."""
+    values, respelt = one_spelling(found.values)
+    found = replace(found, values=values)
     records = tuple(
         replace(r, group=group or r.id, stratum=None if r.stratum and _is_patient(r.stratum, group) else r.stratum)
         for r, group in zip(index.records, found.values, strict=True)
     )
     n, blank = len(found.known), sum(v is None for v in found.values)
     said = {"n": n, "images": len(records), "value": found.spec.value, "key": found.spec.key}
-    problems = [Problem(f"groups.taken_{found.spec.kind}", "", "note", said)]
+    problems = [Problem(f"groups.taken_{found.spec.kind}", "", "note", said), *respelt]
     if blank:
         problems.append(Problem("groups.blank", "", "warning", {"column": found.spec.value, "count": blank}))
     if (

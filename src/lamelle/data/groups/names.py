@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from lamelle.data.groups.words import GROUP_WORDS, TCGA, plain, tokens
@@ -33,6 +33,8 @@ _NO_ID = re.compile(
 _MOST_TOKENS = 6
 _DIGITS = 3
 """Digits that make an id: ``2`` is a grade, ``1043`` a patient."""
+_MANY = 6
+"""Folders numbered alike from which they are rather patients than classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,21 @@ def looks_like_id(folder: str) -> bool:
         return False
     digits = sum(map(str.isdecimal, folder))
     return digits >= _DIGITS or (digits > 0 and folder[0].isalpha())
+
+
+def numbered_alike(folders: Collection[str]) -> bool:
+    """Whether folders differ in a number alone, one as patients have: long, or filled up with zeros to one length.
+
+    Example:
+        >>> [numbered_alike([f"{p}{i}" for i in range(101, 110)]) for p in ("P", "", "Grade ")]
+        [True, True, False]
+        >>> numbered_alike(["CD3", "CD4", "CD8", "CD19", "CD20", "CD56"]), numbered_alike(["G01", "G02", "G03"])
+        (False, False)
+    """
+    forms = {re.sub(r"[0-9]+", "#", name) for name in folders}
+    short = {len(name) for name in folders if sum(map(str.isdecimal, name)) < _DIGITS}
+    filled = not short or (len({len(name) for name in folders}) == 1 and any("0" in name for name in folders))
+    return len(folders) >= _MANY and len(forms) == 1 and filled and all(map(looks_like_id, folders))
 
 
 def says_kind(name: str) -> bool:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lamelle.data.groups.names import numbered_alike
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.common import (
     LayoutOptions,
@@ -19,9 +20,10 @@ from lamelle.data.layouts.common import (
     last,
     named,
 )
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
 from lamelle.data.layouts.siblings import places, together
+from lamelle.data.layouts.table import column_of
 from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.types import Index, Problem, Record, Source
 
@@ -68,10 +70,14 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.4, "filled_classes", filled=len(filled & folders), folders=len(folders))
     if len(names) > 2 and len(found) == len(names):
         return lacks(0.4, "several_images")
+    if said := column_of(listing, names):
+        level = found[0].folder.count("/") + 1
+        values = {"names": names_of(sorted(names), most=_SHOWN), "first": found[0].entry.id, "level": level}
+        return lacks(0.49, "ids_of_table", **said, **values)
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
         return lacks(0.3, "class_folders") if beside else Match(0.6)
-    return Match(0.9 if listing.tables and not filled <= folders else 1.0)
+    return Match(0.9 if listing.tables and (not filled <= folders or numbered_alike(names)) else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -92,6 +98,10 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems += unused([c.entry for c in found if c.deeper and c.folder in direct], "layouts.too_deep", "warning")
     problems += unused([e for e in listing.images if e in masks], "layouts.masks_not_used", "warning")
     records += [class_record(listing, c.entry, last(c.folder), c.split) for c in taken]
+    names = {last(c.folder) for c in taken}
+    if level_of(options) is None and numbered_alike(names):
+        said = {"count": len(names), "names": names_of(sorted(names, key=natural), most=_SHOWN)}
+        problems.append(Problem("layouts.ids_as_classes", "", "warning", said))
     return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
 
 

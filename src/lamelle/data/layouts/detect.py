@@ -54,6 +54,8 @@ _FOR_ONE_FILE = ("table", "medmnist", "stack_pair")
 _WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
 _OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
 _READABLE = 0.5
+_ASKS = ("layouts.lacks_class_level", "layouts.lacks_only_groups", "layouts.lacks_ids_of_table")
+"""What is lacking where the folder was understood, and a folder below would only hide it."""
 
 
 def read_folder(root: Path, *, options: LayoutOptions) -> Index:
@@ -195,7 +197,7 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         ),
         None,
     )
-    asked = missing is not None and missing.code in ("layouts.lacks_class_level", "layouts.lacks_only_groups")
+    asked = missing is not None and missing.code in _ASKS
     hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
     return RequestError(
         "layouts.unknown",

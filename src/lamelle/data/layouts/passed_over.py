@@ -1,4 +1,4 @@
-"""Files that are known and not read: pictures of other formats, outlines drawn in other programs; each with a cure."""
+"""Files that are known and not read: pictures and tables of other formats, drawn outlines; each with a cure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ IMAGES = {
     "arrays": (".h5", ".hdf5", ".hdf", ".he5", ".n5", ".mat"),
     "medical": (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr", ".par", ".mnc"),
     "electron": (".mrc", ".rec", ".st", ".mrcs", ".em", ".dm3", ".dm4", ".ser", ".emd"),
+    "spreadsheet": (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"),
     "film": (".avi", ".mp4", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg"),
 }  # fmt: skip
-"""Suffixes of pictures that are not read, by how they are converted."""
+"""Suffixes of pictures and tables that are not read, by how they are converted."""
 
 
 def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
-    """A warning for each format of pictures, or of outlines, that is in a folder and not read.
+    """A warning for each format of pictures, tables or outlines that is in a folder and not read.
 
     Args:
         masks_read: Masks were found, so that outlines are not missed.

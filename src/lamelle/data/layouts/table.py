@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from lamelle.data.groups.words import rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.words import split_of
 from lamelle.data.one_hot import one_column
-from lamelle.data.spelling import same_names
+from lamelle.data.spelling import folded, same_names
 from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "table"
 TASKS = ("classify",)
+_CASE_RANK = 3
+"""Rank of a column up to which it holds what has a folder of its own: a patient, an animal, a case, a study."""
 _TEST_FOLDERS = ("test", "test/images", "test_images")
 
 
@@ -142,6 +145,26 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
         ]
         joined = [_joined(r, by_path.get(r.image.path)) for r in joined]
     return tuple(joined), problems
+
+
+def column_of(listing: Listing, folders: Collection[str]) -> dict[str, str] | None:
+    """The table, and its column of patients, animals or cases, that holds the names of all these folders, if any.
+
+    A name without a number is that of a patient alone: ``cat`` may stand in a column ``animal`` and be a class.
+    """
+    wanted = {folded(name) for name in folders}
+    numbered = all(any(map(str.isdecimal, name)) for name in folders)
+    for entry in listing.tables:
+        try:
+            table = read_table(listing.path(entry))
+        except FileError:
+            continue  # who reads the table says what is wrong with it
+        for column in table.columns:
+            rank = rank_of(column)
+            holds = rank is not None and rank <= (_CASE_RANK if numbered else 0)
+            if holds and wanted <= {folded(row.cells[column]) for row in table.rows}:
+                return {"table": entry.id, "column": printable(column)}
+    return None
 
 
 def _joined(record: Record, row: Record | None) -> Record:
