@@ -221,7 +221,7 @@ def test_measures_are_those_of_the_pixels(dtype: str, shape: tuple[int, ...], mo
     grey = array.astype(np.float64).mean(0)
     grey = grey if grey.ndim == 2 else grey.mean(0)
     assert found.thumbnail.mean() == pytest.approx(grey.mean(), rel=1e-3, abs=1e-2)
-    whole = np.kron(grey, np.ones((32, 32))).reshape(32, grey.shape[0], 32, grey.shape[1]).mean((1, 3))
+    whole = np.kron(grey, np.ones((64, 64))).reshape(64, grey.shape[0], 64, grey.shape[1]).mean((1, 3))
     assert np.allclose(found.thumbnail, whole, rtol=1e-3, atol=0.5)
     monkeypatch.undo()
     assert measure(array).pixels == found.pixels  # does not depend on the slabs

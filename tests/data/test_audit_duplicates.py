@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lamelle.data.audit.duplicates import candidates, find_copies, hashes, oriented
+from lamelle.data.audit import views
+from lamelle.data.audit.buckets import meetings
+from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.audit.signatures import Signature, sign
 from lamelle.data.store import Store
 from lamelle.errors import sentence
+from lamelle.specimens import write_demo
 from lamelle.types import Index, Record, Source
 
 Change = Callable[[Image.Image], Image.Image]
@@ -43,7 +46,23 @@ COPIES: dict[str, Change] = {
     "turned": lambda i: i.transpose(Image.Transpose.ROTATE_90),
     "turned, mirrored, jpeg": lambda i: compressed(ImageOps.mirror(i.transpose(Image.Transpose.ROTATE_270)), 90),
     "darker": lambda i: i.point([round(v * 0.7 + 10) for v in range(256)] * len(i.getbands())),
+    "gamma": lambda i: i.point([round(255 * (v / 255) ** 0.6) for v in range(256)] * len(i.getbands())),
+    "inverted": lambda i: i.point([255 - v for v in range(256)] * len(i.getbands())),
+    "cropped": lambda i: i.crop((2, 12, round(0.82 * i.width) + 2, round(0.85 * i.height) + 12)),
+    "cropped, mirrored, jpeg": lambda i: compressed(ImageOps.mirror(i.crop((9, 3, i.width, i.height - 8))), 80),
+    "black border": lambda i: ImageOps.expand(i, (9, 14, 3, 7), fill=0),
+    "white border": lambda i: ImageOps.expand(i, (4, 0, 14, 11), fill="white"),
+    "rotated by 3": lambda i: i.rotate(3, Image.Resampling.BILINEAR),
+    "rotated by -8": lambda i: i.rotate(-8, Image.Resampling.BILINEAR),
+    "rotated by 9, larger": lambda i: i.rotate(9, Image.Resampling.BILINEAR, expand=True),
+    "label burnt in": lambda i: burnt(i),
 }
+
+
+def burnt(image: Image.Image) -> Image.Image:
+    changed = image.copy()
+    changed.paste("white", (0, 0, image.width // 3, image.height // 10))
+    return changed
 
 
 def tissue(seed: int, size: int = 96) -> np.ndarray:
@@ -79,11 +98,11 @@ def found_and_false(audit: Audit) -> tuple[int, int]:
 
 @pytest.mark.parametrize("name", COPIES)
 def test_planted_copies_are_found_and_nothing_else(tmp_path: Path, name: str) -> None:
-    originals = [Image.fromarray(tissue(n)) for n in range(30)]
+    originals = [Image.fromarray(tissue(n)) for n in range(12)]
     audit = look(tmp_path, planted(tmp_path / "data", originals, COPIES[name]), tmp_path / "store")
-    assert found_and_false(audit) == (30, 0)
+    assert found_and_false(audit) == (12, 0)
     assert {p.kind for p in audit.pairs} == {"near"}
-    assert sum(p.code == "audit.near_duplicate" for p in audit.problems) == 30
+    assert sum(p.code == "audit.near_duplicate" for p in audit.problems) == 12
 
 
 def test_a_reencoded_file_of_the_same_pixels_is_exact(tmp_path: Path) -> None:
@@ -150,27 +169,75 @@ def test_neighbouring_slices_of_one_volume_are_not_copies(tmp_path: Path) -> Non
     assert len(look(tmp_path, apart, tmp_path / "store").pairs) == 3
 
 
-def test_hashes_of_orientations_agree_with_turned_images() -> None:
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("turned", {"angle": -90, "mirrored": False}),
+        ("mirrored", {"angle": 0, "mirrored": True}),
+        ("rotated by -8", {"angle": 8, "mirrored": False, "inverted": False}),
+        ("inverted", {"inverted": True, "of_first": 1, "of_second": 1}),
+        ("cropped", {"angle": 0, "of_first": 0.82 * 0.85, "of_second": 1}),
+        ("black border", {"of_first": 1, "of_second": 96 * 96 / (108 * 117)}),
+    ],
+)
+def test_a_pair_says_how_the_copy_differs(tmp_path: Path, change: str, expected: dict[str, float]) -> None:
+    audit = look(tmp_path, planted(tmp_path / "data", [Image.fromarray(tissue(1))], COPIES[change]), tmp_path / "store")
+    (pair,) = audit.pairs
+    assert Audit.from_json(audit.to_json()).pairs == audit.pairs
+    for name, value in expected.items():
+        assert getattr(pair, name) == pytest.approx(value, abs=1.0 if name == "angle" else 0.06), name
+
+
+@pytest.mark.parametrize(("kind", "count"), [("thorax", 60), ("nuclei", 16), ("tissue", 60)])
+def test_specimens_of_one_kind_are_no_copies(tmp_path: Path, kind: str, count: int) -> None:
+    folder = write_demo(kind, tmp_path / kind, seed=0, count=count, size=96)
+    paths = sorted(p for p in folder.rglob("*.png") if "mask" not in p.parent.name)
+    assert len(paths) >= count
+    records = [Record(str(p), Source(p), ("a",)) for p in paths]
+    assert look(folder, records, tmp_path / "store").pairs == ()
+
+
+def test_waves_of_orientations_agree_with_turned_pictures() -> None:
     squares = np.stack([tissue(n, 32) for n in range(5)]).astype(np.float32)
-    codes = hashes(squares)
-    assert codes.shape == (8, 5)
-    for turn, turned in enumerate(oriented(squares)):
-        assert (np.bitwise_count(hashes(np.ascontiguousarray(turned))[0] ^ codes[turn]) <= 1).all()
+    expected = views.oriented_waves(views.waves_of(squares)[:, 0])
+    place = (np.arange(32) + 0.5) / 16 - 1
+    y, x = np.meshgrid(place, place, indexing="ij")
+    for turn in range(8):
+        across, down = np.tensordot(views.turn_matrix(turn), np.stack([x, y]), 1)
+        columns, rows = (np.rint((z + 1) * 16 - 0.5).astype(int) for z in (across, down))
+        assert np.allclose(views.waves_of(squares[:, rows, columns])[:, 0], expected[:, turn], atol=1e-5)
 
 
-def test_candidates_agree_with_counting_bits_one_by_one() -> None:
-    codes = np.random.default_rng(0).integers(0, 2**63, (8, 40), dtype=np.uint64)
-    codes[:, 30:] = codes[:, :10]
-    first, second, turn = candidates(codes, bits=20)
-    expected = {
-        (i, j, t)
-        for t in range(8)
-        for i in range(40)
-        for j in range(i + 1, 40)
-        if bin(int(codes[0, i]) ^ int(codes[t, j])).count("1") <= 20
-    }
-    assert set(zip(first.tolist(), second.tolist(), turn.tolist(), strict=True)) == expected
-    assert (0, 30, 0) in expected
+def test_views_are_what_a_crop_looks_like() -> None:
+    fine = tissue(4, 320).astype(np.float32)
+    whole = fine.reshape(32, 10, 32, 10).mean((1, 3))
+    number = next(n for n, v in enumerate(views.views()) if np.allclose(v, [[0.9, 0, 0.1], [0, 0.8, 0]]))
+    crop = fine[32:288, 32:320].reshape(32, 8, 32, 9).mean((1, 3))
+    seen, expected = views.waves_of(whole[None])[0, number], views.waves_of(crop[None])[0, 0]
+    assert float(seen @ expected) > 0.97
+
+
+def met(count: int) -> tuple[set[int], int]:
+    rng = np.random.default_rng(count)
+    codes = rng.integers(0, 2**63, count, dtype=np.uint64)
+    flips = (np.uint64(1) << rng.integers(0, 63, (count, 4), dtype=np.uint64)).sum(axis=1, dtype=np.uint64)
+    found, compared = set(), 0
+    for queries, entries in meetings(codes, codes ^ flips, each=50):
+        compared += len(queries)
+        found |= set(queries[queries == entries].tolist())
+    return found, compared
+
+
+def test_codes_that_differ_in_some_bits_meet_and_the_work_grows_as_their_number() -> None:
+    small, large = met(2_000), met(16_000)
+    assert len(small[0]) >= 0.99 * 2_000
+    assert len(large[0]) >= 0.99 * 16_000
+    assert large[1] < 2.5 * 8 * small[1]  # as the square it would be 64 times
+
+
+def test_many_equal_codes_do_not_make_the_work_grow_as_their_square() -> None:
+    codes = np.full(20_000, 12345, np.uint64)
+    assert sum(len(q) for q, _ in meetings(codes, codes, each=50)) < 20_000**2 / 100
 
 
 # ---- between splits
@@ -227,6 +294,30 @@ def test_overlapping_patches_of_one_slice(tmp_path: Path) -> None:
     assert sentence(problem)
 
 
+# ---- against images seen before
+
+
+def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
+    old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
+    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
+    new = {"other": tissue(99), "same": tissue(3), "mirrored": tissue(5)[:, ::-1], "cropped": tissue(7)[12:, :84]}
+    pairs = find_copies([sign(name, image[None]) for name, image in new.items()], held)
+    expected = [("old3", "same", "exact"), ("old5", "mirrored", "near"), ("old7", "cropped", "near")]
+    assert [(p.first, p.second, p.kind) for p in pairs] == expected
+    assert pairs[1].mirrored
+    assert pairs[2].of_first == pytest.approx(0.875**2, abs=0.03)
+
+
+def test_corners_that_a_rotation_left_black_make_no_copies_of_even_tissue(tmp_path: Path) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    even = [150 + 2 * np.random.default_rng(n).normal(size=(96, 96)) + tissue(n) / 40 for n in range(8)]
+    pictures = [Image.fromarray(gaussian_filter(e, 1).astype(np.uint8)).rotate(8) for e in even]
+    records = planted(tmp_path / "data", pictures, lambda i: i.rotate(90))
+    audit = look(tmp_path, records, tmp_path / "store")
+    assert all(p.second == f"{p.first}copy" for p in audit.pairs)
+
+
 # ---- real images
 
 
@@ -238,39 +329,26 @@ def real(folder: Path, pattern: str, count: int) -> list[Path]:
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("pattern", "least"),
-    [("cxr-4class/*/images/*", 0.98), ("vnc-patches/train/*.png", 0.98), ("histology/images/*", 0.9)],
+    [("cxr-4class/*/images/*", 0.95), ("vnc-patches/train/*.png", 0.95), ("histology/images/*", 0.95)],
 )
 def test_copies_of_real_images(real_data: Path, tmp_path: Path, pattern: str, least: float) -> None:
     originals = [Image.open(p).convert("RGB") for p in real(real_data, pattern, 30)]
     right = false = 0
-    for n, change in enumerate((COPIES["jpeg"], COPIES["half"], COPIES["turned, mirrored, jpeg"])):
+    kinds = ("jpeg", "half", "turned, mirrored, jpeg", "cropped", "rotated by -8", "inverted", "black border")
+    for n, change in enumerate(COPIES[kind] for kind in kinds):
         audit = look(tmp_path, planted(tmp_path / f"data{n}", originals, change), tmp_path / "store")
         found = found_and_false(audit)
         right, false = right + found[0], false + found[1]
-    assert right >= least * 90
+    assert right >= least * 30 * len(kinds)
     assert false == 0
 
 
 @pytest.mark.real
 def test_chest_x_rays_look_alike_but_are_not_copies(real_data: Path, tmp_path: Path) -> None:
-    """In the whole set two pairs are found, both the same film cut out twice."""
+    """Of 247 X-rays three pairs are found, looked at, and each is one film cut out or toned twice."""
     paths = [p for p in sorted((real_data / "cxr-4class").glob("*/images/*")) if p.stem.endswith(("2", "3", "7"))]
     records = [Record(p.name, Source(p), (p.parts[-3],)) for p in paths]
     pairs = look(real_data / "cxr-4class", records, tmp_path / "store").pairs
-    assert {frozenset((p.first, p.second)) for p in pairs} <= {
-        frozenset(("COVID-1002.png", "COVID-322.png")),
-        frozenset(("COVID-1427.png", "COVID-1433.png")),
-    }
+    same = ("COVID-1002.png", "COVID-322.png"), ("COVID-1427.png", "COVID-1433.png"), ("TB.522.jpg", "TB.567.jpg")
+    assert {frozenset((p.first, p.second)) for p in pairs} <= {frozenset(pair) for pair in same}
     assert len(pairs) >= 1
-
-
-# ---- against images seen before
-
-
-def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
-    old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
-    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
-    same, mirrored = sign("same", tissue(3)[None]), sign("mirrored", tissue(5)[None, :, ::-1])
-    pairs = find_copies([sign("other", tissue(99)[None]), same, mirrored], held)
-    assert [(p.first, p.second, p.kind) for p in pairs] == [("old3", "same", "exact"), ("old5", "mirrored", "near")]
-    assert "mirrored" in pairs[1].turned

@@ -59,7 +59,7 @@ def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list
 
     Args:
         records: Those without a known place or group are looked at.
-        thumbnails: ``[n, side, side]`` of mean 0 and standard deviation 1, in the order of the records.
+        thumbnails: ``[n, side, side]`` in the order of the records.
     """
     at = {r.id: i for i, r in enumerate(records)}
     free = [r for r in records if r.position is None and r.group is None and not r.image.part]
@@ -68,6 +68,7 @@ def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list
         if len(members) < _LEAST:
             continue
         small = thumbnails[[at[r.id] for r in members]].reshape(len(members), -1).astype(np.float32)
+        small = (small - small.mean(1, keepdims=True)) / np.maximum(small.std(1, keepdims=True), 1e-6)
         near, far = _alike(small, [1]), _alike(small, [len(small) // 2, len(small) // 3])
         closer = float(near.mean() - far.mean())
         if closer > _CLOSER and closer > _SURE * float(far.std()):

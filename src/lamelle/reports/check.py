@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from lamelle.data.audit.results import Audit
+from lamelle.data.audit.results import Audit, Pair
 from lamelle.data.audit.results import Row as Measured
 from lamelle.data.store import Store
 from lamelle.io import atomic
@@ -20,6 +20,7 @@ from lamelle.types import Index
 SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")
 """In the order of the page; a section with nothing to show is left out."""
 _PREVIEWS, _PAIRS, _VALUES, _ROWS = 24, 12, 6, 12
+_ANGLE, _PART = 1.0, 0.95  # degrees and parts of an image that are worth a word
 _SHORTCUT = "audit.class_equals_"
 Values = dict[str, Any]
 
@@ -132,17 +133,26 @@ def _copies(index: Index, audit: Audit, store: Store) -> Values:
     if not audit.pairs:
         return {}
     first = sorted(audit.pairs, key=lambda p: (p.kind != "exact", -p.correlation, p.first, p.second))[:_PAIRS]
-    said = []
-    for pair in first:
-        sentence = (
-            text("report.pair_exact")
-            if pair.kind == "exact"
-            else text("report.pair_near", r=number(pair.correlation, 2))
-        )
-        said.append((pair.first, pair.second, f"{sentence} {pair.turned}".strip()))
+    said = [(pair.first, pair.second, _likeness(pair)) for pair in first]
     shown = pictures.pairs(index, said, store)
     caption = text("report.copies_caption", n=len(audit.pairs), shown=len(shown))
     return {"copies": shown, "copies_caption": caption} if shown else {}
+
+
+def _likeness(pair: Pair) -> str:
+    """How the second of two copies differs from the first."""
+    if pair.kind == "exact":
+        return text("report.pair_exact")
+    found = [text("report.pair_mirrored")] if pair.mirrored else []
+    if abs(pair.angle) >= _ANGLE:
+        found.append(text("report.pair_turned", angle=number(pair.angle, 0)))
+    if pair.inverted:
+        found.append(text("report.pair_inverted"))
+    for name, part in (("cropped", pair.of_first), ("wider", pair.of_second)):
+        if part < _PART:
+            found.append(text(f"report.pair_{name}", part=f"{100 * part:.0f}"))
+    sentence = text("report.pair_near", r=number(pair.correlation, 2))
+    return f"{sentence}: {', '.join(found)}" if found else sentence
 
 
 def _contents(index: Index, audit: Audit) -> Values:

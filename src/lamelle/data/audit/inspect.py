@@ -14,10 +14,11 @@ from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.mask_classes import mask_class_problems
 from lamelle.data.audit.masks import Look, look, mask_problems
-from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure, thumbnail
+from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.results import Audit, Row
 from lamelle.data.audit.shortcuts import shortcut_problems
+from lamelle.data.audit.signatures import shrunk
 from lamelle.data.audit.spacing import spacing_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
 from lamelle.data.audit.values import value_problems
@@ -38,7 +39,8 @@ class _Seen:
     record: Record
     problems: tuple[Problem, ...]
     row: Row | None = None
-    thumbnail: np.ndarray | None = None
+    small: np.ndarray | None = None
+    """As in a signature."""
     distributions: tuple[Distribution, ...] = ()
     values: int = 0
     """How many different grey values the image has, in the channel that has most."""
@@ -86,12 +88,8 @@ def inspect(
                 progress(len(seen), len(index.records))
     whole = [s for s in seen if s.row is not None]
     rows, records = [s.row for s in whole if s.row is not None], [s.record for s in whole]
-    thumbnails = np.array([s.thumbnail for s in whole], np.float16).reshape(-1, THUMBNAIL, THUMBNAIL)
-
-    def load(i: int, side: int) -> np.ndarray:
-        return thumbnail(store.image(records[i].image), side)
-
-    pairs = find_pairs(rows, records, thumbnails, load)
+    small = np.array([s.small for s in whole], np.uint8).reshape(-1, THUMBNAIL, THUMBNAIL)
+    pairs = find_pairs(rows, records, small)
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += [*_folder_problems(rows), *_stacks(rows, records), *spacing_problems(rows, records)]
@@ -100,7 +98,7 @@ def inspect(
     problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
     problems += duplicate_problems(pairs, rows)
     problems += shortcut_problems(rows, records)
-    problems += sequence_problems(records, thumbnails)
+    problems += sequence_problems(records, small)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
     return Audit(tuple(k.problem for k in placed), tuple(rows), pairs, count(rows, index.records), statistics)
 
@@ -213,10 +211,8 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
         found.pixels,
         label_pixels="|".join(sorted(targets)) if targets else None,
     )
-    spread = max(float(found.thumbnail.std()), 1e-6)
-    small = ((found.thumbnail - found.thumbnail.mean()) / spread).astype(np.float16)
     values = max(len(np.unique(d.values)) for d in found.distributions)
-    return _Seen(record, (), row, small, found.distributions, values)
+    return _Seen(record, (), row, shrunk(found.thumbnail), found.distributions, values)
 
 
 def _labelled(

@@ -12,7 +12,7 @@ from lamelle.data.resize import area
 
 SLAB = 4 << 20
 """Bytes looked at at a time."""
-THUMBNAIL = 32
+THUMBNAIL = 64
 SAMPLED = 1 << 16
 """Values kept per channel where a histogram is not exact (floats, 32-bit integers)."""
 OFFSET, SPAN = 1 << 15, 3 << 15
@@ -55,7 +55,7 @@ class Measures:
     pixels: str
     coloured: bool
     thumbnail: np.ndarray
-    """float32 ``[32, 32]``: grey, averaged along Z."""
+    """float32 ``[64, 64]``: grey, averaged along Z."""
 
 
 def slabs(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

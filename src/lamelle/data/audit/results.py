@@ -58,9 +58,16 @@ class Pair:
     second: str
     kind: Literal["exact", "near"]
     correlation: float
-    """Of the details, after the second was turned to fit the first; 1 if exact."""
-    turned: str = ""
-    """How the second lies to the first: ``rotated 90``, ``mirrored`` …, empty if it does not differ."""
+    """Of the details, after the second was brought over the first; 1 if exact."""
+    mirrored: bool = False
+    angle: float = 0.0
+    """Degrees, anticlockwise, by which the second is turned to fit the first, after it was mirrored left to right."""
+    inverted: bool = False
+    """Bright in one is dark in the other."""
+    of_first: float = 1.0
+    """Part of the first that the second shows too: less than 1 if it was cropped."""
+    of_second: float = 1.0
+    """Part of the second that the first shows too."""
 
 
 @dataclass(frozen=True, slots=True)

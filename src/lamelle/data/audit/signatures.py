@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.data.audit.measure import measure, thumbnail
+from lamelle.data.audit.measure import THUMBNAIL, measure
 
-SIDE = 64
+SIDE = THUMBNAIL
 """Rows and columns of the small picture in a signature."""
 
 
@@ -63,8 +63,8 @@ def sign(name: str, image: np.ndarray) -> Signature:
         >>> sign("a", np.zeros((3, 10, 20), np.uint16)).size
         (10, 20)
     """
-    size = (image.shape[-2], image.shape[-1])
-    return Signature(name, measure(image).pixels, size, shrunk(thumbnail(image, SIDE)))
+    found = measure(image)
+    return Signature(name, found.pixels, (image.shape[-2], image.shape[-1]), shrunk(found.thumbnail))
 
 
 def shrunk(square: np.ndarray) -> np.ndarray:
