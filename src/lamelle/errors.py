@@ -95,10 +95,10 @@ def setting(key: str, value: object) -> str:
     """``key=value`` as it can be pasted behind a command: YAML on one line, quoted for the shell where it has to be.
 
     Example:
-        >>> setting("data.labels", {0: 1, 255: 0}), setting("data.group", "patient")
-        ("'data.labels={0: 1, 255: 0}'", 'data.group=patient')
-        >>> setting("data.classes", {"01": "1", "Benign": "benign"})
-        '\'data.classes={"01": "1", Benign: benign}\''
+        >>> print(setting("data.labels", {0: 1, 255: 0}), setting("data.group", "patient"))
+        'data.labels={0: 1, 255: 0}' data.group=patient
+        >>> print(setting("data.classes", {"01": "1", "Benign": "benign"}))
+        'data.classes={"01": "1", Benign: benign}'
     """
     return shlex.quote(f"{key}={_flow(value)}")
 

@@ -105,8 +105,8 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
 
     Example:
         >>> steps = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
-        >>> look(steps).measures((0, 255)).round(2)[:4].tolist()
-        [0.12, 0.0, 0.25, 0.22]
+        >>> look(steps).measures((0, 255)).round(1)[:4].tolist()
+        [0.1, 0.0, 0.2, 0.2]
     """
     parts = _windows(image)
     greys = [_grey(part) for part in parts]
