@@ -258,7 +258,7 @@ def test_fine_tuning_takes_the_network_over_and_leaves_the_head_where_classes_di
     five = lamelle.train(volumes, start=run.path, overrides=options, runs=home / "runs", name="five", progress=quiet)
     assert any("new: head.weight, head.bias" in line for line in quiet.lines)
     assert len(five.scores["classes"]) == 5
-    scores = five.evaluate(volumes)
+    scores = five.evaluate(volumes, overrides=["evaluate.keep_seen=true"])
     assert scores["n"] == sum(len(read(p).array[0]) for p in (volumes / "images").iterdir()), "read as slices again"
 
 
