@@ -309,4 +309,5 @@ def _write(
     folder.write_text(folder.split, split.to_csv(placed, found.contents))
     full = recipes.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
     plan = Plan(recipes.validate(full), found.index, found.audit, tuple(scored), found.task, "", {}, ())
-    write_page(folder, plan, scores, [r for r in found.labelled if r.id in seen], found.small, store)
+    kept = folder.read_json(folder.scores)  # as every page gets them: null where nothing is defined
+    write_page(folder, plan, kept, [r for r in found.labelled if r.id in seen], found.small, store)
