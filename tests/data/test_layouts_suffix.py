@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from lamelle import verbs
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
@@ -74,3 +75,18 @@ def test_nothing_is_guessed(tmp_path: Path, more: str, said: tuple[str, str]) ->
 def test_a_name_that_ends_like_a_mask_is_none_without_its_image(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="suffix_pairs"):
         put(tmp_path, "first_label.png", "second_label.png")
+
+
+def test_one_mask_beside_several_is_the_same_class(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        Image.fromarray(rng.integers(0, 250, (24, 24), np.uint8)).save(tmp_path / f"benign ({i}).png")
+        for n, end in enumerate(("", "_1") if i % 3 == 0 else ("",)):
+            mask = np.zeros((24, 24), np.uint8)
+            mask[2 + 9 * n : 8 + 9 * n, i : i + 7] = 255
+            Image.fromarray(mask).save(tmp_path / f"benign ({i})_mask{end}.png")
+    found = verbs.check(tmp_path)
+    assert [(p.code, p.values) for p in found.problems if p.code.startswith("layouts.values")] == [
+        ("layouts.values_binary", {"top": 255})
+    ]
+    assert [p for p in found.problems if p.severity == "error"] == []

@@ -142,7 +142,11 @@ def test_object_masks_become_instances_once(tmp_path: Path) -> None:
     found = store.labels(sources, objects=True)
     assert found.dtype == np.uint32
     assert np.array_equal(found, np.max(masks.astype(bool) * np.array([1, 2, 3])[:, None, None], axis=0))
-    assert np.array_equal(store.labels(sources, objects=False), masks.any(0))
+    joined = store.labels(sources, objects=False)
+    assert (joined.dtype, joined.tolist()) == (np.uint8, masks.max(0).tolist()), "255, as in every mask"
+    Image.fromarray(masks[0] // 2).save(tmp_path / "other.png")
+    several = [*sources[1:], Source(tmp_path / "other.png")]
+    assert np.array_equal(store.labels(several, objects=False), masks.any(0)), "127 and 255 are no one value"
     assert store.labels(sources[:1], objects=True).max() == 1
     assert [(p.code, p.values) for p in store.label_problems(sources, objects=True)] == [
         ("audit.objects_overlap", {"pixels": 1})

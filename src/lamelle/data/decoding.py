@@ -115,9 +115,10 @@ def blank_pixels(source: Source) -> Pixels:
 
 
 def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
-    """Instances uint32 ``[(Z,) Y, X]`` from one mask per object, or their union (0, 1) as uint8.
+    """Instances uint32 ``[(Z,) Y, X]`` from one mask per object, or their union.
 
-    A single file with more than two values counts its objects itself.
+    A single file with more than two values counts its objects itself. A union has the value that all its masks have
+    (255, mostly), as the single masks of other images do; 1 where they have several.
 
     Raises:
         FileError: If a file cannot be read.
@@ -138,8 +139,16 @@ def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
             problems.append(Problem("audit.objects_overlap", "", "note", {"pixels": overlaps}))
         if hidden:
             problems.append(Problem("audit.objects_empty", "", "warning", {"count": hidden}))
-    array = instances.astype(np.uint32) if objects else (instances > 0).astype(np.uint8)
+    array = instances.astype(np.uint32) if objects else np.where(instances > 0, *_one_value(masks))
     return Pixels.whole(array, problems=tuple(problems))
+
+
+def _one_value(masks: Sequence[np.ndarray]) -> tuple[np.generic, np.generic]:
+    """The value above 0 that masks share, or 1; and 0 of the same type."""
+    found = {int(v) for mask in masks for v in np.unique(mask) if v > 0}
+    value = found.pop() if len(found) == 1 else 1
+    kind = np.min_scalar_type(value).type
+    return kind(value), kind(0)
 
 
 def _labels(source: Source) -> Image:

@@ -179,7 +179,7 @@ class Store:
             return self._entry(name, sources, partial(decoding.label_pixels, source))
         if len(sources) == 1:  # the whole file once, not the plane that is asked for first
             sources = (replace(sources[0], index=None, span=None),)
-        kind = "objects" if objects else "union"
+        kind = "objects" if objects else "joined"
         build = partial(decoding.object_pixels, sources, objects=objects)
         return self._entry((kind, *map(_told, sources)), sources, build)
 
