@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lamelle.data.layouts.listing import Entry, Listing, same_form
 
@@ -18,6 +18,11 @@ class Located:
     """Name in the table → file."""
     doubtful: dict[str, list[Entry]]
     """Names without suffix that several files bear."""
+    elsewhere: str = ""
+    """What the names begin with and the folder does not have, such as ``C:/Users/me/data``."""
+
+    def __len__(self) -> int:
+        return len(self.entries) + len(self.doubtful)
 
 
 def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequence[str] = ()) -> Located:
@@ -25,14 +30,12 @@ def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequen
 
     Names are taken below one folder, whichever explains the most of them: the table's own, its ``images/``, or
     the one with the table's name (``train/`` for ``train.csv``); the first of these where several do equally well.
+    Where none is found, the folders of another machine that all names begin with are taken off, one by one.
 
     Args:
         also: Folders that are tried last.
     """
-    by_rel = {same_form(e.rel): e for e in listing.entries}
-    by_stem: dict[str, list[Entry]] = defaultdict(list)
-    for entry in listing.images:
-        by_stem[same_form(posixpath.join(entry.folder, entry.stem))].append(entry)
+    files = _Files(listing)
     stem = table.stem
     starts = ["", "images", stem, f"{stem}/images", f"{stem}_images", "image", "imgs", "img", "data"]
     holding = [f for f in listing.subfolders("") if listing.images_below(f)]
@@ -40,22 +43,59 @@ def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequen
         starts += [holding[0], f"{holding[0]}/images"]
     starts += also
     cleaned = {name: clean(name, listing) for name in names}
-    best = Located({}, {})
-    for start in starts:
-        found = Located({}, {})
-        for name, rel in cleaned.items():
-            whole = posixpath.join(start, rel) if rel else ""
-            if whole in by_rel:
-                found.entries[name] = by_rel[whole]
-            elif len(candidates := by_stem.get(whole, [])) == 1:
-                found.entries[name] = candidates[0]
-            elif candidates:
-                found.doubtful[name] = candidates
-        if len(found.entries) + len(found.doubtful) > len(best.entries) + len(best.doubtful):
-            best = found
-        if len(best.entries) == len(cleaned):
-            break
+    best = files.below(starts, cleaned)
+    while not len(best) and (shorter := _without_first(cleaned)):
+        best, cleaned = files.below(starts, shorter), shorter
+        if len(best):
+            first = next(iter(cleaned))
+            whole = clean(first, listing)
+            best = replace(best, elsewhere=whole[: len(whole) - len(cleaned[first])].rstrip("/"))
     return best
+
+
+class _Files:
+    """The files of a folder by their paths; where one alone fits, capitals make no difference."""
+
+    def __init__(self, listing: Listing) -> None:
+        self._by_rel = {same_form(e.rel): e for e in listing.entries}
+        self._by_stem: dict[str, list[Entry]] = defaultdict(list)
+        self._by_case: dict[str, list[Entry]] = defaultdict(list)
+        for entry in listing.images:
+            self._by_stem[same_form(posixpath.join(entry.folder, entry.stem))].append(entry)
+            self._by_case[same_form(entry.rel).casefold()].append(entry)
+
+    def below(self, starts: Sequence[str], names: Mapping[str, str]) -> Located:
+        """What is found of the names (as they are spelt → cleaned) below the folder that explains the most of them."""
+        best = Located({}, {})
+        for start in starts:
+            found = Located({}, {})
+            for name, rel in names.items():
+                candidates = self._of(posixpath.join(start, rel)) if rel else []
+                if len(candidates) == 1:
+                    found.entries[name] = candidates[0]
+                elif candidates:
+                    found.doubtful[name] = candidates
+            if len(found) > len(best):
+                best = found
+            if len(best.entries) == len(names):
+                break
+        return best
+
+    def _of(self, path: str) -> list[Entry]:
+        if path in self._by_rel:
+            return [self._by_rel[path]]
+        alike = self._by_case.get(path.casefold(), [])
+        return self._by_stem.get(path) or (alike if len(alike) == 1 else [])
+
+
+def _without_first(names: Mapping[str, str]) -> dict[str, str]:
+    """The paths without their first folder, which all share; nothing where they do not."""
+    firsts = {
+        rel.partition("/")[0] if "/" in rel.lstrip("/") or rel.startswith("/") else None for rel in names.values()
+    }
+    if len(firsts) != 1 or None in firsts:
+        return {}
+    return {name: rel.partition("/")[2] for name, rel in names.items()}
 
 
 def clean(name: str, listing: Listing) -> str:

@@ -229,6 +229,9 @@ def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[R
     """One record per image; rows that say the same image again are compared with the first."""
     table, columns = found.table, found.columns
     problems = [*table.problems, *columns.problems]
+    if found.files.elsewhere:
+        said = {"begin": printable(found.files.elsewhere)}
+        problems.append(Problem("layouts.listed_elsewhere", found.entry.rel, "note", said))
     records: dict[Entry, Record] = {}
     lines: dict[Entry, int] = {}
     for row in table.rows:
