@@ -11,7 +11,8 @@ numéro de patient|Numéro Patient|patients|anon_patient_id|ID_patient_anonymis�
 subjectnr|Subject No.|sujet|individu|MRN|IPP|donneur|Donor #|participant id|Mouse ID|mouse-id|
 souris|mice|rats|animal_no|Embryon|case_id|CaseNo|cas|StudyInstanceUID|study_id|AccessionNumber|
 œil|oeil|eye id|specimen|biopsies|lesion_id|Lésion|tumeur|tumor_id|nodule|slide_id|Lame|
-SeriesInstanceUID|volume|série|well|puits|plate no""".replace("\n", "")
+SeriesInstanceUID|volume|série|well|puits|plate no|
+NIP|NHC|Patientennummer|paciente|Maus-Nr.|ratón|caso""".replace("\n", "")
 OTHERS = """image|image_id|id|name|label|patient_age|PatientSex|âge du patient|case_type|study_date|Volume_ml|
 eye colour|slide_count|subset|subtype|rating|ratio|pathology|dataset|classe|plateau|wellness|stage|
 grade|x|y|slice""".replace("\n", "")

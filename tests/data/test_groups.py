@@ -465,3 +465,20 @@ def test_healthy_ids_stay_apart_and_nothing_is_said(ids: str) -> None:
     found = grouped(index_of(FLAT, classes="ab", columns={"patient": cells}), None)
     assert sorted(map(len, together(found))) == [2] * 18
     assert said(found, "one_spelling") == []
+
+
+# columns of whatever name
+
+
+@pytest.mark.parametrize(("column", "cell"), [("Ref", "R{}"), ("Tier-Nr.", "{}"), ("Code_anonyme", "HUG-{:04d}")])
+def test_a_column_of_ids_is_named_whatever_it_is_called(column: str, cell: str) -> None:
+    cells = [cell.format(100 + i // 4) for i in range(36)]
+    (problem,) = said(grouped(index_of(FLAT, classes="ab", columns={column: cells}), None), "")
+    assert (problem.code, problem.values["value"], problem.values["n"]) == ("groups.maybe_column", column, 9)
+    assert problem.values["key"] == Spec("column", column).key
+
+
+@pytest.mark.parametrize("cell", ["{}", "20{}", "{}x", "day{}", "stage {}", "CD{}"])
+def test_a_column_of_numbers_is_not_named(cell: str) -> None:
+    cells = [cell.format(10 + i // 4 * (1 + i % 2)) for i in range(36)]
+    assert said(grouped(index_of(FLAT, classes="ab", columns={"about": cells}), None), "") == []

@@ -167,9 +167,9 @@ def _alone(found: Candidate) -> bool:
 def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
     for column in dict.fromkeys(c for r in records for c in r.columns):
         rank = rank_of(column)
-        if rank is None and not maybe_group(column):
-            continue
         cells = tuple(_blank([r.columns.get(column) for r in records]))
+        if rank is None and not maybe_group(column) and not _are_ids(cells):
+            continue
         if all(c == r.id.partition("#")[0] for c, r in zip(cells, records, strict=True)):
             continue  # the layout's own word for a volume
         known = {c for c in cells if c}
@@ -219,6 +219,12 @@ def _by_name(records: Sequence[Record]) -> Iterator[Candidate]:
         found = Spec("name", pattern.regex)
         values = tuple(spec.values(found, records, Path()))
         yield Candidate(found, values, sure=pattern.sure, rank=pattern.rank)
+
+
+def _are_ids(cells: Sequence[str | None]) -> bool:
+    """Whether a column of whatever name holds ids with a letter, ``R104``; bare numbers may be years or places."""
+    known = {c for c in cells if c}
+    return names.numbered_alike(known) and all(any(map(str.isalpha, c)) for c in known)
 
 
 def _is_measure(cell: str) -> bool:

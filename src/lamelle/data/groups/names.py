@@ -171,12 +171,12 @@ def numbered_alike(folders: Collection[str]) -> bool:
     Example:
         >>> [numbered_alike([f"{p}{i}" for i in range(101, 110)]) for p in ("P", "", "Grade ")]
         [True, True, False]
-        >>> numbered_alike(["CD3", "CD4", "CD8", "CD19", "CD20", "CD56"]), numbered_alike(["G01", "G02", "G03"])
+        >>> numbered_alike([f"CD{i}" for i in range(10, 21)]), numbered_alike(["G01", "G02", "G03"])
         (False, False)
     """
     forms = {re.sub(r"[0-9]+", "#", name) for name in folders}
     short = {len(name) for name in folders if sum(map(str.isdecimal, name)) < _DIGITS}
-    filled = not short or (len({len(name) for name in folders}) == 1 and any("0" in name for name in folders))
+    filled = not short or (len({len(n) for n in folders}) == 1 and any(re.search(r"(?<!\d)0\d", n) for n in folders))
     return len(folders) >= _MANY and len(forms) == 1 and filled and all(map(looks_like_id, folders))
 
 

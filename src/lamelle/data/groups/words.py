@@ -1,4 +1,4 @@
-"""The words by which people name what several images are of: a patient, an animal, a slide; in English and French."""
+"""The words by which people name what several images are of: a patient, an animal, a slide; in four languages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ GROUP_WORDS: tuple[tuple[str, ...], ...] = (
     (
         "patient", "patiente", "subject", "sujet", "person", "personne", "individual", "individu", "participant",
         "participante", "volunteer", "volontaire", "donor", "donneur", "donneuse", "donateur", "proband", "mrn", "ipp",
-        "sub", "subj", "pat", "pt", "malade",
+        "sub", "subj", "pat", "pt", "malade", "nip", "nhc", "patienten", "patientin", "paciente", "sujeto",
     ),
     (
         "animal", "animaux", "mouse", "mice", "souris", "rat", "rabbit", "lapin", "pig", "porc", "monkey", "singe",
         "macaque", "zebrafish", "embryo", "embryon", "larva", "larvae", "larve", "fetus", "foetus",
+        "maus", "mause", "maeuse", "ratte", "ratten", "raton",
     ),
-    ("case", "cas", "dossier"),
+    ("case", "cas", "caso", "dossier"),
     ("study", "etude", "examen", "exam", "accession", "visit", "visite"),
     ("eye", "oeil", "yeux"),
     ("specimen", "biopsy", "biopsie", "biopsies", "prelevement", "explant", "organoid", "organoide", "tumour", "tumor",
@@ -29,6 +30,7 @@ GROUP_WORDS: tuple[tuple[str, ...], ...] = (
 MAYBE_WORDS = (
     "group", "groupe", "sample", "echantillon", "batch", "lot", "family", "famille", "litter", "portee", "cage", "site",
     "centre", "center", "hospital", "hopital", "experiment", "experience", "culture", "dish", "boite", "acquisition",
+    "tier", "fall", "probe", "muestra",
 )  # fmt: skip
 """What may hold several images of one thing, or hold many patients; it is named, not taken."""
 _FILLERS = frozenset(
@@ -151,9 +153,9 @@ def _root(word: str) -> str:
     for candidate in (word, word.removesuffix("s")):
         if candidate in _RANK or candidate in _MAYBE or candidate in _FILLERS:
             return candidate
-    for filler in ("id", "ids", "no", "nr", "num", "number", "numero", "code", "uid", "name"):
+    for filler in ("id", "ids", "no", "nr", "num", "number", "numero", "nummer", "code", "uid", "name"):
         for inner in (word.removesuffix(filler), word.removeprefix(filler)):
-            if inner != word and len(inner) > 2 and inner in _RANK:
+            if inner != word and len(inner) > 2 and (inner in _RANK or inner in _MAYBE):
                 return inner
     return word
 
