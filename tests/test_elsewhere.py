@@ -17,6 +17,7 @@ from support import TINY, Quiet
 
 import lamelle
 from lamelle.errors import RequestError
+from lamelle.reports.elsewhere import in_words
 from lamelle.run import RunFolder
 from lamelle.studies.listing import find
 from lamelle.studies.pruning import plan as prune_plan
@@ -152,6 +153,25 @@ def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp
             assert difference["value"] == pytest.approx(here["value"] - own["value"])
     assert scores["elsewhere"]["seen"] == []
     assert not {"evaluate.seen", "evaluate.own_test", "evaluate.read_as"} & set(notes(scores)), "nothing to be said"
+
+
+def test_the_difference_that_is_said_lies_in_its_interval(run: lamelle.Run, tmp_path: Path) -> None:
+    scores = dict(run.evaluate(fresh(tmp_path / "new", n=12)))
+    key = scores["headline"][0]
+    for value, low, high in ((-0.3, -0.5, -0.1), (-0.3, -0.5, 0.1), (0.2, 0.1, 0.4)):
+        row = scores["elsewhere"]["beside"][key] | {"difference": {"value": value, "low": low, "high": high}}
+        scores["elsewhere"] = scores["elsewhere"] | {"beside": {key: row}}
+        said = in_words(scores).replace("−", "-")
+        found = re.search(r"difference of (\S+) \(interval (\S+) … (\S+)\)", said)
+        assert found is not None, said
+        assert [float(n) for n in found.groups()] == [value, low, high]
+
+
+def test_a_folder_without_one_class_is_not_called_worse(run: lamelle.Run, tmp_path: Path) -> None:
+    scores = run.evaluate(fresh(tmp_path / "healthy", ("a",), n=20))
+    assert "healthy has no example of b, so the two cannot be compared" in in_words(scores)
+    page = RunFolder(Path(scores["folder"])).report.read_text(encoding="utf-8")
+    assert "not comparable: a class is missing here" in page
 
 
 def test_where_all_were_seen_there_are_no_scores(run: lamelle.Run, home: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from lamelle import recipe as recipes
 from lamelle.data.appearance import MEASURES
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
+from lamelle.data.shift import shift_of
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.errors import DataError, RequestError
@@ -160,15 +162,15 @@ def test_an_unsure_range_is_refused_with_a_key_that_works(
     _, _, expected = predict(package, pictures())
     with pytest.raises(DataError) as refused:
         predict(package, pictures(UNSURE[name]))
-    keys = re.findall(r"data\.range=\[\S+?\]", str(refused.value))
-    assert len(keys) == 2
-    assert keys[1] == "data.range=[0,255]"
+    keys = re.findall(r"data\.range=\[[-\d]\S*?\]", str(refused.value))
+    assert keys[-1] == "data.range=[0,255]"
+    assert len(keys) == (1 if name == "broken floats" else 2), "no key is offered twice"
     assert "uint8" in str(refused.value), "both types and ranges are named"
     said, _, found = predict(package, pictures(UNSURE[name]), pairs=(keys[0],))
     if name in ("12 bits", "below 0"):
         assert np.mean(found != expected) < 0.01, "the proposal is right here"
     assert any(line.startswith("note:") for line in said)
-    predict(package, pictures(UNSURE[name]), pairs=(keys[1],))
+    predict(package, pictures(UNSURE[name]), pairs=(keys[-1],))
 
 
 def test_normalisation_by_image_makes_the_range_harmless(made: Made, predict: Predict) -> None:
@@ -216,6 +218,39 @@ def test_another_look_is_named_in_words_and_in_the_table(made: Made, predict: Pr
     assert any(line.startswith("warning:") and "8 of 8" in line for line in said)
     assert any(word in line for line in said)
     assert all(word in row["shift"] for row in rows), [row["shift"] for row in rows]
+
+
+@pytest.mark.parametrize("name", [name for name in LOOKS if name != "inverted"])
+def test_the_figures_bear_out_what_is_said(made: Made, predict: Predict, name: str) -> None:
+    said, _, _ = predict(made("unit"), pictures(LOOKS[name][0]))
+    for line in said:
+        found, low, high = map(float, re.findall(r"median (\S+); training images (\S+) to ([-\d.]+)", line)[0])
+        assert not low < found < high, line
+
+
+def test_a_difference_that_the_figures_do_not_show_is_not_named(made: Made) -> None:
+    """A brightness between dark and bright training images is far from both, but within their range."""
+    profile = made("unit").profile
+    assert profile is not None
+    noise = np.random.default_rng(0).normal(0, 0.01, (40, len(MEASURES)))
+    table = np.median(profile.table, axis=0) + noise
+    table[:, 0] += np.arange(40) % 2 * 0.5
+    two = profile.model_copy(update={"images": table.tolist(), "groups": list(range(40))})
+    new = table[::4].copy()
+    new[:, 0] += 0.25
+    new[:, 10] += 0.12
+    found = shift_of(two, new, groups=[None] * len(new), comparable=True, evened=False)
+    assert [p.code for p in found.problems] == [f"shift.{MEASURES[10].name}_more"]
+    new[:, 4] += 0.3  # brightness and colour cannot be compared where black and white are unknown
+    found = shift_of(two, new, groups=[None] * len(new), comparable=False, evened=True)
+    assert [p.code for p in found.problems] == [f"shift.{MEASURES[4].name}_more"]
+
+
+def test_too_few_training_images_are_said(made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TRAINED", 5)
+    said, rows, _ = predict(made("unit"), pictures(lambda a: 255 - a))
+    assert said == [text("shift.note", said=text("shift.few_known", n=5, least=8))]
+    assert "shift" not in rows[0]
 
 
 def test_only_unlike_images_are_marked(made: Made, predict: Predict) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamelle.data.appearance import MEASURES
-from lamelle.data.outliers import outlying
+from lamelle.data.outliers import LEAST, outlying
 from lamelle.data.profile import Profile
 from lamelle.types import Problem, Spacing
 
@@ -55,6 +55,9 @@ def shift_of(
         comparable: Black and white are known, so that brightness, contrast and colour can be compared.
         evened: The model evens out the brightness and contrast of each image.
     """
+    if len(profile.table) < LEAST:
+        few = {"n": len(profile.table), "least": LEAST}
+        return Shift((Problem("shift.few_known", severity="note", values=few),), ((),) * len(measures))
     places = [i for i, m in enumerate(MEASURES) if m.name in profile.measures and (comparable or not m.absolute)]
     known = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
     new = measures[:, places]
@@ -73,7 +76,7 @@ def shift_of(
         counts = {"count": int(inverted.sum()), "n": len(new)}
         words = tuple(("shift.word_inverted",) if one else () for one in inverted)
         return Shift((Problem("shift.inverted", severity="warning", values=counts),), words)
-    said = _named(offsets, found.far)
+    said = _named(offsets, found.far, _outside(measures, found.far, profile, places))
     problems = [_problem(i, offsets, found.far, measures, profile, evened) for i in said]
     if evened and any(MEASURES[i].kind in _EVENED for i in said):
         problems.append(Problem("shift.evened", severity="note"))
@@ -97,9 +100,27 @@ def _inverted(
     return np.abs(again).mean(1) < _SWAPPED * np.abs(offsets[:, grey]).mean(1)
 
 
-def _named(offsets: np.ndarray, far: np.ndarray) -> list[int]:
-    """The measures that differ most, one of each kind, the largest difference first."""
-    middle = np.median(offsets[far] if far.any() else offsets, axis=0)
+def _range(i: int, profile: Profile) -> tuple[float, float]:
+    """From where to where a measure goes in the training images, which is said beside that of the new ones."""
+    low, high = np.quantile(profile.table[:, profile.measures.index(MEASURES[i].name)], [0.05, 0.95])
+    return float(low), float(high)
+
+
+def _outside(measures: np.ndarray, far: np.ndarray, profile: Profile, places: Sequence[int]) -> np.ndarray:
+    """Of the measures at ``places`` those whose median lies outside the range of the training images, boolean ``[F]``;
+    all, if none does.
+    """
+    middle = np.median(measures[far] if far.any() else measures, axis=0)
+    found = np.zeros(len(MEASURES), bool)
+    for i in places:
+        low, high = _range(i, profile)
+        found[i] = not low <= middle[i] <= high
+    return found if found.any() else ~found
+
+
+def _named(offsets: np.ndarray, far: np.ndarray, outside: np.ndarray) -> list[int]:
+    """Of the measures ``outside`` those that differ most, one of each kind, the largest difference first."""
+    middle = np.median(offsets[far] if far.any() else offsets, axis=0) * outside
     chosen: dict[str, int] = {}
     for i in np.argsort(-np.abs(middle), kind="stable"):
         if not chosen or abs(middle[i]) >= max(_TELLING, _BESIDE * np.abs(middle).max()):
@@ -111,8 +132,7 @@ def _problem(
     i: int, offsets: np.ndarray, far: np.ndarray, measures: np.ndarray, profile: Profile, evened: bool
 ) -> Problem:
     some = far if far.any() else np.ones(len(far), bool)
-    known = profile.table[:, profile.measures.index(MEASURES[i].name)]
-    low, high = np.quantile(known, [0.05, 0.95])
+    low, high = _range(i, profile)
     more = "more" if np.median(offsets[some, i]) > 0 else "less"
     values = {
         "count": int(far.sum()),

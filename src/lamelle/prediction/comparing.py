@@ -111,7 +111,8 @@ def _far_words(records: Sequence[Record], far: Sequence[bool]) -> dict[str, tupl
 
 def _unknown(new: Kind, trained: Kind, own: Span) -> Problem:
     values = _ranges(new, trained) | {"likely": _pair(new.likely), "own": _pair(own)}
-    return Problem("shift.range_unknown", severity="error", values=values)
+    code = "shift.range_unsure" if new.likely == own else "shift.range_unknown"
+    return Problem(code, severity="error", values=values)
 
 
 def _scaled(new: Kind, trained: Kind, found: Match, own: Span) -> Problem:

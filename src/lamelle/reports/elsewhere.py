@@ -131,8 +131,15 @@ def in_words(scores: Mapping[str, Any]) -> str:
         return text("report.elsewhere_alone", **values)
     if about["own_test"]:
         return text("report.elsewhere_same", **values, own=number(row["own"]["value"]), same=whole(about["own_test"]))
-    values |= {"own": number(row["own"]["value"]), "by": number(abs(row["difference"]["value"]))}
+    if absent := _absent(scores):
+        return text("report.elsewhere_absent", **values, own=number(row["own"]["value"]), classes=absent)
+    values |= {"own": number(row["own"]["value"]), "by": _signed(row["difference"]["value"])}
     return text(f"report.elsewhere_{_direction(row['difference'])}", **values, interval=_range(row["difference"]))
+
+
+def _absent(scores: Mapping[str, Any]) -> str:
+    """Classes without an example here, without which a score over all classes measures something else."""
+    return next((str(n["values"]["classes"]) for n in scores["notes"] if n["code"] == "evaluate.absent_classes"), "")
 
 
 def _known(value: float | None) -> float | None:
@@ -161,7 +168,7 @@ def _signed(value: float) -> str:
 def _beside(scores: Mapping[str, Any]) -> Values:
     """Every score that is not of one class, and then those of each class."""
     found = scores["elsewhere"]["beside"]
-    rows = dict[str, Row]()
+    rows, absent = dict[str, Row](), _absent(scores)
     for key in [*(s.key for s in scoring.overall(scores) if s.key in found), *(k for k in found if "/" in k)]:
         difference = found[key]["difference"]
         value = _known(difference["value"])
@@ -169,7 +176,8 @@ def _beside(scores: Mapping[str, Any]) -> Values:
         title = scoring.name_of(name) + (f" ({of})" if of else "")
         shown = "–" if value is None else _signed(value)
         here, own = scoring.score(key, scores["scores"][key]), scoring.score(key, found[key]["own"])
-        verdict = here.why or own.why or text(f"report.beside_{_direction(difference)}")
+        direction = "absent" if absent and not of else _direction(difference)
+        verdict = here.why or own.why or text(f"report.beside_{direction}")
         rows[key] = Row(title, here, own, shown, _range(difference), verdict)
     level = next(iter(found.values()))["own"]["level"] if found else 0.95
     each = [row for key, row in rows.items() if "/" in key]
