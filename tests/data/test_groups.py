@@ -482,3 +482,15 @@ def test_a_column_of_ids_is_named_whatever_it_is_called(column: str, cell: str) 
 def test_a_column_of_numbers_is_not_named(cell: str) -> None:
     cells = [cell.format(10 + i // 4 * (1 + i % 2)) for i in range(36)]
     assert said(grouped(index_of(FLAT, classes="ab", columns={"about": cells}), None), "") == []
+
+
+@pytest.mark.parametrize("pattern", ["fold_{f}/{c}/{k}.png", "{c}/Pli {f}/{k}.png"])
+def test_folders_called_folds_are_named(pattern: str) -> None:
+    paths = [pattern.format(f=f, c=c, k=k) for f in range(1, 5) for c in "ab" for k in range(3)]
+    records = tuple(Record(p, Source(ROOT / p), (next(x for x in p.split("/") if x in "ab"),)) for p in paths)
+    index = Index(ROOT, "class_folders", "classify", records)
+    (problem,) = said(grouped(index, None), "")
+    level = 1 + ("{c}/Pli" in pattern)
+    told = ("groups.maybe_folds", 4, f"data.group=folder:{level}")
+    assert (problem.code, problem.values["n"], problem.values["key"]) == told
+    assert sorted(map(len, together(grouped(index, f"folder:{level}")))) == [6] * 4

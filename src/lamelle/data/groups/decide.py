@@ -114,7 +114,7 @@ def _named(index: Index, found: Sequence[Candidate]) -> Index:
         said.setdefault(one.values, one)
     problems = [
         Problem(
-            f"groups.maybe_{c.spec.kind}",
+            f"groups.maybe_{'folds' if all(map(names.says_fold, c.known)) else c.spec.kind}",
             "",
             "warning",
             {"value": c.spec.value, "n": len(c.known), "key": c.spec.key, "first": _example(c, index)},
@@ -209,7 +209,7 @@ def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
         found = Candidate(Spec("folder", level), values, sure=len(ranks) == len(known), rank=min(ranks, default=0))
         enough = len(known) >= len(SPLITS) or (found.sure and found.rank <= _PERSON)
         ids = all(map(names.looks_like_id, known)) and not _is_class(values, records)
-        if enough and (found.sure or ids):
+        if enough and (found.sure or ids or all(map(names.says_fold, known))):
             yield found
 
 

@@ -180,6 +180,16 @@ def numbered_alike(folders: Collection[str]) -> bool:
     return len(folders) >= _MANY and len(forms) == 1 and filled and all(map(looks_like_id, folders))
 
 
+def says_fold(folder: str) -> bool:
+    """Whether a folder is called like a fold of a given split.
+
+    Example:
+        >>> says_fold("fold_1"), says_fold("Pli 3"), says_fold("folder1"), says_fold("fold")
+        (True, True, False, False)
+    """
+    return re.fullmatch(r"(?:k?fold|pli|cv)[0-9]+", "".join(tokens(folder))) is not None
+
+
 def says_kind(name: str) -> bool:
     """Whether a name with a number is a magnification, a day, a grade … and no id.
 
