@@ -220,6 +220,13 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "an overlap without end": lambda a: a.update(overlap=1.0),
     "a tile of nothing": lambda a: a.update(tile=[0, 0]),
     "a tile that is text": lambda a: a.update(tile="32"),
+    "a threshold that is no number": lambda a: a["fitted"].update(threshold=float("nan")),
+    "a threshold beyond all probabilities": lambda a: a["fitted"].update(threshold=1.5),
+    "a threshold that is a list": lambda a: a["fitted"].update(threshold=[0.1, None]),
+    "a temperature that turns answers round": lambda a: a["fitted"].update(temperature=-1.0),
+    "a deviation of nothing": lambda a: a["preparation"].update(mean=[0.5], std=[0.0]),
+    "means of other channels": lambda a: a["preparation"].update(mean=[0.5] * 5, std=[0.5] * 5),
+    "one class twice": lambda a: a["task"]["options"].update(classes=["cell", "cell"]),
     "a threshold that is text": lambda a: a["fitted"].update(threshold="high"),
     "no digest": lambda a: a.pop("weights_sha256"),
     "a precision that is code": lambda a: a["provenance"].update(precision="exec"),
@@ -239,6 +246,23 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
 def test_a_broken_description_ends_in_one_sentence(saved: Path, content: bytes) -> None:
     (saved / package.DESCRIPTION).write_bytes(content)
     with pytest.raises(LamelleError):
+        package.load(saved)
+
+
+def test_a_key_that_stands_twice_is_refused(saved: Path) -> None:
+    about = saved / package.DESCRIPTION
+    about.write_text(about.read_text(encoding="utf-8").rstrip()[:-1] + ', "fitted": {"threshold": 0.001}}')
+    with pytest.raises(FileError, match="stands twice"):
+        package.load(saved)
+
+
+@pytest.mark.parametrize("name", ["selftest.input", "selftest.output"])
+def test_a_self_test_that_cannot_fail_is_refused(saved: Path, name: str) -> None:
+    weights = saved / package.WEIGHTS
+    tensors = load_file(weights)
+    save_file(tensors | {name: tensors[name] * float("nan")}, weights)
+    change(saved, lambda about: about.update(weights_sha256=atomic.sha256(weights)))
+    with pytest.raises(FileError, match="does not compute what it did"):
         package.load(saved)
 
 

@@ -33,6 +33,9 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _PROBE_IN, _PROBE_OUT = "selftest.input", "selftest.output"
 _TOLERANCE = 1e-3
 """Largest difference of the self-test, relative to the largest output: float32 on another processor stays far below."""
+_SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
+"""Fitted values that are probabilities."""
+_HOTTEST = 100.0
 _LARGEST = 64 << 20
 """Bytes of the largest description that is read."""
 
@@ -54,6 +57,14 @@ class _Preparation(_Part):
     std: tuple[FiniteFloat, ...]
     context: int = Field(default=0, ge=0, le=16)
     range: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    @model_validator(mode="after")
+    def _of_its_channels(self) -> Self:
+        if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.channels):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channel(s)")
+        if min(self.std, default=1) <= 0:
+            raise ValueError("a standard deviation is not above 0")
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -101,6 +112,19 @@ class _Description(_Part):
     profile: Profile | None = None
     axes: Axes | None = None
     weights_sha256: str
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        """Thresholds are probabilities, a temperature divides, and a class has one name of its own."""
+        for name, value in self.fitted.items():
+            if name in _SHARES and not (isinstance(value, float) and 0 <= value <= 1):
+                raise ValueError(f"{name} is {value!r}, not between 0 and 1")
+            if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
+                raise ValueError(f"temperature is {value!r}, not above 0")
+        names = self.task.options.get("classes") or ()
+        if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
+            raise ValueError("two classes have one name")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -252,12 +276,25 @@ def _description(path: Path) -> _Description:
     if path.stat().st_size > _LARGEST:
         raise FileError("package.damaged", path, reason=f"{path.stat().st_size} bytes")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
         if isinstance(about, dict) and isinstance(made := about.get("format"), int) and made > FORMAT:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
         return _Description.model_validate(about)
     except (ValueError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a key that stands twice would be read otherwise by another program."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _no_number(name: str) -> float:
+    """Refuse what JSON does not know."""
+    raise ValueError(f"{name} is no number")
 
 
 def _probe(package: Package) -> Tensor:
@@ -277,7 +314,8 @@ def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) ->
 
     with torch.no_grad():
         now = package.model(probe)
-    if now.shape != answer.shape or now.shape[1] != package.task.outputs or not torch.isfinite(now).all():
+    finite = torch.isfinite(now).all() and torch.isfinite(answer).all() and torch.isfinite(probe).all()
+    if now.shape != answer.shape or now.shape[1] != package.task.outputs or not finite:
         raise FileError("package.self_test", folder, difference="shape or NaN")
     difference = float((now - answer).abs().max() / answer.abs().max().clamp(min=1e-6))
     if difference > _TOLERANCE:
