@@ -249,6 +249,23 @@ def test_black_and_white_is_what_two_classes_are_whatever_their_names(cells: lam
     assert 'id="cases"' in page, "image, truth and prediction of the worst"
 
 
+def test_masks_that_seem_inverted_are_said_with_a_cure_that_works(cells: lamelle.Run, tmp_path: Path) -> None:
+    dice = []
+    for name, turned in (("as trained", False), ("turned", True)):
+        for i in range(4):
+            image = picture(300 + i, 0, 64)
+            save(image, tmp_path / name / "images" / f"{i}.png")
+            save(
+                ((image > np.quantile(image, 0.95)) != turned).astype(np.uint8) * 255,
+                tmp_path / name / "masks" / f"{i}.png",
+            )
+        scores = cells.evaluate(tmp_path / name)
+        assert ("audit.mostly_foreground" in notes(scores)) is turned
+        dice.append(scores["scores"]["dice"]["value"])
+    cure = shlex.split(str(notes(scores)["audit.mostly_foreground"]["turned"]))[0]
+    assert cells.evaluate(tmp_path / "turned", overrides=[cure])["scores"]["dice"]["value"] == dice[0] != dice[1]
+
+
 def test_a_package_by_itself_knows_no_images_and_says_so(
     run: lamelle.Run, planted: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

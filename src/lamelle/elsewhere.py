@@ -44,6 +44,8 @@ from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Labels, Task
 from lamelle.types import Index, Problem, Record
 
+_TURNED = ("audit.masks_inverted", "audit.mostly_foreground", "audit.objects_everywhere")
+"""What tells that masks may be inverted, which makes every score wrong."""
 _ONLY_TRAINING = (
     *("layouts.one_class", "layouts.lone_sample", "layouts.empty_class", "layouts.one_value", "layouts.values_"),
     *("layouts.classes_not_consecutive", "audit.values_objects", "audit.masks_empty"),
@@ -149,6 +151,7 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
     kept = {r.id for r in labelled} - {one.id for one in seen}
     tested = sum(row.id in kept and row.pixels in memory.tested for row in audit.rows) if memory else 0
     notes = _notes(index, memory, seen, tested, classes, len(labelled), keep=recipe.evaluate.keep_seen)
+    notes += _turned(audit, run)
     twins = {one.like for one in seen}
     small = {s.id: s.small for s in (memory.signatures or () if memory else ()) if s.id in twins}
     return _Found(recipe, index, audit, task, labelled, hashed, classes, seen, tested, tuple(notes), small)
@@ -239,6 +242,13 @@ def _notes(
         said = ", ".join(f"{printable(c.theirs)} → {printable(c.ours)}" for c in others)
         notes.append(Problem("evaluate.read_as", values={"classes": said}))
     return [*notes, *(p for p in index.problems if p.code in _SPELLING)]
+
+
+def _turned(audit: Audit, run: RunFolder | None) -> list[Problem]:
+    """What is odd about the masks here, and was not about those of the training."""
+    own = run.read_json(run.audit)["problems"] if run is not None and run.audit.is_file() else []
+    usual = {problem["code"] for problem in own}
+    return [p for p in audit.problems if p.code in _TURNED and p.code not in usual]
 
 
 def _pairs(seen: Sequence[Seen]) -> str:
