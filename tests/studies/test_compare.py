@@ -83,7 +83,11 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     assert "no more than noise" in said
     assert "c is better than a" in said
     assert len(terminal(content)) > 5
-    lines = list(csv.DictReader(table.to_csv(found).splitlines()))
+    written = table.to_csv(found)
+    head = next(csv.reader(written.splitlines()))
+    assert len(set(head)) == len(head), "accuracy of the test set, and of validation, have names of their own"
+    assert {"train_loss", "validation_accuracy", "validation_loss"} <= set(head)
+    lines = list(csv.DictReader(written.splitlines()))
     assert [line["variant"] for line in lines] == ["a", "b", "c"]
     assert float(lines[2]["macro_f1"]) == pytest.approx(found.lines[2].scores["macro_f1"]["value"], rel=1e-5)
 

@@ -143,14 +143,15 @@ def _paired(
 
 
 def to_csv(comparison: Comparison) -> str:
-    """One line for each variant."""
+    """One line for each variant; no two columns have one name."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     scores = list(comparison.lines[0].scores)
     head = ["variant", "seeds"]
     for score in scores:
         head += [score, f"{score}_low", f"{score}_high", f"{score}_spread"]
-    writer.writerow([*head, *_HISTORY, "seconds", "epochs", "trainable", "parameters", "difference", "p", "noise"])
+    epoch = [name if name.startswith("train_") else f"validation_{name}" for name in _HISTORY]
+    writer.writerow([*head, *epoch, "seconds", "epochs", "trainable", "parameters", "difference", "p", "noise"])
     against = {d.name: d for d in comparison.differences}
     for line in comparison.lines:
         row: list[Any] = [line.name, line.seeds]
