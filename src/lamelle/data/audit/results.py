@@ -146,7 +146,7 @@ class Audit:
 
     @staticmethod
     def from_json(plain: Mapping[str, Any]) -> Audit:
-        """The audit that ``to_json`` wrote.
+        """The audit that ``to_json`` wrote, or an older one: what it says more of a pair is left out.
 
         Raises:
             KeyError: If something is missing.
@@ -154,7 +154,7 @@ class Audit:
         return Audit(
             tuple(Problem(**p) for p in plain["problems"]),
             tuple(Row(**_restored(r)) for r in plain["rows"]),
-            tuple(Pair(**p) for p in plain["pairs"]),
+            tuple(Pair(**{k: v for k, v in p.items() if k in Pair.__dataclass_fields__}) for p in plain["pairs"]),
             plain["totals"],
             Statistics(**_restored(plain["statistics"])),
         )
