@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -253,7 +252,6 @@ def test_objects_that_tile_the_image_are_fine_inverted_masks_of_objects_are_not(
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not os.environ.get("LAMELLE_REAL_DATA"), reason="no real data here: set LAMELLE_REAL_DATA")
 @pytest.mark.parametrize(
     ("name", "pairs", "codes"),
     [
@@ -263,8 +261,9 @@ def test_objects_that_tile_the_image_are_fine_inverted_masks_of_objects_are_not(
         ("dsb2018/stage1_train", ("task=instances",), {"objects_overlap"}),
     ],
 )
-def test_real_masks_raise_no_false_alarm(name: str, pairs: tuple[str, ...], codes: set[str], tmp_path: Path) -> None:
-    root = Path(os.environ["LAMELLE_REAL_DATA"]) / name
-    found = told(root, *pairs, store=tmp_path / "store")
+def test_real_masks_raise_no_false_alarm(
+    name: str, pairs: tuple[str, ...], codes: set[str], real_data: Path, tmp_path: Path
+) -> None:
+    found = told(real_data / name, *pairs, store=tmp_path / "store")
     assert set(found) == codes
     assert not [p for p in found.values() if p.severity == "warning"]
