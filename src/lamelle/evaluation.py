@@ -27,8 +27,6 @@ from lamelle.tasks.base import Row, Task
 from lamelle.tasks.pixel_scores import of_images
 from lamelle.types import Problem, Record
 
-_AT_ONCE = 64
-"""Items that are looked at together."""
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
 """Hears of each item: record, probabilities, target, row."""
 
@@ -116,7 +114,7 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Shared:
     """What is resampled when the scores of several runs are compared."""
 
     rows: list[Row]
@@ -124,19 +122,19 @@ class Compared:
     unit: str
 
 
-def units_of(rows: Sequence[Row]) -> Compared:
+def units_of(rows: Sequence[Row]) -> Shared:
     """The largest units that are known, as the intervals of one run take them; blocks where there is one volume."""
     groups, positions = [row["group"] for row in rows], [row.get("position") for row in rows]
     one_volume = len({row["volume"] for row in rows}) == 1 and rows[0]["volume"] is not None
     if one_volume and "blocks" in rows[0]:
         blocks, places = _by_block(rows)
         names = [{"id": f"{row['id']}/{place}"} for row in rows for place in range(len(row["blocks"]))]
-        return Compared([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
+        return Shared([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
     if one_volume and len(set(groups)) == 1 and None not in positions:
-        return Compared(list(rows), positions, "slice")
+        return Shared(list(rows), positions, "slice")
     if all(groups) and len(set(groups)) > 1:
-        return Compared(list(rows), groups, "group")
-    return Compared(list(rows), None, "image")
+        return Shared(list(rows), groups, "group")
+    return Shared(list(rows), None, "image")
 
 
 def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -194,7 +194,7 @@ class _Maker:
             reason = {"recall": "absent", "precision": "unpredicted"}.get(name, "undefined")
             reason = "absent" if name == "precision" and not truth.any() else reason
         about = self.answers.classes[c] if reason in ("few", "absent", "unpredicted") and name != "specificity" else ""
-        return Interval(**{**_fields(found), "reason": reason, "of": about})
+        return replace(found, reason=reason, of=about)
 
     def _f1(self, some: Draws | None, c: int) -> np.ndarray:
         """F1 of one class in each draw [R]; an imagined wrong answer counts once, a right one twice."""
@@ -345,7 +345,3 @@ def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> 
     else:
         strata = [[np.ones(len(hot), bool)]]
     return Imagined(strata, 2.0 if name == "mcc" else 1.0, measured=False)
-
-
-def _fields(found: Interval) -> dict[str, object]:
-    return asdict(found)
