@@ -90,7 +90,7 @@ def test_warnings_are_said_before_training_and_stand_in_the_report(tmp_path: Pat
         assert sum(wanted in line for line in before) == 1
         assert wanted in run.folder.report.read_text(encoding="utf-8")
         assert wanted in run.folder.log.read_text(encoding="utf-8")
-    (empty,) = [line for line in before if "No pixel is annotated" in line]
+    (empty,) = [line for line in before if "no pixel is annotated" in line]
     assert "n0.tif" in empty
     assert "and 2 more like it" in empty
     focal = recipes.parse_overrides(["loss=focal", "task.gamma=3"])

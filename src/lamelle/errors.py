@@ -17,7 +17,12 @@ from pathlib import Path
 from unicodedata import category
 
 from lamelle.messages import text
-from lamelle.types import Problem
+from lamelle.types import Problem, Severity
+
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The gravest first."""
+NAMED = 3
+"""Places of one kind of problem that a line names after the first."""
 
 
 class LamelleError(Exception):
@@ -69,13 +74,57 @@ class DataError(WorkError):
         self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *(f"  {sentence(p)}" for p in self.problems)])
+        return "\n".join([super().__str__(), *(f"  {line}" for line in in_lines(self.problems))])
 
 
 def sentence(problem: Problem) -> str:
     """One line for people: the place, what is wrong, and how to mend it."""
     said = text(problem.code, **problem.values)
-    return f"{printable(problem.where)}: {said}" if problem.where else said
+    return text("errors.placed", where=printable(problem.where), said=said) if problem.where else said
+
+
+def kinds(problems: Sequence[Problem], *, least: Severity = "note") -> list[tuple[Problem, ...]]:
+    """Problems of one kind together, the gravest kinds first; what is said of no place is a kind of its own.
+
+    Args:
+        least: Least severity that counts.
+
+    Example:
+        >>> empty = [Problem("files.empty", f"{i}.png") for i in range(3)]
+        >>> [len(kind) for kind in kinds([Problem("layouts.no_records", severity="note"), *empty])]
+        [3, 1]
+    """
+    found: dict[tuple[int, str, str], list[Problem]] = {}
+    for problem in problems:
+        rank = SEVERITIES.index(problem.severity)
+        if rank <= SEVERITIES.index(least):
+            said = "" if problem.where else sentence(problem)
+            found.setdefault((rank, problem.code, said), []).append(problem)
+    return [tuple(members) for _, members in sorted(found.items(), key=lambda item: item[0][0])]
+
+
+def in_lines(problems: Sequence[Problem], *, least: Severity = "note") -> list[str]:
+    """A line for each kind of problem: the first of it, how many more there are, and where the next ones are.
+
+    Example:
+        >>> in_lines([Problem("files.dicomdir", f"{i}") for i in range(9)])[0].partition("(and ")[2]
+        '8 more like it: 1, 2, 3 … (+5))'
+    """
+    return [_line(kind) for kind in kinds(problems, least=least)]
+
+
+def graded(problems: Sequence[Problem], *, least: Severity = "note") -> list[str]:
+    """The same lines, each with how grave it is."""
+    return [text(f"errors.{kind[0].severity}", said=_line(kind)) for kind in kinds(problems, least=least)]
+
+
+def _line(kind: Sequence[Problem]) -> str:
+    said, more = sentence(kind[0]), len(kind) - 1
+    places = list(dict.fromkeys(printable(p.where) for p in kind[1:] if p.where != kind[0].where))
+    if not places:
+        return text("errors.again", said=said, more=more) if more else said
+    rest = f" … (+{len(places) - NAMED})" if len(places) > NAMED else ""
+    return text("errors.more_alike", said=said, more=more, places=", ".join(places[:NAMED]) + rest)
 
 
 def printable(name: str) -> str:

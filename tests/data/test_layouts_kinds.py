@@ -463,3 +463,24 @@ def test_medmnist_that_does_not_fit(tmp_path: Path) -> None:
         _read(_medmnist(tmp_path / "blood.npz", labels, val_labels=np.array([{}, {}])))
     volumes = _read(_medmnist(tmp_path / "blood.npz", labels, val_images=np.zeros((2, 9, 9, 9), np.uint8)))
     assert _said(volumes) == {("npz_volumes", "blood.npz")}
+
+
+@pytest.mark.parametrize(
+    ("cells", "measured"),
+    [
+        ([f"{30 + 0.7 * i:.1f}" for i in range(20)], True),
+        ([f"{30 + 0.7 * i:.1f}".replace(".", ",") for i in range(20)], True),
+        ([f"{12 + i} mm" for i in range(18)] + ["unknown", "< 5 mm"], True),
+        ([str(i % 10) for i in range(20)], False),  # digits
+        ([f"patient{i}" for i in range(20)], False),
+        (["3+4", "4+3", "3+3", "4+4"] * 5, False),
+        ([str(20 + i % 12) for i in range(24)], False),
+    ],
+)
+def test_measured_numbers_are_no_classes(put: Put, cells: list[str], measured: bool) -> None:
+    root = put(*(f"{i}.png" for i in range(len(cells))))
+    rows = "".join(f'{i}.png,"{cell}"\n' for i, cell in enumerate(cells))
+    (root / "labels.csv").write_text(f"image,label\n{rows}", encoding="utf-8")
+    codes = [code for code, _ in _said(_read(root))]
+    assert ("measured" in codes) == measured
+    assert not (measured and "lone_sample" in codes)

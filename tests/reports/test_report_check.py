@@ -15,9 +15,9 @@ from rich.console import Console
 
 from lamelle import verbs
 from lamelle.data.audit.results import Audit, Statistics
-from lamelle.errors import sentence
+from lamelle.errors import DataError, kinds, sentence
 from lamelle.messages import text
-from lamelle.reports.describing import SHOWN, problem_groups
+from lamelle.reports.describing import PLACES, problem_groups
 from lamelle.reports.pictures import spread
 from lamelle.reports.terminal import EACH, print_check
 from lamelle.splitting import Outlook
@@ -120,9 +120,9 @@ def test_nothing_readable_is_still_a_page(tmp_path: Path) -> None:
 
 
 def test_long_lists_are_cut_and_say_so() -> None:
-    problems = [Problem("files.empty", f"{i}.png") for i in range(SHOWN + 5)]
+    problems = [Problem("files.empty", f"{i}.png") for i in range(PLACES + 5)]
     (group,) = problem_groups([*problems, Problem("audit.spacing_unknown", severity="note")], least="warning")
-    assert (group.count, len(group.places), group.more) == (SHOWN + 5, SHOWN, 5)
+    assert (group.count, len(group.places), group.more) == (PLACES + 5, PLACES, 5)
     assert group.sentence
     assert all(said == "" for _, said in group.places)
 
@@ -143,32 +143,53 @@ def printed(index: Index, audit: Audit, *, terminal: bool) -> str:
     return out.getvalue()
 
 
-def test_plain_lines_name_every_problem(checked: tuple[Index, Audit, str]) -> None:
+def test_plain_lines_name_every_kind_of_problem(checked: tuple[Index, Audit, str]) -> None:
     index, audit, _ = checked
     lines = printed(index, audit, terminal=False).splitlines()
-    for problem in audit.problems:
-        assert f"{problem.severity}: {sentence(problem)}" in lines
+    for kind in kinds(audit.problems):
+        (line,) = [at for at in lines if at.startswith(f"{kind[0].severity}: {sentence(kind[0])}")]
+        assert all(problem.where in line for problem in kind[:4])
+        assert ("more like it" in line) == (len(kind) > 1)
     assert lines[-1].startswith(f"{len(audit.errors)} error(s)")
     assert any("[red]4.png" in line for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_each_kind_of_problem_is_one_entry_however_many_files_have_it(terminal: bool) -> None:
+    problems = tuple(Problem("files.empty", f"image{i:03}.png") for i in range(300))
+    problems += tuple(Problem("layouts.listed_missing", f"t.csv:{i}", "error", {"file": f"{i}.png"}) for i in range(90))
+    passed = {"count": 2, "names": "a"}
+    problems += tuple(
+        Problem("layouts.passed_microscope", "", "warning", passed | {"suffix": s}) for s in (".czi", ".lif")
+    )
+    audit = Audit(problems, (), (), {}, Statistics())
+    said = printed(Index(Path("data"), "class_folders", "classify", ()), audit, terminal=terminal)
+    assert len(said.splitlines()) < 30
+    for wanted in ("image000.png", "image003.png", "and 299 more like it", "t.csv:3", "and 89 more like it"):
+        assert wanted in said
+    assert "image005.png" not in said
+    assert ".czi" in said  # what is said of no place is said whole
+    assert ".lif" in said
+    assert "390 error(s), 2 warning(s)" in said
+    assert "--report" in said
+
+
+def test_an_error_names_each_kind_once() -> None:
+    missing = [Problem("layouts.missing_mask", f"{i}.png") for i in range(40)]
+    lines = str(DataError([*missing, Problem("files.empty", "x.png")])).splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("41 problem(s)")
+    assert "0.png" in lines[1]
+    assert "and 39 more like it: 1.png, 2.png, 3.png … (+36)" in lines[1]
 
 
 def test_the_table_names_every_kind_of_problem(checked: tuple[Index, Audit, str]) -> None:
     index, audit, _ = checked
     table = printed(index, audit, terminal=True)
-    for problem in audit.problems:
-        assert text(problem.code, **problem.values)[:20] in table
-        assert problem.where in table
+    for kind in kinds(audit.problems):
+        assert text(kind[0].code, **kind[0].values)[:20] in table
+        assert all(problem.where in table for problem in kind[:EACH])
     assert "Severity" in table
-
-
-def test_the_table_cuts_long_lists_and_says_so() -> None:
-    problems = tuple(Problem("files.empty", f"image{i:02}.png") for i in range(EACH + 7))
-    index = Index(Path("data"), "class_folders", "classify", ())
-    table = printed(index, Audit(problems, (), (), {}, Statistics()), terminal=True)
-    assert "image09.png" in table
-    assert "image10.png" not in table
-    assert "and 7 more of this kind" in table
-    assert "17 error(s), 0 warning(s)" in table
 
 
 def test_a_name_cannot_forge_a_line_of_the_terminal() -> None:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.data.audit.results import Audit
+from lamelle.errors import kinds
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short, whole
 from lamelle.splitting import Outlook
-from lamelle.types import SPLITS, Problem, Record
+from lamelle.types import SPLITS, Problem, Record, Severity
 
 SHOWN = 40
+"""Rows of a table; the number of the others is said."""
+PLACES = 2000
 """Places listed of one problem; the number of the others is said."""
 _LISTED, _CLASSES = 6, 10
-_ORDER = {"error": 0, "warning": 1, "note": 2}
 Row = list[str]
 
 _SPAN = re.compile(r"#([0-9]+)-([0-9]+)$")
@@ -50,24 +52,20 @@ class Bar:
     """Colour of its swatch, if it has one."""
 
 
-def problem_groups(problems: Sequence[Problem], *, least: str) -> list[ProblemGroup]:
+def problem_groups(problems: Sequence[Problem], *, least: Severity) -> list[ProblemGroup]:
     """Problems by code, errors first.
 
     Args:
         least: Least severity that is shown.
     """
-    grouped: dict[tuple[int, str], list[Problem]] = defaultdict(list)
-    for problem in problems:
-        if _ORDER[problem.severity] <= _ORDER[least]:
-            grouped[_ORDER[problem.severity], problem.code].append(problem)
     found = []
-    for (_, code), members in sorted(grouped.items(), key=lambda g: g[0][0]):
-        said = [text(code, **p.values) for p in members]
+    for members in kinds(problems, least=least):
+        said = [text(p.code, **p.values) for p in members]
         common = _capital(said[0]) if len(set(said)) == 1 else ""
         places = [(p.where, "" if common else s) for p, s in zip(members, said, strict=True) if p.where or not common]
-        shown = places[:SHOWN]
+        shown = places[:PLACES]
         more = len(places) - len(shown)
-        found.append(ProblemGroup(code, members[0].severity, len(members), common, shown, more))
+        found.append(ProblemGroup(members[0].code, members[0].severity, len(members), common, shown, more))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamelle.data.audit.results import Audit
-from lamelle.errors import printable, sentence
+from lamelle.errors import graded, kinds, printable
 from lamelle.messages import text
 from lamelle.reports import describing
 from lamelle.types import Index, Problem
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
     from lamelle.splitting import Outlook
 
-EACH = 10
-"""Places of one problem that the table lists; plain lines list all."""
-_ORDER = {"error": 0, "warning": 1, "note": 2}
+EACH = 4
+"""Places of one kind of problem that the table lists."""
 _STYLE = {"error": "bold red", "warning": "yellow", "note": "blue"}
 
 
@@ -33,7 +32,6 @@ def print_check(index: Index, audit: Audit, outlook: Outlook, console: Console |
     from rich.console import Console
 
     out = console or Console()
-    problems = sorted(audit.problems, key=lambda p: _ORDER[p.severity])
     for label, value in describing.facts(audit, layout=index.layout):
         out.print(f"{label}: {printable(value)}", markup=False, highlight=False, soft_wrap=True)
     if classes := audit.totals.get("classes"):
@@ -44,13 +42,14 @@ def print_check(index: Index, audit: Audit, outlook: Outlook, console: Console |
         out.print(f"{text('report.skipped')}: {listed}", markup=False, highlight=False, soft_wrap=True)
     for line in _planned(outlook):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
-    if problems and out.is_terminal:
-        out.print(problem_table(problems))
-    elif problems:
-        for problem in problems:
-            line = f"{text(f'report.severity_{problem.severity}')}: {sentence(problem)}"
+    if audit.problems and out.is_terminal:
+        out.print(problem_table(audit.problems))
+    elif audit.problems:
+        for line in graded(audit.problems):
             out.print(line, markup=False, highlight=False, soft_wrap=True)
-    n = Counter(p.severity for p in problems)
+    if any(len(kind) > 1 for kind in kinds(audit.problems)):
+        out.print(text("report.all_places"), markup=False, highlight=False, soft_wrap=True)
+    n = Counter(p.severity for p in audit.problems)
     out.print(text("report.counts", errors=n["error"], warnings=n["warning"], notes=n["note"]), highlight=False)
 
 
@@ -68,7 +67,7 @@ def _planned(outlook: Outlook) -> list[str]:
 
 
 def problem_table(problems: Sequence[Problem]) -> Table:
-    """Problems as a table of severity, place and sentence; of each kind the first ones, and how many more there are."""
+    """A row for each kind of problem: severity, the first places, and what is wrong at the first of them."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -77,15 +76,14 @@ def problem_table(problems: Sequence[Problem]) -> Table:
     table.add_column(text("report.severity"), no_wrap=True)
     table.add_column(text("report.place"), overflow="fold", ratio=2)
     table.add_column(text("report.problem"), ratio=5)
-    seen: Counter[str] = Counter()
-    kinds = Counter(p.code for p in problems)
-    for problem in problems:
-        seen[problem.code] += 1
-        if seen[problem.code] > EACH:
-            continue
-        word = Text(text(f"report.severity_{problem.severity}"), style=_STYLE[problem.severity])
-        said = text(problem.code, **problem.values)
-        if seen[problem.code] == EACH and kinds[problem.code] > EACH:
-            said += "\n" + text("report.more_of_kind", n=kinds[problem.code] - EACH)
-        table.add_row(word, Text(printable(problem.where)), Text(said))
+    for kind in kinds(problems):
+        first, severity = kind[0], kind[0].severity
+        places = list(dict.fromkeys(printable(p.where) for p in kind))
+        said, more = text(first.code, **first.values), len(kind) - 1
+        if more:
+            said += "\n" + text("report.more_of_kind", n=more)
+        if len(places) > EACH:
+            places = [*places[:EACH], f"… (+{len(places) - EACH})"]
+        word = Text(text(f"report.severity_{severity}"), style=_STYLE[severity])
+        table.add_row(word, Text("\n".join(places)), Text(said))
     return table

@@ -17,12 +17,11 @@ from lamelle.data import seen, split
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
-from lamelle.errors import printable, sentence
+from lamelle.errors import graded, sentence
 from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.messages import text
 from lamelle.plan import Plan
 from lamelle.recipe import Section, merge, validate
-from lamelle.reports.describing import problem_groups
 from lamelle.reports.page import write_report
 from lamelle.run import RunFolder, environment
 from lamelle.tasks.base import Row
@@ -106,7 +105,7 @@ def describe(plan: Plan) -> list[str]:
     lines = [
         text("verbs.plan_data", n=len(plan.records), **about),
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
-        *(text("verbs.plan_note", said=sentence(p)) for p in said_of_split(plan.audit.problems)),
+        *graded(said_of_split(plan.audit.problems)),
     ]
     if plan.planned:
         by_section: dict[str, list[str]] = {}
@@ -114,18 +113,7 @@ def describe(plan: Plan) -> list[str]:
             section, _, name = key.partition(".")
             by_section.setdefault(section, []).append(f"{name}={_short(value)}")
         lines += [text("verbs.plan_keys", section=s, keys=" ".join(each)) for s, each in by_section.items()]
-    return [*lines, *_warned(plan)]
-
-
-def _warned(plan: Plan) -> list[str]:
-    """All that is to be said of the request; of each kind of flaw in the data one, and how many more there are."""
-    lines = [text("verbs.plan_warning", said=sentence(p)) for p in plan.problems if not p.where]
-    for group in problem_groups([p for p in plan.problems if p.where], least="warning"):
-        place, said = group.places[0] if group.places else ("", "")
-        line = ": ".join(part for part in (printable(place), said or group.sentence) if part)
-        code = "verbs.plan_warning" if group.count == 1 else "verbs.plan_warnings"
-        lines.append(text(code, said=line, more=group.count - 1))
-    return lines
+    return [*lines, *graded(plan.problems, least="warning")]
 
 
 def _short(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,8 +12,15 @@ from typing import Protocol
 from lamelle.data.groups.spec import NONE, parse
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
+from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
 from lamelle.types import Index, Problem, Record, Source
+
+_NUMBER = re.compile(r"[<>~≈]?\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*(?:%|[^\W\d_]{1,5}(?:/[^\W\d_]{1,3})?)?")
+"""A number as people write it into tables: ``34.5``, ``34,5``, ``< 0.1``, ``12 mm``, ``80 %``, ``7 g/L``."""
+_MANY, _MOST = 8, 0.8
+"""Classes from which they may be numbers that were measured, and the share of them that has to look so."""
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,20 @@ def class_names(records: Iterable[Record]) -> tuple[str, ...]:
 
 
 def class_problems(records: Sequence[Record]) -> list[Problem]:
-    """Errors for a single class, and for classes with one sample."""
+    """Errors for a single class, for classes with one sample, and for measured numbers in the place of classes."""
     counts = Counter(c for r in records for c in r.target if isinstance(c, str))
-    problems = [
-        Problem("layouts.lone_sample", name, "error")
-        for name, count in sorted(counts.items(), key=lambda item: natural(item[0]))
-        if count == 1
-    ]
+    ordered = sorted(counts, key=natural)
+    if _measured(counts):
+        values = {"count": len(counts), "images": len(records), "names": names_of(ordered, most=_SHOWN)}
+        return [Problem("layouts.measured", "", "error", values)]
+    problems = [Problem("layouts.lone_sample", name, "error") for name in ordered if counts[name] == 1]
     if len(counts) == 1:
         problems.append(Problem("layouts.one_class", "", "error", {"name": next(iter(counts))}))
     return problems
+
+
+def _measured(counts: Mapping[str, int]) -> bool:
+    """Whether classes are numbers that were measured: many, and most of them of a single image."""
+    numbers = sum(_NUMBER.fullmatch(name) is not None for name in counts)
+    lone = sum(n == 1 for n in counts.values())
+    return len(counts) >= _MANY and numbers >= _MOST * len(counts) and 2 * lone >= len(counts)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from lamelle.data.layouts.listing import Entry, Listing, is_image
 from lamelle.data.layouts.pairing import names_of
-from lamelle.errors import sentence
+from lamelle.errors import in_lines
 from lamelle.types import Problem
 
 _HEAD = 1 << 16
@@ -59,7 +59,7 @@ def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
 
 def sentences(problems: Sequence[Problem]) -> str:
     """What was passed over, one line each, to be put behind a refusal."""
-    return "".join(f"\n{sentence(p)}" for p in problems)
+    return "".join(f"\n{line}" for line in in_lines(problems))
 
 
 def _problem(kind: str, suffix: str, entries: Sequence[Entry]) -> Problem:
