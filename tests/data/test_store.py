@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from PIL import Image
 from lamelle.data import contents
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError
-from lamelle.io import readers
+from lamelle.io import atomic, readers
 from lamelle.types import Source
 
 BIG = 1 << 30
@@ -265,6 +266,19 @@ def _other_header(entry: Path) -> None:
     entry.write_bytes(entry.read_bytes().replace(b"|u1", b"|i1"))
 
 
+def _flip(entry: Path) -> None:
+    """One bit of a pixel, by something that sets the time back."""
+    content, status = bytearray(entry.read_bytes()), entry.stat()
+    content[-7] ^= 16
+    entry.write_bytes(content)
+    os.utime(entry, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _flip_record(entry: Path) -> None:
+    record = entry.with_suffix(".json")
+    record.write_bytes(record.read_bytes().replace(b"40", b"50", 1))
+
+
 def _tear(entry: Path) -> None:
     record = entry.with_suffix(".json")
     record.write_bytes(record.read_bytes()[:30])
@@ -274,7 +288,7 @@ def _lose_record(entry: Path) -> None:
     entry.with_suffix(".json").unlink()
 
 
-@pytest.mark.parametrize("damage", [_shorten, _other_header, _tear, _lose_record, Path.unlink])
+@pytest.mark.parametrize("damage", [_shorten, _other_header, _flip, _flip_record, _tear, _lose_record, Path.unlink])
 def test_a_damaged_entry_is_built_again(tmp_path: Path, damage: object) -> None:
     source = png(tmp_path / "a.png")
     Store(tmp_path / "store", budget=BIG).image(source)
@@ -283,6 +297,43 @@ def test_a_damaged_entry_is_built_again(tmp_path: Path, damage: object) -> None:
     damage(entry)  # type: ignore[operator]
     assert np.array_equal(Store(tmp_path / "store", budget=BIG).image(source)[0], pixels(source))
     assert entry.read_bytes() == good
+
+
+@pytest.mark.parametrize(("damage", "suffix"), [(_flip, ".npy"), (_flip_record, ".json")])
+def test_a_flipped_bit_is_said_with_its_file(tmp_path: Path, damage: object, suffix: str) -> None:
+    source, said = png(tmp_path / "a.png"), list[str]()
+    Store(tmp_path / "store", budget=BIG, say=said.append).image(source)
+    (entry,) = entries(tmp_path / "store")
+    damage(entry)  # type: ignore[operator]
+    Store(tmp_path / "store", budget=BIG, say=said.append).image(source)
+    assert [str(entry.with_suffix(suffix)) in line for line in said] == [True]
+
+
+def test_a_copied_store_is_hashed_once_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, said = png(tmp_path / "a.png"), list[str]()
+    Store(tmp_path / "store", budget=BIG).image(source)
+    shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    assert np.array_equal(Store(tmp_path / "copy", budget=BIG, say=said.append).image(source)[0], pixels(source))
+
+    def refuse(path: Path) -> str:
+        raise AssertionError(f"{path}: hashed again")
+
+    monkeypatch.setattr(atomic, "sha256", refuse)
+    assert np.array_equal(Store(tmp_path / "copy", budget=BIG, say=said.append).image(source)[0], pixels(source))
+    assert said == []
+
+
+def test_a_remembered_hash_with_a_flipped_bit_is_forgotten(tmp_path: Path) -> None:
+    """Otherwise an untouched image would be called changed."""
+    memory, source = tmp_path / "memory", png(tmp_path / "a.png")
+    content = contents.Contents(memory).of(source.path)
+    whole = memory.read_bytes()
+    assert content.encode() in whole
+    for bit in range(0, 8 * (len(whole) - 1)):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        memory.write_bytes(flipped)
+        assert contents.Contents(memory)._read() == {}
 
 
 def test_what_another_process_removed_is_built_again(tmp_path: Path) -> None:
@@ -342,7 +393,7 @@ _PEAK = """
 import re, sys, threading, time
 from pathlib import Path
 from lamelle.data.store import Store
-from lamelle.io import readers
+from lamelle.io import atomic, readers
 from lamelle.types import Source
 import imagecodecs, tifffile
 
@@ -462,7 +513,9 @@ def test_prune_and_clear(tmp_path: Path) -> None:
     assert store.usage().entries == 3
     assert store.prune(budget=store.usage().bytes - 1).entries == 2
     assert not old.exists()
+    assert all(store.image(source).size for source in sources[1:])
     store.clear()
+    assert [path.name for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
     assert store.usage().entries == 0
     assert json.loads(json.dumps(store.usage().bytes)) == 0
     assert np.array_equal(store.image(sources[0])[0], pixels(sources[0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import zarr
 from lamelle.errors import FileError
 from lamelle.io import common, zarr_files
 from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.streams import Form, write_zarr
 
 RNG = np.random.default_rng(4)
 VOLUME = RNG.integers(0, 60000, (2, 7, 20, 30), np.uint16)  # C, Z, Y, X
@@ -140,3 +142,55 @@ def test_broken_metadata_and_chunk(tmp_path: Path) -> None:
     assert refused(path).code == "files.cannot_decode"
     (path / "zarr.json").write_text("[]")
     assert refused(path).code == "files.cannot_decode"
+
+
+def written(path: Path) -> Path:
+    """What is written here: one channel, six planes."""
+    form = Form((1, 6, 20, 30), np.dtype(np.uint16), (0.5, 0.1, 0.1))
+    write_zarr(path, form, iter(VOLUME[0, :6, None]), name="a")
+    return path
+
+
+def files(path: Path) -> list[Path]:
+    return sorted(p for p in path.rglob("*") if p.is_file())
+
+
+def test_a_flipped_bit_in_any_file_that_was_written_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path, random = written(tmp_path / "a.ome.zarr"), np.random.default_rng(3)
+    for file in files(path):
+        whole = file.read_bytes()
+        for bit in random.integers(8 * len(whole), size=6):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << (int(bit) % 8)
+            file.write_bytes(flipped)
+            assert refused(path).problem.where == str(file)
+        file.write_bytes(whole)
+    assert np.array_equal(read(path).array[0], VOLUME[0, :6])
+
+
+def test_a_lost_chunk_is_an_error_and_not_black(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ome.zarr")
+    chunk = path / "0" / "3" / "0" / "0"
+    chunk.unlink()
+    assert refused(path).problem.where == str(chunk)
+    assert refused(path, lambda p: list(planes(p))).code == "files.chunk_missing"
+
+
+def test_what_was_written_without_sums_is_read_and_so_is_what_others_add(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ome.zarr")
+    array_at(path / "labels" / "cells", VOLUME[0] % 5, version=2)
+    (path / "labels" / ".zgroup").write_text('{"zarr_format": 2}')
+    assert np.array_equal(read(path, key="labels/cells").array[0], VOLUME[0] % 5)
+    assert np.array_equal(read(path).array, read(path / "0").array)
+    (path / "0" / "sha256.json").unlink()
+    (path / "0" / "3" / "0" / "0").unlink()
+    assert read(path).array[0, 3].max() == 0
+
+
+def test_other_programs_read_what_was_written_without_a_word(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.ome.zarr")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        group = zarr.open_group(str(path), mode="r")
+        assert [name for name, _ in group.members()] == ["0"]
+    assert np.array_equal(group["0"][...], VOLUME[0, :6])

@@ -17,7 +17,7 @@ from lamelle import verbs
 from lamelle.data.samples import Samples
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
-from lamelle.training import course, session
+from lamelle.training import course, features, session
 from lamelle.training.loop import Interrupted, Training
 from lamelle.training.network import build
 
@@ -101,6 +101,19 @@ def test_features_are_kept_for_the_next_training_and_for_a_resume(tissue: Path, 
     resumed = run(tissue, tmp_path / "c", resume=True)
     for name, tensor in weights(whole).items():
         np.testing.assert_array_equal(weights(resumed)[name], tensor, err_msg=name)
+
+
+def test_features_with_a_flipped_bit_are_computed_again(tissue: Path, tmp_path: Path) -> None:
+    asked = ("freeze=head", "draws=2", "train.seed=6", "epochs=1")
+    whole = run(tissue, tmp_path / "a", *asked)
+    for file in features.folder().glob("*/draw-1.npy"):
+        content = bytearray(file.read_bytes())
+        content[-2] ^= 16
+        file.write_bytes(content)
+    heard = Quiet()
+    again = run(tissue, tmp_path / "b", *asked, quiet=heard)
+    assert sum("draw-1.npy" in line for line in heard.lines) == 1
+    np.testing.assert_array_equal(history(again), history(whole))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,11 @@ import os
 import secrets
 import threading
 import time
+import zlib
 from contextlib import suppress
 from pathlib import Path
+
+from lamelle.io.sealed import Stamp, stamp_of
 
 _SETTLED = 2.0
 """Seconds after which a changed file surely has another modification time, on any file system."""
@@ -26,15 +29,15 @@ def digest(*parts: object) -> str:
 
 
 class Contents:
-    """Content hashes of files, memoised by path, size, modification time and inode.
+    """Content hashes of files, memoised by path, size, times of modification and change, and inode.
 
-    The memory is a text file to which every process appends lines; a torn or lost line costs one more reading of one
-    file, nothing else.
+    The memory is a text file to which every process appends lines, each with a checksum; a torn, damaged or lost line
+    costs one more reading of one file, nothing else.
     """
 
     def __init__(self, memory: Path) -> None:
         self._memory = memory
-        self._known: dict[str, tuple[int, int, int, str]] | None = None
+        self._known: dict[str, tuple[Stamp, str]] | None = None
         self._lock = threading.Lock()
 
     def of(self, path: Path) -> str:
@@ -51,15 +54,15 @@ class Contents:
     def _file(self, path: Path) -> str:
         name = os.path.abspath(path)
         status = os.stat(name)
-        signature = (status.st_size, status.st_mtime_ns, status.st_ino)
+        signature = stamp_of(status)
         known = self._load()
-        if (found := known.get(name)) and found[:3] == signature:
-            return found[3]
+        if (found := known.get(name)) and found[0] == signature:
+            return found[1]
         with open(name, "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         if time.time() - status.st_mtime > _SETTLED:
-            known[name] = (*signature, content)
-            self._append(json.dumps([*signature, content, name]) + "\n")
+            known[name] = signature, content
+            self._append(_line(name, signature, content))
         return content
 
     def _append(self, line: str) -> None:
@@ -71,32 +74,40 @@ class Contents:
             finally:
                 os.close(descriptor)
 
-    def _load(self) -> dict[str, tuple[int, int, int, str]]:
+    def _load(self) -> dict[str, tuple[Stamp, str]]:
         with self._lock:
             if self._known is None:
                 self._known = self._read()
             return self._known
 
-    def _read(self) -> dict[str, tuple[int, int, int, str]]:
-        known: dict[str, tuple[int, int, int, str]] = {}
+    def _read(self) -> dict[str, tuple[Stamp, str]]:
+        known: dict[str, tuple[Stamp, str]] = {}
         lines: list[bytes] = []
         with suppress(FileNotFoundError):
             lines = self._memory.read_bytes().splitlines()
         for line in lines:
-            try:
-                size, modified, inode, content, name = json.loads(line)
-                known[name] = (size, modified, inode, content)
-            except (ValueError, TypeError):  # a torn line
-                continue
+            body, _, check = line.rpartition(b" ")
+            if check == _check(body):  # else torn or damaged
+                size, modified, inode, changed, content, name = json.loads(body)
+                known[name] = (size, modified, inode, changed), content
         if len(lines) > 2 * len(known) + 1000:
             self._compact(known)
         return known
 
-    def _compact(self, known: dict[str, tuple[int, int, int, str]]) -> None:
+    def _compact(self, known: dict[str, tuple[Stamp, str]]) -> None:
         temporary = self._memory.with_name(f"{self._memory.name}.{secrets.token_hex(6)}.tmp")
         try:
-            temporary.write_text("".join(json.dumps([*v, k]) + "\n" for k, v in known.items()))
+            temporary.write_text("".join(_line(name, *found) for name, found in known.items()))
             os.replace(temporary, self._memory)
         except OSError:  # the disk is full, or the store was cleared: the long memory serves as well
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _line(name: str, signature: Stamp, content: str) -> str:
+    body = json.dumps([*signature, content, name])
+    return f"{body} {_check(body.encode()).decode()}\n"
+
+
+def _check(body: bytes) -> bytes:
+    return f"{zlib.crc32(body):08x}".encode()

@@ -1,15 +1,19 @@
-"""One stored array on disk: a raw ``.npy`` that can be mapped, and a ``.json`` that makes it valid."""
+"""One stored array on disk: a raw ``.npy`` that can be mapped, and a sealed ``.json`` that makes it valid.
+
+The ``.json`` holds the SHA-256 of the array's file and its stamp. A file with another stamp is hashed before it is
+mapped; one with another hash was damaged, and is no entry.
+"""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,9 +21,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lamelle.errors import FileError
+from lamelle.io import atomic
+from lamelle.io.sealed import intact, sealed, stamp
 from lamelle.types import Geometry, Image, Problem, Spacing
 
-LAYOUT = 2
+LAYOUT = 3
 """Version of the files written here."""
 TEMPORARY = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -107,9 +113,8 @@ def save_entry(path: Path, pixels: Pixels) -> None:
     """
     head = _npy_header(pixels)
     size = len(head) + math.prod(pixels.shape) * pixels.dtype.itemsize
-    facts = {
+    facts: dict[str, Any] = {
         "layout": LAYOUT,
-        "header": hashlib.sha256(head).hexdigest(),
         "offset": len(head),
         "bytes": size,
         "shape": pixels.shape,
@@ -125,21 +130,44 @@ def save_entry(path: Path, pixels: Pixels) -> None:
         for first, piece in pixels.pieces:
             data = np.ascontiguousarray(piece, dtype=pixels.dtype)
             file.put(len(head) + first * pixels.dtype.itemsize, data.reshape(-1).view(np.uint8).data)
-    with _writing(path.with_suffix(".json"), 0) as file:
-        file.put(0, json.dumps(facts, default=str).encode())
+        facts["content"] = file.sha256()
+    _vouch(path, facts)
 
 
-def load_entry(path: Path) -> Entry | None:
-    """The entry at ``path`` if it is whole, marked as just used; None if there is none or it is damaged."""
-    record = path.with_suffix(".json")
+def _vouch(path: Path, facts: dict[str, Any]) -> None:
+    """Write the ``.json`` of an array's file as that lies there now."""
     try:
-        facts: dict[str, Any] = json.loads(record.read_bytes())
-        with path.open("rb") as file:
-            head = file.read(facts["offset"])
-            size = os.fstat(file.fileno()).st_size
-        whole = facts["layout"] == LAYOUT and size == facts["bytes"]
-        if not whole or hashlib.sha256(head).hexdigest() != facts["header"]:
+        facts["stamp"] = stamp(path)
+    except OSError as error:  # another process has made room meanwhile
+        raise unwritable(path, facts["bytes"], error) from error
+    with _writing(path.with_suffix(".json"), 0) as file:
+        file.put(0, sealed(json.loads(json.dumps(facts, default=str))))
+
+
+def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Entry | None:
+    """The entry at ``path`` if it is whole, marked as just used; None if there is none or it is damaged.
+
+    Args:
+        damaged: Hears of a file of the entry that is not what was written.
+    """
+    record, tell = path.with_suffix(".json"), damaged or (lambda _: None)
+    try:
+        data = record.read_bytes()
+        whole, now = intact(data), stamp(path)
+        if not whole:
+            if whole is False or b'"stamp"' in data:
+                tell(record)
+            return None  # damaged, or of an older version
+        facts: dict[str, Any] = json.loads(data)
+        if facts["layout"] != LAYOUT:
             return None
+        touched = list(now) != facts["stamp"]
+        if now[0] != facts["bytes"] or (touched and atomic.sha256(path) != facts["content"]):
+            tell(path)
+            return None
+        if touched:  # a copy, say: the next one need not hash it again
+            with suppress(FileError):
+                _vouch(path, {k: v for k, v in facts.items() if k not in ("stamp", "sha256")})
         os.utime(record)
         return Entry(
             path,
@@ -151,10 +179,10 @@ def load_entry(path: Path) -> Entry | None:
             bits=facts["bits"],
             format=facts["format"],
             problems=tuple(Problem(p["code"], "", p["severity"], p["values"]) for p in facts["problems"]),
-            bytes=size,
+            bytes=now[0],
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (OSError, FileError):
+        return None  # another process has removed it meanwhile
 
 
 def _geometry(facts: dict[str, Any]) -> Geometry:
@@ -181,6 +209,14 @@ class _File:
             self._file.write(data)
         except OSError as error:
             raise unwritable(self._path, self._size, error) from error
+
+    def sha256(self) -> str:
+        """Of all that was put."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._path, self._size, error) from error
+        return atomic.sha256(Path(self._file.name))
 
 
 class _writing:

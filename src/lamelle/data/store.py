@@ -4,8 +4,8 @@ An entry is ``<address>.npy`` and ``<address>.json``; the address is the SHA-256
 version and the parameters, so that a renamed or copied file is found and a changed one is not. Files whose pixels
 already lie raw on disk (uncompressed TIFF, NPY) are mapped where they are. The ``.json`` is written last and makes the
 entry valid: a process killed in between leaves nothing that could be mistaken for one, and two processes that build
-the same entry write the same bytes. Entries are not synced to the disk one by one: after a power cut a file of the
-wrong size is seen and rebuilt.
+the same entry write the same bytes. Entries are not synced to the disk one by one: a file that is not what was written,
+after a power cut or on a failing disk, is noticed by its SHA-256, said, and built again.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lamelle.data.contents import Contents, digest
 from lamelle.data.entries import TEMPORARY, Entry, Pixels, entries_in, load_entry, remove_entry, save_entry, unwritable
 from lamelle.data.resize import resize_image, resize_labels
 from lamelle.errors import FileError
+from lamelle.messages import text
 from lamelle.types import Grid, Problem, Source, Spacing
 
 READER = 2
@@ -53,6 +54,7 @@ class Store:
         folder: Where the entries lie; made if missing, readable by the user only.
         budget: Bytes the entries may take together; the least recently used go first, never those this object has
             handed out.
+        say: Hears of each damaged file that is built again.
 
     Example:
         >>> import tempfile
@@ -62,9 +64,10 @@ class Store:
         (1, 32, 48)
     """
 
-    def __init__(self, folder: Path, *, budget: int) -> None:
+    def __init__(self, folder: Path, *, budget: int, say: Callable[[str], None] | None = None) -> None:
         self.folder = Path(folder)
         self.budget = budget
+        self._say = say
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if os.name == "posix" and self.folder.stat().st_uid == os.getuid():
@@ -214,13 +217,17 @@ class Store:
         address = digest(READER, name[0], *contents, *((s.key, s.axes, s.directions) for s in sources))
         path = self.folder / address[:2] / f"{address}.npy"
         self._used.add(address)
-        entry = load_entry(path)
+        entry = load_entry(path, self._damaged)
         if entry is None:
             save_entry(path, build())
             if (entry := load_entry(path)) is None:
                 raise FileError("audit.store_unwritable", path, reason="")
             self._grown(entry.bytes)
         return replace(entry, problems=tuple(replace(p, where=str(sources[0].path)) for p in entry.problems))
+
+    def _damaged(self, path: Path) -> None:
+        if self._say is not None:
+            self._say(text("audit.store_damaged", path=path))
 
     def _map(self, find: Callable[[], Entry]) -> np.ndarray:
         """The array of an entry; found anew if another process has removed it meanwhile."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lamelle.io import zarr_sums
 from lamelle.io.axes import microns
 from lamelle.io.palette import table_for
 from lamelle.types import Spacing
@@ -209,7 +210,8 @@ def write_zarr(
 ) -> None:
     """Write planes [C, Y, X] as OME-Zarr 0.4 (Zarr v2), one level, chunks of one plane and at most 1024 × 1024.
 
-    Every chunk is written, also where it holds only zeros, so that a lost one can be told from a black one.
+    Every chunk is written, also where it holds only zeros, so that a lost one can be told from a black one; each has a
+    checksum of its codec, and the SHA-256 of every file is noted (`lamelle.io.zarr_sums`).
 
     Args:
         name: Of the image, in its metadata.
@@ -237,6 +239,7 @@ def write_zarr(
         shape=tuple(sizes[a] for a in axes),
         dtype=form.dtype,
         chunks=tuple(chunks[a] for a in axes),
+        compressors={"id": "zstd", "level": 1, "checksum": True},
         chunk_key_encoding={"name": "v2", "separator": "/"},
         config={"write_empty_chunks": True},
     )
@@ -253,3 +256,4 @@ def write_zarr(
         moves.append({"type": "translation", "translation": [at.get(a, 0.0) for a in axes]})
     dataset = {"path": "0", "coordinateTransformations": moves}
     group.attrs["multiscales"] = [{"version": "0.4", "name": name, "axes": stated, "datasets": [dataset]}]
+    zarr_sums.write(folder)

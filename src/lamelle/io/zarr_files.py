@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.errors import FileError, printable
+from lamelle.io import zarr_sums
 from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
 from lamelle.io.common import Header, Wanted, affordable, listed, quiet
 from lamelle.io.pixels import native, real_dtype
@@ -46,6 +47,7 @@ class _Array:
 
 def header(path: Path, wanted: Wanted) -> Header:
     """Header of a Zarr array or group; a group with several arrays lists them and leaves the shape empty."""
+    zarr_sums.of(path)  # before anything is taken from its metadata
     keys = _keys(path)
     if wanted.key is None and len(keys) > 1 and not _readable(path):
         return Header("zarr", keys=keys)
@@ -106,6 +108,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
 
 def _opened(path: Path, wanted: Wanted) -> _Array:
     key = wanted.key
+    sums = zarr_sums.of(path)
     node = path if key is None else _inside(path, key)
     keys = _keys(path)
     multiscale = _multiscale(node)
@@ -117,14 +120,14 @@ def _opened(path: Path, wanted: Wanted) -> _Array:
         node = _inside(path, children[0])
         multiscale = _multiscale(node)
     if multiscale is None:
-        array = _array(path, node)
+        array = _array(path, node, sums)
         axes, problems = declared(path, wanted.axes, array.shape) or _named_axes(node, array), ()
         if axes is None:
             axes = plain(path, array.shape, labels=wanted.labels)
             problems = () if wanted.labels else doubts(path, axes, array.shape)
         return _Array(array, arrange(path, axes, array.shape), None, keys, problems)
     dataset, scale = _finest(path, multiscale)
-    array = _array(path, _inside(node, str(dataset["path"]), root=path))
+    array = _array(path, _inside(node, str(dataset["path"]), root=path), sums)
     axes, factors = _ome_axes(path, multiscale, array.ndim)
     arrangement = arrange(path, declared(path, wanted.axes, array.shape) or axes, array.shape)
     spacing = None
@@ -135,7 +138,7 @@ def _opened(path: Path, wanted: Wanted) -> _Array:
     return _Array(array, arrangement, spacing, keys)
 
 
-def _array(path: Path, node: Path) -> Any:
+def _array(path: Path, node: Path, sums: zarr_sums.Sums | None) -> Any:
     quiet("zarr")
     meta = _json(node / "zarr.json") or _json(node / ".zarray")
     if meta is None:
@@ -147,7 +150,10 @@ def _array(path: Path, node: Path) -> Any:
     import zarr
 
     three = (node / "zarr.json").is_file()
-    store = _without_order(node) if not three and _BYTE_WITH_ORDER.fullmatch(str(meta.get("dtype"))) else str(node)
+    if sums is not None and node.is_relative_to(sums.root):
+        store = zarr_sums.store(node, sums)
+    else:
+        store = _without_order(node) if not three and _BYTE_WITH_ORDER.fullmatch(str(meta.get("dtype"))) else str(node)
     array = zarr.open_array(store, mode="r", zarr_format=3 if three else 2)
     real_dtype(path, np.dtype(array.dtype))
     return array

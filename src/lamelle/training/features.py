@@ -21,6 +21,7 @@ from lamelle.data.augment.parameters import AugmentOptions
 from lamelle.data.contents import digest
 from lamelle.data.samples import Batch, Order, Samples
 from lamelle.io import atomic
+from lamelle.io.sealed import vouch, vouched
 from lamelle.messages import text
 from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, autocast, channels_last
@@ -85,11 +86,11 @@ class Features:
         """
         begun, n = time.monotonic(), len(self._samples.records)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / _VALIDATION).is_file():
+        if not self._kept(_VALIDATION, say):
             self._write(_VALIDATION, len(self._validation), self._of_validation())
         for draw in range(self.draws):
             path, started = self.folder / f"draw-{draw}.npy", time.monotonic()
-            if path.is_file():
+            if self._kept(path.name, say):
                 continue
             if draw and limit is not None and started - begun > limit:
                 self._samples.draws = draw
@@ -163,6 +164,13 @@ class Features:
         finally:
             model.train(training)
 
+    def _kept(self, name: str, say: Callable[[str], None]) -> bool:
+        """Whether features are there as they were computed."""
+        whole = vouched(self.folder / name)
+        if whole is False:
+            say(text("train.features_damaged", path=self.folder / name))
+        return bool(whole)
+
     def _write(self, name: str, n: int, parts: Iterator[np.ndarray]) -> None:
         """Write features [n, ...] as they come."""
         done, whole = 0, None
@@ -175,6 +183,7 @@ class Features:
                 done += len(part)
             assert whole is not None  # a training without records is refused when it is planned
             whole.flush()
+        vouch(self.folder / name)
 
     def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, str | None, int | None]]:
         content = self._samples.reader.store.content

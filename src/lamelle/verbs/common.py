@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ def open_store() -> Store:
         budget = int(float(gib) * 2**30)
     except ValueError:
         raise RequestError("verbs.cache_size", given=gib) from None
-    return Store(home() / "store", budget=budget)
+    return Store(home() / "store", budget=budget, say=lambda line: print(line, file=sys.stderr))
 
 
 def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""Files that know what they were: JSON with its own SHA-256 at its end, and stamps that tell an untouched file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lamelle.io import atomic
+
+_BEFORE, _AFTER = b',\n  "sha256": "', b'"\n}\n'
+Stamp = tuple[int, int, int, int]
+"""Size, time of modification, inode, time of change: of a file that nobody wrote to, the same."""
+
+
+def sealed(content: Mapping[str, object]) -> bytes:
+    """JSON whose last entry, ``sha256``, is the hash of all bytes before it.
+
+    Example:
+        >>> data = sealed({"format": 2})
+        >>> intact(data), intact(data.replace(b"2", b"3", 1)), intact(b'{"format": 2}')
+        (True, False, None)
+    """
+    head = json.dumps(atomic.plain(content), allow_nan=False, ensure_ascii=False, indent=2).encode()[:-2]
+    return head + _BEFORE + hashlib.sha256(head).hexdigest().encode() + _AFTER
+
+
+def intact(data: bytes) -> bool | None:
+    """Whether sealed JSON is as it was written, to the last byte; None where no seal is found."""
+    head, mark, tail = data.rpartition(_BEFORE)
+    if not mark:
+        return None
+    return tail == hashlib.sha256(head).hexdigest().encode() + _AFTER
+
+
+def opened(data: bytes) -> dict[str, Any]:
+    """The content of sealed JSON.
+
+    Raises:
+        ValueError: If it has no seal, or is not as it was written.
+    """
+    if not intact(data):
+        raise ValueError("changed since it was written")
+    return json.loads(data)
+
+
+def stamp(path: Path) -> Stamp:
+    """The stamp of a file.
+
+    Raises:
+        OSError: If there is none.
+    """
+    return stamp_of(os.stat(path))
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """The stamp of a file whose status is known."""
+    return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+
+
+def vouch(path: Path) -> None:
+    """Write beside a file, under ``.json``, what it is now.
+
+    Raises:
+        FileError: If the system cannot write.
+        OSError: If there is no such file.
+    """
+    atomic.write_bytes(path.with_suffix(".json"), sealed({"content": atomic.sha256(path), "stamp": stamp(path)}))
+
+
+def vouched(path: Path) -> bool | None:
+    """Whether a file is what `vouch` saw; hashed only where its stamp is another. None where there is nothing to tell.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "a.npy")
+        ...     before = vouched(file)
+        ...     _ = file.write_bytes(b"one")
+        ...     vouch(file)
+        ...     whole = vouched(file)
+        ...     _ = file.write_bytes(b"once")
+        ...     before, whole, vouched(file)
+        (None, True, False)
+    """
+    try:
+        said, now = path.with_suffix(".json").read_bytes(), stamp(path)
+    except OSError:
+        return None
+    if not intact(said):
+        return False
+    known = json.loads(said)
+    return known["stamp"] == list(now) or known["content"] == atomic.sha256(path)
