@@ -218,7 +218,7 @@ def test_hopeless_trials_are_stopped_early(tmp_path: Path, monkeypatch: pytest.M
         value, progress.last = 1 / (1 + float(params["train.lr"])), 9
         for epoch in range(1, 10):
             epochs[params["train.lr"]] = epoch
-            row = dict.fromkeys(("train_loss", "train_score", "loss"), 0.5)
+            row: dict[str, Any] = dict.fromkeys(("train_loss", "train_score", "loss"), 0.5) | {"monitor": "macro_f1"}
             progress.epoch({**row, "epoch": epoch, "score": value * epoch / 9, "seconds": 0, "best": True})
         return value
 

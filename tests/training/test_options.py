@@ -125,7 +125,7 @@ def test_the_last_epoch_is_kept_when_it_is_asked_for(trained: Trainer) -> None:
 def test_of_equal_scores_the_lower_loss_is_kept(trained: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where validation holds no object every score is 0; patience is not renewed by a lower loss."""
     losses = iter([0.9, 0.5, 0.7, 0.4])
-    monkeypatch.setattr(Training, "_validate", lambda *_: (next(losses), 0.0, None))
+    monkeypatch.setattr(Training, "_validate", lambda *_: {"loss": next(losses), "score": 0.0})
     run, _ = trained("epochs=4", "patience=3")
     assert history(run)["best"].tolist() == [1, 1, 0, 1]
     found = checkpoint.newest(run.checkpoints)

@@ -105,7 +105,7 @@ def _to_mlflow(one: Listed, store: str) -> str:
     experiment = known.experiment_id if known else client.create_experiment(name, _artefacts(store))
     made = client.create_run(experiment, run_name=one.name).info
     stamp = made.start_time
-    metrics = [entities.Metric(k, v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
+    metrics = [entities.Metric(_spelt(k), v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
     metrics += [entities.Metric(_spelt(k), v, stamp, 0) for k, v in _scores(folder).items()]
     params = [entities.Param(k, str(v)[:_LONGEST]) for k, v in flat(one.recipe)]
     about = folder.read_json(folder.environment) if folder.environment.is_file() else {}

@@ -17,6 +17,7 @@ from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_from, table_of
 from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
+from lamelle.tasks.pixel_scores import REGIONS
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
 
@@ -183,7 +184,8 @@ class Instances:
         An image without object in truth and prediction has no score of its own.
         """
         pooled = np.einsum("bn,nij->bij", weights, table["confusion"])
-        scores = {"dice": regions.dice(pooled)[..., 1], "iou": regions.iou(pooled)[..., 1]}
+        scores = {"accuracy": regions.accuracy(pooled)}
+        scores |= {name: score(pooled)[..., 1] for name, score in REGIONS.items()}
         if "objects" in table:
             together = weights @ table["objects"]
             scores |= {name: score(together) for name, score in INSTANCE_SCORES.items() if name != "are"}

@@ -239,20 +239,19 @@ class Training:
             "step": state.step,
             "lr": self.optimizer.param_groups[0]["lr"],
             "train_loss": state.loss_sum / max(state.batch, 1),
-            "train_score": None,
-            "train_accuracy": None,
             "loss": None,
             "score": None,
-            "accuracy": None,
             "best": False,
+            "monitor": self.job.task.monitor,
         }
-        row["train_score"], row["train_accuracy"] = scores_of(self.job.task, state.rows)
+        learnt = scores_of(self.job.task, state.rows, each=False)
+        row |= {"train_score": learnt.get(row["monitor"])} | {f"train_{name}": v for name, v in learnt.items()}
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
             with nullcontext() if self._average is None else self._average.applied(self._network):
                 found = self._validate(stop)
                 if found is not None:
-                    row["loss"], row["score"], row["accuracy"] = found
+                    row |= found
                     row["best"] = self._note_best(row)
             if found is None:
                 self._interrupt(stop)
@@ -278,8 +277,8 @@ class Training:
             history.log(self._logger, row)
         self.job.progress.epoch(row)
 
-    def _validate(self, stop: StopSignal) -> tuple[float, float, float | None] | None:
-        """Loss, monitored score and accuracy of the validation set, images at their own size.
+    def _validate(self, stop: StopSignal) -> dict[str, float | None] | None:
+        """``loss``, ``score`` (the monitored one) and every score of the validation set, images at their own size.
 
         A signal ends it where it stands (None); the checkpoint then lies before the validation, which is done again.
         """
@@ -290,8 +289,8 @@ class Training:
             rows.append(task.quick_row(probabilities, target))
             if stop.name:
                 return None
-        score, accuracy = scores_of(task, rows)
-        return float(np.mean(losses)), score or 0.0, accuracy
+        scores = scores_of(task, rows, each=True)
+        return {"loss": float(np.mean(losses)), "score": scores.get(task.monitor) or 0.0} | scores
 
     def _note_best(self, row: dict[str, Any]) -> bool:
         """Keep the weights if this validation is the best so far; a value that is not finite never is.

@@ -48,8 +48,20 @@ class Plain:
 
 
 def epoch_line(row: dict[str, Any]) -> str:
-    """One epoch in one line."""
+    """One epoch in one line: loss and the score that tells the best epoch, by its name, on both sets.
+
+    Example:
+        >>> row = {"epoch": 3, "best": True, "train_loss": 0.5, "loss": 0.25, "score": 0.75, "monitor": "dice"}
+        >>> print(epoch_line(row | {"seconds": 8.0}))
+        epoch    3* training: loss 0.5000, Dice – | validation: loss 0.2500, Dice 0.7500 | 8 s
+    """
+    name = text(f"report.score_{row['monitor']}")
     shown = {k: "–" if row.get(k) is None else f"{row[k]:.4f}" for k in ("train_loss", "train_score", "loss", "score")}
     return text(
-        "train.epoch", epoch=row["epoch"], seconds=f"{row['seconds']:.0f}", best="*" if row["best"] else " ", **shown
+        "train.epoch",
+        epoch=row["epoch"],
+        seconds=f"{row['seconds']:.0f}",
+        best="*" if row["best"] else " ",
+        name=name,
+        **shown,
     )

@@ -1,4 +1,4 @@
-"""Loss and monitored score of a set of items, from their probabilities."""
+"""Loss and scores of a set of items, from their probabilities."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from lamelle.tasks.base import Row, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CLASSES = 40
+"""Classes up to which the scores of each are kept of every epoch."""
 
 
 def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
@@ -29,14 +32,21 @@ def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
     return float(np.mean(losses))
 
 
-def scores_of(task: Task, rows: Sequence[Row]) -> tuple[float | None, float | None]:
-    """The monitored score and the accuracy; None where there is nothing to score."""
+def scores_of(task: Task, rows: Sequence[Row], *, each: bool) -> dict[str, float | None]:
+    """Every score of these items; None where one has no value, nothing where there is nothing to score.
+
+    Args:
+        each: Also those of single classes (``dice/cell``), up to `CLASSES` of them.
+    """
     if not rows:
-        return None, None
+        return {}
     found = task.summarise(task.table(rows), np.ones((1, len(rows))))
-    values = [float(found[name][0]) if name in found else math.nan for name in (task.monitor, "accuracy")]
-    score, accuracy = (None if math.isnan(value) else value for value in values)
-    return score, accuracy
+    kept = {name: float(value[0]) for name, value in found.items() if "/" not in name or (each and _few(task))}
+    return {name: None if math.isnan(value) else value for name, value in kept.items()}
+
+
+def _few(task: Task) -> bool:
+    return len(task.classes) <= CLASSES
 
 
 def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:

@@ -1,0 +1,107 @@
+"""What a training writes of each epoch: every score, of both sets, under names that say which."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import numpy as np
+import pytest
+from support import Quiet, Trainer
+
+from lamelle import verbs
+from lamelle.data.samples import Reader
+from lamelle.plan import reopen
+from lamelle.prediction.predictor import of_package
+from lamelle.run import RunFolder
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.classify import Options as ClassifyOptions
+from lamelle.training import history
+from lamelle.training.progress import epoch_line
+from lamelle.training.validation import CLASSES, scores_of
+
+PIXELS = ("iou", "dice", "precision", "recall", "accuracy")
+
+
+def written(run: RunFolder) -> list[dict[str, str]]:
+    with run.history.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def classifier(classes: int) -> Classify:
+    names = tuple(f"c{i}" for i in range(classes))
+    rest: dict[str, Any] = {"loss": "ce", "gamma": 2.0, "imbalance": "none", "alpha": 0.5, "beta": 0.9, "tau": 1.0}
+    counts = (1,) * classes
+    return Classify(ClassifyOptions(names, counts, False, **rest, threshold="argmax", smoothing=0.0))
+
+
+def test_every_epoch_has_every_score_of_both_sets(trained: Trainer) -> None:
+    run, package = trained("train.monitor=last", "epochs=2", "evaluate.flips=false")
+    rows = written(run)
+    assert len(rows) == 2
+    for row in rows:
+        for prefix in ("", "train_"):
+            found = {name: float(row[prefix + name]) for name in PIXELS}
+            assert found["iou"] == pytest.approx(found["dice"] / (2 - found["dice"]))
+            assert float(row[prefix + "score"]) == found["dice"]
+        assert row["dice/background"] != row["dice"]
+    plan, store = reopen(run), verbs.open_store()
+    reader, sums = Reader(store, package.task, package.preparation), np.zeros((2, 2))
+    for record, probabilities in of_package(package).of_records(plan.of("validation"), store):
+        np.add.at(sums, (reader.target(record), (probabilities[0] >= 0.5).astype(int)), 1)
+    hits, truth, said = sums[1, 1], sums[1].sum(), sums[:, 1].sum()
+    right = {"iou": hits / (truth + said - hits), "precision": hits / said, "recall": hits / truth}
+    right |= {"dice": 2 * hits / (truth + said), "accuracy": np.trace(sums) / sums.sum()}
+    assert {name: float(rows[-1][name]) for name in PIXELS} == pytest.approx(right, rel=1e-2)
+
+
+def test_objects_have_their_scores_and_those_of_their_pixels(trained: Trainer) -> None:
+    run, _ = trained("task=instances", "epochs=1")
+    known = [name for name, value in written(run)[0].items() if value]
+    assert {"ap50", "pq", *PIXELS, "train_ap50", "train_iou"} <= set(known)
+
+
+def test_scores_of_classes_are_kept_of_validation_alone_and_up_to_a_number_of_classes() -> None:
+    for classes, kept in ((3, True), (CLASSES + 1, False)):
+        task = classifier(classes)
+        rows = [task.quick_row(np.eye(classes)[i], np.asarray(i)) for i in range(3)]
+        assert scores_of(task, rows, each=True).get("recall/c1") == (1 if kept else None)
+        alone = scores_of(task, rows, each=False)
+        assert alone["accuracy"] == 1
+        assert not any("/" in name for name in alone)
+    assert scores_of(classifier(2), [], each=True) == {}
+
+
+def test_what_has_no_value_stays_empty() -> None:
+    task = classifier(3)
+    rows = [task.quick_row(np.eye(3)[0], np.asarray(0))]
+    found = scores_of(task, rows, each=True)
+    assert found["recall/c1"] is None
+    assert history.to_csv([{"epoch": 1, "best": True} | found]).splitlines()[1].startswith("1,,,,,,,,1.0,1,,")
+
+
+def test_older_epochs_lack_what_was_not_kept_then() -> None:
+    old = {"epoch": 1, "score": 0.5, "accuracy": None, "best": False}
+    new = {"epoch": 2, "score": 0.6, "monitor": "dice", "iou": 0.4, "best": True}
+    head, first, second = (line.split(",") for line in history.to_csv([old, new]).splitlines())
+    assert head == [*history.FIELDS, "iou"]
+    assert (first[-1], second[-1]) == ("", "0.4")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "training: loss 0.5000, Macro F1 0.7500 | validation: loss –, Macro F1 –"),
+        ("fr", "entraînement : perte 0.5000, F1 macro 0.7500 | validation : perte –, F1 macro –"),
+    ],
+)
+def test_the_line_of_an_epoch_says_which_score_it_is(monkeypatch: pytest.MonkeyPatch, language: str, said: str) -> None:
+    monkeypatch.setenv("LAMELLE_LANG", language)
+    row = {"epoch": 1, "seconds": 2.0, "best": False, "train_loss": 0.5, "train_score": 0.75, "loss": None}
+    assert said in epoch_line(row | {"score": None, "monitor": "macro_f1"})
+
+
+def test_the_loop_names_the_score_of_its_task(trained: Trainer) -> None:
+    quiet = Quiet()
+    trained("epochs=1", quiet=quiet)
+    assert f"Dice {quiet.rows[0]['score']:.4f}" in epoch_line(quiet.rows[0])
