@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamelle.data.appearance import look
-from lamelle.data.units import Kind, Match, kinds_of, match
+from lamelle.data.units import Kind, Match, kinds_of, match, proposed, two_depths
 
 
 def image(seed: int, top: float = 1.0) -> np.ndarray:
@@ -104,3 +104,55 @@ def test_a_range_declared_for_the_training_is_the_target() -> None:
     assert found is not None
     assert found.units is not None
     assert found.units.scale * 255 == pytest.approx(4095)
+
+
+def spread(dtype: str, low: float, high: float) -> Kind:
+    return kind(np.linspace(low, high, 400).reshape(1, 20, 20).astype(dtype))
+
+
+@pytest.mark.parametrize("whole", [("int16", -1024, 2900), ("int32", -3024, 1400), ("float32", -1000, 1871)])
+def test_a_scan_is_given_the_range_of_scanners_whatever_part_of_it_is_there(whole: tuple[str, float, float]) -> None:
+    dtype, low, high = whole
+    parts = [spread(dtype, low + cut, high - cut) for cut in (0, 100, 400)]
+    assert {proposed(part, (0.0, 255.0)) for part in parts} == {(-1024.0, 3071.0)}
+
+
+PROPOSED = {
+    "12 bits, bright and dark": ([("uint16", 0, 4080), ("uint16", 20, 2500)], (0, 255), (0, 4095)),
+    "14 bits": ([("uint16", 0, 9000), ("int32", 0, 16000)], (0, 255), (0, 16383)),
+    "signed 16 bits": ([("int16", -32768, 32767), ("int16", -30000, 12000)], (0, 255), (-32768, 32767)),
+    "around 0": ([("float32", -0.9, 0.7), ("float64", -0.2, 0.1)], (0, 255), (-1, 1)),
+    "within the training's": ([("float32", -800.5, 200.2), ("int16", -300, 90)], (-1000, 1500), (-1000, 1500)),
+}
+
+
+@pytest.mark.parametrize("name", PROPOSED)
+def test_what_is_proposed_does_not_follow_the_images(name: str) -> None:
+    ranges, own, expected = PROPOSED[name]
+    assert {proposed(spread(*one), (float(own[0]), float(own[1]))) for one in ranges} == {expected}
+
+
+@pytest.mark.parametrize("one", [("int16", -60, 900), ("float32", 3.5, 80000.2), ("int32", 0, 100000)])
+def test_where_no_convention_tells_nothing_is_proposed(one: tuple[str, float, float]) -> None:
+    assert proposed(spread(*one), (0.0, 255.0)) is None
+
+
+def depths(*tops: float, trained: Kind = BYTES, files: str = "", dtype: str = "uint16") -> tuple[list[int], list[int]]:
+    looks = [look((image(i) * top).astype(dtype)) for i, top in enumerate(tops)]
+    return two_depths(looks, list(files) or list(range(len(tops))), [trained])
+
+
+def test_images_of_12_and_of_16_bits_are_told_apart() -> None:
+    assert depths(4095, 60000, 4000, 65535) == ([0, 2], [1, 3])
+    assert depths(4095, 60000, trained=made("uint16", 4095)) == ([0], [1])
+    assert depths(4095, 60000, trained=made("uint16", 65535)) == ([0], [1])
+
+
+def test_what_is_merely_dark_is_of_the_same_bits() -> None:
+    assert depths(4095, 4000) == ([], [])
+    assert depths(60000, 50000, 18000) == ([], [])
+    assert depths(60000, 500, 65535) == ([], []), "a blank field"
+    assert depths(60000, 3000, files="aa") == ([], []), "planes of one stack"
+    dim = kind(*((image(i) * top).astype(np.uint16) for i, top in enumerate((60000, 5000))))
+    assert depths(60000, 4000, trained=dim) == ([], []), "as dark as images of the training"
+    assert depths(200, 255, dtype="uint8") == ([], [])

@@ -163,6 +163,7 @@ def test_an_unsure_range_is_refused_with_a_key_that_works(
     with pytest.raises(DataError) as refused:
         predict(package, pictures(UNSURE[name]))
     keys = re.findall(r"data\.range=\[[-\d]\S*?\]", str(refused.value))
+    assert all(f"'{key}'" in str(refused.value) for key in keys), "brackets mean something to a shell"
     assert keys[-1] == "data.range=[0,255]"
     assert len(keys) == (1 if name == "broken floats" else 2), "no key is offered twice"
     assert "uint8" in str(refused.value), "both types and ranges are named"
@@ -171,6 +172,38 @@ def test_an_unsure_range_is_refused_with_a_key_that_works(
         assert np.mean(found != expected) < 0.01, "the proposal is right here"
     assert any(line.startswith("note:") for line in said)
     predict(package, pictures(UNSURE[name]), pairs=(keys[-1],))
+
+
+def test_images_of_two_depths_in_one_call_are_refused_with_both_lists(made: Made, predict: Predict) -> None:
+    package = made("unit")
+    mixed = [(picture(1000 + i).astype(np.uint16) * (16 if i % 2 else 257)) for i in range(NEW)]
+    with pytest.raises(DataError) as refused:
+        predict(package, mixed)
+    said = str(refused.value)
+    assert "i1.tif, i3.tif, i5.tif, i7.tif" in said
+    assert "i0.tif, i2.tif, i4.tif, i6.tif" in said
+    keys = re.findall(r"data\.range=\[\S*?\]", said)
+    assert keys == ["data.range=[0,4095]", "data.range=[0,65535]"]
+    _, _, expected = predict(package, [picture(1000 + i) for i in range(1, NEW, 2)])
+    _, _, found = predict(package, mixed[1::2], pairs=(keys[0],))
+    assert np.mean(found != expected) < 0.01
+
+
+def test_an_image_of_one_value_is_called_empty_and_nothing_else(made: Made, predict: Predict) -> None:
+    package = made("unit")
+    for image in (np.zeros((96, 96), np.uint8), np.full((96, 96), 255, np.uint8), np.zeros((96, 96), np.float32)):
+        said, rows, _ = predict(package, [*pictures(), image])
+        (line,) = said
+        assert line.startswith("warning: 1 of 9 image(s) hold one value everywhere (i8.tif)")
+        assert [row["shift"] for row in rows] == [""] * NEW + ["empty: one value everywhere"]
+    said, rows, _ = predict(package, [np.zeros((96, 96), np.uint8)] * 3)
+    assert len(said) == 1
+    assert {row["shift"] for row in rows} == {"empty: one value everywhere"}
+    nearly = np.zeros((600, 600), np.uint8)
+    nearly[130, 130] = 200  # between the places that are looked at
+    said, rows, _ = predict(package, [nearly])
+    assert "empty" not in rows[0].get("shift", "")
+    assert not any("one value" in line for line in said)
 
 
 def test_normalisation_by_image_makes_the_range_harmless(made: Made, predict: Predict) -> None:

@@ -6,7 +6,7 @@ not, nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,17 @@ _DEEP = 1 << 14
 _BRIGHT = 0.05
 """Least maximum of fractions between 0 and 1."""
 _FULL = 1 << 16
+_BITS = (8, 10, 12, 14, 16)
+"""Depths of cameras and scanners."""
+_HOUNSFIELD = (-1024.0, 3071.0)
+"""12 bits of a CT."""
+_AIR, _PADDING, _METAL = -500, -3072, 4095
+"""Of a CT the darkest value is below the first and not below the second, which scanners write outside of the circle;
+the brightest is not above the third."""
+_SIGNED = (-32768.0, 32767.0)
+"""16 bits around 0."""
+_SHALLOW = 1 << 10, 1 << 12
+"""From where to where the brightest value of a 16-bit image may be, if it is to be taken for one of 12 bits."""
 _WITHIN = 4
 """How many times narrower the range of an image may be than the narrowest of the training."""
 
@@ -111,6 +122,54 @@ def kinds_of(looks: Sequence[Look]) -> tuple[Kind, ...]:
         for (dtype, bits), some in by_name.items()
     ]
     return tuple(sorted(found, key=lambda kind: -kind.images))
+
+
+def proposed(new: Kind, own: Span) -> Span | None:
+    """Black and white of new images to be proposed, by conventions, so that each part of a set is given the same.
+
+    Args:
+        own: Those of the training.
+
+    Returns:
+        None where no convention tells.
+    """
+    if np.dtype(new.dtype).kind == "f":
+        for span in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
+            if span[0] <= new.minimum and new.maximum <= span[1]:
+                return span
+    if new.minimum >= 0 and new.whole and new.maximum < _FULL:
+        return 0.0, float(2 ** next(bits for bits in _BITS if new.maximum < 2**bits) - 1)
+    if own[0] <= new.minimum and new.maximum <= own[1]:
+        return own
+    if _PADDING <= new.minimum <= _AIR and 0 <= new.maximum <= _METAL:
+        return _HOUNSFIELD
+    deep = _SIGNED[0] <= new.minimum <= -_DEEP and new.maximum <= _SIGNED[1]
+    return _SIGNED if deep and new.whole else None
+
+
+def two_depths(
+    looks: Sequence[Look], files: Sequence[Hashable], trained: Sequence[Kind]
+) -> tuple[list[int], list[int]]:
+    """Which images of 16-bit files use 12 bits, and which all 16, where both are there; else nothing.
+
+    Images that are darker than the others by no more than images of one kind are, or than those of the training
+    were, are not taken for images of 12 bits.
+
+    Args:
+        files: Of each image its file: planes of one file have one depth.
+    """
+    places = [i for i, one in enumerate(looks) if one.dtype == "uint16" and one.bits is None]
+    tops: dict[Hashable, float] = {}
+    for i in places:
+        sure = looks[i].doubled or looks[i].maximum >= _DEEP
+        tops[files[i]] = max(tops.get(files[i], 0.0), float(_FULL) if sure else looks[i].maximum)
+    shallow = [i for i in places if _SHALLOW[0] <= tops[files[i]] < _SHALLOW[1]]
+    deep = [i for i in places if tops[files[i]] == _FULL]
+    if not shallow or not deep:
+        return [], []
+    (few,), full = kinds_of([looks[i] for i in shallow]), kinds_of([looks[i] for i in deep])
+    known = [*full, *(kind for kind in trained if kind.name == few.name and kind.span == full[0].span)]
+    return ([], []) if any(alike(few, kind) for kind in known) else (shallow, deep)
 
 
 def alike(new: Kind, trained: Kind) -> bool:

@@ -5,23 +5,27 @@ It is asked once for a prediction and an evaluation alike; the images have been 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from lamelle.data.appearance import MEASURES, Look, Span
+from lamelle.data.layouts.pairing import names_of
 from lamelle.data.profile import look_at
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, Match, Name, Units, kinds_of, match
+from lamelle.data.units import Kind, Match, Name, Units, kinds_of, match, proposed, two_depths
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.types import Problem, Record
 
+_NAMED = 5
+"""Images that a sentence names; of the others the number is said."""
 _FREE = "image"
 """The normalisation that makes black and white irrelevant."""
 
@@ -78,6 +82,15 @@ def compare(
     if said is not None and free:
         raise RequestError("shift.range_unused")
     looks = look_at(records, store) if looks is None else looks
+    flat = [_is_flat(record, one, store) for record, one in zip(records, looks, strict=True)]
+    if any(flat) and not all(flat):
+        rest = [i for i, one in enumerate(flat) if not one]
+        found = compare(package, [records[i] for i in rest], store, said=said, looks=[looks[i] for i in rest])
+        return _with_flat(found, records, flat)
+    if all(flat):
+        return _with_flat(Compared(), records, flat)
+    if not free and said is None:
+        _check_depths(records, looks, profile.kinds)
     kinds = kinds_of(looks)
     matches = {kind.name: match(kind, profile.kinds, own=profile.span, said=said) for kind in kinds}
     unknown = [kind for kind in kinds if matches[kind.name] is None]
@@ -100,6 +113,36 @@ def compare(
     return Compared(units, (*scaled, *problems, *shift.problems), words)
 
 
+def _is_flat(record: Record, one: Look, store: Store) -> bool:
+    """Whether an image holds one value everywhere; a look at some of its pixels tells that it does not."""
+    if one.minimum != one.maximum:
+        return False
+    image = store.image(record.image)
+    return bool((image == image.flat[0]).all())
+
+
+def _with_flat(found: Compared, records: Sequence[Record], flat: Sequence[bool]) -> Compared:
+    """What the comparison of the other images showed, with what is to be said of those of one value."""
+    names = [record.id for record, one in zip(records, flat, strict=True) if one]
+    values = {"count": len(names), "n": len(records), "names": names_of(names, most=_NAMED)}
+    problem = Problem("shift.constant", severity="warning", values=values)
+    words = {**found.words, **dict.fromkeys(names, ("shift.word_constant",))}
+    return replace(found, problems=(*found.problems, problem), words=words)
+
+
+def _check_depths(records: Sequence[Record], looks: Sequence[Look], trained: Sequence[Kind]) -> None:
+    """Raise a DataError where images of 12 and of 16 bits are mixed, which nothing in their files tells apart."""
+    parts = two_depths(looks, [record.image.path for record in records], trained)
+    if not parts[0]:
+        return
+    values: dict[str, object] = {"twelve": _key((0, 4095)), "sixteen": _key((0, 65535))}
+    for name, places in zip(("shallow", "deep"), parts, strict=True):
+        values[name] = len(places)
+        values[f"{name}_high"] = f"{max(looks[i].maximum for i in places):g}"
+        values[f"{name}_names"] = names_of(list(dict.fromkeys(records[i].id for i in places)), most=_NAMED)
+    raise DataError([Problem("shift.two_depths", severity="error", values=values)])
+
+
 def _span(known: Mapping[Name, Match], one: Look) -> Span:
     found = known.get((one.dtype, one.bits))
     return found.span if found else (0.0, 1.0)
@@ -110,9 +153,11 @@ def _far_words(records: Sequence[Record], far: Sequence[bool]) -> dict[str, tupl
 
 
 def _unknown(new: Kind, trained: Kind, own: Span) -> Problem:
-    values = _ranges(new, trained) | {"likely": _pair(new.likely), "own": _pair(own)}
-    code = "shift.range_unsure" if new.likely == own else "shift.range_unknown"
-    return Problem(code, severity="error", values=values)
+    likely = proposed(new, own)
+    values = _ranges(new, trained) | {"own": _pair(own), "key": _key(own)}
+    if likely is None or likely == own:
+        return Problem("shift.range_unsure", severity="error", values=values)
+    return Problem("shift.range_unknown", severity="error", values=values | {"likely": _key(likely)})
 
 
 def _scaled(new: Kind, trained: Kind, found: Match, own: Span) -> Problem:
@@ -139,3 +184,8 @@ def _type(kind: Kind) -> str:
 
 def _pair(span: Span) -> str:
     return f"[{span[0]:.6g},{span[1]:.6g}]"
+
+
+def _key(span: Span) -> str:
+    """What to paste behind a command; quoted, since some shells read brackets as patterns of file names."""
+    return shlex.quote(f"data.range={_pair(span)}")
