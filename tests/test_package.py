@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.keys import ClassifyKeys
+from lamelle.models import restore as restoring
 from lamelle.models.build import build, resolve
 from lamelle.package import Package
 from lamelle.tasks.classify import Classify
@@ -263,6 +265,99 @@ def test_a_self_test_that_cannot_fail_is_refused(saved: Path, name: str) -> None
     save_file(tensors | {name: tensors[name] * float("nan")}, weights)
     change(saved, lambda about: about.update(weights_sha256=atomic.sha256(weights)))
     with pytest.raises(FileError, match="does not compute what it did"):
+        package.load(saved)
+
+
+def _tensors(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], object]:
+    def apply(weights: Path) -> None:
+        held = load_file(weights)
+        change(held)
+        save_file(held, weights)
+
+    return apply
+
+
+def _header(header: object, *, length: int | None = None) -> Callable[[Path], object]:
+    """A file that begins with this header, and says that it has this length."""
+    text = json.dumps(header).encode()
+    return lambda weights: weights.write_bytes(struct.pack("<Q", length or len(text)) + text + bytes(64))
+
+
+FOREIGN_FILES: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda f: f.write_bytes(b""),
+    "a cut header": lambda f: f.write_bytes(f.read_bytes()[:40]),
+    "cut tensors": lambda f: f.write_bytes(f.read_bytes()[:-4]),
+    "more bytes than tensors": lambda f: f.write_bytes(f.read_bytes() + bytes(8)),
+    "a header of 2^60 bytes": _header({}, length=2**60),
+    "a header that is a list": _header([1]),
+    "a tensor of a terabyte": _header({"head.weight": {"dtype": "F32", "shape": [2**38], "data_offsets": [0, 2**40]}}),
+    "a shape that overflows": _header(
+        {"a": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 64]}}
+    ),
+    "one place for two tensors": _header(
+        {n: {"dtype": "F32", "shape": [16], "data_offsets": [0, 64]} for n in ("a", "b")}
+    ),
+    "a type that is none": _header({"a": {"dtype": "OBJECT", "shape": [1], "data_offsets": [0, 64]}}),
+    "a pickle": lambda f: torch.save({"a": torch.ones(2)}, f),
+    "no self-test": _tensors(lambda t: [t.pop(k) for k in list(t) if k.startswith("selftest")]),
+    "a tensor too many": _tensors(lambda t: t.update(more=torch.ones(2))),
+    "a tensor too few": _tensors(lambda t: t.pop("head.bias")),
+    "a tensor of another shape": _tensors(lambda t: t.update({"head.bias": torch.ones(7)})),
+    "weights in half precision": _tensors(lambda t: t.update({"head.weight": t["head.weight"].half()})),
+    "weights in eight bits": _tensors(lambda t: t.update({"head.weight": t["head.weight"].to(torch.float8_e4m3fn)})),
+    "complex weights": _tensors(lambda t: t.update({"head.weight": t["head.weight"].to(torch.complex64)})),
+    "a self-test of whole numbers": _tensors(lambda t: t.update({"selftest.input": torch.ones(1, 1, 32, 32).long()})),
+    "a self-test without axes": _tensors(lambda t: t.update({"selftest.input": torch.tensor(1.0)})),
+    "a self-test of other channels": _tensors(lambda t: t.update({"selftest.input": torch.ones(1, 3, 32, 32)})),
+    "a self-test of no pixels": _tensors(lambda t: t.update({"selftest.input": torch.ones(1, 1, 0, 32)})),
+    "an output of another shape": _tensors(lambda t: t.update({"selftest.output": torch.ones(1, 1, 1, 1)})),
+    "an output of nothing": _tensors(lambda t: t.update({"selftest.output": torch.ones(0)})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", FOREIGN_FILES.values(), ids=FOREIGN_FILES)
+def test_weights_that_are_none_of_this_network_end_in_one_sentence(saved: Path, how: Callable[[Path], object]) -> None:
+    """With the digest set right, as an enemy would."""
+    weights = saved / package.WEIGHTS
+    how(weights)
+    change(saved, lambda about: about.update(weights_sha256=atomic.sha256(weights)))
+    with pytest.raises(FileError) as caught:
+        package.load(saved)
+    assert str(caught.value).startswith(str(saved))
+    assert str(caught.value).count("\n") == 0
+
+
+LARGE: dict[str, dict[str, Any]] = {
+    "unet": SPEC | {"filters": [1024, 2048]},
+    "cnn": {"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [1024, 1024]},
+    "timm": {"kind": "timm", "name": "vit_huge_patch14_224", "in_channels": 1, "classes": 2},
+    "timm-unet": {"kind": "timm-unet", "name": "convnext_xxlarge", "in_channels": 1, "out_channels": 1},
+    "dense": {"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2, "hidden": [65536] * 8},
+    "attention": {
+        **{"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 1, "classes": 2},
+        "arguments": {"img_size": 4096},
+    },
+}
+
+
+@pytest.mark.parametrize("spec", LARGE.values(), ids=LARGE)
+def test_a_network_larger_than_its_file_takes_no_memory(
+    saved: Path, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built(_: object) -> None:
+        raise AssertionError("memory was taken")
+
+    monkeypatch.setattr(restoring, "build", built)
+    with pytest.raises(AssertionError, match="memory was taken"):  # the control: its own network is built
+        package.load(saved)
+    change(saved, lambda about: about.update(model=spec))
+    with pytest.raises(FileError, match=r"not that of the network|parameters"):
+        package.load(saved)
+
+
+def test_a_size_that_no_image_has_is_refused(saved: Path) -> None:
+    change(saved, lambda about: about["preparation"].update(resize=[10**6, 10**6]))
+    with pytest.raises(FileError, match="resize"):
         package.load(saved)
 
 

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, Val
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
-from lamelle.errors import FileError, RequestError
+from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.keys import Axes
+from lamelle.models.trial import FOREIGN
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -36,6 +37,10 @@ _TOLERANCE = 1e-3
 _SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
 """Fitted values that are probabilities."""
 _HOTTEST = 100.0
+_LARGER = {2: ((64, 64), (224, 224), (256, 256)), 3: ((32, 64, 64),)}
+"""Further sizes of a self-test, by the number of axes, where whole images of any size were trained on."""
+_WIDEST = 1 << 15
+"""Pixels of the longest side that images are resized to."""
 _LARGEST = 64 << 20
 """Bytes of the largest description that is read."""
 
@@ -51,7 +56,7 @@ class _Task(_Part):
 
 class _Preparation(_Part):
     channels: PositiveInt
-    resize: tuple[PositiveInt, ...] | None
+    resize: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
     mean: tuple[FiniteFloat, ...]
     std: tuple[FiniteFloat, ...]
@@ -218,10 +223,7 @@ def load(path: Path | str) -> Package:
         RequestError: If there is no package at ``path``, or a newer Lamelle wrote it.
         FileError: If the files are damaged, do not fit together, or the self-test fails.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from lamelle.models.build import build
+    from lamelle.models.restore import restore as restored
 
     folder = find(path)
     about = _description(folder / DESCRIPTION)
@@ -231,12 +233,10 @@ def load(path: Path | str) -> Package:
     if atomic.sha256(weights) != about.weights_sha256:
         raise FileError("package.changed", weights)
     try:
-        tensors = load_file(weights)
-        model = build(about.model)
-        probe, answer = tensors.pop(_PROBE_IN), tensors.pop(_PROBE_OUT)
-        model.load_state_dict(tensors)
+        task = restore(about.task.name, about.task.options)
+        model, (probe, answer) = restored(about.model, weights, beside=(_PROBE_IN, _PROBE_OUT))
         package = Package(
-            task=restore(about.task.name, about.task.options),
+            task=task,
             spec=about.model,
             model=model.eval(),
             preparation=Preparation(**dict(about.preparation)),
@@ -252,8 +252,10 @@ def load(path: Path | str) -> Package:
             profile=about.profile,
             axes=about.axes,
         )
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise FileError("package.damaged", folder, reason=_reason(error)) from error
+    except RequestError as error:
+        raise FileError("package.damaged", folder / DESCRIPTION, reason=error) from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FileError("package.damaged", folder / DESCRIPTION, reason=_reason(error)) from error
     _self_test(package, probe, answer, folder)
     return package
 
@@ -298,22 +300,36 @@ def _no_number(name: str) -> float:
 
 
 def _probe(package: Package) -> Tensor:
-    """A small fixed input from a seeded generator: 32 pixels along each axis, where the network takes that."""
+    """A small fixed input from a seeded generator: 32 pixels along each axis, else the size of the training.
+
+    Raises:
+        WorkError: If the network takes neither.
+    """
     import torch
 
-    model = package.model
+    from lamelle.models.trial import refusal
+
+    model, dims = package.model, package.dims
     only = getattr(model, "image_size", None)
-    parts = getattr(model, "image_multiple", None) or (1,) * package.dims
-    shape = only or tuple(-(-32 // part) * part for part in parts)
-    size = (1, package.preparation.inputs, *shape)
-    return torch.randn(size, generator=torch.Generator().manual_seed(0))
+    parts = getattr(model, "image_multiple", None) or (1,) * dims
+    small = tuple(-(-32 // part) * part for part in parts)
+    sizes = [size for size in (only or small, package.preparation.resize, package.tile, *_LARGER[dims]) if size]
+    for size in sizes:
+        if refusal(model, size, channels=package.preparation.inputs) is None:
+            return torch.randn(1, package.preparation.inputs, *size, generator=torch.Generator().manual_seed(0))
+    raise WorkError("package.no_probe", sizes=", ".join(" × ".join(map(str, size)) for size in sizes))
 
 
 def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) -> None:
     import torch
 
-    with torch.no_grad():
-        now = package.model(probe)
+    if probe.ndim != package.dims + 2 or probe.shape[:2] != (1, package.preparation.inputs):
+        raise FileError("package.self_test", folder, difference="shape")
+    try:
+        with torch.no_grad():
+            now = package.model(probe)
+    except FOREIGN as error:  # the network takes no image of this size
+        raise FileError("package.self_test", folder, difference=_reason(error)) from error
     finite = torch.isfinite(now).all() and torch.isfinite(answer).all() and torch.isfinite(probe).all()
     if now.shape != answer.shape or now.shape[1] != package.task.outputs or not finite:
         raise FileError("package.self_test", folder, difference="shape or NaN")

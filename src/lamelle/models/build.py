@@ -45,10 +45,11 @@ NORMS = ("none", "batch", "instance", "group")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of network: what its description may say, and what builds it from checked values."""
+    """One kind of network: what its description may say, and the class that checked values make one of."""
 
     keys: Mapping[str, Key]
-    make: Callable[[Mapping[str, Any]], Freezable]
+    network: Callable[[], Callable[..., Freezable]]
+    """Imports the class where it is needed."""
 
 
 def resolve(spec: Mapping[str, object]) -> dict[str, object]:
@@ -74,12 +75,37 @@ def build(spec: Mapping[str, object]) -> Freezable:
     """The network that a description names, with random weights.
 
     Raises:
+        RequestError: As ``sketch``.
+    """
+    sketch(spec)
+    return _make(spec)
+
+
+def sketch(spec: Mapping[str, object]) -> Freezable:
+    """The network that a description names without memory for its weights: names, shapes, and what it does to sizes.
+
+    Raises:
         RequestError: As ``resolve``; or if the network would have over a thousand million parameters, or the encoder
             does not fit the kind or takes no such argument.
+
+    Example:
+        >>> net = sketch({"kind": "timm", "name": "resnet18", "in_channels": 1, "classes": 2})
+        >>> net.state_dict()["head.1.weight"].shape, net.state_dict()["head.1.weight"].device.type
+        (torch.Size([2, 512]), 'meta')
     """
+    import torch
+
+    with torch.device("meta"):
+        net = _make(spec)
+    total = sum(tensor.numel() for tensor in (*net.parameters(), *net.buffers()))
+    if total > MAX_PARAMETERS:
+        raise RequestError("models.too_large", total=total, limit=MAX_PARAMETERS)
+    return net
+
+
+def _make(spec: Mapping[str, object]) -> Freezable:
     values = resolve(spec)
-    kind = str(values.pop("kind"))
-    return MODELS[kind].make(values)
+    return MODELS[str(values.pop("kind"))].network()(**values)
 
 
 def _check_unet(values: Mapping[str, Any]) -> None:
@@ -97,41 +123,28 @@ def _check_unet(values: Mapping[str, Any]) -> None:
         raise refuse("dropout", dropout, "rule_dropout", levels=levels)
 
 
-def _unet(values: Mapping[str, Any]) -> Freezable:
+def _unet() -> Callable[..., Freezable]:
     from lamelle.models.unet import UNet
 
-    return _within_limit(UNet, values)
+    return UNet
 
 
-def _cnn(values: Mapping[str, Any]) -> Freezable:
+def _cnn() -> Callable[..., Freezable]:
     from lamelle.models.cnn import Cnn
 
-    return _within_limit(Cnn, values)
+    return Cnn
 
 
-def _within_limit(make: Callable[..., Freezable], values: Mapping[str, Any]) -> Freezable:
-    """Count the parameters before any memory is asked for."""
-    import torch
-
-    from lamelle.models.freeze import parameters
-
-    with torch.device("meta"):
-        total = parameters(make(**values)).total
-    if total > MAX_PARAMETERS:
-        raise RequestError("models.too_large", total=total, limit=MAX_PARAMETERS)
-    return make(**values)
-
-
-def _timm(values: Mapping[str, Any]) -> Freezable:
+def _timm() -> Callable[..., Freezable]:
     from lamelle.models.encoders import TimmClassifier
 
-    return TimmClassifier(**values)
+    return TimmClassifier
 
 
-def _timm_unet(values: Mapping[str, Any]) -> Freezable:
+def _timm_unet() -> Callable[..., Freezable]:
     from lamelle.models.encoders import TimmUNet
 
-    return TimmUNet(**values)
+    return TimmUNet
 
 
 def _encoder(key: str, value: object) -> str:

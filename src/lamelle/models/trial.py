@@ -1,0 +1,65 @@
+"""Whether a network takes images of a size, asked of the network itself: it is run once, forward and backward.
+
+Asked of a sketch (`lamelle.models.build.sketch`), the answer takes no memory for weights or images, and little time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lamelle.errors import LamelleError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FOREIGN = (
+    *(RuntimeError, ValueError, TypeError, AssertionError, AttributeError, LookupError, ArithmeticError),
+    LamelleError,
+)
+"""What a network of another library raises at a size that it does not take; they share no other base."""
+_SHOWN = 160
+
+
+def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | None = None) -> str | None:
+    """Why a network does not take images of a size; ``None`` if it does.
+
+    Args:
+        size: (Z,) Y, X.
+        channels: Of the images.
+        batch: Images of a training step, which is tried too: forward and backward. ``None``: only one image in
+            evaluation is.
+
+    Example:
+        >>> from lamelle.models.build import sketch
+        >>> net = sketch({"kind": "timm", "name": "resnet18", "in_channels": 1, "classes": 2})
+        >>> refusal(net, (40, 33), channels=1, batch=2) is None
+        True
+        >>> refusal(net, (32, 32), channels=1, batch=1)
+        'Expected more than 1 value per channel when training, got input size torch.Size([1, 512, 1, 1])'
+    """
+    import torch
+
+    training = net.training
+    like = next(net.parameters())
+
+    def images(n: int) -> Tensor:
+        formats = {2: torch.channels_last, 3: torch.channels_last_3d}
+        made = torch.zeros(n, channels, *size, device=like.device, dtype=like.dtype)
+        return made.contiguous(memory_format=formats[len(size)])
+
+    try:
+        if batch is not None:
+            found = net.train()(images(batch))
+            outputs = found if isinstance(found, list | tuple) else [found]
+            torch.stack([output.sum() for output in outputs]).sum().backward()
+        with torch.no_grad():
+            output = net.eval()(images(1))
+        if output.ndim > 2 and tuple(output.shape[2:]) != tuple(size):
+            return f"{tuple(size)} → {tuple(output.shape[2:])}"
+    except FOREIGN as error:
+        return " ".join(str(error).split())[:_SHOWN] or type(error).__name__
+    finally:
+        net.train(training)
+        net.zero_grad(set_to_none=True)
+    return None
