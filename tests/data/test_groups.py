@@ -51,6 +51,16 @@ FLAT = [f"i{i:03d}.png" for i in range(36)]
 # columns
 
 
+@pytest.mark.parametrize("asked", ["Mouse_ID", "mouse id", "MOUSEID", "mouseId"])
+def test_a_column_is_asked_for_in_whatever_spelling(asked: str) -> None:
+    index = index_of(FLAT, classes="ab", columns={"Mouse_ID": [f"X{i // 3}" for i in range(36)]})
+    found = grouped(index, asked)
+    assert len(together(found)) == 12
+    assert said(found, "taken_column")[0].values["value"] == "Mouse_ID"
+    with pytest.raises(RequestError, match="Mouse_ID"):
+        grouped(index, "cage")
+
+
 @pytest.mark.parametrize("column", ["patient", "PatientID", "Mouse ID", "lesion_id", "numéro de lame", "souris", "MRN"])
 @pytest.mark.parametrize("classes", ["ab", ""])
 def test_a_column_of_groups_is_taken_and_said(column: str, classes: str) -> None:

@@ -91,3 +91,50 @@ def test_columns_in_other_languages(tmp_path: Path, header: str) -> None:
     table = header + "\n" + "".join(f"im{i}.png;{'ab'[i % 2]}\n" for i in range(6))
     index = _read(tmp_path, table, name="étiquettes.csv", folder="Images à classer")
     assert (index.layout, index.classes, len(index.records)) == ("table", ("a", "b"), 6)
+
+
+SEVERAL = ["1,1,0", "0,0,0", "0,1,1", "1,0,0", "0,0,1", "0,1,0"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "says"),
+    [
+        ("image,smoker,male,diabetic,outcome", ["ill", "well"] * 3, "data.label=outcome"),
+        ("image,edema,effusion,mass,grade", ["low", "high", "low"] * 2, "data.label=grade"),
+        ("image,smoker,male,tumour,age", [str(40 + i) for i in range(6)], "data.label=tumour"),
+        ("image,Fumeur,Sexe_masculin,HTA,age", [str(40 + i) for i in range(6)], "data.label=COLUMN"),
+    ],
+)
+def test_facts_are_asked_about_and_are_no_classes(tmp_path: Path, header: str, cells: list[str], says: str) -> None:
+    rows = [f"{a},{b}" for a, b in zip(SEVERAL, cells, strict=True)]
+    with pytest.raises(RequestError, match=says) as refused:
+        _read(tmp_path, _table(header, rows))
+    names = header.split(",")[1:4]
+    ways = str(refused.value.values["missing"])
+    assert f"data.classes=[{', '.join(names)}, none]" in ways
+    both = [name for name in names if name in ways.partition("say")[2]]
+    assert both == names
+    options = LayoutOptions(classes=(*names, "none"))
+    assert read_folder(tmp_path, options=options).records[0].target == tuple(names[:2])
+    if says != "data.label=COLUMN":
+        column = says.removeprefix("data.label=")
+        assert len(read_folder(tmp_path, options=LayoutOptions(label=column)).classes) == 2
+
+
+@pytest.mark.parametrize("beside", ["sex,M,F", "view,AP,PA", "diagnosis_date,2020,2021", "status,a,a"])
+def test_other_columns_do_not_hinder_classes(tmp_path: Path, beside: str) -> None:
+    name, one, other = beside.split(",")
+    rows = [f"{c},{(one, other)[i % 2]}" for i, c in enumerate(SEVERAL)]
+    assert _read(tmp_path, _table(f"image,edema,effusion,mass,{name}", rows)).classes[:2] == ("edema", "effusion")
+
+
+def test_listed_classes_choose_the_columns_though_there_is_a_label(tmp_path: Path) -> None:
+    rows = [f"{c},{'ab'[i % 2]}" for i, c in enumerate(SEVERAL)]
+    index = _read(tmp_path, _table("image,Edema,Mass,c,label", rows), classes=("edema", "mass", "none"))
+    assert index.records[0].target == ("edema", "mass")
+    assert _said(index)["several_hot"] == "note"
+
+
+def test_findings_that_are_also_words_for_specimens_are_classes(tmp_path: Path) -> None:
+    index = _read(tmp_path, _table("image,polyp,ulcer,tumor", SEVERAL))
+    assert index.classes == ("none", "polyp", "tumor", "ulcer")

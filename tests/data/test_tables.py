@@ -161,3 +161,41 @@ def test_blank_cells_and_several_labels() -> None:
     assert labels_of("a | b|a") == ("a", "b")
     assert labels_of("a;b") == ("a", "b")
     assert labels_of("|") == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "column"),
+    [
+        ("label", "Diagnosis", "diagnosis"),
+        ("label", "DIAGNOSIS ", "diagnosis"),
+        ("group", "patient id", "Patient_ID"),
+        ("group", "patientid", "Patient_ID"),
+        ("image", "fichier", "Fichier"),
+        ("image", "Fichier", "Fichier"),
+    ],
+)
+def test_a_column_is_found_in_whatever_spelling_and_that_is_said(
+    tmp_path: Path, option: str, given: str, column: str
+) -> None:
+    table = _table(tmp_path, "Fichier,diagnosis,Patient_ID\na.png,x,1\n")
+    found = choose_columns(table, **(FREE | {option: given}))
+    assert found.image == "Fichier"
+    assert found.label == "diagnosis"
+    said = [dict(p.values) for p in found.problems if p.code == "layouts.column_read_as"]
+    assert said == ([] if given == column else [{"option": option, "given": given, "column": column}])
+
+
+def test_two_columns_of_nearly_one_spelling_are_not_chosen_among(tmp_path: Path) -> None:
+    table = _table(tmp_path, "image,label,Patient ID,patient_id\na.png,x,1,2\n")
+    with pytest.raises(RequestError, match="Patient ID, patient_id"):
+        choose_columns(table, **(FREE | {"group": "patientid"}))
+    assert choose_columns(table, **(FREE | {"group": "patient_id"})).problems == ()
+
+
+def test_a_second_column_of_labels_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.png,{'ab'[i % 2]},{'cd'[i % 2]}\n" for i in range(6))
+    found = choose_columns(_table(tmp_path, f"image,Diagnosis,class\n{rows}"), **FREE)
+    assert found.label == "class"
+    assert [(p.code, p.values["key"]) for p in found.problems] == [("layouts.label_taken", "data.label=Diagnosis")]
+    named = choose_columns(_table(tmp_path, f"image,Diagnosis,class\n{rows}"), **(FREE | {"label": "class"}))
+    assert named.problems == ()

@@ -6,24 +6,38 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from lamelle.data.groups.words import maybe_group, rank_of
-from lamelle.data.tables import LABEL, NONE, Table, is_blank, names_label
-from lamelle.errors import printable
+from lamelle.data.tables import (
+    LABEL,
+    NONE,
+    Table,
+    column_like,
+    holds_classes,
+    is_blank,
+    names_class,
+    names_label,
+    states_fact,
+)
+from lamelle.errors import printable, setting
 from lamelle.types import Problem
 
 _YES, _NO = ("1", "1.0", "true"), ("0", "0.0", "false")
 _LEAST, _LEAST_SEVERAL = 2, 3
 """Columns from which they are taken for classes: where each image has exactly one, and where it has any number."""
 _SHOWN = 8
+_FINDING = rank_of("lesion")
+"""Of words for what a patient has several of, and of which a column of 0 and 1 says whether there is any."""
 
 
-def one_column(table: Table, *, named: Collection[str | None] = ()) -> Table:
+def one_column(table: Table, *, named: Collection[str | None] = (), classes: Collection[str] = ()) -> Table:
     """The table with its columns of 0 and 1 as one column ``label``, unless it has one.
 
     Exactly one 1 in each row makes them classes; otherwise an image may be of several, or of none of them. Columns
-    that name a group are left, and so is what stands beside a run of columns with one 1 in each row.
+    that name a group are left, and so is what stands beside a run of columns with one 1 in each row. Where some state
+    facts about patients, or another column may be the label, the table is left with its doubt.
 
     Args:
         named: Columns that the user has named as something else.
+        classes: Classes that the user has listed: columns of these names are meant.
 
     Example:
         >>> from pathlib import Path
@@ -33,29 +47,51 @@ def one_column(table: Table, *, named: Collection[str | None] = ()) -> Table:
         >>> folded.columns, [row.cells["label"] for row in folded.rows]
         (('image', 'label'), ['NV', 'MEL', 'NV', 'MEL'])
     """
-    if any(map(names_label, table.columns)) or not table.rows:
+    listed = [column for c in classes if (column := column_like(c, table.columns)) and _is_binary(table, column)]
+    meant = len(listed) >= _LEAST and len(listed) == len([c for c in classes if c != NONE])
+    if not table.rows or (any(map(names_label, table.columns)) and not meant):
         return table
-    others = [c for c in table.columns if c not in named and rank_of(c) is None and not maybe_group(c)]
-    binary = [c for c in others if _is_binary(table, c)]
+    others = [c for c in table.columns if c not in named and rank_of(c) in (None, _FINDING) and not maybe_group(c)]
+    binary = listed if meant else [c for c in others if _is_binary(table, c)]
     single = _run_of_one(table, binary)
-    classes = single or (binary if len(binary) >= _LEAST_SEVERAL else [])
-    if not classes:
+    found = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])
+    if not found:
         return table
-    rest = tuple(c for c in table.columns if c not in classes)
+    if not meant and (doubt := _doubt(table, others, found, single=bool(single))):
+        return replace(table, doubt=doubt)
+    rest = tuple(c for c in table.columns if c not in found and c != LABEL)
     rows = tuple(
-        replace(row, cells={**{c: row.cells[c] for c in rest}, LABEL: "|".join(_ones(row.cells, classes)) or NONE})
+        replace(row, cells={**{c: row.cells[c] for c in rest}, LABEL: "|".join(_ones(row.cells, found)) or NONE})
         for row in table.rows
     )
-    more = f" … (+{len(classes) - _SHOWN})" if len(classes) > _SHOWN else ""
-    values = {"columns": printable(", ".join(classes[:_SHOWN])) + more, "none": NONE}
+    values = {"columns": _shown(found), "none": NONE}
     values["count"] = str(sum(row.cells[LABEL] == NONE for row in rows))
     place = table.path.name
     said = (
         Problem("layouts.one_hot", place, "note", values)
         if single
-        else Problem("layouts.several_hot", place, "warning", values)
+        else Problem("layouts.several_hot", place, "note" if meant else "warning", values)
     )
     return replace(table, columns=(*rest, LABEL), rows=rows, problems=(*table.problems, said), folded=True)
+
+
+def _doubt(table: Table, others: Sequence[str], found: Sequence[str], *, single: bool) -> Problem | None:
+    """Why columns of 0 and 1 may be no classes, and what to say if they are, or if they are not."""
+    rivals = [c for c in others if c not in found and names_class(c) and holds_classes(table, c)]
+    facts = [c for c in found if states_fact(c)]
+    if not facts and (single or not rivals):
+        return None
+    empty = any(not _ones(row.cells, found) for row in table.rows)
+    values = {"table": printable(table.path.name), "columns": _shown(found), "facts": _shown(facts)}
+    values |= {"rivals": _shown(rivals), "classes": setting("data.classes", [*found, *([NONE] if empty else [])])}
+    rest = [c for c in found if c not in facts]
+    values["label"] = setting("data.label", (rivals or (rest if len(rest) == 1 else []) or ["COLUMN"])[0])
+    return Problem(f"layouts.lacks_{'rival_of_columns' if rivals else 'facts_in_columns'}", "", "note", values)
+
+
+def _shown(columns: Sequence[str]) -> str:
+    more = f" … (+{len(columns) - _SHOWN})" if len(columns) > _SHOWN else ""
+    return printable(", ".join(columns[:_SHOWN])) + more
 
 
 def _is_binary(table: Table, column: str) -> bool:

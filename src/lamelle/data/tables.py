@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.words import split_of
-from lamelle.errors import FileError, RequestError
+from lamelle.data.spelling import folded
+from lamelle.errors import FileError, RequestError, printable, setting
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem
 
@@ -24,8 +25,31 @@ IMAGE_COLUMNS = (
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx", "etiquette",
     "etiquettes", "classe", "diagnostic", "categorie", "klasse", "klassen", "diagnose", "kategorie", "befund",
-    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria",
+    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria", "finding_label", "finding_labels", "finding",
+    "findings", "disease", "pathology", "maladie", "pathologie", "krankheit", "erkrankung", "enfermedad", "hallazgo",
+    "patologia",
 )  # fmt: skip
+_MAYBE_LABEL = (
+    "outcome", "result", "results", "grade", "stage", "status", "type", "subtype", "phenotype", "genotype", "condition",
+    "treatment", "histology", "tissue", "cell_type", "tumor_type", "tumour_type", "ground_truth", "gt", "truth", "y",
+    "verdict", "malignancy", "severity", "score", "resultat", "stade", "statut", "traitement", "histologie", "tissu",
+    "type_cellulaire", "verite", "ergebnis", "stadium", "typ", "behandlung", "gewebe", "zelltyp", "resultado",
+    "estadio", "grado", "tipo", "tratamiento", "tejido",
+)  # fmt: skip
+"""Words of columns that may say what images are of."""
+_FACTS = frozenset(
+    (
+        "male", "female", "man", "woman", "sex", "gender", "smoker", "smoking", "diabetic", "diabetes", "hypertension",
+        "hypertensive", "alcohol", "pregnant", "deceased", "dead", "alive", "death", "married", "obese", "obesity",
+        "inpatient", "outpatient", "icu", "frontal", "lateral", "portable", "supine", "contrast", "augmented",
+        "homme", "femme", "masculin", "feminin", "sexe", "fumeur", "fumeuse", "tabac", "tabagisme", "diabetique",
+        "diabete", "hta", "alcool", "enceinte", "decede", "decedee", "deces", "vivant", "obesite",
+        "mannlich", "weiblich", "mann", "frau", "geschlecht", "raucher", "raucherin", "diabetiker", "schwanger",
+        "verstorben", "hombre", "mujer", "sexo", "fumador", "fumadora", "diabetico", "embarazada", "fallecido",
+    )
+)  # fmt: skip
+"""What is known of a patient, or of how a picture was taken."""
+_ABOUT = frozenset(("is", "has", "est", "ist", "es", "yes", "no", "y", "n", "flag", "patient", "current", "history"))
 LABEL, NONE = "label", "none"
 """The column that stands for several, and the class of an image that is of none of them."""
 SPLIT_WORDS = (
@@ -66,6 +90,8 @@ class Table:
     problems: tuple[Problem, ...] = ()
     folded: bool = False
     """Its column of labels stands for several of 0 and 1, which may be meant otherwise."""
+    doubt: Problem | None = None
+    """Why its columns of 0 and 1 are not taken for classes."""
 
     def at(self, row: Row) -> str:
         """The place of a row, for people."""
@@ -160,15 +186,19 @@ def choose_columns(
     ``split`` or all its values are splits.
 
     Raises:
-        RequestError: If a named column is not in the table.
+        RequestError: If a named column is not in the table, or is one of several that are spelt nearly so.
     """
-    for option, name in (("image", image), ("label", label), ("group", group), ("split", split)):
-        if name is not None and name not in table.columns:
-            columns = ", ".join(table.columns)
-            raise RequestError(
-                "layouts.no_such_column", option=option, column=name, table=table.path.name, columns=columns
-            )
+    asked = {"image": image, "label": label, "group": group, "split": split}
+    meant = {option: name and _meant(table, option, name) for option, name in asked.items()}
+    image, label, split = meant["image"], meant["label"], meant["split"]
+    read_as = [
+        Problem("layouts.column_read_as", table.path.name, "note", {"option": option, "given": name, "column": column})
+        for option, name in asked.items()
+        if name and (column := meant[option]) != name
+    ]
     problems, split, fold, folds = _split_columns(table, split)
+    if label is None:
+        problems += _several_labels(table)
     position = _first(table, POSITION_COLUMNS)
     if position and not all(r.cells[position].isdecimal() for r in table.rows):
         position = None
@@ -179,12 +209,64 @@ def choose_columns(
         fold,
         folds,
         position,
-        tuple(problems),
+        (*read_as, *problems),
     )
+
+
+def column_like(name: str, columns: Iterable[str]) -> str | None:
+    """The column that is meant: of this name, or the only one that differs in capitals, accents or signs alone.
+
+    Example:
+        >>> column_like("patient id", ["image", "Patient_ID"]), column_like("id", ["Id", "ID"])
+        ('Patient_ID', None)
+    """
+    columns = list(columns)
+    alike = [name] if name in columns else [c for c in columns if folded(c) == folded(name)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _meant(table: Table, option: str, name: str) -> str:
+    """The column that the user named."""
+    if (column := column_like(name, table.columns)) is None:
+        values = {"option": option, "column": name, "table": table.path.name, "columns": ", ".join(table.columns)}
+        raise RequestError("layouts.no_such_column", **values)
+    return column
+
+
+def _several_labels(table: Table) -> list[Problem]:
+    """A note where more than one column is called after what images are of."""
+    found = [c for n in LABEL_COLUMNS for c in table.columns if _plain(c) == n and holds_classes(table, c)]
+    if len(found) < 2:
+        return []
+    values = {"column": printable(found[0]), "others": printable(", ".join(found[1:])), "key": found[1]}
+    values["key"] = setting("data.label", found[1])
+    return [Problem("layouts.label_taken", table.path.name, "note", values)]
+
+
+def holds_classes(table: Table, column: str) -> bool:
+    """Whether the cells of a column may be classes: several, and each of more than one row on average."""
+    cells = [row.cells[column] for row in table.rows if not is_blank(row.cells[column])]
+    return 2 <= len(set(cells)) <= len(cells) / 2
 
 
 def _plain(column: str) -> str:
     return "_".join(tokens(column))
+
+
+def names_class(column: str) -> bool:
+    """Whether a column may be called after what images are of, though its word alone does not tell: ``Outcome``."""
+    return _plain(column) in _MAYBE_LABEL
+
+
+def states_fact(column: str) -> bool:
+    """Whether a column states a fact about a patient or a picture, which an image does not show: ``is_smoker``.
+
+    Example:
+        >>> [states_fact(c) for c in ("Male", "is_smoker", "diabetic retinopathy", "edema")]
+        [True, True, False, False]
+    """
+    words = [w for w in tokens(column) if w not in _ABOUT]
+    return bool(words) and all(w in _FACTS for w in words)
 
 
 def names_label(column: str) -> bool:

@@ -63,7 +63,7 @@ def grouped(index: Index, asked: str | None) -> Index:
     if not records:
         return index
     if asked is not None and asked != NONE:
-        wanted = spec.parse(asked)
+        wanted = spec.meant(spec.parse(asked), records)
         found = Candidate(wanted, tuple(_blank(spec.values(wanted, records, index.root))), sure=True, rank=0)
         return _taken(index, found)
     candidates = list(_candidates(records, index.root)) if asked is None else []

@@ -13,6 +13,7 @@ from typing import Literal
 import yaml
 
 from lamelle.data.groups.words import folder_rank
+from lamelle.data.tables import column_like
 from lamelle.errors import RequestError, printable
 from lamelle.io.dicom import LEVELS, belongs_to
 from lamelle.types import Record
@@ -89,7 +90,8 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
         RequestError: If there is no such column or level of folders, or a name or header does not say the group.
     """
     if spec.kind == "column":
-        return _cells(spec, records)
+        column = meant(spec, records).value
+        return [r.columns.get(column) for r in records]
     if spec.kind == "name":
         pattern = re.compile(spec.value)
         found = [in_name(pattern, file_name(r)) for r in records]
@@ -106,12 +108,18 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
     return found
 
 
-def _cells(spec: Spec, records: Sequence[Record]) -> list[str | None]:
-    """The cells of a column."""
+def meant(spec: Spec, records: Sequence[Record]) -> Spec:
+    """The spec with its column as the table spells it.
+
+    Raises:
+        RequestError: If there is no such column.
+    """
+    if spec.kind != "column":
+        return spec
     have = dict.fromkeys(c for r in records for c in r.columns)
-    if spec.value not in have:
+    if (column := column_like(spec.value, have)) is None:
         raise RequestError("groups.no_column", column=spec.value, have=", ".join(have) or "–")
-    return [r.columns.get(spec.value) for r in records]
+    return Spec("column", column)
 
 
 def file_name(record: Record) -> str:

@@ -13,7 +13,7 @@ from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.words import split_of
 from lamelle.data.one_hot import one_column
 from lamelle.data.spelling import folded, same_names
-from lamelle.data.tables import Columns, Row, Table, choose_columns, is_blank, labels_of, read_table
+from lamelle.data.tables import Columns, Row, Table, choose_columns, column_like, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
 from lamelle.types import Index, Problem, Record, Source
 
@@ -46,6 +46,8 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.2, "image_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     if not labelled:
+        if doubt := next((t.table.doubt for t in tables if t.table.doubt and t.columns.image), None):
+            return Match(0.47, doubt)
         listed = any(t.files.entries for t in tables)
         return lacks(
             0.46 if listed else 0.3, "label_column", table=tables[0].table.path.name, columns=_columns(tables[0])
@@ -190,10 +192,13 @@ def _tables(
     """
     entries = [e for e in listing.tables if listing.only in (None, e.name)]
     tables = [(e, read_table(listing.path(e))) for e in entries]
-    if labelled and options.label is None:
-        tables = [(e, one_column(t, named=options.columns.values())) for e, t in tables]
     named = options.columns
-    having = [(e, t) for e, t in tables if all(n is None or n in t.columns for n in named.values())]
+    if labelled and options.label is None:
+        tables = [
+            (e, one_column(t, named=[column_like(n, t.columns) for n in named.values() if n], classes=options.classes))
+            for e, t in tables
+        ]
+    having = [(e, t) for e, t in tables if all(n is None or column_like(n, t.columns) for n in named.values())]
     found = []
     for entry, table in having or tables:
         columns = choose_columns(table, **named)
