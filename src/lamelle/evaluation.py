@@ -72,12 +72,16 @@ def summarise(
         "split": split,
         "n": len(rows),
         "headline": [name for name in task.headline if name in intervals],
-        "notes": [{"code": p.code, "values": dict(p.values)} for p in notes],
+        "notes": [_written(note) for note in notes],
         "scores": {name: asdict(found) for name, found in intervals.items()},
         "items": [{"id": row["id"], **task.item(row)} for row in rows],
         "figures": figures,
         "fitted": dict(fitted),
     }
+
+
+def _written(note: Problem) -> dict[str, Any]:
+    return {"code": note.code, "values": dict(note.values)}
 
 
 def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tuple[dict[str, Interval], list[Problem]]:
@@ -168,8 +172,14 @@ def score_run(
         The rows of the items.
     """
     rows = predict_and_measure(run, package, records, store)
-    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted)
+    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted, notes=notes_of(package))
     return rows
+
+
+def notes_of(package: Package) -> list[Problem]:
+    """What of its training must be said beside the scores of a model."""
+    short = package.provenance.get("too_short")
+    return [Problem("evaluate.too_short", values=short)] if short else []
 
 
 def predict_and_measure(
@@ -211,6 +221,7 @@ def score_validation(
     reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
     rows = measure(records, predictor, reader, package.fitted, None)
     scores = summarise(package.task, rows, options, split="validation", fitted=package.fitted)
+    scores["notes"] += [_written(note) for note in notes_of(package)]
     run.write_json(run.scores, scores)
     return scores
 
@@ -229,13 +240,16 @@ def write_scores(
     split: str,
     fitted: Mapping[str, Any],
     folds: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[Problem] = (),
 ) -> dict[str, Any]:
     """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions.
 
     Args:
         folds: Scores of each fold, where the rows are those of several; between which values they lie is said.
+        notes: What else is to be said beside the scores.
     """
     scores = summarise(task, rows, options, split=split, fitted=fitted)
+    scores["notes"] += [_written(note) for note in notes]
     if folds:
         scores["notes"].append({"code": "evaluate.between_folds", "values": {"scores": _spread(scores, folds)}})
     run.write_json(run.scores, scores)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from lamelle.durations import seconds
 from lamelle.io.axes import checked_letters
 from lamelle.messages import text
 
@@ -23,7 +23,7 @@ _FREEZE = (
 
 
 class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
@@ -243,7 +243,7 @@ def _axes(v: Any) -> Any:
     if isinstance(v, bool):
         return v
     if not isinstance(v, (str, list, tuple)) or not all(axis in ("z", "y", "x") for axis in v):
-        raise ValueError("must be true, false or a list of axes out of z, y and x")
+        raise ValueError(text("recipe.rule_axes"))
     return tuple(v)
 
 
@@ -289,9 +289,11 @@ def no_augmentation() -> dict[str, Any]:
 
 
 def _seconds(value: Any) -> Any:
-    """``30min``, ``30m``, ``2h``, ``90s`` or a number of seconds → seconds."""
-    match = re.fullmatch(r"\s*([\d.]+)\s*(s|min|m|h)\s*", value) if isinstance(value, str) else None
-    return float(match[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[match[2]] if match else value
+    """A time in words, or a number of seconds → seconds."""
+    found = seconds(value) if isinstance(value, str) else value
+    if isinstance(found, bool) or not isinstance(found, int | float | None) or (found is None and value is not None):
+        raise ValueError(text("recipe.rule_time"))
+    return found
 
 
 class TrainKeys(_Keys):
@@ -300,7 +302,9 @@ class TrainKeys(_Keys):
     start: str | None = Field(default=None, description="run or package whose weights training starts from")
     epochs: Positive = Field(default=100, description="passes over the training samples")
     budget: Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_seconds)] = Field(
-        default=None, description="train for a time (30min, 2h) instead; the schedule is scaled to it"
+        default=None,
+        description="train for so much wall-clock time instead (90s, 15min, 1h30; a number alone is seconds); features "
+        "of a frozen part, steps and validations all count; the schedule is scaled to it",
     )
     knots: tuple[tuple[int, int], ...] = Field(
         default=(), description="written by a budgeted run, so that it can be repeated"

@@ -21,6 +21,8 @@ from lamelle.keys import Recipe, no_augmentation
 from lamelle.messages import text
 
 Section = dict[str, Any]
+_CLOCK = re.compile(r"\s*\d+(:\d+)+\s*")
+"""What YAML reads as a number to the base of 60."""
 
 
 def known_keys() -> dict[str, str]:
@@ -76,7 +78,7 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
         if not found:
             raise RequestError("recipe.no_value", given=pair)
         try:
-            parsed = yaml.safe_load(value)
+            parsed = value if _CLOCK.fullmatch(value) else yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise RequestError("recipe.not_yaml", where=pair, reason=str(error).splitlines()[0]) from error
         whole = isinstance(parsed, Mapping) and key.strip() in Recipe.model_fields
@@ -222,9 +224,9 @@ def _rule(key: str, error: Any) -> str:
     bounds = {"greater_than_equal": ("≥", "ge"), "greater_than": (">", "gt"), "less_than_equal": ("≤", "le")}
     if (bound := (bounds | {"less_than": ("<", "lt")}).get(kind)) is not None:
         return text("recipe.rule_bound", sign=bound[0], bound=about[bound[1]])
-    sorts = {"int": "int_parsing int_type int_from_float", "float": "float_parsing float_type"}
+    sorts = {"int": "int_parsing int_type int_from_float", "float": "float_parsing float_type finite_number"}
     sorts |= {"bool": "bool_parsing bool_type", "text": "string_type", "list": "tuple_type list_type"}
     for sort, kinds in sorts.items():
         if kind in kinds.split():
             return text(f"recipe.rule_{sort}")
-    return str(error["msg"])
+    return str(about.get("error", error["msg"]))

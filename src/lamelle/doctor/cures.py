@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lamelle.doctor.facts import Facts
+from lamelle.durations import spelled
 from lamelle.keys import no_augmentation
 
 USUAL_LR: Mapping[str, tuple[float, float]] = {"adam": (1e-5, 1e-2), "adamw": (1e-5, 1e-2), "sgd": (1e-4, 0.5)}
@@ -42,7 +43,7 @@ def calmer(facts: Facts) -> tuple[str, ...]:
 def longer(facts: Facts) -> tuple[str, ...]:
     """Twice the time."""
     if budget := facts.get("train.budget"):
-        return (f"train.budget={2 * budget:g}s", "train.knots=[]")
+        return (f"train.budget={spelled(2 * budget)}", "train.knots=[]")
     return (f"train.epochs={2 * max(facts.epochs, int(facts.get('train.epochs', 1)))}",)
 
 

@@ -10,6 +10,7 @@ from lamelle.doctor import cures
 from lamelle.doctor.curves import one_class
 from lamelle.doctor.facts import Curve, Facts
 from lamelle.doctor.finding import ENOUGH, LEAST, NOTHING, SURE, Finding
+from lamelle.durations import spelled
 
 _FLAT = 0.02
 """Share of the training loss within which it has not moved."""
@@ -42,7 +43,7 @@ def unfinished(facts: Facts) -> Finding | None:
     if facts.scores is not None or facts.stopped is not None:
         return None
     budget = facts.get("train.budget")
-    planned = f"{budget:g} s" if budget else f"{facts.get('train.epochs', '–')}"
+    planned = spelled(budget) if budget else f"{facts.get('train.epochs', '–')}"
     return Finding("unfinished", "note", {"epochs": facts.epochs, "planned": planned, "run": facts.run})
 
 

@@ -17,6 +17,7 @@ from lamelle.data import seen, split
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import in_short
+from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
 from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.messages import text
@@ -97,7 +98,7 @@ def _say(lines: list[str], progress: Progress) -> list[str]:
 
 def describe(plan: Plan) -> list[str]:
     """The plan in a few lines for people."""
-    n = Counter(r.split for r in plan.records)
+    n, keys = Counter(r.split for r in plan.records), plan.recipe.train
     statistics = plan.audit.statistics
     size, classes = "×".join(map(str, statistics.size_median)), ", ".join(plan.task.classes)
     counts = {name: n[name] for name in ("train", "validation", "test", "gap")}
@@ -107,6 +108,8 @@ def describe(plan: Plan) -> list[str]:
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
         *graded(said_of_split(plan.audit.problems)),
     ]
+    if keys.budget is not None and not keys.knots:
+        lines.append(text("verbs.plan_budget", budget=spelled(keys.budget)))
     if plan.planned:
         by_section: dict[str, list[str]] = {}
         for key, value in plan.planned.items():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,11 +19,14 @@ import numpy as np
 from lamelle.data.augment.parameters import AugmentOptions
 from lamelle.data.contents import digest
 from lamelle.data.samples import Batch, Order, Samples
+from lamelle.durations import enough, spelled
+from lamelle.errors import WorkError
 from lamelle.io import atomic
 from lamelle.io.sealed import vouch, vouched
 from lamelle.messages import text
 from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, autocast, channels_last
+from lamelle.training.budget import Clock
 from lamelle.training.feed import augmented
 from lamelle.types import Record
 
@@ -78,26 +80,31 @@ class Features:
         """How many augmentations of each image there are."""
         return self._samples.draws
 
-    def prepare(self, *, limit: float | None, say: Callable[[str], None]) -> None:
+    def prepare(self, *, limit: float | None, clock: Clock, say: Callable[[str], None]) -> None:
         """Compute what is not there yet.
 
         Args:
-            limit: Seconds after which no further augmentation is begun; the training then has fewer of them.
+            limit: Seconds that the whole training may take. No further augmentation is begun that would end behind
+                half of it; the training then has fewer of them.
+
+        Raises:
+            WorkError: If the limit is reached before there is one augmentation.
         """
-        begun, n = time.monotonic(), len(self._samples.records)
+        n, longest = len(self._samples.records), 0.0
+        self._limit, self._clock = limit, clock
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self._kept(_VALIDATION, say):
-            self._write(_VALIDATION, len(self._validation), self._of_validation())
+            self._write(_VALIDATION, len(self._validation), self._of_validation(), then=n)
         for draw in range(self.draws):
-            path, started = self.folder / f"draw-{draw}.npy", time.monotonic()
+            path, started = self.folder / f"draw-{draw}.npy", clock.seconds
             if self._kept(path.name, say):
                 continue
-            if draw and limit is not None and started - begun > limit:
+            if draw and limit is not None and started + longest > limit / 2:
                 self._samples.draws = draw
                 return
-            self._write(path.name, n, self._of_draw(draw))
-            seconds = f"{time.monotonic() - started:.1f}"
-            say(text("train.features", draw=draw + 1, draws=self.draws, n=n, seconds=seconds))
+            self._write(path.name, n, self._of_draw(draw), then=0 if draw == 0 else None)
+            longest = clock.seconds - started
+            say(text("train.features", draw=draw + 1, draws=self.draws, n=n, seconds=f"{longest:.1f}"))
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -171,9 +178,13 @@ class Features:
             say(text("train.features_damaged", path=self.folder / name))
         return bool(whole)
 
-    def _write(self, name: str, n: int, parts: Iterator[np.ndarray]) -> None:
-        """Write features [n, ...] as they come."""
-        done, whole = 0, None
+    def _write(self, name: str, n: int, parts: Iterator[np.ndarray], *, then: int | None) -> None:
+        """Write features [n, ...] as they come.
+
+        Args:
+            then: Images whose features are needed after these, before there can be a step; None = none of these are.
+        """
+        done, whole, begun = 0, None, self._clock.seconds
         with atomic.writing(self.folder / name) as path:
             for part in parts:
                 if whole is None:
@@ -181,9 +192,25 @@ class Features:
                     whole = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
                 whole[done : done + len(part)] = part
                 done += len(part)
+                if then is not None:
+                    self._within_limit(n - done + then, (self._clock.seconds - begun) / done)
             assert whole is not None  # a training without records is refused when it is planned
             whole.flush()
         vouch(self.folder / name)
+
+    def _within_limit(self, left: int, pace: float) -> None:
+        """Stop where the features alone take all the time there is.
+
+        Args:
+            left: Images whose features are still needed.
+            pace: Seconds for each.
+        """
+        spent = self._clock.seconds
+        if self._limit is None or spent < self._limit:
+            return
+        alone = spent + left * pace
+        given, more = spelled(self._limit), enough(3 * alone)
+        raise WorkError("train.budget_features", budget=given, seconds=f"{alone:.1f}", more=more)
 
     def _contents(self, records: Sequence[Record]) -> list[tuple[str, str | None, str | None, int | None]]:
         content = self._samples.reader.store.content

@@ -19,6 +19,7 @@ import numpy as np
 from lamelle.data.augment.mixing import Mixed, mix, mix_targets
 from lamelle.data.randomness import generator, seed_device
 from lamelle.data.samples import Batch, Order, Reader
+from lamelle.durations import enough, spelled
 from lamelle.errors import WorkError
 from lamelle.keys import AugmentKeys, TrainKeys
 from lamelle.messages import text
@@ -27,6 +28,7 @@ from lamelle.prediction.predictor import channels_last
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Task
 from lamelle.training import checkpoint, history
+from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
 from lamelle.training.feed import Feed
 from lamelle.training.optimiser import Average, make_optimizer
@@ -54,6 +56,10 @@ class Interrupted(WorkError):
     """A signal ended the training after a checkpoint."""
 
 
+class Untrained(WorkError):
+    """The budget was spent before the first step; there is nothing to be scored."""
+
+
 class NonFinite(WorkError):
     """Loss or gradient became NaN or infinite; the weights of the last checkpoint are finite."""
 
@@ -69,8 +75,8 @@ class Job:
     network: Freezable
     feed: Feed
     reader: Reader
-    prepared: float
-    """Seconds that were spent before the first step, on features."""
+    clock: Clock
+    """Running since before the features of a frozen part were computed."""
     fabric: Fabric
     progress: Progress
 
@@ -80,7 +86,7 @@ class Training:
 
     def __init__(self, job: Job, *, resume: bool) -> None:
         self.job, self.keys = job, job.keys
-        self.state = State(knots=[(a, b) for a, b in job.keys.knots], elapsed=job.prepared)
+        self.state = State(knots=[(a, b) for a, b in job.keys.knots])
         network = self._network = job.network
         self._limit = tuple(network.frozen)
         optimizer = make_optimizer(network, job.keys)
@@ -88,6 +94,7 @@ class Training:
         tensors: dict[str, Tensor] = {}
         if found is not None:
             self.state, tensors, groups = found
+            job.clock.go_on(self.state.elapsed)
             checkpoint.restore(tensors, groups, network, optimizer)
             said = "train.finished" if self.state.done else "train.resumed"
             job.progress.say(text(said, epoch=self.state.epoch + 1, step=self.state.step))
@@ -102,6 +109,7 @@ class Training:
         self._best = checkpoint.best_weights(job.run.checkpoints, self.state) if found else None
         self._best_is_new = False
         self._saved_at, self._save_cost, self._told_at = time.monotonic(), 0.0, 0.0
+        self._began, self._reserve = (job.clock.seconds, self.state.step), 0.0
         batch = min(job.keys.batch, len(job.feed))
         self._batch, self._steps = batch, len(job.feed) // batch
         if not self.state.knots:
@@ -118,7 +126,12 @@ class Training:
         Raises:
             Interrupted: If a signal came; what was done is saved.
             NonFinite: If loss or gradient stopped being finite; the message names the batch's images.
+            Untrained: If the budget was over before the first step.
         """
+        if self.state.step == 0 and self._finished():
+            spent = self.job.clock.seconds
+            given, more = spelled(self.keys.budget or 0.0), enough(4 * spent)
+            raise Untrained("train.budget_no_step", budget=given, spent=f"{spent:.1f}", more=more)
         with StopSignal() as stop:
             while not self.state.done:
                 self._epoch(stop)
@@ -137,10 +150,10 @@ class Training:
             unfreeze_to(self._network, 1 + state.epoch // self.keys.unfreeze_every, limit=self._limit)
         self._network.train()
         for batch in self._batches(order):
-            tick = time.monotonic()
-            loss = self._step(batch)
+            with self.job.clock.step():
+                loss = self._step(batch)
             state.step, state.batch = state.step + 1, state.batch + 1
-            state.elapsed += time.monotonic() - tick
+            state.elapsed = self.job.clock.seconds
             self.job.progress.step(epoch=state.epoch, done=progressed(state.step, state.knots), loss=loss)
             if stop.name:
                 self._interrupt(stop)
@@ -160,7 +173,7 @@ class Training:
 
     def _batches(self, order: Order) -> Iterator[Batch]:
         """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
-        first = self._steps if self._finished() else self.state.batch
+        first = self._steps if self.state.batch and self._finished() else self.state.batch  # an epoch has a step
         todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(first, self._steps)]
         epoch, feed, workers = self.state.epoch, self.job.feed, self.keys.workers
         if workers == 0:
@@ -255,7 +268,9 @@ class Training:
                     row["best"] = self._note_best(row)
             if found is None:
                 self._interrupt(stop)
-            state.elapsed += time.monotonic() - started
+            self._reserve = time.monotonic() - started
+            finished = finished or self._finished()  # no time for another validation
+        state.elapsed = self.job.clock.seconds
         row["seconds"] = round(time.monotonic() - begun, 3)
         state.history.append(row)
         state.epoch, state.batch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, []
@@ -313,14 +328,15 @@ class Training:
 
     def _finished(self) -> bool:
         budget = None if self.keys.knots else self.keys.budget
-        out_of_time = bool(budget) and self.state.elapsed >= (budget or 0)
+        out_of_time = budget is not None and self.job.clock.seconds + self._reserve >= budget
         return out_of_time or progressed(self.state.step, self.state.knots) >= 1
 
     def _estimate(self) -> None:
         """Bend the schedule so that it ends with the budget."""
         state, budget = self.state, self.keys.budget or 0.0
-        pace = state.elapsed / state.step
-        left = max(1, int((budget - state.elapsed) / max(pace, 1e-6)))
+        now, (begun, first) = self.job.clock.seconds, self._began
+        pace = (now - begun) / max(state.step - first, 1)
+        left = max(1, int((budget - now) / max(pace, 1e-6)))
         if state.step == _FIRST_ESTIMATE:
             state.knots = [(0, state.step + left)]
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +20,8 @@ from lamelle.package import Package
 from lamelle.plan import Plan
 from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.run import RunFolder
-from lamelle.training import resources
+from lamelle.training import budget, resources
+from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
 from lamelle.training.features import Features
 from lamelle.training.features import folder as features_folder
@@ -65,12 +65,15 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
     )
     reader = Reader(store, plan.task, preparation)
     naming = _naming(plan)  # now, while the table is as it was when the plan was made
-    feed, prepared = make_feed(plan, predictor, reader, progress)
+    clock = Clock()
+    feed = make_feed(plan, predictor, reader, progress, clock)
+    clock.prepared = clock.seconds
     if isinstance(feed, Features):
         plan = _written(plan, run, draws=feed.draws)
         keys = plan.recipe.train
-    job = Job(run, keys, plan.recipe.augment, plan.task, model, feed, reader, prepared, fabric, progress)
+    job = Job(run, keys, plan.recipe.augment, plan.task, model, feed, reader, clock, fabric, progress)
     state = Training(job, resume=resume).fit()
+    short = _judge_budget(job, state, on_processor=found.device == "cpu")
     if keys.budget:
         plan = _written(plan, run, knots=tuple(state.knots))
     done = Package(
@@ -88,11 +91,21 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         naming=naming,
         profile=profile_of((*plan.of("train"), *plan.of("validation")), store, span=plan.recipe.data.range),
         axes=plan.recipe.data.axes,
-        provenance=_provenance(plan, state) | built.about,
+        provenance=_provenance(plan, state) | built.about | short,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
     run.seal(*package.save(done, run.model))
     return done
+
+
+def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, Any]:
+    """Say what the budget allowed; for the provenance of the Package, that it did not allow one epoch."""
+    for line in budget.remarks(job.keys, state, job.clock, on_processor=on_processor):
+        job.progress.say(line)
+        job.run.note(line)
+    steps = len(job.feed) // min(job.keys.batch, len(job.feed))
+    short = budget.too_short(job.keys, state, job.clock, steps=steps)
+    return {"too_short": short} if short else {}
 
 
 def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
@@ -126,8 +139,8 @@ def _provenance(plan: Plan, state: State) -> dict[str, Any]:
     }
 
 
-def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progress) -> tuple[Feed, float]:
-    """What the loop is fed with, and the seconds that its preparation took.
+def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progress, clock: Clock) -> Feed:
+    """What the loop is fed with.
 
     Where a few augmentations of each image are asked for and a part of the network is frozen, that part is computed
     once for each of them.
@@ -136,18 +149,16 @@ def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progre
     validation = plan.of("validation")
     images = Images(samples, augmentation, predictor, validation)
     if not plan.recipe.train.draws or not plan.recipe.train.features:
-        return images, 0.0
+        return images
     boundary, why = _boundary(plan, predictor)
     if boundary is None:
         progress.say(text("train.features_off", why=text(f"train.features_{why}")))
-        return images, 0.0
+        return images
     predictor.model.to(predictor.device)
-    begun = time.monotonic()
-    budget = reader.store.budget
-    features = Features(boundary, samples, augmentation, predictor, validation, root=features_folder(), budget=budget)
-    limit = None if plan.recipe.train.budget is None else plan.recipe.train.budget / 2
-    features.prepare(limit=limit, say=progress.say)
-    return features, time.monotonic() - begun
+    room, keys = reader.store.budget, plan.recipe.train
+    features = Features(boundary, samples, augmentation, predictor, validation, root=features_folder(), budget=room)
+    features.prepare(limit=None if keys.knots else keys.budget, clock=clock, say=progress.say)
+    return features
 
 
 def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
