@@ -17,6 +17,7 @@ from lamelle.io.writers import write_labels
 from lamelle.types import Index, Source
 
 nibabel = pytest.importorskip("nibabel")
+zarr = pytest.importorskip("zarr")
 
 RNG = np.random.default_rng(5)
 IMAGE = RNG.integers(0, 900, (12, 10, 6)).astype(np.int16)  # X, Y, Z
@@ -96,8 +97,8 @@ def test_labels_of_another_place_are_an_error_with_the_distance(tmp_path: Path, 
     assert told(index) == [("apart", "error", "labels/a.nii.gz")]
     values = index.problems[0].values
     assert values["image"] == "images/a.nii.gz"
-    assert distance is None or values["distance"] == distance
-    assert f"{values['distance']} mm" in sentence(index.problems[0])
+    assert distance is None or values["distance"] == f"{distance} mm"
+    assert str(values["distance"]) in sentence(index.problems[0])
 
 
 def test_a_label_on_a_cropped_grid_is_an_error(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_rounded_headers_are_one_place(tmp_path: Path, rounded: np.ndarray) -> N
 def test_a_part_of_a_voxel_is_a_warning(tmp_path: Path) -> None:
     index = folder(tmp_path / "d", LABEL, shifted(x=0.2))
     assert told(index) == [("nearly_apart", "warning", "labels/a.nii.gz")]
-    assert (index.problems[0].values["distance"], index.problems[0].values["voxels"]) == ("0.2", "0.4")
+    assert (index.problems[0].values["distance"], index.problems[0].values["voxels"]) == ("0.2 mm", "0.4")
     assert lies(index, tmp_path)
 
 
@@ -178,3 +179,49 @@ def test_masks_of_single_slices_are_laid_on_them_too(tmp_path: Path) -> None:
     for i, record in enumerate(index.records):
         labels = store.labels(tuple(t for t in record.target if isinstance(t, Source)), objects=False)
         assert np.array_equal(labels, store.image(record.image)[0] > 600 + i)
+
+
+# OME-Zarr
+
+
+def zarrs(root: Path, *, image: dict[str, object], labels: dict[str, object]) -> Index:
+    """An image and its labels with a scale and a translation each, in the units of their axes."""
+    for kind, said in (("images", image), ("labels", labels)):
+        node = root / kind / "a.ome.zarr"
+        group = zarr.open_group(str(node), mode="w", zarr_format=2)
+        group.create_array("0", data=np.zeros((4, 10, 12), np.uint8))
+        axes = [{"name": a, "type": "space"} | ({"unit": said["unit"]} if "unit" in said else {}) for a in "zyx"]
+        moves = [{"type": name, name: said[name]} for name in ("scale", "translation") if name in said]
+        level = {"path": "0", "coordinateTransformations": moves}
+        group.attrs["multiscales"] = [{"version": "0.4", "axes": axes, "datasets": [level]}]
+    return read_folder(root, options=LayoutOptions(dims=3))
+
+
+HERE = {"scale": [2.0, 0.5, 0.25], "translation": [10.0, 0.0, 5.0], "unit": "micrometer"}
+LATTICES: list[tuple[dict[str, object], dict[str, object], str, str]] = [
+    (HERE, HERE, "", ""),
+    (HERE, HERE | {"scale": [2.0, 0.5000001, 0.25]}, "", ""),
+    (HERE, {"scale": [2000, 500, 250], "translation": [10000, 0, 5000], "unit": "nanometer"}, "", ""),
+    (HERE, HERE | {"translation": [10.0, 3.0, 5.0]}, "apart_scaled", "3 µm"),
+    (HERE, {"scale": [2.0, 0.5, 0.25], "unit": "micrometer"}, "apart_scaled", "11.2 µm"),
+    (HERE, HERE | {"scale": [2.0, 1.0, 0.25]}, "apart_scaled", "4.5 µm"),
+    (HERE, HERE | {"translation": [10.0, 0.1, 5.0]}, "nearly_apart", "0.1 µm"),
+    (HERE, HERE | {"translation": [10.0, 0.25, 5.0]}, "nearly_apart", "0.25 µm"),
+    (HERE, {"scale": [1.0, 1.0, 1.0], "unit": "micrometer"}, "scale_lost", ""),
+    (HERE, {}, "", ""),
+    ({"scale": [2.0, 0.5, 0.25]}, {"scale": [2.0, 0.5, 0.25], "translation": [4.0, 0.0, 0.0]}, "apart_scaled", "4"),
+]
+
+
+@pytest.mark.parametrize(("image", "labels", "code", "distance"), LATTICES)
+def test_labels_with_another_scale_or_translation_lie_elsewhere(
+    tmp_path: Path, image: dict[str, object], labels: dict[str, object], code: str, distance: str
+) -> None:
+    index = zarrs(tmp_path, image=image, labels=labels)
+    found = [p for p in index.problems if p.code.startswith("layouts.")]
+    assert [p.code.removeprefix("layouts.") for p in found] == ([code] if code else [])
+    for problem in found:
+        assert problem.severity == ("error" if code == "apart_scaled" else "warning")
+        assert problem.where == "labels/a.ome.zarr"
+        assert not distance or problem.values["distance"] == distance
+        assert "images/a.ome.zarr" in sentence(problem)

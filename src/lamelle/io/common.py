@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,6 +49,17 @@ DECODER_ERRORS = (
 """What the decoders raise on broken files, as thousands of mutated files showed."""
 
 
+class Lattice(NamedTuple):
+    """Where the pixels of a file without directions lie: (Z,) Y, X."""
+
+    start: Spacing
+    """Of the first pixel."""
+    step: Spacing
+    """From one pixel to the next."""
+    unit: str
+    """``µm``; empty where the file gives numbers without a unit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a file says about itself, before any pixel is decoded."""
@@ -58,6 +70,7 @@ class Header:
     dtype: np.dtype | None = None
     spacing: Spacing | None = None
     geometry: Geometry | None = field(default=None, kw_only=True)
+    lattice: Lattice | None = field(default=None, kw_only=True)
     bits: int | None = None
     """Significant bits where fewer than the dtype holds."""
     keys: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             zarr_files.read,
             zarr_files.planes,
             float_labels=True,
+            places=True,
             answers=(".ome.zarr", ".ome.zarr"),
         ),
         "series": Format((), series.header, series.read, series.planes),

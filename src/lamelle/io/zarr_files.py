@@ -15,7 +15,7 @@ import numpy as np
 from lamelle.errors import FileError, printable
 from lamelle.io import zarr_sums
 from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
-from lamelle.io.common import Header, Wanted, affordable, listed, quiet
+from lamelle.io.common import Header, Lattice, Wanted, affordable, listed, quiet
 from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Image, Problem, Spacing
 
@@ -39,6 +39,7 @@ class _Array:
     spacing: Spacing | None
     keys: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
+    lattice: Lattice | None = None
 
     @property
     def nbytes(self) -> int:
@@ -54,7 +55,8 @@ def header(path: Path, wanted: Wanted) -> Header:
     stored = _opened(path, wanted)
     shape = stored.arrangement.shape(stored.array.shape)
     dtype = real_dtype(path, stored.array.dtype)
-    return Header("zarr", shape, dtype, stored.spacing, keys=stored.keys, problems=stored.problems)
+    about = {"keys": stored.keys, "problems": stored.problems, "lattice": stored.lattice}
+    return Header("zarr", shape, dtype, stored.spacing, **about)
 
 
 def read(path: Path, wanted: Wanted) -> Image:
@@ -76,11 +78,16 @@ def offset(path: Path, key: str | None = None) -> Spacing | None:
     if multiscale is None:
         return None
     level, _ = _finest(path, multiscale)
-    found = [t["translation"] for source in (level, multiscale) for t in _moves(source, "translation")]
-    ndim = len(found[0]) if found else 0
-    axes, factors = _ome_axes(path, multiscale, ndim) if found else ("", [])
-    at = {a: sum(float(one[i]) for one in found) * (factors[i] or 0.0) for i, a in enumerate(axes)}
+    found = _translation(multiscale, level)
+    axes, factors = _ome_axes(path, multiscale, len(found)) if found else ("", [])
+    at = {a: found[i] * (factors[i] or 0.0) for i, a in enumerate(axes)}
     return tuple(at[a] for a in "ZYX" if a in at) or None
+
+
+def _translation(multiscale: dict, level: dict) -> list[float]:
+    """Of a level and of the whole together, one number per axis; nothing where neither says one."""
+    found = [t["translation"] for source in (level, multiscale) for t in _moves(source, "translation")]
+    return [sum(float(v) for v in axis) for axis in zip(*found, strict=True)]
 
 
 def _moves(source: dict, kind: str) -> list[dict]:
@@ -130,12 +137,16 @@ def _opened(path: Path, wanted: Wanted) -> _Array:
     array = _array(path, _inside(node, str(dataset["path"]), root=path), sums)
     axes, factors = _ome_axes(path, multiscale, array.ndim)
     arrangement = arrange(path, declared(path, wanted.axes, array.shape) or axes, array.shape)
-    spacing = None
-    if len(scale) == array.ndim:
-        measured = [a for a in (arrangement.stack, *arrangement.plane) if a is not None]
-        known = [(scale[a], factors[a]) for a in measured]
-        spacing = checked_spacing(tuple(s * f for s, f in known if f)) if all(f for _, f in known) else None
-    return _Array(array, arrangement, spacing, keys)
+    if len(scale) != array.ndim:
+        return _Array(array, arrangement, None, keys)
+    measured = [a for a in (arrangement.stack, *arrangement.plane) if a is not None]
+    sure = all(factors[a] for a in measured)
+    lengths = [(factors[a] or 0.0) if sure else 1.0 for a in measured]
+    step = checked_spacing(tuple(scale[a] * f for a, f in zip(measured, lengths, strict=True)))
+    moved = _translation(multiscale, dataset) or [0.0] * array.ndim
+    start = tuple(moved[a] * f for a, f in zip(measured, lengths, strict=True))
+    lattice = Lattice(start, step, "µm" if sure else "") if step else None
+    return _Array(array, arrangement, step if sure else None, keys, lattice=lattice)
 
 
 def _array(path: Path, node: Path, sums: zarr_sums.Sums | None) -> Any:

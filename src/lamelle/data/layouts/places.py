@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from lamelle.errors import FileError, printable
-from lamelle.io.common import Header
+from lamelle.io.common import Header, Lattice
 from lamelle.io.geometry import CANONICAL, apart, directions, turn_of
 from lamelle.io.readers import header, says_places
 from lamelle.types import Geometry, Index, Problem, Record, Severity, Source
@@ -49,7 +49,7 @@ def over(image: Header, labels: Header) -> Over:
     first, second = image.geometry, labels.geometry
     size = tuple(labels.shape[1:])
     if first is None and second is None:
-        return Over(size)
+        return Over(size) if tuple(image.shape[1:]) != size else _on_lattice(image.lattice, labels.lattice, size)
     stored = tuple(reversed(second.size[: len(size)])) if second else size
     where = directions(first) if first else CANONICAL
     as_stored = Over(turn_of(where, stored[::-1]).sizes(stored), where)
@@ -57,12 +57,32 @@ def over(image: Header, labels: Header) -> Over:
         code = "layouts.place_of_labels" if first else "layouts.place_of_images"
         return replace(as_stored, code=code)
     far, voxels = apart(first, second) if tuple(image.shape[1:]) == size else (np.inf, np.inf)
-    said = {"distance": f"{far:.3g}", "voxels": f"{voxels:.2g}", "way": _way(first, second)}
+    said = {"distance": f"{far:.3g} mm", "voxels": f"{voxels:.2g}", "way": _way(first, second)}
     if voxels < _APART:
         return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", said)
     if (_lost(first) or _lost(second)) and as_stored.size == tuple(image.shape[1:]):
         return replace(as_stored, code="layouts.place_lost", severity="warning")
     return Over(size, None, "layouts.apart" if np.isfinite(far) else None, "error", said)
+
+
+def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, ...]) -> Over:
+    """Labels of files that say the place of their pixels without directions, as OME-Zarr does."""
+    if image is None or labels is None or image.unit != labels.unit or len(image.step) != len(labels.step):
+        return Over(size)
+    first, second = np.array(image.start), np.array(labels.start)
+    between = second - first
+    last = between + (np.array(labels.step) - image.step) * (np.array(size[-len(first) :]) - 1)
+    far = np.maximum(np.abs(between), np.abs(last))
+    voxels = float((far / image.step).max())
+    ways = {"scale": (image.step, labels.step), "translation": (image.start, labels.start)}
+    way = ", ".join(f"{name} {_numbers(a)} / {_numbers(b)}" for name, (a, b) in ways.items() if a != b)
+    distance = f"{np.linalg.norm(far):.3g} {image.unit}".strip()
+    said = {"distance": distance, "voxels": f"{voxels:.2g}", "way": way}
+    if voxels <= _APART:  # half a pixel, where one file counts from the middle of a pixel and the other from its edge
+        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", said)
+    if any(not any(one.start) and set(one.step) == {1.0} for one in (image, labels)):
+        return Over(size, None, "layouts.scale_lost", "warning", said)
+    return Over(size, None, "layouts.apart_scaled", "error", said)
 
 
 def _lost(geometry: Geometry) -> bool:
@@ -81,7 +101,7 @@ def _way(image: Geometry, labels: Geometry) -> str:
     return ", ".join(f"{name} {a} / {b}" for name, (a, b) in ways.items() if a != b)
 
 
-def _numbers(values: np.ndarray) -> str:
+def _numbers(values: Iterable[float]) -> str:
     return " ".join(f"{float(v):.5g}" for v in values)
 
 
