@@ -248,6 +248,7 @@ def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMa
         names=recipes.listed_classes(data) or index.classes,
         ignore=tuple(data.get("ignore") or ()),
         instances=index.instances,
+        said=index.names,
     )
 
 

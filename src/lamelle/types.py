@@ -90,6 +90,17 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueNames:
+    """What a file beside the label images calls their values."""
+
+    file: str
+    known: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Value → name."""
+    ordered: tuple[str, ...] = ()
+    """Names alone, in the order of their values, where the file says none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
     """What was found in a folder, before any pixel was read."""
 
@@ -100,6 +111,8 @@ class Index:
     records: tuple[Record, ...]
     classes: tuple[str, ...] = ()
     """Class names in order; empty for segmentation, where they follow from the label values."""
+    names: ValueNames | None = None
+    """What a file says that label values mean, where the classes are not known otherwise."""
     instances: bool = False
     """Targets count objects (1, 2, 3 ...) instead of naming classes."""
     problems: tuple[Problem, ...] = ()

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamelle.errors import DataError, RequestError, setting
-from lamelle.types import IGNORE, Problem
+from lamelle.types import IGNORE, Problem, ValueNames
 
 MOST_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
 _BINARY = ([0, 255], [0, 65535])
 """Black and white, in 8 and 16 bits."""
+_BACKGROUND = (
+    "background", "bg", "clear label", "void", "unlabeled", "unlabelled", "none", "other", "fond", "arrière-plan",
+    "arriere-plan", "hintergrund", "fondo",
+)  # fmt: skip
+"""How the value 0 is called."""
 _TABLE_SPAN = 1 << 16
 _SLAB = 1 << 20
 """Pixels mapped at a time, so that memory holds little beside the result."""
@@ -39,6 +44,7 @@ def infer_values(
     names: Sequence[str],
     ignore: Sequence[int],
     instances: bool,
+    said: ValueNames | None = None,
 ) -> ValueMap:
     """Conclude which label value means which class, or say what must be declared.
 
@@ -51,6 +57,7 @@ def infer_values(
         names: Class names in order, or none.
         ignore: Values that are neither trained on nor scored.
         instances: The values count objects.
+        said: What a file calls the values; the user's words go before it.
 
     Raises:
         DataError: If a value is not declared, values have gaps, are too many for classes, or there is one only.
@@ -67,14 +74,53 @@ def infer_values(
         declared = with_background(declared, ignore)
         ignore = (*ignore, *(v for v, c in declared.items() if c == IGNORE and v not in ignore))
         mapping = _declared(values, declared, ignore)
+    elif not instances and not names and said is not None and (called := _called(values, said)):
+        names = tuple(called.values())
+        mapping = {v: c for c, v in enumerate(called)}
+        listed = ", ".join(f"{v}: {name}" for v, name in called.items())
+        problems.append(Problem("layouts.values_named", said.file, "note", {"names": listed}))
+        said = None
     elif instances:
         mapping = {0: 0, **{v: 1 for v in values if v > 0}}
     else:
         mapping = _concluded({v: counts[v] for v in values}, problems)
+    if said is not None and not names:
+        problems.append(_unused(said, values, told=declared is not None or instances))
     classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
     merged = tuple(dict.fromkeys(classes))  # two values of one name are one class
     mapping = {value: merged.index(classes[c]) for value, c in mapping.items()}
     return ValueMap(merged, mapping, tuple(ignore), tuple(problems))
+
+
+def _called(values: Sequence[int], said: ValueNames) -> dict[int, str]:
+    """The name of each value that occurs, in order; nothing where the file does not name them all.
+
+    Names without values count from 0, or from 1 where there is one fewer than values and the first value is 0.
+    """
+    known = dict(said.known)
+    if said.ordered:
+        beyond = len(said.ordered) - len(values)
+        if values in _BINARY and beyond in (0, -1):
+            known = dict(zip(values[-len(said.ordered) :], said.ordered, strict=True))
+        else:
+            first = said.ordered[0].strip("_ ").casefold()
+            start = 0 if first in _BACKGROUND or not values or values[-1] < len(said.ordered) else 1
+            known = dict(enumerate(said.ordered, start=start))
+    elif values in _BINARY and values[1] not in known and set(known) <= {0, 1} and 1 in known:
+        known = {0: known.get(0, "background"), values[1]: known[1]}
+    known.setdefault(0, "background")
+    named = {v: known[v] for v in values if v in known}
+    return named if len(named) == len(values) > 1 else {}
+
+
+def _unused(said: ValueNames, values: Sequence[int], *, told: bool) -> Problem:
+    """What is said of a file of names that is not used."""
+    if told:
+        return Problem("layouts.names_unused", said.file, "note")
+    have = list(said.known.values()) or list(said.ordered)
+    named = [str(v) for v in said.known] or [str(v) for v in range(len(said.ordered))]
+    about = {"values": _listed(values), "named": ", ".join(named[:20]), "key": setting("data.classes", have[:20])}
+    return Problem("layouts.names_unfit", said.file, "warning", about)
 
 
 def with_background(declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:

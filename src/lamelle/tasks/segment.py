@@ -154,7 +154,12 @@ class Segment:
             return replace(ours, ignore=ignore)
         try:
             theirs = targets.infer_values(
-                labels.counts, declared=None, names=names, ignore=ignore, instances=index.instances
+                labels.counts,
+                declared=None,
+                names=names,
+                ignore=ignore,
+                instances=index.instances,
+                said=index.names,
             )
         except DataError:  # not consecutive, or too many, or one only
             refuse_values(labels.counts, {}, ignore, self.classes)

@@ -286,4 +286,4 @@ def _counted(index: Index, seen: Sequence[_Seen], *, named: bool) -> list[Proble
     found, places = [s.numbers for s in masks], [str(s.record.target[0]) for s in masks]
     if index.instances:
         return parting_problems(found, places) if index.task == "instances" else []
-    return [] if named or index.classes else numbering_problems(found, places)
+    return [] if named or index.classes or index.names else numbering_problems(found, places)

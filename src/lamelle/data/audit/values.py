@@ -46,7 +46,12 @@ def value_problems(
         return [_soft_edges(soft, rows, places)]
     try:
         rule = infer_values(
-            counts, declared=declared, names=index.classes, ignore=tuple(ignore), instances=index.instances
+            counts,
+            declared=declared,
+            names=index.classes,
+            ignore=tuple(ignore),
+            instances=index.instances,
+            said=index.names,
         )
     except DataError as error:
         return [_placed(p, rows, places) for p in error.problems]

@@ -25,6 +25,7 @@ from lamelle.data.layouts import (
     volume_pairs,
 )
 from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last, with_axes
+from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
@@ -33,9 +34,9 @@ from lamelle.data.layouts.siblings import check_named
 from lamelle.data.layouts.volumes import slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
-from lamelle.errors import RequestError, printable, sentence
+from lamelle.errors import RequestError, printable, sentence, setting
 from lamelle.messages import text
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, Problem, Record, Source, ValueNames
 
 LAYOUTS: dict[str, Layout] = {
     "class_folders": class_folders,
@@ -96,7 +97,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     check_named(listing, options)
     name = _choose(listing, options)
     index = LAYOUTS[name].read(listing, options)
-    index = _with_classes(index, options)
+    index = _with_classes(listing, index, options)
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
     problems = [*listing.problems, *index.problems, *passed_over(listing, masks_read=masks_read)]
     records = index.records
@@ -104,7 +105,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
     if name not in _WITH_OWN_COLUMNS:
         records, wrong = table.add_columns(listing, records, replace(options, label=None))
-        problems += wrong
+        names = index.names.file if index.names else None
+        problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)
@@ -112,21 +114,37 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         records = slices_of_stacks(records)
     if options.split == NONE:
         records = tuple(replace(r, split=None, fold=None) for r in records)
-    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing))
+    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing, index.names))
     return laid_over(grouped(whole, options.group))
 
 
-def _with_classes(index: Index, options: LayoutOptions) -> Index:
+def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:
     """The Index with the names of its classes: those that the records bear, spellings of one class as one."""
     if index.task != "classify":
         classes = tuple(options.renamed.get(name, name) for name in index.classes)
-        return replace(index, classes=classes, problems=(*index.problems, *not_found(options.renamed, index.classes)))
+        names, said = (None, []) if index.classes or options.classes else value_names(listing)
+        have = index.classes if names is None else (*names.known.values(), *names.ordered)
+        if names is not None:
+            known = {value: options.renamed.get(name, name) for value, name in names.known.items()}
+            ordered = tuple(options.renamed.get(name, name) for name in names.ordered)
+            names = replace(names, known=known, ordered=ordered)
+        problems = (*index.problems, *said, *not_found(options.renamed, have))
+        return replace(index, classes=classes, names=names, problems=problems)
     meant, left_out = _meant(index.records, options.left_out)
     counts = Counter(name for r in meant for name in r.target if isinstance(name, str))
     found = settle(counts, mapping=options.renamed, listed=options.classes)
     records = spelt(meant, found.names)
-    problems = (*index.problems, *left_out, *found.problems, *class_problems(records))
+    named = _numbers_named(listing, class_names(records))
+    problems = (*index.problems, *left_out, *found.problems, *named, *class_problems(records))
     return replace(index, records=records, classes=class_names(records), problems=problems)
+
+
+def _numbers_named(listing: Listing, classes: Sequence[str]) -> list[Problem]:
+    """A note where a file names the numbers that are the classes."""
+    names = value_names(listing)[0]
+    if names is None or not (read := numbers_named(names, classes)):
+        return []
+    return [Problem("layouts.numbers_named", names.file, "note", {"key": setting("data.classes", read)})]
 
 
 def _meant(records: Sequence[Record], left_out: Sequence[str]) -> tuple[tuple[Record, ...], list[Problem]]:
@@ -223,10 +241,11 @@ def _found(listing: Listing) -> str:
     return "; ".join(part for part in (by_suffix, files, folders) if part) or text("layouts.found_nothing")
 
 
-def _skipped(listing: Listing) -> dict[str, int]:
+def _skipped(listing: Listing, names: ValueNames | None) -> dict[str, int]:
     """Junk by reason, and files of other kinds by suffix."""
     counts = Counter(listing.skipped)
-    counts.update(f"*{e.suffix}" if e.suffix else e.name for e in listing.entries if _is_other(e))
+    others = [e for e in listing.entries if _is_other(e) and e.rel != (names.file if names else None)]
+    counts.update(f"*{e.suffix}" if e.suffix else e.name for e in others)
     return dict(counts)
 
 
