@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lamelle.data.layouts.listing import Entry, same_form
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import printable
 from lamelle.types import Problem
 
+_NUMBER = re.compile(r"[-_. ]\d{1,4}$")
+"""A number behind a name."""
+_COPY = re.compile(r"(?: - | |_)(?:copy|copie|kopie|copia)(?: \(\d+\))?$| \(\d+\)$", re.IGNORECASE)
+"""What systems put behind the name of a copy."""
 _LEAST = 2
 """Pairs that a rule for names without a common part has to explain."""
 
@@ -31,7 +35,8 @@ def pair(
 
     The mask of ``a.tif`` is ``a.png``, ``a_mask.png``, ``mask_a.png`` or ``a-labelled.tif``; that of ``img_0.tif`` is
     ``mask_0.tif``; several masks are ``a_mask_1.png``, ``a_mask_2.png`` or all in a folder ``a/``. Where no name fits,
-    all names of a folder may begin or end alike: ``t000.tif`` and ``man_seg000.tif``.
+    all names of a folder may begin or end alike: ``t000.tif`` and ``man_seg000.tif``. ``a_1.png`` is one of several of
+    ``a.tif`` unless all images have as many, which may be annotators or classes, or images are numbered so themselves.
 
     Returns:
         The pairs in the order of the images, and every image without mask, mask without image and ambiguity.
@@ -48,6 +53,11 @@ def pair(
         else:
             orphans.append(mask)
     problems = twins(images)
+    more, said = _numbered(orphans, found, wanted, mask_base)
+    for mask, image in more.items():
+        several[image].append(mask)
+    problems += said
+    orphans = [e for e in orphans if e not in more and not any(p.where == e.rel for p in said)]
     if not found and not several and (numbered := _by_affixes(images, orphans, image_base, mask_base)):
         found, orphans = {image: [mask] for image, mask in numbered.items()}, []
         first = next(iter(found))
@@ -58,7 +68,7 @@ def pair(
     if images and masks and not pairs and len(masks) >= _LEAST:
         values = {"image": printable(images[0].name), "mask": printable(masks[0].name), "folder": mask_base or "."}
         return [], [*problems, Problem("layouts.names_differ", images[0].folder or ".", "error", values)]
-    problems += [Problem("layouts.orphan_mask", e.rel, "error") for e in orphans]
+    problems += [_orphan(e, wanted, mask_base) for e in orphans]
     missing = [e for e in images if e not in found and e not in several and wanted.first(e) is e]
     return pairs, [*problems, *(Problem("layouts.missing_mask", e.rel, "error") for e in missing)]
 
@@ -85,6 +95,8 @@ class _Wanted:
     """Images by what is left of their names."""
 
     def __init__(self, images: Sequence[Entry], base: str) -> None:
+        self.images = images
+        self._base = base
         self._levels: list[dict[tuple[str, str], Entry | None]] = []
         self._first: dict[tuple[str, str], Entry] = {}
         for image in images:
@@ -107,6 +119,16 @@ class _Wanted:
         keys = ((inner, key) for key in file_name(mask.stem).keys)
         return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
 
+    def numbered(self, mask: Entry, base: str) -> Entry | None:
+        """The image whose name a mask bears with a number behind, ``a_1`` of ``a``."""
+        stem = _NUMBER.sub("", mask.stem)
+        return None if stem == mask.stem else self.of(replace(mask, name=stem + mask.suffix), base)
+
+    @property
+    def bear_numbers(self) -> bool:
+        """Whether an image bears the name of another with a number behind."""
+        return any((other := self.numbered(image, self._base)) and other is not image for image in self.images)
+
     def parted(self, mask: Entry, base: str) -> Entry | None:
         """The image that a mask is one of several of: by a number at the end, or by the folder it lies in."""
         inner = inner_folder(mask, base)
@@ -116,6 +138,44 @@ class _Wanted:
         if folder:
             keys += [(above, folder)]
         return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
+
+
+def _numbered(
+    orphans: Sequence[Entry], found: Mapping[Entry, Sequence[Entry]], wanted: _Wanted, base: str
+) -> tuple[dict[Entry, Entry], list[Problem]]:
+    """Masks that are called after an image with a number behind, by what the whole folder does, and what is said.
+
+    Returns:
+        Mask → image of those that are read as one of several; of those that are not, an error.
+    """
+    of = {mask: image for mask in orphans if (image := wanted.numbered(mask, base))}
+    if not of:
+        return {}, []
+    first = next(iter(of))
+    example = {"mask": printable(first.name), "image": printable(of[first].name)}
+    if wanted.bear_numbers:
+        said = [Problem("layouts.orphan_numbered", m.rel, "error", {"image": printable(i.name)}) for m, i in of.items()]
+        return {}, said
+    images = wanted.images
+    tails: dict[Entry, list[str]] = defaultdict(list)
+    for mask, image in of.items():
+        tails[image].append(_NUMBER.findall(mask.stem)[-1])
+    values = {**example, "count": len(tails), "all": len(images), "masks": len(of)}
+    both = [image for image in tails if image in found]
+    if len(both) == len(images) >= _LEAST and len({tuple(sorted(t)) for t in tails.values()}) == 1:
+        each = {**values, "each": len(tails[both[0]]) + 1}
+        said = Problem("layouts.numbered_alike", first.rel, "error", each)
+        return {}, [said, *(replace(said, where=mask.rel) for mask in list(of)[1:])]
+    severity = "warning" if both else "note"
+    return of, [Problem("layouts.numbered_masks", base or ".", severity, values)]
+
+
+def _orphan(mask: Entry, wanted: _Wanted, base: str) -> Problem:
+    """An error for a mask without image; a copy that a system made of another mask is named as such."""
+    copied = _COPY.sub("", mask.stem)
+    if copied != mask.stem and wanted.of(replace(mask, name=copied + mask.suffix), base):
+        return Problem("layouts.orphan_copy", mask.rel, "error", {"of": printable(copied + mask.suffix)})
+    return Problem("layouts.orphan_mask", mask.rel, "error")
 
 
 def _by_affixes(images: Sequence[Entry], masks: Sequence[Entry], image_base: str, mask_base: str) -> dict[Entry, Entry]:
