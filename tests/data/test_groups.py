@@ -411,6 +411,48 @@ def test_the_patient_of_a_header_is_a_group_and_never_printed(tmp_path: Path, su
     assert len({r.group for r in look(tmp_path, {"data": {"group": "dicom:study"}}).records}) == 12
 
 
+def mixed(root: Path, patients: list[str], pictures: int) -> Index:
+    """DICOM files of some patients beside pictures of nobody knows whom."""
+    from PIL import Image
+
+    for i, patient in enumerate(patients):
+        (root / "ab"[i % 2]).mkdir(exist_ok=True)
+        dicom(root / "ab"[i % 2] / f"scan{i}.dcm", PatientID=patient, StudyInstanceUID="1.2.3")
+    for i in range(pictures):
+        Image.new("L", (8, 8), i).save(root / "ab"[i % 2] / f"photo{'xyzuvwst'[i]}.png")
+    return look(root, {})
+
+
+def test_patients_of_dicom_headers_count_beside_pictures(tmp_path: Path) -> None:
+    found = mixed(tmp_path, [f"SECRET{i // 4}" for i in range(12)], 4)
+    assert [p.code for p in said(found, "")] == ["groups.taken_dicom", "groups.blank_header"]
+    assert sorted(map(len, together(found))) == [1, 1, 1, 1, 4, 4, 4]
+    lacking = said(found, "blank_header")[0]
+    assert (lacking.severity, lacking.values["count"], lacking.values["images"]) == ("warning", 4, 16)
+    assert "photox.png" in str(lacking.values["first"])
+    assert "SECRET" not in "".join(map(sentence, found.problems))
+    asked = look(tmp_path, {"data": {"group": "dicom:patient"}})
+    assert [r.group for r in asked.records] == [r.group for r in found.records]
+
+
+def test_one_patient_beside_pictures_is_only_named(tmp_path: Path) -> None:
+    found = mixed(tmp_path, ["ANONYMOUS"] * 6, 6)
+    (problem,) = said(found, "")
+    assert (problem.code, problem.values["key"]) == ("groups.maybe_dicom", "data.group=dicom:patient")
+    assert all(r.group is None for r in found.records)
+
+
+def test_what_holds_for_all_images_goes_before_headers_of_some(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for p in range(3):
+        for name in ("a", "b"):
+            (tmp_path / name / f"patient {p}").mkdir(parents=True)
+            dicom(tmp_path / name / f"patient {p}" / "x.dcm", PatientID=f"S{p}")
+            Image.new("L", (8, 8), p).save(tmp_path / name / f"patient {p}" / "y.png")
+    assert [p.code for p in said(look(tmp_path, {}), "")] == ["groups.taken_folder"]
+
+
 def test_one_patient_for_all_gives_way_to_the_study(tmp_path: Path) -> None:
     for p in range(8):
         dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{p // 2}")

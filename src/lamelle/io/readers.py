@@ -223,6 +223,16 @@ def says_places(path: Path) -> bool:
     return format is not None and FORMATS[format].places
 
 
+def may_be_dicom(path: Path) -> bool:
+    """Whether a name says DICOM, or no format at all, as scanners export it; nothing is opened.
+
+    Example:
+        >>> may_be_dicom(Path("IM0001")), may_be_dicom(Path("1.2.840.dcm")), may_be_dicom(Path("a.png"))
+        (True, True, False)
+    """
+    return SUFFIXES.get(suffix_of(path.name)) in (None, "dicom")
+
+
 def junk(name: str) -> str | None:
     """The pattern for which a file is passed over (a system's droppings, a write that was cut off), or None.
 

@@ -14,10 +14,12 @@ from lamelle.data.groups.words import folder_rank, maybe_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import is_blank
 from lamelle.io.dicom import LEVELS, belongs_to
+from lamelle.io.readers import may_be_dicom
 from lamelle.types import SPLITS, Index, Problem, Record
 
 _OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_")
 """How the codes begin that say which group is in use, and what a column says of the split."""
+_SHOWN = 3
 _PERSON = 1
 """Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
 
@@ -92,7 +94,10 @@ def _taken(index: Index, found: Candidate) -> Index:
     n, blank = len(found.known), sum(v is None for v in found.values)
     said = {"n": n, "images": len(records), "value": found.spec.value, "key": found.spec.key}
     problems = [Problem(f"groups.taken_{found.spec.kind}", "", "note", said), *respelt]
-    if blank:
+    if blank and found.spec.kind == "dicom":
+        first = names_of([r.id for r, v in zip(records, found.values, strict=True) if v is None], most=_SHOWN)
+        problems.append(Problem("groups.blank_header", "", "warning", said | {"count": blank, "first": first}))
+    elif blank:
         problems.append(Problem("groups.blank", "", "warning", {"column": found.spec.value, "count": blank}))
     if (
         found.spec.kind == "folder"
@@ -152,10 +157,12 @@ def _candidates(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
     """Every way to say what belongs together; of the sure ones what goes before comes first."""
     columns = list(_by_column(records))
     yield from sorted((c for c in columns if c.sure), key=lambda c: (_alone(c), c.rank))
-    yield from _by_header(records)
+    headers = list(_by_header(records))
+    yield from (c for c in headers if c.sure and all(c.values))
     folders = list(_by_folder(records, root))
     yield from sorted((c for c in folders if c.sure), key=lambda c: c.rank)
     yield from _by_name(records)
+    yield from (c for c in headers if not (c.sure and all(c.values)))
     yield from (c for c in (*columns, *folders) if not c.sure)
 
 
@@ -182,15 +189,29 @@ def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
 
 
 def _by_header(records: Sequence[Record]) -> Iterator[Candidate]:
-    """The patient, study or series of DICOM files: the first of them that parts the images."""
-    if not belongs_to(records[0].image.path):
+    """The patient, study or series of DICOM files: the first of them that parts the images.
+
+    Where only some files are DICOM, each of the others is a group of its own; one patient or study alone may be the
+    name that an archive gives to all, and is only named.
+    """
+    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records) if may_be_dicom(p)}
+    if not any(said.values()):
         return
-    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records)}
+    alone: Candidate | None = None
     for rank, level in enumerate(LEVELS):
-        values = tuple(said[r.image.path].get(level) for r in records)
-        if all(values) and len(set(values)) > 1:
+        values = tuple(said.get(r.image.path, {}).get(level) for r in records)
+        known = [v for v in values if v]
+        if len(known) == len(values) and len(set(known)) > 1:
             yield Candidate(Spec("dicom", level), values, sure=True, rank=rank)
             return
+        if len(known) < len(values) and len(set(known)) < len(known):
+            found = Candidate(Spec("dicom", level), values, sure=len(set(known)) > 1, rank=rank)
+            if found.sure:
+                yield found
+                return
+            alone = alone or found
+    if alone:
+        yield alone
 
 
 def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:

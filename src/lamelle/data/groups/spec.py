@@ -81,7 +81,7 @@ def parse(given: str) -> Spec:
 
 
 def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None]:
-    """The group of each record; None where a cell is empty.
+    """The group of each record; None where a cell is empty, or a file has no header though others have.
 
     Args:
         root: The user's folder.
@@ -101,6 +101,8 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
         code, have = "groups.no_level", ["/".join(folders(r, root)) or "." for r in records]
     else:
         found = [belongs_to(r.image.path).get(spec.value) for r in records]
+        if any(found):  # of a folder that is DICOM in part
+            return found
         code, have = "groups.no_header", [r.id for r in records]
     if lacking := [h for h, f in zip(have, found, strict=True) if not f]:
         shown = ", ".join(printable(h) for h in dict.fromkeys(lacking[:_SHOWN]))
