@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -18,6 +20,11 @@ from lamelle.errors import RequestError
 from lamelle.models.blocks import Axes, crop, fit
 from lamelle.models.freeze import Freezable
 from lamelle.models.spec import expect_size
+from lamelle.models.trial import FOREIGN, refusal
+
+_Options = tuple[tuple[str, object], ...]
+_WINDOWS = 16
+"""The largest window, in units of the stride, that a grid is looked for with."""
 
 # What timm lacks: a name of ours → the version that torchvision's constructor takes
 TORCHVISION: Mapping[str, str] = MappingProxyType({"squeezenet1_0": "1_0", "squeezenet1_1": "1_1"})
@@ -85,7 +92,8 @@ class TimmClassifier(Freezable):
 class TimmUNet(Freezable):
     """U-Net decoder on an encoder of timm (2D): logits [N, out, Y, X] of images [N, in, Y, X] of any size.
 
-    The image is padded at its end to a multiple of the encoder's stride, as ``UNet`` does, and the output is cropped.
+    The image is padded at its end to a multiple of the encoder's stride (of its windows, where it has such; to the
+    only size that it takes, where there is one), as ``UNet`` does, and the output is cropped.
 
     Args:
         name: A bare name of ``timm.list_models()`` whose features form a pyramid of strides 2 (or 4) to 32.
@@ -95,8 +103,8 @@ class TimmUNet(Freezable):
         arguments: Further arguments of timm's constructor (``build`` says which are allowed).
 
     Raises:
-        RequestError: If the encoder has no such pyramid, does not take one of the arguments, or the image has a size
-            other than the one that the encoder was made for.
+        RequestError: If the encoder has no such pyramid, does not take one of the arguments, or the image is larger
+            than the only size that the encoder takes.
 
     Example:
         >>> net = TimmUNet("resnet10t", in_channels=1, out_channels=2, decoder=(32, 16, 16, 8, 8), arguments={})
@@ -105,7 +113,6 @@ class TimmUNet(Freezable):
     """
 
     encoder_name = "net.encoder"
-    least = 2
 
     def __init__(
         self,
@@ -119,21 +126,10 @@ class TimmUNet(Freezable):
         super().__init__()
         self.name = name
         _encoder(name, in_channels, arguments, device="meta")
-        try:
-            self.net = smp.Unet(
-                f"tu-{name}",
-                encoder_depth=len(decoder),
-                encoder_weights=None,
-                decoder_channels=tuple(decoder),
-                in_channels=in_channels,
-                classes=out_channels,
-                **dict(arguments),  # type: ignore[arg-type]
-            )
-        except (ValueError, RuntimeError, TypeError, AttributeError, AssertionError) as error:
-            raise RequestError("models.no_pyramid", name=name) from error
-        self.image_size = fixed_size(self.net)
-        stride = max(self.timm_encoder.feature_info.reduction())  # type: ignore[union-attr, operator]
-        self.multiple: Axes = (stride, stride)
+        options = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in arguments.items()))
+        grid = _grid(name, in_channels, options)
+        self.multiple, self.least, self.image_size = grid.multiple, grid.least, grid.only
+        self.net = _unet(name, in_channels, out_channels, tuple(decoder), options)
 
     @property
     def timm_encoder(self) -> nn.Module:
@@ -141,7 +137,8 @@ class TimmUNet(Freezable):
         return self.net.encoder.model  # type: ignore[return-value]
 
     def forward(self, image: Tensor) -> Tensor:
-        _expect_size(self, image)
+        if self.image_size is not None and any(n > m for n, m in zip(image.shape[2:], self.image_size, strict=True)):
+            _expect_size(self, image)
         return crop(self.net(fit(image, multiple=self.multiple, least=self.least)), image.shape[2:])
 
 
@@ -258,6 +255,53 @@ def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], devic
         return timm.create_model(name, **options)  # type: ignore[arg-type]
     except (TypeError, ValueError, AssertionError) as error:
         raise _refused(name, arguments) from error
+
+
+def _unet(name: str, in_channels: int, out_channels: int, decoder: Axes, options: _Options) -> Any:
+    try:
+        return smp.Unet(
+            f"tu-{name}",
+            encoder_depth=len(decoder),
+            encoder_weights=None,
+            decoder_channels=decoder,
+            in_channels=in_channels,
+            classes=out_channels,
+            **dict(options),  # type: ignore[arg-type]
+        )
+    except FOREIGN as error:
+        raise RequestError("models.no_pyramid", name=name) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Which images a U-Net takes."""
+
+    multiple: Axes
+    """Sides are padded to a multiple of this."""
+    least: int
+    """And to so many of it at the least: the batch norms of the last stage need more than one value."""
+    only: Axes | None = None
+    """The only size, if there is only one."""
+
+
+@lru_cache(maxsize=64)
+def _grid(name: str, in_channels: int, options: _Options) -> _Grid:
+    """Asked of the network: of strides, windows and embedded positions, each family has its own."""
+    with torch.device("meta"):
+        net = _unet(name, in_channels, 1, (8,) * 5, options)
+    if (only := fixed_size(net)) is not None:
+        return _Grid(only, 1, only)
+    stride = max(net.encoder.model.feature_info.reduction())
+    for least in (2, 3, 4):
+        if refusal(net, (least * stride, (least + 1) * stride), channels=in_channels) is None:
+            return _Grid((stride, stride), least)
+    for side in range(2 * stride, (_WINDOWS + 1) * stride, stride):
+        if refusal(net, (side, 2 * side), channels=in_channels) is None:
+            return _Grid((side, side), 1)
+    only = tuple(getattr(net.encoder.model, "pretrained_cfg", {}).get("input_size", ()))[1:]
+    if only and refusal(net, only, channels=in_channels) is None:
+        return _Grid(only, 1, only)
+    raise RequestError("models.no_pyramid", name=name)
 
 
 def _refused(name: str, arguments: Mapping[str, object]) -> RequestError:

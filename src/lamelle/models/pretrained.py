@@ -61,6 +61,17 @@ def expected_size(name: str) -> tuple[int, int] | None:
     return None if size is None else (size[0], size[1])
 
 
+def published_size(name: str) -> tuple[int, int] | None:
+    """The size (Y, X) of the images that an encoder was published with, where that is known; it may take others.
+
+    Example:
+        >>> published_size("resnet18"), published_size("squeezenet1_1")
+        ((224, 224), None)
+    """
+    config = _configuration(name)
+    return None if config is None else (config.input_size[1], config.input_size[2])
+
+
 def resolve_weights(name: str, given: str, home: Path, *, save: Save) -> Path:
     """The file that the value of the key ``weights`` means: ``home``, ``hub``, or a path.
 

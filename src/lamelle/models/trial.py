@@ -49,14 +49,16 @@ def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | 
         return made.contiguous(memory_format=formats[len(size)])
 
     try:
-        if batch is not None:
-            found = net.train()(images(batch))
-            outputs = found if isinstance(found, list | tuple) else [found]
-            torch.stack([output.sum() for output in outputs]).sum().backward()
         with torch.no_grad():
             output = net.eval()(images(1))
         if output.ndim > 2 and tuple(output.shape[2:]) != tuple(size):
             return f"{tuple(size)} → {tuple(output.shape[2:])}"
+        if batch is not None:
+            found = net.train()(images(batch))
+            outputs = found if isinstance(found, list | tuple) else [found]
+            torch.stack([output.sum() for output in outputs]).sum().backward()
+    except LamelleError as error:
+        return str(error).split(";")[0].strip()  # without the cure, which is for who has the images in hand
     except FOREIGN as error:
         return " ".join(str(error).split())[:_SHOWN] or type(error).__name__
     finally:

@@ -84,17 +84,11 @@ class Predictor:
 
         if not self.task.spatial:
             return self.run(prepare(np.asarray(image))[None])[0]
-        if self.tile is None or self._fits(image.shape[1:], self.tile):
+        if self.tile is None or in_one_piece(image.shape[1:], self.tile, whole=self.whole, dims=self.dims):
             found = self.run(prepare(np.asarray(image))[None])[0]
         else:
             found = self._tiled(image, prepare, self.tile)
         return found if found.shape[1:] == shape else _interpolate(found, shape)
-
-    def _fits(self, size: Sequence[int], tile: Sequence[int]) -> bool:
-        """Whether an image is predicted in one piece."""
-        if self.whole:
-            return int(np.prod(size)) <= WHOLE[self.dims]
-        return all(n <= t for n, t in zip(size, tile, strict=True))
 
     def prepared(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """What the network gets of one image [C, (Z,) Y, X], in one piece: float32 [inputs, (Z,) Y, X]."""
@@ -182,6 +176,24 @@ class Predictor:
         from lamelle.models.blocks import fit
 
         return fit(batch, multiple=multiple, least=net.least)  # type: ignore[arg-type]
+
+
+def in_one_piece(size: Sequence[int], tile: Sequence[int], *, whole: bool, dims: int) -> bool:
+    """Whether an image is predicted in one piece, or in tiles.
+
+    Args:
+        size: Of the image [(Z,) Y, X].
+        whole: Whether an image larger than the tile may be, if it is small enough.
+
+    Example:
+        >>> in_one_piece((300, 300), (256, 256), whole=True, dims=2)
+        True
+        >>> in_one_piece((300, 300), (256, 256), whole=False, dims=2)
+        False
+    """
+    if whole:
+        return int(np.prod(size)) <= WHOLE[dims]
+    return all(n <= t for n, t in zip(size, tile, strict=True))
 
 
 def of_package(package: Package, units: Mapping[Name, Units] | None = None) -> Predictor:

@@ -30,6 +30,7 @@ from lamelle.training import resources, session
 from lamelle.training.loop import NonFinite
 from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
+from lamelle.training.sizing import fitted
 
 
 def write_down(run: RunFolder, plan: Plan) -> None:
@@ -76,7 +77,7 @@ def folds_of(asked: Section) -> int:
 
 
 def _plan(data: Path, asked: Section, store: Store) -> Plan:
-    return plans.make(data, asked, store, accelerator=resources.has_accelerator())
+    return fitted(plans.make(data, asked, store, accelerator=resources.has_accelerator()))
 
 
 def begin(plan: Plan, said: Sequence[str], runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:

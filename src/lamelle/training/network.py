@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from lamelle import package
 from lamelle.errors import RequestError
 from lamelle.io import atomic
-from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys
+from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.messages import text
 from lamelle.models.pretrained import expected_size
 from lamelle.plan import Plan
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamelle.models.encoders import TimmClassifier, TimmUNet
     from lamelle.models.freeze import Freezable
 
+ModelKeys = UnetKeys | TimmKeys | CnnKeys | TimmUnetKeys
 _NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}
 """Keys about a network that are not part of its description."""
 
@@ -46,7 +47,7 @@ def build(plan: Plan) -> Built:
 
     from lamelle.models.build import build as build_model
     from lamelle.models.build import resolve
-    from lamelle.models.freeze import freeze_encoder, parameters, set_batch_norm
+    from lamelle.models.freeze import parameters
 
     recipe = plan.recipe
     torch.manual_seed(recipe.train.seed)
@@ -60,14 +61,21 @@ def build(plan: Plan) -> Built:
     elif isinstance(keys, TimmKeys | TimmUnetKeys):
         line, about = _pretrained(model, keys)
         said.append(line)
-    if isinstance(keys, TimmKeys | TimmUnetKeys):
-        freeze_encoder(model, keys.freeze)
-    if isinstance(keys, TimmKeys):
-        set_batch_norm(model, momentum=keys.bn_momentum, frozen_statistics=keys.bn_frozen)
+    limit(model, keys)
     count = parameters(model)
     said.append(text("train.parameters", trainable=count.trainable, total=count.total))
     about |= {"trainable": count.trainable, "parameters": count.total}
     return Built(model, spec, tuple(said), about)
+
+
+def limit(model: Freezable, keys: ModelKeys) -> None:
+    """Freeze the parts of a network that are asked not to learn, and set its batch norms."""
+    from lamelle.models.freeze import freeze_encoder, set_batch_norm
+
+    if isinstance(keys, TimmKeys | TimmUnetKeys):
+        freeze_encoder(model, keys.freeze)
+    if isinstance(keys, TimmKeys):
+        set_batch_norm(model, momentum=keys.bn_momentum, frozen_statistics=keys.bn_frozen)
 
 
 def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from lamelle.studies.variants import together
 from lamelle.training import course, resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.progress import Progress
+from lamelle.training.sizing import fitted
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -111,7 +112,7 @@ def plan_of(setting: Setting, params: Mapping[str, Any], store: Store) -> Plan:
     asked = together(setting.common, variant(params), seed=seed)
     if "train.seed" in params:
         asked["train"]["seed"] = int(params["train.seed"])
-    return plans.make(setting.data, asked, store, accelerator=resources.has_accelerator())
+    return fitted(plans.make(setting.data, asked, store, accelerator=resources.has_accelerator()))
 
 
 class Objective:
