@@ -44,9 +44,39 @@ def test_each_change_moves_its_measure(picture: np.ndarray) -> None:
     assert measures(picture[:, ::2, ::2])["fine"] == pytest.approx(before["middle"], abs=0.1), "pixels twice as large"
 
 
+def test_tones_detail_and_points_follow_what_is_done(picture: np.ndarray) -> None:
+    bright = 20 + 180 * (picture / 255) + np.random.default_rng(1).normal(0, 3, picture.shape)
+    before, inverted = measures(bright), measures(255 - bright)
+    assert inverted["tone"] == pytest.approx(-before["tone"], abs=0.05)
+    assert inverted["points"] == pytest.approx(-before["points"], abs=1e-3)
+    gamma = {power: measures(255 * (bright.clip(1) / 255) ** power) for power in (0.5, 2)}
+    assert gamma[0.5]["tone"] < before["tone"] - 0.1 < before["tone"] + 0.1 < gamma[2]["tone"]
+    assert measures(bright * 0.6)["detail"] < before["detail"] - 0.3
+    assert measures(bright * 0.6)["blur"] == pytest.approx(before["blur"], abs=0.02)
+    blurred, large = measures(gaussian_filter(picture, (0, 2, 2))), measures(picture)
+    assert blurred["blur"] > large["blur"] + 0.3
+    noisy = measures(picture + np.random.default_rng(0).normal(0, 20, picture.shape))
+    assert noisy["grain"] > large["grain"] + 0.05
+
+
+def test_dyes_and_noise_of_colours_are_told(picture: np.ndarray) -> None:
+    density = np.stack([picture[0] * share / 255 for share in (0.5, 1.0, 0.7)])
+    stained = 255 * np.exp(-density)
+    before = measures(stained)
+    paler = measures(255 * np.exp(-density * np.array([1.0, 1.0, 0.6])[:, None, None]))
+    assert paler["blue_dye"] < before["blue_dye"] - 0.3
+    assert paler["red_dye"] == pytest.approx(before["red_dye"], abs=1e-6)
+    stronger = measures(255 * np.exp(-density * np.array([1.6, 1.0, 1.0])[:, None, None]))
+    assert stronger["red_dye"] > before["red_dye"] + 0.3
+    assert stronger["vivid"] > before["vivid"] + 0.2
+    noisy = measures(stained + np.random.default_rng(0).normal(0, 10, stained.shape))
+    assert noisy["mottle"] > before["mottle"] + 0.5
+    assert noisy["link"] < before["link"] - 0.2
+
+
 def test_colour_is_measured_of_colour_images_only(picture: np.ndarray) -> None:
     grey = measures(picture)
-    assert (grey["red"], grey["blue"], grey["chroma"]) == (0, 0, 0)
+    assert [grey[m.name] for m in MEASURES if m.kind == "colour"] == [0] * 7
     pink = np.concatenate([picture, picture * 0.6, picture * 0.9])
     found, dark = measures(pink), measures(pink * 0.4)
     assert found["red"] > found["blue"] > 0

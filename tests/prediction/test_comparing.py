@@ -279,6 +279,35 @@ def test_a_difference_that_the_figures_do_not_show_is_not_named(made: Made) -> N
     assert [p.code for p in found.problems] == [f"shift.{MEASURES[4].name}_more"]
 
 
+def test_a_combination_that_does_not_occur_is_found_and_said_to_be_one(made: Made) -> None:
+    """Brightness and contrast that go together in training do not in the new images, each within its range."""
+    profile = made("unit").profile
+    assert profile is not None
+    draw = np.random.default_rng(0)
+    table = np.median(profile.table, axis=0) + draw.normal(0, 0.05, (100, len(MEASURES)))
+    table[:, 3] = table[:, 0] + draw.normal(0, 0.01, 100)
+    known = profile.model_copy(update={"images": table[:80].tolist(), "groups": list(range(80))})
+    new = table[80:].copy()
+    options: dict[str, Any] = {"groups": [None] * 20, "comparable": True, "evened": False}
+    assert shift_of(known, new, **options).problems == ()
+    new[:, 3] += 0.03
+    found = shift_of(known, new, **options)
+    assert [p.code for p in found.problems][-1] == "shift.together"
+    assert found.problems[0].severity == "warning"
+    assert any(found.words)
+
+
+def test_a_profile_with_fewer_measures_is_compared_by_those_it_has(made: Made, predict: Predict) -> None:
+    package = made("unit")
+    assert package.profile is not None
+    images = [row[:13] for row in package.profile.images]
+    older = package.profile.model_copy(update={"measures": package.profile.measures[:13], "images": images})
+    said, rows, _ = predict(replace(package, profile=older), pictures(lambda a: 255 - a))
+    assert any("light and dark" in line for line in said)
+    assert all(row["shift"] for row in rows)
+    assert predict(replace(package, profile=older), pictures())[0] == []
+
+
 def test_too_few_training_images_are_said(made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[__name__], "TRAINED", 5)
     said, rows, _ = predict(made("unit"), pictures(lambda a: 255 - a))

@@ -18,8 +18,22 @@ WINDOW, WINDOWS, PLANES = 96, 3, 4
 """Side of a window that is looked at, windows along each axis, and planes of a volume."""
 _LAGS = (1, 2, 4, 8)
 """Distances in pixels over which grey levels are compared."""
+_SCALES = (1, 2, 4)
+"""Pixels along each side that are averaged before detail is taken."""
+_IMMERKAER = (np.pi / 2) ** 0.5 / 6
+"""Mean detail times this is the standard deviation of noise, doi:10.1006/cviu.1996.0060."""
 _TINY = 1e-4
 """Least contrast and least difference, as a share of an image's own range: below, it is a flat image."""
+_FAINT = 4e-4
+"""Added to detail before a ratio is taken of it, as a share of an image's own range."""
+_FINEST = 1e-3
+"""Added to detail as a share of black to white, before its logarithm."""
+_COLOURLESS = 0.01
+"""Added to the detail of colours as a share of that of grey levels."""
+_OPAQUE, _CLEAR = 1 / 256, 0.02
+"""Least transmission that absorption is taken of, and what is added to absorption before a ratio."""
+_LINKED = 0.999
+"""Largest correlation of two colours that is told from 1."""
 _DARKEST = 0.02
 """Least mean brightness that colours are compared with, as a share of the range."""
 _DOUBLE = 257
@@ -39,6 +53,8 @@ class Measure:
     """What is said of a change: ``shift.KIND_more`` and ``shift.KIND_less`` in the messages."""
     absolute: bool = False
     """It depends on which values are black and white."""
+    subtle: bool = False
+    """It is named only where no plainer one shows a difference."""
 
 
 MEASURES = (
@@ -55,6 +71,17 @@ MEASURES = (
     Measure("red", "colour", absolute=True),
     Measure("blue", "colour", absolute=True),
     Measure("chroma", "colour", absolute=True),
+    Measure("detail", "contrast", absolute=True, subtle=True),
+    Measure("blur", "sharpness", subtle=True),
+    Measure("wide_blur", "sharpness", subtle=True),
+    Measure("tone", "tone", subtle=True),
+    Measure("points", "polarity", subtle=True),
+    Measure("grain", "noise", subtle=True),
+    Measure("mottle", "noise"),
+    Measure("link", "colour", subtle=True),
+    Measure("vivid", "colour", subtle=True),
+    Measure("red_dye", "colour", absolute=True, subtle=True),
+    Measure("blue_dye", "colour", absolute=True, subtle=True),
 )
 NAMES = tuple(m.name for m in MEASURES)
 
@@ -83,18 +110,29 @@ class Look:
     chroma: float
     """Mean over the pixels of the largest difference between the colours."""
     shape: tuple[float, ...]
-    """The measures that black and white do not change: skew to noise."""
+    """Measures that black and white do not change: skew to noise."""
+    texture: tuple[float, ...]
+    """Others that they do not change: blur, wide_blur, tone, points and grain."""
+    detail: float
+    """Mean detail of the grey levels."""
+    dyes: tuple[float, ...]
+    """Measures of colour that they do not change: mottle, link and vivid; zeros for images without colour."""
 
     def measures(self, span: Span) -> np.ndarray:
         """Float64 ``[len(MEASURES)]``, brightness and colour as shares of the span."""
         black, range_ = span[0], max(span[1] - span[0], 1e-12)
         places = [(v - black) / range_ for v in (self.mean, self.low, self.high)]
-        colours = (0.0, 0.0, 0.0)
+        colours, absorbed = (0.0, 0.0, 0.0), (0.0, 0.0)
         if self.channels:
             red, green, blue = self.channels
             light = max(places[0], _DARKEST) * range_
             colours = ((red - green) / light, (blue - green) / light, self.chroma / light)
-        return np.array([*places, self.contrast / range_, *self.shape, *colours])
+            passed = np.clip([(v - black) / range_ for v in self.channels], _OPAQUE, 1)
+            logs = np.log(_CLEAR - np.log(passed))
+            absorbed = (float(logs[0] - logs[1]), float(logs[2] - logs[1]))
+        detail = float(np.log(self.detail / range_ + _FINEST))
+        known = (*places, self.contrast / range_, *self.shape, *colours)
+        return np.array([*known, detail, *self.texture, *self.dyes, *absorbed])
 
 
 def look(image: np.ndarray, *, bits: int | None = None) -> Look:
@@ -117,12 +155,16 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
     mean, spread, deviation = float(flat.mean()), max(p95 - p5, floor), max(float(flat.std()), floor)
     tail = float(np.mean(((flat - mean) / deviation) ** 3))
     differences = [max(_difference(greys, lag), floor) for lag in _LAGS]
+    fine, halved, quartered = (_details([_reduced(g, by) for g in greys]) for by in _SCALES)
+    finest, *coarser = (float(np.abs(one).mean()) for one in (fine, halved, quartered))
+    faint = max(_FAINT * (maximum - minimum), 1e-12)
     shape = (
         (p95 + p5 - 2 * middle) / spread,
         float(np.sign(tail) * np.log1p(abs(tail))),
         *(float(np.log(b / a)) for a, b in pairwise(differences)),
-        float(np.log(max(_noise(greys), floor) / deviation)),
+        float(np.log(max(finest * _IMMERKAER, floor) / deviation)),
     )
+    blurs = [float(np.log((b + faint) / (a + faint))) for a, b in pairwise((finest, *coarser))]
     colours = len(parts[0]) == 3
     means = [float(np.average([p[c].mean() for p in parts])) for c in range(3)] if colours else []
     chroma = float(np.mean([np.ptp(p, axis=0).mean() for p in parts])) if colours else 0.0
@@ -142,6 +184,9 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
         channels=tuple(means),
         chroma=chroma,
         shape=shape,
+        texture=(*blurs, _tone(greys, fine, faint), _points(halved, faint), _grain(fine, finest, faint)),
+        detail=finest,
+        dyes=_dyes(parts, finest, faint) if colours else (0.0, 0.0, 0.0),
     )
 
 
@@ -176,8 +221,58 @@ def _difference(greys: Sequence[np.ndarray], lag: int) -> float:
     return (total / max(count, 1)) ** 0.5
 
 
-def _noise(greys: Sequence[np.ndarray]) -> float:
-    """Standard deviation of the noise by Immerkær's estimate, doi:10.1006/cviu.1996.0060."""
-    rows = [g[:-2] - 2 * g[1:-1] + g[2:] for g in greys if min(g.shape) > 2]
-    found = [np.abs(r[:, :-2] - 2 * r[:, 1:-1] + r[:, 2:]).reshape(-1) for r in rows]
-    return float(np.concatenate(found).mean()) * (np.pi / 2) ** 0.5 / 6 if found else 0.0
+def _reduced(grey: np.ndarray, by: int) -> np.ndarray:
+    """Means of squares of ``by`` pixels."""
+    if by == 1:
+        return grey
+    height, width = (length // by for length in grey.shape)
+    return grey[: height * by, : width * by].reshape(height, by, width, by).mean((1, 3))
+
+
+def _details(greys: Sequence[np.ndarray]) -> np.ndarray:
+    """How each pixel differs from those around it by Immerkær's mask, flat; one 0 where no image is large enough."""
+    found = [_curved(g).reshape(-1) for g in greys if min(g.shape) > 2]
+    return np.concatenate(found) if found else np.zeros(1, np.float32)
+
+
+def _curved(grey: np.ndarray) -> np.ndarray:
+    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
+    return rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+
+
+def _tone(greys: Sequence[np.ndarray], fine: np.ndarray, faint: float) -> float:
+    """Logarithm of detail in the brightest third of the pixels over that in the darkest: a tone curve moves it."""
+    inner = [g[1:-1, 1:-1].reshape(-1) for g in greys if min(g.shape) > 2]
+    if not inner:
+        return 0.0
+    level, strength = np.concatenate(inner), np.abs(fine)
+    dark, bright = np.percentile(level[:: max(1, level.size >> 14)], [100 / 3, 200 / 3])
+    least, most = (strength[some].mean() if some.any() else 0.0 for some in (level <= dark, level >= bright))
+    return float(np.log((most + faint) / (least + faint)))
+
+
+def _points(details: np.ndarray, faint: float) -> float:
+    """Whether small structures are bright (to 1) or dark (to -1)."""
+    spread = max(float(np.sqrt(np.square(details / faint).mean())) * faint, faint)
+    return float(np.tanh(np.mean((details / spread) ** 3) / 2))
+
+
+def _grain(details: np.ndarray, mean: float, faint: float) -> float:
+    """Logarithm of mean over root mean square detail: large if it is everywhere alike, small if it lies in edges."""
+    spread = float(np.sqrt(np.square(details / faint).mean())) * faint
+    return float(np.log((mean + faint) / (spread + faint)))
+
+
+def _dyes(parts: Sequence[np.ndarray], finest: float, faint: float) -> tuple[float, float, float]:
+    """Detail of the colours over that of grey levels; correlation of red and blue with green; contrast of red over
+    that of green; as logarithms and Fisher's z.
+    """
+    apart = float(np.mean([np.abs(_details([p[c] - p[1] for p in parts])).mean() for c in (0, 2)]))
+    mottle = float(np.log(apart / (finest + faint) + _COLOURLESS))
+    pixels = np.concatenate([p.reshape(3, -1) for p in parts], axis=1)
+    pixels = pixels[:, :: max(1, pixels.shape[1] >> 14)].astype(np.float64)
+    both = np.cov(pixels, bias=True) + faint**2 * np.eye(3)
+    spread = np.sqrt(np.diag(both))
+    linked = [float(both[c, 1] / (spread[c] * spread[1])) for c in (0, 2)]
+    link = float(np.mean(np.arctanh(np.clip(linked, -_LINKED, _LINKED))))
+    return mottle, link, float(np.log((spread[0] + 10 * faint) / (spread[1] + 10 * faint)))

@@ -4,7 +4,8 @@ It asks whether the new points lie *near* some of the known ones, not whether th
 folder of positives alone is no other kind of image. The distance to the nearest known points (Sun et al. 2022,
 arXiv:2204.06507) of each new point is compared with those that the known points have of each other, groups left out
 whole, by ranks (conformal: Vovk et al. 2005, doi:10.1007/b106715; Mann and Whitney 1947, doi:10.1214/aoms/1177730491)
-where there are enough, else by their logarithms with the tails of Student's t. How far such tests of few measures find
+where there are enough, else by their logarithms with the tails of Student's t. Beside it stands the test of ``drift``,
+which finds what no single point shows; the less probable of both counts, twice. How far such tests of few measures find
 shifts: Rabanser et al. 2019, arXiv:1810.11953.
 """
 
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from math import comb, lgamma
 
 import numpy as np
+
+from lamelle.data.drift import drift_of
 
 LEAST = 8
 """Known points below which nothing is said."""
@@ -26,6 +29,8 @@ _SOFT = 0.1
 """Added to distances before their logarithm."""
 _HEAVY = 2
 """Degrees of freedom of the tails of one new group."""
+_SPARSE = 5
+"""Known groups for each degree of freedom: few of them leave out rare but proper kinds."""
 _CAREFUL = 0.5
 """Share of the groups that new points seem to come from that is counted."""
 _AT_ONCE = 1024
@@ -38,7 +43,11 @@ class Outlying:
     p: float
     """Probability of points as far away as these, were they of the same kind; 1 where nothing can be said."""
     far: np.ndarray
-    """Boolean ``[n]``: farther than 99 % of the known points are from each other; than 95 % if none is that far."""
+    """Boolean ``[n]``: farther than 99 % of the known points are from each other, or to the side where all of them lie
+    than 95 %; farther than 95 % if none is that far, and all if even so none is.
+    """
+    common: bool
+    """What was found is how all lie together, rather than how far some of them are."""
     offsets: np.ndarray
     """``[n, F]``: difference to the nearest known point, in units of the spread of each measure."""
 
@@ -57,7 +66,7 @@ def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups:
         [False, True]
     """
     if len(known) < LEAST or not len(new):
-        return Outlying(1.0, np.zeros(len(new), bool), np.zeros(new.shape))
+        return Outlying(1.0, np.zeros(len(new), bool), False, np.zeros(new.shape))
     middle, spread = np.median(known, axis=0), _spread(known)
     few = len(np.unique(groups)) < _GROUPS
     groups = np.arange(len(known)) if few else groups
@@ -69,7 +78,14 @@ def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups:
     by_value = _by_value(own, groups, found, count)
     p = by_value if few else min(1.0, 2 * min(by_value, _by_rank(own, groups, found, count)))
     far = found > np.quantile(own, 0.99)
-    return Outlying(p, far if far.any() else found > np.quantile(own, 0.95), there - at[nearest])
+    common = False
+    if len(new) > 1 and not few:
+        drift = drift_of(at, groups, there, count)
+        common = drift.p < p
+        far = far | drift.leaning if common else far
+        p = min(1.0, 2 * min(p, drift.p))
+    far = far if far.any() else found > np.quantile(own, 0.95)
+    return Outlying(p, far if far.any() else ~far, common, there - at[nearest])
 
 
 def _spread(known: np.ndarray) -> np.ndarray:
@@ -164,7 +180,7 @@ def _by_value(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: flo
     logs, found = np.log(known + _SOFT)[:, None], np.log(new + _SOFT)
     parts = _parts(logs, groups)
     error = float(np.sqrt(max(parts.error(len(known), count, len(new))[0], 1e-6)))
-    freedom = max(1.0, min(parts.groups - 1, _HEAVY + count))
+    freedom = max(1.0, min(parts.groups / _SPARSE, _HEAVY + count))
     return float(t.sf((found.mean() - logs.mean()) / error, freedom))
 
 

@@ -20,12 +20,16 @@ _FAR = 1.5
 """Ratio of pixel sizes from which the scale is another one."""
 _TELLING = 1.0
 """Least difference that is named, in spreads of the training images."""
+_MUCH = 10.0
+"""Spreads from which differences count alike when they are compared with each other."""
 _BESIDE = 0.15
 """Least share of the largest difference that another one has, to be named as well."""
 _SAID = 3
 """Kinds of difference that are named."""
 _SWAPPED = 0.6
 """Share of a difference that may be left once light and dark are swapped."""
+_TURNED = ("skew", "tail", "tone", "points")
+"""Measures that light and dark give opposite signs."""
 _EVENED = ("brightness", "contrast")
 """Kinds that normalisation by image evens out."""
 
@@ -76,8 +80,12 @@ def shift_of(
         counts = {"count": int(inverted.sum()), "n": len(new)}
         words = tuple(("shift.word_inverted",) if one else () for one in inverted)
         return Shift((Problem("shift.inverted", severity="warning", values=counts),), words)
-    said = _named(offsets, found.far, _outside(measures, found.far, profile, places))
+    some = np.ones(len(new), bool) if found.common else found.far
+    outside = _outside(measures, some, profile, places)
+    said = _named(offsets, some, outside if outside.any() else ~outside)
     problems = [_problem(i, offsets, found.far, measures, profile, evened) for i in said]
+    if not outside.any():
+        problems.append(Problem("shift.together", severity="note"))
     if evened and any(MEASURES[i].kind in _EVENED for i in said):
         problems.append(Problem("shift.evened", severity="note"))
     words = tuple(_words(row, said) if far else () for row, far in zip(offsets, found.far, strict=True))
@@ -93,8 +101,9 @@ def _inverted(
     for name, other, whole in (("mean", "mean", 1), ("darkest", "brightest", 1), ("brightest", "darkest", 1)):
         if name in names:
             swapped[:, names.index(name)] = whole - new[:, names.index(other)]
-    for name in ("skew", "tail"):
-        swapped[:, names.index(name)] *= -1
+    for name in _TURNED:
+        if name in names:
+            swapped[:, names.index(name)] *= -1
     grey = [i for i, name in enumerate(names) if MEASURES[places[i]].kind != "colour"]
     again = outlying(known[:, grey], groups, swapped[:, grey], None).offsets
     return np.abs(again).mean(1) < _SWAPPED * np.abs(offsets[:, grey]).mean(1)
@@ -107,20 +116,22 @@ def _range(i: int, profile: Profile) -> tuple[float, float]:
 
 
 def _outside(measures: np.ndarray, far: np.ndarray, profile: Profile, places: Sequence[int]) -> np.ndarray:
-    """Of the measures at ``places`` those whose median lies outside the range of the training images, boolean ``[F]``;
-    all, if none does.
-    """
-    middle = np.median(measures[far] if far.any() else measures, axis=0)
+    """Of the measures at ``places`` those whose median lies outside that of the training images, boolean ``[F]``."""
+    middle = np.median(measures[far], axis=0)
     found = np.zeros(len(MEASURES), bool)
     for i in places:
         low, high = _range(i, profile)
         found[i] = not low <= middle[i] <= high
-    return found if found.any() else ~found
+    return found
 
 
 def _named(offsets: np.ndarray, far: np.ndarray, outside: np.ndarray) -> list[int]:
-    """Of the measures ``outside`` those that differ most, one of each kind, the largest difference first."""
-    middle = np.median(offsets[far] if far.any() else offsets, axis=0) * outside
+    """Of the measures ``outside`` those that differ most, one of each kind, the largest difference first; plain ones if
+    one of them tells.
+    """
+    middle = np.clip(np.median(offsets[far], axis=0) * outside, -_MUCH, _MUCH)
+    plain = middle * [not m.subtle for m in MEASURES]
+    middle = plain if np.abs(plain).max() >= _TELLING else middle
     chosen: dict[str, int] = {}
     for i in np.argsort(-np.abs(middle), kind="stable"):
         if not chosen or abs(middle[i]) >= max(_TELLING, _BESIDE * np.abs(middle).max()):

@@ -1,0 +1,113 @@
+"""Whether some points all lie a little to one side of those that are known, though none of them need be far away.
+
+Each point is seen from the known points nearest to it, so that another mixture of the same (positives alone, one
+stain of two) is no drift: among their likes they lie to no side. Of what separates a point from its nearest the way
+alone counts (spatial signs; in many dimensions: Wang, Peng and Li 2015, doi:10.1080/01621459.2014.988215), so that no
+single point decides and no tail has to be known. The mean of the new directions is compared with that of the known
+ones, each seen without its own group. Its square is, were all of one kind, a sum of chi-squares; their weights are
+estimated from the directions of the known points and replaced by one F distribution of the same mean and variance
+(Satterthwaite 1946, doi:10.2307/3002019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_NEAREST = 3
+_FARTHEST = 12.0
+"""Spreads from the middle at which a measure is cut off."""
+_CERTAIN = 4
+"""Points for each measure by which its correlations are as good as known."""
+_LEAST = 0.02
+"""Added to every variance."""
+_EVEN = 0.5
+"""How far directions count alike however rare they are, with many points; with few, more."""
+_FEW = 6
+"""Points from which that is half as much again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What a comparison found."""
+
+    p: float
+    """Probability of points that lie so much to one side, were they of the same kind; 1 for a single point."""
+    leaning: np.ndarray
+    """Boolean ``[n]``: which new points lie farther to that side than 95 % of the known ones do."""
+
+
+def drift_of(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> Drift:
+    """Compare points ``[n, F]`` with known ones ``[m, F]``, both in spreads of the known ones about their middle.
+
+    Args:
+        groups: Group of each known point, whole numbers ``[m]``.
+        count: How many independent groups the new points count for.
+
+    Example:
+        >>> draw = np.random.default_rng(0)
+        >>> known, alike, moved = draw.normal(size=(99, 5)), draw.normal(size=(9, 5)), draw.normal(1, size=(9, 5))
+        >>> [drift_of(known, np.arange(99), some, 9).p < 0.01 for some in (alike, moved)]
+        [False, True]
+    """
+    m, n = len(known), len(new)
+    if n < 2:
+        return Drift(1.0, np.zeros(n, bool))
+    turn = _turn(known)
+    at, there = (np.clip(points, -_FARTHEST, _FARTHEST) @ turn for points in (known, new))
+    own, found = _signs(at, at, groups), _signs(there, at, None)
+    middle = own.mean(0)
+    spread = np.cov(own.T).reshape(len(turn), len(turn))
+    alike, effective = _together(own - middle, groups)
+    error = alike * (1 / count + 1 / effective) + (1 - alike) * (1 / n + 1 / m)
+    even = min(1.0, _EVEN * (1 + _FEW / m))
+    mixed = (1 - even) * spread + even * np.trace(spread) / len(turn) * np.eye(len(turn))
+    back = np.linalg.inv(mixed)
+    weights = np.linalg.eigvals(back @ spread).real
+    side = found.mean(0) - middle
+    ratio = float(side @ back @ side) / (error * weights.sum())
+    from scipy.stats import f
+
+    p = float(f.sf(ratio, weights.sum() ** 2 / (weights**2).sum(), max(effective - 1, 2)))
+    along = back @ side
+    return Drift(p, found @ along > np.quantile(own @ along, 0.95))
+
+
+def _turn(points: np.ndarray) -> np.ndarray:
+    """Turns and stretches measures so that all directions are as frequent; the fewer points, the less."""
+    m, measures = points.shape
+    together = np.cov(np.clip(points, -4, 4).T).reshape(measures, measures)
+    apart = measures / (measures + _CERTAIN * m)
+    mixed = (1 - apart) * together + apart * np.diag(np.diag(together)) + _LEAST * np.eye(measures)
+    values, axes = np.linalg.eigh(mixed)
+    return axes / np.sqrt(values)
+
+
+def _signs(points: np.ndarray, known: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Direction ``[n, F]``, of length 1, of each point from the mean of the nearest known points.
+
+    Args:
+        groups: Those of the points, if these are the known ones; their own group does not count.
+    """
+    squares = (points**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * points @ known.T
+    if groups is not None:
+        squares[groups[:, None] == groups[None]] = np.inf
+    k = min(_NEAREST, int(np.isfinite(squares).sum(1).min()))
+    nearest = np.argpartition(squares, k - 1, axis=1)[:, :k]
+    apart = points - known[nearest].mean(1)
+    return apart / (np.linalg.norm(apart, axis=1, keepdims=True) + 1e-9)
+
+
+def _together(signs: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
+    """How alike the centred directions within a group are, from 0 to 1, and the number of groups of one size that tell
+    as much as these.
+    """
+    m = len(signs)
+    counts = np.unique(groups, return_counts=True)[1]
+    if len(counts) == m:
+        return 0.0, float(m)
+    products = signs @ signs.T
+    same = (groups[:, None] == groups[None]) & ~np.eye(m, dtype=bool)
+    alike = float(products[same].mean() / max(float(np.diag(products).mean()), 1e-9))
+    return float(np.clip(alike, 0, 1)), m**2 / float((counts**2).sum())
