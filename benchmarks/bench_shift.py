@@ -68,7 +68,7 @@ CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "x 0.6": lambda a: byte(a * 0.6),
     "blurred": lambda a: byte(gaussian_filter(a.astype(float), (0, 2, 2))),
     "half size": half,
-    "twice": lambda a: byte(zoom(a.astype(float), (1, 2, 2), order=1)),
+    "twice": lambda a: byte(np.asarray(zoom(a.astype(float), (1, 2, 2), order=1))),
     "noise": noisy,
     "stain": stained,
 }
@@ -215,7 +215,7 @@ def row(
                 spoken["one class"].append(p < LEVEL)
     if not spoken["same"]:
         return
-    rates = {change: 100 * np.mean(each) for change, each in spoken.items() if each}
+    rates = {change: 100 * float(np.mean(each)) for change, each in spoken.items() if each}
     cells = (f"{rates[c]:9.1f}" if c in rates else " " * 9 for c in (*CHANGES, "one class"))
     print(f"{pool.name:20s} {known:4d} trained, {new:3d} {'named' if named else 'new':5s}", *cells, flush=True)
     if named:
