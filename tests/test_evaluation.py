@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lamelle.evaluation import headline, measure, summarise
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import IntervalOptions, Units
+from lamelle.metrics.names import name_of
 from lamelle.plan import look
 from lamelle.prediction.predictor import Predictor
 from lamelle.specimens.write import write_demo
@@ -40,7 +42,7 @@ def segment(*classes: str) -> Segment:
     return Segment(SegmentOptions(classes, "ce", None, None, 2.0, False, values, False))
 
 
-def classified(truths: list[int], groups: list[str | None], classes: int = 2) -> list[dict[str, Any]]:
+def classified(truths: list[int], groups: Sequence[str | None], classes: int = 2) -> list[dict[str, Any]]:
     task, rng = classify(*"abcdef"[:classes]), np.random.default_rng(0)
     rows = []
     for i, (truth, group) in enumerate(zip(truths, groups, strict=True)):
@@ -199,7 +201,7 @@ def test_the_interval_holds_the_value_and_the_headline_says_both() -> None:
         found = scores["scores"][name]
         assert found["low"] <= found["value"] <= found["high"], name
     first = headline(scores)[0]
-    assert "accuracy" in first
+    assert "Accuracy" in first
     assert f"{scores['scores']['accuracy']['value']:.3f}" in first
     assert "n = 40" in first
 
@@ -215,7 +217,9 @@ def sparse(marked: int, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "it could not be measured"), ("fr", "n’a pu être mesuré")])
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "no value: it cannot be measured"), ("fr", "pas de valeur : impossible")]
+)
 def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
     language: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +227,7 @@ def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
     scores = summarise(segment("background", "cell"), sparse(0, 10), OPTIONS, split="t", fitted={})
     lines = headline(scores)
     assert lines == headline(json.loads(json.dumps(plain(scores))))
-    line = next(line for line in lines if "boundary_f" in line)
+    line = next(line for line in lines if name_of("boundary_f") in line)
     assert said in line
     assert "n = 0" in line
     assert "nan" not in "".join(lines)

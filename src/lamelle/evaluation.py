@@ -17,7 +17,9 @@ from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.keys import Recipe
 from lamelle.messages import text
+from lamelle.messages.numbers import number
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
+from lamelle.metrics.names import name_of
 from lamelle.package import Package
 from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
@@ -265,7 +267,7 @@ def _spread(scores: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> st
     found = []
     for name in scores["headline"]:
         values = [v for one in folds if (v := one["scores"].get(name, {}).get("value")) is not None]
-        found += [f"{name} {min(values):.3f} – {max(values):.3f}"] if values else []
+        found += [f"{name_of(name)} {min(values):.3f} – {max(values):.3f}"] if values else []
     return ", ".join(found)
 
 
@@ -286,9 +288,8 @@ def headline(scores: Mapping[str, Any]) -> list[str]:
 
 def _score_line(name: str, found: Mapping[str, Any]) -> str:
     """A score with its interval, or why it has none."""
-    about = {"name": name, "n": found["n"], "unit": text(f"report.unit_{found['unit']}")}
-    numbers = {k: f"{found[k]:.3f}" if found[k] is not None else "–" for k in ("value", "low", "high")}
+    about = {"name": name_of(name), "n": found["n"], "unit": text(f"report.unit_{found['unit']}")}
+    numbers = {k: number(found[k]) for k in ("value", "low", "high")}
     if why := why_none(found):
-        measured = found["value"] is not None and math.isfinite(found["value"])
-        return text("verbs.score_alone", name=name, value=numbers["value"] if measured else "–", why=why)
+        return text("verbs.score_alone", name=about["name"], value=numbers["value"], why=why)
     return text("verbs.score", level=f"{round(100 * found['level'])} %", **numbers, **about)

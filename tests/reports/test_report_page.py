@@ -288,7 +288,7 @@ def test_fewer_than_five_units_have_no_interval(copied: RunFolder, store: Store)
         found |= {"n": 4, "low": None, "high": None, "reason": "few", "of": ""}
     copied.scores.write_text(json.dumps(scores))
     page = write_report(copied, store).read_text()
-    assert "or no value: no interval: 4" in page
+    assert "lack an interval or a value. No interval: 4" in page
     assert "5 are needed" in page
     assert "95 % interval –" in page
     assert not re.search(r"\d – \d", page[page.index('id="scores"') : page.index('id="confusion"')])

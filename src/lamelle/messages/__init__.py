@@ -7,9 +7,11 @@ A key is ``<file>.<name>``: ``errors.data`` is the entry ``data`` of ``<language
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 
 LANGUAGES = ("en", "fr")
 
@@ -28,8 +30,25 @@ def catalogue(spoken: str, room: str) -> dict[str, str]:
     return tomllib.loads((files(__name__) / spoken / f"{room}.toml").read_text(encoding="utf-8"))
 
 
+_NUMBERS = {
+    "audit": {"association", "near", "far", "spacing", "found"},
+    "cli": {"used", "budget"},
+    "evaluate": {"scores"},
+    "files": {"share", "distance"},
+    "layouts": {"distance", "voxels", "way"},
+    "package": {"difference"},
+    "shift": {"found", "low", "high", "trained_low", "trained_high", "spacing", "trained", "shallow_high", "deep_high"},
+    "train": {"train_loss", "train_score", "loss", "score", "seconds"},
+    "tune": {"value"},
+}
+"""Values of sentences that are numbers though they come as text, by catalogue."""
+_DECIMALS = re.compile(r"(?<=\d)\.(?=\d)")
+
+
 def text(key: str, /, **values: object) -> str:
-    """The sentence of ``key`` with its values filled in.
+    """The sentence of ``key`` with its values filled in; numbers as the language writes them.
+
+    What stands behind ``=`` is part of a key to paste, and is left as it is.
 
     Raises:
         KeyError: If no catalogue has the key or a value is missing; a test holds both languages complete.
@@ -39,4 +58,41 @@ def text(key: str, /, **values: object) -> str:
         True
     """
     room, name = key.split(".", 1)
-    return catalogue(language(), room)[name].format(**values)
+    template = catalogue(language(), room)[name]
+    if language() == "en":
+        return template.format(**values)
+    parts: list[str] = []
+    for literal, field, spec, conversion in Formatter().parse(template):
+        parts.append(literal)
+        if field is not None:
+            form = "{0" + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "") + "}"
+            filled = form.format(values[field])
+            number = isinstance(values[field], float | int) or field in _NUMBERS.get(room, ())
+            parts.append(_written(filled, spec or "") if number and not literal.endswith("=") else filled)
+    return "".join(parts)
+
+
+def _written(filled: str, spec: str) -> str:
+    if "," in spec:
+        filled = filled.replace(",", "\u202f")
+    return local(filled.replace("%", " %") if spec.endswith("%") else filled)
+
+
+def labelled(label: str, said: object) -> str:
+    """What stands behind a colon, and what it is; in French there is a space before it.
+
+    Example:
+        >>> labelled("Images", 30)
+        'Images: 30'
+    """
+    return text("errors.placed", where=label, said=said)
+
+
+def local(written: str) -> str:
+    """A text of numbers that are written as in English, as the language writes them.
+
+    Example:
+        >>> local("0.5 × 1.25")
+        '0.5 × 1.25'
+    """
+    return _DECIMALS.sub(",", written) if language() == "fr" else written

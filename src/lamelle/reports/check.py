@@ -10,7 +10,7 @@ from lamelle.data.audit.results import Audit, Pair
 from lamelle.data.audit.results import Row as Measured
 from lamelle.data.store import Store
 from lamelle.io import atomic
-from lamelle.messages import text
+from lamelle.messages import labelled, text
 from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
@@ -152,7 +152,7 @@ def _likeness(pair: Pair) -> str:
         if part < _PART:
             found.append(text(f"report.pair_{name}", part=f"{100 * part:.0f}"))
     sentence = text("report.pair_near", r=number(pair.correlation, 2))
-    return f"{sentence}: {', '.join(found)}" if found else sentence
+    return labelled(sentence, ", ".join(found)) if found else sentence
 
 
 def _contents(index: Index, audit: Audit) -> Values:

@@ -107,8 +107,8 @@ def _page(held: Held, seen: Sequence[Record], known: Small, store: Store) -> str
 
 def _summary(scores: Mapping[str, Any], name: str) -> Values:
     notes = [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
-    if reasons := scoring.without(scores):
-        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[: page.REASONS]))))
+    if reasons := scoring.without(scores, most=page.REASONS):
+        notes.append(("note", text("report.no_interval", reasons=reasons)))
     classes = ", ".join(scores["classes"]) or "–"
     return {
         "lead": in_words(scores),

@@ -141,8 +141,8 @@ def _summary(held: Held) -> Values:
     scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
     notes += [(p.severity, text(p.code, **p.values)) for p in held.changed]
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
-    if reasons := scoring.without(scores):
-        notes.append(("note", text("report.no_interval", reasons="; ".join(reasons[:REASONS]))))
+    if reasons := scoring.without(scores, most=REASONS):
+        notes.append(("note", text("report.no_interval", reasons=reasons)))
     if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(held.recipe["task"]["name"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,59 +9,9 @@ from typing import Any
 from lamelle.messages import text
 from lamelle.metrics.directions import is_share
 from lamelle.metrics.intervals import why_none
-from lamelle.reports.html import number, short
+from lamelle.metrics.names import NAMES, name_of
+from lamelle.reports.html import number
 
-NAMES = (
-    "dice",
-    "iou",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "weighted_f1",
-    "mcc",
-    "roc_auc",
-    "pr_auc",
-    "brier",
-    "log_loss",
-    "ece",
-    "brier_uncalibrated",
-    "log_loss_uncalibrated",
-    "ece_uncalibrated",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "image_dice",
-    "image_iou",
-    "boundary_f",
-    "hd95",
-    "hd95_um",
-    "v_rand",
-    "v_info",
-    "ap50",
-    "ap",
-    "pq",
-    "sq",
-    "rq",
-    "aji",
-    "object_f1",
-    "object_precision",
-    "object_recall",
-    "image_ap50",
-    "nsd",
-    "one_empty",
-    "are",
-    "cldice",
-    "image_cldice",
-    "component_ap50",
-    "image_component_ap50",
-    "component_pq",
-    "image_component_pq",
-    "component_aji",
-    "image_component_aji",
-)
-"""Scores that have a name and a definition; any other is shown by its key."""
-_AP = re.compile(r"ap([0-9]{2})")
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
@@ -123,15 +72,6 @@ class Cell:
     right: bool
 
 
-def name_of(key: str) -> str:
-    """A score's name for people."""
-    if key in NAMES:
-        return text(f"report.score_{key}")
-    if found := _AP.fullmatch(key):
-        return text("report.score_ap_at", iou=short(int(found[1]) / 100))
-    return key
-
-
 def unit_of(unit: str) -> str:
     """What was counted, in the plural."""
     return text(f"report.unit_{unit}") if unit in _UNITS else unit
@@ -164,9 +104,14 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int 
     return [name_of(c) for c in columns], rows
 
 
-def without(scores: Mapping[str, Any]) -> list[str]:
-    """Why some scores have no interval, each reason once."""
-    return list(dict.fromkeys(why for found in scores["scores"].values() if (why := why_none(found))))
+def without(scores: Mapping[str, Any], *, most: int | None = None) -> str:
+    """Why some scores have no interval or no value, each reason once, in sentences; empty where all have both.
+
+    Args:
+        most: Reasons that are said.
+    """
+    reasons = list(dict.fromkeys(why for found in scores["scores"].values() if (why := why_none(found))))
+    return ". ".join(why[:1].upper() + why[1:] for why in reasons[:most])
 
 
 def area(scores: Mapping[str, Any], key: str, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamelle.io import atomic
-from lamelle.messages import text
+from lamelle.messages import labelled, text
 from lamelle.metrics.intervals import few_units
 from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
@@ -123,7 +123,7 @@ def _cells(row: Mapping[str, Any], content: Mapping[str, Any]) -> list[str]:
     state = text(f"tune.state_{row['state']}")
     beside = [number((row.get("beside") or {}).get(name)) for name in content["beside"]]
     counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
-    why = f"{state}: {row['reason']}" if row.get("reason") else state
+    why = labelled(state, row["reason"]) if row.get("reason") else state
     trial = "–" if row["trial"] is None else str(row["trial"])
     return [trial, *values, score, *beside, *counts, number(row.get("seconds"), 1), why]
 

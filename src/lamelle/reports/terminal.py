@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lamelle.data.audit.results import Audit
 from lamelle.errors import graded, kinds, printable
-from lamelle.messages import text
+from lamelle.messages import labelled, text
 from lamelle.reports import describing
 from lamelle.types import Index, Problem
 
@@ -33,13 +33,13 @@ def print_check(index: Index, audit: Audit, outlook: Outlook, console: Console |
 
     out = console or Console()
     for label, value in describing.facts(audit, layout=index.layout):
-        out.print(f"{label}: {printable(value)}", markup=False, highlight=False, soft_wrap=True)
+        out.print(labelled(label, printable(value)), markup=False, highlight=False, soft_wrap=True)
     if classes := audit.totals.get("classes"):
         listed = ", ".join(f"{printable(name)} ({n})" for name, n in classes.items())
-        out.print(f"{text('report.classes')}: {listed}", markup=False, highlight=False, soft_wrap=True)
+        out.print(labelled(text("report.classes"), listed), markup=False, highlight=False, soft_wrap=True)
     if index.skipped:
         listed = ", ".join(f"{printable(reason)} ({n})" for reason, n in index.skipped.items())
-        out.print(f"{text('report.skipped')}: {listed}", markup=False, highlight=False, soft_wrap=True)
+        out.print(labelled(text("report.skipped"), listed), markup=False, highlight=False, soft_wrap=True)
     for line in _planned(outlook):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     if audit.problems and out.is_terminal:
@@ -60,7 +60,7 @@ def _planned(outlook: Outlook) -> list[str]:
     columns, rows = describing.outlook(outlook)
     lines = [text("report.outlook_by", by=text(f"verbs.by_{outlook.by}"))]
     for name, values in rows:
-        said = ", ".join(f"{printable(c)}: {v}" for c, v in zip(columns, values, strict=True))
+        said = ", ".join(labelled(printable(c), v) for c, v in zip(columns, values, strict=True))
         lines.append(f"  {name} – {said}")
     smallest = describing.smallest_class(outlook)
     return [*lines, f"  {printable(smallest)}"] if smallest else lines

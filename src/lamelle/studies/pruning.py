@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from lamelle.errors import FileError, RequestError
-from lamelle.messages import text
+from lamelle.messages import labelled, text
 from lamelle.package import DESCRIPTION, WEIGHTS
 from lamelle.run import RunFolder
 from lamelle.studies.listing import Listed, open_one, ordered
@@ -68,7 +68,7 @@ def plan(runs: Sequence[Listed], mode: str, *, keep: int | None, among: Sequence
             raise RequestError("runs.prune_keep")
         alone = [run for run in runs if not _why_keep_run(run, among)]
         if keep and len(kinds := {(run.data, run.score) for run in alone if run.value is not None}) > 1:
-            shown = "; ".join(f"{Path(data).name}: {score}" for data, score in sorted(kinds))
+            shown = "; ".join(labelled(Path(data).name, score) for data, score in sorted(kinds))
             raise RequestError("runs.prune_mixed", kinds=shown)
         best = {run.path for run in ordered(alone, "score")[:keep]}
         pairs = [(r, text("runs.keep_best", n=keep) if r.path in best else _why_keep_run(r, among)) for r in runs]

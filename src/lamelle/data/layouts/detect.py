@@ -35,7 +35,7 @@ from lamelle.data.layouts.volumes import slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
-from lamelle.messages import text
+from lamelle.messages import labelled, text
 from lamelle.types import Index, Problem, Record, Source, ValueNames
 
 LAYOUTS: dict[str, Layout] = {
@@ -177,7 +177,7 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     if options.label is not None and "table" in best:
         best = ["table"]
     if len(best) > 1:
-        wants = "\n".join(f"  {n}: {text(f'layouts.wants_{n}')}" for n in best)
+        wants = "\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in best)
         raise RequestError(
             "layouts.ambiguous", path=printable(str(listing.root)), names=", ".join(best), wants=wants, first=best[0]
         )
@@ -224,7 +224,7 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         "layouts.unknown",
         path=printable(str(listing.root if listing.only is None else listing.root / listing.only)),
         found=_found(listing),
-        wants="\n".join(f"  {n}: {text(f'layouts.wants_{n}')}" for n in matches),
+        wants="\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in matches),
         nearest=nearest or "",
         missing=sentence(missing) if missing else "",
         hint=hint,

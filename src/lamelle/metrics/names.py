@@ -1,0 +1,77 @@
+"""The names of scores, for people."""
+
+from __future__ import annotations
+
+import re
+
+from lamelle.messages import text
+from lamelle.messages.numbers import short
+
+NAMES = (
+    "dice",
+    "iou",
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "weighted_f1",
+    "mcc",
+    "roc_auc",
+    "pr_auc",
+    "brier",
+    "log_loss",
+    "ece",
+    "brier_uncalibrated",
+    "log_loss_uncalibrated",
+    "ece_uncalibrated",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "image_dice",
+    "image_iou",
+    "boundary_f",
+    "hd95",
+    "hd95_um",
+    "v_rand",
+    "v_info",
+    "ap50",
+    "ap",
+    "pq",
+    "sq",
+    "rq",
+    "aji",
+    "object_f1",
+    "object_precision",
+    "object_recall",
+    "image_ap50",
+    "nsd",
+    "one_empty",
+    "are",
+    "cldice",
+    "image_cldice",
+    "component_ap50",
+    "image_component_ap50",
+    "component_pq",
+    "image_component_pq",
+    "component_aji",
+    "image_component_aji",
+)
+"""Scores that have a name and a definition; any other is shown by its key."""
+_AP = re.compile(r"ap([0-9]{2})")
+
+
+def name_of(key: str) -> str:
+    """A score's name for people, with the class behind where it is of one.
+
+    Example:
+        >>> name_of("macro_f1"), name_of("recall/tumour"), name_of("ap75"), name_of("mine")
+        ('Macro F1', 'Recall (tumour)', 'AP at IoU 0.75', 'mine')
+    """
+    score, _, of = key.partition("/")
+    if of:
+        return f"{name_of(score)} ({of})"
+    if key in NAMES:
+        return text(f"report.score_{key}")
+    if found := _AP.fullmatch(key):
+        return text("report.score_ap_at", iou=short(int(found[1]) / 100))
+    return key
