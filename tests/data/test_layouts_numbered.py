@@ -81,3 +81,31 @@ def test_a_copy_is_called_so(tmp_path: Path, copy: str) -> None:
 def test_numbers_in_the_names_of_all_are_no_matter(tmp_path: Path) -> None:
     names = ["p1_1", "p1_2", "p2_1", "p2_2"]
     assert said(read(tmp_path, names, [*names, "p3_1"])) == [("orphan_mask", "error")]
+
+
+@pytest.mark.parametrize("masks", [["im{}_nuclei", "im{}_cells"], ["nuclei/im{}", "cells/im{}"], ["im{}-a", "im{}-b"]])
+def test_masks_of_several_kinds_are_named_as_such(tmp_path: Path, masks: list[str]) -> None:
+    for kind in {Path(m).parent for m in masks}:
+        (tmp_path / "masks" / kind).mkdir(parents=True)
+    for i in range(3):
+        for name in masks:
+            Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "masks" / f"{name.format(i)}.png")
+    (tmp_path / "images").mkdir()
+    for i in range(3):
+        Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "images" / f"im{i}.png")
+    index = read_folder(tmp_path, options=LayoutOptions())
+    (problem,) = [p for p in index.problems if p.severity == "error"]
+    assert problem.code == "layouts.masks_by_class"
+    assert problem.values["kinds"] in ("cells, nuclei", "a, b")
+
+
+def test_folders_of_several_annotators_are_asked_about_and_are_no_classes(tmp_path: Path) -> None:
+    for kind in ("images", "masks_annotator1", "masks_annotator2"):
+        (tmp_path / kind).mkdir()
+        for name in IMAGES:
+            Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / kind / f"{name}.png")
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert (index.task, said(index)) == ("segment", [("two_mask_folders", "error")])
+    chosen = read_folder(tmp_path, options=LayoutOptions(masks="masks_annotator2"))
+    assert masks_of(chosen) == {name: [name] for name in IMAGES}
+    assert "error" not in [severity for _, severity in said(chosen)]

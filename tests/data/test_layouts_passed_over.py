@@ -83,3 +83,23 @@ def test_check_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "1 file(s) .czi of a microscope are not read (x.czi)" in said
     (line,) = [one for one in said.splitlines() if one.startswith("Files passed over: ")]
     assert set(line.partition(": ")[2].split(", ")) == {".DS_Store (1)", "*.docx (1)", "*.czi (1)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "code"),
+    [
+        ("labels.txt", "1.png a\n2.png b\n", "lists"),
+        ("labels.json", '{"1.png": "a", "2.png": "b"}', "lists"),
+        ("train.lst", "a/1.png 0\na/2.png 0\nb/1.png 1\n", "lists"),
+        ("notes.txt", "1.png is odd\n", None),
+        ("notes.txt", "made on Monday\n", None),
+        ("dataset.json", '{"training": ["1.png", "2.png"]}', None),
+        ("all.zip", "", "archives"),
+        ("images.tar", "", "archives"),
+        ("RoiSet.zip", "", "rois"),
+    ],
+)
+def test_lists_of_images_and_archives_are_named(tmp_path: Path, name: str, text: str, code: str | None) -> None:
+    root = _put(tmp_path, *CLASSES, name)
+    (root / name).write_text(text)
+    assert [p.code for p in _passed(root)] == ([f"layouts.passed_{code}"] if code else [])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from lamelle.errors import RequestError
 from lamelle.types import Index
 
 
-def _read(root: Path, table: str, *, name: str = "labels.csv", folder: str = "images", **options: str) -> Index:
+def _read(root: Path, table: str, *, name: str = "labels.csv", folder: str = "images", **options: Any) -> Index:
     (root / folder).mkdir()
     for i in range(6):
         Image.fromarray(np.zeros((6, 8), np.uint8)).save(root / folder / f"im{i}.png")
@@ -138,3 +140,29 @@ def test_listed_classes_choose_the_columns_though_there_is_a_label(tmp_path: Pat
 def test_findings_that_are_also_words_for_specimens_are_classes(tmp_path: Path) -> None:
     index = _read(tmp_path, _table("image,polyp,ulcer,tumor", SEVERAL))
     assert index.classes == ("none", "polyp", "tumor", "ulcer")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "says"),
+    [
+        (
+            "image,tumour,age",
+            ["oui,41", "non,52", "oui,63", "non,74", "oui,35", "non,46"],
+            "name it with data.label=tumour$",
+        ),
+        ("image,age", ["41", "52", "63", "74", "35", "46"], "name it with data.label=COLUMN$"),
+        ("image,arm,sex", ["a,m", "b,f"] * 3, "data.label=arm / data.label=sex$"),
+    ],
+)
+def test_columns_that_may_be_the_label_are_proposed(tmp_path: Path, header: str, cells: list[str], says: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        _read(tmp_path, _table(header, cells))
+    assert re.search(says, str(refused.value.values["missing"]))
+
+
+def test_a_table_of_patients_is_asked_for_a_row_for_each_image(tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as refused:
+        _read(tmp_path, "patient,diagnosis\nim0,a\nim1,b\nP3,a\n")
+    missing = str(refused.value.values["missing"])
+    assert "has a row for each patient" in missing
+    assert "images/im0.png" in missing

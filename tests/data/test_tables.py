@@ -199,3 +199,46 @@ def test_a_second_column_of_labels_is_named(tmp_path: Path) -> None:
     assert [(p.code, p.values["key"]) for p in found.problems] == [("layouts.label_taken", "data.label=Diagnosis")]
     named = choose_columns(_table(tmp_path, f"image,Diagnosis,class\n{rows}"), **(FREE | {"label": "class"}))
     assert named.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "above"),
+    [
+        ("Study X, of 2024\nimage,label\na.png,x\nb.png,y\n", 0),  # two cells: no title
+        ("Study X of 2024\n\nimage,label\na.png,x\nb.png,y\n", 2),
+        ("Étude X;;\nimage;label\na.png;x\nb.png;y\n", 1),
+        ("# by me, in 2024\nimage,label\na.png,x\n", 1),
+        ("\n\nimage\tlabel\na.png\tx\nb.png\ty\n", 2),
+        ("image\na.png\nb.png\n", 0),
+    ],
+)
+def test_lines_above_the_header_are_passed_over_and_said(tmp_path: Path, content: str, above: int) -> None:
+    table = _table(tmp_path, content)
+    said = [p.values for p in table.problems if p.code == "layouts.title_skipped"]
+    assert said == ([{"count": above, "header": above + 1}] if above else [])
+    if above:
+        assert table.columns == ("image", "label")
+        assert (table.rows[0].line, dict(table.rows[0].cells)) == (above + 2, {"image": "a.png", "label": "x"})
+    assert table.rows[-1].line == content.count("\n")
+
+
+@pytest.mark.parametrize("row", ["a.png;x;;", "a.png;x", "a.png;x;", "'a.png';'x';;", "a.png;x;;;;"])
+def test_empty_columns_and_quotes_of_spreadsheets_are_no_matter(tmp_path: Path, row: str) -> None:
+    table = _table(tmp_path, f"image;label;;\n{row}\n")
+    assert table.columns == ("image", "label")
+    assert [dict(r.cells) for r in table.rows] == [{"image": "a.png", "label": "x"}]
+
+
+def test_columns_without_a_name_that_hold_something_stay(tmp_path: Path) -> None:
+    table = _table(tmp_path, ",image,label\n7,a.png,x\n8,b.png,\n")
+    assert dict(table.rows[0].cells) == {"": "7", "image": "a.png", "label": "x"}
+    with pytest.raises(FileError, match="twice"):
+        _table(tmp_path, "image,label,,\na.png,x,1,2\n")
+    broken = _table(tmp_path, "image,label\na.png,x,1\nb.png\nc.png,\n")
+    assert [p.where for p in broken.problems] == ["labels.csv:2", "labels.csv:3"]
+    assert dict(broken.rows[0].cells) == {"image": "c.png", "label": ""}
+
+
+def test_a_table_without_a_header_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"no columns but an image already \(a\.png, x\)"):
+        _table(tmp_path, "a.png,x\nb.png,y\n")

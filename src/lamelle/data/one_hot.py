@@ -24,7 +24,7 @@ _YES, _NO = ("1", "1.0", "true"), ("0", "0.0", "false")
 _LEAST, _LEAST_SEVERAL = 2, 3
 """Columns from which they are taken for classes: where each image has exactly one, and where it has any number."""
 _SHOWN = 8
-_FINDING = rank_of("lesion")
+FINDING = rank_of("lesion")
 """Of words for what a patient has several of, and of which a column of 0 and 1 says whether there is any."""
 
 
@@ -51,7 +51,7 @@ def one_column(table: Table, *, named: Collection[str | None] = (), classes: Col
     meant = len(listed) >= _LEAST and len(listed) == len([c for c in classes if c != NONE])
     if not table.rows or (any(map(names_label, table.columns)) and not meant):
         return table
-    others = [c for c in table.columns if c not in named and rank_of(c) in (None, _FINDING) and not maybe_group(c)]
+    others = [c for c in table.columns if c not in named and rank_of(c) in (None, FINDING) and not maybe_group(c)]
     binary = listed if meant else [c for c in others if _is_binary(table, c)]
     single = _run_of_one(table, binary)
     found = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])

@@ -67,6 +67,8 @@ _BESIDE = (
 POSITION_COLUMNS = ("slice", "z", "plane")
 BLANK = ("", "na", "n/a", "nan", "null", "#n/a", "<na>")
 _LEAST_FOLDS, _SHOWN = 3, 6
+_LOOKED_AT = 40
+"""Lines among which the header is looked for."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (",", ";", "\t")
 _SEVERAL = re.compile(r"[|;]")
@@ -127,29 +129,56 @@ def read_table(path: Path) -> Table:
         (('image', 'label'), {'image': 'a.png', 'label': 'cat'}, ';')
     """
     text, encoding = _decode(path)
-    header, _, _ = text.partition("\n")
-    delimiter = max(_DELIMITERS, key=header.count)
+    above = _above_header(text)
+    lines = text.splitlines(keepends=True)[above:]
+    delimiter = max(_DELIMITERS, key=lines[0].count)
     problems: list[Problem] = []
+    if above:
+        problems.append(Problem("layouts.title_skipped", path.name, "note", {"count": above, "header": above + 1}))
     if encoding:
         problems.append(Problem("layouts.encoding", path.name, "note", {"encoding": encoding}))
     if delimiter != ",":
         problems.append(Problem("layouts.dialect", path.name, "note", {"delimiter": delimiter.replace("\t", "\\t")}))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
+    reader = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=delimiter, strict=True)
     try:
-        columns = tuple(c.strip() for c in next(reader, []))
-        _check_header(path, columns)
-        for cells in reader:
-            if not any(c.strip() for c in cells):
-                continue
-            if len(cells) != len(columns):
-                values = {"cells": len(cells), "columns": len(columns)}
-                problems.append(Problem("layouts.ragged", f"{path.name}:{reader.line_num}", "error", values))
-                continue
-            rows.append(Row(reader.line_num, dict(zip(columns, (c.strip() for c in cells), strict=True))))
+        read = [(reader.line_num + above, [_cell(c) for c in cells]) for cells in reader]
     except csv.Error as error:
-        raise FileError("layouts.not_a_table", path, line=reader.line_num, reason=error) from error
+        raise FileError("layouts.not_a_table", path, line=reader.line_num + above, reason=error) from error
+    return _filled(path, read, problems)
+
+
+def _filled(path: Path, read: Sequence[tuple[int, list[str]]], problems: list[Problem]) -> Table:
+    """The table of its lines, without columns that are empty with their header, as spreadsheets leave them behind."""
+    (_, header), *rest = read
+    filled = [(line, cells) for line, cells in rest if any(cells)]
+    kept = [i for i, c in enumerate(header) if c or any(cells[i : i + 1] not in ([], [""]) for _, cells in filled)]
+    columns = tuple(header[i] for i in kept)
+    _check_header(path, columns, [(filled[0][1][i : i + 1] or [""])[0] for i in kept] if filled else [])
+    rows: list[Row] = []
+    for line, cells in filled:
+        whole = [*cells, *[""] * (len(header) - len(cells))]
+        short = len(cells) < len(header) and any(i >= len(cells) for i in kept)
+        if short or any(whole[len(header) :]):
+            values = {"cells": len(cells), "columns": len(header)}
+            problems.append(Problem("layouts.ragged", f"{path.name}:{line}", "error", values))
+            continue
+        rows.append(Row(line, {header[i]: whole[i] for i in kept}))
     return Table(path, columns, tuple(rows), tuple(problems))
+
+
+def _cell(cell: str) -> str:
+    """What a cell says, without spaces and single quotes around it."""
+    cell = cell.strip()
+    return cell[1:-1].strip() if len(cell) > 1 and cell[0] == cell[-1] == "'" else cell
+
+
+def _above_header(text: str) -> int:
+    """Lines above the header: blank, comments, or a title of one cell where the lines below have several."""
+    lines = text.splitlines()[:_LOOKED_AT]
+    parted = [any(sign in line.rstrip("".join(_DELIMITERS)) for sign in _DELIMITERS) for line in lines]
+    if sum(parted) < 2:
+        return 0
+    return next(i for i, line in enumerate(lines) if parted[i] and not line.lstrip().startswith("#"))
 
 
 def _decode(path: Path) -> tuple[str, str]:
@@ -172,7 +201,10 @@ def _decode(path: Path) -> tuple[str, str]:
     return text, encoding
 
 
-def _check_header(path: Path, columns: Sequence[str]) -> None:
+def _check_header(path: Path, columns: Sequence[str], first: Sequence[str]) -> None:
+    """Raise a FileError where a header is none, as the first row tells, or names two columns alike."""
+    if any(is_image_name(c) and is_image_name(cell) for c, cell in zip(columns, first, strict=False)):
+        raise FileError("layouts.no_header", path, first=", ".join(map(printable, columns[:_SHOWN])))
     if twice := sorted({c for c in columns if columns.count(c) > 1}):
         raise FileError("layouts.twice_in_header", path, columns=", ".join(repr(c) for c in twice))
 

@@ -66,6 +66,9 @@ def pair(
     problems += [Problem("layouts.two_masks", i.rel, "error", {"masks": names_of(m)})
                  for i, m in found.items() if len(m) > 1]  # fmt: skip
     if images and masks and not pairs and len(masks) >= _LEAST:
+        if kinds := _kinds_of_masks(wanted, masks, mask_base):
+            values = {"kinds": names_of(kinds), "image": printable(images[0].name), "mask": printable(masks[0].rel)}
+            return [], [*problems, Problem("layouts.masks_by_class", mask_base or ".", "error", values)]
         values = {"image": printable(images[0].name), "mask": printable(masks[0].name), "folder": mask_base or "."}
         return [], [*problems, Problem("layouts.names_differ", images[0].folder or ".", "error", values)]
     problems += [_orphan(e, wanted, mask_base) for e in orphans]
@@ -138,6 +141,21 @@ class _Wanted:
         if folder:
             keys += [(above, folder)]
         return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
+
+
+def _kinds_of_masks(wanted: _Wanted, masks: Sequence[Entry], base: str) -> list[str]:
+    """Words by which the masks of one image differ, ``nuclei`` and ``cells``: in folders, or behind its name."""
+    kinds: dict[str, int] = defaultdict(int)
+    for mask in masks:
+        inner = inner_folder(mask, base)
+        if inner and wanted.of(replace(mask, folder=base), base):
+            kinds[inner] += 1
+            continue
+        stem, _, word = re.sub(r"[-_. ](?=[^\W\d_]+$)", "\n", mask.stem).partition("\n")
+        if not word or not wanted.of(replace(mask, name=stem + mask.suffix), base):
+            return []
+        kinds[word] += 1
+    return sorted(kinds) if 1 < len(kinds) < len(masks) else []
 
 
 def _numbered(

@@ -12,6 +12,11 @@ from lamelle.types import Problem
 _HEAD = 1 << 16
 """Bytes of a text that are looked at."""
 _SHOWN = 3
+_TRIED = 6
+"""Images whose names are looked for in a text."""
+_KNOWN = ("dataset.json", "series.json")
+"""Texts that name images and are read."""
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
 IMAGES = {
     "microscope": (
@@ -51,7 +56,7 @@ def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
         if kind := kinds.get(entry.suffix):
             found.setdefault((kind, entry.suffix), []).append(entry)
     problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in found.items()]
-    for kind, test in () if masks_read else OUTLINES.items():
+    for kind, test in (*OTHERS.items(), *(() if masks_read else OUTLINES.items())):
         if drawn := [e for e in others if test(listing, e)]:
             problems.append(_problem(kind, drawn[0].suffix, drawn))
     return problems
@@ -81,6 +86,18 @@ def _says(listing: Listing, entry: Entry, suffix: str, *marks: str) -> bool:
 
 def _is_rois(listing: Listing, entry: Entry) -> bool:
     return entry.suffix == ".roi" or (entry.suffix == ".zip" and "roi" in entry.stem.lower())
+
+
+def _is_archive(listing: Listing, entry: Entry) -> bool:
+    return entry.suffix in _ARCHIVES and not _is_rois(listing, entry)
+
+
+def _lists_images(listing: Listing, entry: Entry) -> bool:
+    """Whether a text names images of the folder, as lists of files and their classes do."""
+    if entry.suffix not in (".txt", ".json", ".lst", ".list") or entry.name in _KNOWN or _is_coco(listing, entry):
+        return False
+    names = [e.name for e in listing.images[:_TRIED]]
+    return sum(_says(listing, entry, entry.suffix, name) for name in names) * 2 > len(names) > 1
 
 
 def _is_coco(listing: Listing, entry: Entry) -> bool:
@@ -120,3 +137,5 @@ OUTLINES: dict[str, Callable[[Listing, Entry], bool]] = {
     "boxes": _is_yolo,
 }
 """Files of outlines and boxes, by the program that draws masks of them."""
+OTHERS: dict[str, Callable[[Listing, Entry], bool]] = {"archives": _is_archive, "lists": _lists_images}
+"""Files that hold images, or say of which class they are."""

@@ -177,11 +177,19 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
     found = [Place(parent, f, _masks_in(listing, m)) for f in images if (m := _masks_of(f, images, masks, names))]
     if options.masks and images and not found:
         found = [Place(parent, images[0], _masks_in(listing, masks))]
+    if not found and len(images) == 1 and len(masks) > 1:
+        found = _of_several(listing, parent, images[0], masks)
     taken = {f for p in found for f in (p.images, *p.masks)}
     for folder in (f for f in children if names[f].role is None and f not in masks):
         own = [m for m in masks if m not in taken and _same(names[m].rest, names[folder].rest)]
         found += [Place(parent, folder, _masks_in(listing, own))] if own else []
     return found or _without_word(listing, parent, children, masks, names, options)
+
+
+def _of_several(listing: Listing, parent: str, images: str, masks: Sequence[str]) -> list[Place]:
+    """Images with several folders of masks of their names, of annotators or of classes: which is meant is asked."""
+    own = [m for m in masks if Place(parent, images, (m,)).pairs(listing)[0]]
+    return [Place(parent, images, tuple(own))] if own else []
 
 
 def _same(mask: Sequence[str], folder: Sequence[str]) -> bool:

@@ -11,16 +11,28 @@ from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.words import split_of
-from lamelle.data.one_hot import one_column
+from lamelle.data.one_hot import FINDING, one_column
 from lamelle.data.spelling import folded, same_names
-from lamelle.data.tables import Columns, Row, Table, choose_columns, column_like, is_blank, labels_of, read_table
-from lamelle.errors import FileError, RequestError, printable
+from lamelle.data.tables import (
+    Columns,
+    Row,
+    Table,
+    choose_columns,
+    column_like,
+    holds_classes,
+    is_blank,
+    labels_of,
+    read_table,
+)
+from lamelle.errors import FileError, RequestError, printable, setting
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "table"
 TASKS = ("classify",)
 _CASE_RANK = 3
 """Rank of a column up to which it holds what has a folder of its own: a patient, an animal, a case, a study."""
+_KEYS = 3
+"""Columns that are proposed as the label."""
 _TEST_FOLDERS = ("test", "test/images", "test_images")
 
 
@@ -43,15 +55,19 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if not tables:
         return lacks(0.05, "table")
     if all(t.columns.image is None for t in tables):
-        return lacks(0.2, "image_column", table=tables[0].table.path.name, columns=_columns(tables[0]))
+        table, rank = tables[0].table, next((c for c in tables[0].table.columns if rank_of(c) is not None), None)
+        if rank and tables[0].columns.label:
+            said = {"group": printable(rank), "label": printable(tables[0].columns.label)}
+            said["first"] = printable(listing.images[0].rel)
+            return lacks(0.47, "rows_of_images", table=table.path.name, **said)
+        return lacks(0.2, "image_column", table=table.path.name, columns=_columns(tables[0]))
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     if not labelled:
         if doubt := next((t.table.doubt for t in tables if t.table.doubt and t.columns.image), None):
             return Match(0.47, doubt)
-        listed = any(t.files.entries for t in tables)
-        return lacks(
-            0.46 if listed else 0.3, "label_column", table=tables[0].table.path.name, columns=_columns(tables[0])
-        )
+        first = next((t for t in tables if t.files.entries), tables[0])
+        said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
+        return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
         return Match(0.9 if all(t.table.folded for t in labelled) else 1.0)
     first = labelled[0]
@@ -224,6 +240,13 @@ def _by_files(
             if len(files.entries) == len(table.rows):
                 return replace(columns, image=column), files
     return columns, _files(listing, entry, table, columns.image, also)
+
+
+def _label_keys(found: _Found) -> str:
+    """What to say for each column that may hold the classes."""
+    others = [c for c in found.table.columns if c not in (found.columns.image, found.columns.split, found.columns.fold)]
+    fit = [c for c in others if rank_of(c) in (None, FINDING) and holds_classes(found.table, c)]
+    return " / ".join(setting("data.label", c) for c in fit[:_KEYS]) or "data.label=COLUMN"
 
 
 def _columns(found: _Found) -> str:
