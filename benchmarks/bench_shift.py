@@ -108,7 +108,8 @@ def real(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Pool]:
         ("vnc-patches", "vnc-patches", "slice", ""),
         ("lungs", "lungs", "patient", ""),
     ):
-        records = read_folder(folder / inside, options=LayoutOptions()).records
+        layout = "image_mask_folders" if name == "lungs" else None
+        records = read_folder(folder / inside, options=LayoutOptions(layout=layout)).records
         chosen = [records[i] for i in draw.permutation(len(records))[:MOST]]
         if not wanted(name) and not wanted(part):
             continue

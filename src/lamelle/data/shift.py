@@ -22,7 +22,7 @@ _TELLING = 1.0
 """Least difference that is named, in spreads of the training images."""
 _MUCH = 10.0
 """Spreads from which differences count alike when they are compared with each other."""
-_BESIDE = 0.15
+_BESIDE = 0.1
 """Least share of the largest difference that another one has, to be named as well."""
 _SAID = 3
 """Kinds of difference that are named."""
