@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -68,6 +69,7 @@ def saved(tmp_path: Path) -> Path:
 def change(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
     path = folder / package.DESCRIPTION
     about = json.loads(path.read_text())
+    del about["sha256"]  # as older versions wrote it
     how(about)
     path.write_text(json.dumps(about))
 
@@ -248,6 +250,28 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
 def test_a_broken_description_ends_in_one_sentence(saved: Path, content: bytes) -> None:
     (saved / package.DESCRIPTION).write_bytes(content)
     with pytest.raises(LamelleError):
+        package.load(saved)
+
+
+def test_a_flipped_bit_anywhere_is_refused_with_the_file(saved: Path) -> None:
+    random = np.random.default_rng(5)
+    for name in (package.DESCRIPTION, package.WEIGHTS):
+        file = saved / name
+        whole = file.read_bytes()
+        for bit in random.integers(8 * len(whole), size=60):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << int(bit) % 8
+            file.write_bytes(flipped)
+            with pytest.raises(LamelleError, match=re.escape(name)):
+                package.load(saved)
+        file.write_bytes(whole)
+    package.load(saved)
+
+
+def test_a_description_that_was_edited_is_refused(saved: Path) -> None:
+    about = saved / package.DESCRIPTION
+    about.write_text(about.read_text().replace('"threshold": 0.4', '"threshold": 0.5'))
+    with pytest.raises(FileError, match="no longer what was written"):
         package.load(saved)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         report,
         train,
         tune,
+        verify_runs,
     )
 
 _WHERE = {
@@ -51,6 +52,7 @@ _WHERE = {
             "report",
             "train",
             "tune",
+            "verify_runs",
         ),
         "lamelle.verbs",
     ),
@@ -79,6 +81,7 @@ __all__ = [
     "report",
     "train",
     "tune",
+    "verify_runs",
 ]
 
 

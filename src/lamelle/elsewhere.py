@@ -126,8 +126,6 @@ def score_elsewhere(
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)  # half a result would be taken for one
         raise
-    if run is not None and folder.path.is_relative_to(run.path):
-        run.seal(folder.manifest)
     return folder, scores
 
 
@@ -159,7 +157,7 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
 
 def _intervals_of(run: RunFolder | None) -> Section:
     """How the Run made its own intervals, so that these are of the same kind."""
-    known = recipes.load(run.recipe) if run else {}
+    known = run.read_recipe() if run else {}
     keys = {name: known["evaluate"][name] for name in ("level", "resamples") if name in known.get("evaluate", {})}
     return {"evaluate": keys, "train": {"seed": known.get("train", {}).get("seed", 0)}}
 
@@ -213,7 +211,7 @@ def _memory(run: RunFolder | None) -> Memory | None:
     if run is None or not run.audit.is_file() or not run.split.is_file():
         return None
     run.check(run.split)
-    signatures = run.signatures.read_bytes() if run.signatures.is_file() else None
+    signatures = run.read_bytes(run.signatures) if run.signatures.is_file() else None
     return remember(run.read_table(run.split), Audit.from_json(run.read_json(run.audit)).rows, signatures)
 
 

@@ -210,6 +210,7 @@ def predict_and_measure(
         said = folder.add(record, store.image(record.image), prediction, grid, known)
         row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
+    run.forget(run.predictions)
     rows = measure(records, predictor, reader, package.fitted, listen)
     folder.close()
     run.seal(*(path for path in sorted(run.predictions.rglob("*")) if path.is_file()))

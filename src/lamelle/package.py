@@ -19,6 +19,8 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
+from lamelle.io.manifest import FileState
+from lamelle.io.sealed import intact, sealed
 from lamelle.keys import Axes
 from lamelle.models.trial import FOREIGN
 from lamelle.tasks.base import Task
@@ -117,6 +119,8 @@ class _Description(_Part):
     profile: Profile | None = None
     axes: Axes | None = None
     weights_sha256: str
+    sha256: str | None = None
+    """Of all that stands before it; None in packages of older versions."""
 
     @model_validator(mode="after")
     def _in_bounds(self) -> Self:
@@ -174,7 +178,7 @@ class Package:
 
 
 def save(package: Package, folder: Path) -> list[Path]:
-    """Write a package; the description comes last and holds the SHA-256 of the weights.
+    """Write a package; the description comes last and holds the SHA-256 of the weights, and its own.
 
     Returns:
         The files written.
@@ -212,7 +216,7 @@ def save(package: Package, folder: Path) -> list[Path]:
         description["profile"] = package.profile.model_dump(mode="json")
     if package.axes is not None:
         description["axes"] = package.axes
-    atomic.write_json(folder / DESCRIPTION, description)
+    atomic.write_bytes(folder / DESCRIPTION, sealed(description))
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
 
@@ -260,6 +264,22 @@ def load(path: Path | str) -> Package:
     return package
 
 
+def states(folder: Path) -> dict[str, FileState]:
+    """What was found of the files of a package, which is not loaded: ``whole``, ``changed`` or ``missing``."""
+    found: dict[str, FileState] = {DESCRIPTION: "changed", WEIGHTS: "missing"}
+    weights = atomic.sha256(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else None
+    try:
+        about = _description(folder / DESCRIPTION)
+    except FileError:
+        if weights:
+            found[WEIGHTS] = "unknown"
+        return found
+    found[DESCRIPTION] = "whole" if about.sha256 else "unknown"
+    if weights:
+        found[WEIGHTS] = "whole" if weights == about.weights_sha256 else "changed"
+    return found
+
+
 def find(path: Path | str) -> Path:
     """The folder that holds ``model.json``: ``path`` itself, or ``path/model`` of a Run.
 
@@ -278,12 +298,16 @@ def _description(path: Path) -> _Description:
     if path.stat().st_size > _LARGEST:
         raise FileError("package.damaged", path, reason=f"{path.stat().st_size} bytes")
     try:
-        about = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
+        data = path.read_bytes()
+        about = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
         if isinstance(about, dict) and isinstance(made := about.get("format"), int) and made > FORMAT:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
-        return _Description.model_validate(about)
+        described = _Description.model_validate(about)
     except (ValueError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
+    if described.sha256 is not None and not intact(data):
+        raise FileError("package.description_changed", path)
+    return described
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -141,7 +141,7 @@ def reopen(run: RunFolder) -> Plan:
         RequestError: If the data is gone or no longer holds what was split, or the split is no longer as it was.
     """
     run.check(run.split)
-    recipe = recipes.validate(recipes.load(run.recipe))
+    recipe = recipes.validate(run.read_recipe())
     asked = recipe.model_dump(mode="json")
     index = cut(look(Path(recipe.data.path), asked), recipe)
     audit = Audit.from_json(run.read_json(run.audit))

@@ -5,11 +5,16 @@
 the training are known again) · ``scores.json`` · ``rows.json`` (what scores are made of) · ``predictions/`` ·
 ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files
 of these names, but no recipe).
+
+``manifest.json`` holds the SHA-256 of all that was written. Whoever reads a file of a Run does it here, or asks
+`check`: what is no longer as it was written is refused, with its name.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import os
 import platform as machine
@@ -21,9 +26,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lamelle import recipe as recipes
+from lamelle.data.contents import Contents, digest
 from lamelle.errors import RequestError
-from lamelle.io import atomic
-from lamelle.platform import FileLock, cores
+from lamelle.io.atomic import plain
+from lamelle.io.manifest import FileState, Manifest
+from lamelle.platform import FileLock, cores, home
 from lamelle.version import __version__
 
 _LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "segmentation-models-pytorch", "numpy", "scipy",
@@ -60,6 +68,9 @@ class RunFolder:
         self.lock = path / "lock"
         self.signatures = path / "signatures.npz"
         self.evaluations = path / "evaluations"
+        self.manifest_lock = path / "manifest.lock"
+        self._sums = Manifest(self.manifest)
+        self._hashes: Contents | None = None
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
@@ -106,7 +117,7 @@ class RunFolder:
     @property
     def names(self) -> frozenset[str]:
         """Every name that a Run gives to what lies in its folder."""
-        return frozenset(p.name for key, p in vars(self).items() if key != "path")
+        return frozenset(p.name for key, p in vars(self).items() if isinstance(p, Path) and key != "path")
 
     @property
     def done(self) -> bool:
@@ -156,74 +167,112 @@ class RunFolder:
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
 
+    # what is written
+
     def write_text(self, path: Path, content: str) -> None:
         """Write one artefact, and its SHA-256 into the manifest."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(path, content)
-        self.seal(path)
+        self.write_bytes(path, content.encode("utf-8"))
 
     def write_bytes(self, path: Path, content: bytes) -> None:
         """Write one artefact, and its SHA-256 into the manifest."""
-        atomic.write_bytes(path, content)
-        self.seal(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._sums.write(path, content)
 
     def write_json(self, path: Path, content: Any) -> None:
         """Write one artefact, and its SHA-256 into the manifest; NaN becomes null."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_json(path, content)
-        self.seal(path)
+        self.write_text(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
     def seal(self, *paths: Path) -> None:
-        """Record the SHA-256 of artefacts in the manifest."""
-        known: dict[str, str] = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
-        known |= {self.relative(p): atomic.sha256(p) for p in paths}
-        atomic.write_json(self.manifest, known)
+        """Record the SHA-256 of artefacts that others have written."""
+        self._sums.seal(*paths)
 
-    def altered(self) -> dict[str, str]:
-        """Artefacts that no longer are what the manifest says: name → ``missing`` or ``changed``."""
-        known = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
-        found: dict[str, str] = {}
-        for name, digest in known.items():
-            path = self.path / name
-            if not path.is_file():
-                found[name] = "missing"
-            elif atomic.sha256(path) != digest:
-                found[name] = "changed"
-        return found
-
-    def check(self, path: Path) -> None:
-        """Refuse an artefact that is no longer what the Run wrote.
-
-        Raises:
-            RequestError: If its SHA-256 is not that of the manifest.
-        """
-        known = json.loads(self.manifest.read_text()) if self.manifest.is_file() else {}
-        name = self.relative(path)
-        if path.is_file() and name in known and atomic.sha256(path) != known[name]:
-            raise RequestError("run.altered", path=path)
+    def forget(self, folder: Path) -> None:
+        """Record nothing of a folder that others are about to write anew, until they are done."""
+        self._sums.forget(folder)
 
     def note(self, line: str) -> None:
         """Add one line to ``log.txt``."""
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"{stamp} {line}\n")
+        self._sums.append(self.log, f"{stamp} {line}\n".encode())
 
-    def read_json(self, path: Path) -> Any:
-        """The content of one artefact.
+    # what is read
+
+    def read_bytes(self, path: Path) -> bytes:
+        """The content of one artefact, of this Run or of one inside of it.
 
         Raises:
-            RequestError: If the Run does not have it (yet).
+            RequestError: If the Run does not have it (yet), or it is not what was written.
         """
         if not path.is_file():
             raise RequestError("run.missing", path=path, run=self.path)
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        self._refuse(path, hashlib.sha256(content).hexdigest())
+        return content
+
+    def check(self, path: Path) -> Path:
+        """The path of an artefact that others read: a file, or a folder with all that lies in it (Zarr).
+
+        Its hash is remembered by its size, times and inode.
+
+        Raises:
+            RequestError: If it is not what was written.
+        """
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            if file.is_file():
+                self._refuse(file, self._hash(file))
+        return path
+
+    def read_json(self, path: Path) -> Any:
+        """The content of one artefact; errors are those of `read_bytes`."""
+        return json.loads(self.read_bytes(path))
 
     def read_table(self, path: Path) -> list[dict[str, str]]:
-        """The rows of one CSV artefact; none if the Run does not have it (yet)."""
+        """The rows of one CSV artefact; none if the Run does not have it (yet).
+
+        Raises:
+            RequestError: If it is not what was written.
+        """
         if not path.is_file():
             return []
-        with path.open(encoding="utf-8", newline="") as lines:
-            return [dict(row) for row in csv.DictReader(lines)]
+        return [dict(row) for row in csv.DictReader(io.StringIO(self.read_bytes(path).decode("utf-8"), newline=""))]
+
+    def read_recipe(self) -> recipes.Section:
+        """What ``recipe.yaml`` asks for.
+
+        Raises:
+            RequestError: If it is not what was written, or no recipe.
+        """
+        return recipes.load(self.check(self.recipe))
+
+    def states(self) -> dict[str, FileState]:
+        """Every file of the Run but its checkpoints, hashed anew; runs and evaluations inside of it by themselves."""
+        return self._sums.states(skip=(self.lock.name, self.manifest_lock.name, self.checkpoints.name))
+
+    def altered(self) -> dict[str, FileState]:
+        """Artefacts that no longer are what the manifest says: name → ``missing`` or ``changed``."""
+        return {name: state for name, state in self.states().items() if state in ("missing", "changed")}
+
+    def _refuse(self, path: Path, digest: str) -> None:
+        owner = next((at for at in path.parents if at == self.path or (at / self.manifest.name).is_file()), self.path)
+        run = self if owner == self.path else RunFolder(owner)
+        if run._sums.accepts(path, digest) is not False:
+            return
+        scored = path in (run.scores, run.rows, run.predictions_table) or run.predictions in path.parents
+        anew = scored and run.model.is_dir() and run.recipe.is_file()
+        raise RequestError("run.altered_scores" if anew else "run.altered", path=path, run=run.path)
+
+    def _hash(self, path: Path) -> str:
+        if self._hashes is None:
+            folder = hashes()
+            with suppress(OSError):  # then nothing is remembered
+                folder.mkdir(parents=True, exist_ok=True)
+            self._hashes = Contents(folder / f"{digest(os.path.abspath(self.path))[:16]}.jsonl")
+        return self._hashes.of(path)
+
+
+def hashes() -> Path:
+    """Where the hashes of files of Runs are remembered."""
+    return home() / "hashes"
 
 
 def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:

@@ -157,7 +157,7 @@ def test_slices_of_one_volume_are_counted_by_themselves(made: Maker) -> None:
     for split_by, few in (("block", False), ("group", True)):
         run = made(**FINE, split_by=split_by, name=split_by)
         rows = [f"z{i},validation,volume,a,{i}" for i in range(20)]
-        run.split.write_text("\n".join(["id,split,group,stratum,position", *rows]) + "\n")
+        run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")
         codes = {one.code for one in findings(read(run, measured=None))}
         assert ("validation_few" in codes) is few
         assert ("good" in codes) is not few
@@ -248,7 +248,7 @@ def test_images_of_one_patient_count_together(made: Maker) -> None:
     run = made(**FINE | {"scores": mine, "train": {"start": str(base.path)}})
     alone = read(run, measured=None).base
     lines = [f"t{i},test,p{i // 5},a," for i in range(50)]
-    run.split.write_text("\n".join(["id,split,group,stratum,position", *lines]) + "\n")
+    run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *lines]) + "\n")
     grouped = read(run, measured=None).base
     assert alone is not None
     assert grouped is not None
@@ -260,5 +260,5 @@ def test_validation_numbers_that_are_not_finite_are_nan(made: Maker) -> None:
     rows = run.history.read_text().splitlines()
     cells = rows[5].split(",")
     cells[6] = "inf"
-    run.history.write_text("\n".join([*rows[:5], ",".join(cells), *rows[6:]]) + "\n")
+    run.write_text(run.history, "\n".join([*rows[:5], ",".join(cells), *rows[6:]]) + "\n")
     assert findings(read(run, measured=None))[0].code == "nan"

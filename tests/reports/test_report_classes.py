@@ -114,7 +114,7 @@ def test_a_page_describes_the_data_before_it_scores(classify_run: RunFolder) -> 
 def test_classes_are_described_without_the_data(classify_run: RunFolder, store: Store, tmp_path: Path) -> None:
     shutil.copytree(classify_run.path, tmp_path / "run")
     run = RunFolder(tmp_path / "run")
-    run.recipe.write_text(re.sub(r"(?m)^  path: .*$", "  path: /moved/away", run.recipe.read_text()))
+    run.write_text(run.recipe, re.sub(r"(?m)^  path: .*$", "  path: /moved/away", run.recipe.read_text()))
     page = write_report(run, store).read_text()
     assert "Every class: images in each split" in page
     assert "Mean grey level of each image" in page

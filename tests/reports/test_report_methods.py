@@ -29,14 +29,14 @@ def copied(classify_run: RunFolder, tmp_path: Path) -> RunFolder:
 def change(run: RunFolder, section: str, **keys: object) -> None:
     recipe = yaml.safe_load(run.recipe.read_text())
     recipe[section] |= keys
-    run.recipe.write_text(yaml.safe_dump(recipe))
+    run.write_text(run.recipe, yaml.safe_dump(recipe))
 
 
 def provenance(run: RunFolder, **values: object) -> None:
     path = run.model / "model.json"
     about = json.loads(path.read_text())
     about["provenance"] |= values
-    path.write_text(json.dumps(about))
+    run.write_text(path, json.dumps(about))
 
 
 def said(run: RunFolder) -> dict[str, str]:
@@ -68,7 +68,7 @@ def test_an_older_package_says_what_it_can(copied: RunFolder) -> None:
     path = copied.model / "model.json"
     about = json.loads(path.read_text())
     about["provenance"] = {"precision": "32", "seconds": 30.0, "epochs": 4}
-    path.write_text(json.dumps(about))
+    copied.write_text(path, json.dumps(about))
     found = said(copied)
     assert found["Time"] == "30.0 s (7.5 s an epoch)"
     assert "learn" not in found["Parameters"]

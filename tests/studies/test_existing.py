@@ -81,7 +81,7 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
         with pytest.raises(RequestError, match=said):
             verbs.compare_runs([runs / "a", copy.path])
     copy = RunFolder(copied(runs / "fast", tmp_path / "images"))
-    copy.split.write_text("\n".join(copy.split.read_text().splitlines()[:-1]) + "\n")
+    copy.write_text(copy.split, "\n".join(copy.split.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(RequestError, match="only in one of them"):
         verbs.compare_runs([runs / "a", copy.path])
 
@@ -138,7 +138,7 @@ def test_all_of_a_run_goes_to_mlflow_and_nothing_to_anyone_else(
     monkeypatch.chdir(tmp_path)
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
     said = verbs.export_run(runs / "a", to="mlflow", store=store)
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
     client = MlflowClient(tracking_uri=store)
     experiment = client.get_experiment_by_name("tissue")

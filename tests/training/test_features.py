@@ -104,7 +104,7 @@ def test_features_are_kept_for_the_next_training_and_for_a_resume(tissue: Path, 
 
 
 def test_features_with_a_flipped_bit_are_computed_again(tissue: Path, tmp_path: Path) -> None:
-    asked = ("freeze=head", "draws=2", "train.seed=6", "epochs=1")
+    asked = ("freeze=head", "draws=2", "train.seed=6")
     whole = run(tissue, tmp_path / "a", *asked)
     for file in features.folder().glob("*/draw-0.npy"):
         content = bytearray(file.read_bytes())

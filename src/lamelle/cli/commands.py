@@ -202,6 +202,11 @@ def tune(data: Path, pairs: tuple[str, ...], **options: Any) -> None:
 def runs(folders: tuple[str, ...], **options: Any) -> None:
     from lamelle.cli import shelf
 
+    if folders[:1] == ("verify",):
+        if any(value for name, value in options.items() if name != "sort"):
+            raise RequestError("runs.verify_alone")
+        shelf.verify([Path(word) for word in folders[1:]])
+        return
     pairs = [word for word in folders if "=" in word and not Path(word).exists()]
     shelf.answer([Path(word) for word in folders if word not in pairs], pairs, options)
 
@@ -294,12 +299,16 @@ def recipes(name: str | None, keys: bool) -> None:
 @click.command(help=text("cli.cache"))
 @click.option("--clear", is_flag=True, help=text("cli.cache_clear"))
 def cache(clear: bool) -> None:
+    import shutil
+
+    from lamelle.run import hashes
     from lamelle.training import features
 
     store, kept = verbs.open_store(), features.folder()
     if clear:
         store.clear()
         features.clear(kept)
+        shutil.rmtree(hashes(), ignore_errors=True)
     usage = store.usage()
     sizes = {"used": f"{usage.bytes / 2**30:.2f}", "budget": f"{usage.budget / 2**30:.0f}"}
     _echo(text("cli.cache_usage", folder=store.folder, entries=usage.entries, **sizes))

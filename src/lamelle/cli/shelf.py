@@ -9,10 +9,12 @@ from typing import Any
 import click
 
 from lamelle import verbs
-from lamelle.errors import RequestError
+from lamelle.errors import RequestError, WorkError, printable
 from lamelle.messages import text
 
 _FILTERS = ("task", "data", "since", "state", "score", "least", "sort")
+_NAMED = 5
+"""Files that are named where some are not whole."""
 
 
 def answer(folders: Sequence[Path], pairs: Sequence[str], options: Mapping[str, Any]) -> None:
@@ -37,6 +39,22 @@ def answer(folders: Sequence[Path], pairs: Sequence[str], options: Mapping[str, 
         _prune(root, filters | {"pairs": pairs}, options)
         return
     _list(verbs.list_runs(root, pairs=pairs, **filters), as_csv=options["as_csv"])
+
+
+def verify(paths: Sequence[Path]) -> None:
+    """Say of every file what was found.
+
+    Raises:
+        WorkError: If one has changed or is missing.
+    """
+    from lamelle.studies.terminal import verified
+
+    found = verbs.verify_runs(*paths)
+    for line in verified(found):
+        click.echo(line)
+    if wrong := [one.path / name for one in found for name, s in one.files.items() if s in ("changed", "missing")]:
+        names = ", ".join(printable(str(path)) for path in wrong[:_NAMED]) + (" …" if len(wrong) > _NAMED else "")
+        raise WorkError("runs.not_whole", n=len(wrong), names=names)
 
 
 def _list(found: Sequence[Any], *, as_csv: bool) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from lamelle import recipe as recipes
 from lamelle.run import RunFolder
 
 LEAST = 10
@@ -52,7 +51,7 @@ def _frozen(run: RunFolder, recipe: Mapping[str, Any]) -> list[RunFolder]:
         other = RunFolder(folder)
         if folder == path or not other.recipe.is_file():
             continue
-        theirs = recipes.load(other.recipe)
+        theirs = other.read_recipe()
         if all(theirs.get(s) == recipe.get(s) for s in _SAME) and theirs["model"] == {
             **recipe["model"],
             "freeze": "head",

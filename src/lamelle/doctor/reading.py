@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from lamelle import recipe as recipes
 from lamelle.doctor.base import base_of
 from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
@@ -33,7 +32,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     Raises:
         RequestError: If no epoch has ended yet.
     """
-    recipe = recipes.load(run.recipe)
+    recipe = run.read_recipe()
     rows = history(run)
     scores = run.read_json(run.scores) if run.scores.is_file() else None
     stopped = run.read_json(run.stopped) if scores is None and run.stopped.is_file() else None

@@ -24,7 +24,17 @@ def sealed(content: Mapping[str, object]) -> bytes:
         >>> intact(data), intact(data.replace(b"2", b"3", 1)), intact(b'{"format": 2}')
         (True, False, None)
     """
-    head = json.dumps(atomic.plain(content), allow_nan=False, ensure_ascii=False, indent=2).encode()[:-2]
+    return seal(json.dumps(atomic.plain(content), allow_nan=False, ensure_ascii=False, indent=2))
+
+
+def seal(text: str) -> bytes:
+    """A JSON object, not an empty one, with its hash as its last entry.
+
+    Example:
+        >>> json.loads(seal('{"epoch": 1}'))["epoch"]
+        1
+    """
+    head = text.encode()[:-1].rstrip()
     return head + _BEFORE + hashlib.sha256(head).hexdigest().encode() + _AFTER
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from lamelle import plan as plans
-from lamelle import recipe as recipes
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
@@ -86,7 +85,7 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
     description = run.model / DESCRIPTION
     return Held(
         run,
-        recipes.load(run.recipe),
+        run.read_recipe(),
         run.read_json(run.environment) if run.environment.is_file() else {},
         tuple(run.read_table(run.split)),
         Audit.from_json(run.read_json(run.audit)) if run.audit.is_file() else None,
@@ -105,7 +104,7 @@ def parameters(run: RunFolder) -> int | None:
     path = run.model / WEIGHTS
     if not path.is_file():
         return None
-    with path.open("rb") as file:
+    with run.check(path).open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     names = [n for n in header if n != "__metadata__" and not n.startswith(_SELF_TEST) and not n.endswith(_STATISTICS)]
     return sum(math.prod(header[name]["shape"]) for name in names)
@@ -123,7 +122,7 @@ def predicted_labels(held: Held, record: Record) -> np.ndarray | None:
     file = row.get("file")
     if folder is None or not file or not (folder / file).resolve().is_relative_to(folder.resolve()):
         return None
-    labels = read_labels(folder / file).array
+    labels = read_labels(held.run.check(folder / file)).array
     if record.image.index is None:
         return labels
     # of this folder: each fold of a cross-validation has a file of the same name, with other slices

@@ -29,7 +29,7 @@ def section(held: Held) -> Values:
         "machine": machine(held.environment),
         "planned": [(str(k), _plain(v)) for k, v in (held.environment.get("planned") or {}).items()],
         "also_done": [] if held.history else method(held),
-        "recipe": held.run.recipe.read_text(encoding="utf-8"),
+        "recipe": held.run.read_bytes(held.run.recipe).decode("utf-8"),
     }
 
 

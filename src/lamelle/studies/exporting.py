@@ -88,6 +88,8 @@ def _to_tensorboard(one: Listed, folder: Path) -> str:
         for name, value in _scores(run).items():
             writer.add_scalar(name, value, last)
         writer.add_text("recipe", "\n".join(f"    {k}: {v}" for k, v in flat(one.recipe)))
+    if folder == run.tensorboard:
+        run.seal(*folder.glob("*"))
     return str(folder)
 
 
@@ -116,9 +118,9 @@ def _to_mlflow(one: Listed, store: str) -> str:
     client.log_batch(made.run_id, tags=[entities.RunTag(k, str(v)) for k, v in tags.items() if v])
     for path in (folder.report, folder.scores, folder.recipe, folder.split):
         if path.is_file():
-            client.log_artifact(made.run_id, str(path))
+            client.log_artifact(made.run_id, str(folder.check(path)))
     if folder.model.is_dir():
-        client.log_artifacts(made.run_id, str(folder.model), folder.model.name)
+        client.log_artifacts(made.run_id, str(folder.check(folder.model)), folder.model.name)
     client.set_terminated(made.run_id)
     return f"{store} ({name}, {made.run_id})"
 

@@ -66,6 +66,8 @@ class Listed:
     parameters: int | None = None
     bytes: int = 0
     """On disk, without runs inside it, which count by themselves."""
+    why: str = ""
+    """What is wrong with a damaged one."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -138,17 +140,19 @@ def _read(run: RunFolder, root: Path, study: str, score: str | None) -> Listed:
     size, newest = _measured(run)
     try:
         return _described(run, name if name != "." else run.path.name, study, score, size, newest)
-    except (LamelleError, ValueError, KeyError, TypeError, AttributeError, OSError):
-        return Listed(run.path, name, study, "damaged", bytes=size)
+    except LamelleError as error:
+        return Listed(run.path, name, study, "damaged", bytes=size, why=str(error))
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        return Listed(run.path, name, study, "damaged", bytes=size, why=f"{type(error).__name__}: {error}")
 
 
 def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> Listed:
-    recipe = recipes.load(run.recipe)
+    recipe = run.read_recipe()
     environment = run.read_json(run.environment) if run.environment.is_file() else {}
     scores = run.read_json(run.scores) if run.scores.is_file() else None
     package = run.model / DESCRIPTION
     done = run.read_json(package)["provenance"] if package.is_file() else {}
-    history = run.history.read_text(encoding="utf-8").splitlines()[1:] if run.history.is_file() else []
+    history = run.read_table(run.history)
     shown = score or (scores["headline"][0] if scores and scores["headline"] else "")
     known = scores["scores"].get(shown) if scores else None
     return Listed(

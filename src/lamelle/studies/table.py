@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -184,9 +183,8 @@ def _spread(values: Sequence[float]) -> float | None:
 def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, Any]) -> Line:
     kept, about = [], []
     for run in (part for each in runs for part in each.parts()):
-        about.append(json.loads((run.model / DESCRIPTION).read_text(encoding="utf-8"))["provenance"])
-        with run.history.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+        about.append(run.read_json(run.model / DESCRIPTION)["provenance"])
+        rows = run.read_table(run.history)
         best = [row for row in rows if row["epoch"] == str(about[-1]["best_epoch"])]
         kept.append((best or rows)[-1])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lamelle.errors import printable
@@ -10,6 +11,7 @@ from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
 from lamelle.studies.listing import Listed, outer
 from lamelle.studies.pruning import Plan
+from lamelle.studies.verifying import Verified
 
 _COLUMNS = ("run", "state", "task", "data", "date", "epochs", "score", "time", "parameters", "size")
 _UNITS = ("B", "kB", "MB", "GB")
@@ -35,7 +37,8 @@ def table(runs: Sequence[Listed]) -> list[str]:
     widths = [max(len(row[i]) for row in rows if len(row) > 1) for i in range(len(_COLUMNS))]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=False)).rstrip() for row in rows]
     code = "runs.total_one" if len(runs) == 1 else "runs.total"
-    return [*(lines if runs else ()), text(code, n=len(runs), size=size(sum(r.bytes for r in runs)))]
+    damaged = [text("runs.damaged", run=printable(r.name), why=printable(r.why)) for r in runs if r.why]
+    return [*(lines if runs else ()), *damaged, text(code, n=len(runs), size=size(sum(r.bytes for r in runs)))]
 
 
 def _row(run: Listed, depth: int) -> list[str]:
@@ -60,6 +63,18 @@ def _score(run: Listed) -> str:
     where = f" ({text('report.split_validation').lower()})" if run.split == "validation" else ""
     interval = "" if run.low is None else f" [{number(run.low)}, {number(run.high)}]"
     return f"{run.score} {number(run.value)}{interval}{where}"
+
+
+def verified(found: Sequence[Verified]) -> list[str]:
+    """Each run with a line for each of its files, and how many there are of each kind."""
+    words = {state: text(f"runs.file_{state}") for state in ("whole", "changed", "missing", "unknown")}
+    width, lines = max(map(len, words.values())), list[str]()
+    for one in found:
+        lines.append(printable(str(one.path)))
+        lines += [f"  {words[state].ljust(width)}  {printable(name)}" for name, state in one.files.items()]
+    counts = Counter(state for one in found for state in one.files.values())
+    said = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "whole")
+    return [*lines, text("runs.verified", n=counts.total(), counts=said)]
 
 
 def pruned(plan: Plan, *, done: bool) -> list[str]:

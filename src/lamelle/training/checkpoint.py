@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamelle.io import atomic
+from lamelle.io.manifest import FileState
+from lamelle.io.sealed import intact, seal
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -79,7 +82,7 @@ def save(
     name = _name(state)
     digest = _write(folder / f"{name}.safetensors", to_bytes(tensors))
     content = {"state": asdict(state), "groups": described["param_groups"], "tensors_sha256": digest}
-    atomic.write_text(folder / f"{name}.json", json.dumps({"sha256": _digest(content), **content}))
+    atomic.write_bytes(folder / f"{name}.json", seal(json.dumps(content)))
     _tidy(folder, state)
 
 
@@ -88,28 +91,73 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
 
 
-def newest(folder: Path) -> tuple[State, dict[str, Tensor], list[dict[str, Any]]] | None:
+def not_finite(model: nn.Module) -> str:
+    """Name of the first tensor of a network that holds NaN or infinity; empty if none does."""
+    import torch
+
+    broken = (k for k, v in model.state_dict().items() if v.is_floating_point() and not torch.isfinite(v).all())
+    return next(broken, "")
+
+
+def newest(
+    folder: Path, damaged: Callable[[Path], None] | None = None
+) -> tuple[State, dict[str, Tensor], list[dict[str, Any]]] | None:
     """The newest checkpoint that verifies: state, tensors, parameter groups; None where there is none.
 
     A checkpoint whose best weights are missing or changed does not verify either.
+
+    Args:
+        damaged: Hears of each file for which a newer checkpoint was passed over.
     """
     from safetensors.torch import load
 
     for path in sorted(folder.glob("step-*.json"), reverse=True):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            said = content.pop("sha256")
-            blob = path.with_suffix(".safetensors").read_bytes()
-        except (OSError, ValueError, KeyError, AttributeError):
-            continue  # torn or gone: an older one follows
-        if said != _digest(content) or hashlib.sha256(blob).hexdigest() != content["tensors_sha256"]:
-            continue
+        known = _states(path)
+        if wrong := [name for name, state in known.items() if state != "whole"]:
+            for name in wrong:
+                if damaged is not None:
+                    damaged(folder / name)
+            continue  # an older one follows
+        content = json.loads(path.read_bytes())
         state = State(**content["state"])
         state.knots = [(int(a), int(b)) for a, b in state.knots]
-        if state.best_file and _digest_file(folder / state.best_file) != state.best_digest:
-            continue
-        return state, load(blob), content["groups"]
+        return state, load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
     return None
+
+
+def states(folder: Path) -> dict[str, FileState]:
+    """What was found of each file of the checkpoints; ``unknown`` is what no checkpoint names."""
+    names = sorted(path.name for path in folder.glob("*") if path.is_file())
+    found: dict[str, FileState] = {name: "unknown" for name in names if not name.startswith(atomic.TEMPORARY)}
+    for path in sorted(folder.glob("step-*.json")):
+        found |= _states(path)
+    return found
+
+
+def _states(path: Path) -> dict[str, FileState]:
+    """What was found of the files of one checkpoint, given its JSON; of a damaged one nothing more is known."""
+    try:
+        data = path.read_bytes()
+        content = json.loads(data)
+        if not (_verifies(content) if (whole := intact(data)) is None else whole):
+            return {path.name: "changed"}
+        state = content["state"]
+        digests = {path.with_suffix(".safetensors").name: content["tensors_sha256"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {path.name: "changed"}
+    if state["best_file"]:
+        digests[state["best_file"]] = state["best_digest"]
+    found: dict[str, FileState] = {path.name: "whole"}
+    for name, digest in digests.items():
+        now = _digest_file(path.parent / name)
+        found[name] = "missing" if not now else "whole" if now == digest else "changed"
+    return found
+
+
+def _verifies(content: dict[str, Any]) -> bool:
+    """Whether the JSON of an older version, which has its hash first, is as it was."""
+    said = content.pop("sha256")
+    return said == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.Module, optimizer: Optimizer) -> None:
@@ -143,10 +191,6 @@ def _name(state: State) -> str:
 def _write(path: Path, blob: bytes) -> str:
     atomic.write_bytes(path, blob)
     return hashlib.sha256(blob).hexdigest()
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _digest_file(path: Path) -> str:

@@ -60,7 +60,7 @@ def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
     changes = plans.changed(plan, store)
     changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
     _say([sentence(problem) for problem in changes.problems()], progress)
-    if folds_of(recipes.load(run.recipe)):
+    if folds_of(run.read_recipe()):
         _each_fold(run, store, progress)
         return
     work(plan, build(plan), run, store, progress, resume=True)
@@ -184,7 +184,7 @@ def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Pla
     Args:
         first: Plan of the first fold, of which all has been said.
     """
-    asked = recipes.load(whole.recipe)
+    asked = whole.read_recipe()
     folds, rows, each = folds_of(asked), list[Row](), list[dict[str, Any]]()
     with whole.held():
         for fold in range(folds):

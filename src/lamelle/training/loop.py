@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -52,6 +53,10 @@ _TOLD = 1.0
 """Seconds between two writings of ``history.csv``, where epochs are shorter than that."""
 
 
+_NAMED = 5
+"""Images that are named where the loss of many is not finite."""
+
+
 class Interrupted(WorkError):
     """A signal ended the training after a checkpoint."""
 
@@ -61,7 +66,7 @@ class Untrained(WorkError):
 
 
 class NonFinite(WorkError):
-    """Loss or gradient became NaN or infinite; the weights of the last checkpoint are finite."""
+    """Loss, gradient or weights became NaN or infinite; the weights of the last checkpoint are finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Training:
         network = self._network = job.network
         self._limit = tuple(network.frozen)
         optimizer = make_optimizer(network, job.keys)
-        found = checkpoint.newest(job.run.checkpoints) if resume else None
+        found = checkpoint.newest(job.run.checkpoints, self._damaged) if resume else None
         tensors: dict[str, Tensor] = {}
         if found is not None:
             self.state, tensors, groups = found
@@ -117,6 +122,9 @@ class Training:
             self.state.knots = [(0, total)]
         self._logger = history.tensorboard(job.run.tensorboard) if job.keys.tensorboard else None
 
+    def _damaged(self, path: Path) -> None:
+        self.job.progress.say(text("train.checkpoint_damaged", path=path))
+
     def fit(self) -> State:
         """Train to the end.
 
@@ -125,7 +133,7 @@ class Training:
 
         Raises:
             Interrupted: If a signal came; what was done is saved.
-            NonFinite: If loss or gradient stopped being finite; the message names the batch's images.
+            NonFinite: If loss, gradient or weights stopped being finite; the message names the images.
             Untrained: If the budget was over before the first step.
         """
         if self.state.step == 0 and self._finished():
@@ -137,6 +145,8 @@ class Training:
                 self._epoch(stop)
         last = checkpoint.weights(self._network) if self._average is None else self._average.tensors()
         self._network.load_state_dict(last if self._best is None else self._best)
+        if self._logger is not None:
+            self._logger.close()
         return self.state
 
     # one epoch -------------------------------------------------------------------------------------------------------
@@ -296,27 +306,36 @@ class Training:
         """``loss``, ``score`` (the monitored one) and every score of the validation set, images at their own size.
 
         A signal ends it where it stands (None); the checkpoint then lies before the validation, which is done again.
+
+        Raises:
+            NonFinite: If the loss of an image is not finite.
         """
-        task, losses, rows = self.job.task, [], []
+        task, losses, rows, broken = self.job.task, [], [], list[str]()
         for record, probabilities in self.job.feed.validated():
             target = self.job.reader.target(record)
             losses.append(loss_of(task, probabilities, target))
+            broken += [] if math.isfinite(losses[-1]) else [record.id]
             rows.append(task.quick_row(probabilities, target))
             if stop.name:
                 return None
+        if broken:
+            files = ", ".join(broken[:_NAMED]) + (" …" if len(broken) > _NAMED else "")
+            loss, step = float(np.mean(losses)), self.state.step
+            raise NonFinite("train.nan_validation", epoch=self.state.epoch + 1, loss=loss, step=step, files=files)
         scores = scores_of(task, rows, each=True)
         return {"loss": float(np.mean(losses)), "score": scores.get(task.monitor) or 0.0} | scores
 
     def _note_best(self, row: dict[str, Any]) -> bool:
-        """Keep the weights if this validation is the best so far; a value that is not finite never is.
+        """Keep the weights if this validation is the best so far; one whose loss or score is not finite never is.
 
         Of equal ones the lower loss is better: where validation holds no object every score is 0. Patience is not
         renewed by that.
         """
         state = self.state
         value = {"score": row["score"], "loss": -row["loss"], "last": float(row["epoch"])}[self.keys.monitor]
-        higher = math.isfinite(value) and (state.best is None or value > state.best)
-        lower = value == state.best and state.best_loss is not None and row["loss"] < state.best_loss
+        finite = math.isfinite(value) and math.isfinite(row["loss"])
+        higher = finite and (state.best is None or value > state.best)
+        lower = finite and value == state.best and state.best_loss is not None and row["loss"] < state.best_loss
         better = higher or lower
         state.stale = 0 if higher else state.stale + 1
         if better:
@@ -343,7 +362,14 @@ class Training:
             state.knots.append((state.step, state.step + left))
 
     def _save(self) -> None:
+        """A checkpoint, which the next one replaces only if it is finite too.
+
+        Raises:
+            NonFinite: If the weights are not.
+        """
         begun = time.monotonic()
+        if broken := checkpoint.not_finite(self._network):
+            raise NonFinite("train.nan_weights", step=self.state.step, tensor=broken)
         if self._scaler is not None:
             self.state.scaler = self._scaler.state_dict()
         best = self._best if self._best_is_new else None

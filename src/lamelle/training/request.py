@@ -28,7 +28,7 @@ def asked_of(
     """
     asked: recipes.Section = {}
     if recipe is not None:
-        asked = dict(recipe) if isinstance(recipe, Mapping) else recipes.load(Path(recipe))
+        asked = dict(recipe) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
     recipes.merge(asked, recipes.parse_overrides(overrides))
     if weights is not None:
         recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
@@ -38,6 +38,12 @@ def asked_of(
     if allow_leakage:
         recipes.merge(asked, {"data": {"allow_leakage": True}})
     return asked
+
+
+def _loaded(recipe: Path) -> recipes.Section:
+    """The recipe of that name, in that file, or of the run in whose folder the file lies."""
+    run = RunFolder(recipe.parent)
+    return run.read_recipe() if recipe == run.recipe and recipe.is_file() else recipes.load(recipe)
 
 
 def name_of(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:

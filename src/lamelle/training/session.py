@@ -94,8 +94,14 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         provenance=_provenance(plan, state) | built.about | short,
     )
     done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
-    run.seal(*package.save(done, run.model))
+    _keep(done, run)
     return done
+
+
+def _keep(done: Package, run: RunFolder) -> None:
+    """Write the Package into its Run."""
+    run.forget(run.model)
+    run.seal(*package.save(done, run.model), *run.tensorboard.glob("*"))
 
 
 def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, Any]:

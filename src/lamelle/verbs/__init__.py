@@ -12,7 +12,7 @@ from lamelle.verbs.common import open_store
 from lamelle.verbs.explaining import explain
 from lamelle.verbs.folders import check, convert, demo, look_and_check
 from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
-from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs
+from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs, verify_runs
 from lamelle.verbs.studies import compare, tune
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "report",
     "train",
     "tune",
+    "verify_runs",
 ]

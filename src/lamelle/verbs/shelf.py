@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lamelle.studies.listing import Filter, Listed
     from lamelle.studies.pruning import Plan
     from lamelle.studies.table import Comparison
+    from lamelle.studies.verifying import Verified
 
 
 def list_runs(
@@ -86,6 +87,24 @@ def prune_runs(
     if yes:
         pruning.carry_out(found)
     return found
+
+
+def verify_runs(*paths: AnyPath) -> list[Verified]:
+    """Every file of runs, hashed anew and compared with what was written.
+
+    Args:
+        paths: Runs, with their folds and evaluations; folders of runs; packages. None = ``runs``.
+
+    Returns:
+        Each run, evaluation and package with its files: ``whole``, ``changed``, ``missing``, or ``unknown`` where
+        nothing was noted of a file, such as your own.
+
+    Raises:
+        RequestError: If there is nothing to verify at one of the paths.
+    """
+    from lamelle.studies.verifying import verify
+
+    return [one for path in paths or ("runs",) for one in verify(Path(path))]
 
 
 def _filter(pairs: Iterable[str], task: str, data: str, since: str, state: str, least: float | None) -> Filter:

@@ -1,0 +1,176 @@
+"""What the files of a folder have to be: the SHA-256 of each, in a sealed ``manifest.json``.
+
+The new hash of a file stands there before the file gets its name, beside that of the file as it was: a process that is
+killed in between leaves no file that the manifest does not know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+from lamelle.errors import FileError
+from lamelle.io import atomic
+from lamelle.io.sealed import Stamp, intact, sealed, stamp
+from lamelle.platform import FileLock
+
+FORMAT = 2
+FileState = Literal["whole", "changed", "missing", "unknown"]
+"""``unknown``: it is there, and the manifest says nothing of it."""
+Known = Mapping[str, tuple[str, ...]]
+
+
+class Manifest:
+    """The manifest of the folder in which it lies.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest = Manifest(Path(folder, "manifest.json"))
+        ...     manifest.write(Path(folder, "a.csv"), b"one")
+        ...     _ = Path(folder, "a.csv").write_bytes(b"two")
+        ...     manifest.states(skip=("manifest.lock",))
+        {'a.csv': 'changed', 'manifest.json': 'whole'}
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.folder = path.parent
+        self._read: tuple[Stamp, Known] | None = None
+        self._written: set[str] = set()
+
+    def known(self) -> Known:
+        """Names below the folder, each with the hashes that its file may have: one; or two, while it is replaced.
+
+        Raises:
+            FileError: If the manifest itself is not what was written.
+        """
+        try:
+            now = stamp(self.path)
+            if self._read is None or self._read[0] != now:
+                self._read = now, _parsed(self.path, self.path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise FileError("files.unreadable", self.path, reason=error.strerror or str(error)) from error
+        return self._read[1]
+
+    def accepts(self, path: Path, digest: str) -> bool | None:
+        """Whether a file may have this hash; None where the manifest says nothing of it."""
+        said = self.known().get(self._name(path))
+        return None if said is None else digest in said
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file, atomically.
+
+        Raises:
+            FileError: If the system cannot write, or the manifest is damaged.
+        """
+        self._announce(path, hashlib.sha256(content).hexdigest())
+        atomic.write_bytes(path, content)
+        self._written.add(self._name(path))
+
+    def append(self, path: Path, content: bytes) -> None:
+        """Add to a file; one that is not what was written before is not made good by that."""
+        before = path.read_bytes() if path.is_file() else b""
+        if not before or self.accepts(path, hashlib.sha256(before).hexdigest()) is not False:
+            self._announce(path, hashlib.sha256(before + content).hexdigest())
+        with path.open("ab") as file:
+            file.write(content)
+
+    def seal(self, *paths: Path) -> None:
+        """Take files as they are now."""
+        with self._changing() as known:
+            known |= {self._name(path): (atomic.sha256(path),) for path in paths}
+
+    def forget(self, below: Path) -> None:
+        """Say nothing any more of what lies in a folder, since it is about to be written anew."""
+        start = f"{self._name(below)}/"
+        if any(name.startswith(start) for name in self.known()):
+            with self._changing() as known:
+                for name in [name for name in known if name.startswith(start)]:
+                    del known[name]
+
+    def states(self, *, skip: Collection[str] = ()) -> dict[str, FileState]:
+        """Every file below the folder, hashed anew, and every file that should be there; itself too.
+
+        Args:
+            skip: Names in the folder that are passed over; so is every folder below that has a manifest of its own.
+        """
+        found: dict[str, FileState] = dict.fromkeys(self._files(skip), "unknown")
+        try:
+            known = self.known()
+            found[self.path.name] = "whole" if self.path.is_file() else "missing"
+        except FileError:
+            known = {}
+            found[self.path.name] = "changed"
+        for name, said in known.items():
+            path = self.folder / name
+            found[name] = "missing" if not path.is_file() else "whole" if atomic.sha256(path) in said else "changed"
+        return dict(sorted(found.items()))
+
+    def _files(self, skip: Collection[str]) -> Iterator[str]:
+        for at, folders, names in os.walk(self.folder):
+            here = Path(at)
+            folders[:] = [
+                name for name in folders
+                if not (here / name / self.path.name).is_file() and not (here == self.folder and name in skip)
+            ]  # fmt: skip
+            for name in names:
+                passed = here == self.folder and name in (*skip, self.path.name)
+                if not passed and not name.startswith(atomic.TEMPORARY):
+                    yield self._name(here / name)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def _announce(self, path: Path, digest: str) -> None:
+        """Let a file have a new hash, beside the one that it has if that is a right one."""
+        with self._changing() as known:
+            name = self._name(path)
+            now = atomic.sha256(path) if path.is_file() else None
+            right = now is not None and now in known.get(name, (now,))
+            known[name] = tuple(dict.fromkeys((now, digest))) if right and now is not None else (digest,)
+            self._written.discard(name)
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, tuple[str, ...]]]:
+        """What is known, to be changed and written; what this object has replaced has its last hash only."""
+        with self._alone():
+            known = dict(self.known())
+            for name in self._written & known.keys():
+                known[name] = known[name][-1:]
+            self._written.clear()
+            yield known
+            files = {name: said[0] if len(said) == 1 else list(said) for name, said in known.items()}
+            atomic.write_bytes(self.path, sealed({"format": FORMAT, "files": files}))
+            self._read = stamp(self.path), known
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While entered, no other process changes the manifest."""
+        lock = FileLock(self.folder / "manifest.lock")
+        with suppress(OSError, ImportError):  # a disk, or a system, without such locks
+            lock.take(wait=True)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _parsed(path: Path, data: bytes) -> Known:
+    try:
+        content = json.loads(data)
+        files = content.get("files")
+        if not isinstance(files, dict):
+            files = content  # of an older version: names with their hash, and no seal
+        elif not intact(data):
+            raise ValueError
+        return {name: (said,) if isinstance(said, str) else tuple(said) for name, said in files.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise FileError("run.manifest_changed", path) from error

@@ -1,0 +1,103 @@
+"""``lamelle runs verify``: every file of runs, evaluations and packages, read to the last byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from lamelle import verbs
+from lamelle.cli.main import main
+from lamelle.errors import RequestError
+from lamelle.run import RunFolder
+from lamelle.studies.verifying import Verified
+from lamelle.training import checkpoint
+from lamelle.training.checkpoint import State
+
+
+def call(*words: object) -> int:
+    """The exit code of a command."""
+    try:
+        main([str(word) for word in words])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run with two checkpoints, a fold and an evaluation."""
+    run = RunFolder.create(tmp_path / "runs", "a")
+    for one in (run, RunFolder.create(run.path, "fold0")):
+        one.write_text(one.recipe, "task: segment\n")
+        one.write_json(one.scores, {"dice": 0.75})
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    first = State(step=3)
+    checkpoint.save(run.checkpoints, first, network, optimizer, checkpoint.weights(network), None)
+    second = State(step=6, best_file=first.best_file, best_digest=first.best_digest)
+    checkpoint.save(run.checkpoints, second, network, optimizer, None, None)
+    elsewhere = RunFolder.create(run.evaluations, "site")
+    elsewhere.write_json(elsewhere.scores, {"dice": 0.5})
+    return run
+
+
+def wrong(found: list[Verified]) -> dict[str, str]:
+    return {(one.path / name).name: s for one in found for name, s in one.files.items() if s in ("changed", "missing")}
+
+
+def test_every_file_of_a_run_its_folds_and_evaluations_is_looked_at(run: RunFolder) -> None:
+    found = verbs.verify_runs(run.path)
+    assert [one.path.name for one in found] == ["a", "site", "fold0"]
+    assert all(one.whole for one in found)
+    every = {p for p in run.path.rglob("*") if p.is_file() and p.stat().st_size}
+    assert {one.path / name for one in found for name in one.files} == every
+    for path in every:
+        whole = path.read_bytes()
+        flip(path)
+        assert wrong(verbs.verify_runs(run.path)) == {path.name: "changed"}
+        path.write_bytes(whole)
+    assert [one.path for one in verbs.verify_runs(run.path.parent)] == [one.path for one in found]
+    with pytest.raises(RequestError, match="no run and no package"):
+        verbs.verify_runs(run.path.parent.parent / "nothing")
+
+
+@pytest.mark.parametrize("ending", ["json", "safetensors"])
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(run: RunFolder, ending: str) -> None:
+    path, heard = run.checkpoints / f"step-00000006.{ending}", list[Path]()
+    flip(path)
+    found = checkpoint.newest(run.checkpoints, heard.append)
+    assert found is not None
+    assert (found[0].step, heard) == (3, [path])
+
+
+def test_the_command_lists_every_file_and_its_exit_code_tells(
+    run: RunFolder, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.path.parents[1])
+    assert call("runs", "verify") == 0
+    shown = capsys.readouterr().out
+    assert "scores.json" in shown
+    assert "13 files: 13 whole" in shown
+    flip(run.scores)
+    (run.path / "mine.txt").write_text("notes")
+    (run.checkpoints / "best-00000003.safetensors").unlink()
+    assert call("runs", "verify", run.path) == 1
+    told = capsys.readouterr()
+    assert "14 files: 11 whole, 1 changed, 1 missing, 1 unknown" in told.out
+    assert str(run.scores) in told.err
+    assert call("runs", "verify", run.path, "--csv") == 2
+    assert "verify has no options" in capsys.readouterr().err
+
+
+def test_a_damaged_run_is_listed_with_what_is_wrong(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    flip(run.scores)
+    assert call("runs", run.path.parent) == 0
+    assert f"{run.path / 'scores.json'}: this file is no longer" in capsys.readouterr().out
