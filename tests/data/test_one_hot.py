@@ -13,6 +13,7 @@ from PIL import Image
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
+from lamelle.messages import text
 from lamelle.types import Index
 
 
@@ -166,3 +167,51 @@ def test_a_table_of_patients_is_asked_for_a_row_for_each_image(tmp_path: Path) -
     missing = str(refused.value.values["missing"])
     assert "has a row for each patient" in missing
     assert "images/im0.png" in missing
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "code"),
+    [
+        (
+            "image,xmin,ymin,xmax,ymax,label",
+            [f"im{i},1,2,9,{k},a" for i in range(6) for k in (7, 8)],
+            "classes_of_boxes",
+        ),
+        ("image,label,bbox", [f'im{i},a,"1 2 3 4"' for i in range(6)], "classes_of_boxes"),
+        ("ImageId,EncodedPixels", [f"im{i},1 3 10 5" for i in range(6)], "masks_of_runs"),
+        ("Path,Edema,Mass,Nodule", [f"im{i},{a}" for i, a in enumerate(["1.0,,0.0", "-1.0,1.0,1.0"] * 3)], "answers"),
+    ],
+)
+def test_tables_of_other_kinds_are_named_and_not_read_as_classes(
+    tmp_path: Path, header: str, rows: list[str], code: str
+) -> None:
+    with pytest.raises(RequestError) as refused:
+        _read(tmp_path, "\n".join([header, *rows]) + "\n")
+    missing = str(refused.value.values["missing"])
+    assert missing == text(f"layouts.lacks_{code}", table="labels.csv", columns=", ".join(_columns(header, code)))
+
+
+def _columns(header: str, code: str) -> list[str]:
+    names = header.split(",")
+    return [n for n in names if n.lower() not in ("image", "label", "imageid", "path")]
+
+
+def test_a_named_label_goes_before_boxes(tmp_path: Path) -> None:
+    rows = [f"im{i},1,2,9,9,{'ab'[i % 2]}" for i in range(6)]
+    index = _read(tmp_path, "\n".join(["image,x,y,w,h,label", *rows]) + "\n", label="label")
+    assert index.classes == ("a", "b")
+
+
+def test_facts_that_are_not_known_of_all_do_not_hinder_a_label(tmp_path: Path) -> None:
+    rows = [f"im{i},{a},{'ab'[i % 2]}" for i, a in enumerate(["1,,0", "-1,1,1"] * 3)]
+    assert _read(tmp_path, "\n".join(["image,smoker,asthma,fever,diagnosis", *rows]) + "\n").classes == ("a", "b")
+
+
+def test_pairs_among_other_folders_come_with_the_keys_that_take_them(tmp_path: Path) -> None:
+    for kind in ("images", "masks", "overlays"):
+        (tmp_path / kind).mkdir()
+        for i in range(3):
+            Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / kind / f"{i}.png")
+    with pytest.raises(RequestError, match=r"data\.images=images data\.masks=masks"):
+        read_folder(tmp_path, options=LayoutOptions())
+    assert len(read_folder(tmp_path, options=LayoutOptions(images="images", masks="masks")).records) == 3

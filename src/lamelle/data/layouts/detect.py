@@ -56,6 +56,7 @@ _WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
 _OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
 _READABLE = 0.5
 _ASKS = (
+    *("layouts.lacks_classes_of_boxes", "layouts.lacks_masks_of_runs", "layouts.lacks_answers"),
     *("layouts.lacks_rows_of_images", "layouts.lacks_rival_of_columns", "layouts.lacks_facts_in_columns"),
     *("layouts.lacks_class_level", "layouts.lacks_only_groups", "layouts.lacks_ids_of_table"),
 )

@@ -30,7 +30,8 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.4, "planes")
     rest = [e for e in _rest(listing, found) if not _among_masks(e)]
     if len(rest) >= len(images) and not options.masks:
-        return lacks(0.45, "half", rest=len(rest), count=len(images))
+        keys = f"{setting('data.images', last(found[0].images))} {setting('data.masks', last(found[0].masks[0]))}"
+        return lacks(0.45, "half", rest=len(rest), count=len(images), keys=keys)
     return Match(1.0)
 
 

@@ -13,6 +13,7 @@ from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.words import split_of
 from lamelle.data.one_hot import FINDING, one_column
 from lamelle.data.spelling import folded, same_names
+from lamelle.data.table_kinds import other_kind
 from lamelle.data.tables import (
     Columns,
     Row,
@@ -54,6 +55,10 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return Match(0.6)  # read() tells what is wrong with it
     if not tables:
         return lacks(0.05, "table")
+    if options.label is None and not any(t.table.folded for t in tables):
+        with_files = [t.table for t in tables if t.files.entries]
+        if other := next((found for table in with_files if (found := other_kind(table))), None):
+            return Match(0.47, other)
     if all(t.columns.image is None for t in tables):
         table, rank = tables[0].table, next((c for c in tables[0].table.columns if rank_of(c) is not None), None)
         if rank and tables[0].columns.label:

@@ -1,0 +1,55 @@
+"""Tables beside images that are not of classes: boxes, run lengths, findings that are left open."""
+
+from __future__ import annotations
+
+from lamelle.data.groups.words import tokens
+from lamelle.data.tables import Table, is_blank, names_label
+from lamelle.errors import printable
+from lamelle.types import Problem
+
+_BOXES = (
+    {"xmin", "ymin", "xmax", "ymax"}, {"x_min", "y_min", "x_max", "y_max"}, {"x1", "y1", "x2", "y2"}, {"bbox"},
+    {"x", "y", "width", "height"}, {"x", "y", "w", "h"}, {"left", "top", "width", "height"}, {"bounding_box"},
+    {"x_1", "y_1", "x_2", "y_2"}, {"xtl", "ytl", "xbr", "ybr"}, {"bbox_x", "bbox_y"},
+)  # fmt: skip
+_RUNS = {"encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "segmentation_rle", "run_length"}
+_YES, _NO, _OPEN = {"1", "1.0"}, {"0", "0.0"}, {"-1", "-1.0", ""}
+_LEAST, _SHOWN = 3, 8
+
+
+def other_kind(table: Table) -> Problem | None:
+    """What a table holds instead of classes, and the way out; None where nothing says so.
+
+    Example:
+        >>> from pathlib import Path
+        >>> other_kind(Table(Path("a.csv"), ("image", "xmin", "ymin", "xmax", "ymax", "label"), ())).code
+        'layouts.lacks_classes_of_boxes'
+    """
+    plain = {"_".join(tokens(c)): c for c in table.columns}
+    place = {"table": printable(table.path.name)}
+    for names in _BOXES:
+        if names <= plain.keys():
+            return Problem("layouts.lacks_classes_of_boxes", "", "note", place | {"columns": _listed(plain, names)})
+    if any(map(names_label, table.columns)):
+        return None
+    if runs := _RUNS & plain.keys():
+        return Problem("layouts.lacks_masks_of_runs", "", "note", place | {"columns": _listed(plain, runs)})
+    open_ = [c for c in table.columns if _is_open(table, c)]
+    if len(open_) >= _LEAST and any(_states(table, c) & _OPEN for c in open_):
+        said = {"columns": ", ".join(map(printable, open_[:_SHOWN]))}
+        return Problem("layouts.lacks_answers", "", "note", place | said)
+    return None
+
+
+def _listed(plain: dict[str, str], names: set[str]) -> str:
+    return ", ".join(printable(column) for name, column in plain.items() if name in names)
+
+
+def _states(table: Table, column: str) -> set[str]:
+    return {"" if is_blank(row.cells[column]) else row.cells[column] for row in table.rows}
+
+
+def _is_open(table: Table, column: str) -> bool:
+    """Whether the cells say yes, no, or leave it open."""
+    found = _states(table, column)
+    return bool(found & _YES) and found <= _YES | _NO | _OPEN
