@@ -69,12 +69,27 @@ def look(data: Path, asked: Section) -> Index:
     if not data.exists():
         raise RequestError("plan.no_data", path=data)
     given = asked.get("data", {})
-    index = read_folder(data.resolve(), options=layout_options(asked))
+    options = layout_options(asked)
+    try:
+        index = read_folder(data.resolve(), options=options)
+    except RequestError:
+        if asked.get("train", {}).get("start"):
+            _refuse_other_task(data, options)
+        raise
     if asked.get("task", {}).get("name") == instances.Instances.name:
         index = replace(index, task=instances.Instances.name, instances=True)
     if "instances" in given and given["instances"] is not None:
         index = replace(index, instances=bool(given["instances"]))
     return index
+
+
+def _refuse_other_task(data: Path, options: LayoutOptions) -> None:
+    """Say it where a folder is laid out for another task than that of the model which training starts from."""
+    try:
+        found = read_folder(data.resolve(), options=replace(options, task=None))
+    except RequestError:
+        return
+    raise RequestError("evaluate.other_task", found=found.task, task=options.task) from None
 
 
 def layout_options(asked: Section) -> LayoutOptions:
@@ -349,8 +364,11 @@ def _kind(name: str, kind: str | None) -> str | None:
 def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
     """The request with the plan under it; only the keys that the chosen kind of network knows."""
     full = deepcopy(asked)
+    small = asked.get("model", {}).get("kind") == "cnn"
     for key, value in planned.items():
         section, _, name = key.partition(".")
+        if small and key == "model.name":  # that of an encoder
+            continue
         full.setdefault(section, {}).setdefault(name, value)
     model = full.setdefault("model", {})
     if "name" in asked.get("model", {}):

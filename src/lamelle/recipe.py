@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe, no_augmentation
+from lamelle.keys import CnnKeys, Recipe, no_augmentation
 from lamelle.messages import text
 
 Section = dict[str, Any]
+_CNNS = get_args(CnnKeys.model_fields["name"].annotation)
 _CLOCK = re.compile(r"\s*\d+(:\d+)+\s*")
 """What YAML reads as a number to the base of 60."""
 
@@ -93,15 +94,22 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
 
 
 def _expanded(asked: Section) -> Section:
-    """The same, with every change of images named where none is wanted (``augment: none``)."""
-    return asked | {"augment": no_augmentation()} if asked.get("augment") == "none" else asked
+    """The same, with every change of images named where none is wanted (``augment: none``), and ``model: unet`` as the
+    kind of a network."""
+    if asked.get("augment") == "none":
+        asked = asked | {"augment": no_augmentation()}
+    model = asked.get("model")
+    if isinstance(model, Mapping) and "kind" not in model and model.get("name") in _MODELS:
+        asked = asked | {"model": {"kind": model["name"], **{k: v for k, v in model.items() if k != "name"}}}
+    return asked
 
 
 def merge(into: Section, other: Mapping[str, Any]) -> Section:
     """Lay ``other`` over ``into``, section by section; ``into`` is changed and returned.
 
     Another kind of model or task takes the place of what was said of the former, but for the keys that both have. The
-    name of an encoder, over a recipe with a plain U-Net, asks for a U-Net with that encoder.
+    name of an encoder, over a recipe with a plain U-Net, asks for a U-Net with that encoder; weights from a file go
+    with the encoder that they are of.
     """
     for key, value in other.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
@@ -116,14 +124,56 @@ def merge(into: Section, other: Mapping[str, Any]) -> Section:
 def _of_kind(section: str, said: Section, other: Mapping[str, Any]) -> Section:
     """What was said of a section, without the keys that another kind of model or task lacks, if it is asked for."""
     tag = {"model": "kind", "task": "name"}.get(section, "")
-    encoder = section == "model" and said.get(tag) == "unet" and "name" in other
-    asked = other.get(tag, "timm-unet" if encoder else said.get(tag))
-    if asked == said.get(tag):
+    was, asked = said.get(tag), other.get(tag, said.get(tag))
+    if section == "model":
+        was, asked = _kinds(said, other)
+        if other.get("name", said.get("name")) != said.get("name") and said.get("weights") not in (None, "home", "hub"):
+            said = {name: value for name, value in said.items() if name != "weights"}
+    if asked == was:
         return said
-    options = get_args(Recipe.model_fields[section].annotation)
-    known = next((o.model_fields for o in options if o.model_fields[tag].default == asked), None)
+    known = next((keys.model_fields for kind, keys in _options(section, tag) if kind == asked), None)
     kept = said if known is None else {name: value for name, value in said.items() if name in known}
+    if section == "model" and "cnn" in (was, asked):  # their names are no encoders
+        kept.pop("name", None)
     return {**kept, tag: asked}
+
+
+def _kinds(said: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The kind of model that was said, and the one that is asked for over it; names and keys tell it as well."""
+    name = said.get("name")
+    was = said.get("kind") or ("cnn" if name in _CNNS else "unet" if "filters" in said else None)
+    if (asked := other.get("kind")) is None and (name := other.get("name")) is not None:
+        asked = "cnn" if name in _CNNS else {"unet": "timm-unet", "cnn": "timm"}.get(was or "")
+    return was, asked or was
+
+
+def _options(section: str, tag: str) -> list[tuple[str, type[BaseModel]]]:
+    """The kinds of one section with their keys."""
+    return [(o.model_fields[tag].default, o) for o in get_args(Recipe.model_fields[section].annotation)]
+
+
+def keys_of_model(kind: str) -> set[str]:
+    """The keys of one kind of model."""
+    return {name for known, keys in _options("model", "kind") if known == kind for name in keys.model_fields}
+
+
+def left_behind(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Keys that another kind of model or task left behind, with their values.
+
+    Example:
+        >>> before = {"model": {"kind": "timm", "name": "resnet18", "dropout": 0.5}}
+        >>> left_behind(before, merge({"model": dict(before["model"])}, {"model": {"name": "cnn2"}}))
+        ['model.dropout=0.5']
+    """
+    return [
+        f"{section}.{key}={value}"
+        for section in ("task", "model")
+        for key, value in before.get(section, {}).items()
+        if key not in after.get(section, {}) and (section, key) != ("model", "name") and value not in (None, False, [])
+    ]
+
+
+_MODELS = frozenset(kind for kind, _ in _options("model", "kind"))
 
 
 def packaged() -> dict[str, str]:

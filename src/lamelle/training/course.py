@@ -30,6 +30,7 @@ from lamelle.training import resources, session
 from lamelle.training.loop import NonFinite
 from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
+from lamelle.training.request import differing
 from lamelle.training.sizing import fitted
 
 
@@ -111,6 +112,7 @@ def describe(plan: Plan) -> list[str]:
     ]
     if keys.budget is not None and not keys.knots:
         lines.append(text("verbs.plan_budget", budget=spelled(keys.budget)))
+    lines += differing(plan.recipe)
     if plan.planned:
         by_section: dict[str, list[str]] = {}
         for key, value in plan.planned.items():

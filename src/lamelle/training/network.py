@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -127,14 +126,3 @@ def _start_from(model: Freezable, start: str) -> str:
         raise RequestError("train.start_differs", start=start, same=len(same), n=len(ours))
     model.load_state_dict(ours | same)
     return text("train.started_from", start=start, same=len(same), fresh=", ".join(fresh[:4]) or "–")
-
-
-def started_from(asked: Mapping[str, Any], start: str) -> dict[str, Any]:
-    """What a fine-tuning takes over from a Package unless it was asked for: network and preparation."""
-    found = package.load(start)
-    keys = {k: v for k, v in found.spec.items() if k not in {"in_channels", "out_channels", "classes", "dims"}}
-    known = {"filters", "up", "norm", "residual", "kernel", "pool", "name", "hidden", "kind"}
-    model = {k: v for k, v in keys.items() if k in known} | dict(asked.get("model", {}))
-    preparation = found.preparation
-    data = {name: getattr(preparation, name) for name in ("channels", "resize", "normalise", "context")}
-    return {"model": model, "data": data | dict(asked.get("data", {}))}

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from lamelle import package
 from lamelle import recipe as recipes
+from lamelle.errors import RequestError
+from lamelle.keys import Recipe
+from lamelle.messages import text
+from lamelle.platform import cores
 from lamelle.run import RunFolder
-from lamelle.training.network import started_from
+from lamelle.training import resources
 
 AnyPath = str | os.PathLike[str]
+_NEW = ("data.path", "train.start", "train.knots")
+"""What a fine-tuning has of its own by nature: its images, what it starts from, and how far its budget reached."""
 
 
 def asked_of(
@@ -20,20 +28,24 @@ def asked_of(
     weights: AnyPath | None,
     start: AnyPath | None,
     allow_leakage: bool,
+    say: Callable[[str], None],
 ) -> recipes.Section:
-    """Everything that was asked for: the recipe, over it the pairs, over them the options.
+    """Everything that was asked for: settings of the run to start from, over them the recipe, the pairs, the options.
+
+    Args:
+        say: Hears what a layer takes away from one below it.
 
     Raises:
         RequestError: If the recipe, a pair or a model to start from cannot be read.
     """
     asked: recipes.Section = {}
     if recipe is not None:
-        asked = dict(recipe) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
-    recipes.merge(asked, recipes.parse_overrides(overrides))
+        asked = deepcopy(dict(recipe)) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
+    _lay_over(asked, recipes.parse_overrides(overrides), say)
     if weights is not None:
         recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
-    if start is not None:
-        asked |= started_from(asked, str(start))
+    if start := start or asked.get("train", {}).get("start"):
+        asked = _lay_over(settings_of(Path(start)), asked, say)
         recipes.merge(asked, {"train": {"start": str(Path(start).resolve())}})
     if allow_leakage:
         recipes.merge(asked, {"data": {"allow_leakage": True}})
@@ -44,6 +56,83 @@ def _loaded(recipe: Path) -> recipes.Section:
     """The recipe of that name, in that file, or of the run in whose folder the file lies."""
     run = RunFolder(recipe.parent)
     return run.read_recipe() if recipe == run.recipe and recipe.is_file() else recipes.load(recipe)
+
+
+def _lay_over(under: recipes.Section, over: recipes.Section, say: Callable[[str], None]) -> recipes.Section:
+    """One layer of a request over another; what the lower one loses by it is said."""
+    train, below = over.get("train", {}), under.get("train", {})
+    if "epochs" in train and "budget" not in train and below.get("budget") is not None:
+        train["budget"] = None
+        say(text("train.epochs_instead", budget=below["budget"], epochs=train["epochs"]))
+    if train.keys() & {"epochs", "budget"} and below.get("knots"):
+        train.setdefault("knots", [])
+    before = deepcopy(under)
+    recipes.merge(under, over)
+    if left := recipes.left_behind(before, under):
+        say(text("train.left_behind", keys=", ".join(left)))
+    return under
+
+
+def settings_of(start: Path) -> recipes.Section:
+    """What a fine-tuning takes over: all settings of a Run; of a package its network and preparation.
+
+    Raises:
+        RequestError: If there is neither.
+    """
+    run = RunFolder.around(start)
+    if run is None:
+        return _settings_of_package(start)
+    found = run.read_recipe()
+    for key in _NEW:
+        section, _, name = key.partition(".")
+        found.get(section, {}).pop(name, None)
+    train = found.get("train", {})
+    if not _there(str(train.get("device", "auto"))):
+        train |= {"device": "auto", "precision": "auto"}
+    if int(train.get("threads", 0)) > cores():
+        train["threads"] = 0
+    return found
+
+
+def _there(device: str) -> bool:
+    """Whether a training can be computed on a device here."""
+    try:
+        resources.find_device(device)
+    except RequestError:
+        return False
+    return True
+
+
+def _settings_of_package(start: Path) -> recipes.Section:
+    found = package.load(start)
+    spec = dict(found.spec)
+    if isinstance(dropout := spec.get("dropout"), list | tuple):
+        spec["dropout"] = dropout[-1]
+    known = recipes.keys_of_model(str(spec["kind"]))
+    data = {name: getattr(found.preparation, name) for name in ("channels", "resize", "normalise", "context", "range")}
+    return {"task": {"name": found.task.name}, "model": {k: v for k, v in spec.items() if k in known}, "data": data}
+
+
+def differing(recipe: Recipe) -> list[str]:
+    """In which settings a fine-tuning differs from the Run it starts from, in words; nothing of other trainings."""
+    run = RunFolder.around(Path(recipe.train.start)) if recipe.train.start else None
+    if run is None:
+        return []
+    was, now = recipes.validate(run.read_recipe()).model_dump(mode="json"), recipe.model_dump(mode="json")
+    changed = []
+    for section, keys in now.items():
+        for key in dict.fromkeys([*keys, *was[section]]):
+            before, after = was[section].get(key), keys.get(key)
+            if before != after and f"{section}.{key}" not in _NEW:
+                changed.append(
+                    text("train.start_change", key=f"{section}.{key}", now=_shown(after), was=_shown(before))
+                )
+    code = "train.start_changes" if changed else "train.start_same"
+    return [text(code, run=run.path, changes=", ".join(changed), new=", ".join(_NEW))]
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else str(value).replace(" ", "")
 
 
 def name_of(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:

@@ -48,14 +48,7 @@ def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     Raises:
         RequestError: If the device that was asked for is not there, or cannot do what was asked.
     """
-    import torch
-
-    device = keys.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device.split(":")[0], False):
-        raise RequestError("train.no_device", device=device, have=", ".join(k for k, v in there.items() if v))
+    device = find_device(keys.device)
     precision = keys.precision
     if precision == "auto":
         precision = _precision(device, model, keys.patch)
@@ -64,6 +57,22 @@ def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     if precision == "16" and device == "cpu":
         raise RequestError("train.half_on_cpu")
     return Resources(device, precision, keys.threads or cores())
+
+
+def find_device(asked: str) -> str:
+    """The device that was asked for; of ``auto`` the fastest that is here.
+
+    Raises:
+        RequestError: If it is not here.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return next(name for name, here in there.items() if here)
+    if not there.get(asked.split(":")[0], False):
+        raise RequestError("train.no_device", device=asked, have=", ".join(k for k, v in there.items() if v))
+    return asked
 
 
 def _precision(device: str, model: nn.Module, patch: tuple[int, ...] | None) -> str:

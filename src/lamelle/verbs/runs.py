@@ -107,7 +107,7 @@ def train(
         again = RunFolder.open(Path(resume))
         course.go_on(again, open_store(), listener)
         return Run(again)
-    asked = asked_of(recipe, overrides, weights, start, allow_leakage)
+    asked = asked_of(recipe, overrides, weights, start, allow_leakage, listener.say)
     if data is None:
         data = asked.get("data", {}).get("path")
         if not data:

@@ -62,10 +62,11 @@ def compare(
         raise RequestError("study.none")
     if splitting := sorted({f"split.{key}" for v in listed for key in v.asked.get("split", {})}):
         raise RequestError("study.split_differs", keys=", ".join(splitting))
-    common = asked_of(recipe, shared, weights, None, allow_leakage)
+    listener = progress or Plain()
+    common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
     return studies.carry_out(
-        request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), progress or Plain(), jobs=jobs
+        request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), listener, jobs=jobs
     )
 
 
@@ -119,13 +120,13 @@ def tune(
 
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
     shared, dimensions = searches.parse(pairs)
-    common = asked_of(recipe, shared, weights, None, allow_leakage)
+    listener = progress or Plain()
+    common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     how = searches.How(sampler, pruner, objective, trials, storage, seed)
     request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
     if folds := folds_of(common):
         raise RequestError("tune.folds", folds=folds)
     folder = name or f"tune-{name_of(recipe, data)}"
-    listener = progress or Plain()
     return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)
 
 
