@@ -58,15 +58,13 @@ def drift_of(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: floa
     at, there = (np.clip(points, -_FARTHEST, _FARTHEST) @ turn for points in (known, new))
     own, found = _signs(at, at, groups), _signs(there, at, None)
     middle = own.mean(0)
-    spread = np.cov(own.T).reshape(len(turn), len(turn))
-    alike, effective = _together(own - middle, groups)
-    error = alike * (1 / count + 1 / effective) + (1 - alike) * (1 / n + 1 / m)
+    chance, effective = _chance(own - middle, groups, count, n)
     even = min(1.0, _EVEN * (1 + _FEW / m))
-    mixed = (1 - even) * spread + even * np.trace(spread) / len(turn) * np.eye(len(turn))
+    mixed = (1 - even) * chance + even * np.trace(chance) / len(turn) * np.eye(len(turn))
     back = np.linalg.inv(mixed)
-    weights = np.linalg.eigvals(back @ spread).real
+    weights = np.linalg.eigvals(back @ chance).real
     side = found.mean(0) - middle
-    ratio = float(side @ back @ side) / (error * weights.sum())
+    ratio = float(side @ back @ side) / weights.sum()
     from scipy.stats import f
 
     p = float(f.sf(ratio, weights.sum() ** 2 / (weights**2).sum(), max(effective - 1, 2)))
@@ -99,15 +97,29 @@ def _signs(points: np.ndarray, known: np.ndarray, groups: np.ndarray | None) -> 
     return apart / (np.linalg.norm(apart, axis=1, keepdims=True) + 1e-9)
 
 
-def _together(signs: np.ndarray, groups: np.ndarray) -> tuple[float, float]:
-    """How alike the centred directions within a group are, from 0 to 1, and the number of groups of one size that tell
-    as much as these.
+def _chance(signs: np.ndarray, groups: np.ndarray, count: float, n: int) -> tuple[np.ndarray, float]:
+    """Covariance ``[F, F]`` of the difference of the mean of ``n`` new directions from that of these centred ones, by
+    chance, and the number of groups of one size that tell as much as these.
+
+    Which directions a group shares is as good as known where there are many pairs and points; where there are few,
+    each is taken to be shared as much.
     """
-    m = len(signs)
-    counts = np.unique(groups, return_counts=True)[1]
-    if len(counts) == m:
-        return 0.0, float(m)
-    products = signs @ signs.T
+    m, measures = signs.shape
+    spread = signs.T @ signs / (m - 1)
     same = (groups[:, None] == groups[None]) & ~np.eye(m, dtype=bool)
-    alike = float(products[same].mean() / max(float(np.diag(products).mean()), 1e-9))
-    return float(np.clip(alike, 0, 1)), m**2 / float((counts**2).sum())
+    if not same.any():
+        return spread * (1 / n + 1 / m), float(m)
+    effective = m**2 / float((np.unique(groups, return_counts=True)[1] ** 2).sum())
+    shared = signs.T @ same @ signs / same.sum()
+    alike = float(np.clip(np.trace(shared) / np.trace(spread), 0, 1))
+    pairs = same.sum() / 2
+    certain = pairs / (pairs + measures) * m / (m + 2 * measures)
+    between = _positive((1 - certain) * alike * spread + certain * shared)
+    between *= alike * np.trace(spread) / max(float(np.trace(between)), 1e-9)
+    return _positive(between * (1 / count + 1 / effective) + (spread - between) * (1 / n + 1 / m)), effective
+
+
+def _positive(matrix: np.ndarray) -> np.ndarray:
+    """The nearest matrix that is a covariance: variances that are negative by chance become 0."""
+    values, axes = np.linalg.eigh(matrix)
+    return (axes * np.maximum(values, 0)) @ axes.T
