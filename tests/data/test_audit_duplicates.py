@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lamelle.data.audit import views
+from lamelle.data.audit import registration, views
 from lamelle.data.audit.buckets import meetings
+from lamelle.data.audit.candidates import Pictures, candidates, described
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.audit.signatures import Signature, sign
+from lamelle.data.audit.starts import starts
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.specimens import write_demo
@@ -55,8 +57,14 @@ COPIES: dict[str, Change] = {
     "rotated by 3": lambda i: i.rotate(3, Image.Resampling.BILINEAR),
     "rotated by -8": lambda i: i.rotate(-8, Image.Resampling.BILINEAR),
     "rotated by 9, larger": lambda i: i.rotate(9, Image.Resampling.BILINEAR, expand=True),
+    "cropped, rotated by 4": lambda i: cut(i, 0.08, 0.05).rotate(4, Image.Resampling.BILINEAR),
     "label burnt in": lambda i: burnt(i),
 }
+
+
+def cut(image: Image.Image, left: float, top: float, kept: float = 0.87) -> Image.Image:
+    at = (round(left * image.width), round(top * image.height))
+    return image.crop((*at, at[0] + round(kept * image.width), at[1] + round(kept * image.height)))
 
 
 def burnt(image: Image.Image) -> Image.Image:
@@ -72,6 +80,14 @@ def tissue(seed: int, size: int = 96) -> np.ndarray:
     rng = np.random.default_rng(seed)
     total = sum(gaussian_filter(rng.normal(size=(size, size)), s) * s for s in (1, 2, 5, 9))
     return np.clip(128 + 60 * np.asarray(total), 0, 255).astype(np.uint8)
+
+
+def smear(seed: int, size: int = 96) -> np.ndarray:
+    """A dozen grey cells on a bright ground, uint8 [size, size]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    cells = [np.exp(-((np.hypot(y - v, x - u) / (0.07 * size)) ** 6)) for v, u in rng.uniform(0, size, (12, 2))]
+    return np.clip(225 - 60 * np.sum(cells, axis=0), 0, 255).astype(np.uint8)
 
 
 def look(root: Path, records: list[Record], store: Path) -> Audit:
@@ -238,6 +254,65 @@ def test_codes_that_differ_in_some_bits_meet_and_the_work_grows_as_their_number(
 def test_many_equal_codes_do_not_make_the_work_grow_as_their_square() -> None:
     codes = np.full(20_000, 12345, np.uint64)
     assert sum(len(q) for q, _ in meetings(codes, codes, each=50)) < 20_000**2 / 100
+
+
+def described_tissue(count: int, change: Change = lambda i: i) -> Pictures:
+    images = [change(Image.fromarray(tissue(n))) for n in range(count)]
+    signed = [sign(str(n), np.asarray(image)[None]) for n, image in enumerate(images)]
+    return described(np.array([s.small for s in signed]), np.array([s.size for s in signed]))
+
+
+@pytest.mark.parametrize(
+    ("change", "turn"),
+    [("cropped", (False, 1, 1)), ("cropped, mirrored, jpeg", (False, -1, 1)), ("turned", (True, 1, -1))],
+)
+def test_of_a_pair_the_orientation_of_the_copy_is_tried_first(change: str, turn: tuple[bool, int, int]) -> None:
+    old, new = described_tissue(20), described_tissue(20, COPIES[change])
+    ways = starts(old, new, (np.arange(20), np.arange(20)), 3)
+    swap, x, y = turn
+    back = (swap, y, x) if swap else turn  # as the copy sees the first picture
+    told = [
+        views.TURNS[t] == (back if swapped else turn)
+        for t, swapped in zip(ways.turn[:, 0], ways.swapped[:, 0], strict=True)
+    ]
+    assert np.mean(told) >= 0.95
+    assert (np.diff(ways.alike, axis=1) <= 0).all()
+    assert all(
+        len({*zip(t, w, strict=True)}) == 3 for t, w in zip(ways.turn.tolist(), ways.swapped.tolist(), strict=True)
+    )
+
+
+def test_pictures_brought_over_a_crop_with_empty_corners_come_to_lie_where_they_belong() -> None:
+    """The corners, and the pixels half empty along the sides, do not draw the movement away."""
+    rotated = [cut(Image.fromarray(smear(n)), 0.08, 0.05).rotate(4, Image.Resampling.BILINEAR) for n in range(16)]
+    small = np.array([sign("", np.asarray(i)[None]).small for i in rotated])
+    whole = np.array([sign("", smear(n)[None]).small for n in range(16)])
+    side = round(0.87 * 96)
+    a, middle = np.radians(4), np.array([round(0.08 * 96), round(0.05 * 96)]) * 2 / 96 + side / 96 - 1
+    true = np.eye(3)
+    true[:2, :2] = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) * side / 96
+    true[:2, 2] = middle
+    warps = np.tile(true, (16, 1, 1))
+    warps[:, :2] += np.array([[0.08, 0.12, -0.12], [-0.12, 0.08, 0.12]])
+    moving, fixed = registration.Squares.of(whole), registration.Squares.of(small)
+    for _ in range(3):
+        warps = registration.register(moving.smaller(2), fixed.smaller(2), warps, fine=0.8, coarse=4.0, steps=3)
+    off = np.abs(warps - true)[:, :2].max(axis=(1, 2))
+    assert np.quantile(off, 0.75) < 0.015  # 0.005; 0.029 by the slopes of one picture alone
+
+
+def test_of_a_crowd_few_pairs_are_chosen_for_each_picture_and_copies_are_among_them() -> None:
+    rng = np.random.default_rng(3)
+    crowd = np.clip(tissue(0, 64) + 12 * rng.normal(size=(800, 64, 64)), 0, 255).astype(np.uint8)
+    other = np.array([np.asarray(Image.fromarray(tissue(n)).resize((64, 64))) for n in range(1, 41)])
+    copies = np.array([np.asarray(cut(Image.fromarray(z), 0.05, 0.1).resize((64, 64))) for z in other])
+    small = np.concatenate([crowd, other, copies])
+    pictures = described(small, np.full((len(small), 2), 96))
+    first, second = candidates(pictures, pictures, lambda i, j: i != j, 4)
+    assert (first < second).all()
+    assert len({*zip(first.tolist(), second.tolist(), strict=True)}) == len(first) <= 4 * len(small)
+    found = {*zip(first.tolist(), second.tolist(), strict=True)}
+    assert sum((n, n + 40) in found for n in range(800, 840)) >= 39
 
 
 # ---- between splits

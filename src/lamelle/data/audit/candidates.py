@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,19 +12,17 @@ from lamelle.data.audit.registration import FINE, moved
 
 BITS = 21
 """In which codes may differ."""
-LIKE = 0.55
-"""Correlation of the waves below which a pair is not looked at."""
 EACH = 120.0
 """Entries that each view of a picture meets on the average."""
-REGISTERED = 100_000
-"""Pairs to be brought over each other in all."""
-CANDIDATES = (3, 12)
-"""Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""
 FLAT, BORDER = 2.5, 0.16
 """Grey levels by which an even border may vary, and its greatest width, by the side of the picture."""
+_MANY = 16
 _AT_ONCE = 256
+_AT_LEAST = 1 << 20
 
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Pairs = tuple[np.ndarray, np.ndarray]
+"""Numbers of pictures, ``[P]`` each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class Pictures:
     """int8 ``[N, V, 63]``"""
     fine: np.ndarray
     """Width of blurring, in pixels of 64, at which the picture has no more details."""
+    common: np.ndarray
+    """Waves float32 ``[2, 63]`` that all have in common, of the whole and of the centre: they tell nothing."""
 
 
 def described(small: np.ndarray, sizes: np.ndarray) -> Pictures:
@@ -53,7 +53,9 @@ def described(small: np.ndarray, sizes: np.ndarray) -> Pictures:
         found = views.waves_of(squares.reshape(-1, 32, 2, 32, 2).mean((2, 4)))
         waves[part] = np.rint(np.clip(found * 256, -127, 127))
     fine = np.maximum(0.6, 0.6 * FINE / np.maximum(sizes.min(axis=1), 1))
-    return Pictures(framed, frames, waves, fine)
+    firsts = np.stack([waves[:, part.start] for part in views.parts()])
+    common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MANY else np.zeros((2, 63), np.float32)
+    return Pictures(framed, frames, waves, fine, common)
 
 
 def _frames(small: np.ndarray) -> np.ndarray:
@@ -74,82 +76,103 @@ def _frames(small: np.ndarray) -> np.ndarray:
     return frames
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Pairs of pictures, and how the one has to be looked at to show the other; columns of one length."""
-
-    query: np.ndarray
-    entry: np.ndarray
-    view: np.ndarray
-    """Of the query."""
-    turn: np.ndarray
-    """Orientation of the entry."""
-    alike: np.ndarray
-    """Correlation of their waves."""
-
-    def at(self, rows: np.ndarray | slice) -> Candidates:
-        """Some of them."""
-        return Candidates(*(getattr(self, f.name)[rows] for f in fields(self)))
-
-    @staticmethod
-    def joined(parts: Sequence[Candidates]) -> Candidates:
-        """All of several."""
-        return Candidates(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Candidates)))
-
-    def best(self, *, both_ways: bool) -> Candidates:
-        """The most alike of each pair; ``both_ways``: whether (a, b) and (b, a) are one pair."""
-        one, other = self.query, self.entry
-        if both_ways:
-            one, other = np.minimum(one, other), np.maximum(one, other)
-        order = np.lexsort((self.turn, self.view, self.query, -self.alike, other, one))
-        new = np.ones(len(order), bool)
-        new[1:] = (np.diff(one[order]) != 0) | (np.diff(other[order]) != 0)
-        return self.at(order[new])
-
-    def nearest(self, each: int) -> Candidates:
-        """Those that are among the ``each`` most alike of one of their two pictures."""
-        found = self.at(np.lexsort((self.entry, self.query, -self.alike)))
-        kept = np.zeros(len(found.query), bool)
-        for members in (found.query, found.entry):
-            order = np.argsort(members, kind="stable")
-            ordered = members[order]
-            rank = np.arange(len(ordered)) - np.searchsorted(ordered, ordered)
-            kept[order[rank < each]] = True
-        return found.at(kept)
-
-
-def candidates(queries: Pictures, entries: Pictures, allowed: Allowed | None) -> Candidates:
-    """Pairs to be brought over each other: of each picture those most alike.
+def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each: int) -> Pairs:
+    """Pairs whose codes are most alike, of those found without comparing each with each.
 
     Args:
-        queries: Pictures that are looked at in many ways.
-        entries: Those they may then show; the same object for pairs within one set.
+        first: The one set.
+        second: The other; or the same object for pairs within one set, each of which is then told once.
         allowed: Which pairs of numbers of pictures may be one; all if not given.
+        each: Pairs that are kept of a picture.
     """
-    whole = views.whole_views()
-    both_ways = queries is entries
-    found: list[Candidates] = []
-    for first, last in ((0, whole), (whole, len(views.views()))):
-        asked, held = queries.waves[:, first:last], entries.waves[:, first]
-        mean = held.mean(axis=0, dtype=np.float32) * (len(held) >= 16)  # what all have in common tells nothing
-        codes, known = _codes(asked.reshape(-1, 63), mean), _entry_codes(held, mean)
-        for q, e in buckets.meetings(codes, known, each=EACH):
-            near = np.bitwise_count(codes[q] ^ known[e]) <= BITS
-            pairs = np.unique(q[near] * len(known) + e[near])
-            query, view = np.divmod(pairs // len(known), last - first)
-            entry, turn = np.divmod(pairs % len(known), 16)
-            kept = slice(None) if allowed is None else allowed(query, entry)
-            query, view, entry, turn = query[kept], view[kept], entry[kept], turn[kept]
-            alike = _alike(asked[query, view], held[entry], turn, mean)
-            some = Candidates(query, entry, view + first, turn // 2, alike).at(alike >= LIKE)
-            found.append(some)
-            if len(found) > 32:
-                found = [Candidates.joined(found).best(both_ways=both_ways)]
-    if not found:
-        nothing = np.zeros(0, np.int64)
-        return Candidates(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
-    each = int(np.clip(REGISTERED // max(1, len(queries.small)), *CANDIDATES))
-    return Candidates.joined(found).best(both_ways=both_ways).nearest(each)
+    within = first is second
+    kept = _Nearest((len(first.small), len(second.small)), each, within=within)
+    for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
+        for part, mean in zip(views.parts(), entries.common, strict=True):
+            asked, held = queries.waves[:, part], entries.waves[:, part.start]
+            codes, known = _codes(asked.reshape(-1, 63), mean), _entry_codes(held, mean)
+            for q, e in buckets.meetings(codes, known, each=EACH):
+                differ = np.bitwise_count(codes[q] ^ known[e])
+                near = np.flatnonzero(differ <= BITS)
+                one, other = q[near] // asked.shape[1], e[near] // 16
+                kept.add((one, other) if queries is first else (other, one), differ[near], allowed)
+    return kept.pairs()
+
+
+class _Nearest:
+    """Of each picture the few others whose codes differ least; what is farther is turned away as it comes."""
+
+    def __init__(self, counts: tuple[int, int], each: int, *, within: bool) -> None:
+        self._counts, self._each, self._within = counts, each, within
+        self._bounds = [np.full(n, BITS, np.uint8) for n in counts]
+        self._held = np.zeros(0, np.int64)
+        self._new: list[np.ndarray] = []
+
+    def add(self, pairs: Pairs, differ: np.ndarray, allowed: Allowed | None) -> None:
+        """Pairs that met, and in how many bits they differ."""
+        kept = differ <= np.maximum(self._bounds[0][pairs[0]], self._bounds[1][pairs[1]])
+        one, other = (z[kept] for z in pairs)
+        if self._within:
+            one, other = np.minimum(one, other), np.maximum(one, other)
+        found = (one * self._counts[1] + other) * 64 + differ[kept]
+        found.sort()  # far faster than an order
+        found = found[_firsts(found // 64)]
+        if allowed is not None:
+            found = found[allowed(*np.divmod(found // 64, self._counts[1]))]
+        self._new.append(found)
+        if sum(len(z) for z in self._new) > max(_AT_LEAST, 2 * len(self._held)):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Of all pairs so far those that are among the nearest of one of their two pictures."""
+        found = np.concatenate([self._held, *self._new])
+        self._new = []
+        found.sort()
+        found = found[_firsts(found // 64)]
+        pairs = np.divmod(found // 64, self._counts[1])
+        differ = found % 64
+        for side, (members, ranks) in enumerate(_ranked(pairs, differ, within=self._within)):
+            last = ranks == self._each - 1
+            self._bounds[side][members[last]] = np.resize(differ, len(members))[last]
+        if self._within:
+            self._bounds[1] = self._bounds[0]
+        self._held = found[nearest(pairs, -differ, self._each, within=self._within)]
+
+    def pairs(self) -> Pairs:
+        """Those that are left."""
+        self._settle()
+        return np.divmod(self._held // 64, self._counts[1])
+
+
+def nearest(pairs: Pairs, alike: np.ndarray, each: int, *, within: bool) -> np.ndarray:
+    """Whether pairs are among the ``each`` most alike of one of their two pictures, bool ``[P]``.
+
+    Example:
+        >>> nearest((np.array([0, 0, 1]), np.array([1, 2, 2])), np.array([0.9, 0.2, 0.5]), 1, within=True).tolist()
+        [True, False, True]
+    """
+    kept = [(ranks < each).reshape(1 + within, -1).any(axis=0) for _, ranks in _ranked(pairs, -alike, within=within)]
+    return np.any(kept, axis=0)
+
+
+def _ranked(pairs: Pairs, differ: np.ndarray, *, within: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pictures, and the place of each pair among those of its picture, of either side; within one set they are one."""
+    sides = [np.concatenate(pairs)] if within else list(pairs)
+    found = []
+    for members in sides:
+        order = np.lexsort((np.resize(differ, len(members)), members))
+        ordered = members[order]
+        ranks = np.empty(len(members), np.int64)
+        ranks[order] = np.arange(len(members)) - np.searchsorted(ordered, ordered)
+        found.append((members, ranks))
+    return found
+
+
+def _firsts(ascending: np.ndarray) -> np.ndarray:
+    """Whether each is unlike the one before."""
+    new = np.ones(len(ascending), bool)
+    new[1:] = ascending[1:] != ascending[:-1]
+    return new
 
 
 def _codes(waves: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -166,15 +189,3 @@ def _entry_codes(waves: np.ndarray, mean: np.ndarray) -> np.ndarray:
         turned = views.oriented_waves(waves[start : start + 4096].astype(np.float32))
         result[start : start + 4096] = views.packed(np.stack([turned - mean, -turned - mean], axis=2))
     return result.reshape(-1)
-
-
-def _alike(asked: np.ndarray, held: np.ndarray, turn: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Correlation of waves int8 ``[P, 63]`` with others that lie and shine as ``turn`` says."""
-    result = np.empty(len(turn), np.float32)
-    for start in range(0, len(turn), 1 << 16):
-        part = slice(start, start + (1 << 16))
-        a = asked[part] - mean
-        b = views.turned_waves(held[part], turn[part] // 2) * np.where(turn[part] % 2, -1, 1)[:, None] - mean
-        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        result[part] = np.einsum("nk,nk->n", a, b) / np.maximum(lengths, 1e-6)
-    return result

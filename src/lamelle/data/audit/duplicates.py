@@ -86,8 +86,7 @@ def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Pai
     left = [n for n, s in enumerate(new) if n not in found and s.small.any()]
     if left and old:
         asked, held = _described([new[n] for n in left]), _described(old)
-        every = [m.swapped() for m in matches(asked, held)] + matches(held, asked)
-        for match in sorted(every, key=lambda m: (-m.agreement, m.first)):
+        for match in sorted(matches(held, asked), key=lambda m: (-m.agreement, m.first)):
             first, second = old[match.first], new[left[match.second]]
             if left[match.second] not in found:
                 found[left[match.second]] = _pair(match, (first.id, first.size), (second.id, second.size))

@@ -1,26 +1,41 @@
 """Which pictures show the same: candidates by their codes, then each brought over the other and compared.
 
 Nothing is compared with everything: see ``buckets``. Of each picture the few candidates that look most alike are
-registered, and only those whose details agree nearly everywhere are copies. Two chest X-rays of different people, two
-fields of one tissue, and neighbouring slices are alike at large, and not in their details.
+registered in several ways, first with few pixels, and only those whose details agree nearly everywhere are copies. Two
+chest X-rays of different people, two fields of one tissue, and neighbouring slices are alike at large, and not in their
+details.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lamelle.data.audit import registration, views
-from lamelle.data.audit.candidates import Allowed, Candidates, Pictures, candidates
+from lamelle.data.audit import registration
+from lamelle.data.audit.candidates import Allowed, Pairs, Pictures, candidates, nearest
+from lamelle.data.audit.registration import Squares, register
+from lamelle.data.audit.starts import Starts, starts
 from lamelle.platform import cores
 
-NEARLY = 0.3
-"""Agreement at 32 × 32 below which a pair is given up."""
+REGISTERED = 300_000
+"""Pairs to be brought over each other in all, about."""
+CANDIDATES = (3, 12)
+"""Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""
+SORTED = 3
+"""Times as many are chosen by their codes alone."""
+LIKE = 0.55
+"""Correlation of the waves below which a pair is not looked at."""
+WAYS = 4
+"""In which a pair is tried."""
+HARDLY, NEARLY = 0.1, 0.3
+"""Agreement at 32 × 32 below which a pair is given up: after the first steps, and after the last."""
 SAME = 0.88
-"""Agreement of copies: nine of ten reach 0.93 and more. Real X-rays of different people stayed below 0.6, synthetic
+"""Agreement of copies: nine of ten reach 0.93 and more. Real X-rays of different people stayed below 0.7, synthetic
 ones, which share more of their anatomy, below 0.84."""
+AGAIN = 0.3
+"""Agreement at 64 × 64 from which a pair is tried once more, the other way round."""
 BEARING = 0.37
 """Part of the blocks on which the agreement must rest: 0.4 and more of copies of sparse nuclei, 0.34 of two fields of
 even tissue whose corners a rotation left black."""
@@ -55,67 +70,112 @@ def shared(warp: np.ndarray) -> float:
     return float((np.abs((warp @ registration.places(64))[:2]) <= 1).all(axis=0).mean())
 
 
-def matches(queries: Pictures, entries: Pictures, allowed: Allowed | None = None) -> list[Match]:
+def matches(first: Pictures, second: Pictures, allowed: Allowed | None = None) -> list[Match]:
     """Pictures of one set that show the same as pictures of another, or of the same set.
 
     Args:
-        queries: The one set: ``first`` of a match.
-        entries: The other, or the same: ``second``.
+        first: The one set.
+        second: The other, or the same.
         allowed: Which pairs of numbers may be a match; all if not given.
     """
-    found = candidates(queries, entries, allowed)
-    parts = [found.at(slice(start, start + _AT_ONCE)) for start in range(0, len(found.query), _AT_ONCE)]
+    each = int(np.clip(REGISTERED // max(len(first.small), len(second.small), 1), *CANDIDATES))
+    pairs = candidates(first, second, allowed, SORTED * each)
+    ways = starts(first, second, pairs, WAYS)
+    near = nearest(pairs, ways.alike[:, 0], each, within=first is second)
+    kept = np.flatnonzero(near & (ways.alike[:, 0] >= LIKE))
+    parts = [kept[start : start + _AT_ONCE] for start in range(0, len(kept), _AT_ONCE)]
     with ThreadPoolExecutor(cores()) as threads:
-        verified = threads.map(lambda part: _verified(queries, entries, part), parts)
+        verified = threads.map(lambda n: _verified(first, second, (pairs[0][n], pairs[1][n]), ways.at(n)), parts)
         return [match for part in verified for match in part]
 
 
-def _verified(queries: Pictures, entries: Pictures, pairs: Candidates) -> list[Match]:
-    """The candidates that are copies: brought over each other at 32 × 32, and if they then agree, at 64 × 64."""
-    moving, fixed = queries.small[pairs.query].astype(np.float32), entries.small[pairs.entry].astype(np.float32)
-    small, its = (z.reshape(-1, 32, 2, 32, 2).mean((2, 4)) for z in (moving, fixed))
-    warps = _started(pairs)
-    for _ in range(2):  # the second time from details that were cut where both are seen
-        warps = registration.register(small, its, warps, fine=0.8, coarse=4.0, steps=3)
-    agreed, _, _ = registration.agreement(*registration.over(small, its, warps, fine=0.8, coarse=3.0))
-    kept = np.flatnonzero((agreed >= NEARLY) & _plain(warps))
-    if not len(kept):
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Pictures of some pairs, all first ones and then all second ones, ``[2 P, …]``."""
+
+    squares: Squares
+    frames: np.ndarray
+    fine: np.ndarray
+
+    def finest(self, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> np.ndarray:
+        """Width of blurring at which neither shows more details than the other."""
+        scales = np.sqrt(np.abs(np.linalg.det(warps))).clip(0.5, 2)  # pixels of the moving one on one of the fixed
+        return np.maximum(self.fine[moving] / scales, self.fine[fixed])
+
+    def framed(self, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> np.ndarray:
+        """Movements of the pictures with their borders, ``[N, 3, 3]``."""
+        return self.frames[moving] @ warps @ np.linalg.inv(self.frames[fixed])
+
+    def plain(self, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> np.ndarray:
+        """Whether movements are of the kind that copies show, with their borders or without them."""
+        return _plain(warps) | _plain(self.framed(moving, fixed, warps))
+
+
+def _verified(first: Pictures, second: Pictures, pairs: Pairs, ways: Starts) -> list[Match]:
+    """The pairs that are copies: brought over each other with few pixels in all ways, then the best with ever more."""
+    count, each = ways.view.shape
+    one, other = np.arange(2 * count).reshape(2, count, 1)
+    shown = _Shown(
+        Squares.of(np.concatenate([first.small[pairs[0]], second.small[pairs[1]]])),
+        np.concatenate([first.frames[pairs[0]], second.frames[pairs[1]]]),
+        np.concatenate([first.fine[pairs[0]], second.fine[pairs[1]]]),
+    )
+    moving = np.where(ways.swapped, other, one).reshape(-1)
+    fixed = np.where(ways.swapped, one, other).reshape(-1)
+    coarse, medium = shown.squares.smaller(4), shown.squares.smaller(2)
+    warps = ways.warps().reshape(-1, 3, 3)
+    warps = register(coarse.at(moving), coarse.at(fixed), warps, fine=0.8, coarse=4.0, steps=4)
+    fitting = np.where(shown.plain(moving, fixed, warps), _fitting(medium.at(moving), medium.at(fixed), warps), -1)
+    best = fitting.reshape(count, each).argmax(axis=1) + np.arange(count) * each
+    best = best[fitting[best] >= HARDLY]
+    if not len(best):
         return []
-    pairs, moving, fixed = pairs.at(kept), moving[kept], fixed[kept]
-    warps = registration.register(moving, fixed, warps[kept], fine=1.0, coarse=4.0, steps=4)
-    scales = np.sqrt(np.abs(np.linalg.det(warps))).clip(0.5, 2)  # pixels of the query on one of the entry
-    widths = np.maximum(queries.fine[pairs.query] / scales, entries.fine[pairs.entry])
-    agreed, inverted = _agreed(moving, fixed, warps, widths)
-    full = queries.frames[pairs.query] @ warps @ np.linalg.inv(entries.frames[pairs.entry])
-    found = [
-        Match(int(pairs.query[n]), int(pairs.entry[n]), float(agreed[n]), full[n], bool(inverted[n]))
-        for n in np.flatnonzero((agreed >= SAME) & _plain(warps))
+    moving, fixed, warps = moving[best], fixed[best], warps[best]
+    warps = register(medium.at(moving), medium.at(fixed), warps, fine=0.8, coarse=4.0, steps=3)
+    near = (_fitting(medium.at(moving), medium.at(fixed), warps) >= NEARLY) & shown.plain(moving, fixed, warps)
+    return [
+        Match(int(pairs[0][m.first]), int(pairs[1][m.second]), m.agreement, m.warp, m.inverted)
+        for m in _finest(shown, moving[near], fixed[near], warps[near])
     ]
-    return [match for match in found if max(shared(match.warp), shared(match.swapped().warp)) >= WITHIN]
 
 
-def _agreed(
-    moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray, widths: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _fitting(moving: Squares, fixed: Squares, warps: np.ndarray) -> np.ndarray:
+    """Agreement at 32 × 32."""
+    return registration.agreement(*registration.over(moving, fixed, warps, fine=0.8, coarse=3.0))[0]
+
+
+def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> list[Match]:
+    """Those that agree at 64 × 64, if not the one moved over the other, then the other over the one; by their place."""
+    count = len(shown.fine) // 2
+    found: list[Match] = []
+    for _ in range(2):
+        if not len(warps):
+            break
+        ours, its = shown.squares.at(moving), shown.squares.at(fixed)
+        warps = register(ours, its, warps, fine=1.0, coarse=4.0, steps=4)
+        agreed, inverted = _agreed(ours, its, warps, shown.finest(moving, fixed, warps))
+        plain, full = shown.plain(moving, fixed, warps), shown.framed(moving, fixed, warps)
+        same = (agreed >= SAME) & plain
+        for n in np.flatnonzero(same):
+            match = Match(int(moving[n]), int(fixed[n]), float(agreed[n]), full[n], bool(inverted[n]))
+            if max(shared(match.warp), shared(match.swapped().warp)) >= WITHIN:
+                match = match if match.first < count else match.swapped()
+                found.append(replace(match, second=match.second - count))
+        left = np.flatnonzero(~same & (agreed >= AGAIN) & plain)
+        moving, fixed, warps = fixed[left], moving[left], np.linalg.inv(warps[left])
+    return found
+
+
+def _agreed(moving: Squares, fixed: Squares, warps: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Agreement of the finest details that both pictures have, 0 where too few bear it, and whether one is inverted."""
     agreed, inverted = np.zeros(len(warps)), np.zeros(len(warps), bool)
     widths = np.round(widths, 1)
     for width in np.unique(widths):
         at = np.flatnonzero(widths == width)
-        seen = registration.over(moving[at], fixed[at], warps[at], fine=float(width), coarse=2.5 * float(width))
+        seen = registration.over(moving.at(at), fixed.at(at), warps[at], fine=float(width), coarse=2.5 * float(width))
         reached, bearing, sign = registration.agreement(*seen)
         agreed[at], inverted[at] = np.where(bearing >= BEARING, reached, 0), sign < 0
     return agreed, inverted
-
-
-def _started(pairs: Candidates) -> np.ndarray:
-    """Movements ``[N, 3, 3]`` that a view and an orientation stand for."""
-    found = np.tile(np.eye(3), (len(pairs.view), 1, 1))
-    found[:, :2] = views.views()[pairs.view]
-    back = np.array([np.linalg.inv(views.turn_matrix(t)) for t in range(8)])[pairs.turn]
-    scale = np.where(pairs.view >= views.whole_views(), views.CENTRE, 1.0)
-    found[:, :2, :2] = found[:, :2, :2] @ (back / scale[:, None, None])
-    return found
 
 
 def _plain(warps: np.ndarray) -> np.ndarray:

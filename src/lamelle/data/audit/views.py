@@ -58,6 +58,11 @@ def whole_views() -> int:
     return len(windows()) ** 2
 
 
+def parts() -> tuple[slice, slice]:
+    """Which views are of the whole, and which of the centre."""
+    return slice(0, whole_views()), slice(whole_views(), len(views()))
+
+
 @lru_cache(maxsize=64)
 def _cosines(start: float, end: float) -> np.ndarray:
     """Weights ``[WAVES, GRID]`` of the waves of a part of a side."""
@@ -126,12 +131,6 @@ def oriented_waves(waves: np.ndarray) -> np.ndarray:
     """Waves ``[N, 63]`` of the eight orientations, ``[N, 8, 63]``."""
     orders, signs = _orders()
     return waves[:, orders] * signs
-
-
-def turned_waves(waves: np.ndarray, turns: np.ndarray) -> np.ndarray:
-    """Waves ``[N, 63]``, each in its own orientation ``[N]``."""
-    orders, signs = _orders()
-    return np.take_along_axis(waves, orders[turns], axis=1) * signs[turns]
 
 
 def packed(waves: np.ndarray) -> np.ndarray:
