@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support import Quiet
 
 from lamelle import plan as plans
 from lamelle import recipe as recipes
-from lamelle import verbs
+from lamelle import splitting, verbs
 from lamelle.cli.main import main
+from lamelle.errors import RequestError
 from lamelle.run import RunFolder
+from lamelle.specimens.write import write_demo
 from lamelle.splitting import judged_by_few
 from lamelle.training.course import describe, write_down
 from lamelle.types import Record, Source
@@ -169,3 +172,85 @@ def test_it_is_said_of_a_training_too(tmp_path: Path) -> None:
     (data / "labels.csv").write_text(rows)
     assert [p.values for p in planned(data).problems if p.code == "plan.absent_but_one_image"] == [{"classes": "b"}]
     assert [p.code for p in verbs.look_and_check(data)[2].problems] == ["plan.absent_but_one_image"]
+
+
+FEW = ("filters=[4,8]", "patch=32", "samples=4", "epochs=1", "precision=32", "threads=1", "workers=0")
+
+
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_demo("nuclei", tmp_path_factory.mktemp("data") / "nuclei", seed=1, count=12, size=64)
+
+
+def test_without_a_test_set_validation_is_scored_and_everybody_says_so(nuclei: Path, tmp_path: Path) -> None:
+    quiet = Quiet()
+    pairs = (*FEW, "split.test=0", "evaluate.resamples=100")
+    run = verbs.train(nuclei, overrides=pairs, runs=tmp_path, name="none", progress=quiet)
+    said = [line for line in quiet.lines if "no test set" in line]
+    assert len(said) == 2, "before the training and beside the scores"
+    assert all("lamelle evaluate RUN FOLDER" in line for line in said)
+    names = {row["id"]: row["split"] for row in run.folder.read_table(run.folder.split)}
+    assert set(names.values()) == {"train", "validation"}
+    assert (run.scores["split"], run.scores["n"]) == ("validation", list(names.values()).count("validation"))
+    assert "There is no test set" in run.folder.report.read_text(encoding="utf-8")
+    again = run.evaluate()
+    assert [note["code"] for note in again["notes"]].count("evaluate.no_test") == 1
+    with pytest.raises(RequestError, match="no test set"):
+        verbs.compare_runs([run.path, run.path])
+    (listed,) = verbs.list_runs(tmp_path)
+    assert (listed.state, listed.split) == ("done", "validation")
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [("split.validation=0", r"such as split\.validation=0\.1"), ("split.train=0", r"such as split\.train=0\.65")],
+)
+def test_what_cannot_do_without_is_refused_before_work(pair: str, said: str, nuclei: Path, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=said):
+        verbs.train(nuclei, overrides=(*FEW, pair), runs=tmp_path / "runs", progress=Quiet())
+    assert not (tmp_path / "runs").exists()
+    *_, outlook = verbs.look_and_check(nuclei, overrides=[pair])
+    assert not outlook.records
+    assert any(p.code == "plan.no_split" for p in outlook.problems)
+
+
+def test_comparisons_need_a_test_set(nuclei: Path, tmp_path: Path) -> None:
+    for work in (
+        lambda: verbs.compare(nuclei, pairs=[*FEW, "split.test=0", "lr=0.1,0.2"], runs=tmp_path, progress=Quiet()),
+        lambda: verbs.tune(nuclei, pairs=["split.test=0", "lr=0.1,0.2"], retrain=1, runs=tmp_path, progress=Quiet()),
+    ):
+        with pytest.raises(RequestError, match=r"split\.test=0.*judges on the test set"):
+            work()
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs", "made"),
+    [
+        (("train", "validation"), (), ("test",)),
+        (("train", "validation"), ("split.test=0",), ()),
+        (("train", "test"), (), ("validation",)),
+        (("train", "validation", "test"), (), ()),
+    ],
+)
+def test_a_part_that_the_folders_lack_is_made_of_the_training_images(
+    given: tuple[str, ...], pairs: tuple[str, ...], made: tuple[str, ...]
+) -> None:
+    names = [given[i % len(given)] if i >= 20 else "train" for i in range(40)]
+    records = [Record(f"{i}", Source(Path(f"{i}")), ("x",), split=name) for i, name in enumerate(names)]
+    asked = recipes.validate(recipes.parse_overrides(pairs) | {"task": {"name": "classify"}})
+    splitting.check_parts(records, asked)
+    placed, by = splitting.place(records, asked)
+    assert by == "given"
+    assert all(
+        r.split in (name, *made) if name == "train" else r.split == name for r, name in zip(placed, names, strict=True)
+    )
+    assert {r.split for r in placed} == {*given, *made}
+    said = [p.code for p in splitting.parts_made(records, placed, by)]
+    assert said == [f"plan.{name}_from_train" for name in made] + (["plan.no_test"] if pairs else [])
+
+
+def test_folders_of_training_alone_are_asked_about() -> None:
+    records = [Record(f"{i}", Source(Path(f"{i}")), ("x",), split="train") for i in range(9)]
+    with pytest.raises(RequestError, match=r"train and test or validation are needed.*data\.split=none"):
+        splitting.place(records, recipes.validate({"task": {"name": "classify"}}))

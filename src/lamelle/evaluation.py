@@ -166,15 +166,22 @@ def interval_options(recipe: Recipe) -> IntervalOptions:
 
 
 def score_run(
-    run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
+    run: RunFolder,
+    package: Package,
+    records: Sequence[Record],
+    store: Store,
+    options: IntervalOptions,
+    *,
+    split: str = "test",
 ) -> list[Row]:
-    """Scores and predictions of a Run's test set, written into the Run.
+    """Scores and predictions of a Run's test set, written into the Run; without one, of its validation set.
 
     Returns:
         The rows of the items.
     """
     rows = predict_and_measure(run, package, records, store)
-    write_scores(run, package.task, rows, options, split="test", fitted=package.fitted, notes=notes_of(package))
+    notes = notes_of(package) + ([Problem("evaluate.no_test")] if split == "validation" else [])
+    write_scores(run, package.task, rows, options, split=split, fitted=package.fitted, notes=notes)
     return rows
 
 

@@ -25,7 +25,17 @@ from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
 from lamelle.run import RunFolder
-from lamelle.splitting import Outlook, cut, in_pieces, judged_by_few, only_split, place, present
+from lamelle.splitting import (
+    Outlook,
+    check_parts,
+    cut,
+    in_pieces,
+    judged_by_few,
+    only_split,
+    parts_made,
+    place,
+    present,
+)
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
@@ -58,6 +68,11 @@ class Plan:
     def of(self, name: str) -> tuple[Record, ...]:
         """The records of one split."""
         return split.of_split(self.records, name)
+
+    @property
+    def judged(self) -> str:
+        """The split that is scored: ``test``, or ``validation`` where there is no test set."""
+        return "test" if self.of("test") else "validation"
 
 
 def look(data: Path, asked: Section) -> Index:
@@ -121,6 +136,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     asked.setdefault("task", {})["name"] = task_name
     asked.setdefault("data", {})["path"] = str(data.resolve())
     first = recipes.validate(only_split(asked))
+    check_parts(index.records, first)
     index = cut(index, first)
     audit = inspect(index, store, workers=cores(), **label_options(asked))
     if audit.errors:
@@ -141,6 +157,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
     said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
+    said += parts_made(index.records, records, by)
     said += judged_by_few(records, present(records, audit, _values(recipe, index, audit)), recipe)
     audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
@@ -220,11 +237,13 @@ def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
     asked.setdefault("task", {}).setdefault("name", index.task)
     try:
         recipe = recipes.validate(only_split(asked))
+        check_parts(index.records, recipe)
         records, by = place(cut(index, recipe).records, recipe)
     except LamelleError as error:
         return Outlook((), "", {}, (Problem("plan.no_split", severity="warning", values={"reason": str(error)}),))
     classes = {} if audit.errors else present(records, audit, _values(recipe, index, audit))
-    problems = (*(torn_groups(records) if by == "given" else ()), *judged_by_few(records, classes, recipe))
+    torn = torn_groups(records) if by == "given" else ()
+    problems = (*torn, *parts_made(index.records, records, by), *judged_by_few(records, classes, recipe))
     return Outlook(records, by, classes, problems)
 
 

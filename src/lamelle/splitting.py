@@ -61,6 +61,33 @@ def place(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...]
     return _folded(placed, keys), by
 
 
+def check_parts(records: Sequence[Record], recipe: Recipe) -> None:
+    """Refuse a split that leaves nothing to learn from, or nothing to choose by, before any work.
+
+    Raises:
+        RequestError: If the share of training or of validation is 0, and the data do not give that part.
+    """
+    keys = recipe.split
+    if keys.folds or split.given_folds(records):
+        return
+    given = set(keys.blocks or ()) | {r.split for r in records}
+    for name, share in (("train", keys.train), ("validation", keys.validation)):
+        if not share and name not in given:
+            raise RequestError(f"split.none_{name}")
+
+
+def parts_made(found: Sequence[Record], placed: Sequence[Record], by: str) -> list[Problem]:
+    """What is to be said of parts that the data do not give: taken from the training images, or not there at all."""
+    given = {r.split for r in found if r.split} if by == "given" else set()
+    taken = Counter(str(r.split) for r in placed)
+    said = [
+        Problem(f"plan.{name}_from_train", "", "warning", {"n": taken[name], "all": taken[name] + taken["train"]})
+        for name in ("validation", "test")
+        if given and name not in given and taken[name]
+    ]
+    return said if taken["test"] else [*said, Problem("plan.no_test", "", "warning", {})]
+
+
 def in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
     """The records, those that are scored cut so that one of them at a time fits in memory."""
     return tuple(p for r in records for p in (blocks.pieces([r]) if r.split in ("validation", "test") else [r]))

@@ -100,7 +100,7 @@ def test_folds_test_each_record_once() -> None:
         ([record(i) for i in range(9)], replace(OPTIONS, by="block"), "position"),
         ([record(z, position=z) for z in range(4)], OPTIONS, "too few"),
         ([record(i, split="train" if i else None) for i in range(9)], OPTIONS, "have no split"),
-        ([record(i, split="train") for i in range(9)], OPTIONS, "train and test are needed"),
+        ([record(i, split="train") for i in range(9)], OPTIONS, "train and test or validation are needed"),
         ([record(z, position=z) for z in range(9)], replace(OPTIONS, blocks={"train": "0-x"}), "0-17"),
         ([record(z, position=z) for z in range(9)], replace(OPTIONS, blocks={"train": "0-4", "test": "4"}), "two spl"),
         ([record(i, group=f"g{i % 2}") for i in range(9)], replace(OPTIONS, by="group"), "cannot fill 3"),

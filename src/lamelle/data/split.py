@@ -62,7 +62,7 @@ def assign(records: Sequence[Record], options: SplitOptions) -> tuple[tuple[Reco
     else:
         names = _by_record(records, options)
     done = tuple(replace(r, split=n) for r, n in zip(records, names, strict=True))
-    _none_empty(done, [s for s, share in options.shares.items() if share > 0] if not options.blocks else SPLITS, by)
+    _none_empty(done, [s for s, share in options.shares.items() if share > 0], by)
     return done, by
 
 
@@ -121,16 +121,17 @@ def _volume(record: Record) -> str:
 
 
 def _complete(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
-    """Keep the given splits; a missing validation set is taken from the training set, never from the test set."""
+    """Keep the given splits; a missing validation or test set is taken from the training set."""
     if missing := [r.id for r in records if not r.split]:
         raise RequestError("split.partly_given", count=len(missing), first=", ".join(missing[:3]))
     have = {r.split for r in records}
-    if "train" not in have or "test" not in have:
+    if "train" not in have or have == {"train"}:
         raise RequestError("split.given_incomplete", have=", ".join(sorted(filter(None, have))))
-    if "validation" in have:
+    missing = [s for s in ("validation", "test") if s not in have and options.shares[s] > 0]
+    if not missing:
         return tuple(records)
     training = [replace(r, split=None) for r in records if r.split == "train"]
-    shares = {k: options.shares[k] for k in ("train", "validation")}
+    shares = {k: options.shares[k] for k in ("train", *missing)}
     again, _ = assign(training, replace(options, shares=shares))
     renewed = {r.id: r for r in again}
     return tuple(renewed.get(r.id, r) for r in records)
@@ -227,7 +228,7 @@ def _by_group(records: Sequence[Record], options: SplitOptions) -> list[str]:
     for r in records:
         content.setdefault(r.group or "", np.zeros(len(strata)))[strata.index(r.stratum or "")] += 1
     if len(content) < len([s for s in options.shares.values() if s > 0]):
-        raise RequestError("split.too_few_groups", n=len(content), splits=len(options.shares))
+        raise RequestError("split.too_few_groups", n=len(content), splits=sum(s > 0 for s in options.shares.values()))
     splits = [s for s, share in options.shares.items() if share > 0]
     share = np.array([options.shares[s] for s in splits]) / sum(options.shares[s] for s in splits)
     total = sum(content.values(), np.zeros(len(strata)))

@@ -134,5 +134,7 @@ class Facts:
     @property
     def test(self) -> float | None:
         """The monitored score on the test set."""
+        if (self.scores or {}).get("split") == "validation":
+            return None
         found = (self.scores or {}).get("scores", {}).get(self.monitor, {}).get("value")
         return None if found is None or not math.isfinite(found) else float(found)

@@ -84,8 +84,8 @@ def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, 
         folder = RunFolder.open(run)
     except RequestError as error:
         raise RequestError("explain.no_run", path=run) from error
-    items = folder.read_json(folder.scores)["items"]
-    records = {record.id: record for record in plans.reopen(folder).of("test")}
+    items, plan = folder.read_json(folder.scores)["items"], plans.reopen(folder)
+    records = {record.id: record for record in plan.of(plan.judged)}
     cases = choose(items, records, subject.package.task.classes, number=number, only=name)
     if not cases:
         raise RequestError("explain.no_cases", name=name or "–", run=run)

@@ -32,6 +32,8 @@ def compare(paths: Sequence[Path]) -> Comparison:
         folder = RunFolder(one.path)
         if one.state != "done" or not folder.rows.is_file() or not _trained(folder):
             raise RequestError("runs.compare_unfinished", path=one.path)
+        if folder.read_json(folder.scores)["split"] == "validation":
+            raise RequestError("runs.compare_no_test", path=one.path)
     first = listed[0]
     for other in listed[1:]:
         if said := differences(RunFolder(first.path), RunFolder(other.path)):

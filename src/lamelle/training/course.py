@@ -21,6 +21,7 @@ from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
 from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.messages import text
+from lamelle.package import Package
 from lamelle.plan import Plan
 from lamelle.recipe import Section, merge, validate
 from lamelle.reports.page import write_report
@@ -137,7 +138,7 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
             package = session.train(plan, built, run, store, progress, resume=resume)
             learnt = [record for name in seen.LEARNT for record in plan.of(name)]
             run.write_bytes(run.signatures, seen.to_bytes(seen.signatures_of(learnt, plan.audit.rows, store)))
-            rows = score_run(run, package, plan.of("test"), store, interval_options(plan.recipe))
+            rows = _scored(run, package, plan, store)
         except NonFinite as error:
             run.write_json(run.stopped, {"code": error.code, "values": error.values})
             raise
@@ -148,6 +149,11 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
         progress.say(line)
         run.note(line)
     return rows
+
+
+def _scored(run: RunFolder, package: Package, plan: Plan, store: Store) -> list[Row]:
+    options = interval_options(plan.recipe)
+    return score_run(run, package, plan.of(plan.judged), store, options, split=plan.judged)
 
 
 def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:

@@ -164,9 +164,9 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> dict[s
     from lamelle.evaluation import interval_options, score_run
 
     plan = plans.reopen(folder)
-    test, changes = [r.id for r in plan.of("test")], plans.changed(plan, store)
-    changes.refuse("split.changed_test", among=test, run=folder.path, data=plan.recipe.data.path)
-    score_run(folder, package, plan.of("test"), store, interval_options(plan.recipe))
+    records, changes = plan.of(plan.judged), plans.changed(plan, store)
+    changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
+    score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
     report(folder.path)
     scores = folder.read_json(folder.scores)
     said = [{"code": p.code, "values": p.values} for p in changes.problems()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
+from lamelle.recipe import validate
 from lamelle.verbs.common import AnyPath, open_store
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def compare(
         raise RequestError("study.split_differs", keys=", ".join(splitting))
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
+    _needs_test(common, "lamelle compare")
     request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
     return studies.carry_out(
         request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), listener, jobs=jobs
@@ -122,12 +124,21 @@ def tune(
     shared, dimensions = searches.parse(pairs)
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
+    if retrain:
+        _needs_test(common, "lamelle tune --retrain")
     how = searches.How(sampler, pruner, objective, trials, storage, seed)
     request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
     if folds := folds_of(common):
         raise RequestError("tune.folds", folds=folds)
     folder = name or f"tune-{name_of(recipe, data)}"
     return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)
+
+
+def _needs_test(asked: Mapping[str, Any], command: str) -> None:
+    """Refuse a request without a test set where runs are judged on it."""
+    keys = validate({"split": asked.get("split", {})}).split
+    if not keys.test and not keys.folds:
+        raise RequestError("study.no_test", command=command)
 
 
 def _at_least(*numbers: tuple[str, int | None, int]) -> None:
