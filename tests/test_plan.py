@@ -234,3 +234,24 @@ def test_weights_name_their_encoder(tmp_path: Path) -> None:
     assert plans.encoder_of("x/mobilenetv2_100.backbone.safetensors") == "mobilenetv2_100"
     with pytest.raises(RequestError, match=r"model\.name="):
         plans.encoder_of("weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("model", "normalise"),
+    [
+        ("resnet10t", "imagenet"),
+        ("tf_efficientnet_em", "symmetric"),
+        ("fastvit_mci0", "unit"),
+    ],
+)
+def test_pretrained_weights_get_the_range_they_know(table: Path, pairs: Path, model: str, normalise: str) -> None:
+    """Without them the pixels are taken as the data have them; another wish is warned of."""
+    file, labels = str(table / "weights.safetensors"), "data.labels={0: 0, 10: 1, 20: 2}"
+    for data, also, alone, kind in ((table, (), "dataset", "timm"), (pairs, (labels,), "image", "timm-unet")):
+        for weights, wanted in ((file, normalise), (None, alone)):
+            plan = make(data, *also, model={"kind": kind, "name": model, "weights": weights})
+            assert plan.recipe.data.normalise == wanted
+            assert not [p for p in plan.problems if p.code == "plan.input_range"]
+        other = make(data, *also, "data.normalise=image", model={"kind": kind, "name": model, "weights": file})
+        (problem,) = [p for p in other.problems if p.code == "plan.input_range"]
+        assert (problem.values["given"], problem.values["expected"]) == ("image", normalise)

@@ -521,6 +521,28 @@ def test_prune_and_clear(tmp_path: Path) -> None:
     assert np.array_equal(store.image(sources[0])[0], pixels(sources[0]))
 
 
+def test_after_clear_the_budget_is_kept_from_nought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies on disk is counted when the budget may be exceeded, and only then."""
+    sources = [png(tmp_path / f"{n}.png", n, (100, 100)) for n in range(6)]
+    probe = Store(tmp_path / "probe", budget=BIG)
+    probe.image(sources[0])
+    store = Store(tmp_path / "store", budget=int(probe.usage().bytes * 2.5))
+    for source in sources:
+        store.image(source)  # all in use: the budget gives way
+    store.clear()
+    looked: list[int] = []
+    prune = Store.prune
+
+    def counted(self: Store, *, budget: int | None = None) -> object:
+        looked.append(self.usage().entries)
+        return prune(self, budget=budget)
+
+    monkeypatch.setattr(Store, "prune", counted)
+    for source in sources[:3]:
+        store.image(source)
+    assert looked == [3]
+
+
 def test_errors_name_the_file(tmp_path: Path) -> None:
     (tmp_path / "empty.png").write_bytes(b"")
     store = Store(tmp_path / "store", budget=BIG)

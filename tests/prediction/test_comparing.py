@@ -21,7 +21,7 @@ from lamelle import recipe as recipes
 from lamelle.data.appearance import MEASURES
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
-from lamelle.data.shift import shift_of
+from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.errors import DataError, RequestError
@@ -367,3 +367,22 @@ def test_every_finding_has_a_sentence() -> None:
             assert text(f"shift.{measure.name}_{way}", **values)
             assert text(f"shift.word_{measure.kind}_{way}")
     assert len(LANGUAGES) == 2
+
+
+def test_pixels_of_another_size_are_counted_for_a_model_without_a_profile_too(made: Made, predict: Predict) -> None:
+    package = replace(made("unit"), profile=None, spacing=(0.5, 0.5))
+    said, rows, _ = predict(package, pictures(), resolution=(50000, 50000), resolutionunit="CENTIMETER")
+    assert ["0.2 × 0.2 µm" in line and "8 of 8" in line for line in said] == [False, True]
+    assert {row["shift"] for row in rows} == {text("shift.word_spacing")}
+
+
+def test_half_as_large_again_is_another_size_along_any_axis() -> None:
+    finest, coarsest = (0.5, 0.5), (1.0, 1.0)
+    sizes = [(0.5, 1.0), (0.34, 0.34), (0.33, 0.5), (1.5, 1.5), (1.0, 1.51), None, (9.0, 1.0, 1.0)]
+    problems, far = spacing_shift(sizes, finest, coarsest)
+    assert far == [False, False, True, False, True, False, False]
+    (problem,) = problems
+    assert (problem.code, problem.severity) == ("shift.spacing", "warning")
+    assert (problem.values["count"], problem.values["n"]) == (2, 7)
+    assert spacing_shift(sizes, None, None) == ([], [False] * 7)
+    assert spacing_shift(sizes[:2], finest, coarsest) == ([], [False] * 2)

@@ -145,3 +145,18 @@ def test_the_threshold_of_cells_is_searched_by_v_rand() -> None:
     p = np.where(truth == 1, 0.3, 0.1).astype(np.float32)
     found = fitted(segment(cells=True, threshold=0.5), [(p[None], truth)])
     assert 0.1 < found["cell_threshold"] <= 0.3
+
+
+def test_cells_are_cut_at_their_own_threshold() -> None:
+    """A membrane of probability 0.3 parts two cells at the threshold of cells, and none at that of pixels."""
+    truth = np.zeros((24, 24), np.int64)
+    truth[:, 11:13] = 1
+    p = np.where(truth == 1, 0.3, 0.1).astype(np.float32)[None]
+    task, known = segment(cells=True, threshold=0.5), {"threshold": 0.5}
+
+    def v_rand(**fitted: float) -> float:
+        table = task.table([task.row(p, truth, known | fitted)])
+        return float(task.summarise(table, np.ones((1, 1)))["v_rand"][0])
+
+    assert v_rand(cell_threshold=0.2) == pytest.approx(1.0)
+    assert v_rand() == v_rand(cell_threshold=0.4) < 0.9
