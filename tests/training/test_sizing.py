@@ -85,12 +85,21 @@ def test_what_was_planned_is_trained_saved_and_scored(
     assert outcome.state == "trained", outcome.about
 
 
+def test_grey_images_are_planned_in_three_channels_for_an_encoder_of_colours(classified: Path) -> None:
+    plan = fitted(planned(classified, "model=csatv2"))
+    assert plan.recipe.data.channels == plan.planned["data.channels"] == 3
+
+
+def test_an_embedding_behind_a_stem_says_nothing_of_the_size_of_images(classified: Path) -> None:
+    assert fitted(planned(classified, "model=visformer_tiny")).recipe.data.resize == (224, 224)
+
+
 REFUSED = {
     "a size of its own": ("model=levit_128s", "resize=100"),
     "windows": ("model=test_coatnet", "resize=100"),
     "a multiple": ("model=dla46x_c", "resize=[70,45]"),
     "one image at a time": ("model=resnet10t", "resize=32", "batch=1"),
-    "grey": ("model=csatv2", "resize=64", "channels=1"),
+    "grey": ("model=csatv2", "resize=256", "channels=1"),
     "images of several sizes": ("model=resnet10t", "resize=null"),
 }
 

@@ -333,7 +333,10 @@ def _patches(module: nn.Module) -> Axes | None:
 
 
 def _patch_embedding(module: nn.Module) -> PatchEmbed | None:
-    return next((part for part in module.modules() if isinstance(part, PatchEmbed)), None)
+    """The embedding of the image itself, not one of what a stem has made of it."""
+    part = next((part for part in module.modules() if isinstance(part, PatchEmbed)), None)
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return None if part is None or part.proj is not first else part
 
 
 def _features(encoder: Any) -> int:

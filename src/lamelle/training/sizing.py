@@ -40,6 +40,8 @@ def fitted(plan: Plan) -> Plan:
             nearest sizes that it takes, and the key.
     """
     trial = _Trial(plan)
+    if any(map(trial.step, trial.trained)) and "data.channels" in plan.planned and trial.in_colour:
+        plan, trial = _changed(plan, "data.channels", _COLOUR)
     if trial.key in plan.planned and plan.task.spatial and trial.only is not None:
         plan, trial = _changed(plan, trial.key, trial.only)
     for size in trial.trained:
@@ -73,10 +75,20 @@ class _Trial:
         whole = len(plan.of("train")) if recipe.train.patch is None else recipe.train.batch
         self.batch = min(recipe.train.batch, recipe.train.samples or max(1, whole))
         self.channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
+        self._networks: dict[str, Freezable] = {}
         self.only = getattr(self._network(self.trained[0]), "image_size", None) if self.trained else None
         if len(self.trained) > 1 and self.batch > 1:
             said, usual = ", ".join(map(_said, self.trained)), list(plan.audit.statistics.size_median)
             raise RequestError("sizing.differ", sizes=said, cure=setting(self.key, usual))
+
+    @cached_property
+    def in_colour(self) -> bool:
+        """Whether the network takes no grey images, but takes them in three channels."""
+        if self.recipe.data.channels != 1 or self.recipe.data.context or not self.trained:
+            return False
+        sizes = [size for size in (self.trained[0], self._published) if size is not None]
+        grey, colour = ([self._refusal(s, batch=self.batch, channels=n) is None for s in sizes] for n in (1, _COLOUR))
+        return not any(grey) and any(colour)
 
     def step(self, size: Size) -> str | None:
         """Why the network cannot be trained with images of a size, and asked about one of them."""
@@ -103,7 +115,7 @@ class _Trial:
         values: dict[str, Any] = {"name": self._name, "size": _said(size), "reason": why}
         if self.batch == 1 and self._refusal(size, batch=2) is None:
             return RequestError("sizing.batch", **values, cure=setting("train.batch", 2))
-        if self.recipe.data.channels == 1 and self._refusal(size, batch=self.batch, channels=_COLOUR) is None:
+        if self.in_colour:
             return RequestError("sizing.channels", **values, cure=setting("data.channels", _COLOUR))
         if near := self.near(size):
             known = ", ".join(_said(other) for other in near)
@@ -129,9 +141,11 @@ class _Trial:
         recipe = self.recipe
         if recipe.data.resize is not None and recipe.train.patch is None:
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"resize": size})})
-        net = sketch(model_spec(recipe, self.plan) | ({"in_channels": channels} if channels else {}))
-        limit(net, recipe.model)
-        return net
+        spec = model_spec(recipe, self.plan) | ({"in_channels": channels} if channels else {})
+        if repr(spec) not in self._networks:
+            net = self._networks[repr(spec)] = sketch(spec)
+            limit(net, recipe.model)
+        return self._networks[repr(spec)]
 
     @cached_property
     def _published(self) -> Size | None:
@@ -167,12 +181,13 @@ class _Trial:
         }
 
 
-def _changed(plan: Plan, key: str, size: Size) -> tuple[Plan, _Trial]:
-    """The plan with another size that nobody asked for."""
+def _changed(plan: Plan, key: str, value: Size | int) -> tuple[Plan, _Trial]:
+    """The plan with another value that nobody asked for."""
     section, _, name = key.partition(".")
-    part = getattr(plan.recipe, section).model_copy(update={name: tuple(size)})
+    part = getattr(plan.recipe, section).model_copy(update={name: value})
     recipe = plan.recipe.model_copy(update={section: part})
-    plan = replace(plan, recipe=recipe, planned={**plan.planned, key: list(size)})
+    said = list(value) if isinstance(value, tuple) else value
+    plan = replace(plan, recipe=recipe, planned={**plan.planned, key: said})
     return plan, _Trial(plan)
 
 
@@ -194,7 +209,7 @@ def _near(size: Size, published: Size | None) -> Iterator[Size]:
     Example:
         >>> from itertools import islice
         >>> list(islice(_near((45, 45), (224, 224)), 4))
-        [(48, 48), (42, 42), (40, 40), (48, 40)]
+        [(48, 48), (42, 42), (40, 40), (56, 56)]
     """
     if len(size) != 2:
         return
