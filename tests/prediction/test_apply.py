@@ -177,6 +177,11 @@ def test_all_broken_files_of_a_folder_are_named_at_once(predict: Predict, tmp_pa
     assert {Path(p.where).name for p in caught.value.problems} == {*BROKEN, "dead.zarr"}
     assert len(caught.value.problems) == len(BROKEN) + 1, "a broken stack is named once, not once a slice"
     assert table(tmp_path / "out0" / "submission.csv") == [["image", "label"], ["good.png", "dark"]]
+    assert "unread.csv" in str(caught.value)
+    header, *unread = table(tmp_path / "out0" / "unread.csv")
+    assert header == ["file", "problem"]
+    assert sorted(row[0] for row in unread) == sorted(p.where for p in caught.value.problems)
+    assert all(row[1] for row in unread)
 
 
 def test_where_nothing_at_all_can_be_opened_nothing_is_made(predict: Predict, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lamelle import verbs
-from lamelle.errors import RequestError, sentence
+from lamelle.errors import RequestError, in_lines
 from lamelle.messages import text
 
 _PAIRS = click.argument("pairs", nargs=-1, metavar="[KEY=VALUE]...")
@@ -269,8 +269,8 @@ def convert(source: Path, out: Path, pairs: tuple[str, ...], spacing: str | None
         except ValueError:
             raise RequestError("convert.spacing", given=spacing, axes="Z,Y,X") from None
     done = verbs.convert(source, out, spacing=sizes, overrides=pairs, **options)
-    for problem in done.problems:
-        click.echo(sentence(problem), err=True)
+    for line in in_lines(done.problems):
+        click.echo(line, err=True)
     shape = " × ".join(map(str, done.shape))
     pixel = " × ".join(f"{v:g}" for v in done.spacing) + " µm" if done.spacing else "–"
     _echo(text("cli.convert_done", shape=shape, dtype=done.dtype, spacing=pixel, sha256=done.sha256))

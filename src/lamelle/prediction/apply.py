@@ -13,10 +13,11 @@ from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.preparation import to_channels
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError, WorkError
+from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.prediction.comparing import Compared, compare
-from lamelle.prediction.files import PredictionFolder, planes_of
+from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.predictor import of_package
 from lamelle.prediction.submission import write_submission
 from lamelle.types import Classes, Problem, Record, Source
@@ -28,9 +29,10 @@ _NAMED = 3
 class SomeUnread(DataError):
     """Some images could not be read; all others are predicted."""
 
-    def __init__(self, problems: Sequence[Problem], *, done: int, table: Path) -> None:
+    def __init__(self, problems: Sequence[Problem], *, done: int, table: Path, all_in: Path) -> None:
         super().__init__(problems)
-        self.code, self.values = "predict.some_unread", {"count": len(problems), "done": done, "table": table}
+        self.code = "predict.some_unread"
+        self.values = {"count": len(problems), "done": done, "table": table, "all_in": all_in}
 
 
 def predict_files(
@@ -86,7 +88,9 @@ def predict_files(
     if answers:
         write_submission(out, found.asked, answers, classes=classes, naming=package.naming, probabilities=probabilities)
     if problems:
-        raise SomeUnread(problems, done=len(usable), table=table)
+        rows = [{"file": p.where, "problem": text(p.code, **p.values)} for p in problems]
+        atomic.write_text(out / "unread.csv", items_csv(rows))
+        raise SomeUnread(problems, done=len(usable), table=table, all_in=out / "unread.csv")
     return table
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,6 +56,9 @@ _FOR_ONE_FILE = ("table", "medmnist", "stack_pair")
 _WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
 _OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
 _READABLE = 0.5
+_WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[-_. ]*\(?\d")
+_MOST_WORDS = 20
+"""Words at the beginning of names up to which they may be classes."""
 _ASKS = (
     *("layouts.lacks_classes_of_boxes", "layouts.lacks_masks_of_runs", "layouts.lacks_answers"),
     *("layouts.lacks_rows_of_images", "layouts.lacks_rival_of_columns", "layouts.lacks_facts_in_columns"),
@@ -221,6 +225,8 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
     )
     asked = missing is not None and missing.code in _ASKS
     hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
+    if not hint and not asked and (words := _words_of_names(listing)):
+        hint = text("layouts.hint_names", names=names_of(words, most=6))
     return RequestError(
         "layouts.unknown",
         path=printable(str(listing.root if listing.only is None else listing.root / listing.only)),
@@ -231,6 +237,14 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         hint=hint,
         passed=sentences(passed_over(listing)),
     )
+
+
+def _words_of_names(listing: Listing) -> list[str]:
+    """The words that all names of files begin with before a number, if they may be classes: ``benign_001.png``."""
+    found = [_WORD.match(e.stem) for e in listing.images]
+    counts = Counter(m[1].casefold() for m in found if m)
+    classes = all(found) and 1 < len(counts) <= _MOST_WORDS and min(counts.values()) > 1
+    return sorted({m[1] for m in found if m}) if classes else []
 
 
 def _found(listing: Listing) -> str:

@@ -14,6 +14,9 @@ _HEAD = 1 << 16
 _SHOWN = 3
 _TRIED = 6
 """Images whose names are looked for in a text."""
+_TEXTS = (".txt", ".json", ".lst", ".list")
+_MOST_TEXTS = 50
+"""Texts up to which each may be a list; more of them are about an image each."""
 _KNOWN = ("dataset.json", "series.json")
 """Texts that name images and are read."""
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz")
@@ -56,7 +59,10 @@ def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
         if kind := kinds.get(entry.suffix):
             found.setdefault((kind, entry.suffix), []).append(entry)
     problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in found.items()]
-    for kind, test in (*OTHERS.items(), *(() if masks_read else OUTLINES.items())):
+    tests = {"archives": _is_archive} | ({} if masks_read else OUTLINES)
+    if sum(e.suffix in _TEXTS for e in others) <= _MOST_TEXTS:
+        tests = {"lists": _lists_images, **tests}
+    for kind, test in tests.items():
         if drawn := [e for e in others if test(listing, e)]:
             problems.append(_problem(kind, drawn[0].suffix, drawn))
     return problems
@@ -94,7 +100,7 @@ def _is_archive(listing: Listing, entry: Entry) -> bool:
 
 def _lists_images(listing: Listing, entry: Entry) -> bool:
     """Whether a text names images of the folder, as lists of files and their classes do."""
-    if entry.suffix not in (".txt", ".json", ".lst", ".list") or entry.name in _KNOWN or _is_coco(listing, entry):
+    if entry.suffix not in _TEXTS or entry.name in _KNOWN or _is_coco(listing, entry):
         return False
     names = [e.name for e in listing.images[:_TRIED]]
     return sum(_says(listing, entry, entry.suffix, name) for name in names) * 2 > len(names) > 1
@@ -137,5 +143,3 @@ OUTLINES: dict[str, Callable[[Listing, Entry], bool]] = {
     "boxes": _is_yolo,
 }
 """Files of outlines and boxes, by the program that draws masks of them."""
-OTHERS: dict[str, Callable[[Listing, Entry], bool]] = {"archives": _is_archive, "lists": _lists_images}
-"""Files that hold images, or say of which class they are."""
