@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from lamelle.data.column_words import names_class, names_label, states_fact
 from lamelle.data.groups.words import maybe_group, rank_of
-from lamelle.data.tables import (
-    LABEL,
-    NONE,
-    Table,
-    column_like,
-    holds_classes,
-    is_blank,
-    names_class,
-    names_label,
-    states_fact,
-)
+from lamelle.data.tables import LABEL, NONE, Table, column_like, holds_classes, is_blank
 from lamelle.errors import printable, setting
 from lamelle.types import Problem
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lamelle.data.column_words import names_label
 from lamelle.data.groups.words import tokens
-from lamelle.data.tables import Table, is_blank, names_label
+from lamelle.data.tables import Table, is_blank
 from lamelle.errors import printable
 from lamelle.types import Problem
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lamelle.data.column_words import IMAGE_COLUMNS, LABEL_COLUMNS, plain
 from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.words import split_of
 from lamelle.data.spelling import folded
@@ -16,40 +17,6 @@ from lamelle.errors import FileError, RequestError, printable, setting
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem
 
-IMAGE_COLUMNS = (
-    "image", "images", "img", "path", "file", "filename", "file_name", "image_path", "img_path", "filepath",
-    "file_path", "image_name", "image_file", "image_id", "fichier", "nom_fichier", "nom_du_fichier", "nom_de_fichier",
-    "nom_image", "nom_de_l_image", "chemin", "datei", "dateiname", "bild", "bildname", "pfad", "archivo",
-    "nombre_archivo", "nombre_de_archivo", "imagen", "ruta", "name", "nom", "nombre", "id",
-)  # fmt: skip
-LABEL_COLUMNS = (
-    "label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx", "etiquette",
-    "etiquettes", "classe", "diagnostic", "categorie", "klasse", "klassen", "diagnose", "kategorie", "befund",
-    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria", "finding_label", "finding_labels", "finding",
-    "findings", "disease", "pathology", "maladie", "pathologie", "krankheit", "erkrankung", "enfermedad", "hallazgo",
-    "patologia",
-)  # fmt: skip
-_MAYBE_LABEL = (
-    "outcome", "result", "results", "grade", "stage", "status", "type", "subtype", "phenotype", "genotype", "condition",
-    "treatment", "histology", "tissue", "cell_type", "tumor_type", "tumour_type", "ground_truth", "gt", "truth", "y",
-    "verdict", "malignancy", "severity", "score", "resultat", "stade", "statut", "traitement", "histologie", "tissu",
-    "type_cellulaire", "verite", "ergebnis", "stadium", "typ", "behandlung", "gewebe", "zelltyp", "resultado",
-    "estadio", "grado", "tipo", "tratamiento", "tejido",
-)  # fmt: skip
-"""Words of columns that may say what images are of."""
-_FACTS = frozenset(
-    (
-        "male", "female", "man", "woman", "sex", "gender", "smoker", "smoking", "diabetic", "diabetes", "hypertension",
-        "hypertensive", "alcohol", "pregnant", "deceased", "dead", "alive", "death", "married", "obese", "obesity",
-        "inpatient", "outpatient", "icu", "frontal", "lateral", "portable", "supine", "contrast", "augmented",
-        "homme", "femme", "masculin", "feminin", "sexe", "fumeur", "fumeuse", "tabac", "tabagisme", "diabetique",
-        "diabete", "hta", "alcool", "enceinte", "decede", "decedee", "deces", "vivant", "obesite",
-        "mannlich", "weiblich", "mann", "frau", "geschlecht", "raucher", "raucherin", "diabetiker", "schwanger",
-        "verstorben", "hombre", "mujer", "sexo", "fumador", "fumadora", "diabetico", "embarazada", "fallecido",
-    )
-)  # fmt: skip
-"""What is known of a patient, or of how a picture was taken."""
-_ABOUT = frozenset(("is", "has", "est", "ist", "es", "yes", "no", "y", "n", "flag", "patient", "current", "history"))
 LABEL, NONE = "label", "none"
 """The column that stands for several, and the class of an image that is of none of them."""
 SPLIT_WORDS = (
@@ -267,7 +234,7 @@ def _meant(table: Table, option: str, name: str) -> str:
 
 def _several_labels(table: Table) -> list[Problem]:
     """A note where more than one column is called after what images are of."""
-    found = [c for n in LABEL_COLUMNS for c in table.columns if _plain(c) == n and holds_classes(table, c)]
+    found = [c for n in LABEL_COLUMNS for c in table.columns if plain(c) == n and holds_classes(table, c)]
     if len(found) < 2:
         return []
     values = {"column": printable(found[0]), "others": printable(", ".join(found[1:])), "key": found[1]}
@@ -281,33 +248,8 @@ def holds_classes(table: Table, column: str) -> bool:
     return 2 <= len(set(cells)) <= len(cells) / 2
 
 
-def _plain(column: str) -> str:
-    return "_".join(tokens(column))
-
-
-def names_class(column: str) -> bool:
-    """Whether a column may be called after what images are of, though its word alone does not tell: ``Outcome``."""
-    return _plain(column) in _MAYBE_LABEL
-
-
-def states_fact(column: str) -> bool:
-    """Whether a column states a fact about a patient or a picture, which an image does not show: ``is_smoker``.
-
-    Example:
-        >>> [states_fact(c) for c in ("Male", "is_smoker", "diabetic retinopathy", "edema")]
-        [True, True, False, False]
-    """
-    words = [w for w in tokens(column) if w not in _ABOUT]
-    return bool(words) and all(w in _FACTS for w in words)
-
-
-def names_label(column: str) -> bool:
-    """Whether a column is called after what images are of: ``Étiquette``, ``Class name``."""
-    return _plain(column) in LABEL_COLUMNS
-
-
 def _first(table: Table, names: Sequence[str]) -> str | None:
-    by_name = {_plain(c): c for c in reversed(table.columns)}
+    by_name = {plain(c): c for c in reversed(table.columns)}
     return next((by_name[n] for n in names if n in by_name), None)
 
 
@@ -350,7 +292,7 @@ def _vague(column: str) -> bool:
 
 def _is_split(column: str, cells: Sequence[str]) -> bool:
     """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
-    if _plain(column) == "split":
+    if plain(column) == "split":
         return not all(re.search("[0-9]", c) for c in cells)
     return bool(cells) and all(split_of(c) is not None for c in cells)
 
