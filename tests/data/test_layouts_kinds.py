@@ -484,19 +484,3 @@ def test_measured_numbers_are_no_classes(put: Put, cells: list[str], measured: b
     codes = [code for code, _ in _said(_read(root))]
     assert ("measured" in codes) == measured
     assert not (measured and "lone_sample" in codes)
-
-
-@pytest.mark.parametrize(
-    ("stems", "words"),
-    [
-        (["benign_001", "benign_002", "malignant 1", "malignant 2"], "benign, malignant"),
-        (["non tumoral (1)", "non tumoral (2)", "tumoral-3", "tumoral-4"], "non tumoral, tumoral"),
-        (["img_1", "img_2", "img_3"], None),
-        (["a1", "a2", "b1", "b2"], None),
-    ],
-)
-def test_words_in_names_that_may_be_classes_are_named(put: Put, stems: list[str], words: str | None) -> None:
-    with pytest.raises(RequestError) as refused:
-        _read(put(*(f"{stem}.png" for stem in stems)))
-    assert (f"({words})" in str(refused.value)) == (words is not None)
-    assert ("may be classes" in str(refused.value)) == (words is not None)

@@ -103,3 +103,19 @@ def test_lists_of_images_and_archives_are_named(tmp_path: Path, name: str, text:
     root = _put(tmp_path, *CLASSES, name)
     (root / name).write_text(text)
     assert [p.code for p in _passed(root)] == ([f"layouts.passed_{code}"] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("stems", "words"),
+    [
+        (["benign_001", "benign_002", "malignant 1", "malignant 2"], "benign, malignant"),
+        (["non tumoral (1)", "non tumoral (2)", "tumoral-3", "tumoral-4"], "non tumoral, tumoral"),
+        (["img_1", "img_2", "img_3"], None),
+        (["a1", "a2", "b1", "b2"], None),
+    ],
+)
+def test_words_in_names_that_may_be_classes_are_named(tmp_path: Path, stems: list[str], words: str | None) -> None:
+    with pytest.raises(RequestError) as refused:
+        _passed(_put(tmp_path, *(f"{stem}.png" for stem in stems)))
+    assert (f"({words})" in str(refused.value)) == (words is not None)
+    assert ("may be classes" in str(refused.value)) == (words is not None)
