@@ -107,6 +107,9 @@ def test_augmentation_is_switched_off_by_one_word() -> None:
         ({"train": {"epochs": "many"}}, "train.epochs='many': must be a whole number"),
         ({"train": {"optimizer": "lion"}}, "train.optimizer='lion': must be one of 'adam', 'adamw' or 'sgd'"),
         ({"task": {"name": "classify", "threshold": 2}}, "task.threshold=2: must be < 1"),
+        ({"augment": {"zoom": [1.2, 0.8]}}, "augment.zoom=[1.2, 0.8]: must be two factors between 0.1 and 10.0"),
+        ({"augment": {"zoom": [80, 120]}}, "above 1 things look larger, below 1 smaller"),
+        ({"augment": {"zoom": [-1, 1]}}, "augment.zoom=[-1, 1]: must be two factors"),
         ({"model": {"kind": "cnn", "weights": "a"}}, "what was chosen for model has no such key"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from lamelle.data.augment import ZOOM
 from lamelle.durations import seconds
 from lamelle.io.axes import checked_letters
 from lamelle.messages import text
@@ -29,6 +30,12 @@ class _Keys(BaseModel):
 def _ascending(value: tuple[float, float]) -> tuple[float, float]:
     if not value[0] < value[1]:
         raise ValueError(text("recipe.rule_range"))
+    return value
+
+
+def _magnifications(value: tuple[float, float]) -> tuple[float, float]:
+    if not ZOOM[0] <= value[0] <= value[1] <= ZOOM[1]:
+        raise ValueError(text("recipe.rule_zoom", least=ZOOM[0], most=ZOOM[1]))
     return value
 
 
@@ -255,7 +262,9 @@ class AugmentKeys(_Keys):
     )
     rot90: bool = Field(default=True, description="rotate by multiples of 90°")
     rotate: float = Field(default=0.0, ge=0, le=180, description="free rotation up to ± degrees")
-    zoom: tuple[float, float] = Field(default=(1.0, 1.0), description="range of scale")
+    zoom: Annotated[tuple[float, float], AfterValidator(_magnifications)] = Field(
+        default=(1.0, 1.0), description="range of magnification: at 2 things look twice as large, at 0.5 half as large"
+    )
     shift: float = Field(default=0.0, ge=0, le=0.5, description="shift up to ± this share of the size")
     shear: float = Field(default=0.0, ge=0, le=45, description="shear up to ± degrees")
     elastic: float = Field(default=0.0, ge=0, description="elastic displacement in pixels")

@@ -229,6 +229,8 @@ def test_margin_is_no_larger_than_needed() -> None:
         {"contrast": 2.0},
         {"zoom": (0.0, 1.0)},
         {"zoom": (1.2, 0.8)},
+        {"zoom": (80.0, 120.0)},
+        {"zoom": (float("nan"), 1.0)},
         {"elastic": 3.0},
         {"flip": ("x", "w")},
         {"invert": 1.5},

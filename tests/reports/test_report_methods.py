@@ -53,14 +53,18 @@ def test_each_change_of_the_images_has_its_words(name: str) -> None:
 
 def test_changes_are_listed_with_their_bounds_and_shares() -> None:
     keys = OFF | {"flip": ("x",), "zoom": [0.8, 1.0], "shift": 0.05, "noise": 0.1, "noise_probability": 0.5}
-    wanted = "mirrored (x); zoom 0.8 to 1; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
+    wanted = "mirrored (x); magnified 0.8 to 1 times; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
     assert augmentation(keys, {"draws": 8}) == wanted + "8 fixed draws of each image, used in turn"
 
 
 def test_counts_and_times_are_those_of_the_package(copied: RunFolder) -> None:
-    provenance(copied, trainable=250, parameters=1000, seconds=75, epochs=5, seconds_per_epoch=12.5)
+    counts = {"trainable": 250, "parameters": 1000, "parameters_with_statistics": 1200}
+    provenance(copied, **counts, seconds=75, epochs=5, seconds_per_epoch=12.5)
     found = said(copied)
-    assert found["Parameters"] == "250 learn of 1\u202f000 in all (25 %)"
+    wanted = "250 learn of 1\u202f000 in all (25 %)"
+    assert found["Parameters"] == wanted + "; with the statistics of batch norms 1\u202f200"
+    provenance(copied, **counts | {"parameters_with_statistics": 1000})
+    assert said(copied)["Parameters"] == wanted, "there are none"
     assert found["Time"] == "1 min 15 s (12.5 s an epoch)"
 
 
@@ -72,6 +76,7 @@ def test_an_older_package_says_what_it_can(copied: RunFolder) -> None:
     found = said(copied)
     assert found["Time"] == "30.0 s (7.5 s an epoch)"
     assert "learn" not in found["Parameters"]
+    assert "; with the statistics of batch norms" in found["Parameters"], "counted from the file"
     assert found["Start"] == "random weights"
     assert "Licence of the weights" not in found
 

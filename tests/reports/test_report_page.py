@@ -237,7 +237,13 @@ def test_allowed_leakage_stands_on_top(copied: RunFolder, store: Store) -> None:
 
 def test_the_network_is_counted_from_its_file(segment_run: RunFolder) -> None:
     model = load(segment_run.path).model
-    assert parameters(segment_run) == sum(p.numel() for p in model.parameters())
+    learnt = sum(p.numel() for p in model.parameters())
+    kept = sum(t.numel() for name, t in model.state_dict().items() if name.endswith(("running_mean", "running_var")))
+    assert kept > 0
+    assert (parameters(segment_run), parameters(segment_run, statistics=True)) == (learnt, learnt + kept)
+    about = segment_run.read_json(segment_run.model / "model.json")["provenance"]
+    assert (about["trainable"], about["parameters_with_statistics"]) == (learnt, learnt + kept)
+    assert f"{learnt:,} in all, {learnt + kept:,} with the statistics" in segment_run.log.read_text(encoding="utf-8")
 
 
 def test_each_slice_gets_its_own_prediction_back(copied: RunFolder) -> None:

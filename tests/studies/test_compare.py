@@ -51,7 +51,14 @@ def written(folder: Path, right: float, *, seed: int, n: int = 300) -> RunFolder
     run = RunFolder.create(folder, "run")
     run.write_json(run.rows, rows)
     run.model.mkdir()
-    about = {"seconds": 2.0, "epochs": 1, "best_epoch": 1, "trainable": 5, "parameters": 9}
+    about = {
+        "seconds": 2.0,
+        "epochs": 1,
+        "best_epoch": 1,
+        "trainable": 5,
+        "parameters": 9,
+        "parameters_with_statistics": 11,
+    }
     (run.model / "model.json").write_text(json.dumps({"provenance": about}))
     run.write_text(run.history, "epoch,train_loss,train_accuracy,loss,accuracy\n1,0.5,0.8,0.6,0.7\n")
     return run

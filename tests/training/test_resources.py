@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from lamelle import plan as plans
+from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.keys import TrainKeys
 from lamelle.models.build import build
@@ -44,6 +49,36 @@ def test_where_a_level_sees_two_slices_training_is_in_float32(depth: int, precis
         with pytest.raises(RequestError, match="two slices"):
             chosen(model, (depth, 64, 64), "bf16")
         assert chosen(model, (depth, 64, 64), "32") == "32"
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0", "auto"])
+def test_float16_on_a_processor_is_refused_with_what_works(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(RequestError, match=r"train\.precision=16: float16 with loss scaling") as caught:
+        resources.device_of(TrainKeys.model_validate({"device": device, "precision": 16}))
+    for word in re.findall(r"(?<=precision=)auto|32|bf16", str(caught.value)):
+        TrainKeys.model_validate({"device": device, "precision": word})
+        assert resources.device_of(TrainKeys.model_validate({"device": "cpu", "precision": word})) == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resources.device_of(TrainKeys.model_validate({"precision": 16})) == "cuda"
+
+
+def test_what_this_machine_cannot_train_is_refused_before_an_image_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object, **__: object) -> None:
+        raise AssertionError("the images were looked at")
+
+    monkeypatch.setattr(plans, "make", read)
+    half = ["precision=16", "device=cpu"]
+    with pytest.raises(RequestError, match="loss scaling"):
+        verbs.train(tmp_path, overrides=half, runs=tmp_path / "runs")
+    with pytest.raises(RequestError, match="loss scaling"):
+        verbs.compare(tmp_path, pairs=["device=cpu", "precision=32,16"], runs=tmp_path / "runs", name="study")
+    with pytest.raises(RequestError, match="loss scaling"):
+        verbs.tune(tmp_path, pairs=[*half, "lr=0.1,0.2"], runs=tmp_path / "runs", name="search")
+    assert not list(tmp_path.rglob("recipe.yaml"))
 
 
 @pytest.mark.usefixtures("fast")

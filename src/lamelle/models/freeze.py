@@ -13,6 +13,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from lamelle.errors import RequestError
 from lamelle.models import depths
 
+STATISTICS = ("running_mean", "running_var")
+"""Ends of the names of what batch norms measure."""
 _STAGE = re.compile(r"stage:(\d{1,4})")
 
 
@@ -53,6 +55,12 @@ class Counts:
     trainable: int
     total: int
     """Weights and biases, without the statistics of batch norms."""
+    statistics: int
+    """Means and variances that batch norms keep: measured, not learnt; some libraries count them as parameters."""
+
+    @property
+    def with_statistics(self) -> int:
+        return self.total + self.statistics
 
 
 def parameters(module: nn.Module) -> Counts:
@@ -60,10 +68,13 @@ def parameters(module: nn.Module) -> Counts:
 
     Example:
         >>> parameters(nn.Linear(3, 2))
-        Counts(trainable=8, total=8)
+        Counts(trainable=8, total=8, statistics=0)
+        >>> parameters(nn.BatchNorm2d(4)).with_statistics
+        16
     """
     sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
-    return Counts(trainable=sum(n for n, learns in sizes if learns), total=sum(n for n, _ in sizes))
+    kept = (b.numel() for name, b in module.named_buffers() if name.rpartition(".")[2] in STATISTICS)
+    return Counts(sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes), sum(kept))
 
 
 def freeze_encoder(module: Freezable, depth: str) -> Counts:

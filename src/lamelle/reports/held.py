@@ -24,8 +24,8 @@ from lamelle.types import SPLITS, Problem, Record, Source
 
 _SELF_TEST = "selftest."
 _GONE = "split.records_gone"
-_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
-"""Ends of the names of tensors that are measured, not trained."""
+_STATISTICS, _COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
+"""Ends of the names of tensors that batch norms measure, and of one that only counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +99,19 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
     )
 
 
-def parameters(run: RunFolder) -> int | None:
-    """Numbers that the network learnt, from the header of its file; None if there is no model."""
+def parameters(run: RunFolder, *, statistics: bool = False) -> int | None:
+    """Numbers of the network, from the header of its file; None if there is no model.
+
+    Args:
+        statistics: With those that batch norms measured.
+    """
     path = run.model / WEIGHTS
     if not path.is_file():
         return None
     with run.check(path).open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    names = [n for n in header if n != "__metadata__" and not n.startswith(_SELF_TEST) and not n.endswith(_STATISTICS)]
+    others = (_COUNTER,) if statistics else (_COUNTER, *_STATISTICS)
+    names = [n for n in header if n != "__metadata__" and not n.startswith(_SELF_TEST) and not n.endswith(others)]
     return sum(math.prod(header[name]["shape"]) for name in names)
 
 

@@ -64,10 +64,12 @@ def _parameters(held: Held, done: Mapping[str, Any]) -> str:
     total = parameters(held.run) if total is None else int(total)
     if total is None:
         return ""
-    if learnt is None:
-        return whole(total)
-    share = percent(learnt / total if total else 0)
-    return text("report.parameters_learn", trainable=whole(int(learnt)), all=whole(total), share=share)
+    said = whole(total)
+    if learnt is not None:
+        share = percent(learnt / total if total else 0)
+        said = text("report.parameters_learn", trainable=whole(int(learnt)), all=said, share=share)
+    counted = done.get("parameters_with_statistics") or parameters(held.run, statistics=True) or total
+    return said if counted == total else said + "; " + text("report.parameters_statistics", all=whole(int(counted)))
 
 
 def _start(model: Mapping[str, Any], train: Mapping[str, Any], done: Mapping[str, Any]) -> str:

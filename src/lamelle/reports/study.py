@@ -15,7 +15,7 @@ from lamelle.reports.html import number, render, whole
 from lamelle.reports.scoring import name_of, unit_of
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
-_COST = ("seconds", "epochs", "trainable", "parameters")
+_COUNTS = ("trainable", "parameters", "parameters_with_statistics")
 
 
 def write_study(path: Path, *, name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> Path:
@@ -47,7 +47,7 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
         columns=[name_of(s) for s in names],
         rows=[(line["name"], [_cell(line["scores"][s]) for s in names]) for line in scores["lines"]],
         caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
-        heads=[text(f"report.study_{key}") for key in (*_HISTORY, *_COST)],
+        heads=[text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "epochs", *_COUNTS)],
         training=[_training(line) for line in scores["lines"]],
         command=shlex.join(["lamelle", *map(str, request.get("command") or ["compare"])]),
     )
@@ -109,7 +109,7 @@ def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:
     history = line["history"]
     cells = [number(history.get(k)) for k in _HISTORY]
     cells += [number(line["seconds"], 1), number(line["epochs"], 1)]
-    cells += ["–" if line[k] is None else whole(line[k]) for k in ("trainable", "parameters")]
+    cells += ["–" if line[k] is None else whole(line[k]) for k in _COUNTS]
     return line["name"], cells
 
 

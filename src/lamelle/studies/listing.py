@@ -64,6 +64,8 @@ class Listed:
     seconds: float | None = None
     """Of training."""
     parameters: int | None = None
+    parameters_with_statistics: int | None = None
+    """With what batch norms measured."""
     bytes: int = 0
     """On disk, without runs inside it, which count by themselves."""
     why: str = ""
@@ -169,6 +171,7 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         split=scores["split"] if scores else "",
         seconds=done.get("seconds"),
         parameters=done.get("parameters"),
+        parameters_with_statistics=done.get("parameters_with_statistics"),
         bytes=size,
         recipe=recipe,
     )

@@ -20,6 +20,7 @@ from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Table, Task
 
 _HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
+_COUNTS = ("trainable", "parameters", "parameters_with_statistics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class Line:
     epochs: float | None
     trainable: int | None
     parameters: int | None
+    """Weights and biases."""
+    parameters_with_statistics: int | None
+    """With what batch norms measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def to_csv(comparison: Comparison) -> str:
     for score in scores:
         head += [score, f"{score}_low", f"{score}_high", f"{score}_spread"]
     epoch = [name if name.startswith("train_") else f"validation_{name}" for name in _HISTORY]
-    writer.writerow([*head, *epoch, "seconds", "epochs", "trainable", "parameters", "difference", "p", "noise"])
+    writer.writerow([*head, *epoch, "seconds", "epochs", *_COUNTS, "difference", "p", "noise"])
     against = {d.name: d for d in comparison.differences}
     for line in comparison.lines:
         row: list[Any] = [line.name, line.seeds]
@@ -158,7 +162,7 @@ def to_csv(comparison: Comparison) -> str:
             one = line.scores[score]
             row += [one["value"], one["low"], one["high"], one["spread"]]
         row += [line.history.get(key) for key in _HISTORY]
-        row += [line.seconds, line.epochs, line.trainable, line.parameters]
+        row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)
         row += [d.value, d.p, d.noise] if d else ["", "", ""]
         writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in row])
@@ -199,6 +203,5 @@ def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, Any]) -> Li
         {key: mean([row.get(key) for row in kept]) for key in _HISTORY},
         mean([a.get("seconds") for a in about]),
         mean([a.get("epochs") for a in about]),
-        about[0].get("trainable"),
-        about[0].get("parameters"),
+        *(about[0].get(key) for key in _COUNTS),
     )

@@ -20,6 +20,7 @@ from lamelle.doctor.diagnosis import in_short
 from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
 from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
+from lamelle.keys import TrainKeys
 from lamelle.messages import text
 from lamelle.package import Package
 from lamelle.plan import Plan
@@ -78,7 +79,17 @@ def folds_of(asked: Section) -> int:
     return keys.folds if keys.fold is None else 0
 
 
+def training_keys(asked: Section) -> TrainKeys:
+    """What a request says of the training, before the data say anything.
+
+    Raises:
+        RequestError: If a key breaks its rule.
+    """
+    return validate({"train": asked.get("train", {})}).train
+
+
 def _plan(data: Path, asked: Section, store: Store) -> Plan:
+    resources.device_of(training_keys(asked))
     return fitted(plans.make(data, asked, store, accelerator=resources.has_accelerator()))
 
 

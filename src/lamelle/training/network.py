@@ -62,8 +62,10 @@ def build(plan: Plan) -> Built:
         said.append(line)
     limit(model, keys)
     count = parameters(model)
-    said.append(text("train.parameters", trainable=count.trainable, total=count.total))
+    numbers = {"trainable": count.trainable, "total": count.total, "whole": count.with_statistics}
+    said.append(text("train.parameters_statistics" if count.statistics else "train.parameters", **numbers))
     about |= {"trainable": count.trainable, "parameters": count.total}
+    about["parameters_with_statistics"] = count.with_statistics
     return Built(model, spec, tuple(said), about)
 
 

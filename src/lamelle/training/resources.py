@@ -39,6 +39,18 @@ def has_accelerator() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
+def device_of(keys: TrainKeys) -> str:
+    """Where a training runs; asked before anything is read, so that what cannot be stops early.
+
+    Raises:
+        RequestError: If the device that was asked for is not there, or does not compute in the precision asked for.
+    """
+    device = find_device(keys.device)
+    if keys.precision == "16" and device.partition(":")[0] == "cpu":
+        raise RequestError("train.half_on_cpu", device=device)
+    return device
+
+
 def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     """The values for ``auto``.
 
@@ -48,14 +60,11 @@ def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
     Raises:
         RequestError: If the device that was asked for is not there, or cannot do what was asked.
     """
-    device = find_device(keys.device)
-    precision = keys.precision
+    device, precision = device_of(keys), keys.precision
     if precision == "auto":
         precision = _precision(device, model, keys.patch)
     elif precision == "bf16" and device == "cpu" and _is_spoilt(model, keys.patch):
         raise RequestError("train.bf16_spoilt")
-    if precision == "16" and device == "cpu":
-        raise RequestError("train.half_on_cpu")
     return Resources(device, precision, keys.threads or cores())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.data.augment import policy
+from lamelle.data.augment import ZOOM, policy
 from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
 from lamelle.data.randomness import generator
 from lamelle.errors import RequestError
@@ -55,7 +55,7 @@ class AugmentOptions:
     rotate: float = 0.0
     """Largest rotation in the plane, degrees."""
     zoom: tuple[float, float] = (1.0, 1.0)
-    """Range of magnification: at 2 things look twice as large."""
+    """Range of magnification, within ``ZOOM``: at 2 things look twice as large, at 0.5 half as large."""
     shift: float = 0.0
     """Largest shift along each axis, as a fraction of the size."""
     shear: float = 0.0
@@ -96,8 +96,8 @@ class AugmentOptions:
             if not 0 <= (value := getattr(self, name)) < math.inf:
                 raise RequestError("augment.amount", name=name, value=value)
         low, high = self.zoom
-        if not (0 < low <= high and math.isfinite(high)):
-            raise RequestError("augment.zoom", low=low, high=high)
+        if not ZOOM[0] <= low <= high <= ZOOM[1]:
+            raise RequestError("augment.zoom", low=low, high=high, least=ZOOM[0], most=ZOOM[1])
         if self.elastic > 0 and self.elastic_spacing < 1:
             raise RequestError("augment.elastic_spacing", value=self.elastic_spacing)
         if not isinstance(self.flip, bool) and not set(self.flip) <= set(_AXES):

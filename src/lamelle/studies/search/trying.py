@@ -112,6 +112,7 @@ def plan_of(setting: Setting, params: Mapping[str, Any], store: Store) -> Plan:
     asked = together(setting.common, variant(params), seed=seed)
     if "train.seed" in params:
         asked["train"]["seed"] = int(params["train.seed"])
+    resources.device_of(course.training_keys(asked))
     return fitted(plans.make(setting.data, asked, store, accelerator=resources.has_accelerator()))
 
 
