@@ -25,6 +25,7 @@ from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.run import RunFolder
+from lamelle.tasks import by_class
 from lamelle.tasks.base import Row, Task
 from lamelle.tasks.pixel_scores import of_images
 from lamelle.types import Problem, Record
@@ -252,7 +253,7 @@ def write_scores(
     folds: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[Problem] = (),
 ) -> dict[str, Any]:
-    """``scores.json`` and ``predictions.csv`` of a Run, the latter with the columns of every table of predictions.
+    """``scores.json``, ``classes.csv`` and ``predictions.csv`` of a Run; the last has the columns of every such table.
 
     Args:
         folds: Scores of each fold, where the rows are those of several; between which values they lie is said.
@@ -263,6 +264,7 @@ def write_scores(
     if folds:
         scores["notes"].append({"code": "evaluate.between_folds", "values": {"scores": _spread(scores, folds)}})
     run.write_json(run.scores, scores)
+    run.write_text(run.classes, by_class.to_csv(scores))
     run.write_json(run.rows, [{k: v for k, v in row.items() if k != "said"} for row in rows])
     said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
     below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]

@@ -2,9 +2,9 @@
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
 ``stopped.json`` (why a training broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of
-the training are known again) · ``scores.json`` · ``rows.json`` (what scores are made of) · ``predictions/`` ·
-``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files
-of these names, but no recipe).
+the training are known again) · ``scores.json`` · ``classes.csv`` (scores by class) · ``rows.json`` (what scores are
+made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/``
+(on other folders: each with files of these names, but no recipe).
 
 ``manifest.json`` holds the SHA-256 of all that was written. Whoever reads a file of a Run does it here, or asks
 `check`: what is no longer as it was written is refused, with its name.
@@ -59,6 +59,7 @@ class RunFolder:
         self.model = path / "model"
         self.scores = path / "scores.json"
         self.rows = path / "rows.json"
+        self.classes = path / "classes.csv"
         self.predictions = path / "predictions"
         self.predictions_table = path / "predictions.csv"
         self.figures = path / "figures"

@@ -21,6 +21,8 @@ EACH = {
     "specificity": lambda t, p: [oracle.recall_score(t != k, p != k) for k in range(4)],
     "accuracy": oracle.accuracy_score,
     "balanced_accuracy": oracle.balanced_accuracy_score,
+    "macro_precision": lambda t, p: oracle.precision_score(t, p, average="macro"),
+    "weighted_precision": lambda t, p: oracle.precision_score(t, p, average="weighted"),
     "macro_f1": lambda t, p: oracle.f1_score(t, p, average="macro"),
     "weighted_f1": lambda t, p: oracle.f1_score(t, p, average="weighted"),
     "mcc": oracle.matthews_corrcoef,

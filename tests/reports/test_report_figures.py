@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from lamelle.reports import figures
+from lamelle.reports import epochs, figures, study_figures
 
 HISTORY = [
     {"epoch": 1.0, "lr": 0.001, "train_loss": 1.0, "train_score": None, "loss": None, "score": None},
@@ -20,9 +20,21 @@ CURVE = {"roc": {"x": [0, 0, 1], "y": [0, 1, 1]}, "pr": {"x": [0, 1], "y": [1, 0
 BANDED = {
     name: found | {"low": [0.0] * len(found["x"]), "high": [1.0] * len(found["x"])} for name, found in CURVE.items()
 }
+_KNOWN = {"value": 0.5, "low": 0.4, "high": 0.7, "n": 9, "unit": "image", "level": 0.95}
+VARIANTS = [
+    {"name": "<a>", "scores": {"dice": _KNOWN, "iou": _KNOWN}},
+    {"name": "b", "scores": {"dice": _KNOWN | {"low": None, "high": None}, "iou": _KNOWN | {"value": None}}},
+]
 DRAWN = {
     "training": lambda: figures.training(HISTORY, score="Dice $_", best=2.0),
     "nothing measured": lambda: figures.training(HISTORY[:1], score="Dice", best=None),
+    "scores of epochs": lambda: epochs.grid(
+        HISTORY, [("Dice $_", ["train_score", "score"]), ("x", ["loss"])], best=1.0, apart=False
+    ),
+    "scores of classes": lambda: epochs.grid(
+        HISTORY, [(f"{i}", ["score", "loss", "none"]) for i in range(6)], best=None, apart=True
+    ),
+    "side by side": lambda: study_figures.side_by_side(VARIANTS, ["dice", "iou"]),
     "curves": lambda: figures.curves({f"$class_{i}": CURVE for i in range(20)}, bands=False),
     "bands": lambda: figures.curves({"$a": BANDED, "b": CURVE}, bands=True),
     "one class": lambda: figures.curve(BANDED, 3, share=0.25),

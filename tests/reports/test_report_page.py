@@ -235,6 +235,29 @@ def test_allowed_leakage_stands_on_top(copied: RunFolder, store: Store) -> None:
     assert "The group mouse &lt;7&gt; is in several splits" in page
 
 
+def test_curves_of_every_score_stand_under_those_of_the_training(
+    copied: RunFolder, classify_run: RunFolder, store: Store
+) -> None:
+    page = write_report(copied, store).read_text(encoding="utf-8")
+    training = page[page.index('id="training"') : page.index('id="repeat"')]
+    assert {">IoU<", ">Recall<", ">Precision<", ">Accuracy<"} <= set(re.findall(r">[A-Za-z]+<", training))
+    assert "Scores of each class" not in training, "of two classes the foreground is all that is scored"
+    assert "Scores of each class" in classify_run.report.read_text(encoding="utf-8")
+    older = [line.split(",")[:11] for line in copied.history.read_text(encoding="utf-8").splitlines()]
+    copied.history.write_text("\n".join(map(",".join, older)) + "\n", encoding="utf-8")
+    page = write_report(copied, store).read_text(encoding="utf-8")
+    training = page[page.index('id="training"') : page.index('id="repeat"')]
+    assert ">IoU</text>" not in training
+    assert ">Dice</text>" in training, "the score that tells the best epoch was kept then, too"
+
+
+def test_the_table_by_class_ends_with_the_averages(classify_run: RunFolder) -> None:
+    page = classify_run.report.read_text(encoding="utf-8")
+    assert page.count('class="average"') == 2
+    lines = classify_run.classes.read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines[-2:]] == ["macro", "weighted"]
+
+
 def test_the_network_is_counted_from_its_file(segment_run: RunFolder) -> None:
     model = load(segment_run.path).model
     learnt = sum(p.numel() for p in model.parameters())

@@ -36,7 +36,10 @@ def test_scores_without_a_name_are_shown_by_their_key() -> None:
 def test_a_class_without_a_score_is_an_empty_cell() -> None:
     columns, rows = scoring.by_class(content(2))
     assert columns == ["Dice"]
-    assert [(name, n, each[0] and each[0].value) for name, n, each in rows] == [("c0", 1, None), ("c1", 1, 0.25)]
+    assert [(row.name, row.n, row.scores[0] and row.scores[0].value) for row in rows] == [
+        ("c0", 1, None),
+        ("c1", 1, 0.25),
+    ]
 
 
 def test_a_matrix_has_shares_of_its_rows() -> None:

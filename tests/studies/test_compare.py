@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -90,7 +92,11 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     assert "no more than noise" in said
     assert "c is better than a" in said
     assert len(terminal(content)) > 5
+    for line in found.lines:  # three trainings leave much to chance, but no share lies beyond 0 and 1
+        bounds = [(one["low"], one["value"], one["high"]) for one in line.scores.values()]
+        assert all(0 <= low <= value <= high <= 1 for low, value, high in bounds if low == low)
     written = table.to_csv(found)
+    assert "nan" not in written
     head = next(csv.reader(written.splitlines()))
     assert len(set(head)) == len(head), "accuracy of the test set, and of validation, have names of their own"
     assert {"train_loss", "validation_accuracy", "validation_loss"} <= set(head)
@@ -154,6 +160,21 @@ def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: P
     assert again.steps == 0 < rest.steps
     page = (stopped / "report.html").read_text(encoding="utf-8")
     assert "imbalance=weights" in page
+    links = re.findall(r'href="([^"#]+)"', page)
+    assert len(links) == 4
+    assert all((stopped / unquote(link)).samefile(stopped / unquote(link)) for link in links), "of each run"
+    assert "<svg" in page[page.index('id="scores"') : page.index('id="training"')]
+    with (stopped / "table.csv").open(encoding="utf-8", newline="") as lines:
+        (first, _) = csv.DictReader(lines)
+    classes = json.loads((stopped / "imbalance_none" / "seed0" / "scores.json").read_text())["classes"]
+    each = {f"{score}/{name}" for score in ("precision", "recall", "f1") for name in classes}
+    assert {*each, "weighted_f1", "macro_f1", "accuracy", "validation_loss", "train_loss"} <= set(first)
+    assert all(name in page[page.index("By class") :] for name in classes)
+    chosen = ask(tissue, tmp_path / "stopped", "imbalance=none,weights", objective=f"recall/{classes[1]}")
+    assert json.loads((chosen / "scores.json").read_text())["score"] == f"recall/{classes[1]}"
+    with pytest.raises(RequestError, match="no such score"):
+        ask(tissue, tmp_path / "never", "imbalance=none,weights", objective="recal")
+    assert not (tmp_path / "never").exists()
     with pytest.raises(RequestError, match="--name"):
         ask(tissue, tmp_path / "stopped", "imbalance=none,oversample")
 

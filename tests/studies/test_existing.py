@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -102,7 +103,11 @@ def test_the_command_lists_compares_and_prunes(runs: Path, tmp_path: Path, capsy
     assert [row["name"] for row in rows] == ["a", "a-again", "fast", "other"]
     assert call("runs", "--compare", runs / "a", runs / "fast", "-o", tmp_path / "page.html") == 0
     assert "Differences are paired" in capsys.readouterr().out
-    assert "runs --compare" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "runs --compare" in page
+    for name in ("a", "fast"):
+        (link,) = re.findall(rf'href="([^"]*{name}/report.html)"', page)
+        assert (tmp_path / link).is_file(), "as seen from the page"
     copied(runs / "fast", tmp_path / "few" / "fast")
     assert call("runs", tmp_path / "few", "--prune", "checkpoints") == 0
     assert "--yes" in capsys.readouterr().out

@@ -67,7 +67,13 @@ def test_trials_begin_afresh_and_are_judged_by_validation_at_their_best_epoch(
         best = next(row for row in rows if row["epoch"] == trial["best_epoch"])
         assert float(trial["macro_f1"]) == pytest.approx(max(float(row["score"]) for row in rows), rel=1e-5)
         assert float(trial["macro_f1"]) == pytest.approx(float(best["score"]), rel=1e-5)
+        assert float(trial["validation_loss"]) == pytest.approx(float(best["loss"]), rel=1e-5)
+        assert int(trial["parameters_with_statistics"]) >= int(trial["parameters"]) > 0
         folder = study / "trials" / trial["folder"]
+        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        for name in (f"{score}/{c}" for c in scores["classes"] for score in ("precision", "recall", "f1")):
+            value = scores["scores"][name]["value"]
+            assert trial[name] == ("" if value is None else f"{value:.6g}")
         assert not (folder / "predictions.csv").exists()
         assert not (folder / "checkpoints").exists()
         assert (folder / "model" / "model.json").is_file()

@@ -14,11 +14,12 @@ from lamelle.data.samples import Reader
 from lamelle.plan import reopen
 from lamelle.prediction.predictor import of_package
 from lamelle.run import RunFolder
+from lamelle.tasks.base import MANY
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.training import history
 from lamelle.training.progress import epoch_line
-from lamelle.training.validation import CLASSES, scores_of
+from lamelle.training.validation import scores_of
 
 PIXELS = ("iou", "dice", "precision", "recall", "accuracy")
 
@@ -62,7 +63,7 @@ def test_objects_have_their_scores_and_those_of_their_pixels(trained: Trainer) -
 
 
 def test_scores_of_classes_are_kept_of_validation_alone_and_up_to_a_number_of_classes() -> None:
-    for classes, kept in ((3, True), (CLASSES + 1, False)):
+    for classes, kept in ((3, True), (MANY + 1, False)):
         task = classifier(classes)
         rows = [task.quick_row(np.eye(classes)[i], np.asarray(i)) for i in range(3)]
         assert scores_of(task, rows, each=True).get("recall/c1") == (1 if kept else None)
@@ -92,7 +93,7 @@ def test_older_epochs_lack_what_was_not_kept_then() -> None:
     ("language", "said"),
     [
         ("en", "training: loss 0.5000, Macro F1 0.7500 | validation: loss –, Macro F1 –"),
-        ("fr", "entraînement : perte 0.5000, F1 macro 0.7500 | validation : perte –, F1 macro –"),
+        ("fr", "entraînement : perte 0,5000, F1 macro 0,7500 | validation : perte –, F1 macro –"),
     ],
 )
 def test_the_line_of_an_epoch_says_which_score_it_is(monkeypatch: pytest.MonkeyPatch, language: str, said: str) -> None:

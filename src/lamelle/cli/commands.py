@@ -128,6 +128,7 @@ def predict(run: Path, inputs: tuple[Path, ...], out: Path, probabilities: bool,
 @_PAIRS
 @click.option("-r", "--recipe", help=text("cli.train_recipe"))
 @click.option("--variants", type=_EXISTING, help=text("cli.compare_variants"))
+@click.option("--objective", metavar="SCORE", help=text("cli.compare_objective"))
 @click.option("--seeds", type=int, default=3, show_default=True, help=text("cli.compare_seeds"))
 @click.option("--jobs", type=int, default=1, show_default=True, help=text("cli.compare_jobs"))
 @click.option("--weights", type=_EXISTING, help=text("cli.train_weights"))

@@ -73,7 +73,7 @@ def _compare(folders: Sequence[Path], page: Path | None) -> None:
     from lamelle.io.atomic import plain
     from lamelle.reports.study import terminal, write_study
 
-    found = plain(asdict(verbs.compare_runs(folders)))
+    found = plain(asdict(verbs.compare_runs(folders, seen_from=page.parent if page else ".")))
     for line in terminal(found):
         click.echo(line)
     if page is not None:

@@ -135,6 +135,18 @@ def write_json(path: Path, obj: object) -> None:
     write_text(path, json.dumps(plain(obj), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
 
 
+def cell(value: Any) -> Any:
+    """A value as a table for programs has it: six digits, and nothing where there is no number.
+
+    Example:
+        >>> [cell(v) for v in (0.123456789, None, float("nan"), 3, "a")]
+        ['0.123457', '', '', 3, 'a']
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
 def plain(value: Any) -> Any:
     """What JSON can hold: NaN and infinities become null, numpy values plain numbers, paths text.
 

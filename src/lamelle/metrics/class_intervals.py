@@ -35,7 +35,15 @@ from lamelle.metrics.ranking import macro, one_hot
 
 EXACT = "mid-P"
 _EACH = ("precision", "recall", "specificity", "f1")
-_MACRO = {"balanced_accuracy": regions.balanced_accuracy, "macro_f1": regions.macro_f1, "mcc": regions.mcc}
+_MACRO = {
+    "balanced_accuracy": regions.balanced_accuracy,
+    "macro_precision": regions.macro_precision,
+    "macro_f1": regions.macro_f1,
+    "mcc": regions.mcc,
+}
+_WEIGHTED = {"weighted_precision": regions.weighted_precision, "weighted_f1": regions.weighted_f1}
+AVERAGED = ("precision", "recall", "f1")
+"""Scores of a class that are averaged over the classes where several may hold at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,7 @@ class _Maker:
         hits = self.units.rows(right)
         made = {"accuracy": self._proportion(hits, self.units.rows(np.ones(len(right))), self.all)}
         if self.answers.several:
-            strata = [self.strata["either"][c] for c in self.held]
-            return made | {"macro_f1": self._drawn(self._macro_f1_of_labels, strata)}
+            return made | self._averages_of_labels()
         k = len(self.answers.classes)
         cells = self.answers.truth * k + self.answers.chosen
         self.matrices = np.zeros((self.units.n, k, k))
@@ -116,7 +123,8 @@ class _Maker:
         strata = [self.strata["is"][c] for c in self.present]
         for name, score in _MACRO.items():
             made[name] = self._drawn(lambda some, score=score: score(self._matrix(some, strata)), strata)
-        made["weighted_f1"] = self._drawn(lambda some: regions.weighted_f1(self._mixed(some)), [self.all])
+        for name, score in _WEIGHTED.items():
+            made[name] = self._drawn(lambda some, score=score: score(self._mixed(some)), [self.all])
         return made
 
     def _drawn(self, score: Callable[[Draws | None], np.ndarray], strata: Sequence[Stratum]) -> Interval:
@@ -164,8 +172,30 @@ class _Maker:
         others = [d for d in self.held if d != c] or [d for d in self.classes if d != c]
         return np.array(others or [c])[some.random.integers(max(1, len(others)), size=len(some.good))]
 
-    def _macro_f1_of_labels(self, some: Draws | None) -> np.ndarray:
-        return macro(np.stack([self._f1(some, c) for c in self.classes], axis=-1))
+    def _averages_of_labels(self) -> dict[str, Interval]:
+        """Macro and weighted averages where several classes may hold at once."""
+        made, strata = {}, [self.strata["either"][c] for c in self.held]
+        present = [self.strata["is"][c] for c in self.present]
+
+        def each(some: Draws | None, name: str) -> tuple[np.ndarray, np.ndarray]:
+            values = np.stack([self._rate(name, some, c) for c in self.classes], axis=-1)
+            return values, self._pooled(some, np.stack([self.units.rows(column) for column in self.hot.T], axis=1))
+
+        for name in AVERAGED:
+            of = present if name == "recall" else strata
+            made[f"macro_{name}"] = self._drawn(lambda some, name=name: macro_of_labels(*each(some, name)), of)
+            made[f"weighted_{name}"] = self._drawn(lambda some, name=name: weighted_of_labels(*each(some, name)), of)
+        return made
+
+    def _rate(self, name: str, some: Draws | None, c: int) -> np.ndarray:
+        """Precision, recall or F1 of one class in each draw [R]."""
+        if name == "f1":
+            return self._f1(some, c)
+        counted, stratum = (self.hot, "is") if name == "recall" else (self.said, "said")
+        hits = self.units.rows(self.hot[:, c] * self.said[:, c])
+        sums = self._pooled(some, np.stack([hits, self.units.rows(counted[:, c])], axis=1))
+        mass = 0.0 if some is None else some.imagined[:, c] * self.strata[stratum][c].mass
+        return ratio(sums[:, 0] + (0.0 if some is None else mass * some.good), sums[:, 1] + mass)
 
     # one class against the others
 
@@ -325,6 +355,29 @@ class _Maker:
     ) -> Interval:
         n = min((s.units for s in strata), default=0)
         return Interval(value, *found, n, self.units.name, method, self.options.level, reason, of)
+
+
+def macro_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Mean [...] over the classes that have a value [..., K]; one that the truth holds and nobody said counts as 0.
+
+    Args:
+        support: Rows of each class in the truth, as ``values``.
+
+    Example:
+        >>> macro_of_labels(np.array([0.5, np.nan, np.nan]), np.array([4, 2, 0]))
+        array(0.25)
+    """
+    return macro(np.where(np.isnan(values) & (support > 0), 0.0, values))
+
+
+def weighted_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
+    """Mean [...] over the classes, each weighted by its rows in the truth.
+
+    Example:
+        >>> weighted_of_labels(np.array([0.5, np.nan, np.nan]), np.array([3.0, 1.0, 0.0]))
+        array(0.375)
+    """
+    return ratio((support * np.nan_to_num(values)).sum(-1), support.sum(-1))
 
 
 def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> Imagined:

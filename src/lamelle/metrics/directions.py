@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _ERRORS = ("hd95", "hd95_um", "one_empty", "are", "brier", "log_loss", "ece")
 _UNBOUNDED = ("hd95", "hd95_um", "brier", "log_loss", "mcc")
 
@@ -24,6 +26,18 @@ def is_share(score: str) -> bool:
         (True, False, False)
     """
     return _stem(score) not in _UNBOUNDED
+
+
+def limits(score: str) -> tuple[float, float]:
+    """The least and the largest value that a score can have.
+
+    Example:
+        >>> limits("recall/tumour"), limits("mcc"), limits("hd95")
+        ((0.0, 1.0), (-1.0, 1.0), (0.0, inf))
+    """
+    if is_share(score):
+        return 0.0, 1.0
+    return (-1.0, 1.0) if _stem(score) == "mcc" else (0.0, math.inf)
 
 
 def _stem(score: str) -> str:

@@ -134,6 +134,29 @@ def weighted_f1(matrix: np.ndarray) -> np.ndarray:
     return ratio((truth * np.nan_to_num(dice(matrix))).sum(-1), total[..., 0])
 
 
+def macro_precision(matrix: np.ndarray) -> np.ndarray:
+    """Mean precision over the classes that truth or prediction holds [...]; one that is never predicted counts as 0.
+
+    Example:
+        >>> float(macro_precision(np.array([[3, 1, 0], [0, 2, 0], [1, 0, 0]])).round(4))
+        0.4722
+    """
+    _, truth, predicted, _ = _parts(matrix)
+    held = truth + predicted > 0
+    return ratio(np.where(held, np.nan_to_num(precision(matrix)), 0.0).sum(-1), held.sum(-1))
+
+
+def weighted_precision(matrix: np.ndarray) -> np.ndarray:
+    """Mean precision over classes, each weighted by its size in the truth [...]; one never predicted counts as 0.
+
+    Example:
+        >>> round(float(weighted_precision(np.array([[3, 1], [0, 2]]))), 4)
+        0.8889
+    """
+    _, truth, _, total = _parts(matrix)
+    return ratio((truth * np.nan_to_num(precision(matrix))).sum(-1), total[..., 0])
+
+
 def mcc(matrix: np.ndarray) -> np.ndarray:
     """Matthews correlation of truth and prediction over all classes, in [−1, 1] [...]; NaN where either is constant.
 
@@ -162,7 +185,9 @@ OVERALL_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyT
     {
         "accuracy": accuracy,
         "balanced_accuracy": balanced_accuracy,
+        "macro_precision": macro_precision,
         "macro_f1": macro_f1,
+        "weighted_precision": weighted_precision,
         "weighted_f1": weighted_f1,
         "mcc": mcc,
     }

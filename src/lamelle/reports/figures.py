@@ -51,7 +51,7 @@ def line_colour(i: int) -> str:
     return f"#0102{16 + i % SERIES:02x}"
 
 
-def _line_dash(i: int) -> Any:
+def line_dash(i: int) -> Any:
     """Dashes of line ``i``: neighbours differ in more than their colour."""
     return _DASHES[i % len(_DASHES)]
 
@@ -129,7 +129,7 @@ def _curve(axis: Axes, points: Mapping[str, Any], name: str, i: int, *, band: bo
         axis.fill_between(x, low, high, step=step, color=colour, alpha=0.16, linewidth=0)
     if name == "roc" and x:  # every curve of this kind rises from the corner
         x, y = [0, *x], [0, *y]
-    axis.step(x, _numbers(y), color=colour, ls="solid" if alone else _line_dash(i), where=step)
+    axis.step(x, _numbers(y), color=colour, ls="solid" if alone else line_dash(i), where=step)
 
 
 def _frame(axes: Sequence[Axes]) -> None:
@@ -145,7 +145,7 @@ def threshold(at: Sequence[float], lines: Sequence[Sequence[float | None]], *, c
 
     def draw(axes: Sequence[Axes]) -> None:
         for i, values in enumerate(lines):
-            axes[0].plot(list(at), _numbers(values), color=line_colour(i), ls=_line_dash(i))
+            axes[0].plot(list(at), _numbers(values), color=line_colour(i), ls=line_dash(i))
         if chosen is not None:
             axes[0].axvline(chosen, color=INK, ls=_DASHES[2], lw=1.4)
         axes[0].set(xlim=(0, 1), ylim=(0, 1.02))
@@ -166,7 +166,7 @@ def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> s
         axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
         for i, found in enumerate(each):
             known = [(c, a) for c, a in zip(found["confidence"], found["accuracy"], strict=True) if None not in (c, a)]
-            look = {"color": line_colour(i), "ls": _line_dash(i) if len(each) > 1 else "solid"}
+            look = {"color": line_colour(i), "ls": line_dash(i) if len(each) > 1 else "solid"}
             axes[0].plot(*zip(*known, strict=True) if known else ([], []), marker="o", ms=3.5, **look)
             axes[1].stairs(found["count"], edges, baseline=None, **look)
         filled = [n for found in each for n in found["count"] if n]
@@ -194,7 +194,7 @@ def histogram(edges: Sequence[float], shares: Sequence[Sequence[float]]) -> str:
         for i, values in enumerate(shares):
             if values:
                 percent = [100 * v for v in values]
-                axes[0].stairs(percent, list(edges), color=line_colour(i), ls=_line_dash(i), baseline=None)
+                axes[0].stairs(percent, list(edges), color=line_colour(i), ls=line_dash(i), baseline=None)
         axes[0].set(xlim=(edges[0], edges[-1]))
         axes[0].set_ylim(bottom=0)
         axes[0].set_xlabel(text("report.grey_level"))
@@ -252,8 +252,8 @@ def brightness(groups: Sequence[Sequence[float]]) -> str:
     return drawn(draw, columns=1, size=(8.6, 0.9 + 0.34 * max(2, len(groups))))
 
 
-def drawn(draw: Any, *, columns: int, size: tuple[float, float]) -> str:
-    """What ``draw`` draws on some axes in a row, as a figure of the page."""
+def drawn(draw: Any, *, columns: int, size: tuple[float, float], rows: int = 1) -> str:
+    """What ``draw`` draws on some axes, row by row, as a figure of the page."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -261,7 +261,7 @@ def drawn(draw: Any, *, columns: int, size: tuple[float, float]) -> str:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.subplots(1, columns, squeeze=False)[0])
+        draw(figure.subplots(rows, columns, squeeze=False).ravel())
         return _inline(figure)
 
 

@@ -17,6 +17,7 @@ from lamelle.reports import (
     classes,
     curving,
     describing,
+    epochs,
     figures,
     pictures,
     remarks,
@@ -238,8 +239,14 @@ def _training(held: Held, turned: int | None) -> Values:
         (text("report.on_training"), *figures.legend(0, dash=1)),
         (text("report.on_validation"), *figures.legend(1, dash=0)),
     ]
-    drawn = figures.training(held.history, score=score, best=best["epoch"] if best else None, turned=turned)
-    return {"training": drawn, "training_caption": caption, "training_legend": legend, "done": method(held)}
+    epoch = best["epoch"] if best else None
+    return {
+        "training": figures.training(held.history, score=score, best=epoch, turned=turned),
+        "training_caption": caption,
+        "training_legend": legend,
+        "done": method(held),
+        **epochs.curves(held.history, classes=_class_names(held), best=epoch),
+    }
 
 
 def _data(held: Held, store: Store) -> Values:

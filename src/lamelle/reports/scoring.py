@@ -11,6 +11,7 @@ from lamelle.metrics.directions import is_share
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import NAMES, name_of
 from lamelle.reports.html import number
+from lamelle.tasks import by_class as table
 
 _UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
@@ -89,18 +90,26 @@ def overall(scores: Mapping[str, Any]) -> list[Score]:
     return [score(k, scores["scores"][k]) for k in keys]
 
 
-def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int | None, list[Score | None]]]]:
-    """Names of the columns, and for each class its name, its support and its scores."""
-    found = [k for k in scores["scores"] if "/" in k]
-    if not found:
-        return [], []
-    columns = list(dict.fromkeys(k.partition("/")[0] for k in found))
-    columns.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
-    support = scores.get("figures", {}).get("support") or [None] * len(scores["classes"])
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """One row of the table by class."""
+
+    name: str
+    average: bool
+    """Whether it is an average over the classes."""
+    n: int | None
+    scores: list[Score | None]
+
+
+def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[ClassRow]]:
+    """Names of the columns, and a row for each class and each average over the classes."""
+    columns = sorted(table.columns(scores), key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
     rows = []
-    for name, n in zip(scores["classes"], support, strict=False):
-        each = [scores["scores"].get(f"{column}/{name}") for column in columns]
-        rows.append((name, n, [score(c, s) if s else None for c, s in zip(columns, each, strict=True)]))
+    for line in table.lines(scores):
+        each = [scores["scores"][line.keys[c]] if c in line.keys else None for c in columns]
+        shown = [score(c, one) if one else None for c, one in zip(columns, each, strict=True)]
+        average = line.kind != "class"
+        rows.append(ClassRow(text(f"report.average_{line.kind}") if average else line.name, average, line.n, shown))
     return [name_of(c) for c in columns], rows
 
 

@@ -6,16 +6,20 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lamelle.io import atomic
 from lamelle.messages import labelled, text
-from lamelle.metrics.intervals import few_units
+from lamelle.metrics.intervals import few_units, why_none
+from lamelle.metrics.names import name_of
 from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
-from lamelle.reports.scoring import name_of, unit_of
+from lamelle.reports.scoring import unit_of
 
 _ONE_SIDED = ("recall", "precision", "specificity")
 """Scores that are perfect if one thing is said always, or hardly ever."""
+LOSS = "validation_loss"
+"""Name of the loss beside the scores of a trial."""
 _TERMINAL = 12
 """Trials that the terminal shows; the table has them all."""
 
@@ -53,8 +57,9 @@ def page(name: str, content: Mapping[str, Any], command: Sequence[str]) -> str:
         parallel=search_figures.parallel(content, score=score) if done else "",
         importance=search_figures.importance(shares) if shares else "",
         test=_test(content),
-        columns=_columns(content),
-        rows=[(row["trial"] == content["best"], _cells(row, content)) for row in _ranked(content)],
+        columns=_columns(content, beside := content["beside"]),
+        rows=[(row["trial"] == content["best"], _cells(row, content, beside)) for row in _ranked(content)],
+        links=[(run, quote(f"{run}/report.html")) for run in content.get("runs", ())],
         command=shlex.join(["lamelle", *(command or ["tune"])]),
     )
 
@@ -78,7 +83,8 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
         said.append(text("report.few_units", n=best["n"]))
     said.append(text("tune.optimistic", n=counts["done"]))
     if content["objective"].partition("/")[0] in _ONE_SIDED:
-        beside = ", ".join(f"{name_of(k)} {number(v)}" for k, v in best["beside"].items())
+        balanced = {k: v for k, v in best["beside"].items() if "/" not in k and k not in (LOSS, *_ONE_SIDED)}
+        beside = ", ".join(f"{name_of(k)} {number(v)}" for k, v in balanced.items())
         said.append(text("tune.one_sided", score=score, beside=beside or "–"))
     if content["alike"] > 1:
         said.append(text("tune.alike", n=content["alike"], done=counts["done"]))
@@ -89,14 +95,18 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     if test is None:
         return [*said, text("tune.advice", folder=f"trials/{best['folder']}")]
     for name, one in _tested(content).items():
-        values = {k: number(one[k]) for k in ("value", "low", "high")}
-        said.append(text("tune.tested", score=name_of(name), seeds=content["seeds"], **values, **_drawn_from(one)))
+        if "/" in name and name != content["objective"]:
+            continue  # of single classes: in the table
+        values = {k: number(one[k]) for k in ("value", "low", "high")} | {"why": why_none(one)}
+        code = "tune.tested_alone" if values["why"] else "tune.tested"
+        said.append(text(code, score=name_of(name), seeds=content["seeds"], **values, **_drawn_from(one)))
     return said
 
 
 def terminal(content: Mapping[str, Any]) -> list[str]:
     """The best trials and the sentences as lines of text."""
-    rows = [_columns(content), *(_cells(row, content) for row in _ranked(content)[:_TERMINAL])]
+    beside = _narrow(content["beside"])
+    rows = [_columns(content, beside), *(_cells(row, content, beside) for row in _ranked(content)[:_TERMINAL])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
     if (left := len(content["trials"]) - _TERMINAL) > 0:
@@ -110,22 +120,28 @@ def _ranked(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return sorted(content["trials"], key=lambda r: (order.index(r["state"]), sign * (r["value"] or 0), r["point"]))
 
 
-def _columns(content: Mapping[str, Any]) -> list[str]:
+def _narrow(beside: Sequence[str]) -> list[str]:
+    """What a terminal has room for: the score that tells the best epoch, F1 of two classes, validation loss."""
+    each = [name for name in beside if name.startswith("f1/")]
+    return [*beside[:1], *(each if len(each) <= 2 else ()), *(name for name in beside[1:] if name == LOSS)]
+
+
+def _columns(content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
     keys = [d["key"] for d in content["dimensions"]]
     heads = [text(f"tune.column_{c}") for c in ("epochs", "best_epoch", "seconds", "state")]
-    scores = [name_of(name) for name in (content["objective"], *content["beside"])]
+    scores = [text("tune.column_loss") if name == LOSS else name_of(name) for name in (content["objective"], *beside)]
     return [text("tune.column_trial"), *keys, *scores, *heads]
 
 
-def _cells(row: Mapping[str, Any], content: Mapping[str, Any]) -> list[str]:
+def _cells(row: Mapping[str, Any], content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
     values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
     score = "–" if row["value"] is None else f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
     state = text(f"tune.state_{row['state']}")
-    beside = [number((row.get("beside") or {}).get(name)) for name in content["beside"]]
+    shown = [number((row.get("beside") or {}).get(name)) for name in beside]
     counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
     why = labelled(state, row["reason"]) if row.get("reason") else state
     trial = "–" if row["trial"] is None else str(row["trial"])
-    return [trial, *values, score, *beside, *counts, number(row.get("seconds"), 1), why]
+    return [trial, *values, score, *shown, *counts, number(row.get("seconds"), 1), why]
 
 
 def _written(value: object) -> str:
@@ -160,10 +176,14 @@ def _tested(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: scores[name] for name in dict.fromkeys(names) if name in scores}
 
 
+def _range(one: Mapping[str, Any]) -> str:
+    return f"{number(one['low'])} – {number(one['high'])}"
+
+
 def _test(content: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     if content["test"] is None:
         return []
     return [
-        (name_of(name), number(one["value"]), f"{number(one['low'])} – {number(one['high'])}", number(one["spread"]))
+        (name_of(name), number(one["value"]), why_none(one) or _range(one), number(one["spread"]))
         for name, one in _tested(content).items()
     ]

@@ -6,15 +6,20 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lamelle.io import atomic
 from lamelle.messages import text
-from lamelle.metrics.directions import less_is_better
+from lamelle.metrics.directions import is_share, less_is_better
 from lamelle.metrics.intervals import few_units, why_none
+from lamelle.metrics.names import name_of
+from lamelle.reports import figures, study_figures
 from lamelle.reports.html import number, render, whole
-from lamelle.reports.scoring import name_of, unit_of
+from lamelle.reports.scoring import unit_of
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
+_DRAWN = 4
+"""Scores that the figure shows at most."""
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
 
 
@@ -35,7 +40,8 @@ def write_study(path: Path, *, name: str, scores: Mapping[str, Any], request: Ma
 
 def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     """The page as text."""
-    names = list(scores["lines"][0]["scores"])
+    names = _overall(scores)
+    listed = [f"{i + 1}: {line['name']}" for i, line in enumerate(scores["lines"])]
     return render(
         "study.html",
         title=text("report.study_title", name=name),
@@ -45,7 +51,11 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
         sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
         sentences=sentences(scores),
         columns=[name_of(s) for s in names],
-        rows=[(line["name"], [_cell(line["scores"][s]) for s in names]) for line in scores["lines"]],
+        rows=[(line["name"], _links(line), [_cell(line["scores"][s]) for s in names]) for line in scores["lines"]],
+        drawing=study_figures.side_by_side(scores["lines"], _drawn(scores)),
+        legend=[(name, *figures.legend(i, dash=0)) for i, name in enumerate(listed)],
+        class_columns=[name_of(s) for s in _of_classes(scores)],
+        class_rows=_by_class(scores),
         caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
         heads=[text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "epochs", *_COUNTS)],
         training=[_training(line) for line in scores["lines"]],
@@ -83,13 +93,46 @@ def sentences(scores: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def _overall(scores: Mapping[str, Any]) -> list[str]:
+    """The scores that are not of one class, and the one that decides."""
+    return [s for s in scores["lines"][0]["scores"] if "/" not in s or s == scores["score"]]
+
+
+def _drawn(scores: Mapping[str, Any]) -> list[str]:
+    """The scores of the figure: the one that decides, then others between 0 and 1."""
+    others = [s for s in _overall(scores) if is_share(s)]
+    return list(dict.fromkeys([scores["score"], *others]))[:_DRAWN]
+
+
+def _of_classes(scores: Mapping[str, Any]) -> list[str]:
+    """The scores that the table by class has."""
+    return list(dict.fromkeys(s.partition("/")[0] for s in scores["lines"][0]["scores"] if "/" in s))
+
+
+def _by_class(scores: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, list[tuple[str, str, str]]]]]]:
+    """For each class, and each variant: the scores of that class."""
+    columns, known = _of_classes(scores), scores["lines"][0]["scores"]
+    classes = dict.fromkeys(s.partition("/")[2] for s in known if "/" in s)
+    keys = {name: [f"{c}/{name}" for c in columns] for name in classes}
+    nothing = {"value": None, "low": None, "high": None, "spread": None, "reason": "undefined", "n": 0, "unit": "image"}
+    return [
+        (name, [(line["name"], [_cell(line["scores"].get(k, nothing)) for k in each]) for line in scores["lines"]])
+        for name, each in keys.items()
+    ]
+
+
+def _links(line: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and address of the report of each run of a variant."""
+    return [(run.rpartition("/")[2], quote(f"{run}/report.html")) for run in line.get("runs", ())]
+
+
 def terminal(scores: Mapping[str, Any]) -> list[str]:
-    """The table and the sentences as lines of text."""
-    names = list(scores["lines"][0]["scores"])
+    """The table and the sentences as lines of text; the scores of single classes are in the table and on the page."""
+    names = _overall(scores)
     head = [text("report.study_variant"), *names, "train acc", "val acc", "train loss", "val loss", "s", "trainable"]
     rows = [head]
     for line in scores["lines"]:
-        cells = [" ".join(_cell(one)[:2]) for one in line["scores"].values()]
+        cells = [" ".join(_cell(line["scores"][s])[:2]) for s in names]
         history = [number(line["history"].get(k)) for k in _HISTORY]
         trainable = "–" if line["trainable"] is None else whole(line["trainable"])
         rows.append([line["name"], *cells, *history, number(line["seconds"], 1), trainable])

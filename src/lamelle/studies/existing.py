@@ -18,8 +18,11 @@ _NAMED = 3
 """Images that are named where splits differ."""
 
 
-def compare(paths: Sequence[Path]) -> Comparison:
+def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
     """Scores of finished runs with paired differences to the first; runs that differ in their seed alone are one line.
+
+    Args:
+        seen_from: The folder from which the lines name their runs.
 
     Raises:
         RequestError: If there are fewer than two, one is not finished, or they do not share task, classes, images and
@@ -38,7 +41,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     for other in listed[1:]:
         if said := differences(RunFolder(first.path), RunFolder(other.path)):
             raise RequestError("runs.compare_differ", a=first.path, b=other.path, what="; ".join(said))
-    return compared(_grouped(listed))
+    return compared(_grouped(listed), seen_from=seen_from)
 
 
 def _trained(run: RunFolder) -> bool:

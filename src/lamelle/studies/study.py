@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,10 @@ from lamelle.reports.study import write_study
 from lamelle.run import RunFolder
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
-from lamelle.studies.variants import Variant
+from lamelle.studies.scores import known_scores
+from lamelle.studies.variants import Variant, together
+from lamelle.training import resources
 from lamelle.training.progress import Progress
-
-_AMONG = {"classify": ("accuracy", "macro_f1", "balanced_accuracy")}
-"""Scores that a task's table shows besides those of its headline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Request:
     variants: tuple[Variant, ...]
     seeds: int
     command: tuple[str, ...]
+    objective: str | None = None
+    """The score that decides; None = the one that tells the best epoch."""
 
 
 def read_variants(given: str | Path | Any) -> Mapping[str, Any]:
@@ -67,10 +69,12 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
         "variants": {v.name: v.asked for v in request.variants},
         "seeds": request.seeds,
     }
+    if request.objective is not None:
+        _check_objective(request, store)
     study = StudyFolder.begin(root, name, asked)
     compare.run_all(study, request.data, request.common, request.variants, request.seeds, store, progress, jobs=jobs)
     runs = {v.name: [study.run(v, seed) for seed in range(request.seeds)] for v in request.variants}
-    found = compared(runs)
+    found = compared(runs, objective=request.objective, seen_from=study.path)
     atomic.write_json(study.scores, asdict(found))
     atomic.write_text(study.table, table.to_csv(found))
     content = study.read_scores()
@@ -78,16 +82,34 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
     return study.path
 
 
-def compared(runs: Mapping[str, Sequence[RunFolder]], *, also: Sequence[str] = ()) -> table.Comparison:
-    """The scores of finished runs side by side: those of the task's headline, and others that are asked for."""
+def _check_objective(request: Request, store: Store) -> None:
+    """Refuse a score that the runs will not have, before any of them is trained."""
+    asked = together(request.common, request.variants[0], seed=0)
+    plan = plans.make(request.data, deepcopy(asked), store, accelerator=resources.has_accelerator())
+    if request.objective not in (known := known_scores(plan, store)):
+        raise RequestError("tune.objective", objective=request.objective, known=", ".join(known))
+
+
+def compared(
+    runs: Mapping[str, Sequence[RunFolder]], *, objective: str | None = None, seen_from: Path = Path()
+) -> table.Comparison:
+    """The scores of finished runs side by side: those that the task tables, its headline, and the one that decides.
+
+    Args:
+        objective: The score that decides; None = the one that tells the best epoch.
+        seen_from: The folder of the table, from which the runs are named.
+    """
     first = next(iter(runs.values()))[0]
     plan = plans.reopen(first)
     known = first.read_json(first.scores)
-    scores = dict.fromkeys((*_AMONG.get(plan.task.name, ()), *known["headline"], *also))
+    decides = objective or plan.task.monitor
+    named = [*plan.task.tabled, *known["headline"], decides]
+    scores = sorted(dict.fromkeys(named), key=lambda s: "/" in s)  # those of single classes last
     return table.compare(
         plan.task,
         runs,
         scores=[s for s in scores if s in known["scores"]],
-        decides=plan.task.monitor,
+        decides=decides,
         options=interval_options(plan.recipe),
+        seen_from=seen_from,
     )

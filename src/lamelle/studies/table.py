@@ -5,19 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.evaluation import units_of
+from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
+from lamelle.metrics.directions import limits
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Table, Task
+from lamelle.training import history
 
 _HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
@@ -40,6 +45,8 @@ class Line:
     """Weights and biases."""
     parameters_with_statistics: int | None
     """With what batch norms measured."""
+    runs: tuple[str, ...] = ()
+    """Where its runs lie, as seen from the folder of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +85,15 @@ def compare(
     scores: Sequence[str],
     decides: str,
     options: IntervalOptions,
+    seen_from: Path = Path(),
 ) -> Comparison:
     """Means over seeds with intervals, and paired differences to the first variant.
 
     The units are those of one run's intervals. Several seeds of a variant add what they differ by to the variance. Each
     difference has an interval and a p of the exchange test, corrected by Holm's method over the variants.
+
+    Args:
+        seen_from: The folder of the table, from which the runs are named.
 
     Raises:
         RequestError: If the runs were not scored on the same images.
@@ -98,18 +109,20 @@ def compare(
     lines = []
     for name, each in tables.items():
         made = [task.intervals(table, units=units, options=options) for table in each]
-        lines.append(_line(name, runs[name], {s: _over_seeds([m[s] for m in made]) for s in names}))
+        line = _line(name, runs[name], {s: _over_seeds(s, [m[s] for m in made]) for s in names})
+        lines.append(replace(line, runs=tuple(_seen(run.path, seen_from) for run in runs[name])))
     differences = _differences(task, tables, decides, units, options)
     return Comparison(decides, tuple(lines), differences, units.name, units.n, options.level)
 
 
-def _over_seeds(made: Sequence[Interval]) -> dict[str, Any]:
+def _over_seeds(score: str, made: Sequence[Interval]) -> dict[str, Any]:
     """One score of all trainings of a variant: the mean, an interval of both kinds of chance, and the spread."""
     values = [one.value for one in made]
     mean = float(np.mean(values))
     low, high = (float(np.mean([getattr(one, end) for one in made])) for end in ("low", "high"))
     if len(made) > 1 and not math.isnan(low):
         low, high = with_seeds(mean, (low, high), made[0].n, [values], made[0].level)
+        low, high = (float(np.clip(end, *limits(score))) for end in (low, high))
     return asdict(replace(made[0], value=mean, low=low, high=high)) | {"spread": _spread(values)}
 
 
@@ -165,8 +178,16 @@ def to_csv(comparison: Comparison) -> str:
         row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)
         row += [d.value, d.p, d.noise] if d else ["", "", ""]
-        writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in row])
+        writer.writerow([cell(v) for v in row])
     return out.getvalue()
+
+
+def _seen(path: Path, place: Path) -> str:
+    """A path as seen from a folder; the whole path where it lies on another drive."""
+    try:
+        return Path(os.path.relpath(path, place)).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
 
 
 def _rows(run: RunFolder) -> list[Row]:
@@ -188,9 +209,7 @@ def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, Any]) -> Li
     kept, about = [], []
     for run in (part for each in runs for part in each.parts()):
         about.append(run.read_json(run.model / DESCRIPTION)["provenance"])
-        rows = run.read_table(run.history)
-        best = [row for row in rows if row["epoch"] == str(about[-1]["best_epoch"])]
-        kept.append((best or rows)[-1])
+        kept.append(history.kept(run.read_table(run.history), about[-1]["best_epoch"]))
 
     def mean(values: Sequence[Any]) -> float | None:
         known = [float(v) for v in values if v not in (None, "")]

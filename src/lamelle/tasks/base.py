@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from lamelle.data.store import Store
 
+MANY = 40
+"""Classes up to which tables have columns for each."""
 T = TypeVar("T")
 Row = dict[str, Any]
 """Sufficient statistics of one item: what `Task.summarise` needs, and nothing that cannot be summed or listed."""
@@ -132,6 +134,8 @@ class Task(Protocol):
     """The kinds of network whose output this task understands."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
+    tabled: tuple[str, ...]
+    """The scores that tables of several trainings show besides; those of single classes up to `MANY` classes."""
     classes: tuple[str, ...]
     outputs: int
     """Channels of the network's output."""

@@ -10,12 +10,19 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
-from lamelle.metrics.class_intervals import Answers, class_difference, class_intervals
+from lamelle.metrics.class_intervals import (
+    AVERAGED,
+    Answers,
+    class_difference,
+    class_intervals,
+    macro_of_labels,
+    weighted_of_labels,
+)
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.tasks import calibrating, imbalance
-from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.base import MANY, Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
@@ -30,7 +37,10 @@ MANY_PIXELS = 160
 """Images at least this large are classified at 224 pixels, smaller ones at their own size."""
 
 
-_OVERALL = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc")
+_OVERALL = (
+    *("accuracy", "balanced_accuracy", "macro_precision", "macro_f1"),
+    *("weighted_precision", "weighted_f1", "mcc"),
+)
 _EACH = {
     "precision": regions.precision,
     "recall": regions.recall,
@@ -83,6 +93,9 @@ class Classify:
             "macro_f1",
             "roc_auc",
         )
+        each = [f"{score}/{name}" for name in options.classes for score in AVERAGED]
+        overall = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy")
+        self.tabled: tuple[str, ...] = (*overall, *(each if self.outputs <= MANY else ()))
         self._number = {name: i for i, name in enumerate(options.classes)}
 
     @staticmethod
@@ -277,7 +290,12 @@ class Classify:
         for name, score in _EACH.items():
             each = score(matrix)[..., 1]
             scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
-        return scores | {"macro_f1": ranking.macro(regions.dice(matrix)[..., 1])}
+        support = matrix[..., 1, :].sum(-1)
+        for name in AVERAGED:
+            each = _EACH[name](matrix)[..., 1]
+            scores[f"macro_{name}"] = macro_of_labels(each, support)
+            scores[f"weighted_{name}"] = weighted_of_labels(each, support)
+        return scores
 
     def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
         truth, probabilities = table["truth"], table["probabilities"]

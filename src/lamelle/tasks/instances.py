@@ -72,6 +72,7 @@ class Instances:
         self.classes: tuple[str, ...] = options.classes
         self.outputs = len(MAPS)
         self.headline: tuple[str, ...] = ("ap50", "ap", "pq", "dice")
+        self.tabled: tuple[str, ...] = ("object_precision", "object_recall", "iou")
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:

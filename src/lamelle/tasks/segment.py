@@ -15,7 +15,7 @@ from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.base import MANY, Facts, Labels, Row, Table, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
@@ -89,6 +89,10 @@ class Segment:
             "boundary_f",
             *(("v_rand", "v_info") if options.cells else ()),
         )
+
+        several = options.classes[1:] if 2 < len(options.classes) <= MANY else ()
+        each = [f"{score}/{name}" for name in several for score in ("dice", "iou")]
+        self.tabled: tuple[str, ...] = ("precision", "recall", *each)
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:

@@ -47,6 +47,11 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
+def kept(rows: Sequence[Mapping[str, str]], epoch: int) -> Mapping[str, str]:
+    """The row of a ``history.csv`` that is about this epoch; the last one if there is none."""
+    return next((row for row in rows if row["epoch"] == str(epoch)), rows[-1])
+
+
 def tensorboard(folder: Path) -> SummaryWriter:
     """A TensorBoard writer.
 

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamelle.prediction.predictor import WHOLE
-from lamelle.tasks.base import Row, Task
+from lamelle.tasks.base import MANY, Row, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CLASSES = 40
-"""Classes up to which the scores of each are kept of every epoch."""
 
 
 def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
@@ -36,7 +33,7 @@ def scores_of(task: Task, rows: Sequence[Row], *, each: bool) -> dict[str, float
     """Every score of these items; None where one has no value, nothing where there is nothing to score.
 
     Args:
-        each: Also those of single classes (``dice/cell``), up to `CLASSES` of them.
+        each: Also those of single classes (``dice/cell``), up to `MANY` of them.
     """
     if not rows:
         return {}
@@ -46,7 +43,7 @@ def scores_of(task: Task, rows: Sequence[Row], *, each: bool) -> dict[str, float
 
 
 def _few(task: Task) -> bool:
-    return len(task.classes) <= CLASSES
+    return len(task.classes) <= MANY
 
 
 def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:

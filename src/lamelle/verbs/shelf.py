@@ -52,17 +52,20 @@ def list_runs(
     return listing.ordered(listing.chosen(listing.find(Path(runs), score=score), asked), sort)
 
 
-def compare_runs(runs: Sequence[AnyPath]) -> Comparison:
+def compare_runs(runs: Sequence[AnyPath], *, seen_from: AnyPath = ".") -> Comparison:
     """Finished runs on the same images and split side by side, with paired differences to the first one.
 
     Runs that differ in their seed alone are taken as one variant with several seeds.
+
+    Args:
+        seen_from: The folder from which the lines name their runs: that of a page which links to them.
 
     Raises:
         RequestError: If they do not share task, classes, images and split; the message says what differs.
     """
     from lamelle.studies import existing
 
-    return existing.compare([Path(run) for run in runs])
+    return existing.compare([Path(run) for run in runs], seen_from=Path(seen_from))
 
 
 def prune_runs(

@@ -23,6 +23,7 @@ def compare(
     variants: AnyPath | Mapping[str, Any] | None = None,
     seeds: int = 3,
     jobs: int = 1,
+    objective: str | None = None,
     weights: AnyPath | None = None,
     allow_leakage: bool = False,
     name: str | None = None,
@@ -39,6 +40,7 @@ def compare(
         variants: Named variants instead: a YAML file or its content, name → pairs.
         seeds: Runs of each variant; with ``split.folds=K``, cross-validations of K runs, whose scores are pooled.
         jobs: Processes at once.
+        objective: The score that decides which is better; None = the one that tells the best epoch.
         command: Words of the command line, for the page.
 
     Returns:
@@ -66,7 +68,7 @@ def compare(
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     _needs_test(common, "lamelle compare")
-    request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command))
+    request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command), objective)
     return studies.carry_out(
         request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), listener, jobs=jobs
     )

@@ -7,10 +7,11 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lamelle.io.atomic import cell
 from lamelle.messages import text
 from lamelle.studies.search.dimensions import written
 from lamelle.studies.search.points import ATTEMPTS, ERROR, FOLDER, POINT, WORKER, died
-from lamelle.studies.search.trying import BEST, Setting
+from lamelle.studies.search.trying import BEST, KEPT, Setting
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -65,7 +66,7 @@ def _row(point: int, trials: Sequence[FrozenTrial], params: Mapping[str, Any]) -
         "params": {key: trial.params.get(key, params.get(key)) for key in {**params, **trial.params}},
         "value": trial.value if state == "done" else None,
         **{key: score.get(key) for key in ("low", "high", "n", "unit", "level")},
-        **{key: about.get(key) for key in ("epochs", "best_epoch", "seconds", "trainable", "parameters")},
+        **{key: about.get(key) for key in KEPT},
         "until": about.get(BEST) if state == "stopped" else None,
         "beside": about.get("beside") or {},
         "reason": reason,
@@ -102,12 +103,12 @@ def to_csv(content: Mapping[str, Any]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     keys = [d["key"] for d in content["dimensions"]]
     beside = content["beside"]
-    numbers = ("low", "high", "epochs", "best_epoch", "seconds", "trainable", "parameters")
+    numbers = ("low", "high", *KEPT)
     writer.writerow(["trial", "state", *keys, content["objective"], *beside, *numbers, "reason", "folder"])
     for row in content["trials"]:
         params = [written(row["params"][k]) if k in row["params"] else "" for k in keys]
         values = [row["trial"], row["state"], *params, row["value"]]
         values += [(row.get("beside") or {}).get(name) for name in beside] + [row.get(k) for k in numbers]
         values += [row.get("reason"), row.get("folder")]
-        writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values])
+        writer.writerow([cell(v) for v in values])
     return out.getvalue()

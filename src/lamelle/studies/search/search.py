@@ -24,6 +24,7 @@ from lamelle.reports.searching import write_search
 from lamelle.run import RunFolder
 from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
+from lamelle.studies.scores import known_scores
 from lamelle.studies.search import points as queue
 from lamelle.studies.search import results
 from lamelle.studies.search.dimensions import Dimension, grid, parse, restored, variant
@@ -34,7 +35,6 @@ from lamelle.studies.search.trying import (
     Objective,
     Refused,
     Setting,
-    known_scores,
     plan_of,
     pruner,
     sampler,
@@ -152,12 +152,8 @@ def carry_out(
     _write(search, content, request)
     if seeds and content["best"] is not None:
         best, runs = _retrain(search, content, seeds, store, progress)
-        found = compared({best.name: runs}, also=(search.setting.objective,))
-        content |= {
-            "test": asdict(found),
-            "seeds": seeds,
-            "runs": [str(r.path.relative_to(r.path.parents[1])) for r in runs],
-        }
+        found = compared({best.name: runs}, objective=search.setting.objective, seen_from=search.folder.path)
+        content |= {"test": asdict(found), "seeds": seeds, "runs": list(found.lines[0].runs)}
         _write(search, content, request)
     return search.folder.path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle import plan as plans
-from lamelle.data.preparation import Preparation
-from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
+from lamelle.io.atomic import plain
 from lamelle.messages import text
 from lamelle.plan import Plan
 from lamelle.recipe import Section
+from lamelle.reports.searching import LOSS
 from lamelle.run import RunFolder
 from lamelle.studies.search.dimensions import Dimension, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker
 from lamelle.studies.variants import together
-from lamelle.training import course, resources
+from lamelle.training import course, history, resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.progress import Progress
 from lamelle.training.sizing import fitted
@@ -37,6 +37,8 @@ SAMPLERS = ("grid", "tpe", "random")
 PRUNERS = ("none", "asha", "hyperband")
 _FACTOR = 3
 """Of the trials that reach a rung, one in so many goes on."""
+KEPT = ("epochs", "best_epoch", "seconds", "trainable", "parameters", "parameters_with_statistics")
+"""What of a training stands in the table of trials."""
 BEST = "best"
 """Attribute of a trial: the score of its best epoch so far, which is all that is known of one that was stopped."""
 
@@ -173,9 +175,10 @@ class Objective:
         if found.get("value") is None or not np.isfinite(found["value"]):
             raise RequestError("tune.undefined", score=self.setting.objective)
         about = run.read_json(run.model / "model.json")["provenance"]
-        kept = ("epochs", "best_epoch", "seconds", "trainable", "parameters")
-        facts = {k: about.get(k) for k in kept} | {"score": found}
-        facts["beside"] = {name: scores["scores"][name]["value"] for name in (plan.task.monitor,)}
+        facts = {k: about.get(k) for k in KEPT} | {"score": found}
+        tabled = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores["scores"]]
+        loss = float(history.kept(run.read_table(run.history), about["best_epoch"])["loss"])
+        facts["beside"] = plain({name: scores["scores"][name]["value"] for name in tabled} | {LOSS: loss})
         for key, value in facts.items():
             trial.set_user_attr(key, value)
         return float(found["value"])
@@ -203,15 +206,3 @@ def pruner(name: str, *, epochs: int) -> BasePruner:
         most = max(epochs, _FACTOR)
         return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=most, reduction_factor=_FACTOR)
     return optuna.pruners.NopPruner()
-
-
-def known_scores(plan: Plan, store: Store) -> list[str]:
-    """The scores that a trial of this plan will have, from one image and an answer that says nothing."""
-    data = plan.recipe.data
-    reader = Reader(store, plan.task, Preparation(data.channels or 1, data.resize, "unit", (), (), data.context))
-    first = plan.of("validation")[0]
-    target = reader.target(first)
-    shape: Sequence[int] = target.shape if plan.task.spatial else ()
-    nothing = np.full((plan.task.outputs, *shape), 1 / max(2, plan.task.outputs), np.float32)
-    rows = [plan.task.row(nothing, target, {}, store.spacing(first.image))]
-    return list(plan.task.summarise(plan.task.table(rows), np.ones((1, 1))))

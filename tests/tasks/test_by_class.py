@@ -1,0 +1,94 @@
+"""The table by class: a line for each class, macro and weighted averages, each with its interval and its number."""
+
+from __future__ import annotations
+
+import csv
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import classification_report
+
+from lamelle.evaluation import summarise
+from lamelle.keys import ClassifyKeys
+from lamelle.metrics import regions
+from lamelle.metrics.intervals import IntervalOptions
+from lamelle.reports import scoring
+from lamelle.tasks import by_class
+from lamelle.tasks.classify import Classify, Options
+
+CLASSES = ("a", "b", "c")
+SCORES = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
+
+
+def scored(truth: np.ndarray, chosen: np.ndarray, *, several: bool = False) -> dict[str, Any]:
+    """The content of ``scores.json`` of these answers."""
+    options = ClassifyKeys(calibrate=False, **({"loss": "bce"} if several else {})).model_dump(exclude={"name"})
+    task = Classify(Options(CLASSES, (5, 5, 5), multi_label=several, **options))
+    probabilities = 0.2 + 0.6 * (chosen if several else np.eye(3)[chosen])
+    about = {"group": None, "volume": None, "position": None}
+    rows = [
+        {"id": str(i), "truth": t.tolist(), "chosen": c.tolist(), "probabilities": p.tolist(), **about}
+        for i, (t, c, p) in enumerate(zip(truth, chosen, probabilities, strict=True))
+    ]
+    return summarise(task, rows, IntervalOptions(0.95, 300, 0), split="test", fitted={})
+
+
+def answers(*, several: bool) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(3)
+    if several:
+        truth = (random.random((60, 3)) < (0.6, 0.4, 0.15)).astype(int)
+        return truth, np.where(random.random((60, 3)) < 0.8, truth, 1 - truth)
+    truth = random.choice(3, 60, p=(0.6, 0.3, 0.1))
+    return truth, np.where(random.random(60) < 0.7, truth, random.choice(3, 60))
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_the_table_is_that_of_scikit_learn_with_intervals(several: bool) -> None:
+    truth, chosen = answers(several=several)
+    scores = scored(truth, chosen, several=several)
+    right = classification_report(truth, chosen, target_names=CLASSES, output_dict=True, zero_division=0)
+    rows = list(csv.DictReader(by_class.to_csv(scores).splitlines()))
+    names = [*CLASSES, "macro avg", "weighted avg"]
+    assert [row["kind"] for row in rows] == ["class"] * 3 + ["macro", "weighted"]
+    for row, name in zip(rows, names, strict=True):
+        assert int(row["n"]) == right[name]["support"]
+        for ours, theirs in SCORES.items():
+            value, low, high = (float(row[ours + end]) for end in ("", "_low", "_high"))
+            assert value == pytest.approx(right[name][theirs], abs=1e-5)
+            assert low <= value <= high
+            assert low < high
+    assert rows[3]["roc_auc"]
+    assert rows[4]["roc_auc"] == rows[3]["specificity"] == ""
+
+
+def test_the_page_shows_the_same_lines() -> None:
+    scores = scored(*answers(several=False))
+    columns, rows = scoring.by_class(scores)
+    assert [row.name for row in rows] == [*CLASSES, "Macro average", "Weighted average"]
+    assert [row.average for row in rows] == [False] * 3 + [True] * 2
+    shown = {name: one for name, one in zip(columns, rows[3].scores, strict=True) if one}
+    for name, key in {"Precision": "macro_precision", "Recall": "balanced_accuracy", "F1": "macro_f1"}.items():
+        assert (shown[name].value, shown[name].low) == (scores["scores"][key]["value"], scores["scores"][key]["low"])
+    assert "Specificity" not in shown
+
+
+def test_a_class_that_is_never_said_lowers_the_averages() -> None:
+    truth = np.array([0] * 6 + [1] * 3 + [2] * 1)
+    chosen = np.array([0] * 6 + [1] * 3 + [0] * 1)
+    matrix = np.array([[6, 0, 0], [0, 3, 0], [1, 0, 0]])
+    found = scored(truth, chosen)["scores"]
+    assert math.isnan(found["precision/c"]["value"])
+    assert found["macro_precision"]["value"] == pytest.approx((6 / 7 + 1 + 0) / 3)
+    assert float(regions.weighted_precision(matrix)) == found["weighted_precision"]["value"]
+    line = list(csv.DictReader(by_class.to_csv(scored(truth, chosen)).splitlines()))[2]
+    assert (line["class"], line["precision"], line["n"]) == ("c", "", "1")
+
+
+def test_a_segmentation_has_its_classes_and_no_average_that_the_background_leads() -> None:
+    known: dict[str, Any] = {"dice": {}, "dice/background": {"value": 0.9}, "dice/cell": {"value": 0.5, "low": 0.4}}
+    scores = {"scores": known, "classes": ["background", "cell"], "figures": {"support": [90, 10]}}
+    assert [line.kind for line in by_class.lines(scores)] == ["class", "class"]
+    assert by_class.to_csv(scores).splitlines()[2] == "class,cell,10,0.5,0.4,"
+    assert by_class.lines({"scores": {"ap50": {}}, "classes": ["a"], "figures": {"support": [3]}}) == []
