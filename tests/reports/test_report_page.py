@@ -244,7 +244,7 @@ def test_curves_of_every_score_stand_under_those_of_the_training(
     assert "Scores of each class" not in training, "of two classes the foreground is all that is scored"
     assert "Scores of each class" in classify_run.report.read_text(encoding="utf-8")
     older = [line.split(",")[:11] for line in copied.history.read_text(encoding="utf-8").splitlines()]
-    copied.history.write_text("\n".join(map(",".join, older)) + "\n", encoding="utf-8")
+    copied.write_text(copied.history, "\n".join(map(",".join, older)) + "\n")
     page = write_report(copied, store).read_text(encoding="utf-8")
     training = page[page.index('id="training"') : page.index('id="repeat"')]
     assert ">IoU</text>" not in training

@@ -13,20 +13,22 @@ from lamelle.reports.classes import DRAWN
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS = 4
+_COLUMNS, _LONG = 4, 26
+"""Panels in a row, and letters of a title that do not fit above one in full size."""
 _OF_CLASSES = ("dice", "iou", "precision", "recall", "f1")
 """Scores of which each class has a line."""
 History = Sequence[Mapping[str, float | None]]
 
 
-def curves(history: History, *, classes: Sequence[str], best: float | None) -> dict[str, Any]:
+def curves(history: History, *, monitor: str, classes: Sequence[str], best: float | None) -> dict[str, Any]:
     """Figures of the scores over the epochs, and their legend; empty ones where nothing was kept (older runs).
 
     Args:
+        monitor: The score that tells the best epoch, which is drawn elsewhere.
         classes: Names of the classes; of more than `DRAWN`, the first are drawn.
         best: The epoch that was kept.
     """
-    names = [n for n in NAMES if _known(history, n) or _known(history, f"train_{n}")]
+    names = [n for n in NAMES if n != monitor and (_known(history, n) or _known(history, f"train_{n}"))]
     shown = list(classes)[:DRAWN]
     several = len(classes) > 2 or any(_known(history, f"f1/{c}") for c in shown)
     stems = [s for s in _OF_CLASSES if several and any(_known(history, f"{s}/{c}") for c in shown)]
@@ -47,8 +49,7 @@ def grid(history: History, panels: Sequence[tuple[str, Sequence[str]]], *, best:
     """
     from matplotlib.ticker import MaxNLocator
 
-    columns = min(_COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
+    columns, rows = _COLUMNS, -(-len(panels) // _COLUMNS)
 
     def draw(axes: Sequence[Axes]) -> None:
         for axis, (title, names) in zip(axes, panels, strict=False):
@@ -59,11 +60,11 @@ def grid(history: History, panels: Sequence[tuple[str, Sequence[str]]], *, best:
                 axis.plot(*(zip(*known, strict=True) if known else ([], [])), **look, **_marked(len(known)))
             if best is not None:
                 axis.axvline(best, color=figures.INK, ls=figures.line_dash(2), lw=1)
-            axis.set_title(title, fontsize=10.5, loc="left", pad=6)
+            axis.set_title(title, fontsize=10.5 if len(title) < _LONG else 8, loc="left", pad=6)
             axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-        for axis in axes[max(0, len(panels) - columns) : len(panels)]:
+        for axis in axes[max(0, len(panels) - columns) : len(panels)]:  # the lowest of each column
             axis.set_xlabel(text("report.epoch"))
 
     return figures.drawn(draw, columns=columns, rows=rows, size=(2.6 * columns, 2.05 * rows + 0.2))

@@ -245,7 +245,7 @@ def _training(held: Held, turned: int | None) -> Values:
         "training_caption": caption,
         "training_legend": legend,
         "done": method(held),
-        **epochs.curves(held.history, classes=_class_names(held), best=epoch),
+        **epochs.curves(held.history, monitor=task.monitor, classes=_class_names(held), best=epoch),
     }
 
 
