@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ GEOMETRY = st.fixed_dictionaries(
     }
 )
 
-COLOURS = {"saturation": 0.5, "tint": 0.3, "invert": 0.5}
+COLOURS: dict[str, Any] = {"saturation": 0.5, "tint": 0.3, "invert": 0.5}
 STILL = {"saturation": np.ones(6), "tint": np.zeros((6, 3)), "invert": np.zeros(6, bool)}
 
 
