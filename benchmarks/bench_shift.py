@@ -198,7 +198,7 @@ def row(
     for seed in range(sets):
         found = drawn(groups, np.random.default_rng(seed), known, new)
         if not found:
-            break
+            continue
         some, others = found
         of_new = groups[others] if named else None
         for change, table in tables.items():
