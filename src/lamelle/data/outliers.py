@@ -27,9 +27,9 @@ _FLAT = 0.02
 """Least spread of a measure: below, differences are rounding."""
 _SOFT = 0.1
 """Added to distances before their logarithm."""
-_HEAVY = 2
+_HEAVY = 1.5
 """Degrees of freedom of the tails of one new group."""
-_SPARSE = 5
+_SPARSE = 3
 """Known groups for each degree of freedom: few of them leave out rare but proper kinds."""
 _CAREFUL = 0.5
 """Share of the groups that new points seem to come from that is counted."""
