@@ -118,6 +118,7 @@ class _Description(_Part):
     naming: _Naming | None = None
     profile: Profile | None = None
     axes: Axes | None = None
+    slices: bool = False
     weights_sha256: str
     sha256: str | None = None
     """Of all that stands before it; None in packages of older versions."""
@@ -173,8 +174,15 @@ class Package:
     """What the training images were like; None in packages of older versions."""
     axes: str | None = None
     """What the user said the axes of the training images are; those of new images are taken to be the same."""
+    slices: bool = False
+    """Whether the training images are slices of volumes, as they lie once a volume is turned by its affine."""
     whole: bool = True
     """Whether an image that is small enough is predicted in one piece in spite of the tile."""
+
+    @property
+    def volumes(self) -> bool:
+        """Whether a folder of DICOM slices is a volume to the model, rather than single images."""
+        return self.dims == 3 or self.slices or self.preparation.context > 0
 
 
 def save(package: Package, folder: Path) -> list[Path]:
@@ -216,6 +224,8 @@ def save(package: Package, folder: Path) -> list[Path]:
         description["profile"] = package.profile.model_dump(mode="json")
     if package.axes is not None:
         description["axes"] = package.axes
+    if package.slices:
+        description["slices"] = True
     atomic.write_bytes(folder / DESCRIPTION, sealed(description))
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
@@ -255,6 +265,7 @@ def load(path: Path | str) -> Package:
             naming=Naming(**dict(about.naming)) if about.naming else None,
             profile=about.profile,
             axes=about.axes,
+            slices=about.slices,
         )
     except RequestError as error:
         raise FileError("package.damaged", folder / DESCRIPTION, reason=error) from error

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from dicom_series import AXIAL, CORONAL, SAGITTAL, write_series
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
@@ -84,7 +85,7 @@ def arrays() -> dict[str, Case]:
     found: dict[str, Case] = {}
     for kind in TYPES:
         for order in "<>":
-            array = STACK.astype(np.dtype(kind).newbyteorder(order))
+            array = STACK.astype(f"{order}{kind}")
             found[f"{order}{kind}.npy"] = lambda path, a=array: np.save(path, a), STACK[None].astype(kind)
             found[f"{order}{kind}.npz"] = lambda path, a=array: np.savez_compressed(path, a), STACK[None].astype(kind)
             for version in (2, 3):
@@ -172,6 +173,14 @@ def test_dicom_agrees(path: Path) -> None:
 
         data.pixel_array_options(decoding_plugin=plugin_of(data.file_meta.TransferSyntaxUID))
         assert np.array_equal(read(path).array[0], data.pixel_array)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "i1", "i2"])
+@pytest.mark.parametrize("directions", [AXIAL, CORONAL, SAGITTAL])
+def test_a_dicom_series_agrees(tmp_path: Path, kind: str, directions: tuple[float, ...]) -> None:
+    pytest.importorskip("pydicom")
+    path = write_series(tmp_path / "p0", STACK.astype(kind), directions=directions, names=lambda z: f"{(3 * z) % 5}")
+    agree(path, STACK[None].astype(kind) if directions == AXIAL else None)
 
 
 def test_most_of_the_dicom_files_are_images() -> None:

@@ -24,7 +24,7 @@ def grid(path: str | Path, spacing: Spacing | None = None) -> Grid:
     return Grid(Path(path), "png" if Path(path).suffix != ".tif" else "npy", spacing)
 
 
-def folder(out: Path, planes: dict[Path, Sequence[int]] | None = None, **options: bool) -> PredictionFolder:
+def folder(out: Path, planes: dict[Source, Sequence[int]] | None = None, **options: bool) -> PredictionFolder:
     asked = {"probabilities": False, "overlays": False} | options
     return PredictionFolder(out, ("background", "cell", "wall"), planes=planes or {}, **asked)
 
@@ -53,7 +53,7 @@ def test_a_png_gives_a_png_and_a_tiff_a_tiff_with_its_pixel_size(tmp_path: Path)
 
 def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
     path = Path("x/stack.ome.tif")
-    found = folder(tmp_path, {path: range(3)}, probabilities=True)
+    found = folder(tmp_path, {Source(path): range(3)}, probabilities=True)
     spacing = (0.05, 0.004, 0.004)
     for z in (2, 0, 1):  # in any order
         found.add(Record(f"x/stack.ome.tif#{z}", Source(path, None, z)), IMAGE, answer(z), grid(path, spacing))
@@ -71,7 +71,7 @@ def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
 
 def test_stacks_of_one_name_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
     paths = [Path("one/s.tif"), Path("two/s.tif")]
-    found = folder(tmp_path, dict.fromkeys(paths, range(2)))
+    found = folder(tmp_path, dict.fromkeys(map(Source, paths), range(2)))
     for value, path in enumerate(paths):
         for z in range(2):
             found.add(Record(f"{path}#{z}", Source(path, None, z)), IMAGE, answer(value), grid(path))
@@ -134,7 +134,7 @@ def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
 
 def test_pictures_of_planes_are_named_so_that_they_sort(tmp_path: Path) -> None:
     path = Path("x/stack.tif")
-    found = folder(tmp_path, {path: range(12)}, overlays=True)
+    found = folder(tmp_path, {Source(path): range(12)}, overlays=True)
     for z in range(12):
         found.add(Record(f"x/stack.tif#{z:02d}", Source(path, None, z)), IMAGE, answer(), grid(path))
     found.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 from itertools import permutations, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 import zarr
+from dicom_series import AXIAL, CORONAL, OBLIQUE, SAGITTAL, affine_of, write_series
 from PIL import Image as Pillow
 
 from lamelle.data.layouts.unlabelled import read_unlabelled
@@ -22,6 +24,7 @@ from lamelle.tasks.objects import table_of
 from lamelle.types import LabelMap, Record, Source
 
 nibabel = pytest.importorskip("nibabel")
+pytest.importorskip("pydicom")
 
 RNG = np.random.default_rng(5)
 VOLUME = RNG.integers(0, 900, (12, 10, 6)).astype(np.int16)  # X, Y, Z
@@ -39,7 +42,7 @@ def answer(image: np.ndarray, *, classes: int = 2) -> LabelMap:
 def predicted(path: Path, out: Path, *, dims: int, only: slice = slice(None), **options) -> Path:
     """A folder of predictions of one file: of its volume, or of its slices (in another order)."""
     store = Store(out.parent / "store", budget=1 << 26)
-    records = read_unlabelled([path], dims=dims).records[only]
+    records = read_unlabelled([path], dims=dims, volumes=True).records[only]
     asked = {"probabilities": True, "overlays": False} | options
     folder = PredictionFolder(out, ("background", "cell"), planes=planes_of(records), **asked)
     for record in records[::-1]:
@@ -48,7 +51,7 @@ def predicted(path: Path, out: Path, *, dims: int, only: slice = slice(None), **
     return out
 
 
-def same_place(one: nibabel.Nifti1Image, other: nibabel.Nifti1Image) -> None:
+def same_place(one: Any, other: Any) -> None:
     assert one.shape == other.shape
     assert np.array_equal(one.affine, other.affine)
     for name in ("sform_code", "qform_code", "xyzt_units"):
@@ -78,6 +81,38 @@ def test_predictions_of_48_orders_lie_on_their_image_in_nibabel(tmp_path: Path, 
         assert np.array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj) >= 300)
         same_place(nibabel.load(out / "probabilities" / f"{i}.nii.gz"), image)
         assert np.array_equal(read_labels(out / "labels" / f"{i}.nii.gz").array, read(path).array[0] >= 300)
+
+
+def placed_series(folder: Path, way: Any, **about: Any) -> Any:
+    """A DICOM series, and the NIfTI of the same scan."""
+    slices = np.ascontiguousarray(VOLUME.T.astype(np.uint16))
+    write_series(folder, slices, directions=way, names=lambda z: f"1.2.{(5 * z) % 7}", **about)
+    return nibabel.Nifti1Image(VOLUME, affine_of(way))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("directions", [AXIAL, CORONAL, SAGITTAL, OBLIQUE])
+def test_predictions_of_a_dicom_series_lie_on_the_scan(tmp_path: Path, directions: Any, dims: int) -> None:
+    scan = placed_series(tmp_path / "1.2.840.7", directions)
+    out = predicted(tmp_path / "1.2.840.7", tmp_path / "out", dims=dims)
+    for name in ("labels", "probabilities"):
+        (file,) = (out / name).iterdir()
+        assert file.name == "1.2.840.7.nii.gz"
+        made = nibabel.load(file)
+        assert made.shape == scan.shape
+        assert made.affine == pytest.approx(scan.affine, abs=1e-4)
+        assert b"SECRET" not in made.header.binaryblock
+    assert np.array_equal(np.asarray(nibabel.load(out / "labels" / file.name).dataobj), VOLUME >= 300)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_two_series_of_one_folder_do_not_overwrite_each_other(tmp_path: Path, dims: int) -> None:
+    placed_series(tmp_path / "p0", AXIAL, number=1)
+    slices = np.full((4, 5, 8), 700, np.uint16)
+    write_series(tmp_path / "p0", slices, directions=CORONAL, number=2, uid="1.2", names="b{}".format)
+    out = predicted(tmp_path / "p0", tmp_path / "out", dims=dims)
+    made = {p.relative_to(out).as_posix(): nibabel.load(p).shape for p in (out / "labels").rglob("*.nii.gz")}
+    assert made == {"labels/p0/1.nii.gz": VOLUME.shape, "labels/p0/2.nii.gz": (8, 5, 4)}
 
 
 def nifti(path: Path, array: np.ndarray = VOLUME, *, sform: int = 1, qform: int = 0, **options) -> Path:
@@ -182,7 +217,7 @@ def test_a_tiff_states_its_pixel_size_as_the_image_does(tmp_path: Path, kind: st
     out = predicted(path, tmp_path / "out", dims=dims if pixels.ndim == 3 else 2)
     for name in ("labels", "probabilities"):
         with tifffile.TiffFile(path) as before, tifffile.TiffFile(out / name / "a.tif") as after:
-            tags, kept = before.pages[0].tags, after.pages[0].tags
+            tags, kept = before.pages.first.tags, after.pages.first.tags
             for tag in ("XResolution", "YResolution", "ResolutionUnit"):
                 if tag in tags and not kind.endswith("without"):
                     assert kept[tag].value == pytest.approx(tags[tag].value) or (
@@ -211,6 +246,11 @@ def test_an_ome_tiff_stays_one(tmp_path: Path) -> None:
 # OME-Zarr
 
 
+def transformations(path: Path) -> Any:
+    attributes: Any = zarr.open_group(str(path), mode="r").attrs
+    return attributes["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_an_ome_zarr_comes_back_as_one_with_scale_and_translation(tmp_path: Path, dims: int) -> None:
     path, spacing = tmp_path / "a.ome.zarr", (2.0, 0.75, 0.5)
@@ -219,13 +259,13 @@ def test_an_ome_zarr_comes_back_as_one_with_scale_and_translation(tmp_path: Path
     made = out / "labels" / "a.ome.zarr"
     assert [p.name for p in (out / "labels").iterdir()] == ["a.ome.zarr"]
     assert np.array_equal(zarr.open_array(str(made / "0"), mode="r")[...], STACK >= 300)
-    moves = zarr.open_group(str(made), mode="r").attrs["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+    moves = transformations(made)
     assert moves == [{"type": "scale", "scale": [2, 0.75, 0.5]}, {"type": "translation", "translation": [100, 7, 11]}]
     assert header(made).spacing == spacing
     assert read(out / "probabilities" / "a.ome.zarr").array.dtype == np.float32
     if dims == 2:
         part = predicted(path, tmp_path / "part", dims=2, only=slice(3, 5)) / "labels" / "a.ome.zarr"
-        moves = zarr.open_group(str(part), mode="r").attrs["multiscales"][0]["datasets"][0]["coordinateTransformations"]
+        moves = transformations(part)
         assert moves[1]["translation"] == [106, 7, 11]
 
 
@@ -275,7 +315,7 @@ def test_masks_of_objects_lie_on_their_volume(tmp_path: Path) -> None:
 
 def test_a_volume_is_unpacked_slice_by_slice() -> None:
     records = slice_records("a.nii.gz", Path("a.nii.gz"), 12, target=None, split=None)
-    assert planes_of(records[3:6]) == {Path("a.nii.gz"): (3, 4, 5)}
+    assert planes_of(records[3:6]) == {Source(Path("a.nii.gz")): (3, 4, 5)}
 
 
 @pytest.mark.parametrize("dims", [2, 3])

@@ -258,7 +258,7 @@ def doctor(run: Path) -> None:
 @click.argument("source", type=_EXISTING, metavar="IN")
 @click.argument("out", type=_EXISTING)
 @_PAIRS
-@click.option("--to", type=click.Choice(["tif", "png", "npy", "zarr"]), help=text("cli.convert_to"))
+@click.option("--to", type=click.Choice(["tif", "png", "npy", "nii", "zarr"]), help=text("cli.convert_to"))
 @click.option("--spacing", metavar="Z,Y,X", help=text("cli.convert_spacing"))
 @click.option("--key", help=text("cli.convert_key"))
 @click.option("--labels", is_flag=True, help=text("cli.convert_labels"))

@@ -15,6 +15,7 @@ from lamelle.conversion.target import Target, check_free, check_holds, target_of
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic, sidecar, writers
 from lamelle.io.axes import checked_spacing, sizes
+from lamelle.io.nifti_stream import write_nifti
 from lamelle.io.sidecar import Sidecar
 from lamelle.io.streams import Form, named_ome, npy_axes, write_npy, write_tiff, write_zarr
 from lamelle.types import Problem, Spacing
@@ -53,7 +54,7 @@ def convert_stack(
     """Write an image, a stack or a folder of slices in another format; slice by slice, so that its size is no limit.
 
     Args:
-        to: ``tif``, ``png``, ``npy`` or ``zarr``; None = as the suffix of ``out`` says.
+        to: ``tif``, ``png``, ``npy``, ``nii`` or ``zarr``; None = as the suffix of ``out`` says.
         key: Array inside an .npz file or a Zarr group.
         axes: What the user says the stored axes of the source are.
         spacing: µm, (Z,) Y, X, instead of what the file says.
@@ -103,11 +104,16 @@ def _given(spacing: Sequence[float], form: Form) -> Spacing:
 
 
 def _single(out: Path, target: Target, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> list[Problem]:
-    """One TIFF or one PNG; a PNG whose pixel size is no whole number of pixels per metre loses it, and says so."""
+    """One TIFF, NIfTI or PNG; a PNG whose pixel size is no whole number of pixels per metre loses it, and says so."""
     form, spacing = stack.form, stack.form.spacing
     with atomic.writing(out) as temporary:
         if target.format == "tif":
             write_tiff(temporary, form, planes, ome=named_ome(out))
+            _verify(temporary, form, planes, digest, out)
+            return []
+        if target.format == "nii":
+            zipped = out.suffix.lower() == ".gz"
+            write_nifti(temporary, form, planes, geometry=stack.geometry, zipped=zipped)
             _verify(temporary, form, planes, digest, out)
             return []
         for plane in planes:

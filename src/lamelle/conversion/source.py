@@ -19,7 +19,7 @@ from lamelle.io.readers import FORMATS, header, planes, read_labels
 from lamelle.io.sidecar import Sidecar
 from lamelle.io.signature import format_of, regular
 from lamelle.io.streams import Form
-from lamelle.types import Problem, Spacing
+from lamelle.types import Geometry, Problem, Spacing
 
 _LOSES = ("files.several_images", "files.animated")
 """What a reader passes over with a warning, and a conversion must not."""
@@ -42,6 +42,8 @@ class Stack:
     """Stems of the slices of a folder, in order."""
     sidecar: Sidecar | None = None
     problems: tuple[Problem, ...] = ()
+    geometry: Geometry | None = None
+    """Where the voxels of the source lie, as it stores them."""
 
 
 def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -> Stack:
@@ -57,7 +59,7 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
         DataError: If the images of a folder do not make one stack; all are named.
         RequestError: If there is no image, or several arrays.
     """
-    if not regular(path) and not _is_zarr(path):
+    if not regular(path) and not _is_one(path):
         return _folder(path, labels=labels)
     head = _label_header(path, Wanted(key)) if labels else header(path, key=key, axes=axes)
     if not head.shape:
@@ -72,7 +74,9 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
         for plane in planes(path, key=key, axes=axes):
             yield plane[:, 0] if plane.ndim == 4 else plane  # of a file that holds one slice
 
-    stack = Stack(path, form, stream, stem, problems=_warned(path, Wanted(key, labels, axes), head))
+    stack = Stack(
+        path, form, stream, stem, problems=_warned(path, Wanted(key, labels, axes), head), geometry=head.geometry
+    )
     known = sidecar.read(sidecar.beside(path)) if head.format == "npy" else None
     if known is not None:
         _matches(path, known, stack.form)
@@ -88,9 +92,10 @@ def _as_labels(stack: Stack, key: str | None) -> Stack:
     return replace(stack, form=form, planes=lambda: iter(array.swapaxes(0, 1) if array.ndim == 4 else array[None]))
 
 
-def _is_zarr(path: Path) -> bool:
+def _is_one(path: Path) -> bool:
+    """Whether a folder is read as one: a Zarr, or a DICOM series."""
     try:
-        return format_of(path) == "zarr"
+        return format_of(path) in ("zarr", "dicom series")
     except FileError:
         return False
 

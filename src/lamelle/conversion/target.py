@@ -11,12 +11,12 @@ from types import MappingProxyType
 import numpy as np
 
 from lamelle.errors import RequestError
-from lamelle.io import sidecar
+from lamelle.io import nifti_stream, sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, Form, npy_axes
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"tif": (".tif", ".tiff"), "png": (".png",), "npy": (".npy",), "zarr": (".zarr",)}
+    {"tif": (".tif", ".tiff"), "png": (".png",), "npy": (".npy",), "zarr": (".zarr",), "nii": (".nii.gz", ".nii")}
 )
 """Name of a format, as ``--to`` takes it → suffixes that mean one file of it."""
 _FOLDERS = ("tif", "png")
@@ -47,7 +47,7 @@ def target_of(out: Path, to: str | None) -> Target:
         >>> target_of(Path("a.ome.zarr"), None), target_of(Path("slices"), "png").series
         (Target(format='zarr', series=False), True)
     """
-    named = next((name for name, known in SUFFIXES.items() if out.suffix.lower() in known), None)
+    named = next((name for name, known in SUFFIXES.items() if out.name.lower().endswith(known)), None)
     if to is not None and to not in SUFFIXES:
         raise RequestError("convert.unknown_format", given=to, known=", ".join(SUFFIXES))
     if named is None and to is None:
@@ -55,7 +55,7 @@ def target_of(out: Path, to: str | None) -> Target:
     if named is not None and to not in (None, named):
         raise RequestError("convert.contradiction", out=out, to=to)
     if named is None and to not in _FOLDERS:
-        suffix = ".ome.zarr" if to == "zarr" else f".{to}"
+        suffix = {"zarr": ".ome.zarr", "nii": ".nii.gz"}.get(str(to), f".{to}")
         raise RequestError("convert.needs_suffix", out=out, suffix=suffix)
     return Target(named or str(to), series=named is None)
 
@@ -81,6 +81,8 @@ def check_holds(out: Path, target: Target, form: Form) -> None:
     if target.format == "png" and not target.series and len(form.shape) == 4:
         raise RequestError("convert.png_is_flat", out=out, depth=form.depth, folder=out.with_suffix(""))
     if _holds(target.format, form):
+        if target.format == "nii" and form.spacing is None:
+            raise RequestError("convert.nifti_spacing", out=out, axes=",".join("ZYX"[-(len(form.shape) - 1) :]))
         return
     able = ", ".join(name for name in SUFFIXES if _holds(name, form))
     what = f"{form.dtype} [{sizes(form.shape)}]"
@@ -93,6 +95,8 @@ def check_holds(out: Path, target: Target, form: Form) -> None:
 def _holds(format: str, form: Form) -> bool:
     if format == "tif":
         return form.dtype.name in IMAGEJ_TYPES + OME_TYPES
+    if format == "nii":
+        return form.dtype.name in nifti_stream.TYPES
     if format == "png":
         return form.dtype in _PNG_TYPES and form.shape[0] in (1, 3)
     if format == "npy":

@@ -67,7 +67,9 @@ def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: 
         RequestError: If nothing is found.
         DataError: If images cannot be read; all are named.
     """
-    found = read_unlabelled(paths, dims=subject.package.dims, axes=subject.package.axes)
+    found = read_unlabelled(
+        paths, dims=subject.package.dims, axes=subject.package.axes, volumes=subject.package.volumes
+    )
     records, _, problems = readable(found.records, store, subject.package)
     if problems := [*found.problems, *problems]:
         raise DataError(problems)

@@ -61,9 +61,8 @@ class _Facts:
 
 def header(path: Path, wanted: Wanted) -> Header:
     """Header of a DICOM file; its pixels are not read."""
-    with _private(path):
-        data = _dataset(path, pixels=False)
-        return _header(path, data, _facts(path, data, wanted.labels))
+    with private(path):
+        return header_of(path, opened(path), labels=wanted.labels)
 
 
 def read(path: Path, wanted: Wanted) -> Image:
@@ -72,10 +71,10 @@ def read(path: Path, wanted: Wanted) -> Image:
     Raises:
         FileError: If the file has no pixels, is a DICOMDIR, or its transfer syntax has no decoder here.
     """
-    with _private(path):
+    with private(path):
         from pydicom.pixels.utils import pixel_array
 
-        data = _dataset(path, pixels=True)
+        data = _with_pixels(path)
         facts = _facts(path, data, wanted.labels)
         head = _header(path, data, facts)
         affordable(path, head.nbytes)
@@ -88,10 +87,10 @@ def read(path: Path, wanted: Wanted) -> Image:
 
 def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Frames [C, Y, X] of a DICOM file, decoded one at a time."""
-    with _private(path):
+    with private(path):
         from pydicom.pixels.utils import iter_pixels
 
-        data = _dataset(path, pixels=True)
+        data = _with_pixels(path)
         facts = _facts(path, data, wanted.labels)
         frame = (facts.shape[0], *facts.shape[-2:])
         affordable(path, math.prod(frame) * facts.dtype.itemsize)
@@ -107,7 +106,12 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
             yield turn.apply(_values(path, data, facts, pixels, wanted.labels).reshape(frame), dims=2)
 
 
-def _private(path: Path) -> Any:
+def private(path: Path) -> Any:
+    """Turn the exceptions of pydicom into a sentence that quotes no value of the file.
+
+    Raises:
+        FileError: If pydicom is not installed, or the body raised.
+    """
     require(path, "pydicom", "medical")
     quiet("pydicom")
     from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -115,13 +119,21 @@ def _private(path: Path) -> Any:
     return decoding(path, InvalidDicomError, BytesLengthException, private=True)
 
 
-def _dataset(path: Path, *, pixels: bool) -> Dataset:
+def opened(path: Path, *, pixels: bool = False) -> Dataset:
+    """The data set of a file; to be called inside `private`.
+
+    Raises:
+        FileError: If it is a DICOMDIR, or unfolds to more than fits.
+    """
     from pydicom import dcmread
     from pydicom.config import IGNORE, settings
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import UID
 
+    from lamelle.io.dicom_codecs import check_inflated
+
     settings.reading_validation_mode = IGNORE  # its remarks quote values
+    check_inflated(path)
     data = dcmread(path, force=True, stop_before_pixels=not pixels)
     meta = getattr(data, "file_meta", None) or FileMetaDataset()
     data.file_meta = meta
@@ -129,7 +141,12 @@ def _dataset(path: Path, *, pixels: bool) -> Dataset:
         meta.TransferSyntaxUID = UID(_IMPLICIT_LITTLE)
     if str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY or "DirectoryRecordSequence" in data:
         raise FileError("files.dicomdir", path)
-    if pixels and not any(name in data for name in _PIXELS):
+    return data
+
+
+def _with_pixels(path: Path) -> Dataset:
+    data = opened(path, pixels=True)
+    if not any(name in data for name in _PIXELS):
         raise FileError("files.no_pixels", path)
     return data
 
@@ -157,6 +174,11 @@ def _facts(path: Path, data: Dataset, labels: bool) -> _Facts:
         spacing=_spacing(data, bool(depth)),
         frames=placed(data, (columns, rows)) if frames > 1 else None,
     )
+
+
+def header_of(path: Path, data: Dataset, *, labels: bool) -> Header:
+    """The header of an opened file; to be called inside `private`."""
+    return _header(path, data, _facts(path, data, labels))
 
 
 def _header(path: Path, data: Dataset, facts: _Facts) -> Header:
@@ -259,13 +281,18 @@ def belongs_to(path: Path) -> dict[str, str]:
 
 def _identity(path: Path) -> Dataset | None:
     """The tags of ``LEVELS`` alone; None where the file is no DICOM or cannot be read: who reads its pixels says so."""
+    from lamelle.io.dicom_slices import slice_files
+
     try:
-        file = next((p for p in sorted(path.iterdir()) if p.is_file()), path) if path.is_dir() else path
+        file = next(iter(slice_files(path)), path) if path.is_dir() else path
         if not marked_dicom(file):
             return None
-        with _private(file):
+        with private(file):
             from pydicom import dcmread
 
+            from lamelle.io.dicom_codecs import check_inflated
+
+            check_inflated(file)
             return dcmread(file, stop_before_pixels=True, specific_tags=list(LEVELS.values()))
     except (OSError, FileError):
         return None

@@ -1,4 +1,4 @@
-"""Compressed DICOM frames by imagecodecs, as a plugin of pydicom's decoders.
+"""Compressed DICOM: frames by imagecodecs, as a plugin of pydicom's decoders, and how far a deflated file unfolds.
 
 A broken JPEG 2000, JPEG-LS or JPEG ends in an exception here; GDCM, which pydicom would take first, ends the process.
 """
@@ -6,9 +6,13 @@ A broken JPEG 2000, JPEG-LS or JPEG ends in an exception here; GDCM, which pydic
 from __future__ import annotations
 
 import struct
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydicom import uid as syntaxes
+
+from lamelle.io.common import affordable
 
 if TYPE_CHECKING:
     from pydicom.pixels.decoders.base import DecodeRunner
@@ -29,6 +33,8 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin the description of a frame."""
 DECODER_DEPENDENCIES = {str(syntax): ("imagecodecs",) for syntax in (*_JPEG_2000, *_JPEG_LS, *_JPEG)}
 """Transfer syntaxes that are decoded here; a name that pydicom asks for."""
+_PART = 1 << 20
+"""Bytes that are unfolded at a time."""
 _OTHERS = {syntaxes.JPEGBaseline8Bit: "pillow", syntaxes.RLELossless: "pydicom"}
 
 
@@ -79,6 +85,24 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytearray:
         runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * array.itemsize)
     return bytearray(array.tobytes())  # pydicom corrects signs in place
+
+
+def check_inflated(path: Path) -> None:
+    """Refuse a deflated data set that unfolds too far; pydicom unfolds all of it at once, even for the header.
+
+    Raises:
+        FileError: If it is a decompression bomb, or larger than what is held in memory.
+    """
+    from pydicom.filereader import _read_file_meta_info, read_preamble
+
+    with path.open("rb") as file:
+        read_preamble(file, True)
+        if _read_file_meta_info(file).get("TransferSyntaxUID") != syntaxes.DeflatedExplicitVRLittleEndian:
+            return
+        unfolding, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while (part := unfolding.unconsumed_tail or file.read(_PART)) and not unfolding.eof:
+            size += len(unfolding.decompress(part, _PART))
+            affordable(path, size)
 
 
 def _size(src: bytes) -> tuple[int, int, int] | None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lamelle.io import dicom, nifti, numpy_files, raster, series, tiff, zarr_files
+from lamelle.io import dicom, dicom_series, nifti, numpy_files, raster, series, tiff, zarr_files
 from lamelle.io.atomic import TEMPORARY
 from lamelle.io.common import Format, Header, Wanted, decoding, warning
 from lamelle.io.labels import labelled
@@ -51,6 +51,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
             float_labels=True,
             places=True,
             answers=(".ome.zarr", ".ome.zarr"),
+        ),
+        "dicom series": Format(
+            (), dicom_series.header, dicom_series.read, dicom_series.planes, places=True, answers=(".tif", ".nii.gz")
         ),
         "series": Format((), series.header, series.read, series.planes),
     }
@@ -220,6 +223,8 @@ def says_places(path: Path) -> bool:
         (True, False)
     """
     format = SUFFIXES.get(suffix_of(path.name)) or ("dicom" if is_unnamed_dicom(path) else None)
+    if format is None and path.is_dir():
+        return dicom_series.is_dicom_series(path)
     return format is not None and FORMATS[format].places
 
 
@@ -263,6 +268,6 @@ def _recognised(path: Path) -> tuple[Path, Format, tuple[Problem, ...]]:
     name = format_of(path)
     suffix = suffix_of(path.name)
     promised = SUFFIXES.get(suffix)
-    if promised == name or not suffix or (promised is None and name in ("dicom", "zarr", "series")):
+    if promised == name or not suffix or (promised is None and name in ("dicom", "zarr", "series", "dicom series")):
         return path, FORMATS[name], ()
     return path, FORMATS[name], (warning("files.wrong_suffix", path, suffix=suffix, format=name.upper()),)

@@ -83,10 +83,14 @@ def format_of(path: Path) -> str:
         'jpeg'
     """
     if not regular(path):
+        from lamelle.io.dicom_series import is_dicom_series
+
         if any((path / mark).is_file() for mark in _ZARR_MARKS):
             return "zarr"
         if is_series(path):
             return "series"
+        if is_dicom_series(path):
+            return "dicom series"
         raise FileError("files.folder", path)
     try:
         with path.open("rb") as file:

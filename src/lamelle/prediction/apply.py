@@ -65,7 +65,7 @@ def predict_files(
         raise RequestError("predict.no_objects", task=package.task.name)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
-    found = read_unlabelled(paths, dims=package.dims, axes=package.axes)
+    found = read_unlabelled(paths, dims=package.dims, axes=package.axes, volumes=package.volumes)
     if found.labels and say:
         say(text("predict.labels_left_out", count=len(found.labels), names=names_of(found.labels, most=_NAMED)))
     usable, looks, problems = readable(found.records, store, package)

@@ -17,19 +17,24 @@ from lamelle.prediction.masks import ObjectMasks
 from lamelle.prediction.object_rows import as_stored
 from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
-from lamelle.types import Classes, Grid, LabelMap, Prediction, Record
+from lamelle.types import Classes, Grid, LabelMap, Prediction, Record, Source
 
 _DOUBLE = (".nii.gz", ".ome.zarr")
 """Suffixes of two parts that a prediction does not keep beside its own."""
 
 
-def planes_of(records: Iterable[Record]) -> dict[Path, tuple[int, ...]]:
+def planes_of(records: Iterable[Record]) -> dict[Source, tuple[int, ...]]:
     """Which planes of each stack are among the records, in order."""
-    found: dict[Path, set[int]] = {}
+    found: dict[Source, set[int]] = {}
     for record in records:
         if record.image.index is not None:
-            found.setdefault(record.image.path, set()).add(record.image.index)
-    return {path: tuple(sorted(indices)) for path, indices in found.items()}
+            found.setdefault(_stack(record), set()).add(record.image.index)
+    return {stack: tuple(sorted(indices)) for stack, indices in found.items()}
+
+
+def _stack(record: Record) -> Source:
+    """The whole that a record is one plane of."""
+    return replace(record.image, index=None)
 
 
 class PredictionFolder:
@@ -47,7 +52,7 @@ class PredictionFolder:
         *,
         probabilities: bool,
         overlays: bool,
-        planes: Mapping[Path, Sequence[int]],
+        planes: Mapping[Source, Sequence[int]],
         masks: bool = False,
     ) -> None:
         """Start a folder.
@@ -58,7 +63,7 @@ class PredictionFolder:
         """
         self.folder, self.classes = folder, tuple(classes)
         self._probabilities, self._overlays, self._expected = probabilities, overlays, planes
-        self._piles: dict[tuple[str, Path], Pile] = {}
+        self._piles: dict[tuple[str, Source], Pile] = {}
         self._places: dict[Path, Path] = {}
         self._rows: list[dict[str, Any]] = []
         self._masks = ObjectMasks(folder / "masks") if masks else None
@@ -95,7 +100,7 @@ class PredictionFolder:
             row |= {"predicted_objects": str(len(prediction.objects))}
             if self._masks is not None:
                 self._masks.write(record, prediction.labels, _from(record, grid))
-        if record.image.index is not None and record.image.path in self._expected:
+        if record.image.index is not None and _stack(record) in self._expected:
             row["file"] = self._plane(record, prediction, grid)
         else:
             row["file"] = self._whole(record, prediction, grid)
@@ -121,7 +126,7 @@ class PredictionFolder:
 
     def _object_rows(self, record: Record, prediction: LabelMap, grid: Grid, file: str) -> list[dict[str, Any]]:
         """Objects in the voxels of the file of labels: only NIfTI is written in another order than it was read."""
-        planes, z = self._expected.get(record.image.path), record.image.index
+        planes, z = self._expected.get(_stack(record)), record.image.index
         size = (1,) * (3 - prediction.labels.ndim) + prediction.labels.shape
         if planes is not None and z is not None:
             size, z = (len(planes), *size[1:]), z - planes[0]
@@ -156,7 +161,7 @@ class PredictionFolder:
 
     def _plane(self, record: Record, prediction: LabelMap, grid: Grid) -> str:
         """Keep one plane on disk; write the stack when it is complete."""
-        indices = self._expected[record.image.path]
+        indices = self._expected[_stack(record)]
         grid = replace(grid, start=indices[0])
         suffix = writers.suffix_for(grid, dims=3, whole=indices[-1] - indices[0] == len(indices) - 1)
         place = self._place("labels", record, suffix, whole=True)
@@ -177,11 +182,11 @@ class PredictionFolder:
 
     def _piled(self, kind: str, record: Record, plane: np.ndarray, dtype: np.dtype) -> Pile | None:
         """Add a plane [K, Y, X] to its stack; the stack if that was the last one."""
-        path, index = record.image.path, record.image.index or 0
-        if (kind, path) not in self._piles:
-            self._piles[kind, path] = Pile(self.folder / kind, depth=len(self._expected[path]), dtype=dtype)
-        self._piles[kind, path].add(index, plane)
-        return self._piles.pop((kind, path)) if self._piles[kind, path].full else None
+        stack, index = _stack(record), record.image.index or 0
+        if (kind, stack) not in self._piles:
+            self._piles[kind, stack] = Pile(self.folder / kind, depth=len(self._expected[stack]), dtype=dtype)
+        self._piles[kind, stack].add(index, plane)
+        return self._piles.pop((kind, stack)) if self._piles[kind, stack].full else None
 
     def _place(self, kind: str, record: Record, suffix: str, *, whole: bool = False) -> Path:
         """A file below the folder, named after the record (``whole``: its stack); never above it, never another's."""
@@ -205,7 +210,10 @@ def _from(record: Record, grid: Grid) -> Grid:
 
 def _stem(name: str) -> str:
     double = next((end for end in _DOUBLE if name.lower().endswith(end)), None)
-    return name[: -len(double)] if double else PurePosixPath(name).stem
+    if double:
+        return name[: -len(double)]
+    suffix = PurePosixPath(name).suffix
+    return name if suffix[1:].isdecimal() else PurePosixPath(name).stem  # ``1.2.840.7``: DICOM, or a folder of it
 
 
 def _exact(suffix: str) -> str:

@@ -10,6 +10,7 @@ from lamelle import package
 from lamelle import plan as plans
 from lamelle.data.augment.parameters import AugmentOptions, margin
 from lamelle.data.layouts.naming import Naming, naming_of
+from lamelle.data.layouts.volumes import are_slices
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
 from lamelle.data.samples import Reader, Samples, training_statistics
@@ -93,7 +94,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         axes=plan.recipe.data.axes,
         provenance=_provenance(plan, state) | built.about | short,
     )
-    done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader))
+    done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader), slices=are_slices(plan.records))
     _keep(done, run)
     return done
 

@@ -91,10 +91,10 @@ def convert(
     """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
 
     Args:
-        source: A file of any format that is read, a Zarr folder, or a folder of slices.
-        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.ome.zarr``, or with ``to`` a folder of slices.
-        to: ``tif``, ``png``, ``npy`` or ``zarr``, where the name of ``out`` does not say it.
-        key: Array inside an .npz file or a Zarr group.
+        source: A file of any format that is read, a Zarr folder, or a folder of slices (a DICOM series too).
+        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.nii.gz``, ``.ome.zarr``; with ``to`` a folder.
+        to: ``tif``, ``png``, ``npy``, ``nii`` or ``zarr``, where the name of ``out`` does not say it.
+        key: Array inside an .npz file or a Zarr group, one of several DICOM series in a folder.
         spacing: µm, (Z,) Y, X, instead of what the source says.
         labels: Values are labels: a palette gives its indices, not its colours.
         overrides: ``data.axes=YXC``, where the source does not say what its axes are.

@@ -20,6 +20,7 @@ from lamelle.data.layouts import (
     image_mask_folders,
     medmnist,
     nnunet,
+    scans,
     stack_pair,
     suffix_pairs,
     table,
@@ -91,7 +92,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         >>> index.layout, index.classes, index.records[0].id, index.records[0].target
         ('class_folders', ('cat', 'dog'), 'cat/1.png', ('cat',))
     """
-    listing = replace(list_folder(root), axes=options.axes)
+    listing = scans.as_labelled(replace(list_folder(root), axes=options.axes), options)
     if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
         raise RequestError(
             "layouts.nothing_found",
@@ -235,7 +236,7 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         nearest=nearest or "",
         missing=sentence(missing) if missing else "",
         hint=hint,
-        passed=sentences(passed_over(listing)),
+        passed=sentences([*passed_over(listing), *scans.series_said(listing)]),
     )
 
 

@@ -31,7 +31,7 @@ class Entry:
     """Path below the root with ``/``; empty for the root itself."""
     name: str
     series: bool = False
-    """Whether it is a folder of slices with the ``series.json`` of a conversion."""
+    """Whether it is a folder of slices: with the ``series.json`` of a conversion, or a DICOM series."""
     unnamed: bool = False
     """Whether it is DICOM under a name that says no format; what follows its last dot is no suffix then."""
 
@@ -43,6 +43,11 @@ class Entry:
     def id(self) -> str:
         """The path below the root as it can be written to a text file."""
         return printable(self.rel)
+
+    @property
+    def dicom_series(self) -> bool:
+        """Whether it is a folder with a DICOM series, one file a slice."""
+        return self.series and self.unnamed
 
     @property
     def suffix(self) -> str:
@@ -128,6 +133,26 @@ class Listing:
     def path(self, entry: Entry) -> Path:
         return self.root / entry.rel
 
+    def with_volumes(self, folders: Mapping[str, str]) -> Listing:
+        """The same listing with folders of DICOM slices as one entry each.
+
+        Args:
+            folders: Folder that holds the slices → the folder that stands for them: itself, or one that it lies in.
+
+        Example:
+            >>> listing = Listing(Path(), (Entry("ct/p0", "1.dcm"), Entry("ct/p0", "2.dcm")), ("ct", "ct/p0"))
+            >>> [(e.rel, e.dicom_series) for e in listing.with_volumes({"ct/p0": "ct/p0"}).entries]
+            [('ct/p0', True)]
+        """
+        shown = set(folders.values())
+        kept = [e for e in self.entries if e.folder not in folders or not is_image(e)]
+        filled = {f for e in kept if is_image(e) for f in (e.folder, *above(e.folder))}
+        gone = {f for f in self.folders if not shown.isdisjoint((f, *above(f)))} - filled
+        parts = [f.rpartition("/") for f in shown]
+        made = [Entry(folder, name, series=True, unnamed=True) for folder, _, name in parts]
+        entries = tuple(sorted((*kept, *made), key=lambda e: natural(e.rel)))
+        return replace(self, entries=entries, folders=tuple(f for f in self.folders if f not in gone))
+
     def below(self, folder: str) -> Listing:
         """The same listing seen from one of its folders."""
         start = f"{folder}/"
@@ -183,6 +208,17 @@ def natural(name: str) -> tuple[list[str | tuple[int, str]], str]:
     """
     parts = _DIGITS.split(name)
     return [(len(d := p.lstrip("0")), d) if i % 2 else p for i, p in enumerate(parts)], name
+
+
+def above(folder: str) -> list[str]:
+    """The folders that hold a folder, from above.
+
+    Example:
+        >>> above("a/b/c")
+        ['a', 'a/b']
+    """
+    parts = folder.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
 
 def same_form(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lamelle.data.groups.words import named_like_group, tokens
 from lamelle.data.layouts.common import LayoutOptions, bases, last
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing, above
 from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
 from lamelle.errors import RequestError
@@ -61,7 +61,7 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
     found: list[Place] = []
     closed: set[str] = set()
     for parent in ("", *listing.folders):
-        if closed.intersection((parent, *_above(parent))):
+        if closed.intersection((parent, *above(parent))):
             continue
         new = _inside(listing, parent, options)
         found += new
@@ -150,11 +150,6 @@ def kind_of(listing: Listing, found: Sequence[Place]) -> Kind:
 def _own_names(listing: Listing, found: Sequence[Place]) -> bool:
     """Whether masks are not called after their images, so that each shows an object: a folder ``ID/masks/7.png``."""
     return not any(p.pairs(listing)[0] for p in found)
-
-
-def _above(folder: str) -> list[str]:
-    parts = folder.split("/")
-    return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
 
 def _called(folder: str, name: str) -> bool:

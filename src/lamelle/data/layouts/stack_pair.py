@@ -79,7 +79,7 @@ def label_stacks(listing: Listing) -> list[Entry]:
 
 
 def _may_be_stack(entry: Entry) -> bool:
-    return entry.series or entry.suffix in SUFFIXES
+    return (entry.series and not entry.dicom_series) or entry.suffix in SUFFIXES
 
 
 def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:

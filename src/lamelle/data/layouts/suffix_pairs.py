@@ -13,7 +13,7 @@ from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
 from lamelle.data.layouts.pairing import pair, unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
-from lamelle.data.layouts.volumes import is_volume, pair_records
+from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "suffix_pairs"
@@ -52,4 +52,6 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 
 
 def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+    if has_series(listing):
+        return [], list(listing.images)  # volume pairs
     return together(listing, lambda e: e.suffix not in VOLUME_SUFFIXES and not cellpose.holds_objects(e))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lamelle.data.layouts import stack_pair, table
+from lamelle.data.layouts import scans, stack_pair, table
 from lamelle.data.layouts.common import LayoutOptions, with_axes
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
 from lamelle.data.layouts.siblings import places, together
-from lamelle.data.layouts.volumes import shape_of, slice_records
+from lamelle.data.layouts.volumes import slice_records
 from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.io.readers import header
 from lamelle.types import Problem, Record, Source
@@ -47,13 +47,18 @@ class Unlabelled:
         return tuple({a.record.image: a.record for a in self.asked}.values())
 
 
-def read_unlabelled(paths: Sequence[Path], *, dims: int | None, axes: str | None = None) -> Unlabelled:
+def read_unlabelled(
+    paths: Sequence[Path], *, dims: int | None, axes: str | None = None, volumes: bool = False
+) -> Unlabelled:
     """List what is to be predicted: of a folder every image, of a table every row, of a file itself.
 
     Labels are left out of a folder: in folders called masks, labels … beside a folder of images, ``a_masks.tif``
     beside ``a.tif``, ``train-labels.tif`` beside ``train-volume.tif``. A stack gives one record per slice, or with
     ``dims`` 3 one record; ``axes`` are those of the files as the user says. What cannot be read does not keep the
     others from being listed.
+
+    Args:
+        volumes: Folders of DICOM slices are volumes, each series one.
 
     Raises:
         RequestError: If a path is not there, or no image is found.
@@ -72,6 +77,7 @@ def read_unlabelled(paths: Sequence[Path], *, dims: int | None, axes: str | None
     labels: list[str] = []
     for path in paths:
         listing = replace(list_folder(path), axes=axes)
+        listing = scans.as_volumes(listing) if volumes else listing
         folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:
             rows, wrong = table.read_rows(listing, LayoutOptions())
@@ -107,23 +113,34 @@ def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> 
     problems: list[Problem] = []
     for entry in entries:
         try:
-            records += with_axes(_records(listing.path(entry), entry.id, dims=dims, axes=listing.axes), listing.axes)
+            series = header(listing.path(entry)).keys if entry.dicom_series else ()
         except FileError as error:
             problems.append(error.problem)
+            continue
+        for key in series or (None,):
+            try:
+                records += with_axes(_records(listing, entry, dims, series=key), listing.axes)
+            except FileError as error:
+                problems.append(error.problem)
     return records, problems
 
 
-def _records(path: Path, name: str, *, dims: int | None, axes: str | None) -> list[Record]:
-    """One record, or one per slice."""
+def _records(listing: Listing, entry: Entry, dims: int | None, *, series: str | None) -> list[Record]:
+    """One record, or one per slice.
+
+    Args:
+        series: Of several DICOM series in a folder the one that is meant, as if it lay in a folder of its own.
+    """
+    path, axes = listing.path(entry), listing.axes
+    name = entry.id if series is None else f"{entry.id}/{series}"
     if path.suffix.lower() == ".npz":
         return _rows(path, name)
     may_be_stack = path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".bmp")
+    whole = [Record(name, Source(path, series))]
     if dims == 3 or not may_be_stack:
-        return [Record(name, Source(path))]
-    shape = shape_of(path, axes=axes)
-    return slice_records(name, path, shape[0], target=None, split=None) if len(shape) == 3 else [
-        Record(name, Source(path))
-    ]  # fmt: skip
+        return whole
+    shape = header(path, key=series, axes=axes).shape[1:]
+    return slice_records(name, path, shape[0], target=None, split=None, key=series) if len(shape) == 3 else whole
 
 
 def _rows(path: Path, name: str) -> list[Record]:

@@ -7,7 +7,7 @@ from lamelle.data.layouts.image_mask_folders import inner_split, left_over, with
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
 from lamelle.data.layouts.pairing import Pair, names_of, pair, unused
 from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
-from lamelle.data.layouts.volumes import is_volume, pair_records
+from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
 from lamelle.types import Index, Problem, Record
 
@@ -24,20 +24,33 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return Match(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
     if channels := _channels(listing):
         return lacks(0.48, "one_channel", names=names_of(channels[1]), mask=channels[0].name)
-    if any(e.suffix in VOLUME_SUFFIXES for e in listing.images):
+    if any(e.suffix in VOLUME_SUFFIXES or e.dicom_series for e in listing.images):
         return lacks(0.45, "label_volumes")
     return lacks(0.3, "volumes") if found else Match(0.1, without_pair(listing).missing)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """One record per volume (its own group), or per slice where 2 dimensions are asked for."""
-    pairs: list[tuple[Pair, str | None]] = []
+    found, problems = pairs(listing, options)
+    records: list[Record] = []
+    for one, split in found:
+        made, wrong = pair_records(
+            listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=one.image.id
+        )
+        records += made
+        problems += wrong
+    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+
+
+def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[Pair, str | None]], list[Problem]]:
+    """Volumes with their label volumes, and the split that the folders around them name."""
+    paired: list[tuple[Pair, str | None]] = []
     problems: list[Problem] = []
     found = places(listing, options)
     for place, split in zip(found, splits_of(listing, found), strict=True):
         made, wrong = place.pairs(listing)
         problems += wrong
-        pairs += [(one, split or inner_split(one.image, place.images)) for one in made]
+        paired += [(one, split or inner_split(one.image, place.images)) for one in made]
     if found:
         problems += left_over(listing, found)
     else:
@@ -45,16 +58,9 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         for folder in folders:
             made, wrong = pair(folder.images, folder.masks)
             problems += wrong
-            pairs += [(one, folder.split) for one in made]
+            paired += [(one, folder.split) for one in made]
         problems += unused(rest, "layouts.not_used", "warning")
-    records: list[Record] = []
-    for one, split in pairs:
-        made, wrong = pair_records(
-            listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=one.image.id
-        )
-        records += made
-        problems += wrong
-    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+    return paired, problems
 
 
 def _is_nnunet(listing: Listing) -> bool:
@@ -64,7 +70,8 @@ def _is_nnunet(listing: Listing) -> bool:
 
 def _beside(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     """Folders where some label volume's name is that of a volume with an ending."""
-    return together(listing, lambda e: e.suffix in VOLUME_SUFFIXES)
+    whole = has_series(listing)
+    return together(listing, lambda e: whole or e.suffix in VOLUME_SUFFIXES)
 
 
 def _channels(listing: Listing) -> tuple[Entry, list[Entry]] | None:

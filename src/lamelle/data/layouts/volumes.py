@@ -9,6 +9,7 @@ from pathlib import Path
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
 from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
+from lamelle.io import dicom_series
 from lamelle.io.common import Header, Wanted
 from lamelle.io.readers import FORMATS, SUFFIXES, stored_header, suffix_of
 from lamelle.types import Problem, Record, Source
@@ -40,6 +41,16 @@ def is_volume(listing: Listing, entry: Entry) -> bool:
         return False
 
 
+def are_slices(records: Sequence[Record]) -> bool:
+    """Whether images are slices of volumes."""
+    return any(record.image.index is not None for record in records)
+
+
+def has_series(listing: Listing) -> bool:
+    """Whether folders of it are read as volumes: DICOM series."""
+    return any(e.dicom_series for e in listing.images)
+
+
 def pair_records(
     listing: Listing, image: Entry, label: Entry, *, dims: int, split: str | None, group: str | None
 ) -> tuple[list[Record], list[Problem]]:
@@ -54,21 +65,46 @@ def pair_records(
     for entry, wanted in ((image, Wanted(axes=listing.axes)), (label, Wanted(labels=True))):
         try:
             heads.append(stored_header(listing.path(entry), wanted))
+            if not heads[-1].shape and entry.dicom_series and entry is label:
+                problems.append(dicom_series.several(listing.path(entry)).problem)
         except FileError as error:
             problems.append(error.problem)
     if problems:
         return [], problems
+    source, target = Source(listing.path(image)), listing.path(label)
+    if not heads[0].shape and image.dicom_series:
+        chosen, said = _series_of(listing, image, label, heads)
+        if chosen is None:
+            return [], [said]
+        heads[0], source, problems = chosen[1], replace(source, key=chosen[0]), [said]
     size, labelled = tuple(heads[0].shape[1:]), over(*heads).size
     if size != labelled:
         values = {"label": label.id, "label_size": _size(labelled), "size": _size(size), "first": size[0]}
         return [], [Problem(mismatch(size, labelled) or "layouts.sizes_differ", image.rel, "error", values)]
-    source, target = listing.path(image), listing.path(label)
     if dims == 3 or len(size) == 2:
-        record = Record(
-            image.id, Source(source), (Source(target),), group=group, split=split, columns={"volume": image.id}
-        )
-        return [record], []
-    return slice_records(image.id, source, size[0], target=target, split=split), []
+        record = Record(image.id, source, (Source(target),), group=group, split=split, columns={"volume": image.id})
+        return [record], problems
+    made = slice_records(image.id, source.path, size[0], target=target, split=split, key=source.key)
+    return made, problems
+
+
+def _series_of(
+    listing: Listing, image: Entry, label: Entry, heads: Sequence[Header]
+) -> tuple[tuple[str, Header] | None, Problem]:
+    """Of several DICOM series in one folder the one on whose grid the labels lie, and what is to be said about it."""
+    path, fitting = listing.path(image), []
+    for key in heads[0].keys:
+        try:
+            head = stored_header(path, Wanted(key))
+        except FileError:
+            continue
+        way = over(head, heads[1])
+        if way.size == tuple(head.shape[1:]) and not (way.code and way.severity == "error"):
+            fitting.append((key, head))
+    values = {"label": label.id, "series": dicom_series.said(path)}
+    if len(fitting) != 1:
+        return None, Problem("layouts.which_series", image.rel, "error", values)
+    return fitting[0], Problem("layouts.series_taken", image.rel, "note", {**values, "key": fitting[0][0]})
 
 
 def slice_records(
