@@ -63,7 +63,7 @@ def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
     assert environment["split_by"] == "record"
     assert "train.lr" in environment["planned"]
     log = folder.log.read_text(encoding="utf-8")
-    assert "dice" in log
+    assert "Dice" in log
     assert "Independence is not verified" in log, "what the scores cannot say stands beside them"
 
 
