@@ -179,6 +179,15 @@ def test_two_readings_are_ambiguous_until_one_is_named(tmp_path: Path) -> None:
         assert read_folder(tmp_path, options=options).layout == layout
 
 
+def test_masks_beside_images_outweigh_a_column_of_findings(tmp_path: Path) -> None:
+    _touch(tmp_path, *(f"{k}/{n}.png" for k in ("images", "masks") for n in "ab"))
+    rows = "image,patient,finding\nimages/a.png,1,ARDS\nimages/b.png,2,pneumonia\n"
+    (tmp_path / "manifest.csv").write_text(rows, encoding="utf-8")
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert (index.layout, [r.group for r in index.records]) == ("image_mask_folders", ["1", "2"])
+    assert read_folder(tmp_path, options=LayoutOptions(task="classify")).classes == ("ARDS", "pneumonia")
+
+
 def test_named_layouts_that_cannot_be(tmp_path: Path) -> None:
     _touch(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
     with pytest.raises(RequestError, match="did you mean class_folders"):
@@ -267,7 +276,7 @@ def test_every_sentence_is_there_in_every_language_and_used() -> None:
     code = "\n".join(sources)
     used = set(CODES.findall(code)) | {"same_row", "conflict"} | {f"wants_{n}" for n in LAYOUTS}
     used |= {f"lacks_{n}" for n in re.findall(r'lacks\([^"]*?"([a-z_]+)"', code)}
-    used |= {f"passed_{n}" for n in (*passed_over.IMAGES, *passed_over.OUTLINES)}
+    used |= {f"passed_{n}" for n in (*passed_over.IMAGES, *passed_over.OUTLINES, "archives", "lists")}
     english, french = (catalogue(language, "layouts") for language in ("en", "fr"))
     assert set(english) == set(french)
     assert used == set(english)

@@ -13,10 +13,13 @@ IMAGE_COLUMNS = (
 LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "target", "category", "diagnosis", "dx", "etiquette",
     "etiquettes", "classe", "diagnostic", "categorie", "klasse", "klassen", "diagnose", "kategorie", "befund",
-    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria", "finding_label", "finding_labels", "finding",
-    "findings", "disease", "pathology", "maladie", "pathologie", "krankheit", "erkrankung", "enfermedad", "hallazgo",
-    "patologia",
+    "etiqueta", "etiquetas", "clase", "diagnostico", "categoria",
 )  # fmt: skip
+FINDING_COLUMNS = (
+    "finding_label", "finding_labels", "finding", "findings", "disease", "pathology", "maladie", "pathologie",
+    "krankheit", "erkrankung", "enfermedad", "hallazgo", "patologia",
+)  # fmt: skip
+"""Words of columns that label images unless something else does: masks beside them, or a column of the words above."""
 _MAYBE_LABEL = (
     "outcome", "result", "results", "grade", "stage", "status", "type", "subtype", "phenotype", "genotype", "condition",
     "treatment", "histology", "tissue", "cell_type", "tumor_type", "tumour_type", "ground_truth", "gt", "truth", "y",
@@ -63,4 +66,4 @@ def states_fact(column: str) -> bool:
 
 def names_label(column: str) -> bool:
     """Whether a column is called after what images are of: ``Étiquette``, ``Class name``."""
-    return plain(column) in LABEL_COLUMNS
+    return plain(column) in (*LABEL_COLUMNS, *FINDING_COLUMNS)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lamelle.data.column_words import IMAGE_COLUMNS, LABEL_COLUMNS, plain
+from lamelle.data.column_words import FINDING_COLUMNS, IMAGE_COLUMNS, LABEL_COLUMNS, plain
 from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.words import split_of
 from lamelle.data.spelling import folded
@@ -203,7 +203,7 @@ def choose_columns(
         position = None
     return Columns(
         image or _first(table, IMAGE_COLUMNS) or _by_content(table),
-        label or _first(table, LABEL_COLUMNS),
+        label or _first(table, (*LABEL_COLUMNS, *FINDING_COLUMNS)),
         split,
         fold,
         folds,
@@ -234,7 +234,7 @@ def _meant(table: Table, option: str, name: str) -> str:
 
 def _several_labels(table: Table) -> list[Problem]:
     """A note where more than one column is called after what images are of."""
-    found = [c for n in LABEL_COLUMNS for c in table.columns if plain(c) == n and holds_classes(table, c)]
+    found = [c for n in (*LABEL_COLUMNS, *FINDING_COLUMNS) for c in table.columns if plain(c) == n and holds_classes(table, c)]
     if len(found) < 2:
         return []
     values = {"column": printable(found[0]), "others": printable(", ".join(found[1:])), "key": found[1]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from lamelle.data.column_words import FINDING_COLUMNS, plain
 from lamelle.data.groups.words import rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
@@ -74,10 +75,15 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
         return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
-        return Match(0.9 if all(t.table.folded for t in labelled) else 1.0)
+        return Match(1.0 if any(_sure(t) for t in labelled) else 0.9)
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))
+
+
+def _sure(found: _Found) -> bool:
+    """Whether a table labels images even where masks lie beside them."""
+    return not found.table.folded and plain(found.columns.label or "") not in FINDING_COLUMNS
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
