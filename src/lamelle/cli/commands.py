@@ -269,6 +269,9 @@ def convert(source: Path, out: Path, pairs: tuple[str, ...], spacing: str | None
             sizes = [float(part) for part in spacing.split(",")]
         except ValueError:
             raise RequestError("convert.spacing", given=spacing, axes="Z,Y,X") from None
+    if out.suffix == ".safetensors":
+        _echo(text("cli.written", path=verbs.convert_weights(source, out)))
+        return
     done = verbs.convert(source, out, spacing=sizes, overrides=pairs, **options)
     for line in in_lines(done.problems):
         click.echo(line, err=True)

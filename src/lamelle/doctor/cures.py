@@ -72,7 +72,10 @@ def stricter(facts: Facts) -> tuple[str, ...]:
 def both_classes(facts: Facts) -> tuple[str, ...]:
     """What makes a network say the rare class too."""
     if not facts.spatial:
-        return ("task.imbalance=weights",) if facts.get("task.imbalance") in (None, "none") else lower_lr(facts)
+        stronger = {None: "weights", "none": "weights", "weights": "oversample", "effective": "oversample"}
+        if (remedy := stronger.get(facts.get("task.imbalance"))) is not None:
+            return (f"task.imbalance={remedy}",)
+        return ("task.threshold=f1",) if facts.get("task.threshold") != "f1" else lower_lr(facts)
     if facts.get("task.loss") in ("ce", "bce"):
         return ("task.loss=dice_ce",)
     if facts.get("train.patch") and not facts.get("train.foreground"):

@@ -149,7 +149,8 @@ def read(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     if path.suffix.lower() != ".safetensors":
-        raise RequestError("models.weights_format", value=printable(str(path)))
+        other = printable(str(path.with_suffix(".safetensors")))
+        raise RequestError("models.weights_format", value=printable(str(path)), other=other)
     try:
         tensors = load_file(path)
     except SafetensorError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from lamelle.verbs.common import open_store
 from lamelle.verbs.explaining import explain
-from lamelle.verbs.folders import check, convert, demo, look_and_check
+from lamelle.verbs.folders import check, convert, convert_weights, demo, look_and_check
 from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
 from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs, verify_runs
 from lamelle.verbs.studies import compare, tune
@@ -21,6 +21,7 @@ __all__ = [
     "compare",
     "compare_runs",
     "convert",
+    "convert_weights",
     "demo",
     "doctor",
     "evaluate",

@@ -120,3 +120,15 @@ def convert(
 
     axes = recipes.validate(asked_about(overrides, allowed=("data.axes",))).data.axes
     return convert_stack(Path(source), Path(out), to=to, key=key, axes=axes, spacing=spacing, labels=labels)
+
+
+def convert_weights(source: AnyPath, out: AnyPath) -> Path:
+    """Write weights that torch saved (.pt, .pth, .bin, .ckpt) as safetensors, without running code of that file.
+
+    Raises:
+        RequestError: If ``out`` exists, or the file holds no tensors by their names.
+        FileError: If the file cannot be read, or holds more than tensors and plain values.
+    """
+    from lamelle.conversion import weights
+
+    return weights.convert_weights(Path(source), Path(out))
