@@ -26,7 +26,7 @@ def digest(run: RunFolder) -> str:
 
 def history(run: RunFolder) -> list[list[str]]:
     """The history without its times."""
-    return [line.split(",")[:-1] for line in run.history.read_text().splitlines()]
+    return [[value for name, value in row.items() if name != "seconds"] for row in run.read_table(run.history)]
 
 
 def interrupted_at(step: int) -> Quiet:
@@ -65,7 +65,7 @@ def test_control_position_reset(trained: Trainer, monkeypatch: pytest.MonkeyPatc
     run = stopped(trained, 4)
     newest = checkpoint.newest
 
-    def forgetful(folder: Path) -> object:
+    def forgetful(folder: Path, *_: object) -> object:
         found = newest(folder)
         assert found is not None
         found[0].batch = 0
