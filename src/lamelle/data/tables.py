@@ -234,7 +234,8 @@ def _meant(table: Table, option: str, name: str) -> str:
 
 def _several_labels(table: Table) -> list[Problem]:
     """A note where more than one column is called after what images are of."""
-    found = [c for n in (*LABEL_COLUMNS, *FINDING_COLUMNS) for c in table.columns if plain(c) == n and holds_classes(table, c)]
+    words = (*LABEL_COLUMNS, *FINDING_COLUMNS)
+    found = [c for n in words for c in table.columns if plain(c) == n and holds_classes(table, c)]
     if len(found) < 2:
         return []
     values = {"column": printable(found[0]), "others": printable(", ".join(found[1:])), "key": found[1]}
