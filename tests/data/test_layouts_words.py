@@ -108,6 +108,27 @@ def test_names_without_a_common_word_are_paired_by_number_and_said(put: Put) -> 
     assert (said.code, said.severity) == ("layouts.paired_by_number", "warning")
 
 
+@pytest.mark.parametrize("parent", ["", "Patient 1/"])
+@pytest.mark.parametrize("beside", ["GT/TRA", "GT/TRA/raw images", "ST/SEG"])
+def test_what_lies_in_a_folder_of_labels_is_no_image(put: Put, parent: str, beside: str) -> None:
+    """Beside the masks chosen there lie others, of tracks or of another hand: neither trained on nor predicted."""
+    images, masks = "01/t00{}.png", "01_GT/SEG/man_seg00{}.png"
+    others = f"01_{beside}/man_track00{{}}.png"
+    folder = put(*(f"{parent}{n.format(i)}" for n in (images, masks, others) for i in range(3)))
+    index = _read(folder)
+    assert _pairs(index) == {f"{parent}{images.format(i)}": [f"{parent}{masks.format(i)}"] for i in range(3)}
+    (said,) = [p for p in index.problems if p.code == "layouts.masks_not_used"]
+    assert (said.where, said.values["count"]) == (f"{parent}01_{beside}", 3)
+    assert {r.id for r in read_unlabelled([folder], dims=2).records} == {
+        f"{parent}{images.format(i)}" for i in range(3)
+    }
+
+
+def test_images_and_masks_in_a_folder_called_after_labels_are_read(put: Put) -> None:
+    index = _read(put(*(f"Segmentation/{f}/{i}.png" for f in ("raw", "masks") for i in range(3))))
+    assert (len(index.records), _errors(index)) == (3, set())
+
+
 def test_names_that_say_nothing_are_one_error(put: Put) -> None:
     index = _read(put("images/a.png", "images/b.png", "masks/x.png", "masks/y.png", "masks/z.png"))
     assert _errors(index) == {("names_differ", "images")}

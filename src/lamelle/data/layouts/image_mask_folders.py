@@ -28,7 +28,8 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     images = [e for p in found for e in p.images_of(listing)]
     if is_volume(listing, images[0]):
         return lacks(0.4, "planes")
-    rest = [e for e in _rest(listing, found) if not _among_masks(e)]
+    labels = {e for p in found for e in p.labels_of(listing)}
+    rest = [e for e in _rest(listing, found) if e not in labels and not _among_masks(e)]
     if len(rest) >= len(images) and not options.masks:
         keys = f"{setting('data.images', last(found[0].images))} {setting('data.masks', last(found[0].masks[0]))}"
         return lacks(0.45, "half", rest=len(rest), count=len(images), keys=keys)
@@ -66,9 +67,10 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 def left_over(listing: Listing, found: list[Place]) -> list[Problem]:
     """A warning per folder of images that belong to no place; those of a place are paired, or errors."""
     rest = _rest(listing, found)
-    return unused([e for e in rest if not _among_masks(e)], "layouts.not_used", "warning") + unused(
-        [e for e in rest if _among_masks(e)], "layouts.masks_not_used", "note"
-    )
+    labels = {e for p in found for e in p.labels_of(listing)}
+    masks = [e for e in rest if e in labels or _among_masks(e)]
+    images = [e for e in rest if e not in masks]
+    return unused(images, "layouts.not_used", "warning") + unused(masks, "layouts.masks_not_used", "note")
 
 
 def _rest(listing: Listing, found: list[Place]) -> list[Entry]:

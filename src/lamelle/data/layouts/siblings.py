@@ -37,6 +37,22 @@ class Place:
     def masks_of(self, listing: Listing) -> list[Entry]:
         return list(listing.images_below(self.masks[0]))
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The folders beside the images that the masks lie in, ``01_GT`` for ``01_GT/SEG``: nothing there is an image.
+
+        Example:
+            >>> Place("", "01", ("01_GT/SEG",)).labels
+            ('01_GT',)
+        """
+        start = len(self.parent) + 1 if self.parent else 0
+        tops = (m[:start] + m[start:].partition("/")[0] for m in self.masks)
+        return tuple(top for top in dict.fromkeys(tops) if not f"{self.images}/".startswith(f"{top}/"))
+
+    def labels_of(self, listing: Listing) -> list[Entry]:
+        """All files that are labels: the masks, and what lies beside them in a folder of labels."""
+        return [e for f in dict.fromkeys((*self.labels, *self.masks)) for e in listing.images_below(f)]
+
     def pairs(self, listing: Listing) -> tuple[list[Pair], list[Problem]]:
         """The images with their masks, and what is wrong with them."""
         found, problems = pair(
@@ -65,7 +81,7 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
             continue
         new = _inside(listing, parent, options)
         found += new
-        closed.update(f for p in new for f in (*p.masks, p.images) if f != parent)
+        closed.update(f for p in new for f in (*p.masks, *p.labels, p.images) if f != parent)
     return found
 
 

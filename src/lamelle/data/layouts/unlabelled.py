@@ -12,6 +12,7 @@ from lamelle.data.layouts.common import LayoutOptions, with_axes
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import slice_records
+from lamelle.data.layouts.words import folder_name, holds
 from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.io.readers import header
 from lamelle.types import Problem, Record, Source
@@ -102,9 +103,16 @@ def _entries(listing: Listing) -> tuple[list[Entry], list[Entry]]:
         entries = [e for e in listing.entries if not e.folder and e.name == listing.only]
         return entries or [Entry("", listing.only)], []
     masks = set(stack_pair.label_stacks(listing))
-    masks.update(e for p in places(listing, LayoutOptions()) for f in p.masks for e in listing.images_below(f))
+    masks.update(e for p in places(listing, LayoutOptions()) for e in p.labels_of(listing))
     masks.update(e for folder in together(listing, lambda _: True)[0] for e in folder.masks)
+    called = {e for e in listing.images if any(map(_of_labels, e.folder.split("/")))}
+    masks |= called if len(masks | called) < len(listing.images) else set()
     return [e for e in listing.images if e not in masks], [e for e in listing.images if e in masks]
+
+
+def _of_labels(folder: str) -> bool:
+    """Whether a folder is called after labels and nothing else, so that it holds no images wherever they lie."""
+    return holds(folder) == "mask" and not folder_name(folder).weak
 
 
 def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> tuple[list[Record], list[Problem]]:
