@@ -96,6 +96,17 @@ def test_all_that_a_training_does_counts(trained: Trainer, pass_time: Go, monkey
     assert knots[-1] == [8, 8]
 
 
+def test_no_step_is_begun_whose_validation_would_end_late(
+    trained: Trainer, pass_time: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After two epochs of 3 s and 4 s there are 4 s left of 18: one step and a validation would take 5."""
+    costing(monkeypatch, "_step", pass_time, 1.0)
+    costing(monkeypatch, "_validate", pass_time, 4.0)
+    monkeypatch.setattr("lamelle.training.loop.time", budget.time)
+    run, _ = trained("train.budget=18s")
+    assert history(run)["step"].tolist() == [3, 6]
+
+
 def test_reading_counts_as_well(trained: Trainer, pass_time: Go, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = Training._batches
 
