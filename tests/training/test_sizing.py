@@ -94,6 +94,12 @@ def test_an_embedding_behind_a_stem_says_nothing_of_the_size_of_images(classifie
     assert fitted(planned(classified, "model=visformer_tiny")).recipe.data.resize == (224, 224)
 
 
+@pytest.mark.parametrize("tag", ["a1_in1k", "of_nobody"])
+def test_a_name_with_a_tag_is_refused_with_the_plain_name(classified: Path, tag: str) -> None:
+    with pytest.raises(RequestError, match="did you mean 'resnet18'"):
+        fitted(planned(classified, f"model=resnet18.{tag}"))
+
+
 REFUSED = {
     "a size of its own": ("model=levit_128s", "resize=100"),
     "windows": ("model=test_coatnet", "resize=100"),

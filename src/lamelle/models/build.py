@@ -155,6 +155,8 @@ def _encoder(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise refuse(key, value, "rule_name")
     if value not in known:
+        if (bare := value.partition(".")[0]) in known:
+            raise RequestError("models.encoder_near", value=repr(value), near=bare)
         error = unknown("encoder", value, known)
         raise error if "near" in error.values else RequestError("models.encoder", value=value, count=len(known))
     return value

@@ -54,7 +54,7 @@ class Cnn(Freezable):
 
     def forward(self, image: Tensor) -> Tensor:
         size = tuple(image.shape[2:])
-        expect_size(size, self.image_size, name=self.name, argument=f"size = {list(size)}")
+        expect_size(size, self.image_size, name=self.name)
         return self.head(self.encoder(image))
 
 

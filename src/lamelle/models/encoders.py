@@ -346,7 +346,7 @@ def _features(encoder: Any) -> int:
 
 def _expect_size(net: TimmClassifier | TimmUNet, image: Tensor) -> None:
     size = tuple(image.shape[2:])
-    expect_size(size, net.image_size, name=net.name, argument=f"arguments.img_size = {list(size)}")
+    expect_size(size, net.image_size, name=net.name)
 
 
 def _expect_multiple(net: TimmClassifier, image: Tensor) -> None:

@@ -157,4 +157,5 @@ def _configuration(name: str) -> PretrainedCfg | None:
     """What timm says about an architecture's default weights, where it has the architecture."""
     import timm
 
-    return timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    bare = "." not in name  # behind a point stands a tag, which timm may not know
+    return timm.get_pretrained_cfg(name) if bare and timm.is_model(name) else None

@@ -147,18 +147,15 @@ def mapping(keys: Mapping[str, Check]) -> Check:
     return check
 
 
-def expect_size(size: Sequence[int], wanted: Sequence[int] | None, *, name: str, argument: str) -> None:
+def expect_size(size: Sequence[int], wanted: Sequence[int] | None, *, name: str) -> None:
     """See that an image has the only size (Y, X) that a network takes; ``None`` takes any.
-
-    Args:
-        argument: What to write in the description for a network that takes this image.
 
     Raises:
         RequestError: If it has another; the message gives both.
     """
     if wanted is not None and tuple(size) != tuple(wanted):
         said, got = (" × ".join(map(str, s)) for s in (wanted, size))
-        raise RequestError("models.size", name=name, wanted=said, value=got, argument=argument)
+        raise RequestError("models.size", name=name, wanted=said, value=got)
 
 
 def _show(value: object) -> str:
