@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -60,5 +61,76 @@ def test_dark_images_and_other_names_are_a_class(tmp_path: Path) -> None:
     assert _found(_folders(tmp_path / "1", "a", "b", values=40)) == [], "many grey values"
     root = _folders(tmp_path / "2", "a", "b")
     for i, path in enumerate(sorted((root / "b").iterdir())):
-        path.rename(root / "b" / f"other{i}.png")
+        path.rename(root / "b" / f"other {'abcdef'[i]}.png")
     assert _found(root) == [], "no partners"
+
+
+def _discs(g: np.random.Generator, *, count: int, side: int = 96) -> np.ndarray:
+    """A label image of objects that are numbered one by one."""
+    rows, columns = np.mgrid[:side, :side]
+    labels = np.zeros((side, side), np.uint8)
+    for n, (y, x) in enumerate(g.integers(8, side - 8, (count, 2)), 1):
+        labels[(rows - y) ** 2 + (columns - x) ** 2 < g.integers(9, 50)] = n
+    return labels
+
+
+def _picture(labels: np.ndarray, g: np.random.Generator) -> np.ndarray:
+    """The image of objects: light, with their own grain, on a dark ground."""
+    return (g.normal(0, 12, labels.shape) + 40 + 120 * (labels > 0)).clip(0, 255).astype(np.uint8)
+
+
+def _two(root: Path, image: str, mask: str, made: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Path:
+    g = np.random.default_rng(1)
+    for i in range(6):
+        labels = _discs(g, count=20)
+        for name, pixels in ((image, _picture(labels, g)), (mask, made(labels, g))):
+            path = root / name.format(i)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    return root
+
+
+NAMES = [
+    ("A/f_{}.png", "B/f_{}_out.png"),
+    ("A/f_{}.png", "B/pred-f_{}.png"),
+    ("A/2024 f_{}_raw.png", "B/f_{}_out.png"),
+    ("A/t00{}.tif", "B/res00{}v.tif"),
+    ("train/A/f{}.png", "train/B/f{}-out-2.png"),
+]
+
+
+@pytest.mark.parametrize(("image", "mask"), NAMES)
+def test_masks_with_an_ending_or_a_beginning_of_their_own_stop(tmp_path: Path, image: str, mask: str) -> None:
+    root = _two(tmp_path, image, mask, lambda labels, _: np.where(labels > 0, 255, 0).astype(np.uint8))
+    result = verbs.check(root)
+    (said,) = [p for p in result.problems if p.code == "audit.masks_as_class"]
+    assert (said.values["of"], said.values["masks"], said.where) == (image.format(0), "B", mask.format(0))
+    assert not any(p.code.startswith("audit.near") for p in result.problems), "masks resemble their images"
+    keys = [str(said.values["images_key"]), str(said.values["masks_key"])]
+    assert len(plan.look(root, parse_overrides(keys)).records) == 6
+    assert _found(root, "data.layout=class_folders") == []
+
+
+def test_labels_of_many_objects_and_masks_blurred_by_jpeg_stop(tmp_path: Path) -> None:
+    numbered = _two(tmp_path / "1", "A/f_{}.png", "B/f_{}_out.png", lambda labels, _: labels)
+    blurred = _two(
+        tmp_path / "2", "A/f_{}.png", "B/f_{}_out.jpg", lambda labels, _: np.where(labels > 0, 255, 0).astype(np.uint8)
+    )
+    for root in (numbered, blurred):
+        assert [p.values["masks"] for p in _found(root)] == ["B"]
+
+
+def test_another_stain_of_the_same_fields_is_a_class(tmp_path: Path) -> None:
+    """Names that go together, cells on black ground, but no areas of one value."""
+
+    def stain(labels: np.ndarray, g: np.random.Generator) -> np.ndarray:
+        return np.where(labels > 0, g.integers(30, 256, labels.shape), 0).astype(np.uint8)
+
+    assert _found(_two(tmp_path / "1", "FITC/f_{}.png", "DAPI/f_{}_dapi.png", stain)) == []
+    assert _found(_two(tmp_path / "2", "FITC/f_{}.png", "DAPI/f_{}_dapi.jpg", stain)) == []
+    both = _two(tmp_path / "3", "A/f_{}.png", "B/f_{}_out.png", lambda labels, _: labels)
+    for path in (both / "A").iterdir():
+        Image.fromarray(np.asarray(Image.open(path)) // 100 * 80).save(path)
+    assert _found(both) == [], "drawings on both sides"
+    blank = _two(tmp_path / "4", "cell/cell{}.png", "none/none{}.png", lambda labels, _: np.zeros_like(labels))
+    assert _found(blank) == [], "images of nothing, each class numbered anew"

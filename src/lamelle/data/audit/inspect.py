@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
-from lamelle.data.audit.mask_classes import mask_class_problems
+from lamelle.data.audit.mask_classes import Surface, mask_class_problems, surface
 from lamelle.data.audit.masks import Look, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
@@ -42,8 +42,8 @@ class _Seen:
     small: np.ndarray | None = None
     """As in a signature."""
     distributions: tuple[Distribution, ...] = ()
-    values: int = 0
-    """How many different grey values the image has, in the channel that has most."""
+    surface: Surface | None = None
+    """How the image is made up, where its target is a class."""
     numbers: Numbers | None = None
     """What the values of the label image are like; None where there is one mask per object."""
     look: Look | None = None
@@ -95,8 +95,8 @@ def inspect(
     problems += [*_folder_problems(rows), *_stacks(rows, records), *spacing_problems(rows, records)]
     problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
-    problems += [] if classes else mask_class_problems(records, [s.values for s in whole])
-    problems += duplicate_problems(pairs, rows)
+    masks = [] if classes else mask_class_problems(records, [s.surface for s in whole])
+    problems += masks or duplicate_problems(pairs, rows)  # masks resemble their images, which is no news then
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, small)
     placed = dict.fromkeys(_Key.of(_relative(p, index.root)) for p in problems)
@@ -211,8 +211,8 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
         found.pixels,
         label_pixels="|".join(sorted(targets)) if targets else None,
     )
-    values = max(len(np.unique(d.values)) for d in found.distributions)
-    return _Seen(record, (), row, shrunk(found.thumbnail), found.distributions, values)
+    made_up = surface(image, found.distributions) if len(targets) == 1 else None
+    return _Seen(record, (), row, shrunk(found.thumbnail), found.distributions, made_up)
 
 
 def _labelled(

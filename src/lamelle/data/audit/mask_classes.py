@@ -1,81 +1,175 @@
-"""Folders of masks that were taken for a class: few values in each, and a partner of the same name in another class."""
+"""Folders of masks that were taken for a class: flat images, and in another class a partner of a name that fits."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
+
+from lamelle.data.audit.measure import Distribution
+from lamelle.data.layouts.listing import Entry
+from lamelle.data.layouts.pairing import by_affixes
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import printable, setting
 from lamelle.types import Problem, Record
 
 _FEW, _MANY = 8, 16
 """Grey values up to which an image may be a mask, and from which its partner is an image."""
+_NEAR, _BETWEEN = 1 / 8, 1 / 3
+"""What counts as one of two values, as a share of the range; and what may lie between, as a share of the rarer one."""
+_ALIKE = 0.7
+"""Share of the pixels of labels that lie left of one of the same value: more than that from 4 pixels across."""
+_LOOKED_AT = 1 << 20
+"""Pixels of an image."""
 _NUMBER = re.compile(r"[-_. ]\d+$")
 """What masks of single objects bear behind the name of their image: ``a_2``."""
+_SIGN = re.compile(r"[-_. ]+")
 _LEAST = 2
 """Partners from which something is concluded."""
 _MOST = 0.8
 """Share of the partners that have to look so."""
-_Items = Mapping[tuple[str, str], tuple[Record, int]]
 
 
-def mask_class_problems(records: Sequence[Record], values: Sequence[int]) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How an image is made up."""
+
+    values: int
+    """Different grey values, in the channel that has most."""
+    flat: bool
+    """Of areas of one value each, as labels are; also where JPEG blurred two values."""
+
+
+_Items = Mapping[Entry, tuple[Record, Surface]]
+
+
+def surface(image: np.ndarray, distributions: Sequence[Distribution]) -> Surface:
+    """Whether an image ``[C, (Z,) Y, X]`` looks as labels do.
+
+    Args:
+        distributions: One per channel.
+
+    Example:
+        >>> from lamelle.data.audit.measure import measure
+        >>> labels = np.kron(np.arange(100).reshape(1, 10, 10), np.ones((1, 8, 8), int))
+        >>> [surface(a, measure(a).distributions).flat for a in (labels, np.arange(6400).reshape(1, 80, 80))]
+        [True, False]
+    """
+    values = max(len(np.unique(d.values)) for d in distributions)
+    return Surface(values, values <= _FEW or all(map(_of_two, distributions)) or _of_areas(image[0]))
+
+
+def _of_two(found: Distribution) -> bool:
+    """Whether nearly all is about as dark or about as light as possible, and little between."""
+    low, high = found.values.min(), found.values.max()
+    near = (found.values - low) / max(high - low, 1e-9)
+    ends = [found.weights[near <= _NEAR].sum(), found.weights[near >= 1 - _NEAR].sum()]
+    return bool(found.weights.sum() - sum(ends) <= _BETWEEN * min(ends))
+
+
+def _of_areas(channel: np.ndarray) -> bool:
+    """Whether the right neighbour of most pixels that are not background has the same value."""
+    rows = channel.reshape(-1, channel.shape[-1])
+    rows = np.ascontiguousarray(rows[:: max(1, rows.size // _LOOKED_AT)])
+    values, counts = np.unique(rows, return_counts=True)
+    here = rows[:, :-1] != values[counts.argmax()]
+    return bool((rows[:, 1:] == rows[:, :-1])[here].sum() >= _ALIKE * max(1, here.sum()))
+
+
+def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | None]) -> list[Problem]:
     """An error for each class that looks like the masks of another one.
 
     Args:
         records: What was looked at.
-        values: The number of different grey values of each.
+        surfaces: How each image is made up; None where that was not asked.
 
     Example:
         >>> from pathlib import Path
         >>> from lamelle.types import Source
-        >>> ids = [f"{c}/{i}.png" for c in ("a", "b") for i in (1, 2)]
+        >>> ids = ["a/1.png", "a/2.png", "b/1_out.png", "b/2_out.png"]
         >>> records = [Record(i, Source(Path(i)), (i[0],)) for i in ids]
-        >>> [p.values["masks"] for p in mask_class_problems(records, [90, 80, 2, 2])]
+        >>> surfaces = [Surface(90, False), Surface(80, False), Surface(2, True), Surface(2, True)]
+        >>> [p.values["masks"] for p in mask_class_problems(records, surfaces)]
         ['b']
     """
-    classes: dict[str, dict[tuple[str, str], tuple[Record, int]]] = defaultdict(dict)
-    for record, count in zip(records, values, strict=True):
-        if len(record.target) == 1 and isinstance(record.target[0], str):
+    classes: dict[str, dict[Entry, tuple[Record, Surface]]] = defaultdict(dict)
+    for record, seen in zip(records, surfaces, strict=True):
+        if seen and len(record.target) == 1 and isinstance(record.target[0], str):
             place = _place(record, record.target[0])
             if place is not None:
-                classes[record.target[0]][place] = (record, count)
+                classes[record.target[0]][place] = (record, seen)
     return [
-        _problem(images, masks, classes[masks])
+        _problem(images, masks, len(classes[masks]), (classes[masks][mask], classes[images][image]))
         for masks in classes
         for images in classes
-        if images != masks and _are_masks(classes[masks], classes[images])
+        if images != masks and (of := _are_masks(classes[masks], classes[images]))
+        for mask, image in of
     ]
 
 
-def _place(record: Record, name: str) -> tuple[str, str] | None:
-    """Where an image lies without the folder of its class, and its name without words for images and masks."""
-    path = PurePosixPath(record.id)
-    above = list(path.parts[:-1])
+def _place(record: Record, name: str) -> Entry | None:
+    """An image without the folder of its class; slices of a stack as if each slice had a folder of its own."""
+    above = list(PurePosixPath(record.id).parts[:-1])
     if name not in above:
         return None
     above.remove(name)
-    return "/".join(above), file_name(path.stem).keys[-1]
+    slice_of = [] if record.image.index is None else [f"#{record.image.index}"]
+    return Entry("/".join([*above, *slice_of]), record.image.path.name)
 
 
-def _are_masks(masks: _Items, images: _Items) -> bool:
-    of = {place: place if place in images else (place[0], _NUMBER.sub("", place[1])) for place in masks}
-    partners = [(masks[place][1], images[of[place]][1]) for place in masks if of[place] in images]
+def _partners(masks: _Items, images: _Items) -> dict[Entry, Entry]:
+    """Mask → image: of the same name, of a name that begins or ends as the image's, or by what tells names apart."""
+    by_name = {(e.folder, file_name(e.stem).keys[-1]): e for e in images}
+    found: dict[Entry, Entry] = {}
+    for mask in masks:
+        key = file_name(mask.stem).keys[-1]
+        names = (key, _NUMBER.sub("", key), *_parts_of(key))
+        if image := next((i for n in names if (i := by_name.get((mask.folder, n)))), None):
+            found[mask] = image
+    if len(found) < _MOST * len(masks):
+        drawn = [mask for mask, (_, seen) in masks.items() if seen.values > 1]
+        found = {mask: image for image, mask in by_affixes(list(images), drawn).items()}
+    return found
+
+
+def _parts_of(name: str) -> list[str]:
+    """What a name begins or ends with up to a sign, the longest first.
+
+    Example:
+        >>> _parts_of("f_1-out")
+        ['1-out', 'f_1', 'out', 'f']
+    """
+    cuts = [m.span() for m in _SIGN.finditer(name)]
+    return sorted({p for a, b in cuts for p in (name[:a], name[b:]) if p}, key=lambda p: (-len(p), p))
+
+
+def _are_masks(masks: _Items, images: _Items) -> list[tuple[Entry, Entry]]:
+    """A mask with its image, where nearly all look so and nearly all have one; else nothing."""
+    partners = _partners(masks, images)
     if len(partners) < _LEAST or len(partners) < _MOST * len(masks):
-        return False
-    return sum(few <= _FEW and many > _MANY for few, many in partners) >= _MOST * len(partners)
+        return []
+    fitting = [(m, i) for m, i in partners.items() if masks[m][1].flat and _is_image(images[i][1])]
+    return fitting[:1] if len(fitting) >= _MOST * len(partners) else []
 
 
-def _problem(images: str, masks: str, found: _Items) -> Problem:
-    record, count = next(iter(found.values()))
+def _is_image(seen: Surface) -> bool:
+    return seen.values > _MANY and not seen.flat
+
+
+def _problem(
+    images: str, masks: str, count: int, pair: tuple[tuple[Record, Surface], tuple[Record, Surface]]
+) -> Problem:
+    (record, seen), (image, _) = pair
     said = {
         "masks": printable(masks),
         "images": printable(images),
-        "count": len(found),
-        "values": count,
+        "count": count,
+        "values": seen.values,
+        "of": image.id,
         "images_key": setting("data.images", images),
         "masks_key": setting("data.masks", masks),
         "name": printable(f"{images}_masks"),

@@ -58,7 +58,7 @@ def pair(
         several[image].append(mask)
     problems += said
     orphans = [e for e in orphans if e not in more and not any(p.where == e.rel for p in said)]
-    if not found and not several and (numbered := _by_affixes(images, orphans, image_base, mask_base)):
+    if not found and not several and (numbered := by_affixes(images, orphans, image_base, mask_base)):
         found, orphans = {image: [mask] for image, mask in numbered.items()}, []
         first = next(iter(found))
         problems.append(_note(first, found[first][0], len(found)))
@@ -196,10 +196,20 @@ def _orphan(mask: Entry, wanted: _Wanted, base: str) -> Problem:
     return Problem("layouts.orphan_mask", mask.rel, "error")
 
 
-def _by_affixes(images: Sequence[Entry], masks: Sequence[Entry], image_base: str, mask_base: str) -> dict[Entry, Entry]:
-    """Image → mask by what is left of all names without what they begin and end with alike; nothing if one is left."""
+def by_affixes(
+    images: Sequence[Entry], masks: Sequence[Entry], image_base: str = "", mask_base: str = ""
+) -> dict[Entry, Entry]:
+    """Image → mask by what is left of all names without what they begin and end with alike; nothing if one is left.
+
+    Example:
+        >>> a, b = ([Entry("", name.format(i)) for i in (1, 2)] for name in ("t0{}.tif", "seg0{}_new.png"))
+        >>> [(image.name, mask.name) for image, mask in by_affixes(a, b).items()]
+        [('t01.tif', 'seg01_new.png'), ('t02.tif', 'seg02_new.png')]
+    """
+    if min(len(images), len(masks)) < _LEAST:
+        return {}
     wanted, given = _cores(images, image_base), _cores(masks, mask_base)
-    if min(len(wanted), len(given)) < _LEAST or len(wanted) < len(images) or len(given) < len(masks):
+    if len(wanted) < len(images) or len(given) < len(masks):
         return {}
     if not given.keys() <= wanted.keys():
         return {}
