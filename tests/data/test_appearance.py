@@ -76,7 +76,8 @@ def test_dyes_and_noise_of_colours_are_told(picture: np.ndarray) -> None:
 
 def test_colour_is_measured_of_colour_images_only(picture: np.ndarray) -> None:
     grey = measures(picture)
-    assert [grey[m.name] for m in MEASURES if m.kind == "colour"] == [0] * 7
+    assert [grey[m.name] for m in MEASURES if m.kind == "colour" and m.name != "link"] == [0] * 6
+    assert grey["link"] > 3, "colours that are alike go together entirely"
     pink = np.concatenate([picture, picture * 0.6, picture * 0.9])
     found, dark = measures(pink), measures(pink * 0.4)
     assert found["red"] > found["blue"] > 0
@@ -104,3 +105,13 @@ def test_large_images_and_volumes_are_sampled() -> None:
     assert look(image).maximum == 0
     volume = np.zeros((1, 50, 2000, 2000), np.uint8)
     assert look(volume).whole
+
+
+def test_a_grey_image_is_one_whether_its_file_holds_one_channel_or_three(picture: np.ndarray) -> None:
+    grey = picture.round()
+    three = np.repeat(grey, 3, axis=0)
+    rounded = three + np.random.default_rng(0).integers(-1, 2, three.shape)  # as lossy files of colours are
+    assert measures(three) == pytest.approx(measures(grey), abs=1e-3)
+    colours = [m.name for m in MEASURES if m.kind == "colour" or m.name == "mottle"]
+    for name in colours:
+        assert measures(rounded)[name] == pytest.approx(measures(grey)[name], abs=1e-6), name

@@ -34,6 +34,12 @@ _OPAQUE, _CLEAR = 1 / 256, 0.02
 """Least transmission that absorption is taken of, and what is added to absorption before a ratio."""
 _LINKED = 0.999
 """Largest correlation of two colours that is told from 1."""
+_TINT = 0.01
+"""Least mean difference between the colours, as a share of the range of an image: below, it is a grey image, whether
+its file holds one channel or three that are alike but for rounding.
+"""
+_GREY = (float(np.log(_COLOURLESS)), float(np.arctanh(_LINKED)), 0.0)
+"""mottle, link and vivid of a grey image: where the colours of an image end that lose all difference."""
 _DARKEST = 0.02
 """Least mean brightness that colours are compared with, as a share of the range."""
 _DOUBLE = 257
@@ -106,7 +112,7 @@ class Look:
     contrast: float
     """From the 5th to the 95th percentile."""
     channels: tuple[float, ...]
-    """Mean of red, green and blue; empty for other images."""
+    """Mean of red, green and blue; empty for images without colour."""
     chroma: float
     """Mean over the pixels of the largest difference between the colours."""
     shape: tuple[float, ...]
@@ -116,7 +122,7 @@ class Look:
     detail: float
     """Mean detail of the grey levels."""
     dyes: tuple[float, ...]
-    """Measures of colour that they do not change: mottle, link and vivid; zeros for images without colour."""
+    """Measures of colour that they do not change: mottle, link and vivid."""
 
     def measures(self, span: Span) -> np.ndarray:
         """Float64 ``[len(MEASURES)]``, brightness and colour as shares of the span."""
@@ -165,9 +171,9 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
         float(np.log(max(finest * _IMMERKAER, floor) / deviation)),
     )
     blurs = [float(np.log((b + faint) / (a + faint))) for a, b in pairwise((finest, *coarser))]
-    colours = len(parts[0]) == 3
-    means = [float(np.average([p[c].mean() for p in parts])) for c in range(3)] if colours else []
-    chroma = float(np.mean([np.ptp(p, axis=0).mean() for p in parts])) if colours else 0.0
+    chroma = float(np.mean([np.ptp(p, axis=0).mean() for p in parts])) if len(parts[0]) == 3 else 0.0
+    tinted = chroma > _TINT * (maximum - minimum)
+    means = [float(np.average([p[c].mean() for p in parts])) for c in range(3)] if tinted else []
     whole = image.dtype.kind in "bui" or all(np.array_equal(p, np.rint(p)) for p in parts)
     doubled = image.dtype == np.uint16 and maximum > 0 and not any((p % _DOUBLE).any() for p in parts)
     return Look(
@@ -182,11 +188,11 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
         mean=mean,
         contrast=p95 - p5,
         channels=tuple(means),
-        chroma=chroma,
+        chroma=chroma if tinted else 0.0,
         shape=shape,
         texture=(*blurs, _tone(greys, fine, faint), _points(halved, faint), _grain(fine, finest, faint)),
         detail=finest,
-        dyes=_dyes(parts, finest, faint) if colours else (0.0, 0.0, 0.0),
+        dyes=_dyes(parts, finest, faint) if tinted else _GREY,
     )
 
 
