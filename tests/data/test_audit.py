@@ -378,3 +378,23 @@ def test_numbers_of_objects_are_not_taken_for_classes(tmp_path: Path) -> None:
 def test_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path, masks: dict[str, np.ndarray]) -> None:
     index = segmentation(tmp_path / "classes", masks)
     assert "audit.values_objects" not in [p.code for p in audit(index).problems]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_images_of_12_and_16_bits_in_one_folder_are_named(tmp_path: Path, dark: bool) -> None:
+    """Values of 12 bits as they are beside others that use all 16; not those of one depth."""
+    records = []
+    for n in range(24):
+        scale = 257 if n % 2 else 16
+        image = texture(n).astype(np.uint16) * scale
+        if dark:  # all of one depth, half of them with a hot pixel
+            image = texture(n).astype(np.uint16) * 16
+            image[0, 0] = 60000 if n % 2 else 0
+        records.append(Record(f"{n}.png", save(tmp_path / f"{n}.png", image), ("ab"[n % 2],)))
+    found = audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b")))
+    codes = {p.code for p in found.problems}
+    assert ("audit.two_depths" in codes, "audit.class_equals_dtype" in codes) == (not dark, not dark)
+    if not dark:
+        values = said(found, "audit.two_depths").values
+        assert (values["shallow"], values["deep"], values["shallow_names"]) == (12, 12, "0.png, 2.png, 4.png … (+9)")
+        assert said(found, "audit.class_equals_dtype").values["value"] == "uint16/12"

@@ -7,12 +7,12 @@ not, nothing is guessed.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from lamelle.data.appearance import Look, Span
+from lamelle.data.appearance import Span
 
 _DEEP = 1 << 14
 """A 16-bit value from which all 16 bits are used: cameras of 10, 12 and 14 bits stay below."""
@@ -35,6 +35,27 @@ _WITHIN = 4
 
 Name = tuple[str, int | None]
 """Type of the pixels and, where fewer than it holds, significant bits."""
+
+
+class Values(Protocol):
+    """What is known of the values of one image; a `lamelle.data.appearance.Look` knows it."""
+
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def bits(self) -> int | None: ...
+    @property
+    def minimum(self) -> float: ...
+    @property
+    def maximum(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def whole(self) -> bool: ...
+    @property
+    def doubled(self) -> bool: ...
 
 
 class Kind(BaseModel):
@@ -101,9 +122,9 @@ class Units(NamedTuple):
     bits: int | None
 
 
-def kinds_of(looks: Sequence[Look]) -> tuple[Kind, ...]:
+def kinds_of(looks: Sequence[Values]) -> tuple[Kind, ...]:
     """The kinds of some images, the most frequent first."""
-    by_name: dict[Name, list[Look]] = {}
+    by_name: dict[Name, list[Values]] = {}
     for one in looks:
         by_name.setdefault((one.dtype, one.bits), []).append(one)
     found = [
@@ -148,7 +169,7 @@ def proposed(new: Kind, own: Span) -> Span | None:
 
 
 def two_depths(
-    looks: Sequence[Look], files: Sequence[Hashable], trained: Sequence[Kind]
+    looks: Sequence[Values], files: Sequence[Hashable], trained: Sequence[Kind]
 ) -> tuple[list[int], list[int]]:
     """Which images of 16-bit files use 12 bits, and which all 16, where both are there; else nothing.
 

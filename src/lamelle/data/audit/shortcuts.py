@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lamelle.data.audit.depths import of_twelve_bits
 from lamelle.data.audit.results import Row
 from lamelle.types import Problem, Record
 
@@ -43,12 +44,12 @@ def association(classes: Sequence[str], values: Sequence[str]) -> float:
 
 def shortcut_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
     """One warning for every property of the files that goes with the class."""
-    classed = [(row, record.target[0]) for row, record in zip(rows, records, strict=True) if _one_class(record)]
+    classed = [(row, record) for row, record in zip(rows, records, strict=True) if _one_class(record)]
     if len(classed) < FEWEST:
         return []
-    classes = [str(name) for _, name in classed]
+    classes = [str(record.target[0]) for _, record in classed]
     problems = []
-    for code, values in _properties([row for row, _ in classed]).items():
+    for code, values in _properties([row for row, _ in classed], [record for _, record in classed]).items():
         counts = Counter(values)
         common = [v if counts[v] >= _RARE else "…" for v in values]
         strength = association(classes, common)
@@ -61,11 +62,13 @@ def _one_class(record: Record) -> bool:
     return len(record.target) == 1 and isinstance(record.target[0], str)
 
 
-def _properties(rows: Sequence[Row]) -> dict[str, list[str]]:
+def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, list[str]]:
+    shallow = set(of_twelve_bits(rows, records)[0])
+    bits = [12 if i in shallow else r.bits for i, r in enumerate(rows)]
     return {
         "format": [r.format for r in rows],
         "size": [" × ".join(map(str, r.size)) for r in rows],
-        "dtype": [f"{r.dtype}/{r.bits}" if r.bits else r.dtype for r in rows],
+        "dtype": [f"{r.dtype}/{n}" if n else r.dtype for r, n in zip(rows, bits, strict=True)],
         "colour": [
             "R=G=B" if r.channels == 3 and not r.coloured else "RGB" if r.channels == 3 else _count(r) for r in rows
         ],
