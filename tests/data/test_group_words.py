@@ -12,10 +12,11 @@ subjectnr|Subject No.|sujet|individu|MRN|IPP|donneur|Donor #|participant id|Mous
 souris|mice|rats|animal_no|Embryon|case_id|CaseNo|cas|StudyInstanceUID|study_id|AccessionNumber|
 œil|oeil|eye id|specimen|biopsies|lesion_id|Lésion|tumeur|tumor_id|nodule|slide_id|Lame|
 SeriesInstanceUID|volume|série|well|puits|plate no|
-NIP|NHC|Patientennummer|paciente|Maus-Nr.|ratón|caso""".replace("\n", "")
+NIP|NHC|Patientennummer|paciente|Maus-Nr.|ratón|caso|PID|cod_paciente|Paziente|Objektträger|
+Versuchstier|Metadata_Plate|Metadata_WellID|Image_Metadata_Patient|DICOM PatientID|Ojo""".replace("\n", "")
 OTHERS = """image|image_id|id|name|label|patient_age|PatientSex|âge du patient|case_type|study_date|Volume_ml|
 eye colour|slide_count|subset|subtype|rating|ratio|pathology|dataset|classe|plateau|wellness|stage|
-grade|x|y|slice""".replace("\n", "")
+grade|x|y|slice|Metadata_Site|metadata|rapid|clinical""".replace("\n", "")
 FOLDERS = """Patient 01|patient1|PATIENT-3|Patient_AB12|Patient A|PatientA12|patient n°5|souris_3|Souris 3|
 case-12|Case12|sub-01|sub-OAS30001|subj003|pat01|mouse_a|mouse-12b|rat7|Lésion 4|Lame n°7|
 2 patient|Embryo12|TCGA-02-0001-01Z|well_B03|study1|volume-3|Patient 01 (2019)|patient_3_left|

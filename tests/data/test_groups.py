@@ -224,6 +224,8 @@ SURE = [
     "well_B{p:02d}_field{k}.tif",
     "volume {p} coupe {k}.png",
     "case A{p}.{k}.png",
+    "{l}1{p}-Schnitt{k}.tif",
+    "A{p}-Tile_{k}.png",
 ]
 MAYBE = [
     "{p}58_90000{k}.png",
@@ -235,6 +237,7 @@ MAYBE = [
     "A{p} {k}.png",
     "{p}043{letter}.png",
     "A{p}.{k}.png",
+    "{l}1{p}-R{k}.tif",
 ]
 NONE = [
     "img_{n:04d}.png",
@@ -267,7 +270,14 @@ def file_names(pattern: str) -> list[str]:
     values = [(p, k) for p in range(1, 8) for k in range(3)]
     return [
         pattern.format(
-            p=p, k=k, n=3 * p + k, c=k % 2, kind=("cat", "dog", "eel")[k], hash=p * 7**40 + k, letter="abc"[k]
+            p=p,
+            k=k,
+            n=3 * p + k,
+            c=k % 2,
+            kind=("cat", "dog", "eel")[k],
+            hash=p * 7**40 + k,
+            letter="abc"[k],
+            l="_ABCDEFG"[p],
         )
         for p, k in values
     ]
@@ -314,6 +324,48 @@ def test_any_prefix_with_a_number_is_seen(groups: int, each: int, letter: str, s
     found = grouped(index_of(names, classes="ab"), None)
     (problem,) = said(found, "maybe")
     assert problem.values["n"] == groups
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{p}00OD.jpg {p}00OS.jpg", "{p}_left_1.png {p}_right_1.png", "a{p}links.png a{p}Rechts.png"]
+)
+def test_two_sides_are_of_one_person(pattern: str) -> None:
+    found = grouped(index_of([n for p in range(1, 9) for n in pattern.format(p=p).split()], classes="aab"), None)
+    assert sorted(map(len, together(found))) == [2] * 8
+
+
+# numbers that start anew
+
+
+def test_slides_counted_anew_in_each_mouse_are_no_group() -> None:
+    """Slide 1 of every mouse would be one group, and each mouse would lie in training and test."""
+    names = [f"KO_m{m}_slide{s}_x20.tif" for m in range(8) for s in range(4)]
+    (problem,) = said(grouped(index_of(names, classes="ab"), None), "")
+    assert (problem.code, problem.values["n"]) == ("groups.maybe_name", 8)
+    left = grouped(index_of([n.replace("_slide", "_left_slide") for n in names], classes="ab"), None)
+    assert sorted(map(len, together(left))) == [4] * 8
+
+
+@pytest.mark.parametrize(("slide", "groups"), [("{s}", "maybe"), ("{n}", "taken"), ("M{m}-{s}", "taken")])
+def test_a_column_of_slides_is_a_group_unless_it_counts_anew(slide: str, groups: str) -> None:
+    columns = {
+        "slide": [slide.format(m=m, s=1 + s // 2, n=3 * m + s // 2) for m in range(6) for s in range(6)],
+        "Ref": [f"R10{m}" for m in range(6) for _ in range(6)],
+    }
+    problems = said(grouped(index_of(FLAT, classes="ab", columns=columns), None), groups)
+    assert [p.values["value"] for p in problems if p.code != "groups.blank"][:1] == (
+        ["Ref"] if groups == "maybe" else ["slide"]
+    )
+
+
+def test_wells_lie_in_plates() -> None:
+    columns = {
+        "Metadata_Well": [f"{w}01" for _ in range(3) for w in "ABC" for _ in range(4)],
+        "Metadata_Plate": [f"Plate{p}" for p in range(3) for _ in range(12)],
+        "Metadata_Site": [str(s) for _ in range(9) for s in range(4)],
+    }
+    (problem,) = said(grouped(index_of(FLAT, classes="ab", columns=columns), None), "")
+    assert (problem.code, problem.values["value"]) == ("groups.taken_column", "Metadata_Plate")
 
 
 # asked for
@@ -528,6 +580,27 @@ def test_a_column_of_ids_is_named_whatever_it_is_called(column: str, cell: str) 
     (problem,) = said(grouped(index_of(FLAT, classes="ab", columns={column: cells}), None), "")
     assert (problem.code, problem.values["value"], problem.values["n"]) == ("groups.maybe_column", column, 9)
     assert problem.values["key"] == Spec("column", column).key
+
+
+@pytest.mark.parametrize("column", ["Screening patient", "historia clínica", "Gewebeprobe", "patient_remark"])
+def test_numbers_are_ids_where_the_name_has_a_word_for_a_group(column: str) -> None:
+    ids = {column: [str(4000 + i // 3) for i in range(36)]}
+    assert [p.code for p in said(grouped(index_of(FLAT, classes="ab", columns=ids), None), "")] == [
+        "groups.maybe_column"
+    ]
+    alone = {column: [str(4000 + i) for i in range(36)]}
+    assert said(grouped(index_of(FLAT, classes="ab", columns=alone), None), "") == []
+
+
+@pytest.mark.parametrize("column", ["patient_weight", "remark", "animal birth date"])
+def test_numbers_of_something_else_are_none(column: str) -> None:
+    cells = {column: [str(4000 + i // 3) for i in range(36)]}
+    assert said(grouped(index_of(FLAT, classes="ab", columns=cells), None), "") == []
+
+
+def test_an_answer_is_not_two_patients() -> None:
+    found = grouped(index_of(FLAT, classes="ab", columns={"PID": [*"001011"]}), None)
+    assert [p.code for p in said(found, "")] == ["groups.maybe_column"]
 
 
 @pytest.mark.parametrize("cell", ["{}", "20{}", "{}x", "day{}", "stage {}", "CD{}"])

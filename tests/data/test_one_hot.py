@@ -153,6 +153,12 @@ def test_findings_that_are_also_words_for_specimens_are_classes(tmp_path: Path) 
         ),
         ("image,age", ["41", "52", "63", "74", "35", "46"], "name it with data.label=COLUMN$"),
         ("image,arm,sex", ["a,m", "b,f"] * 3, "data.label=arm / data.label=sex$"),
+        (
+            "image,Metadata_Plate,Metadata_Site,arm,Metadata_Treatment",
+            ["1,1,a,x", "1,2,b,y", "2,1,a,y"] * 2,
+            "data.label=Metadata_Treatment / data.label=arm$",
+        ),
+        ("image,group", ["a", "b"] * 3, "data.label=group$"),
     ],
 )
 def test_columns_that_may_be_the_label_are_proposed(tmp_path: Path, header: str, cells: list[str], says: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamelle.data.groups.words import tokens
+from lamelle.data.groups.words import column_words, tokens
 
 IMAGE_COLUMNS = (
     "image", "images", "img", "path", "file", "filename", "file_name", "image_path", "img_path", "filepath",
@@ -45,7 +45,7 @@ _ABOUT = frozenset(("is", "has", "est", "ist", "es", "yes", "no", "y", "n", "fla
 
 def plain(column: str) -> str:
     """The words of a column's name, joined by ``_``: ``nom_du_fichier``."""
-    return "_".join(tokens(column))
+    return "_".join(column_words(column))
 
 
 def names_class(column: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from lamelle.data.groups import names, spec
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
-from lamelle.data.groups.words import folder_rank, maybe_group, rank_of
+from lamelle.data.groups.words import folder_rank, maybe_group, mentions_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import is_blank
 from lamelle.io.dicom import LEVELS, belongs_to
@@ -22,6 +23,11 @@ _OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_")
 _SHOWN = 3
 _PERSON = 1
 """Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
+_COUNTED = 3
+"""Rank from which things are counted anew in each of what holds them: the eyes, slides, visits of a patient."""
+_LAST = 99
+_NO_OR_YES = {"0", "1"}
+"""Cells that are rather an answer than two patients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ def grouped(index: Index, asked: str | None) -> Index:
         found = Candidate(wanted, tuple(_blank(spec.values(wanted, records, index.root))), sure=True, rank=0)
         return _taken(index, found)
     candidates = list(_candidates(records, index.root)) if asked is None else []
+    candidates = [c for c in candidates if not (c.sure and _restarts(c, candidates, records))]
     sure = [c for c in candidates if c.sure and _holds_volumes(c, records)]
     if sure:
         best = sure[0]
@@ -161,7 +168,7 @@ def _candidates(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
     yield from (c for c in headers if c.sure and all(c.values))
     folders = list(_by_folder(records, root))
     yield from sorted((c for c in folders if c.sure), key=lambda c: c.rank)
-    yield from _by_name(records)
+    yield from sorted(_by_name(records), key=lambda c: c.rank if c.sure else _LAST)
     yield from (c for c in headers if not (c.sure and all(c.values)))
     yield from (c for c in (*columns, *folders) if not c.sure)
 
@@ -175,7 +182,7 @@ def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
     for column in dict.fromkeys(c for r in records for c in r.columns):
         rank = rank_of(column)
         cells = tuple(_blank([r.columns.get(column) for r in records]))
-        if rank is None and not maybe_group(column) and not _are_ids(cells):
+        if rank is None and not maybe_group(column) and not _are_ids(cells, mentioned=mentions_group(column)):
             continue
         if all(c == r.id.partition("#")[0] for c, r in zip(cells, records, strict=True)):
             continue  # the layout's own word for a volume
@@ -183,7 +190,8 @@ def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
         several = len(known) >= (2 if rank is not None and rank <= _PERSON else len(SPLITS))
         if not several or any(_is_measure(c) for c in known) or (rank != 0 and _is_class(cells, records)):
             continue
-        found = Candidate(Spec("column", column), cells, sure=rank is not None, rank=rank or 0)
+        sure = rank is not None and known != _NO_OR_YES
+        found = Candidate(Spec("column", column), cells, sure=sure, rank=rank or 0)
         if found.sure or not _alone(found):
             yield found
 
@@ -242,10 +250,15 @@ def _by_name(records: Sequence[Record]) -> Iterator[Candidate]:
         yield Candidate(found, values, sure=pattern.sure, rank=pattern.rank)
 
 
-def _are_ids(cells: Sequence[str | None]) -> bool:
-    """Whether a column of whatever name holds ids with a letter, ``R104``; bare numbers may be years or places."""
+def _are_ids(cells: Sequence[str | None], *, mentioned: bool) -> bool:
+    """Whether a column of whatever name holds ids with a letter, ``R104``; bare numbers may be years or places.
+
+    Args:
+        mentioned: A word of its name is one for a group; then numbers of which each stands twice on average are ids.
+    """
     known = {c for c in cells if c}
-    return names.numbered_alike(known) and all(any(map(str.isalpha, c)) for c in known)
+    lettered = all(any(map(str.isalpha, c)) for c in known)
+    return names.numbered_alike(known) and (lettered or (mentioned and 2 * len(known) <= len(cells)))
 
 
 def _is_measure(cell: str) -> bool:
@@ -275,6 +288,33 @@ def _holds_volumes(found: Candidate, records: Sequence[Record]) -> bool:
     """Whether what the layout says to be one (the slices of a volume) is in one group."""
     pairs = {(r.group, v) for r, v in zip(records, found.values, strict=True) if r.group}
     return len(pairs) == len({g for g, _ in pairs})
+
+
+def _restarts(one: Candidate, others: Sequence[Candidate], records: Sequence[Record]) -> bool:
+    """Whether slides, visits … are counted anew in each of what another candidate names: slide 1 of every mouse.
+
+    Then the slides 1 of all mice would be one group, and each mouse would lie in several splits.
+    """
+    if one.rank < _COUNTED or not _is_count(one.known):
+        return False
+    above = [o for o in others if (o.rank < one.rank if o.sure else o.spec.kind == "name" or not _is_count(o.known))]
+    return any(_crosses(one, o) and not _is_class(o.values, records) for o in above if o is not one)
+
+
+def _is_count(known: set[str]) -> bool:
+    """Whether names differ in a number that counts from 0 or 1 without a gap."""
+    found = [re.findall("[0-9]+", name) for name in known]
+    numbers = {int(n[0]) if len(n) == 1 else -1 for n in found}
+    first = min(numbers, default=-1)
+    return first in (0, 1) and numbers == set(range(first, first + len(numbers)))
+
+
+def _crosses(one: Candidate, other: Candidate) -> bool:
+    """Whether most groups of either hold images of several groups of the other."""
+    pairs = {(a, b) for a, b in zip(one.values, other.values, strict=True) if a and b}
+    return all(
+        2 * sum(n > 1 for n in Counter(p[i] for p in pairs).values()) > len(c.known) for i, c in ((0, one), (1, other))
+    )
 
 
 def _wider(one: Candidate, other: Candidate) -> bool:

@@ -16,10 +16,18 @@ _SIGN = r"[\s_.-]"
 _SIGNS = re.compile(r"[\s_.-]+")
 _PLACES = (
     "z", "slice", "sl", "coupe", "tile", "tuile", "patch", "imagette", "crop", "frame", "plane", "plan", "page", "x",
-    "y", "idx", "fov", "field", "champ",
+    "y", "idx", "fov", "field", "champ", "schnitt", "schicht", "ebene", "kachel", "ausschnitt", "corte", "parche",
+    "campo",
 )  # fmt: skip
 """Words for a part of one image, before the number of the part."""
-_SIDES = ("left", "right", "l", "r", "od", "os", "og", "gauche", "droit", "droite")
+_SIDES = (
+    "left", "right", "od", "os", "og", "oi", "oe", "gauche", "droit", "droite", "links", "rechts", "izquierdo",
+    "izquierda", "derecho", "derecha",
+)  # fmt: skip
+_SIDE_LETTERS = ("l", "r")
+"""Sides that need a sign before them: ``100L`` may be anything."""
+_SIDED_RANK = 2
+"""Rank of what has two sides: below a person or an animal that is called so, above what has no sides."""
 _DATE = re.compile(
     r"(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])"
     r"|(?:0[1-9]|[12]\d|3[01])[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:19|20)\d\d"
@@ -109,17 +117,23 @@ def _placed(names: Sequence[str]) -> Pattern | None:
     stems = [plain(n) for n in names]
     seen = [p for p in _PLACES if any(re.search(rf"{_SIGN}{p}{_SIGN}?[0-9]", s) for s in stems)]
     known = "|".join(seen) if len(seen) < 2 else f"(?:{'|'.join(seen)})"
-    upper = any(re.search(rf"{_SIGN}{p.upper()}{_SIGN}?[0-9]", n) for p in seen for n in names)
-    regex = rf"{'(?i)' if upper else ''}^(.+?){_SIGN}+{known}{_SIGN}?[0-9]+"
-    return Pattern(regex, True, PLACE_RANK) if seen and all(re.search(regex, n) for n in names) else None
+    small = rf"^(.+?){_SIGN}+{known}{_SIGN}?[0-9]+"
+    for regex in (small, f"(?i){small}"):
+        if seen and all(re.search(regex, n) for n in names):
+            return Pattern(regex, True, PLACE_RANK)
+    return None
 
 
 def _sided(names: Sequence[str]) -> Pattern | None:
-    """``10_left``, ``10_right``: two eyes, hands, breasts of one person."""
-    regex = rf"(?i)^(.*[0-9].*?){_SIGN}+(?:{'|'.join(_SIDES)})(?={_SIGN}|$)"
-    matches = [re.search(regex, n) for n in names]
-    both = Counter(m[1] for m in matches if m)
-    return Pattern(regex, True, 0) if all(matches) and 2 * sum(n > 1 for n in both.values()) >= len(both) else None
+    """``10_left``, ``10_right``, ``10OD``: two eyes, hands, breasts of one person."""
+    for begin, sides in ((rf"[0-9].*?){_SIGN}+", (*_SIDES, *_SIDE_LETTERS)), ("[0-9])", _SIDES)):
+        seen = [s for s in sides if any(re.search(rf"(?i)^(.*{begin}{s}(?={_SIGN}|$)", n) for n in names)]
+        regex = rf"(?i)^(.*{begin}(?:{'|'.join(seen)})(?={_SIGN}|$)"
+        matches = [re.search(regex, n) if seen else None for n in names]
+        both = Counter(m[1] for m in matches if m)
+        if all(matches) and 2 * sum(n > 1 for n in both.values()) >= len(both):
+            return Pattern(regex, True, _SIDED_RANK)
+    return None
 
 
 def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
@@ -149,7 +163,13 @@ def _has_id(split: Sequence[Sequence[str]], k: int, noise: set[str]) -> bool:
     if len(set(column)) == 1:
         return False
     kept = [c for c in column if c not in noise]
-    return len(kept) == len(column) and all(any(map(str.isdecimal, c)) and not says_kind(c) for c in kept)
+    numbered = len(kept) == len(column) and all(any(map(str.isdecimal, c)) for c in kept)
+    return numbered and not (any(map(says_kind, kept)) and (len(_letters(kept)) == 1 or all(map(says_kind, kept))))
+
+
+def _letters(tokens: Sequence[str]) -> set[str]:
+    """What tokens hold beside their digits: one thing in ``d1, d2``, and several in ``C19, D20``."""
+    return {re.sub("[0-9]+", "#", t) for t in tokens}
 
 
 def looks_like_id(folder: str) -> bool:

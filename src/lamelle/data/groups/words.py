@@ -10,27 +10,31 @@ GROUP_WORDS: tuple[tuple[str, ...], ...] = (
     (
         "patient", "patiente", "subject", "sujet", "person", "personne", "individual", "individu", "participant",
         "participante", "volunteer", "volontaire", "donor", "donneur", "donneuse", "donateur", "proband", "mrn", "ipp",
-        "sub", "subj", "pat", "pt", "malade", "nip", "nhc", "patienten", "patientin", "paciente", "sujeto",
+        "sub", "subj", "pat", "pt", "malade", "nip", "nhc", "patienten", "patientin", "paciente", "sujeto", "pid",
+        "spender", "spenderin", "teilnehmer", "teilnehmerin", "probandin", "donante", "paziente", "pazienti",
+        "soggetto", "donatore", "doente",
     ),
     (
         "animal", "animaux", "mouse", "mice", "souris", "rat", "rabbit", "lapin", "pig", "porc", "monkey", "singe",
         "macaque", "zebrafish", "embryo", "embryon", "larva", "larvae", "larve", "fetus", "foetus",
-        "maus", "mause", "maeuse", "ratte", "ratten", "raton",
+        "maus", "mause", "maeuse", "ratte", "ratten", "raton", "rata", "conejo", "cerdo", "kaninchen", "schwein",
+        "versuchstier", "versuchstiere", "labortier", "camundongo", "ratto",
     ),
     ("case", "cas", "caso", "dossier"),
-    ("study", "etude", "examen", "exam", "accession", "visit", "visite"),
-    ("eye", "oeil", "yeux"),
+    ("study", "etude", "examen", "exam", "accession", "visit", "visite", "studie", "estudio", "untersuchung"),
+    ("eye", "oeil", "yeux", "auge", "ojo", "occhio"),
     ("specimen", "biopsy", "biopsie", "biopsies", "prelevement", "explant", "organoid", "organoide", "tumour", "tumor",
-     "tumeur", "lesion", "nodule", "polyp", "polype", "naevus", "nevus"),
-    ("slide", "lame", "wsi", "section", "block", "bloc"),
+     "tumeur", "lesion", "nodule", "polyp", "polype", "naevus", "nevus", "biopsia", "praparat", "praeparat", "lesione"),
+    ("slide", "lame", "wsi", "section", "block", "bloc", "objekttrager", "objekttraeger", "portaobjetos", "vetrino"),
     ("volume", "series", "serie", "stack", "pile"),
-    ("plate", "plaque", "well", "puits"),
+    ("plate", "plaque", "placa", "piastra"),
+    ("well", "puits", "pocillo"),
 )  # fmt: skip
 """Words for one and the same thing stand together; what comes first holds what comes later: a patient has lesions."""
 MAYBE_WORDS = (
     "group", "groupe", "sample", "echantillon", "batch", "lot", "family", "famille", "litter", "portee", "cage", "site",
     "centre", "center", "hospital", "hopital", "experiment", "experience", "culture", "dish", "boite", "acquisition",
-    "tier", "fall", "probe", "muestra",
+    "tier", "fall", "probe", "muestra", "historia", "expediente", "akte", "campione",
 )  # fmt: skip
 """What may hold several images of one thing, or hold many patients; it is named, not taken."""
 _FILLERS = frozenset(
@@ -38,9 +42,35 @@ _FILLERS = frozenset(
         "id", "ids", "uid", "uuid", "no", "nr", "nb", "n", "num", "number", "numero", "nummer", "nbr", "code", "key",
         "cle", "name", "nom", "identifier", "identifiant", "identification", "index", "idx", "hash", "pseudo",
         "pseudonym", "pseudonyme", "anon", "anonymized", "anonymised", "anonymise", "anonymous", "instance",
-        "de", "du", "des", "d", "la", "le", "l", "les", "of", "the",
+        "de", "du", "des", "d", "la", "le", "l", "les", "of", "the", "del", "der",
+        "cod", "codigo", "codice", "clave", "coded", "clinical", "clinique", "clinica", "dicom",
     )
 )  # fmt: skip
+_MEASURES = frozenset(
+    (
+        "age", "weight", "height", "size", "area", "bmi", "sex", "year", "date", "time", "birth", "day", "dose",
+        "count", "score", "grade", "stage", "zip", "postcode", "poids", "taille", "surface", "annee", "naissance",
+        "jour", "alter", "gewicht", "grosse", "groesse", "jahr", "datum", "flache", "plz", "edad", "peso", "talla",
+        "fecha",
+    )
+)  # fmt: skip
+"""What is measured of a patient, an animal, a lesion, and is no id of one."""
+_HEADS = (
+    "patient",
+    "patientin",
+    "proband",
+    "teilnehmer",
+    "spender",
+    "tier",
+    "maus",
+    "ratte",
+    "probe",
+    "praparat",
+    "akte",
+)
+"""Words at the end of German ones: ``Gewebeprobe``."""
+_METADATA = re.compile(r"(?:image[\s_]+)?metadata[\s_]+", re.IGNORECASE)
+"""How CellProfiler begins the names of all that it has from names of files and folders: ``Metadata_Plate``."""
 _RANK = {word: rank for rank, words in enumerate(GROUP_WORDS) for word in words}
 _MAYBE = frozenset(MAYBE_WORDS)
 _NUMBERED = ("sample", "echantillon", "culture", "acquisition", "dish", "boite")
@@ -70,6 +100,16 @@ def tokens(name: str) -> list[str]:
     return [part.casefold() for part in _PARTS.findall(_bare(name))]
 
 
+def column_words(column: str) -> list[str]:
+    """`tokens` of a column's name, without what a program puts before each.
+
+    Example:
+        >>> column_words("Metadata_Plate"), column_words("Image_Metadata_WellID")
+        (['plate'], ['well', 'id'])
+    """
+    return tokens(_METADATA.sub("", column, count=1) if _METADATA.match(column) else column)
+
+
 def rank_of(column: str) -> int | None:
     """How much the group that a column names holds: 0 for a patient, more for what a patient has several of; else None.
 
@@ -78,15 +118,33 @@ def rank_of(column: str) -> int | None:
     Example:
         >>> rank_of("Patient ID"), rank_of("lesion_id"), rank_of("numéro de lame"), rank_of("patient_age")
         (0, 5, 6, None)
+        >>> rank_of("Metadata_Plate"), rank_of("PID"), rank_of("cod_paciente")
+        (8, 0, 0)
     """
-    ranks = _ranks(tokens(column))
+    ranks = _ranks(column_words(column))
     return min(ranks) if ranks else None
 
 
 def maybe_group(column: str) -> bool:
     """Whether a column may say what belongs together, though its word alone does not tell: ``group``, ``Sample ID``."""
-    words = [_root(t) for t in tokens(column)]
+    words = [_root(t) for t in column_words(column)]
     return any(w in _MAYBE for w in words) and all(w in _MAYBE or w in _FILLERS or w.isdecimal() for w in words)
+
+
+def mentions_group(column: str) -> bool:
+    """Whether one word of a column's name, or the end of a German one, is of a group, and none is of a measure.
+
+    Such a column is of ids if its cells are.
+
+    Example:
+        >>> [mentions_group(c) for c in ("screening_patient", "Gewebeprobe", "patient_weight", "remark")]
+        [True, True, False, False]
+    """
+    words = column_words(column)
+    if any(w in _MEASURES for w in words):
+        return False
+    roots = [_root(w) for w in words]
+    return any(w in _RANK or w in _MAYBE for w in roots) or any(w.endswith(_HEADS) for w in roots)
 
 
 def named_like_group(name: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data.column_words import FINDING_COLUMNS, plain
-from lamelle.data.groups.words import rank_of
+from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain
+from lamelle.data.groups.words import maybe_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located, locate
@@ -257,6 +257,7 @@ def _label_keys(found: _Found) -> str:
     """What to say for each column that may hold the classes."""
     others = [c for c in found.table.columns if c not in (found.columns.image, found.columns.split, found.columns.fold)]
     fit = [c for c in others if rank_of(c) in (None, FINDING) and holds_classes(found.table, c)]
+    fit = sorted([c for c in fit if not maybe_group(c)] or fit, key=lambda c: not names_class(c))
     return " / ".join(setting("data.label", c) for c in fit[:_KEYS]) or "data.label=COLUMN"
 
 
