@@ -136,3 +136,24 @@ def test_few_slices_with_labels_of_the_same_size_are_not_doubted(tmp_path: Path)
     audit = lamelle.check(tmp_path / "d")
     assert "files.maybe_channels" not in {p.code for p in audit.problems}
     assert audit.errors == ()
+
+
+@pytest.mark.parametrize("dims", [None, 2])
+def test_a_volume_of_one_slice_is_a_plane(tmp_path: Path, dims: int | None) -> None:
+    """As NIfTI holds planes: ``(X, Y, 1)``; beside a true stack only that one is asked about."""
+    folder = tmp_path / "d"
+    nibabel = pytest.importorskip("nibabel")
+    for name in ("a/1", "a/2", "b/1", "b/2"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        array = RNG.integers(0, 900, (20, 24, 1), np.int16)
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([1, 1, 2.5, 1])), folder / f"{name}.nii.gz")
+    keys = [] if dims is None else [f"data.dims={dims}"]
+    result = lamelle.check(folder, overrides=keys)
+    assert [p for p in result.problems if p.severity == "error"] == []
+    found = records(folder, dims=dims)
+    assert [(r.id, r.position) for r in found] == [(f"{n}.nii.gz", None) for n in ("a/1", "a/2", "b/1", "b/2")]
+    assert Store(tmp_path / "store", budget=1 << 26).image(found[0].image).shape == (1, 24, 20)
+    stack = nibabel.Nifti1Image(RNG.integers(0, 900, (20, 24, 3), np.int16), np.eye(4))
+    nibabel.save(stack, folder / "b" / "3.nii.gz")
+    errors = [p for p in lamelle.check(folder).problems if p.severity == "error"]
+    assert [(p.code, p.where) for p in errors] == [("audit.stacks_with_classes", "b/3.nii.gz")]

@@ -33,7 +33,7 @@ from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.siblings import check_named
-from lamelle.data.layouts.volumes import slices_of_stacks
+from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
@@ -116,8 +116,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)
-    if options.dims == 2:
-        records = slices_of_stacks(records)
+    records = slices_of_stacks(records) if options.dims == 2 else of_one_slice(records)
     if options.split == NONE:
         records = tuple(replace(r, split=None, fold=None) for r in records)
     whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing, index.names))

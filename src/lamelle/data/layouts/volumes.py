@@ -125,6 +125,21 @@ def slice_records(
     ]
 
 
+def of_one_slice(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Images with class names, volumes of a single slice among them as the plane that they are.
+
+    Only formats of volumes are asked for it, since others hold planes as such.
+    """
+    return tuple(
+        replace(r, image=replace(r.image, index=0)) if _is_volume_file(r.image) and _depth(r) == 1 else r
+        for r in records
+    )
+
+
+def _is_volume_file(image: Source) -> bool:
+    return image.path.name.lower().endswith(VOLUME_SUFFIXES)
+
+
 def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
     """Images with class names, each stack among them as one record per slice, which has the class of its stack.
 
@@ -134,8 +149,8 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
     found: list[Record] = []
     for record in records:
         depth = _depth(record)
-        if depth == 1:
-            found.append(record)
+        if depth < 2:
+            found.append(replace(record, image=replace(record.image, index=0)) if depth else record)
             continue
         planes = slice_records(record.id, record.image.path, depth, target=None, split=record.split)
         found += [
@@ -149,23 +164,23 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
             for plane in planes
         ]
     if len(found) == len(records):
-        return tuple(records)
+        return tuple(found)
     return tuple(
         r if r.position is not None else replace(r, position=0, columns={**r.columns, "volume": r.id}) for r in found
     )
 
 
 def _depth(record: Record) -> int:
-    """Planes of an image with class names; 1 where it is one of a stack already, or a format of single planes."""
+    """Slices of a stack with class names; 0 where it is a plane, one of a stack already, or a format of planes."""
     image, known = record.image, SUFFIXES.get(suffix_of(record.image.path.name))
     named = any(isinstance(t, str) for t in record.target)
     if not named or image.index is not None or image.span is not None or (known and FORMATS[known].planes is None):
-        return 1
+        return 0
     try:
         shape = stored_header(image.path, Wanted(image.key, axes=image.axes)).shape
     except FileError:
-        return 1
-    return shape[1] if len(shape) == 4 else 1
+        return 0
+    return shape[1] if len(shape) == 4 else 0
 
 
 def mismatch(image: tuple[int, ...], labels: tuple[int, ...]) -> str | None:
