@@ -137,3 +137,19 @@ def test_a_split_of_before_there_were_hashes_says_so(pairs: Path, tmp_path: Path
     Image.fromarray(255 - pixels(1)).save(pairs / "images" / "1.png")
     assert kept.now() == Changes(unknown=True)
     assert [(p.code, p.severity) for p in kept.now().problems()] == [("split.unknown_content", "note")]
+
+
+def test_a_group_that_came_to_lie_in_several_splits_is_said(table: Path, tmp_path: Path) -> None:
+    rows = ["0.png,a,p0", "1.png,b,p1", "2.png,a,p2", "3.png,b,p3"]
+    path = table / "labels.csv"
+    path.write_text("\n".join(["image,label,patient", *rows]))
+    kept = Kept(table, tmp_path)
+    parts = dict(zip(("0.png", "1.png", "2.png", "3.png"), ("train", "train", "validation", "test"), strict=True))
+    index = read_folder(table, options=LayoutOptions())
+    records = tuple(replace(r, split=parts[r.id]) for r in index.records)
+    kept.path.write_text(split.to_csv(records, contents(records, kept._store())), encoding="utf-8")
+    path.write_text("\n".join(["image,label,patient", *rows]).replace("p1", "p9"))
+    assert kept.now() == Changes(), "another name for the same"
+    path.write_text("\n".join(["image,label,patient", *rows]).replace("p3", "p0"))
+    assert kept.now() == Changes(groups=("0.png", "3.png"))
+    assert [p.code for p in kept.now().problems()] == ["split.changed_groups"]

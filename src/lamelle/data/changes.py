@@ -39,6 +39,8 @@ class Changes:
 
     images: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """What the data now count to one group though it lies in several splits, and did not before."""
     added: tuple[str, ...] = ()
     """In no split, and so used by none."""
     unknown: bool = False
@@ -62,7 +64,7 @@ class Changes:
     def problems(self) -> tuple[Problem, ...]:
         """What a reader must be told."""
         found = []
-        for name, ids in (("images", self.images), ("labels", self.labels)):
+        for name, ids in (("images", self.images), ("labels", self.labels), ("groups", self.groups)):
             if ids:
                 values = {"count": len(ids), "names": listed(ids)}
                 found.append(Problem(f"split.changed_{name}", severity="warning", values=values))
@@ -129,19 +131,34 @@ def changes(
     """
     known = {_place(r) for r in records}
     added = tuple(sorted(r.id for r in there if r.target and _place(r) not in known))
+    now, then = ({r.id: r.group for r in some} for some in (there, records))
+    torn = tuple(sorted(_torn(now, records) - _torn(then, records)))
     if not any(one.image for one in before.values()):
-        return Changes(added=added, unknown=True)
-    now, measured = contents(records, store), {row.id: row for row in rows}
+        return Changes(groups=torn, added=added, unknown=True)
+    held, measured = contents(records, store), {row.id: row for row in rows}
     images, labels = [], []
     for record in records:
         if record.split not in SPLITS or (one := before.get(record.id)) is None:
             continue
         row = measured.get(record.id)
-        if now[record.id].image != one.image and not _same_image(record, row, store):
+        if held[record.id].image != one.image and not _same_image(record, row, store):
             images.append(record.id)
-        if now[record.id].label != one.label and not _same_labels(record, row, store, objects=objects):
+        if held[record.id].label != one.label and not _same_labels(record, row, store, objects=objects):
             labels.append(record.id)
-    return Changes(tuple(images), tuple(labels), added)
+    return Changes(tuple(images), tuple(labels), torn, added)
+
+
+def _torn(groups: Mapping[str, str | None], records: Sequence[Record]) -> set[str]:
+    """Records of groups that lie in several splits.
+
+    Args:
+        groups: Of each record, by its id.
+    """
+    parts: dict[str, dict[str, list[str]]] = {}
+    for record in records:
+        if record.split in SPLITS and (group := groups.get(record.id)) is not None:
+            parts.setdefault(group, {}).setdefault(record.split, []).append(record.id)
+    return {name for splits in parts.values() if len(splits) > 1 for ids in splits.values() for name in ids}
 
 
 def _place(record: Record) -> Source:
