@@ -209,8 +209,11 @@ def test_unknown_classes_are_refused_with_a_cure_that_works(run: lamelle.Run, tm
     with pytest.raises(RequestError, match="classes that the model does not know: autre, sain, tumeur") as caught:
         run.evaluate(other)
     cure = pasted(caught.value, "data.classes")
-    assert "null" in cure
-    scores = run.evaluate(other, overrides=[cure])
+    assert cure == "data.classes={autre: CLASS, sain: CLASS, tumeur: CLASS}", "nothing is guessed"
+    with pytest.raises(RequestError, match="does not know: CLASS"):
+        run.evaluate(other, overrides=[cure])
+    filled = cure.replace("CLASS", "null", 1).replace("CLASS", "a", 1).replace("CLASS", "b", 1)
+    scores = run.evaluate(other, overrides=[filled])
     assert scores["n"] == 8
     assert notes(scores)["layouts.class_left_out"]["count"] == 4
     mine = run.evaluate(other, overrides=["data.classes={tumeur: b, sain: a, autre: a}"])

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from lamelle.data.spelling import folded
+from lamelle.data.groups.words import tokens
 from lamelle.errors import RequestError, printable, setting
 from lamelle.types import IGNORE
 
+OPEN = "CLASS"
+"""Stands for a class that only who knows the folder can name."""
+_SIGNS = re.compile(r"\+|-$")
 _LIKE = 0.6
-"""Likeness of two names from which one is proposed for the other."""
+"""Likeness of the words of two names from which one is proposed for the other."""
 _LISTED = 20
 
 
 def refuse_classes(unknown: Sequence[str], known: Sequence[str], there: Iterable[str]) -> None:
-    """Stop where a folder has classes that a model does not know, with a mapping that would do.
+    """Stop where a folder has classes that a model does not know, with a mapping to be pasted or to be filled in.
 
     Args:
         unknown: Names in the folder.
@@ -28,24 +32,41 @@ def refuse_classes(unknown: Sequence[str], known: Sequence[str], there: Iterable
     if unknown:
         free = [name for name in known if name not in set(there)]
         said = {"unknown": ", ".join(map(printable, unknown)), "known": ", ".join(map(printable, known))}
-        raise RequestError("tasks.unknown_classes", **said, cure=setting("data.classes", proposed(unknown, free)))
+        cure = proposed(unknown, free)
+        code = "tasks.unknown_classes" if OPEN not in cure.values() else "tasks.unknown_classes_open"
+        raise RequestError(code, **said, cure=setting("data.classes", cure))
 
 
-def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str | None]:
-    """A class for each unknown name: the one spelt most alike, else the next that is left; None where none is.
+def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
+    """A class for each unknown name: the one spelt most alike; where none is, a word that has to be replaced.
 
     Example:
-        >>> proposed(["malin", "bénin", "autre"], ["benign", "malignant"])
-        {'malin': 'malignant', 'bénin': 'benign', 'autre': None}
+        >>> proposed(["malin", "bénin", "autre"], ["benign", "malignant", "normal"])
+        {'malin': 'malignant', 'bénin': 'benign', 'autre': 'CLASS'}
+        >>> proposed(["abnormal", "grade 2"], ["normal", "grade 3"])
+        {'abnormal': 'CLASS', 'grade 2': 'CLASS'}
     """
     left, found = list(free), dict[str, str]()
-    likeness = {(u, k): difflib.SequenceMatcher(None, folded(u), folded(k)).ratio() for u in unknown for k in free}
+    likeness = {(u, k): _likeness(u, k) for u in unknown for k in free}
     for (name, one), value in sorted(likeness.items(), key=lambda pair: -pair[1]):
         if value >= _LIKE and name not in found and one in left:
             found[name] = one
             left.remove(one)
-    rest = iter(left)
-    return {name: found.get(name) or next(rest, None) for name in unknown}
+    return {name: found.get(name, OPEN) for name in unknown}
+
+
+def _likeness(one: str, other: str) -> float:
+    """How alike the least alike words of two names are; 0 where words begin otherwise, numbers or signs differ.
+
+    What turns a name into its opposite is mostly its beginning, ``abnormal``, or a sign, ``ER-``.
+    """
+    words, others = tokens(one), tokens(other)
+    if not words or len(words) != len(others) or _SIGNS.findall(one) != _SIGNS.findall(other):
+        return 0.0
+    return min(
+        difflib.SequenceMatcher(None, a, b).ratio() if a[:2] == b[:2] and not (a != b and a.isdecimal()) else 0.0
+        for a, b in zip(words, others, strict=True)
+    )
 
 
 def refuse_values(
