@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lamelle.data.one_hot import one_column
 from lamelle.data.tables import choose_columns, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, sentence
 
@@ -97,6 +98,8 @@ SPLIT_CELLS = [
     ("set", "train dev test train"),
     ("jeu de données", "Apprentissage Validation Test apprentissage"),
     ("fold", "train valid hold-out train"),
+    ("Aufteilung", "Training Validierung Test Training"),
+    ("remark", "Trainingsdaten Testdaten Trainingsdaten Testdaten"),
 ]
 
 
@@ -140,7 +143,54 @@ def test_a_column_that_is_called_so_is_never_passed_over(tmp_path: Path, column:
     assert [(p.code, p.values["column"]) for p in columns.problems] == [("layouts.split_unused", column)]
 
 
-@pytest.mark.parametrize("column", ["dataset", "phase", "settings", "offset", "unfolded", "train_loss", "label2"])
+FLAGS = [
+    ("is_test", "0 1 0 1", "train test train test"),
+    ("in_training_set", "True False True True", "train test train train"),
+    ("est_validation", "non oui non non", "train validation train train"),
+    ("Metadata_Is_Test", "1.0 0.0 0.0 1.0", "test train train test"),
+]
+
+
+@pytest.mark.parametrize(("column", "cells", "splits"), FLAGS)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_column_of_one_split_by_yes_and_no_is_taken_and_said(
+    tmp_path: Path, column: str, cells: str, splits: str, named: bool
+) -> None:
+    rows = "".join(f"{i}.png,x,{cell}\n" for i, cell in enumerate(cells.split()))
+    table = _table(tmp_path, f"image,label,{column}\n{rows}")
+    columns = choose_columns(table, **{**FREE, "split": column if named else None})
+    assert [columns.splits[r.cells[columns.split or ""]] for r in table.rows] == splits.split()
+    assert [p.code for p in columns.problems] == ([] if named else ["layouts.split_taken"])
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "code"),
+    [
+        ("test", "{0}", "split_flag"),  # of something in the blood?
+        ("is_train,is_val,is_test", "{0},{1},{1}", "split_flags"),
+        ("split,is_test", "train,{0}", "split_flags"),
+    ],
+)
+def test_columns_of_yes_and_no_that_may_be_of_splits_are_named(
+    tmp_path: Path, header: str, row: str, code: str
+) -> None:
+    rows = "".join(f"{i}.png,x,{row.format(i % 2, 1 - i % 2)}\n" for i in range(4))
+    columns = choose_columns(_table(tmp_path, f"image,label,{header}\n{rows}"), **FREE)
+    assert columns.split == ("split" if "split," in header else None)
+    said = columns.problems[-1]
+    assert (said.code, said.severity) == (f"layouts.{code}", "note")
+    if code == "split_flag":
+        assert "data.split=test" in sentence(said)
+
+
+def test_splits_by_yes_and_no_are_no_classes(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.png,{i % 2},{1 - i % 2},{'ab'[i // 2]}\n" for i in range(4))
+    assert not one_column(_table(tmp_path, f"image,is_train,is_test,arm\n{rows}")).folded
+
+
+@pytest.mark.parametrize(
+    "column", ["dataset", "phase", "edema", "patient", "settings", "offset", "unfolded", "train_loss", "label2"]
+)
 def test_other_columns_say_nothing_of_the_split(tmp_path: Path, column: str) -> None:
     columns = choose_columns(_table(tmp_path, f"image,label,{column}\na.png,x,u\nb.png,y,v\nc.png,y,v\n"), **FREE)
     assert (columns.split, columns.fold, columns.problems) == (None, None, ())

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lamelle.data.column_words import names_class, names_label, states_fact
 from lamelle.data.groups.words import maybe_group, rank_of
+from lamelle.data.split_columns import says_split
 from lamelle.data.tables import LABEL, NONE, Table, column_like, holds_classes, is_blank
 from lamelle.errors import printable, setting
 from lamelle.types import Problem
@@ -43,6 +44,7 @@ def one_column(table: Table, *, named: Collection[str | None] = (), classes: Col
     if not table.rows or (any(map(names_label, table.columns)) and not meant):
         return table
     others = [c for c in table.columns if c not in named and rank_of(c) in (None, FINDING) and not maybe_group(c)]
+    others = [c for c in others if not says_split(c, [row.cells[c] for row in table.rows])]
     binary = listed if meant else [c for c in others if _is_binary(table, c)]
     single = _run_of_one(table, binary)
     found = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])

@@ -10,30 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lamelle.data.column_words import FINDING_COLUMNS, IMAGE_COLUMNS, LABEL_COLUMNS, plain
-from lamelle.data.groups.words import tokens
-from lamelle.data.layouts.words import split_of
 from lamelle.data.spelling import folded
+from lamelle.data.split_columns import split_columns
 from lamelle.errors import FileError, RequestError, printable, setting
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem
 
 LABEL, NONE = "label", "none"
 """The column that stands for several, and the class of an image that is of none of them."""
-SPLIT_WORDS = (
-    "split", "splits", "fold", "folds", "kfold", "cv", "partition", "subset", "set", "dataset", "phase", "usage", "pli",
-    "plis", "jeu", "ensemble", "repartition", "decoupage",
-)  # fmt: skip
-"""Words of a column that may say which image trains, chooses or judges; its cells decide."""
-_FOLD_WORDS = ("split", "splits", "fold", "folds", "kfold", "cv", "partition", "pli", "plis")
-"""Those of a column that may say so by numbers."""
-_BESIDE = (
-    "data", "donnees", "de", "des", "du", "name", "nom", "id", "no", "number", "train", "test", "val", "k", "cross",
-    "validation", "sous", "image", "images", "the", "of",
-)  # fmt: skip
-"""Words that may stand beside them."""
 POSITION_COLUMNS = ("slice", "z", "plane")
 BLANK = ("", "na", "n/a", "nan", "null", "#n/a", "<na>")
-_LEAST_FOLDS, _SHOWN = 3, 6
+_SHOWN = 6
 _LOOKED_AT = 40
 """Lines among which the header is looked for."""
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -74,6 +61,8 @@ class Columns:
     image: str | None
     label: str | None = None
     split: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Cell of the column ``split`` → split."""
     fold: str | None = None
     folds: Mapping[str, int] = field(default_factory=dict)
     """Cell of the column ``fold`` → number of the fold, from 0."""
@@ -181,8 +170,7 @@ def choose_columns(
 ) -> Columns:
     """Say what each column means: as named, else by the usual names.
 
-    What a group is, `lamelle.data.groups` decides. A split column that was not named counts only when it is called
-    ``split`` or all its values are splits.
+    What a group is, `lamelle.data.groups` decides; what says the split, `lamelle.data.split_columns`.
 
     Raises:
         RequestError: If a named column is not in the table, or is one of several that are spelt nearly so.
@@ -195,18 +183,21 @@ def choose_columns(
         for option, name in asked.items()
         if name and (column := meant[option]) != name
     ]
-    problems, split, fold, folds = _split_columns(table, split)
-    if label is None:
-        problems += _several_labels(table)
+    image = image or _first(table, IMAGE_COLUMNS) or _by_content(table)
+    chosen = label or _first(table, (*LABEL_COLUMNS, *FINDING_COLUMNS))
+    cells = {c: [r.cells[c] for r in table.rows] for c in table.columns if c == split or c not in (image, chosen)}
+    found = split_columns(cells, named=split, table=table.path.name)
+    problems = [*found.problems, *([] if label else _several_labels(table))]
     position = _first(table, POSITION_COLUMNS)
     if position and not all(r.cells[position].isdecimal() for r in table.rows):
         position = None
     return Columns(
-        image or _first(table, IMAGE_COLUMNS) or _by_content(table),
-        label or _first(table, (*LABEL_COLUMNS, *FINDING_COLUMNS)),
-        split,
-        fold,
-        folds,
+        image,
+        chosen,
+        found.split,
+        found.splits,
+        found.fold,
+        found.folds,
         position,
         (*read_as, *problems),
     )
@@ -258,69 +249,6 @@ def _by_content(table: Table) -> str | None:
     if not table.rows:
         return None
     return next((c for c in table.columns if is_image_name(table.rows[0].cells[c])), None)
-
-
-def _split_columns(table: Table, named: str | None) -> tuple[list[Problem], str | None, str | None, dict[str, int]]:
-    """The column of splits, or of folds, and what is said of them; a column of that name with other cells is named."""
-    found = [named] if named else [c for c in table.columns if _may_split(c)]
-    cells = {c: [r.cells[c] for r in table.rows] for c in found}
-    split = next((c for c in found if c == named or _is_split(c, cells[c])), None)
-    folds: dict[str, int] = {}
-    fold = None if split and split != named else next((c for c in found if (folds := _folds(c, cells[c], named))), None)
-    split = None if fold else split
-    said = [Problem("layouts.split_taken", table.path.name, "note", {"column": split})] if split and not named else []
-    if fold:
-        values = {"column": fold, "n": len(set(folds.values())), "first": min(folds, key=lambda c: folds[c])}
-        said.append(Problem("layouts.fold_taken", table.path.name, "note", values))
-    rest = [c for c in found if c not in (split, fold) and 1 < len({*cells[c]}) < len(cells[c]) and not _vague(c)]
-    for column in rest:
-        values = {"column": column, "values": _shown(cells[column])}
-        said.append(Problem("layouts.split_unused", table.path.name, "note", values))
-    return said, split, fold, folds
-
-
-def _may_split(column: str) -> bool:
-    words = tokens(column)
-    return any(w in SPLIT_WORDS for w in words) and all(
-        w in SPLIT_WORDS or w in _BESIDE or w.isdecimal() for w in words
-    )
-
-
-def _vague(column: str) -> bool:
-    """Whether a column that holds no splits is likely to be about something else."""
-    return not any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in tokens(column))
-
-
-def _is_split(column: str, cells: Sequence[str]) -> bool:
-    """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
-    if plain(column) == "split":
-        return not all(re.search("[0-9]", c) for c in cells)
-    return bool(cells) and all(split_of(c) is not None for c in cells)
-
-
-def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, int]:
-    """Cell → number of the fold, from 0, where the cells count three folds or more from 0 or 1; else nothing.
-
-    Example:
-        >>> _folds("fold", ["1", "2", "3", "2"], None), _folds("fold", ["a", "b", "c"], None)
-        ({'1': 0, '2': 1, '3': 2}, {})
-    """
-    if column != named and not any(t in _FOLD_WORDS for t in tokens(column)):
-        return {}
-    numbers = {c: re.fullmatch(r"(?:[a-z]+[\s_-]*)?([0-9]+)(?:\.0)?", c.casefold()) for c in cells}
-    known = {c: int(m[1]) for c, m in numbers.items() if m}
-    first = min(known.values(), default=0)
-    whole = sorted({*known.values()}) == list(range(first, first + len({*known.values()})))
-    good = (
-        len(known) == len(numbers) and whole and first in (0, 1) and _LEAST_FOLDS <= len({*known.values()}) < len(cells)
-    )
-    return {c: k - first for c, k in sorted(known.items(), key=lambda item: item[1])} if good else {}
-
-
-def _shown(cells: Sequence[str]) -> str:
-    """The first different cells."""
-    different = list(dict.fromkeys(cells))
-    return ", ".join(different[:_SHOWN]) + (" …" if len(different) > _SHOWN else "")
 
 
 def is_blank(cell: str) -> bool:

@@ -308,7 +308,7 @@ def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tup
             values = {"file": printable(name), "column": columns.label, "value": cell}
             problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
     said = row.cells[columns.split] if columns.split else ""
-    split = split_of(said)
+    split = columns.splits.get(said)
     if said and split is None:
         values = {"column": columns.split, "value": printable(said)}
         problems.append(Problem("layouts.bad_split", table.at(row), "error", values))

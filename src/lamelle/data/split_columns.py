@@ -1,0 +1,170 @@
+"""Columns that say which image trains, chooses or judges: splits or folds, found by their names and by their cells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamelle.data.column_words import names_label, plain
+from lamelle.data.groups.words import column_words
+from lamelle.data.layouts.words import split_of
+from lamelle.errors import printable, setting
+from lamelle.types import Problem
+
+SPLIT_WORDS = (
+    "split", "splits", "fold", "folds", "kfold", "cv", "partition", "subset", "set", "dataset", "phase", "usage", "pli",
+    "plis", "jeu", "ensemble", "repartition", "decoupage",
+)  # fmt: skip
+"""Words of a column that may say which image trains, chooses or judges; its cells decide."""
+_FOLD_WORDS = ("split", "splits", "fold", "folds", "kfold", "cv", "partition", "pli", "plis")
+"""Those of a column that may say so by numbers."""
+_BESIDE = (
+    "data", "donnees", "de", "des", "du", "name", "nom", "id", "no", "number", "train", "test", "val", "k", "cross",
+    "validation", "sous", "image", "images", "the", "of",
+)  # fmt: skip
+"""Words that may stand beside them."""
+_MARKS = frozenset(("is", "in", "set", "split", "holdout", "est", "ist", "es", "flag", "dataset"))
+"""Words of a column that is surely about one split: ``is_test``; a column ``test`` may be of another test."""
+_YES = ("1", "1.0", "true", "yes", "y", "oui", "ja", "si", "vrai", "wahr")
+_NO = ("0", "0.0", "false", "no", "n", "non", "nein", "faux", "falsch")
+_LEAST_FOLDS, _SHOWN = 3, 6
+_MOST_CELLS = 12
+"""Different cells up to which a column of whatever name may hold splits."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitColumns:
+    """Which columns say the split, and how."""
+
+    split: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Cell of the column ``split`` → split."""
+    fold: str | None = None
+    folds: Mapping[str, int] = field(default_factory=dict)
+    """Cell of the column ``fold`` → number of the fold, from 0."""
+    problems: tuple[Problem, ...] = ()
+
+
+def split_columns(cells: Mapping[str, Sequence[str]], *, named: str | None = None, table: str = "") -> SplitColumns:
+    """The column of splits, or of folds, and what is said of them; one that may be of splits is never passed over.
+
+    A column is taken that is called after splits or folds and holds some, that holds splits and nothing else whatever
+    its name, or that is alone in answering ``is_test`` by yes and no: what is not tested on, trains.
+
+    Args:
+        cells: Column → its cell in each row; without the columns of images and of classes.
+        named: The column that the user named.
+        table: The name of the file, for what is said.
+
+    Example:
+        >>> split_columns({"Aufteilung": ["Training", "Test"], "age": ["40", "50"]}).splits
+        {'Training': 'train', 'Test': 'test'}
+        >>> split_columns({"is_test": ["0", "1", "0"]}).splits
+        {'0': 'train', '1': 'test'}
+    """
+    called = [c for c in cells if _may_split(c)]
+    found = [named] if named else [*called, *(c for c in cells if c not in called and _holds_splits(c, cells[c]))]
+    split = next((c for c in found if c == named or _is_split(c, cells[c])), None)
+    folds: dict[str, int] = {}
+    fold = None if split and split != named else next((c for c in found if (folds := _folds(c, cells[c], named))), None)
+    split = None if fold else split
+    flags = {} if named else {c: said for c in cells if c not in (split, fold) and (said := _flag(c, cells[c]))}
+    if not split and not fold and len(flags) == 1 and _MARKS.intersection(column_words(next(iter(flags)))):
+        split = next(iter(flags))
+    said = [Problem("layouts.split_taken", table, "note", {"column": split})] if split and not named else []
+    if fold:
+        values = {"column": fold, "n": len(set(folds.values())), "first": min(folds, key=lambda c: folds[c])}
+        said.append(Problem("layouts.fold_taken", table, "note", values))
+    rest = [
+        c for c in found if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c]) and not _vague(c)
+    ]
+    for column in rest:
+        values = {"column": column, "values": _shown(cells[column])}
+        said.append(Problem("layouts.split_unused", table, "note", values))
+    said += _flags_unused([c for c in flags if c != split], table, alone=not split and not fold)
+    splits = {c: s for c in cells[split] if (s := split_of(c))} if split else {}
+    return SplitColumns(split, (split and _flag(split, cells[split])) or splits, fold, folds, tuple(said))
+
+
+def says_split(column: str, cells: Sequence[str]) -> bool:
+    """Whether a column answers by yes and no if an image is in one split: ``is_test``.
+
+    Example:
+        >>> says_split("is_val", ["0", "1"]), says_split("edema", ["0", "1"])
+        (True, False)
+    """
+    return bool(_flag(column, cells))
+
+
+def _flag(column: str, cells: Sequence[str]) -> dict[str, str]:
+    """Cell → split of a column that is called after one split and answers by yes and no; else nothing."""
+    words = column_words(column)
+    of = split_of(" ".join(w for w in words if w not in _MARKS))
+    known = {c: c.casefold() for c in cells}
+    if of is None or not {*known.values()} <= {*_YES, *_NO} or len({c in _YES for c in known.values()}) < 2:
+        return {}
+    return {c: of if low in _YES else "test" if of == "train" else "train" for c, low in known.items()}
+
+
+def _flags_unused(flags: Sequence[str], table: str, *, alone: bool) -> list[Problem]:
+    """A note of columns that may tell one split each, with what to do if they do."""
+    if not flags:
+        return []
+    values = {"column": printable(", ".join(flags)), "key": setting("data.split", flags[0])}
+    return [
+        Problem("layouts.split_flag" if alone and len(flags) == 1 else "layouts.split_flags", table, "note", values)
+    ]
+
+
+def _holds_splits(column: str, cells: Sequence[str]) -> bool:
+    """Whether all cells of a column of whatever name are splits, of two or more, so that some train."""
+    different = set(cells)
+    if len(different) > _MOST_CELLS or names_label(column):
+        return False
+    said = {split_of(c) for c in different}
+    return None not in said and len(said) > 1 and "train" in said
+
+
+def _may_split(column: str) -> bool:
+    words = column_words(column)
+    return any(w in SPLIT_WORDS for w in words) and all(
+        w in SPLIT_WORDS or w in _BESIDE or w.isdecimal() for w in words
+    )
+
+
+def _vague(column: str) -> bool:
+    """Whether a column that holds no splits is likely to be about something else."""
+    return not any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in column_words(column))
+
+
+def _is_split(column: str, cells: Sequence[str]) -> bool:
+    """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
+    if plain(column) == "split":
+        return not all(re.search("[0-9]", c) for c in cells)
+    return bool(cells) and all(split_of(c) is not None for c in cells)
+
+
+def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, int]:
+    """Cell → number of the fold, from 0, where the cells count three folds or more from 0 or 1; else nothing.
+
+    Example:
+        >>> _folds("fold", ["1", "2", "3", "2"], None), _folds("fold", ["a", "b", "c"], None)
+        ({'1': 0, '2': 1, '3': 2}, {})
+    """
+    if column != named and not any(t in _FOLD_WORDS for t in column_words(column)):
+        return {}
+    numbers = {c: re.fullmatch(r"(?:[a-z]+[\s_-]*)?([0-9]+)(?:\.0)?", c.casefold()) for c in cells}
+    known = {c: int(m[1]) for c, m in numbers.items() if m}
+    first = min(known.values(), default=0)
+    whole = sorted({*known.values()}) == list(range(first, first + len({*known.values()})))
+    good = (
+        len(known) == len(numbers) and whole and first in (0, 1) and _LEAST_FOLDS <= len({*known.values()}) < len(cells)
+    )
+    return {c: k - first for c, k in sorted(known.items(), key=lambda item: item[1])} if good else {}
+
+
+def _shown(cells: Sequence[str]) -> str:
+    """The first different cells."""
+    different = list(dict.fromkeys(cells))
+    return ", ".join(different[:_SHOWN]) + (" …" if len(different) > _SHOWN else "")
