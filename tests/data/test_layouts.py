@@ -188,6 +188,18 @@ def test_masks_beside_images_outweigh_a_column_of_findings(tmp_path: Path) -> No
     assert read_folder(tmp_path, options=LayoutOptions(task="classify")).classes == ("ARDS", "pneumonia")
 
 
+def test_a_folder_beside_the_splits_is_one_or_is_named(tmp_path: Path) -> None:
+    for other, split in (("essai", "test"), ("Prüfung", "test"), ("external", None), ("test_new", None)):
+        root = tmp_path / other
+        _touch(root, *(f"{part}/{c}/{n}.png" for part in ("train", "val", other) for c in "xy" for n in "12"))
+        index = read_folder(root, options=LayoutOptions())
+        assert {r.split for r in index.records} == {"train", "validation", split} - {None}
+        named = [p for p in index.problems if p.code == "layouts.beside_splits"]
+        assert [(p.severity, p.values["folder"], p.values["count"]) for p in named] == (
+            [] if split else [("warning", f"{other}/", 4)]
+        )
+
+
 def test_named_layouts_that_cannot_be(tmp_path: Path) -> None:
     _touch(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
     with pytest.raises(RequestError, match="did you mean class_folders"):

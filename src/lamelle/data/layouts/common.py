@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
+from lamelle.errors import printable
 from lamelle.types import Index, Problem, Record, Source
 
 _NUMBER = re.compile(r"[<>~≈]?\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*(?:%|[^\W\d_]{1,5}(?:/[^\W\d_]{1,3})?)?")
@@ -113,6 +115,19 @@ def bases(listing: Listing) -> list[tuple[str | None, str]]:
     if not found:
         return [(None, top)]
     return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]
+
+
+def beside_splits(listing: Listing, used: Set[Path]) -> list[Problem]:
+    """A warning for each folder beside train/, val/ … whose name says no split, if none of its images is used."""
+    splits = [folder for split, folder in bases(listing) if split]
+    found = []
+    for folder in [f for top in {s.rpartition("/")[0] for s in splits} for f in listing.subfolders(top)]:
+        images = [] if folder in splits or folder_name(last(folder)).role else listing.images_below(folder)
+        if images and not used.intersection(map(listing.path, images)):
+            beside = ", ".join(f"{printable(s)}/" for s in splits)
+            values = {"folder": f"{printable(folder)}/", "count": len(images), "beside": beside}
+            found.append(Problem("layouts.beside_splits", severity="warning", values=values))
+    return found
 
 
 def _wrapped(listing: Listing, folder: str) -> str | None:

@@ -26,7 +26,16 @@ from lamelle.data.layouts import (
     table,
     volume_pairs,
 )
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, class_names, class_problems, last, with_axes
+from lamelle.data.layouts.common import (
+    Layout,
+    LayoutOptions,
+    Match,
+    beside_splits,
+    class_names,
+    class_problems,
+    last,
+    with_axes,
+)
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
@@ -113,6 +122,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         records, wrong = table.add_columns(listing, records, replace(options, label=None))
         names = index.names.file if index.names else None
         problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
+    used = {s.path for r in records for s in (r.image, *r.target) if isinstance(s, Source)}
+    problems += beside_splits(listing, used)
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)

@@ -73,6 +73,11 @@ SPLIT_NAMES = {
     "testing": "test",
     "holdout": "test",
     "prueba": "test",
+    "essai": "test",
+    "prufung": "test",
+    "trainingsdaten": "train",
+    "validierungsdaten": "validation",
+    "testdaten": "test",
 }
 """Names of folders, tables and cells → split."""
 _SPLIT_PARTS = {**SPLIT_NAMES, "tr": "train", "ts": "test"}
