@@ -75,9 +75,6 @@ SPLIT_NAMES = {
     "prueba": "test",
     "essai": "test",
     "prufung": "test",
-    "trainingsdaten": "train",
-    "validierungsdaten": "validation",
-    "testdaten": "test",
 }
 """Names of folders, tables and cells → split."""
 _SPLIT_PARTS = {**SPLIT_NAMES, "tr": "train", "ts": "test"}
