@@ -123,7 +123,7 @@ def beside_splits(listing: Listing, used: Set[Path]) -> list[Problem]:
     found = []
     for folder in [f for top in {s.rpartition("/")[0] for s in splits} for f in listing.subfolders(top)]:
         images = [] if folder in splits or folder_name(last(folder)).role else listing.images_below(folder)
-        if images and not used.intersection(map(listing.path, images)):
+        if images and used.isdisjoint(map(listing.path, images)):
             beside = ", ".join(f"{printable(s)}/" for s in splits)
             values = {"folder": f"{printable(folder)}/", "count": len(images), "beside": beside}
             found.append(Problem("layouts.beside_splits", severity="warning", values=values))
