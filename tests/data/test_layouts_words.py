@@ -124,6 +124,34 @@ def test_what_lies_in_a_folder_of_labels_is_no_image(put: Put, parent: str, besi
     }
 
 
+MIRRORED = [
+    ("P{}/a.png", "masks/P{}/a.png"),
+    ("site 1/P{}/day 2/a.png", "site 1/Masken/P{}/day 2/a.png"),
+    ("sub-0{}/anat/sub-0{}_T1w.png", "derivatives/manual/sub-0{}/anat/sub-0{}_label-lesion_dseg.png"),
+    ("sub-0{}/anat/sub-0{}_T1w.png", "derivatives/radiologist 2/sub-0{}/anat/sub-0{}_T1w_mask.png"),
+]
+
+
+@pytest.mark.parametrize(("image", "mask"), MIRRORED)
+def test_a_folder_of_masks_that_mirrors_the_folders_of_images(put: Put, image: str, mask: str) -> None:
+    names = [(image.replace("{}", str(i)), mask.replace("{}", str(i))) for i in range(4)]
+    index = _read(put(*(n for pair in names for n in pair)))
+    assert _pairs(index) == {image: [mask] for image, mask in names}
+    assert not _errors(index)
+    assert {r.id for r in read_unlabelled([index.root], dims=2).records} == {image for image, _ in names}
+
+
+def test_mirrored_masks_of_two_hands_or_of_several_images_are_asked_about(put: Put) -> None:
+    image, mask = "sub-{}/anat/sub-{}_{}.png", "derivatives/{}/sub-{}/anat/sub-{}_mask.png"
+    two = _read(
+        put(*(image.format(i, i, "T1w") for i in range(3)), *(mask.format(h, i, i) for h in "AB" for i in range(3)))
+    )
+    assert _errors(two) == {("two_mask_folders", "derivatives/A")}
+    put(*(image.format(i, i, "FLAIR") for i in range(3)))
+    with pytest.raises(RequestError):
+        _read(two.root)
+
+
 def test_images_and_masks_in_a_folder_called_after_labels_are_read(put: Put) -> None:
     index = _read(put(*(f"Segmentation/{f}/{i}.png" for f in ("raw", "masks") for i in range(3))))
     assert (len(index.records), _errors(index)) == (3, set())

@@ -182,7 +182,7 @@ def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) 
     if any(not folder_name(last(f)).weak for f in lone):
         return lacks(0.3, "no_masks")
     called = [c.entry for c in found if file_name(c.entry.stem).role == "mask"]
-    if 0 < len(called) < len(found) <= 10 * len(called) and len({c.folder for c in found}) <= len(called):
+    if 0 < len(called) < len(found) <= 10 * len(called) and len({last(c.folder) for c in found}) <= len(called):
         return lacks(0.46, "masks_unnamed", names=names_of(called), count=len(called))
     return None
 

@@ -24,14 +24,16 @@ class Place:
     parent: str
     """The folder that both lie in."""
     images: str
-    """The folder of the images; ``parent`` itself where they lie beside the folder of masks."""
+    """The folder of the images; ``parent`` itself where they, or folders that the masks' folder mirrors, lie there."""
     masks: tuple[str, ...]
     """More than one where it is unclear which is meant."""
 
     def images_of(self, listing: Listing) -> list[Entry]:
         """The images; those of a folder inside count too, but not its masks."""
         if self.images == self.parent:
-            return listing.images_in(self.parent)
+            labels = set(self.labels_of(listing))
+            direct = listing.images_in(self.parent)
+            return direct or [e for e in listing.images_below(self.parent) if e not in labels]
         return [e for e in listing.images_below(self.images) if not e.folder.startswith(f"{self.masks[0]}/")]
 
     def masks_of(self, listing: Listing) -> list[Entry]:
@@ -213,7 +215,7 @@ def _same(mask: Sequence[str], folder: Sequence[str]) -> bool:
 def _named(listing: Listing, folder: str) -> FolderName:
     """What a folder holds by its name; where that says nothing, masks if all its files are called so."""
     found = folder_name(last(folder))
-    files = listing.images_in(folder)
+    files = listing.images_below(folder)
     if found.role is None and files and all(file_name(e.stem).role == "mask" for e in files):
         return FolderName("mask", ())
     return found
@@ -245,9 +247,20 @@ def _without_word(
     elif len(rest := [f for f in children if f not in masks]) == 1:
         images = rest[0]
     else:
-        return []
+        return _mirrored(listing, parent, sure)
     place = Place(parent, images, _masks_in(listing, sure))
     return [place] if options.masks or place.pairs(listing)[0] else []
+
+
+def _mirrored(listing: Listing, parent: str, masks: Sequence[str]) -> list[Place]:
+    """Folders of images with a folder of masks beside them that holds the same folders: ``P1/``, ``masks/P1/``.
+
+    So in BIDS, where one more folder names who drew them: ``sub-01/anat/``, ``derivatives/manual/sub-01/anat/``.
+    """
+    for level in (masks, [f for m in masks for f in listing.subfolders(m)]):
+        if found := [m for m in level if Place(parent, parent, (m,)).pairs(listing)[0]]:
+            return [Place(parent, parent, tuple(found))]
+    return []
 
 
 def _masks_in(listing: Listing, masks: Sequence[str]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ IMAGES = frozenset(
 """What is looked at, in English, French, German, Spanish; ``imagene`` is what is left of ``imágenes``."""
 MASKS = frozenset(
     (
-        "mask", "label", "lbl", "labelled", "labeled", "labelmap", "labelimage", "seg", "segm", "segmentation",
+        "mask", "label", "lbl", "labelled", "labeled", "labelmap", "labelimage", "seg", "dseg", "segm", "segmentation",
         "segmented", "gt", "groundtruth", "truth", "annotation", "annot", "anno", "annotated", "manual", "roi",
         "masque", "etiquette", "verite", "segmente", "segmentee", "annote", "annotee", "detourage", "contourage",
         "maske", "masken", "etikett", "etiketten", "segmentierung", "segmentierungen", "annotationen", "beschriftung",
