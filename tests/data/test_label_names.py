@@ -14,6 +14,8 @@ from lamelle import verbs
 from lamelle.data.audit.results import Audit
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
+from lamelle.data.layouts.label_names import value_names
+from lamelle.data.layouts.listing import list_folder
 from lamelle.data.targets import infer_values
 from lamelle.errors import sentence
 from lamelle.types import ValueNames
@@ -155,3 +157,12 @@ def test_numbers_that_are_classes_are_named_with_the_key(tmp_path: Path) -> None
     assert key == """'data.classes={"0": normal, "1": tumour}'"""
     renamed = read_folder(tmp_path, options=LayoutOptions(renamed={"0": "normal", "1": "tumour"}))
     assert renamed.classes == ("normal", "tumour")
+
+
+@pytest.mark.parametrize("line", ["{}.png,{}", "{}.tif {}", "site/{}.dcm;{}"])
+def test_a_table_of_images_names_no_values(tmp_path: Path, line: str) -> None:
+    for i in range(6):
+        Image.fromarray(np.full((8, 8), i, np.uint8)).save(tmp_path / f"{i}.png")
+    rows = [line.format(i, ("1", "01", "2")[i % 3]) for i in range(6)]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    assert value_names(list_folder(tmp_path)) == (None, [])

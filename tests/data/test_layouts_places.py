@@ -225,3 +225,13 @@ def test_labels_with_another_scale_or_translation_lie_elsewhere(
         assert problem.where == "labels/a.ome.zarr"
         assert not distance or problem.values["distance"] == distance
         assert "images/a.ome.zarr" in sentence(problem)
+
+
+def test_an_image_that_is_turned_against_its_labels_is_said_with_the_angle(tmp_path: Path) -> None:
+    """Letters, spacing and offset are the same; only the axes are not."""
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(np.pi / 18), -np.sin(np.pi / 18)], [np.sin(np.pi / 18), np.cos(np.pi / 18)]]
+    turned = turn @ AFFINE
+    turned[:, 3] = AFFINE[:, 3]
+    (problem,) = folder(tmp_path, LABEL, AFFINE, image=turned).problems
+    assert (problem.code, problem.values["way"]) == ("layouts.apart", "angle 10°")

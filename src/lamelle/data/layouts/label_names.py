@@ -11,6 +11,7 @@ from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import printable
+from lamelle.io.readers import is_image_name
 from lamelle.types import Problem, ValueNames
 
 _STEMS = frozenset(
@@ -30,6 +31,7 @@ _SNAP = re.compile(r'(\d+)(?:\s+[\d.]+){4,6}\s+"(.*)"')
 _COLOURS = re.compile(r'(\d+)\s+"?([^\s"]+|[^"]+(?="))"?(?:\s+\d+){3,4}')
 _VALUE_FIRST = re.compile(r'[-*"\']?\s*(\d+)["\']?\s*(?:->|=>|[:=,;\t.)–-]|\s)\s*["\']?(.*?[^\W\d_].*?)["\']?,?')
 _NAME_FIRST = re.compile(r'[-*"\']?\s*["\']?([^\d\W].*?)["\']?\s*(?:->|=>|[:=,;\t]|\s)\s*(\d+),?')
+_CELL = re.compile(r"[\s,;|]")
 _COMMENT = ("#", "//", "%")
 
 
@@ -93,6 +95,8 @@ def _of_lines(text: str, suffix: str) -> tuple[dict[int, str], tuple[str, ...]]:
     """
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith(_COMMENT)]
+    if any(is_image_name(_CELL.split(line)[0]) for line in lines):
+        return {}, ()  # a table of images
     pairs = [_pair(line) for line in lines]
     if pairs and pairs[0] is None and len(pairs) > 2 and all(pairs[1:]):
         pairs = pairs[1:]  # below a header

@@ -19,6 +19,8 @@ _ROUNDED = 0.1
 """Voxels by which two headers of one place may differ: float32, or an affine written with fewer digits."""
 _APART = 0.5
 """Voxels from which a label belongs to the next voxel."""
+_ANGLE = 0.05
+"""Degrees between two axes that are worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,11 @@ def _way(image: Geometry, labels: Geometry) -> str:
         "mm": (_numbers(edges), _numbers(others)),
         "offset": (_numbers(one[:3, 3]), _numbers(other[:3, 3])),
     }
-    return ", ".join(f"{name} {a} / {b}" for name, (a, b) in ways.items() if a != b)
+    said = [f"{name} {a} / {b}" for name, (a, b) in ways.items() if a != b]
+    turned = np.degrees(np.arccos(np.clip((one[:3, :3] / edges * other[:3, :3] / others).sum(0), -1, 1))).max()
+    if turned >= _ANGLE and directions(image) == directions(labels):
+        said.append(f"angle {turned:.3g}°")
+    return ", ".join(said)
 
 
 def _numbers(values: Iterable[float]) -> str:
