@@ -177,6 +177,33 @@ def test_patients_that_would_be_classes_are_an_error() -> None:
     assert [p.severity for p in said(found, "patients_as_classes")] == ["error"]
 
 
+INITIALS = ["MUE", "SCH", "BAU", "KLE", "WOL", "NEU"]
+
+
+def test_folders_inside_classes_may_be_patients_whatever_their_names() -> None:
+    paths = [f"{('ill', 'well')[p // 3]}/{name}/{k}.png" for p, name in enumerate(INITIALS) for k in range(4)]
+    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
+    (problem,) = said(grouped(Index(ROOT, "class_folders", "classify", records), None), "")
+    assert (problem.code, problem.values["key"]) == ("groups.maybe_folder", "data.group=folder:2")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{c}/{letter}/{p}.png",  # in both classes
+        "{c}/images/{p}{k}.png",
+        "{c}/{half} {c}/{p}{k}.png",  # two kinds of each
+        "{c}/{letter}{c}{p}/{k}.png",  # one image each
+        "{c}/{p}0x/{k}.png",  # magnifications
+    ],
+)
+def test_folders_inside_classes_that_are_something_else(pattern: str) -> None:
+    places = [(("ill", "well")[p // 3], p, k) for p in range(6) for k in range(4)]
+    paths = [pattern.format(c=c, p=p, k=k, letter="abcd"[k], half=("early", "late")[p % 2]) for c, p, k in places]
+    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
+    assert said(grouped(Index(ROOT, "class_folders", "classify", records), None), "maybe_folder") == []
+
+
 @pytest.mark.parametrize("pattern", ["{p}043/images/{k}.png", "A/LIDC-IDRI-{p:04d}/{k}.png", "B{p}/{k}.png"])
 def test_folders_with_ids_are_named_with_what_to_paste(pattern: str) -> None:
     paths = [pattern.format(p=p, k=k) for p in range(1, 6) for k in range(3)]

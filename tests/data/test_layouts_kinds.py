@@ -112,6 +112,15 @@ def test_a_single_class_is_an_error(put: Put) -> None:
     assert [(p.code, p.values["name"]) for p in index.problems] == [("layouts.one_class", "cells")]
 
 
+@pytest.mark.parametrize("name", ["{}", "{}.png", "cells/{}.png"])
+def test_a_table_that_names_the_images_of_one_folder_is_asked_about(put: Put, name: str) -> None:
+    root = put(*(f"cells/{1000 + i}.png" for i in range(6)))
+    rows = "".join(f"{name.format(1000 + i)},{'LR'[i % 2]},{i % 3},P{i // 2}\n" for i in range(6))
+    _csv(root, f"uid,laterality,birads,anon_mrn\n{rows}")
+    with pytest.raises(RequestError, match=r"labels\.csv lacks a column of classes .*data\.label=birads"):
+        _read(root)
+
+
 # tables
 
 

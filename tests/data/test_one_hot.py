@@ -158,6 +158,7 @@ def test_findings_that_are_also_words_for_specimens_are_classes(tmp_path: Path) 
             ["1,1,a,x", "1,2,b,y", "2,1,a,y"] * 2,
             "data.label=Metadata_Treatment / data.label=arm$",
         ),
+        ("image,IDC,Biopsienummer", [f"nein,{k // 2 + 1}" for k in range(6)], "name it with data.label=COLUMN$"),
         ("image,group", ["a", "b"] * 3, "data.label=group$"),
     ],
 )

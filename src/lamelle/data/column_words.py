@@ -23,7 +23,8 @@ FINDING_COLUMNS = (
 _MAYBE_LABEL = (
     "outcome", "result", "results", "grade", "stage", "status", "type", "subtype", "phenotype", "genotype", "condition",
     "treatment", "histology", "tissue", "cell_type", "tumor_type", "tumour_type", "ground_truth", "gt", "truth", "y",
-    "verdict", "malignancy", "severity", "score", "resultat", "stade", "statut", "traitement", "histologie", "tissu",
+    "verdict", "malignancy", "severity", "score", "birads", "bi_rads", "gleason",
+    "resultat", "stade", "statut", "traitement", "histologie", "tissu",
     "type_cellulaire", "verite", "ergebnis", "stadium", "typ", "behandlung", "gewebe", "zelltyp", "resultado",
     "estadio", "grado", "tipo", "tratamiento", "tejido",
 )  # fmt: skip
@@ -32,6 +33,7 @@ _FACTS = frozenset(
     (
         "male", "female", "man", "woman", "sex", "gender", "smoker", "smoking", "diabetic", "diabetes", "hypertension",
         "hypertensive", "alcohol", "pregnant", "deceased", "dead", "alive", "death", "married", "obese", "obesity",
+        "laterality", "lateralite", "lateralidad", "seite", "view",
         "inpatient", "outpatient", "icu", "frontal", "lateral", "portable", "supine", "contrast", "augmented",
         "homme", "femme", "masculin", "feminin", "sexe", "fumeur", "fumeuse", "tabac", "tabagisme", "diabetique",
         "diabete", "hta", "alcool", "enceinte", "decede", "decedee", "deces", "vivant", "obesite",

@@ -25,6 +25,8 @@ _PERSON = 1
 """Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
 _COUNTED = 3
 """Rank from which things are counted anew in each of what holds them: the eyes, slides, visits of a patient."""
+_FOLDERS = 3
+"""Folders in each class from which they are rather patients than kinds."""
 _LAST = 99
 _NO_OR_YES = {"0", "1"}
 """Cells that are rather an answer than two patients."""
@@ -238,8 +240,27 @@ def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
         found = Candidate(Spec("folder", level), values, sure=len(ranks) == len(known), rank=min(ranks, default=0))
         enough = len(known) >= len(SPLITS) or (found.sure and found.rank <= _PERSON)
         ids = all(map(names.looks_like_id, known)) and not _is_class(values, records)
-        if enough and (found.sure or ids or all(map(names.says_fold, known))):
+        inner = ids or (_inside_classes(values, records) and not any(map(_says_else, known)))
+        if enough and (found.sure or inner or all(map(names.says_fold, known))):
             yield found
+
+
+def _inside_classes(values: Sequence[str | None], records: Sequence[Record]) -> bool:
+    """Whether folders part the classes that are folders too: some in each, each with several images and in one class.
+
+    A class has folders inside for something, and often for what its images are of: ``ill/MUE/1.png``.
+    """
+    pairs = Counter((_label(r), v) for v, r in zip(values, records, strict=True))
+    classes = Counter(label for label, _ in pairs)
+    several = len(classes) > 1 and "" not in classes and min(classes.values()) >= _FOLDERS
+    lone = len({v for _, v in pairs}) == len(pairs)
+    folders = all(label in r.image.path.parts[:-2] for r in records for label in [_label(r)])
+    return several and lone and folders and min(pairs.values()) > 1
+
+
+def _says_else(folder: str) -> bool:
+    """Whether a folder is called after images, a split, a magnification, a day …"""
+    return bool(names.split_of(folder) or names.holds(folder) or names.says_kind(folder))
 
 
 def _by_name(records: Sequence[Record]) -> Iterator[Candidate]:

@@ -23,7 +23,7 @@ from lamelle.data.layouts.common import (
 from lamelle.data.layouts.listing import Entry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
 from lamelle.data.layouts.siblings import places, together
-from lamelle.data.layouts.table import column_of
+from lamelle.data.layouts.table import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.types import Index, Problem, Record, Source
 
@@ -76,7 +76,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.49, "ids_of_table", **said, **values)
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
-        return lacks(0.3, "class_folders") if beside else Match(0.6)
+        return lacks(0.3, "class_folders") if beside or joins(listing, options) else Match(0.6)
     return Match(0.9 if listing.tables and (not filled <= folders or numbered_alike(names)) else 1.0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain
+from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.words import maybe_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
@@ -176,6 +176,15 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
     return tuple(joined), problems
 
 
+def joins(listing: Listing, options: LayoutOptions) -> bool:
+    """Whether a table beside the folders names images in them, and lacks a column of classes that is called so."""
+    try:
+        tables = _tables(listing, options, labelled=True)
+    except FileError:
+        return False  # who reads the table says what is wrong with it
+    return any(t.files.entries and not t.columns.label for t in tables)
+
+
 def column_of(listing: Listing, folders: Collection[str]) -> dict[str, str] | None:
     """The table, and its column of patients, animals or cases, that holds the names of all these folders, if any.
 
@@ -255,10 +264,18 @@ def _by_files(
 
 def _label_keys(found: _Found) -> str:
     """What to say for each column that may hold the classes."""
-    others = [c for c in found.table.columns if c not in (found.columns.image, found.columns.split, found.columns.fold)]
-    fit = [c for c in others if rank_of(c) in (None, FINDING) and holds_classes(found.table, c)]
-    fit = sorted([c for c in fit if not maybe_group(c)] or fit, key=lambda c: not names_class(c))
+    known = (found.columns.image, found.columns.split, found.columns.fold, found.columns.position)
+    others = [c for c in found.table.columns if c not in known]
+    fit = [c for c in others if holds_classes(found.table, c) and not _are_groups(found.table, c)]
+    fit = sorted([c for c in fit if not maybe_group(c)] or fit, key=lambda c: (not names_class(c), states_fact(c)))
     return " / ".join(setting("data.label", c) for c in fit[:_KEYS]) or "data.label=COLUMN"
+
+
+def _are_groups(table: Table, column: str) -> bool:
+    """Whether a column says what belongs together; one of what a patient has may say which kind, or if any."""
+    different = {row.cells[column] for row in table.rows}
+    numbered = len(different) > len("01") and all(any(map(str.isdecimal, cell)) for cell in different)
+    return rank_of(column) not in (None, FINDING) or (rank_of(column) == FINDING and numbered)
 
 
 def _columns(found: _Found) -> str:
