@@ -109,7 +109,7 @@ def test_scores_stand_on_top_with_n_unit_interval_and_what_must_be_known(segment
     assert "n = 16 blocks" in top
     assert "not for diagnosis" in top
     assert "is one of many possible ones" in top
-    assert "split.folds=5" in top
+    assert f"--recipe {segment_run.recipe} split.folds=5" in top, "the same network and keys, in folds"
 
 
 def test_every_score_is_on_the_page_and_explained(segment_run: RunFolder, classify_run: RunFolder) -> None:

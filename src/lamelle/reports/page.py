@@ -134,7 +134,7 @@ def _summary(held: Held) -> Values:
     if held.scores is not None and held.scores["split"] == "folds":
         notes.append(("note", text("report.folds", folds=held.recipe.get("split", {}).get("folds", "–"))))
     if n := _one_of_many(held.scores):
-        again = command("train", str(held.recipe.get("data", {}).get("path", "DATA")), "split.folds=5")
+        again = command("train", "--recipe", str(held.run.recipe), "split.folds=5")
         notes.append(("note", text("report.one_of_many", n=n, command=again)))
     leaks = held.leaks()
     if held.recipe.get("data", {}).get("allow_leakage"):

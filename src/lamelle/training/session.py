@@ -106,13 +106,16 @@ def _keep(done: Package, run: RunFolder) -> None:
 
 
 def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, Any]:
-    """Say what the budget allowed; for the provenance of the Package, that it did not allow one epoch."""
+    """Say what the budget allowed; where that was less than an epoch it stands beside the scores instead: what goes
+    into the provenance of the Package.
+    """
+    steps = len(job.feed) // min(job.keys.batch, len(job.feed))
+    if short := budget.too_short(job.keys, state, job.clock, steps=steps):
+        return {"too_short": short}
     for line in budget.remarks(job.keys, state, job.clock, on_processor=on_processor):
         job.progress.say(line)
         job.run.note(line)
-    steps = len(job.feed) // min(job.keys.batch, len(job.feed))
-    short = budget.too_short(job.keys, state, job.clock, steps=steps)
-    return {"too_short": short} if short else {}
+    return {}
 
 
 def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
