@@ -134,3 +134,35 @@ def test_another_stain_of_the_same_fields_is_a_class(tmp_path: Path) -> None:
     assert _found(both) == [], "drawings on both sides"
     blank = _two(tmp_path / "4", "cell/cell{}.png", "none/none{}.png", lambda labels, _: np.zeros_like(labels))
     assert _found(blank) == [], "images of nothing, each class numbered anew"
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"), [("f_{}.png", "f_{}_a.png"), ("{}.tif", "out-{}.tif"), ("{}/ct.png", "{}/tumour.png")]
+)
+def test_masks_beside_images_in_folders_of_classes_stop(tmp_path: Path, image: str, mask: str) -> None:
+    for kind in ("benign", "malignant"):
+        _two(
+            tmp_path,
+            f"{kind}/{image}",
+            f"{kind}/{mask}",
+            lambda labels, _: np.where(labels > 0, 255, 0).astype(np.uint8),
+        )
+    (said,) = [p for p in verbs.check(tmp_path).problems if p.severity == "error"]
+    assert (said.code, said.values["count"]) == ("audit.masks_among_images", 12)
+    assert (said.where, said.values["of"]) == (f"benign/{mask.format(0)}", f"benign/{image.format(0)}")
+    asked = verbs.check(tmp_path, overrides=["data.layout=class_folders"]).problems
+    assert not any(p.code == "audit.masks_among_images" for p in asked)
+    for path in [p for p in tmp_path.rglob("*.*") if p.name.startswith(("out", "tumour")) or p.stem.endswith("_a")]:
+        stem = path.stem.removeprefix("out-").removesuffix("_a").replace("tumour", "ct")
+        path.rename(path.with_name(f"{stem}_mask{path.suffix}"))
+    assert plan.look(tmp_path, {}).task == "segment"
+
+
+def test_a_few_flat_images_among_many_are_images(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    for kind in "ab":
+        _two(root, f"{kind}/f_{{}}.png", f"{kind}/g_{{}}.png", lambda labels, g: _picture(labels, g))
+        _two(root, f"{kind}/h_{{}}.png", f"{kind}/i_{{}}.png", lambda labels, g: _picture(labels, g))
+    for i in (0, 1):
+        Image.fromarray(np.eye(96, dtype=np.uint8) * 255).save(root / "a" / f"f_{i}_2.png")
+    assert not any(p.code.startswith("audit.masks_") for p in verbs.check(root).problems)

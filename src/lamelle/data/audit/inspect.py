@@ -13,7 +13,7 @@ import numpy as np
 from lamelle.data.audit.depths import depth_problems
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
-from lamelle.data.audit.mask_classes import Surface, mask_class_problems, surface
+from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_among_problems, surface
 from lamelle.data.audit.masks import Look, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
@@ -97,7 +97,8 @@ def inspect(
     problems += depth_problems(rows, records)
     problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
-    masks = [] if classes else mask_class_problems(records, [s.surface for s in whole])
+    surfaces = [s.surface for s in whole]
+    masks = [] if classes else mask_class_problems(records, surfaces) or masks_among_problems(records, surfaces)
     problems += masks or duplicate_problems(pairs, rows)  # masks resemble their images, which is no news then
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, small)

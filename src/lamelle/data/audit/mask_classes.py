@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -32,6 +32,8 @@ _LEAST = 2
 """Partners from which something is concluded."""
 _MOST = 0.8
 """Share of the partners that have to look so."""
+_SHARE = 0.1
+"""Share of the images of classes from which some beside others are said to be masks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +177,34 @@ def _problem(
         "name": printable(f"{images}_masks"),
     }
     return Problem("audit.masks_as_class", record.id, "error", said)
+
+
+def masks_among_problems(records: Sequence[Record], surfaces: Sequence[Surface | None]) -> list[Problem]:
+    """An error where masks lie beside their images in the folders of classes, called after them or alike in each one.
+
+    Args:
+        records: What was looked at.
+        surfaces: How each image is made up; None where that was not asked.
+    """
+    folders: dict[str, list[tuple[Entry, Record, Surface]]] = defaultdict(list)
+    for record, seen in zip(records, surfaces, strict=True):
+        name = record.target[0] if len(record.target) == 1 else None
+        if seen and seen.values > 1 and isinstance(name, str) and record.image.index is None and _place(record, name):
+            folders[str(PurePosixPath(record.id).parent)].append((Entry("", record.image.path.name), record, seen))
+    drawn = Counter(e.stem for items in folders.values() for e, _, seen in items if seen.flat)
+    pairs: list[tuple[Record, Record]] = []
+    for items in folders.values():
+        images = {file_name(e.stem).keys[-1]: r for e, r, seen in items if _is_image(seen)}
+        for entry in (e for e, _, seen in items if seen.flat):
+            key = file_name(entry.stem).keys[-1]
+            of = next((images[n] for n in (_NUMBER.sub("", key), *_parts_of(key)) if n in images), None)
+            if of is None and len(images) == 1 and drawn[entry.stem] >= _LEAST:
+                of = next(iter(images.values()))
+            if of is not None:
+                pairs.append((next(r for e, r, _ in items if e is entry), of))
+    if len(pairs) < max(_LEAST, _MOST * drawn.total(), _SHARE * sum(map(len, folders.values()))):
+        return []
+    mask, image = pairs[0]
+    stem, suffix = PurePosixPath(image.id).stem, PurePosixPath(mask.id).suffix
+    values = {"count": len(pairs), "of": image.id, "name": printable(f"{stem}_mask{suffix}")}
+    return [Problem("audit.masks_among_images", mask.id, "error", values)]
