@@ -19,7 +19,7 @@ from lamelle.keys import Recipe
 from lamelle.messages import text
 from lamelle.messages.numbers import number
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units, why_none
-from lamelle.metrics.names import name_of
+from lamelle.metrics.names import name_of, unit_of
 from lamelle.package import Package
 from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
@@ -298,7 +298,7 @@ def headline(scores: Mapping[str, Any]) -> list[str]:
 
 def _score_line(name: str, found: Mapping[str, Any]) -> str:
     """A score with its interval, or why it has none."""
-    about = {"name": name_of(name), "n": found["n"], "unit": text(f"report.unit_{found['unit']}")}
+    about = {"name": name_of(name), "n": found["n"], "unit": unit_of(found["unit"], found["n"])}
     numbers = {k: number(found[k]) for k in ("value", "low", "high")}
     if why := why_none(found):
         return text("verbs.score_alone", name=about["name"], value=numbers["value"], why=why)

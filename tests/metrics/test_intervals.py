@@ -154,6 +154,11 @@ def test_too_few_units_have_no_interval_but_a_reason() -> None:
     assert "b" in why_none(said)
     assert not shown(said)
     assert why_none(said | {"low": 0.1, "high": 1.0, "reason": ""}) == ""
+    one = why_none(said | {"n": 1, "unit": "slice"})
+    assert "1 slice of b" in one, "one of them is no plural"
+    assert why_none(said | {"reason": ""}).startswith("no interval"), "what has a value is not said to have none"
+    assert why_none(said | {"seeds": 3, "lacking": 2}).endswith("(in 2 of 3 seeds)")
+    assert why_none(said | {"seeds": 3, "lacking": 3}) == why_none(said)
 
 
 def test_measured_scores_know_their_units_and_the_images_without_a_value() -> None:

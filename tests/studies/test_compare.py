@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 import signal
@@ -18,7 +19,7 @@ from support import Quiet
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.keys import ClassifyKeys
-from lamelle.metrics.intervals import IntervalOptions
+from lamelle.metrics.intervals import Interval, IntervalOptions, why_none
 from lamelle.reports.study import sentences, terminal
 from lamelle.run import RunFolder
 from lamelle.specimens.write import write_demo
@@ -103,6 +104,38 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     lines = list(csv.DictReader(written.splitlines()))
     assert [line["variant"] for line in lines] == ["a", "b", "c"]
     assert float(lines[2]["macro_f1"]) == pytest.approx(found.lines[2].scores["macro_f1"]["value"], rel=1e-5)
+
+
+def _one(value: float, low: float, n: int, reason: str = "") -> Interval:
+    return Interval(value, low, 1.0 if low == low else math.nan, n, "slice", "", 0.95, reason, "b" if reason else "")
+
+
+def test_what_one_seed_lacks_is_said_with_the_reason_and_the_number_of_seeds() -> None:
+    whole, few, never = _one(0.5, 0.1, 6), _one(0.0, math.nan, 4, "few"), _one(math.nan, math.nan, 0, "unpredicted")
+    mean = table._over_seeds("f1/b", [whole, few])
+    assert mean["value"] == pytest.approx(0.25)
+    assert mean["n"] == 4
+    assert why_none(mean) == "no interval: 4 slices of b; 5 are needed (in 1 of 2 seeds)"
+    assert why_none(table._over_seeds("f1/b", [few, few])) == "no interval: 4 slices of b; 5 are needed"
+    none = table._over_seeds("precision/b", [whole, few, never])
+    assert math.isnan(none["value"])
+    assert why_none(none) == "b was never predicted (in 1 of 3 seeds)"
+    assert why_none(table._over_seeds("f1/b", [whole, whole])) == ""
+
+
+def test_a_line_alone_or_without_an_interval_says_so_with_the_reason(tmp_path: Path) -> None:
+    runs = {"a": [written(tmp_path / f"{s}", 0.8, seed=s, n=12) for s in range(2)]}
+    found = table.compare(task(), runs, scores=["accuracy", "macro_f1"], decides="macro_f1", options=OPTIONS)
+    lines = terminal(_plain(found))
+    assert "[–, –]" not in "".join(lines)
+    assert "3 groups" in lines[1]
+    assert " 2 " in lines[1], "the seeds stand in the table"
+    said = " ".join(sentences(_plain(found)))
+    assert "no interval: 3 groups" in said
+    assert "Highest" not in said
+    row = next(csv.DictReader(table.to_csv(found).splitlines()))
+    assert row["macro_f1_n"] == "3"
+    assert row["macro_f1_why"].startswith("no interval")
 
 
 def test_equal_variants_are_rarely_called_different(tmp_path: Path) -> None:

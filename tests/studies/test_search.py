@@ -264,6 +264,10 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     assert f"{alike} of the 24" in said
     assert content["importance"]["train.lr"] > content["importance"]["train.batch"]
     assert sum(content["importance"].values()) == pytest.approx(1)
+    few = {"low": None, "high": None, "n": 1, "unit": "slice", "without": "few", "of": "a"}
+    alone = content | {"trials": [row | few for row in content["trials"]]}
+    assert "(no interval: 1 slice of a; 5 are needed)" in " ".join(searching.sentences(alone))
+    assert "[–" not in " ".join([*searching.sentences(alone), *searching.terminal(alone)])
     page = searching.page("s", content, ["tune", "x"])
     assert page.count('<svg class="figure"') == 3
     assert "http" not in page.replace("http-equiv", "")

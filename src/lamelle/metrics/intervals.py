@@ -21,6 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from lamelle.messages import text
+from lamelle.metrics.names import unit_of
 
 LEAST = 5
 """Units that a measured, ranked or grouped score needs for an interval."""
@@ -273,13 +274,20 @@ def why_none(found: Mapping[str, Any]) -> str:
     Example:
         >>> why_none({"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"})
         'no interval: 3 images of b; 5 are needed'
+
+    The mean over trainings has ``seeds``, and how many of them are ``lacking`` what the reason says.
     """
-    reason = found.get("reason") or ("" if shown(found) else "undefined")
-    if not reason:
+    code = found.get("reason") or ("" if shown(found) else "undefined")
+    if not code:
         return ""
-    about = {"n": found["n"], "unit": text(f"report.unit_{found['unit']}"), "least": LEAST, "name": found.get("of", "")}
-    code = "few_of" if reason == "few" and found.get("of") else reason
-    return text(f"intervals.{code}", **about)
+    if code == "few" and found.get("of"):
+        code = "few_of"
+    elif code == "undefined" and found.get("value") is not None and math.isfinite(found["value"]):
+        code = "unbounded"
+    about = {"n": found["n"], "unit": unit_of(found["unit"], found["n"]), "least": LEAST, "name": found.get("of", "")}
+    why, lacking = text(f"intervals.{code}", **about), found.get("lacking") or 0
+    seeds = found.get("seeds")
+    return why if lacking in (0, seeds) else text("intervals.in_seeds", why=why, lacking=lacking, seeds=seeds)
 
 
 def few_units(n: int) -> bool:

@@ -1,4 +1,4 @@
-"""The names of scores, for people."""
+"""The names of scores, and of what they count, for people."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ NAMES = (
     "image_component_aji",
 )
 """Scores that have a name and a definition; any other is shown by its key."""
+_UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _AP = re.compile(r"ap([0-9]{2})")
 
 
@@ -79,3 +80,13 @@ def name_of(key: str) -> str:
     if found := _AP.fullmatch(key):
         return text("report.score_ap_at", iou=short(int(found[1]) / 100))
     return key
+
+
+def unit_of(unit: str, n: int) -> str:
+    """What was counted, as it stands behind its number; any other unit than those of the scores stays as it is.
+
+    Example:
+        >>> unit_of("slice", 1), unit_of("slice", 6)
+        ('slice', 'slices')
+    """
+    return text(f"report.unit_one_{unit}" if n == 1 else f"report.unit_{unit}") if unit in _UNITS else unit

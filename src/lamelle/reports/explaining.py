@@ -16,6 +16,7 @@ from lamelle.explanation.inside import by_class, summarise
 from lamelle.io import atomic, writers
 from lamelle.messages import text
 from lamelle.metrics.intervals import Interval, few_units
+from lamelle.metrics.names import unit_of
 from lamelle.prediction.files import items_csv
 from lamelle.reports import heat
 from lamelle.reports.html import number, percent, render
@@ -172,7 +173,7 @@ class ExplanationFolder:
                 found = summarise(shares, [case.record.group for case, _ in chosen], **asdict(intervals))
                 if found:
                     row = {"model": model, "name": name or text("explain.all_classes"), "n": found["inside"].n}
-                    row |= {"few": few_units(found["inside"].n), "unit": text(f"report.unit_{found['inside'].unit}")}
+                    row |= {"few": few_units(found["inside"].n), "unit": unit_of(found["inside"].unit, row["n"])}
                     rows.append(row | {key: _interval(found[key], key) for key in ("inside", "area", "ratio")})
         return rows
 

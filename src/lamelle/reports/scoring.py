@@ -9,11 +9,10 @@ from typing import Any
 from lamelle.messages import text
 from lamelle.metrics.directions import is_share
 from lamelle.metrics.intervals import why_none
-from lamelle.metrics.names import NAMES, name_of
+from lamelle.metrics.names import NAMES, name_of, unit_of
 from lamelle.reports.html import number
 from lamelle.tasks import by_class as table
 
-_UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 _DISTANCES = ("hd95",)
 """Scores in pixels, of which less is better."""
 LARGEST_MATRIX = 40
@@ -71,11 +70,6 @@ class Cell:
     share: float | None
     """Of its row."""
     right: bool
-
-
-def unit_of(unit: str) -> str:
-    """What was counted, in the plural."""
-    return text(f"report.unit_{unit}") if unit in _UNITS else unit
 
 
 def headline(scores: Mapping[str, Any]) -> list[Score]:
@@ -187,4 +181,6 @@ def score(key: str, found: Mapping[str, Any]) -> Score:
     """One score of ``scores.json``, ready to be shown."""
     level, low, high = f"{round(100 * found['level'])} %", found["low"], found["high"]
     why = why_none(found)
-    return Score(key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"]), level, why)
+    return Score(
+        key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"], found["n"]), level, why
+    )

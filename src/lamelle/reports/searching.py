@@ -11,10 +11,9 @@ from urllib.parse import quote
 from lamelle.io import atomic
 from lamelle.messages import labelled, text
 from lamelle.metrics.intervals import few_units, why_none
-from lamelle.metrics.names import name_of
+from lamelle.metrics.names import name_of, unit_of
 from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
-from lamelle.reports.scoring import unit_of
 
 _ONE_SIDED = ("recall", "precision", "specificity")
 """Scores that are perfect if one thing is said always, or hardly ever."""
@@ -75,10 +74,9 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     best = next((row for row in rows if row["trial"] == content["best"]), None)
     if best is None:
         return [*said, text("tune.none_done")]
-    bounds = {k: number(best[k]) for k in ("value", "low", "high")}
-    said.append(
-        text("tune.best", score=score, trial=best["trial"], params=_params(best), **bounds, **_drawn_from(best))
-    )
+    bounds = {k: number(best[k]) for k in ("value", "low", "high")} | {"why": _why(best)}
+    code = "tune.best_alone" if bounds["why"] else "tune.best"
+    said.append(text(code, score=score, trial=best["trial"], params=_params(best), **bounds, **_drawn_from(best)))
     if best["n"] is not None and few_units(best["n"]):
         said.append(text("report.few_units", n=best["n"]))
     said.append(text("tune.optimistic", n=counts["done"]))
@@ -135,13 +133,23 @@ def _columns(content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
 
 def _cells(row: Mapping[str, Any], content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
     values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
-    score = "–" if row["value"] is None else f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]"
+    score = "–" if row["value"] is None else f"{number(row['value'])} {_interval(row)}"
     state = text(f"tune.state_{row['state']}")
     shown = [number((row.get("beside") or {}).get(name)) for name in beside]
     counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
     why = labelled(state, row["reason"]) if row.get("reason") else state
     trial = "–" if row["trial"] is None else str(row["trial"])
     return [trial, *values, score, *shown, *counts, number(row.get("seconds"), 1), why]
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """Why a trial's score has no interval; ``reason`` of a trial is why it failed."""
+    return why_none({**row, "reason": row.get("without")})
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    why = _why(row)
+    return f"({why})" if why else f"[{number(row['low'])}, {number(row['high'])}]"
 
 
 def _written(value: object) -> str:
@@ -155,7 +163,7 @@ def _params(row: Mapping[str, Any]) -> str:
 
 
 def _drawn_from(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"n": one["n"], "unit": unit_of(one["unit"]), "level": f"{round(100 * one['level'])} %"}
+    return {"n": one["n"], "unit": unit_of(one["unit"], one["n"]), "level": f"{round(100 * one['level'])} %"}
 
 
 def _history(content: Mapping[str, Any], score: str) -> str:

@@ -12,10 +12,9 @@ from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.metrics.directions import is_share, less_is_better
 from lamelle.metrics.intervals import few_units, why_none
-from lamelle.metrics.names import name_of
+from lamelle.metrics.names import name_of, unit_of
 from lamelle.reports import figures, study_figures
 from lamelle.reports.html import number, render, whole
-from lamelle.reports.scoring import unit_of
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
 _DRAWN = 4
@@ -47,16 +46,19 @@ def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> st
         title=text("report.study_title", name=name),
         kicker=text("report.study_kicker"),
         heading=name,
-        tags=[f"{len(scores['lines'])} × {scores['lines'][0]['seeds']}"],
+        tags=[text("report.study_tag", variants=len(scores["lines"]), runs=sum(x["seeds"] for x in scores["lines"]))],
         sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
         sentences=sentences(scores),
         columns=[name_of(s) for s in names],
-        rows=[(line["name"], _links(line), [_cell(line["scores"][s]) for s in names]) for line in scores["lines"]],
+        rows=[
+            (line["name"], line["seeds"], _links(line), [_cell(line["scores"][s]) for s in names])
+            for line in scores["lines"]
+        ],
         drawing=study_figures.side_by_side(scores["lines"], _drawn(scores)),
         legend=[(name, *figures.legend(i, dash=0)) for i, name in enumerate(listed)],
         class_columns=[name_of(s) for s in _of_classes(scores)],
         class_rows=_by_class(scores),
-        caption=text("report.study_caption", seeds=scores["lines"][0]["seeds"], **_resampled(scores)),
+        caption=text("report.study_caption", **_resampled(scores)),
         heads=[text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "epochs", *_COUNTS)],
         training=[_training(line) for line in scores["lines"]],
         command=shlex.join(["lamelle", *map(str, request.get("command") or ["compare"])]),
@@ -71,12 +73,19 @@ def sentences(scores: Mapping[str, Any]) -> list[str]:
     said = []
     if known:
         best = max(known, key=lambda line: sign * line["scores"][score]["value"])
-        one = best["scores"][score]
-        said.append(text("report.study_best", name=best["name"], score=name_of(score), **_bounds(one)))
+        value, interval, _ = _cell(best["scores"][score])
+        code = "study_alone" if len(lines) == 1 else "study_best" if sign > 0 else "study_lowest"
+        said.append(text(f"report.{code}", name=best["name"], score=name_of(score), value=value, interval=interval))
     for d in scores["differences"]:
         if d["p"] is None:
-            about = {"name": d["name"], "reference": d["reference"], "n": d["n"], "unit": unit_of(scores["unit"])}
-            said.append(text("report.study_no_verdict", **about))
+            about = {
+                "name": d["name"],
+                "reference": d["reference"],
+                "n": d["n"],
+                "unit": unit_of(scores["unit"], scores["n"]),
+            }
+            code = "study_without" if d["value"] is None else "study_no_verdict"
+            said.append(text(f"report.{code}", score=name_of(d["score"]), **about))
             continue
         code = "study_noise" if d["noise"] else "study_better" if sign * d["value"] > 0 else "study_worse"
         values = {"name": d["name"], "reference": d["reference"], "score": name_of(d["score"])}
@@ -129,23 +138,25 @@ def _links(line: Mapping[str, Any]) -> list[tuple[str, str]]:
 def terminal(scores: Mapping[str, Any]) -> list[str]:
     """The table and the sentences as lines of text; the scores of single classes are in the table and on the page."""
     names = _overall(scores)
-    head = [text("report.study_variant"), *names, "train acc", "val acc", "train loss", "val loss", "s", "trainable"]
+    head = [text(f"report.study_{key}") for key in ("variant", "seeds")] + [name_of(s) for s in names]
+    head += [text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "trainable")]
     rows = [head]
     for line in scores["lines"]:
-        cells = [" ".join(_cell(line["scores"][s])[:2]) for s in names]
+        cells = [" ".join(part for part in _cell(line["scores"][s]) if part) for s in names]
         history = [number(line["history"].get(k)) for k in _HISTORY]
         trainable = "–" if line["trainable"] is None else whole(line["trainable"])
-        rows.append([line["name"], *cells, *history, number(line["seconds"], 1), trainable])
+        rows.append([line["name"], str(line["seeds"]), *cells, *history, number(line["seconds"], 1), trainable])
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*table, "", *sentences(scores)]
+    return [*table, "", text("report.study_caption", **_resampled(scores)), *sentences(scores)]
 
 
 def _cell(one: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Value, interval (or why there is none) and spread."""
+    """Value, interval with its n (or why there is none) and spread."""
     spread = "" if one["spread"] is None else f"± {number(one['spread'])}"
+    interval = f"[{number(one['low'])}, {number(one['high'])}], n = {whole(one['n'])}"
     why = why_none(one)
-    return number(one["value"]), f"({why})" if why else f"[{number(one['low'])}, {number(one['high'])}]", spread
+    return number(one["value"]), f"({why})" if why else interval, spread
 
 
 def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -161,7 +172,11 @@ def _bounds(one: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _resampled(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {"n": scores["n"], "unit": unit_of(scores["unit"]), "level": f"{round(100 * scores['level'])} %"}
+    return {
+        "n": scores["n"],
+        "unit": unit_of(scores["unit"], scores["n"]),
+        "level": f"{round(100 * scores['level'])} %",
+    }
 
 
 def _p(value: float | None) -> str:

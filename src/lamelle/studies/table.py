@@ -18,7 +18,7 @@ from lamelle.evaluation import units_of
 from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
 from lamelle.metrics.directions import limits
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.intervals import Interval, IntervalOptions, Units, why_none
 from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Table, Task
@@ -35,7 +35,7 @@ class Line:
     name: str
     seeds: int
     scores: Mapping[str, Mapping[str, Any]]
-    """Score → value, low, high, n, unit, and ``spread``: standard deviation over the seeds."""
+    """Score → value, low, high, n, unit, reason, and ``spread``: standard deviation over the seeds."""
     history: Mapping[str, float | None]
     """Accuracy and loss of training and validation at the epoch that was kept."""
     seconds: float | None
@@ -116,14 +116,20 @@ def compare(
 
 
 def _over_seeds(score: str, made: Sequence[Interval]) -> dict[str, Any]:
-    """One score of all trainings of a variant: the mean, an interval of both kinds of chance, and the spread."""
+    """One score of all trainings of a variant: the mean, an interval of both kinds of chance, and the spread.
+
+    What one training lacks, the mean lacks: it has the n and the reason of that one, and how many are ``lacking`` it.
+    """
+    without = [one for one in made if math.isnan(one.value)] or [one for one in made if math.isnan(one.low)]
+    least = min(without or made, key=lambda one: one.n)
     values = [one.value for one in made]
     mean = float(np.mean(values))
     low, high = (float(np.mean([getattr(one, end) for one in made])) for end in ("low", "high"))
     if len(made) > 1 and not math.isnan(low):
-        low, high = with_seeds(mean, (low, high), made[0].n, [values], made[0].level)
+        low, high = with_seeds(mean, (low, high), least.n, [values], least.level)
         low, high = (float(np.clip(end, *limits(score))) for end in (low, high))
-    return asdict(replace(made[0], value=mean, low=low, high=high)) | {"spread": _spread(values)}
+    about = {"spread": _spread(values), "seeds": len(made), "lacking": len(without)}
+    return asdict(replace(least, value=mean, low=low, high=high)) | about
 
 
 def _differences(
@@ -165,7 +171,7 @@ def to_csv(comparison: Comparison) -> str:
     scores = list(comparison.lines[0].scores)
     head = ["variant", "seeds"]
     for score in scores:
-        head += [score, f"{score}_low", f"{score}_high", f"{score}_spread"]
+        head += [score, f"{score}_low", f"{score}_high", f"{score}_spread", f"{score}_n", f"{score}_why"]
     epoch = [name if name.startswith("train_") else f"validation_{name}" for name in _HISTORY]
     writer.writerow([*head, *epoch, "seconds", "epochs", *_COUNTS, "difference", "p", "noise"])
     against = {d.name: d for d in comparison.differences}
@@ -173,7 +179,7 @@ def to_csv(comparison: Comparison) -> str:
         row: list[Any] = [line.name, line.seeds]
         for score in scores:
             one = line.scores[score]
-            row += [one["value"], one["low"], one["high"], one["spread"]]
+            row += [one["value"], one["low"], one["high"], one["spread"], one["n"], why_none(one)]
         row += [line.history.get(key) for key in _HISTORY]
         row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)
