@@ -134,7 +134,7 @@ def test_patches_of_one_volume_are_resampled_by_slice() -> None:
     scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
     assert told(scores) == {"evaluate.one_volume"}
     assert {(s["unit"], s["n"]) for s in scores["scores"].values()} == {("slice", 20)}
-    assert "n = 1: all 120 test images come from one volume (block)" in headline(scores)[-1]
+    assert "n = 1: all 120 images scored come from one volume (block)" in headline(scores)[-1]
     for row in rows:
         row["group"] = "block"
     assert summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={}) == scores, (

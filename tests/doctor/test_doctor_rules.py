@@ -223,6 +223,15 @@ def test_one_class_for_every_image_is_read_from_the_score_alone(made: Maker) -> 
     assert found(made, curves)["collapse"].values["said"] == "a"
 
 
+def test_no_class_is_made_to_count_where_none_is_rare(made: Maker) -> None:
+    one_answer = FLAT | {"scores": scored(0.33, confusion=[[100, 0], [100, 0]])}
+    for name, counts, key in (
+        ("even", {"a": 100, "b": 100}, "train.epochs"),
+        ("rare", {"a": 180, "b": 20}, "task.imbal"),
+    ):
+        assert found(made, one_answer | {"validation": counts}, name=name)["collapse"].change[0].startswith(key)
+
+
 def test_a_frozen_sibling_of_a_study_is_the_base(made: Maker) -> None:
     timm = {"kind": "timm", "name": "resnet18"}
     other = FINE | {"scores": scored(0.9, items=items([True] * 45 + [False] * 5))}

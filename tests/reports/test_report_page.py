@@ -102,7 +102,7 @@ def test_a_classification_has_all_its_sections(classify_run: RunFolder) -> None:
 def test_scores_stand_on_top_with_n_unit_interval_and_what_must_be_known(segment_run: RunFolder) -> None:
     page, scores = segment_run.report.read_text(), json.loads(segment_run.scores.read_text())
     top = page[page.index('id="summary"') : page.index('id="scores"')]
-    assert top.index("n = 1: all test images are slices of one volume") < top.index('class="cards"')
+    assert top.index("n = 1: all images scored are slices of one volume") < top.index('class="cards"')
     dice = scores["scores"]["dice"]
     assert f"{dice['value']:.3f}" in top
     assert f"95 % interval {dice['low']:.3f} – {dice['high']:.3f}" in top

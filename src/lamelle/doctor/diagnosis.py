@@ -62,6 +62,8 @@ def diagnose(run: RunFolder, store: Store | None = None) -> list[Diagnosis]:
 def tell(finding: Finding, run: RunFolder) -> Told:
     """A finding in the language that is spoken."""
     values = {**finding.values, "change": " ".join(finding.change)}
+    if "monitor" in values:
+        values["monitor"] = text(f"report.score_{values['monitor']}")
     command = ""
     if finding.change:
         command = shlex.join(["lamelle", "train", "--recipe", str(run.recipe), *finding.change])

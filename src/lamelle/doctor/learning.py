@@ -20,6 +20,8 @@ _BLOWN, _BAD = 3.0, 1.5
 """Times the loss of guessing that no epoch, and no last epoch, has while the learning rate is right."""
 _ALWAYS, _RARELY = 0.98, 0.05
 """Share of one class among the answers that is all of them; share of the true foreground that is almost nothing."""
+_RARE = 0.5
+"""Share of the mean number of images of a class below which one is rare."""
 _CAUGHT_UP = 0.95
 """Share of running statistics from this training from which they can be trusted."""
 _APART = 0.1
@@ -91,7 +93,9 @@ def collapse(facts: Facts) -> Finding | None:
         return None
     said, share, true = found
     values = {"said": said, "share": share, "true": true}
-    return Finding("collapse", "error", values, cures.both_classes(facts))
+    counts = list(facts.counts.values())
+    rare = facts.spatial or len(counts) < 2 or min(counts) < _RARE * sum(counts) / len(counts)
+    return Finding("collapse", "error", values, (cures.both_classes if rare else cures.longer)(facts))
 
 
 def bn_lag(facts: Facts) -> Finding | None:
