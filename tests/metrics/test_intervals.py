@@ -137,6 +137,34 @@ def test_an_absent_class_has_no_value_and_spoils_no_other_score() -> None:
     assert (never.reason, never.of) == ("unpredicted", "b")
 
 
+@pytest.mark.parametrize("n", [1, 12])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_where_the_test_set_holds_one_class_no_interval_has_zero_width(n: int, grouped: bool) -> None:
+    truth = np.zeros(n, np.int64)
+    units = Units.of(n, [i // 2 for i in range(n)], "group") if grouped else alone(n)
+    found = class_intervals(answers(truth, truth, 3), units=units, options=OPTIONS)
+    for name, one in found.items():
+        assert math.isnan(one.low) or one.low < one.high, name
+        assert bool(one.reason) == math.isnan(one.low), name
+    for name in ("pr_auc/a", "roc_auc", "roc_auc/a", "specificity/a"):
+        assert (found[name].reason, found[name].of) == ("alone", "a"), name
+    for name in ("precision/b", "recall/b", "f1/b", "pr_auc/b", "roc_auc/b"):
+        assert (found[name].reason, found[name].of) == ("absent", "b"), name
+    if n == 12 and not grouped:
+        assert {found[name].reason for name in ("pr_auc", "weighted_precision")} == {"alone"}
+
+
+def test_few_of_the_other_classes_are_named_as_such() -> None:
+    truth = np.array([0] + [1] * 9)
+    found = class_intervals(answers(truth, truth), units=alone(10), options=OPTIONS)
+    assert (found["roc_auc/a"].reason, found["roc_auc/a"].of) == ("few", "a")
+    other = found["roc_auc/b"]
+    said = why_none({"value": other.value, "low": None, "high": None, "n": other.n, "unit": "image"} | {
+        "reason": other.reason, "of": other.of
+    })  # fmt: skip
+    assert said == "no interval: 1 image without b; 5 are needed"
+
+
 def test_too_few_units_have_no_interval_but_a_reason() -> None:
     truth = np.array([0] * 30 + [1] * 3)
     found = class_intervals(answers(truth, truth), units=alone(33), options=OPTIONS)

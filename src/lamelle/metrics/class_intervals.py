@@ -31,7 +31,7 @@ from lamelle.metrics.intervals import (
     tail,
 )
 from lamelle.metrics.measured_intervals import METHOD
-from lamelle.metrics.ranking import macro, one_hot
+from lamelle.metrics.ranking import macro, macro_of_labels, one_hot, weighted_of_labels
 
 EXACT = "mid-P"
 _EACH = ("precision", "recall", "specificity", "f1")
@@ -135,7 +135,18 @@ class _Maker:
             return self._interval(value, (math.nan, math.nan), strata, METHOD, reason, of)
         share = tail(strata, level=self.options.level, grouped=self.units.grouped, measured=False)
         drawn = np.concatenate([score(some) for some in self._draws(len(self.answers.classes) ** 2)])
-        return self._interval(value, bounds(drawn, value, share), strata, METHOD)
+        return self._bounded(value, bounds(drawn, value, share), strata)
+
+    def _bounded(self, value: float, found: tuple[float, float], strata: Sequence[Stratum]) -> Interval:
+        """The interval; a score that no draw can change says nothing about other images, and has none."""
+        if found[0] < found[1]:
+            return self._interval(value, found, strata, METHOD)
+        reason, of = self._undefined()
+        return self._interval(value, (math.nan, math.nan), strata, METHOD, reason, of)
+
+    def _undefined(self) -> tuple[str, str]:
+        """Why a score over all classes cannot be measured, and which class is to blame where one is."""
+        return ("alone", self.answers.classes[self.present[0]]) if len(self.present) == 1 else ("undefined", "")
 
     def _draws(self, width: int = 1):
         return draws(self.units, self.options, strata=2 * len(self.answers.classes), width=width)
@@ -221,9 +232,10 @@ class _Maker:
             found = self._proportion(self.units.rows(hits), self.units.rows(counted), self.strata[stratum][c])
         reason = found.reason
         if math.isnan(found.value):
-            reason = {"recall": "absent", "precision": "unpredicted"}.get(name, "undefined")
-            reason = "absent" if name == "precision" and not truth.any() else reason
-        about = self.answers.classes[c] if reason in ("few", "absent", "unpredicted") and name != "specificity" else ""
+            reason = "alone" if name == "specificity" else "unpredicted" if truth.any() else "absent"
+        elif reason == "few" and name == "specificity":
+            reason = "few_without"
+        about = self.answers.classes[c] if reason else ""
         return replace(found, reason=reason, of=about)
 
     def _f1(self, some: Draws | None, c: int) -> np.ndarray:
@@ -279,14 +291,14 @@ class _Maker:
 
     def _area(self, value: float, drawn: np.ndarray, strata: Sequence[Stratum], of: str = "") -> Interval:
         reason, about = self._reason(value, strata, ranked=True)
-        if of and reason == "undefined":
-            reason, about = ("absent", of) if not strata[0].units else ("undefined", "")
+        if of and not all(s.units for s in strata):
+            reason, about = "alone" if strata[0].units else "absent", of
         elif of and reason == "few":
-            about = of if strata[0].units <= strata[1].units else ""
+            reason, about = reason if strata[0].units <= strata[1].units else "few_without", of
         if reason:
             return self._interval(value, (math.nan, math.nan), strata, METHOD, reason, about)
         share = tail(strata, level=self.options.level, grouped=self.units.grouped, measured=False)
-        return self._interval(value, bounds(drawn, value, share), strata, METHOD)
+        return self._bounded(value, bounds(drawn, value, share), strata)
 
     def _drawn_areas(self, each: Sequence[Areas], chances: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
         """Areas [R, K] of the draws: with imagined images of one class and of the rest, and of all classes at once."""
@@ -335,7 +347,7 @@ class _Maker:
     def _reason(self, value: float, strata: Sequence[Stratum], *, ranked: bool) -> tuple[str, str]:
         """Why no interval can be given, and of which class; both empty where one can."""
         if math.isnan(value):
-            return "undefined", ""
+            return self._undefined()
         if not (ranked or self.units.grouped):
             return "", ""
         small = min((s.units for s in strata), default=0)
@@ -355,29 +367,6 @@ class _Maker:
     ) -> Interval:
         n = min((s.units for s in strata), default=0)
         return Interval(value, *found, n, self.units.name, method, self.options.level, reason, of)
-
-
-def macro_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Mean [...] over the classes that have a value [..., K]; one that the truth holds and nobody said counts as 0.
-
-    Args:
-        support: Rows of each class in the truth, as ``values``.
-
-    Example:
-        >>> macro_of_labels(np.array([0.5, np.nan, np.nan]), np.array([4, 2, 0]))
-        array(0.25)
-    """
-    return macro(np.where(np.isnan(values) & (support > 0), 0.0, values))
-
-
-def weighted_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Mean [...] over the classes, each weighted by its rows in the truth.
-
-    Example:
-        >>> weighted_of_labels(np.array([0.5, np.nan, np.nan]), np.array([3.0, 1.0, 0.0]))
-        array(0.375)
-    """
-    return ratio((support * np.nan_to_num(values)).sum(-1), support.sum(-1))
 
 
 def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> Imagined:

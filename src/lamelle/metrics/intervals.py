@@ -49,7 +49,8 @@ class Interval:
     level: float
     """Intended coverage, such as 0.95."""
     reason: str = ""
-    """Why there is no interval, or no value: ``few``, ``chance``, ``absent``, ``unpredicted``, ``undefined``."""
+    """Why there is no interval, or no value: ``few``, ``few_without``, ``chance``, ``absent``, ``alone``,
+    ``unpredicted``, ``undefined``."""
     of: str = ""
     """The class that is too rare, absent or never predicted."""
 

@@ -10,14 +10,7 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking, regions
-from lamelle.metrics.class_intervals import (
-    AVERAGED,
-    Answers,
-    class_difference,
-    class_intervals,
-    macro_of_labels,
-    weighted_of_labels,
-)
+from lamelle.metrics.class_intervals import AVERAGED, Answers, class_difference, class_intervals
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
@@ -293,8 +286,8 @@ class Classify:
         support = matrix[..., 1, :].sum(-1)
         for name in AVERAGED:
             each = _EACH[name](matrix)[..., 1]
-            scores[f"macro_{name}"] = macro_of_labels(each, support)
-            scores[f"weighted_{name}"] = weighted_of_labels(each, support)
+            scores[f"macro_{name}"] = ranking.macro_of_labels(each, support)
+            scores[f"weighted_{name}"] = ranking.weighted_of_labels(each, support)
         return scores
 
     def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
