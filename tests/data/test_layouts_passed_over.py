@@ -12,6 +12,8 @@ from PIL import Image
 from lamelle import verbs
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.passed_over import passed_over
 from lamelle.errors import RequestError, sentence
 from lamelle.reports.terminal import print_check
 from lamelle.types import Problem
@@ -119,3 +121,15 @@ def test_words_in_names_that_may_be_classes_are_named(tmp_path: Path, stems: lis
         _passed(_put(tmp_path, *(f"{stem}.png" for stem in stems)))
     assert (f"({words})" in str(refused.value)) == (words is not None)
     assert ("may be classes" in str(refused.value)) == (words is not None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("cell", ["{}", "{}.png"])
+def test_a_table_saved_as_text_is_named(tmp_path: Path, encoding: str, cell: str) -> None:
+    images = [Entry("p", f"{1000 + i}.png") for i in range(4)]
+    listing = Listing(tmp_path, (*images, Entry("", "list.txt")), ("p",))
+    rows = "".join(f"{cell.format(1000 + i)}\t{i % 2}\n" for i in range(4))
+    (tmp_path / "list.txt").write_text(f"uid\tbirads\n{rows}", encoding=encoding)
+    assert [p.code for p in passed_over(listing)] == ["layouts.passed_lists"]
+    (tmp_path / "list.txt").write_text("uid\tbirads\n21000\t1\n", encoding=encoding)
+    assert passed_over(listing) == []

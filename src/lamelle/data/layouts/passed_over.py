@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Sequence
 
 from lamelle.data.layouts.listing import Entry, Listing, is_image
@@ -12,6 +13,8 @@ from lamelle.types import Problem
 _HEAD = 1 << 16
 """Bytes of a text that are looked at."""
 _SHOWN = 3
+_STEM = 3
+"""Characters from which the name of an image without its suffix is looked for."""
 _TRIED = 6
 """Images whose names are looked for in a text."""
 _TEXTS = (".txt", ".json", ".lst", ".list")
@@ -87,6 +90,8 @@ def _says(listing: Listing, entry: Entry, suffix: str, *marks: str) -> bool:
             head = file.read(_HEAD)
     except OSError:
         return False
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as a spreadsheet saves text
+        head = head.decode("utf-16", errors="replace").encode()
     return any(mark.encode() in head for mark in marks)
 
 
@@ -102,8 +107,13 @@ def _lists_images(listing: Listing, entry: Entry) -> bool:
     """Whether a text names images of the folder, as lists of files and their classes do."""
     if entry.suffix not in _TEXTS or entry.name in _KNOWN or _is_coco(listing, entry):
         return False
-    names = [e.name for e in listing.images[:_TRIED]]
-    return sum(_says(listing, entry, entry.suffix, name) for name in names) * 2 > len(names) > 1
+    names = [(e.name, *_at_begin(e.stem)) for e in listing.images[:_TRIED]]
+    return sum(_says(listing, entry, entry.suffix, *marks) for marks in names) * 2 > len(names) > 1
+
+
+def _at_begin(stem: str) -> tuple[str, ...]:
+    """How a line of a list begins that names an image without its suffix; a short name may be anything."""
+    return tuple(f"\n{stem}{sign}" for sign in ",;\t") if len(stem) >= _STEM else ()
 
 
 def _is_coco(listing: Listing, entry: Entry) -> bool:
