@@ -23,6 +23,7 @@ from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, sealed
 from lamelle.keys import Axes
 from lamelle.models.trial import FOREIGN
+from lamelle.run import RunFolder
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -234,14 +235,17 @@ def load(path: Path | str) -> Package:
     """Read a package, or the package of a Run, and check it.
 
     Raises:
-        RequestError: If there is no package at ``path``, or a newer Lamelle wrote it.
+        RequestError: If there is no package at ``path``, a newer Lamelle wrote it, or its Run wrote another one.
         FileError: If the files are damaged, do not fit together, or the self-test fails.
     """
     from lamelle.models.restore import restore as restored
 
     folder = find(path)
-    about = _description(folder / DESCRIPTION)
     weights = folder / WEIGHTS
+    if (run := RunFolder.around(folder)) is not None:  # a whole package may still be that of another run
+        for file in (DESCRIPTION, WEIGHTS):
+            run.check(run.model / file)
+    about = _description(folder / DESCRIPTION)
     if not weights.is_file():
         raise FileError("package.no_weights", weights)
     if atomic.sha256(weights) != about.weights_sha256:

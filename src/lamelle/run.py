@@ -256,6 +256,8 @@ class RunFolder:
     def _refuse(self, path: Path, digest: str) -> None:
         owner = next((at for at in path.parents if at == self.path or (at / self.manifest.name).is_file()), self.path)
         run = self if owner == self.path else RunFolder(owner)
+        if not run.manifest.is_file():
+            raise RequestError("run.no_manifest", path=run.manifest, run=run.path)
         if run._sums.accepts(path, digest) is not False:
             return
         scored = path in (run.scores, run.rows, run.predictions_table) or run.predictions in path.parents

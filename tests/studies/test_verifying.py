@@ -10,6 +10,7 @@ import torch
 from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
+from lamelle.package import DESCRIPTION, load
 from lamelle.run import RunFolder
 from lamelle.studies.verifying import Verified
 from lamelle.training import checkpoint
@@ -51,6 +52,27 @@ def run(tmp_path: Path) -> RunFolder:
 
 def wrong(found: list[Verified]) -> dict[str, str]:
     return {(one.path / name).name: s for one in found for name, s in one.files.items() if s in ("changed", "missing")}
+
+
+def test_without_its_manifest_nothing_of_a_run_is_believed(run: RunFolder) -> None:
+    run.manifest.unlink()
+    run.scores.write_text('{"dice": 0.99}')
+    for read in (run.read_recipe, lambda: run.read_json(run.scores), lambda: run.check(run.scores)):
+        with pytest.raises(RequestError, match=r"manifest\.json: .* missing"):
+            read()
+    (found,) = [one for one in verbs.list_runs(run.path) if one.path == run.path]
+    assert found.state == "damaged"
+    assert "manifest.json" in found.why
+    with pytest.raises(RequestError, match=r"manifest\.json: .* missing"):
+        verbs.compare_runs([run.path, run.path / "fold0"])
+
+
+def test_the_package_of_another_run_is_no_package_of_this_one(run: RunFolder) -> None:
+    for folder, other in ((run, b"{}"), (RunFolder(run.path / "fold0"), b"[]")):
+        folder.write_bytes(folder.model / DESCRIPTION, other)
+    (RunFolder(run.path / "fold0").model / DESCRIPTION).replace(run.model / DESCRIPTION)
+    with pytest.raises(RequestError, match=r"model\.json: this file is no longer what the run wrote"):
+        load(run.path)
 
 
 def test_every_file_of_a_run_its_folds_and_evaluations_is_looked_at(run: RunFolder) -> None:

@@ -25,14 +25,16 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
         seen_from: The folder from which the lines name their runs.
 
     Raises:
-        RequestError: If there are fewer than two, one is not finished, or they do not share task, classes, images and
-            split; the message says what differs.
+        RequestError: If there are fewer than two, one is not finished or damaged, or they do not share task, classes,
+            images and split; the message says what differs.
     """
     if len(paths) < 2:
         raise RequestError("runs.compare_two", n=len(paths))
     listed = [open_one(path) for path in paths]
     for one in listed:
         folder = RunFolder(one.path)
+        if one.state == "damaged":
+            raise RequestError("runs.damaged", run=one.path, why=one.why)
         if one.state != "done" or not folder.rows.is_file() or not _trained(folder):
             raise RequestError("runs.compare_unfinished", path=one.path)
         if folder.read_json(folder.scores)["split"] == "validation":
