@@ -61,8 +61,9 @@ def _with_its_statistics(run: RunFolder, path: Path) -> RunFolder:
             found.model.train()
             for batch in batches:
                 found.model(batch)
-    package.save(replace(found, model=found.model.eval()), path / "model")
-    return RunFolder(path)
+    copied = RunFolder(path)
+    copied.seal(*package.save(replace(found, model=found.model.eval()), copied.model))
+    return copied
 
 
 def test_the_statistics_of_the_batch_are_those_of_training() -> None:

@@ -77,6 +77,7 @@ def test_every_part_of_an_image_has_a_name(language: str, monkeypatch: pytest.Mo
 def predict(run: RunFolder, store: Store, how: str) -> Held:
     """Put made predictions in the place of those of a run."""
     held = open_held(run)
+    run.forget(run.predictions)
     assert held.plan is not None
     stacks: dict[Path, list[np.ndarray]] = {}
     for record in sorted(held.plan.of("test"), key=lambda r: r.image.index or 0):
