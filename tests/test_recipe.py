@@ -13,6 +13,7 @@ from lamelle import recipe
 from lamelle.data.augment.parameters import AugmentOptions
 from lamelle.errors import RequestError
 from lamelle.keys import AugmentKeys, Recipe
+from lamelle.training.request import asked_of
 
 
 def test_defaults_round_trip_through_yaml() -> None:
@@ -140,3 +141,19 @@ def test_the_same_kind_of_model_keeps_what_was_said() -> None:
     assert asked["model"] == said | {"filters": [4, 8]}
     task = recipe.merge(recipe.load("nuclei-unet"), recipe.parse_overrides(["task=instances"]))["task"]
     assert task == {"name": "instances"}
+
+
+def test_a_share_that_is_given_is_kept_and_the_others_follow() -> None:
+    def shares(*pairs: str, before: dict[str, Any] | None = None) -> list[float]:
+        asked = recipe.validate(asked_of(before, pairs, None, None, False, lambda _: None)).split
+        return [asked.train, asked.validation, asked.test]
+
+    lungs = {"split": {"train": 0.6, "validation": 0.1, "test": 0.3}}
+    assert shares() == [0.65, 0.15, 0.2]
+    assert shares("split.test=0.5") == pytest.approx([0.40625, 0.09375, 0.5])
+    assert shares("split.train=0.3", "split.test=0.4", before=lungs) == pytest.approx([0.3, 0.3, 0.4])
+    assert shares("split.test=0", before=lungs) == pytest.approx([6 / 7, 1 / 7, 0], abs=1e-5)
+    assert shares("split.train=0.7", "split.validation=0.1", "split.test=0.2") == [0.7, 0.1, 0.2]
+    assert recipe.validate({"split": {"validation": 0.3}}).split.test == pytest.approx(0.7 * 20 / 85, abs=1e-5)
+    with pytest.raises(RequestError, match=r"split\.test=1: nothing is left for split\.train, split\.validation"):
+        shares("split.test=1")

@@ -89,9 +89,9 @@ class DataKeys(_Keys):
 class SplitKeys(_Keys):
     """Which records train, which choose, which judge."""
 
-    train: Fraction = Field(default=0.65, description="share of the records")
-    validation: Fraction = Field(default=0.15, description="share of the records")
-    test: Fraction = Field(default=0.20, description="share of the records")
+    train: Fraction = Field(default=0.65, description="share of the records; the others follow")
+    validation: Fraction = Field(default=0.15, description="share of the records; the others follow")
+    test: Fraction = Field(default=0.20, description="share of the records; the others follow")
     by: Literal["auto", "record", "group", "block"] = Field(default="auto", description="what stays together")
     gap: int = Field(default=1, ge=0, description="slices left out between two blocks of a volume")
     blocks: dict[Literal["train", "validation", "test"], str] | None = Field(

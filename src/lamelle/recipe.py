@@ -17,8 +17,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from lamelle.errors import RequestError
-from lamelle.keys import CnnKeys, Recipe, no_augmentation
+from lamelle.keys import CnnKeys, Recipe, SplitKeys, no_augmentation
 from lamelle.messages import text
+from lamelle.types import SPLITS
 
 Section = dict[str, Any]
 _CNNS = get_args(CnnKeys.model_fields["name"].annotation)
@@ -119,6 +120,25 @@ def merge(into: Section, other: Mapping[str, Any]) -> Section:
         else:
             into[key] = dict(value) if isinstance(value, Mapping) and key in Recipe.model_fields else value
     return into
+
+
+def other_shares(said: object, asked: Mapping[str, Any]) -> dict[str, float]:
+    """The shares of a split that are not asked for, so that those that are stay what they are and all are the whole.
+
+    Raises:
+        RequestError: If nothing is left for them.
+    """
+    usual = {name: SplitKeys.model_fields[name].default for name in SPLITS}
+    before = usual | (said if isinstance(said, dict) else {})
+    given = [asked[name] for name in SPLITS if name in asked]
+    rest = {name: before[name] for name in SPLITS if name not in asked}
+    if not given or not rest or not all(isinstance(v, int | float) and 0 <= v <= 1 for v in (*given, *rest.values())):
+        return {}
+    left, known = 1 - sum(given), sum(rest.values())
+    if left < 1e-9 < known:
+        said_now = " ".join(f"split.{name}={asked[name]:g}" for name in SPLITS if name in asked)
+        raise RequestError("recipe.no_share", given=said_now, rest=", ".join(f"split.{name}" for name in rest))
+    return {name: round(share * left / known, 6) for name, share in rest.items()} if known else {}
 
 
 def _of_kind(section: str, said: Section, other: Mapping[str, Any]) -> Section:
@@ -241,11 +261,13 @@ def left_out_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def validate(values: Mapping[str, Any]) -> Recipe:
-    """A checked Recipe.
+    """A checked Recipe; of shares of a split that are not given the others follow.
 
     Raises:
         RequestError: One line for each key that breaks its rule: key, value and rule.
     """
+    if isinstance(given := values.get("split"), Mapping):
+        values = {**values, "split": {**given, **other_shares(None, given)}}
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

@@ -56,4 +56,5 @@ def test_labels_alone_say_it(tmp_path: Path, language: str, monkeypatch: pytest.
     monkeypatch.setenv("LAMELLE_LANG", language)
     (problem,) = said(tmp_path, image=None, labels=(0.3, 0.2, 0.2))
     assert (problem.code, problem.severity) == ("audit.spacing_of_labels", "warning")
-    assert "0.3 × 0.2 × 0.2 µm" in text(problem.code, **problem.values)
+    said_so = text(problem.code, **problem.values)
+    assert ("0.3 × 0.2 × 0.2 µm" if language == "en" else "0,3 × 0,2 × 0,2 µm") in said_so

@@ -87,6 +87,7 @@ def predict(run: RunFolder, store: Store, how: str) -> Held:
         stacks.setdefault(folder / row["file"], []).append(labels.astype(np.uint8))
     for path, planes in stacks.items():
         write_labels(path, np.stack(planes) if len(planes) > 1 else planes[0], spacing=None)
+    run.seal(*stacks)
     return open_held(run)
 
 

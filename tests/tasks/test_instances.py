@@ -223,7 +223,7 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
 def test_many_objects_of_a_stack_keep_their_numbers(tmp_path: Path) -> None:
     stack = tmp_path / "a.tif"
     out = PredictionFolder(
-        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=True, planes={stack: range(2)}
+        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=True, planes={Source(stack): range(2)}
     )
     planes = [np.array([[0, 1], [2, 3]], np.uint32), np.arange(400, dtype=np.uint32).reshape(20, 20)[:2, :2] + 300]
     for i, labels in enumerate(planes):

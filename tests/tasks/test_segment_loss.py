@@ -42,7 +42,7 @@ def planned(classes: int = 2, rows: dict[str, dict[int, int]] | None = None, **t
     records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in counts)
     if "late" in counts:
         records = (*records[:-1], Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
-    index = Index(Path(), "table", "segment", records, (), False)
+    index = Index(Path(), "table", "segment", records)
     recipe: Recipe = validate({"task": {"name": "segment"} | task})
     audit: Any = Counted(counts)
     made = make_task(recipe, index, audit, records)
@@ -157,7 +157,7 @@ def test_balanced_weights_come_from_the_training_pixels_alone() -> None:
     values = {"labels": {0: 0, 1: 1, 9: -1}}
     records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in ("a", "b"))
     records = (*records, Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
-    index = Index(Path(), "table", "segment", records, (), False)
+    index = Index(Path(), "table", "segment", records)
     recipe = validate({"task": {"name": "segment", "weights": "balanced", "loss": "bce"}, "data": values})
     audit: Any = Counted(rows)
     task = make_task(recipe, index, audit, records)

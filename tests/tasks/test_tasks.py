@@ -326,7 +326,7 @@ def labels(counts: dict[int, int], names: tuple[str, ...] = (), declared: dict[i
 
 def folder(*, instances: bool = False, classes: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> Index:
     records = tuple(Record(t, Source(Path(t)), (t,)) for t in targets)
-    return Index(Path(), "table", "classify" if targets else "segment", records, classes, instances)
+    return Index(Path(), "table", "classify" if targets else "segment", records, classes, instances=instances)
 
 
 def encoded(task: Task, values: list[int]) -> list[int]:

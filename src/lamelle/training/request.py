@@ -67,6 +67,8 @@ def _lay_over(under: recipes.Section, over: recipes.Section, say: Callable[[str]
     if train.keys() & {"epochs", "budget"} and below.get("knots"):
         train.setdefault("knots", [])
     before = deepcopy(under)
+    if isinstance(split := over.get("split"), dict):
+        split.update(recipes.other_shares(under.get("split"), split))
     recipes.merge(under, over)
     if left := recipes.left_behind(before, under):
         say(text("train.left_behind", keys=", ".join(left)))

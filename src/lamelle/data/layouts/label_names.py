@@ -42,6 +42,7 @@ def value_names(listing: Listing) -> tuple[ValueNames | None, list[Problem]]:
     colour tables of 3D Slicer and FreeSurfer, and JSON with names and values (``dataset.json``, ``categories``).
 
     Example:
+        >>> from pathlib import Path
         >>> import tempfile
         >>> from lamelle.data.layouts.listing import list_folder
         >>> folder = Path(tempfile.mkdtemp())
