@@ -309,6 +309,19 @@ def test_a_flipped_bit_is_said_with_its_file(tmp_path: Path, damage: object, suf
     assert [str(entry.with_suffix(suffix)) in line for line in said] == [True]
 
 
+def test_a_bit_that_flips_while_a_store_is_held_is_noticed(tmp_path: Path) -> None:
+    source, said = png(tmp_path / "a.png"), list[str]()
+    store = Store(tmp_path / "store", budget=BIG, say=said.append)
+    store.image(source)
+    (entry,) = entries(tmp_path / "store")
+    _flip(entry)
+    assert np.array_equal(store.image(source)[0], pixels(source))
+    assert len(said) == 1
+    assert str(entry) in said[0]
+    assert np.array_equal(store.image(source)[0], pixels(source))
+    assert len(said) == 1
+
+
 def test_a_copied_store_is_hashed_once_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, said = png(tmp_path / "a.png"), list[str]()
     Store(tmp_path / "store", budget=BIG).image(source)

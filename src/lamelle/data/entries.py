@@ -22,7 +22,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.sealed import intact, sealed, stamp
+from lamelle.io.sealed import Stamp, intact, sealed, stamp
 from lamelle.types import Geometry, Image, Problem, Spacing
 
 LAYOUT = 3
@@ -51,14 +51,18 @@ class Entry:
     problems: tuple[Problem, ...] = ()
     bytes: int = 0
     """Size of the stored file; 0 where the user's own file is mapped."""
+    stamp: Stamp | None = None
+    """Of the stored file as it was when it was last known to be whole."""
 
     def map(self) -> np.ndarray:
         """The array as a read-only memory map.
 
         Raises:
             OSError: If the file is gone.
-            ValueError: If the file is too short.
+            ValueError: If the file is too short, or somebody wrote to it since it was known to be whole.
         """
+        if self.stamp is not None and stamp(self.path) != self.stamp:
+            raise ValueError(f"{self.path}: written to")
         if self.strides is None:
             return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         raw = np.memmap(self.path, np.uint8, "r")
@@ -180,6 +184,7 @@ def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Ent
             format=facts["format"],
             problems=tuple(Problem(p["code"], "", p["severity"], p["values"]) for p in facts["problems"]),
             bytes=now[0],
+            stamp=now,
         )
     except (OSError, FileError):
         return None  # another process has removed it meanwhile

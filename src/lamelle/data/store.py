@@ -230,7 +230,7 @@ class Store:
             self._say(text("audit.store_damaged", path=path))
 
     def _map(self, find: Callable[[], Entry]) -> np.ndarray:
-        """The array of an entry; found anew if another process has removed it meanwhile."""
+        """The array of an entry; found anew if another process has removed it, or something wrote to it, meanwhile."""
         entry = find()
         try:
             return entry.map()
