@@ -116,6 +116,17 @@ def test_a_fold_knows_its_own_files(tmp_path: Path) -> None:
     assert whole.altered() == {}
 
 
+def test_what_is_scored_and_has_no_manifest_is_refused(tmp_path: Path) -> None:
+    run = filled(tmp_path)
+    fold, evaluation = filled(run.path), RunFolder.create(run.evaluations, "site")
+    evaluation.write_json(evaluation.scores, {})
+    for inner in (fold, evaluation, run):
+        inner.manifest.unlink()
+        for reader in (run, inner):
+            with pytest.raises(LamelleError, match=re.escape(str(inner.manifest))):
+                RunFolder(reader.path).read_json(inner.scores)
+
+
 def test_scores_that_were_changed_can_be_made_anew(tmp_path: Path) -> None:
     run = filled(tmp_path)
     run.model.mkdir()

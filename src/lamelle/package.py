@@ -242,7 +242,7 @@ def load(path: Path | str) -> Package:
 
     folder = find(path)
     weights = folder / WEIGHTS
-    if (run := RunFolder.around(folder)) is not None:  # a whole package may still be that of another run
+    if (run := RunFolder.around(Path(path))) is not None:  # a whole package may still be that of another run
         for file in (DESCRIPTION, WEIGHTS):
             run.check(run.model / file)
     about = _description(folder / DESCRIPTION)

@@ -205,7 +205,7 @@ class RunFolder:
             RequestError: If the Run does not have it (yet), or it is not what was written.
         """
         if not path.is_file():
-            raise RequestError("run.missing", path=path, run=self.path)
+            raise self._absent(path)
         content = path.read_bytes()
         self._refuse(path, hashlib.sha256(content).hexdigest())
         return content
@@ -231,9 +231,11 @@ class RunFolder:
         """The rows of one CSV artefact; none if the Run does not have it (yet).
 
         Raises:
-            RequestError: If it is not what was written.
+            RequestError: If it is not what was written, or a finished Run has lost it.
         """
         if not path.is_file():
+            if self._lost(path):
+                raise self._absent(path)
             return []
         return [dict(row) for row in csv.DictReader(io.StringIO(self.read_bytes(path).decode("utf-8"), newline=""))]
 
@@ -253,16 +255,50 @@ class RunFolder:
         """Artefacts that no longer are what the manifest says: name → ``missing`` or ``changed``."""
         return {name: state for name, state in self.states().items() if state in ("missing", "changed")}
 
+    def insist(self) -> None:
+        """Refuse a Run of which a file is missing, or not what was written; what lies in ``predictions`` is there.
+
+        Hashes are remembered, so that this costs a look at each file.
+
+        Raises:
+            LamelleError: The first that is wrong, with its name.
+        """
+        self._vouched()
+        for name in self._sums.known():
+            path = self.path / name
+            if path.is_file():
+                if self.predictions not in path.parents:
+                    self.check(path)
+            elif self._lost(path):
+                raise self._absent(path)
+
+    def _lost(self, path: Path) -> bool:
+        """Whether a finished Run has lost a file; a training that was killed may have announced it only."""
+        finished = self.scores.is_file() or self.report.is_file()
+        return finished and self.path in path.parents and self._sums.knows(path)
+
+    def _absent(self, path: Path) -> RequestError:
+        if not self._lost(path):
+            return RequestError("run.missing", path=path, run=self.path)
+        return RequestError("run.lost_scores" if self._anew(path) else "run.lost", path=path, run=self.path)
+
+    def _anew(self, path: Path) -> bool:
+        """Whether scoring the test set makes a file anew."""
+        scored = path in (self.scores, self.rows, self.predictions_table) or self.predictions in path.parents
+        return scored and self.model.is_dir() and self.recipe.is_file()
+
+    def _vouched(self) -> None:
+        if not self.manifest.is_file():
+            raise RequestError("run.no_manifest", path=self.manifest, run=self.path)
+
     def _refuse(self, path: Path, digest: str) -> None:
-        owner = next((at for at in path.parents if at == self.path or (at / self.manifest.name).is_file()), self.path)
+        own = (self.manifest.name, self.recipe.name, self.scores.name)
+        owner = next((at for at in path.parents if at == self.path or any((at / n).is_file() for n in own)), self.path)
         run = self if owner == self.path else RunFolder(owner)
-        if not run.manifest.is_file():
-            raise RequestError("run.no_manifest", path=run.manifest, run=run.path)
+        run._vouched()
         if run._sums.accepts(path, digest) is not False:
             return
-        scored = path in (run.scores, run.rows, run.predictions_table) or run.predictions in path.parents
-        anew = scored and run.model.is_dir() and run.recipe.is_file()
-        raise RequestError("run.altered_scores" if anew else "run.altered", path=path, run=run.path)
+        raise RequestError("run.altered_scores" if run._anew(path) else "run.altered", path=path, run=run.path)
 
     def _hash(self, path: Path) -> str:
         if self._hashes is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,7 +68,7 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
         "classes": "the classes are",
         "split": "scored on",
         "pixels": "have changed",
-        "rows": "not finished",
+        "rows": "rows.json: this file is missing",
     }.items():
         copy = RunFolder(copied(runs / "fast", tmp_path / what))
         if what == "pixels":
@@ -88,9 +89,56 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
 
 
 def copied(run: Path, to: Path) -> Path:
-    import shutil
-
     return Path(shutil.copytree(run, to))
+
+
+def test_a_damaged_run_is_named_by_every_reader(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the file that is wrong, whatever is done to it; and never scored, predicted with or listed as done."""
+    whole = RunFolder(runs / "a")
+
+    def flip(name: str) -> None:
+        content = bytearray((run.path / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (run.path / name).write_bytes(content)
+
+    def swap(name: str) -> None:
+        shutil.rmtree(run.model)
+        shutil.copytree(runs / "fast" / "model", run.model)
+
+    def lose(name: str) -> None:
+        (run.path / name).unlink()
+
+    def forge(name: str) -> None:
+        (run.path / name).unlink()
+        run.scores.write_text(run.scores.read_text().replace('"value": 0.', '"value": 0.9'))
+
+    image = next(p for p in (runs.parent / "tissue").rglob("*.png"))
+    readers = {
+        "doctor": lambda: call("doctor", run.path),
+        "compare": lambda: call("runs", "--compare", run.path, runs / "fast"),
+        "export": lambda: call("runs", run.path, "--to", "tensorboard"),
+        "predict": lambda: call("predict", run.path, image, "-o", tmp_path / "out"),
+        "evaluate": lambda: call("evaluate", run.path, runs.parent / "tissue"),
+        "explain": lambda: call("explain", run.path, "-o", tmp_path / "why"),
+        "report": lambda: call("report", run.path),
+        "from": lambda: call("train", runs.parent / "tissue", "--from", run.path, "--runs", tmp_path / "new"),
+    }
+    of_the_model = {"doctor", "compare", "export", "predict", "evaluate", "explain", "from"}
+    for name, damage, by in (
+        ("manifest.json", forge, readers.keys()),
+        ("model/model.", swap, of_the_model),
+        ("model/model.safetensors", flip, of_the_model),
+        ("history.csv", lose, {"doctor", "compare", "export"}),
+        ("scores.json", lose, {"doctor", "compare", "export"}),
+    ):
+        run = RunFolder(copied(whole.path, tmp_path / damage.__name__ / name / "one"))
+        damage(name)
+        for reader in sorted(by):
+            capsys.readouterr()
+            code, said = readers[reader](), capsys.readouterr()
+            assert (code > 0, f"one/{name}" in said.err) == (True, True), (name, reader, code, said)
+        (listed,) = verbs.list_runs(run.path)
+        assert (listed.state, listed.value, f"one/{name}" in listed.why) == ("damaged", None, True), name
 
 
 def test_the_command_lists_compares_and_prunes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +220,8 @@ def test_without_mlflow_the_cure_is_named(runs: Path, monkeypatch: pytest.Monkey
 
 def test_what_is_not_finished_is_not_exported(runs: Path, tmp_path: Path) -> None:
     copy = RunFolder(copied(runs / "a", tmp_path / "a"))
-    copy.scores.unlink()
+    for path in (copy.scores, copy.report):
+        path.unlink()
     for to in ("mlflow", "tensorboard"):
         with pytest.raises(RequestError, match="not finished"):
             verbs.export_run(copy.path, to=to)

@@ -32,6 +32,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     Raises:
         RequestError: If no epoch has ended yet.
     """
+    run.insist()
     recipe = run.read_recipe()
     rows = history(run)
     scores = run.read_json(run.scores) if run.scores.is_file() else None

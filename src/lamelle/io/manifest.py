@@ -65,6 +65,10 @@ class Manifest:
         said = self.known().get(self._name(path))
         return None if said is None else digest in said
 
+    def knows(self, path: Path) -> bool:
+        """Whether a file should be there."""
+        return self._name(path) in self.known()
+
     def write(self, path: Path, content: bytes) -> None:
         """Write a file, atomically.
 

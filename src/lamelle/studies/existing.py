@@ -10,7 +10,7 @@ from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
-from lamelle.studies.listing import Listed, open_one, recipe_without_seed
+from lamelle.studies.listing import Listed, open_whole, recipe_without_seed
 from lamelle.studies.study import compared
 from lamelle.studies.table import Comparison
 
@@ -30,11 +30,9 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
     """
     if len(paths) < 2:
         raise RequestError("runs.compare_two", n=len(paths))
-    listed = [open_one(path) for path in paths]
+    listed = [open_whole(path) for path in paths]
     for one in listed:
         folder = RunFolder(one.path)
-        if one.state == "damaged":
-            raise RequestError("runs.damaged", run=one.path, why=one.why)
         if one.state != "done" or not folder.rows.is_file() or not _trained(folder):
             raise RequestError("runs.compare_unfinished", path=one.path)
         if folder.read_json(folder.scores)["split"] == "validation":

@@ -12,7 +12,7 @@ from typing import Any
 from lamelle.doctor.reading import history
 from lamelle.errors import RequestError
 from lamelle.run import RunFolder
-from lamelle.studies.listing import Listed, open_one
+from lamelle.studies.listing import Listed, open_whole
 from lamelle.training.history import tensorboard
 
 TARGETS = ("mlflow", "tensorboard")
@@ -37,7 +37,7 @@ def export(path: Path, *, to: str, store: str | None) -> str:
     """
     if to not in TARGETS:
         raise RequestError("runs.export_to", given=to, known=", ".join(TARGETS))
-    run = open_one(path)
+    run = open_whole(path)
     if run.state != "done":
         raise RequestError("runs.export_unfinished", path=path)
     if to == "tensorboard":

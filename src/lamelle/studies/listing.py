@@ -116,6 +116,19 @@ def open_one(path: Path) -> Listed:
     return _read(RunFolder(run.path.resolve()), run.path.resolve().parent, "", None)
 
 
+def open_whole(path: Path) -> Listed:
+    """One run by itself, and not a damaged one.
+
+    Raises:
+        LamelleError: If there is none, or a file of it or of its folds is missing or not what was written.
+    """
+    run = RunFolder.open(path)
+    for part in {one.path: one for one in (run, *run.parts())}.values():
+        if not part.busy():
+            part.insist()
+    return open_one(path)
+
+
 def _walk(folder: Path, study: str, depth: int, root: Path) -> Iterator[tuple[RunFolder, str]]:
     """Runs below a folder, each with the study it belongs to."""
     run = RunFolder(folder)
@@ -149,6 +162,8 @@ def _read(run: RunFolder, root: Path, study: str, score: str | None) -> Listed:
 
 
 def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> Listed:
+    if not (busy := run.busy()):
+        run.insist()
     recipe = run.read_recipe()
     environment = run.read_json(run.environment) if run.environment.is_file() else {}
     scores = run.read_json(run.scores) if run.scores.is_file() else None
@@ -161,7 +176,7 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         run.path,
         name,
         study,
-        _state(run, finished=scores is not None, newest=newest),
+        "running" if busy else _state(run, finished=scores is not None, newest=newest),
         task=str(recipe["task"]["name"]),
         data=str(recipe.get("data", {}).get("path") or ""),
         created=str(environment.get("created", "")),
@@ -178,8 +193,6 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
 
 
 def _state(run: RunFolder, *, finished: bool, newest: float) -> State:
-    if run.busy():
-        return "running"
     if finished:
         return "done"
     on_others = RECENT if network_disk(run.path) else 0.0
