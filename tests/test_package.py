@@ -249,8 +249,10 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff\xfe", b'{"format": 1e999}'])
 def test_a_broken_description_ends_in_one_sentence(saved: Path, content: bytes) -> None:
     (saved / package.DESCRIPTION).write_bytes(content)
-    with pytest.raises(LamelleError):
+    with pytest.raises(LamelleError) as caught:
         package.load(saved)
+    assert "(:" not in str(caught.value)
+    assert "_Description" not in str(caught.value)
 
 
 def test_a_flipped_bit_anywhere_is_refused_with_the_file(saved: Path) -> None:

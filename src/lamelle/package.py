@@ -381,5 +381,6 @@ def _reason(error: Exception) -> str:
     """The first thing that is wrong, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        said = "not a JSON object" if first["type"] == "model_type" else first["msg"]
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), said)))
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
