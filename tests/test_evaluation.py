@@ -229,7 +229,7 @@ def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
     assert lines == headline(json.loads(json.dumps(plain(scores))))
     line = next(line for line in lines if name_of("boundary_f") in line)
     assert said in line
-    assert "n = 0" in line
+    assert {"en": "in 0 images", "fr": "sur 0 images"}[language] in line
     assert "nan" not in "".join(lines)
     assert "n = 10" in lines[2], "accuracy was measured on all"
     assert scores["scores"]["dice"]["reason"] == "undefined"
