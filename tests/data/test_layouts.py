@@ -200,6 +200,26 @@ def test_a_folder_beside_the_splits_is_one_or_is_named(tmp_path: Path) -> None:
         )
 
 
+def test_folders_of_splits_may_be_numbered(tmp_path: Path) -> None:
+    parts = ("1_train", "2_val", "3_test")
+    _touch(tmp_path, *(f"{part}/{c}/{n}.png" for part in parts for c in "xy" for n in "12"))
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert {r.split for r in index.records} == {"train", "validation", "test"}
+    assert index.classes == ("x", "y")
+
+
+def test_a_second_table_tells_patients_and_splits(tmp_path: Path) -> None:
+    _touch(tmp_path, *(f"{n}.png" for n in range(6)))
+    (tmp_path / "labels.csv").write_text("image,label\n" + "".join(f"{n}.png,{'ab'[n % 2]}\n" for n in range(6)))
+    parts = ("train", "train", "train", "train", "val", "test")
+    rows = "".join(f"{n}.png,P{n // 2},{parts[n]}\n" for n in range(6))
+    (tmp_path / "split.csv").write_text("image,patient_id,split\n" + rows)
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert [r.group for r in index.records] == ["P0", "P0", "P1", "P1", "P2", "P2"]
+    assert [r.split for r in index.records] == [*("train",) * 4, "validation", "test"]
+    assert not [p for p in index.problems if p.code == "layouts.table_unused"]
+
+
 def test_named_layouts_that_cannot_be(tmp_path: Path) -> None:
     _touch(tmp_path, "a/1.png", "a/2.png", "b/1.png", "b/2.png")
     with pytest.raises(RequestError, match="did you mean class_folders"):

@@ -98,7 +98,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     splits = [split_of(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
         raise RequestError("layouts.several_tables", names=names_of([t.entry for t in labelled]))
-    problems = [Problem("layouts.table_unused", t.entry.rel, "note") for t in tables if t not in labelled]
+    problems: list[Problem] = []
     records: list[Record] = []
     for found, split in zip(labelled, splits, strict=True):
         made, wrong = _records(listing, found, labelled=True)
@@ -108,7 +108,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records += made
     problems += _in_two_tables(records)
     problems += _unlisted(listing, labelled)
-    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
+    joined, wrong = _with_columns(listing, records, [t for t in tables if t not in labelled])
+    return Index(listing.root, NAME, "classify", joined, problems=(*problems, *wrong))
 
 
 def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[str, Record]], list[Problem]]:
@@ -153,13 +154,19 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
 
     A table that names none of the images is left alone, and said.
     """
-    problems: list[Problem] = []
-    joined = list(records)
-    paths = {r.image.path for r in records}
     try:
         tables = _tables(listing, options)
     except FileError as error:
         return tuple(records), [error.problem]
+    return _with_columns(listing, records, tables)
+
+
+def _with_columns(
+    listing: Listing, records: Sequence[Record], tables: Sequence[_Found]
+) -> tuple[tuple[Record, ...], list[Problem]]:
+    problems: list[Problem] = []
+    joined = list(records)
+    paths = {r.image.path for r in records}
     for found in tables:
         if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
             problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
@@ -211,7 +218,7 @@ def _joined(record: Record, row: Record | None) -> Record:
     return replace(
         record,
         split=row.split or record.split,
-        fold=row.fold,
+        fold=record.fold if row.fold is None else row.fold,
         position=record.position if row.position is None else row.position,
         columns={**record.columns, **row.columns},
     )

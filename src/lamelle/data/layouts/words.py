@@ -77,7 +77,7 @@ SPLIT_NAMES = {
     "prufung": "test",
 }
 """Names of folders, tables and cells → split."""
-_SPLIT_PARTS = {**SPLIT_NAMES, "tr": "train", "ts": "test"}
+_SPLIT_PARTS = {**SPLIT_NAMES, "tr": "train", "va": "validation", "ts": "test", "te": "test"}
 _OF_SPLITS = frozenset(("set", "dataset", "data", "jeu", "d", "de", "split"))
 _ONLY_FOLDERS = (WEAK & MASKS) | {"truth", "im", "photo", "picture", "foto"}
 _ONLY_FILES = frozenset(("prediction", "identitie"))
@@ -135,8 +135,11 @@ def split_of(name: str) -> str | None:
     Example:
         >>> [split_of(n) for n in ("Train", "TestDataset", "val_images", "Entraînement", "hold-out", "Trainer")]
         ['train', 'test', 'validation', 'train', 'test', None]
+        >>> split_of("01 - Training"), split_of("test 2")
+        ('train', None)
     """
     rest = [word for word in folder_name(name).rest if word not in _OF_SPLITS]
+    rest = rest[1:] if rest and rest[0].isdecimal() else rest
     return _SPLIT_PARTS.get("".join(rest))
 
 
