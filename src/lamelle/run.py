@@ -187,9 +187,9 @@ class RunFolder:
         """Record the SHA-256 of artefacts that others have written."""
         self._sums.seal(*paths)
 
-    def forget(self, folder: Path) -> None:
-        """Record nothing of a folder that others are about to write anew, until they are done."""
-        self._sums.forget(folder)
+    def forget(self, path: Path) -> None:
+        """Record nothing of a file or folder that others are about to write anew, until they are done."""
+        self._sums.forget(path)
 
     def note(self, line: str) -> None:
         """Add one line to ``log.txt``."""

@@ -116,6 +116,7 @@ def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder, tm
     page = write_report(copied, store).read_text()
     training = page[page.index('id="training"') : page.index('id="repeat"')]
     assert all(f">{name}</th>" in training for name in said(copied))
+    copied.forget(copied.history)
     copied.history.unlink()
     page = write_report(copied, store).read_text()
     assert ">Rare classes</th>" in page[page.index('id="repeat"') :]

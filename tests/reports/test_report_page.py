@@ -179,20 +179,23 @@ def test_a_french_page_is_french(
     assert re.search(r">0,\d+</text>", page)
 
 
+def lacks(run: RunFolder, *paths: Path) -> None:
+    """Make it a run that has not written these yet."""
+    for path in paths:
+        run.forget(path)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def test_an_interrupted_run_says_how_to_go_on(copied: RunFolder, store: Store) -> None:
-    shutil.rmtree(copied.model)
-    shutil.rmtree(copied.predictions)
-    copied.scores.unlink()
+    lacks(copied, copied.model, copied.predictions, copied.scores)
     page = write_report(copied, store).read_text()
     assert f"lamelle train --resume {copied.path}" in page
     assert sections(page) == ["summary", "data", "split", "doctor", "training", "repeat"]
 
 
 def test_a_run_that_has_just_begun_has_a_page(copied: RunFolder, store: Store) -> None:
-    for path in (copied.model, copied.predictions):
-        shutil.rmtree(path)
-    for path in (copied.scores, copied.history, copied.audit, copied.environment, copied.split):
-        path.unlink()
+    held = (copied.model, copied.predictions, copied.scores, copied.history, copied.audit, copied.environment)
+    lacks(copied, *held, copied.split)
     assert sections(write_report(copied, store).read_text()) == ["summary", "repeat"]
 
 
@@ -201,9 +204,8 @@ def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -
     copied.write_text(copied.scores, json.dumps(scores))
     change(copied, "split", folds=3)
     (copied.path / "fold0").mkdir()
-    copied.predictions.rename(copied.path / "fold0" / copied.predictions.name)
-    shutil.rmtree(copied.model)
-    copied.history.unlink()
+    shutil.copytree(copied.predictions, copied.path / "fold0" / copied.predictions.name)
+    lacks(copied, copied.predictions, copied.model, copied.history)
     page = write_report(copied, store).read_text()
     assert "Cross-validation over 3 folds" in page
     assert "is one of many possible ones" not in page

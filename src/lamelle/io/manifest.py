@@ -93,12 +93,12 @@ class Manifest:
             known |= {self._name(path): (atomic.sha256(path),) for path in paths}
 
     def forget(self, below: Path) -> None:
-        """Say nothing any more of what lies in a folder, since it is about to be written anew."""
-        start = f"{self._name(below)}/"
-        if any(name.startswith(start) for name in self.known()):
+        """Say nothing any more of a file, or of what lies in a folder, since it is about to be written anew."""
+        whole = self._name(below)
+        if gone := [name for name in self.known() if name == whole or name.startswith(f"{whole}/")]:
             with self._changing() as known:
-                for name in [name for name in known if name.startswith(start)]:
-                    del known[name]
+                for name in gone:
+                    known.pop(name, None)
 
     def states(self, *, skip: Collection[str] = ()) -> dict[str, FileState]:
         """Every file below the folder, hashed anew, and every file that should be there; itself too.

@@ -55,7 +55,8 @@ def asked_of(
 def _loaded(recipe: Path) -> recipes.Section:
     """The recipe of that name, in that file, or of the run in whose folder the file lies."""
     run = RunFolder(recipe.parent)
-    return run.read_recipe() if recipe == run.recipe and recipe.is_file() else recipes.load(recipe)
+    written = recipe == run.recipe and recipe.is_file() and run.manifest.is_file()
+    return run.read_recipe() if written else recipes.load(recipe)
 
 
 def _lay_over(under: recipes.Section, over: recipes.Section, say: Callable[[str], None]) -> recipes.Section:
