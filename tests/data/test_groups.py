@@ -630,8 +630,8 @@ def test_an_answer_is_not_two_patients() -> None:
     assert [p.code for p in said(found, "")] == ["groups.maybe_column"]
 
 
-@pytest.mark.parametrize("cell", ["{}", "20{}", "{}x", "day{}", "stage {}", "CD{}"])
-def test_a_column_of_numbers_is_not_named(cell: str) -> None:
+@pytest.mark.parametrize("cell", ["{},5", "{} mm", "{}x", "day{}", "stage {}", "-{}"])
+def test_a_column_of_measures_is_not_named(cell: str) -> None:
     cells = [cell.format(10 + i // 4 * (1 + i % 2)) for i in range(36)]
     assert said(grouped(index_of(FLAT, classes="ab", columns={"about": cells}), None), "") == []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from lamelle.data.groups import names, spec
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
+from lamelle.data.groups.structure import id_columns
 from lamelle.data.groups.words import folder_rank, maybe_group, mentions_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import is_blank
@@ -181,10 +182,14 @@ def _alone(found: Candidate) -> bool:
 
 
 def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
-    for column in dict.fromkeys(c for r in records for c in r.columns):
+    have = dict.fromkeys(c for r in records for c in r.columns)
+    columns = {c: tuple(_blank([r.columns.get(c) for r in records])) for c in have}
+    probable = id_columns(columns, [_label(r) for r in records])
+    order = {column: place for place, column in enumerate(probable)}
+    for column, cells in sorted(columns.items(), key=lambda item: order.get(item[0], -1)):
         rank = rank_of(column)
-        cells = tuple(_blank([r.columns.get(column) for r in records]))
-        if rank is None and not maybe_group(column) and not _are_ids(cells, mentioned=mentions_group(column)):
+        named = maybe_group(column) or _are_ids(cells, mentioned=mentions_group(column))
+        if rank is None and not named and column not in order:
             continue
         if all(c == r.id.partition("#")[0] for c, r in zip(cells, records, strict=True)):
             continue  # the layout's own word for a volume

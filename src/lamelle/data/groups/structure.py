@@ -1,0 +1,264 @@
+"""Columns that are of ids, told by their cells and by what else the table says of the same rows, whatever their names.
+
+An id of a patient repeats, its values are many, and what it settles differs from what an age or a hospital settles:
+all rows of one id have one sex and one date of birth, those of one age have not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from lamelle.data.groups.facts import BIRTH, BODY, KINDS, MEASURES, SEX
+from lamelle.data.groups.names import says_kind
+from lamelle.data.groups.words import column_words
+from lamelle.data.layouts.words import split_of
+from lamelle.data.randomness import generator
+from lamelle.io.readers import is_image_name
+
+Cells = Sequence[str | None]
+
+_LEAST, _FEW, _SOME = 3, 6, 12
+"""Different values of a group at least; of words; up to which numbers may be a score."""
+_EACH = 15
+"""Images of one value up to which it may be one patient without other evidence."""
+_SKEW = 6
+"""How many times the usual one the largest of a few kinds is, where groups are of like sizes."""
+_PAIRS = 12
+"""Pairs of rows with one value from which they say something of another column."""
+_SETTLED, _OPEN = 0.9, 0.5
+"""Agreement beyond chance from which a column settles another, and below which it does not."""
+_YEARS = 25
+"""Years between the first and the last date from which dates are of birth."""
+_LONGEST, _WORDS = 80, 3
+_STEP = 5
+_SHOWN = 3
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
+_UNIT = re.compile(
+    r"[<>~≈]?\s*\d+(?:[.,]\d+)?\s*(?:%|mm|cm|µm|um|nm|m|kg|g|mg|ml|l|y|yrs?|years?|ans?|j|w|d|kvp?|mas?|x|px|dpi|h|min"
+    r"|ms|s|hz|t)",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"(?:(\d{4})[-./]?\d\d?[-./]?\d\d?|\d\d?[-./]\d\d?[-./](\d{4}|\d\d))(?:[ T]\d\d?:\d\d(?::\d\d)?)?")
+_COMPACT = re.compile(r"(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_HASH = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The cells of one column, as what they may be."""
+
+    name: str
+    cells: Cells
+
+    @cached_property
+    def known(self) -> list[str]:
+        return sorted({c for c in self.cells if c})
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """A number for each value, -1 for blank: int64 [n]."""
+        numbers = {value: i for i, value in enumerate(self.known)}
+        return np.array([numbers[c] if c else -1 for c in self.cells], dtype=np.int64)
+
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Rows of each value: int64 [values]."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.known))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset(column_words(self.name))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether at least half of the rows have a value, and at least half of these share it with another row."""
+        n = int(self.sizes.sum())
+        return 2 * n >= len(self.cells) and 2 * int(self.sizes[self.sizes > 1].sum()) >= n
+
+    @property
+    def each(self) -> float:
+        """Rows of one value on average."""
+        return float(self.sizes.mean())
+
+    @cached_property
+    def in_runs(self) -> bool:
+        """Whether the rows of each value stand together."""
+        codes = self.codes[self.codes >= 0]
+        return 1 + int((np.diff(codes) != 0).sum()) <= 1.1 * len(self.known)
+
+    @cached_property
+    def form(self) -> str:
+        """``id``, ``birth``, ``date``, ``number``, ``word``; empty = certainly no id."""
+        return _form(self.known, self.words)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether all values are whole numbers."""
+        return self.form == "number" or (self.form == "id" and all(map(str.isdecimal, self.known)))
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """Values as whole numbers, sorted: int64 [values]."""
+        return np.array(sorted(int(float(v.replace(",", "."))) for v in self.known), dtype=np.int64)
+
+    @property
+    def enumerated(self) -> bool:
+        """Whether values count from 0 or 1 with few left out."""
+        low, high = int(self.numbers[0]), int(self.numbers[-1])
+        return low <= 2 and high - low + 1 <= 1.25 * len(self.numbers)
+
+
+def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]:
+    """Columns that are probably of ids: what tells most of a patient comes first, and of those the one that holds most.
+
+    Args:
+        columns: Name → cell of each image; None = blank.
+        labels: The class of each image; empty where there is none.
+
+    Example:
+        >>> casus, alder = [f"{4000 + i // 4}" for i in range(80)], [f"{40 + i // 4 % 9}" for i in range(80)]
+        >>> id_columns({"Casus": casus, "Alder": alder}, ["a", "b"] * 40)
+        ['Casus']
+    """
+    all_columns = [_Column(name, cells) for name, cells in columns.items()]
+    others = [c for c in all_columns if len(c.known) > 1 and 2 * int(c.sizes.sum()) >= len(c.cells)]
+    classes = _Column("", [label or None for label in labels])
+    able = [c for c in others if _may_be_id(c) and not _same(c, classes)]
+    evidence = {c.name: _evidence(c, others) for c in able}
+    found = [c for c in able if _is_id(c, *evidence[c.name])]
+    found = [c for c in found if not any(_is_of(c, better) for better in found if better is not c)]
+    found.sort(key=lambda c: (-evidence[c.name][0], c.form not in ("id", "birth"), len(c.known)))
+    kept: list[_Column] = []
+    for c in found:
+        if not any(_settles(k, c) >= _SETTLED and _settles(c, k) >= _SETTLED for k in kept):
+            kept.append(c)
+    return [c.name for c in kept[:_SHOWN]]
+
+
+def _may_be_id(column: _Column) -> bool:
+    """Whether cells repeat, are of some form that ids have, and the name says nothing else."""
+    if column.words & (KINDS | MEASURES) and not column.words & BIRTH:
+        return False
+    known = column.known
+    if len(known) < _LEAST or not column.repeats or not column.form or all(map(split_of, known)):
+        return False
+    if column.form == "number":
+        return not _counts_up(column) and not _in_steps(column)
+    return True
+
+
+def _form(known: Sequence[str], words: frozenset[str]) -> str:
+    if any(len(v) > _LONGEST or "|" in v or ";" in v or is_image_name(v) for v in known):
+        return ""
+    if all(_DATE.fullmatch(v) and (not v.isdecimal() or _COMPACT.fullmatch(v)) for v in known):
+        return "birth" if words & BIRTH or _span(known) >= _YEARS else "date"
+    if words & BIRTH:
+        return ""
+    if all(map(_NUMBER.fullmatch, known)):
+        if any(v[0] in "+-" or not float(v.replace(",", ".")).is_integer() for v in known):
+            return ""
+        digits = [v.partition(".")[0].partition(",")[0] for v in known]
+        padded = any(v[0] == "0" and len(v) > 1 for v in digits) and len({*map(len, digits)}) == 1
+        return "id" if padded or min(map(len, digits)) > 4 else "number"
+    if all(map(_UNIT.fullmatch, known)):
+        return ""
+    if all(map(says_kind, known)) or sum(len(v.split()) for v in known) > _WORDS * len(known):
+        return ""
+    numbered = sum(sum(map(str.isdecimal, v)) >= 3 or bool(_HASH.fullmatch(v)) for v in known)
+    return "id" if numbered >= 0.9 * len(known) else "word"
+
+
+def _span(dates: Sequence[str]) -> int:
+    """Years from the first to the last date."""
+    found = [next(g for g in m.groups() if g) for d in dates if (m := _DATE.fullmatch(d))]
+    years = [int(y) for y in found if len(y) == 4]
+    return max(years) - min(years) if years else 0
+
+
+def _counts_up(column: _Column) -> bool:
+    """Whether the numbers count the rows, as slices do: most are one more than the one before."""
+    values = np.array([int(float(c.replace(",", "."))) for c in column.cells if c])
+    return bool((np.diff(values) == 1).mean() > _OPEN)
+
+
+def _in_steps(column: _Column) -> bool:
+    """Whether numbers are multiples of a step, as places of tiles are."""
+    return len(column.numbers) > _FEW and np.gcd.reduce(np.diff(column.numbers)) >= _STEP
+
+
+def _settles(one: _Column, other: _Column) -> float:
+    """How far rows with one value of a column agree in another: 0 as any two rows do, 1 always; nan = too few pairs.
+
+    This is Cohen's kappa over pairs of rows (Cohen 1960, doi:10.1177/001316446002000104).
+    """
+    both = (one.codes >= 0) & (other.codes >= 0)
+    a, b = one.codes[both], other.codes[both]
+    drawn = np.argsort(generator("ids").random(len(a)))  # neighbours in a table may be of one patient
+    order = drawn[np.argsort(a[drawn], kind="stable")]
+    pairs = a[order][1:] == a[order][:-1]
+    if pairs.sum() < _PAIRS:
+        return np.nan
+    chance = float(((np.bincount(b) / len(b)) ** 2).sum())
+    agree = float((b[order][1:] == b[order][:-1])[pairs].mean())
+    return (agree - chance) / (1 - chance) if chance < 1 else np.nan
+
+
+def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
+    """How many other columns a column settles that do not settle it, and whether it is of more than one person."""
+    settled, torn = 0, False
+    for other in others:
+        if other is column or other.words & {"z", "slice"}:
+            continue
+        kappa = _settles(column, other)
+        if other.words & SEX and len(other.known) <= _LEAST:
+            torn |= kappa < _OPEN
+        elif other.words & BODY:
+            torn |= kappa < 0.1
+        settled += kappa >= _SETTLED and _settles(other, column) < _SETTLED
+    return settled, torn
+
+
+def _is_id(column: _Column, settled: int, torn: bool) -> bool:
+    """Whether a column is of ids, by its form and by what it settles."""
+    n = len(column.known)
+    if torn:
+        return False
+    if column.form in ("id", "birth"):
+        return n >= _FEW or settled > 0 or column.in_runs
+    if column.form == "date":
+        return settled > 1
+    if column.form == "number":
+        return (n >= _FEW or settled > 1) and (n > _SOME or column.each <= _EACH or column.in_runs or settled > 1)
+    few = n > 20 or column.sizes.max() <= _SKEW * np.median(column.sizes)
+    return n >= _FEW and few and (column.each <= _EACH or settled > 1)
+
+
+def _is_of(column: _Column, better: _Column) -> bool:
+    """Whether a column only states something of each value of another one: the age, the town, the number of a visit."""
+    if column.numeric and _restarts(column, better):
+        return True
+    if column.form == "number":
+        plain = int(column.numbers[-1]) < 1000 and not column.enumerated
+        return plain and better.form != "number" and _settles(better, column) >= _SETTLED
+    return (
+        column.form in ("word", "date")
+        and 4 * len(column.known) < len(better.known)
+        and _settles(better, column) >= _SETTLED
+    )
+
+
+def _restarts(column: _Column, better: _Column) -> bool:
+    """Whether numbers count the rows of each value of another column anew."""
+    pairs = set(zip(column.codes.tolist(), better.codes.tolist(), strict=True))
+    return column.enumerated and len(pairs) == len(column.codes) and len(column.known) <= int(better.sizes.max()) + 1
+
+
+def _same(one: _Column, other: _Column) -> bool:
+    """Whether two columns part the rows alike."""
+    pairs = set(zip(one.codes.tolist(), other.codes.tolist(), strict=True))
+    return len(pairs) == len(one.known) == len(other.known)
