@@ -18,6 +18,9 @@ from lamelle.plan import look
 from lamelle.types import Index, Problem, Record, Source
 
 ROOT = Path("/data")
+INITIALS = ["MUE", "SCH", "BAU", "KLE", "WOL", "NEU", "KG"]
+TISSUES = ["adipose", "debris", "lympho", "mucus", "muscle", "stroma", "tumor"]
+SURNAMES = ["Müller", "Bauer", "Klein", "Wolff", "Neumann", "Nguyen", "Lefèvre"]
 
 
 def index_of(paths: list[str], *, classes: str = "", columns: Mapping[str, list[str]] | None = None) -> Index:
@@ -177,11 +180,8 @@ def test_patients_that_would_be_classes_are_an_error() -> None:
     assert [p.severity for p in said(found, "patients_as_classes")] == ["error"]
 
 
-INITIALS = ["MUE", "SCH", "BAU", "KLE", "WOL", "NEU"]
-
-
 def test_folders_inside_classes_may_be_patients_whatever_their_names() -> None:
-    paths = [f"{('ill', 'well')[p // 3]}/{name}/{k}.png" for p, name in enumerate(INITIALS) for k in range(4)]
+    paths = [f"{('ill', 'well')[p // 3]}/{name}/{k}.png" for p, name in enumerate(INITIALS[:6]) for k in range(4)]
     records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
     (problem,) = said(grouped(Index(ROOT, "class_folders", "classify", records), None), "")
     assert (problem.code, problem.values["key"]) == ("groups.maybe_folder", "data.group=folder:2")
@@ -211,6 +211,15 @@ def test_folders_with_ids_are_named_with_what_to_paste(pattern: str) -> None:
     assert (problem.code, problem.severity) == ("groups.maybe_folder", "warning")
     again = grouped(index_of(paths), value_of(*shlex.split(str(problem.values["key"]))))
     assert sorted(map(len, together(again))) == [3] * 5
+
+
+@pytest.mark.parametrize("called", [INITIALS, SURNAMES])
+def test_folders_with_names_of_people_are_named(called: list[str]) -> None:
+    paths = [f"{name}/images/{k}.png" for name in called for k in range(3)]
+    (problem,) = said(grouped(index_of(paths), None), "")
+    assert (problem.code, problem.values["key"]) == ("groups.maybe_folder", "data.group=folder:1")
+    tissues = [f"{name}/images/{k}.png" for name in TISSUES for k in range(3)]
+    assert said(grouped(index_of(tissues), None), "") == []
 
 
 @pytest.mark.parametrize(
@@ -253,6 +262,9 @@ SURE = [
     "case A{p}.{k}.png",
     "{l}1{p}-Schnitt{k}.tif",
     "A{p}-Tile_{k}.png",
+    "r0{p}c02f0{k}p01-ch1sk1fk1fl1.tiff",
+    "Exp3_r0{p}c02f0{k}p01-ch1sk1fk1fl1.tiff",
+    "B0{p}F{k}W1.tif",
 ]
 MAYBE = [
     "{p}58_90000{k}.png",
@@ -265,6 +277,11 @@ MAYBE = [
     "{p}043{letter}.png",
     "A{p}.{k}.png",
     "{l}1{p}-R{k}.tif",
+    "{initials}_{k}.png",
+    "{initials}{k}.png",
+    "HE_{initials}-{k}.png",
+    "scan {surname} {k}.png",
+    "S{p}-A-{k}2.png",
 ]
 NONE = [
     "img_{n:04d}.png",
@@ -290,6 +307,9 @@ NONE = [
     "fold{p}_{n}.png",
     "train_{n}.png",
     "patient_{n}.png",
+    "DSC{n:04d}.png",
+    "{tissue}_{n}.png",
+    "{tissue}{n}.png",
 ]
 
 
@@ -305,6 +325,9 @@ def file_names(pattern: str) -> list[str]:
             hash=p * 7**40 + k,
             letter="abc"[k],
             l="_ABCDEFG"[p],
+            initials=INITIALS[p % 7],
+            surname=SURNAMES[p % 7],
+            tissue=TISSUES[p % 7],
         )
         for p, k in values
     ]

@@ -231,7 +231,7 @@ def _by_header(records: Sequence[Record]) -> Iterator[Candidate]:
 
 def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
     """Levels of folders, counted from above or from the image, that are called after patients, or have ids."""
-    parts = [spec.folders(r, root) for r in records]
+    parts, labels = [spec.folders(r, root) for r in records], [_label(r) for r in records]
     files = len({r.image.path for r in records})
     depth = min(map(len, parts))
     seen: set[tuple[str | None, ...]] = set()
@@ -244,7 +244,8 @@ def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
         ranks = [rank for v in known if (rank := folder_rank(v)) is not None]
         found = Candidate(Spec("folder", level), values, sure=len(ranks) == len(known), rank=min(ranks, default=0))
         enough = len(known) >= len(SPLITS) or (found.sure and found.rank <= _PERSON)
-        ids = all(map(names.looks_like_id, known)) and not _is_class(values, records)
+        called = all(map(names.looks_like_id, known)) or names.are_people([v or "" for v in values], labels)
+        ids = called and not _is_class(values, records)
         inner = ids or (_inside_classes(values, records) and not any(map(_says_else, known)))
         if enough and (found.sure or inner or all(map(names.says_fold, known))):
             yield found

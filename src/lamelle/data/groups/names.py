@@ -45,6 +45,14 @@ _MANY = 6
 """Folders numbered alike from which they are rather patients than classes."""
 
 
+_WELLS = (r"^(.*?r[0-9]{1,2}c[0-9]{1,2})f[0-9]+", r"^(.*?(?<![A-Za-z0-9])[A-P][0-9]{2})F[0-9]+")
+"""How microscopes write well and field: ``r01c02f03p01-ch1sk1fk1fl1`` (Opera, Harmony), ``A02F03``."""
+_WELL_RANK = PLACE_RANK - 1
+_INITIALS, _SURNAME = "[A-ZÀ-Þ]{2,4}", "[A-ZÀ-Þ][a-zß-ÿ]{2,}"
+_LEAST_NAMES, _EACH = 6, 40
+"""Different initials or names from which they are rather people than kinds, and files of each at most on average."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """An expression that finds the group in the name of every file."""
@@ -69,10 +77,11 @@ def patterns(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
         >>> patterns([f"img_{i:04d}.png" for i in range(12)], [""] * 12)
         []
     """
-    found = [p for p in (_barcode(names), *_worded(names), _placed(names), _sided(names)) if p]
+    found = [p for p in (_barcode(names), *_worded(names), _wells(names), _placed(names), _sided(names)) if p]
     found = [p for p in found if _parts(p.regex, names, labels, least=0.0)]
     guess = next((p for p in _prefixes(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
-    return [*found, *([guess] if guess else [])]
+    called = next((p for p in _called(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
+    return [*found, *(p for p in (guess, called) if p)]
 
 
 def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: float) -> bool:
@@ -110,6 +119,40 @@ def _worded(names: Sequence[str]) -> list[Pattern]:
         if all(re.search(regex, n) for n in names):
             found.append(Pattern(regex, True, rank))
     return found
+
+
+def _wells(names: Sequence[str]) -> Pattern | None:
+    return next((Pattern(w, True, _WELL_RANK) for w in _WELLS if all(re.search(w, n) for n in names)), None)
+
+
+def _called(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+    """``MUE_01``, ``scan KG 3``, ``Mueller-2``: initials or names of people, at the same place of every name."""
+    begins = ["^", *(rf"^(?:[^\s_.-]+{_SIGN}+){{{k}}}" for k in range(1, _MOST_TOKENS))]
+    found = []
+    for regex in (rf"{begin}({form})(?![^\W\d_])" for begin in begins for form in (_INITIALS, _SURNAME)):
+        matches = [m[1] for n in names if (m := re.search(regex, n.rpartition(".")[0]))]
+        if len(matches) == len(names) and are_people(matches, labels):
+            found.append(Pattern(regex, False, 0))
+    return found
+
+
+def are_people(found: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether words are initials or names, of each some and of none very many, and say neither a class nor a split.
+
+    Args:
+        found: The word of each image.
+        labels: The class of each.
+
+    Example:
+        >>> initials = ["MUE", "SCH", "BAU", "KLE", "WOL", "NEU"]
+        >>> are_people(initials * 4, [""] * 24), are_people(initials * 4, initials * 4), are_people("ab" * 9, [""] * 18)
+        (True, False, False)
+    """
+    known = set(found)
+    noise = {t for label in labels for t in tokens(label)}
+    alike = any(all(re.fullmatch(form, v) for v in known) for form in (_INITIALS, _SURNAME))
+    several = _LEAST_NAMES <= len(known) <= len(found) / 1.5 and len(found) <= _EACH * len(known)
+    return alike and several and not any(split_of(v) or holds(v) or plain(v) in noise for v in known)
 
 
 def _placed(names: Sequence[str]) -> Pattern | None:

@@ -24,10 +24,12 @@ Cells = Sequence[str | None]
 
 _LEAST, _FEW, _SOME = 3, 6, 12
 """Different values of a group at least; of words; up to which numbers may be a score."""
-_EACH = 15
-"""Images of one value up to which it may be one patient without other evidence."""
-_SKEW = 6
-"""How many times the usual one the largest of a few kinds is, where groups are of like sizes."""
+_EACH = 40
+"""Images of one value on average up to which words may be people without other evidence."""
+_EACH_NUMBER = 15
+"""The same for a few small numbers, which may be a score."""
+_MANY, _SKEW = 20, 6
+"""Different words from which their sizes say nothing; how many times the usual one the largest of fewer may be."""
 _PAIRS = 12
 """Pairs of rows with one value from which they say something of another column."""
 _SETTLED, _OPEN = 0.9, 0.5
@@ -97,6 +99,13 @@ class _Column:
         return _form(self.known, self.words)
 
     @property
+    def doubt(self) -> int:
+        """0 where cells have the form of ids, 1 where people may be called so, 2 where they may be measured."""
+        if self.form in ("id", "birth"):
+            return 0
+        return 1 if self.form == "word" or (self.form == "number" and self.enumerated) else 2
+
+    @property
     def numeric(self) -> bool:
         """Whether all values are whole numbers."""
         return self.form == "number" or (self.form == "id" and all(map(str.isdecimal, self.known)))
@@ -114,7 +123,7 @@ class _Column:
 
 
 def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]:
-    """Columns that are probably of ids: what tells most of a patient comes first, and of those the one that holds most.
+    """Columns that are probably of ids: the surest first, then what tells most of a patient, then what holds most.
 
     Args:
         columns: Name → cell of each image; None = blank.
@@ -131,11 +140,11 @@ def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]
     able = [c for c in others if _may_be_id(c) and not _same(c, classes)]
     evidence = {c.name: _evidence(c, others) for c in able}
     found = [c for c in able if _is_id(c, *evidence[c.name])]
-    found = [c for c in found if not any(_is_of(c, better) for better in found if better is not c)]
-    found.sort(key=lambda c: (-evidence[c.name][0], c.form not in ("id", "birth"), len(c.known)))
+    found = [c for c in found if not any(_is_of(c, o, evidence[c.name][0]) for o in found if o is not c)]
+    found.sort(key=lambda c: (c.doubt, -evidence[c.name][0], len(c.known)))
     kept: list[_Column] = []
     for c in found:
-        if not any(_settles(k, c) >= _SETTLED and _settles(c, k) >= _SETTLED for k in kept):
+        if not any(_same(k, c) or (k.doubt < c.doubt and _alike(k, c)) for k in kept):
             kept.append(c)
     return [c.name for c in kept[:_SHOWN]]
 
@@ -233,29 +242,34 @@ def _is_id(column: _Column, settled: int, torn: bool) -> bool:
     if column.form == "date":
         return settled > 1
     if column.form == "number":
-        return (n >= _FEW or settled > 1) and (n > _SOME or column.each <= _EACH or column.in_runs or settled > 1)
-    few = n > 20 or column.sizes.max() <= _SKEW * np.median(column.sizes)
-    return n >= _FEW and few and (column.each <= _EACH or settled > 1)
+        return (n >= _FEW or settled > 1) and (
+            n > _SOME or column.each <= _EACH_NUMBER or column.in_runs or settled > 1
+        )
+    skew = column.sizes.max() / np.median(column.sizes)
+    alike = n > _MANY or skew <= (_SKEW if column.each <= _EACH_NUMBER else _SKEW / 2)
+    return n >= _FEW and alike and (column.each <= _EACH or settled > 1)
 
 
-def _is_of(column: _Column, better: _Column) -> bool:
+def _is_of(column: _Column, better: _Column, settled: int) -> bool:
     """Whether a column only states something of each value of another one: the age, the town, the number of a visit."""
     if column.numeric and _restarts(column, better):
         return True
+    if column.form == "id" or len(column.known) > len(better.known) or _settles(better, column) < _SETTLED:
+        return False
     if column.form == "number":
-        plain = int(column.numbers[-1]) < 1000 and not column.enumerated
-        return plain and better.form != "number" and _settles(better, column) >= _SETTLED
-    return (
-        column.form in ("word", "date")
-        and 4 * len(column.known) < len(better.known)
-        and _settles(better, column) >= _SETTLED
-    )
+        return not settled and int(column.numbers[-1]) < 1000 and not column.enumerated
+    return column.form in ("word", "date") and 4 * len(column.known) < len(better.known)
 
 
 def _restarts(column: _Column, better: _Column) -> bool:
     """Whether numbers count the rows of each value of another column anew."""
     pairs = set(zip(column.codes.tolist(), better.codes.tolist(), strict=True))
     return column.enumerated and len(pairs) == len(column.codes) and len(column.known) <= int(better.sizes.max()) + 1
+
+
+def _alike(one: _Column, other: _Column) -> bool:
+    """Whether two columns part the rows about alike, as ids and surnames do."""
+    return _settles(one, other) >= _SETTLED and _settles(other, one) >= _SETTLED
 
 
 def _same(one: _Column, other: _Column) -> bool:
