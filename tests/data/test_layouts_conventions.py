@@ -115,6 +115,7 @@ EXAMPLES: dict[str, list[tuple[str, list[str]]]] = {
         ("class_folders", ["A/patient_{i}/1.png", "B/patient_{i}/1.png"]),
     ],
     "table": [("table", ["{i}.png", "labels.csv"])],
+    "table of pairs": [("table_pairs", ["p/{i}a.png", "p/{i}b.png", "data.csv"])],
     "images and masks": [
         ("image_mask_folders", ["images/{i}.png", "masks/{i}.png"]),
         ("image_mask_folders", ["images/{i}.png", "labels/{i}.png"]),
@@ -149,6 +150,8 @@ def test_the_table_of_the_readme_is_so(tmp_path: Path) -> None:
             root = _put(tmp_path / f"{row} {number}", patterns, depth=4 if layout == "stack_pair" else 1)
             if layout == "table":
                 (root / "labels.csv").write_text("image,label,patient\n0,x,1\n1,y,2\n2,x,3\n", encoding="utf-8")
+            if layout == "table_pairs":
+                (root / "data.csv").write_text("image,mask\n" + "".join(f"p/{i}a.png,p/{i}b.png\n" for i in range(3)))
             index = _read(root)
             assert index.layout == layout, (row, patterns)
             assert index.records

@@ -77,7 +77,8 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
         return lacks(0.3, "class_folders") if beside or joins(listing, options) else Match(0.6)
-    return Match(0.9 if listing.tables and (not filled <= folders or numbered_alike(names)) else 1.0)
+    parts = all(folder_name(n).role == "image" for n in names)  # images_part_1, images_part_2
+    return Match(0.9 if listing.tables and (not filled <= folders or parts or numbered_alike(names)) else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:

@@ -24,6 +24,7 @@ from lamelle.data.layouts import (
     stack_pair,
     suffix_pairs,
     table,
+    table_pairs,
     volume_pairs,
 )
 from lamelle.data.layouts.common import (
@@ -40,8 +41,8 @@ from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
+from lamelle.data.layouts.path_columns import check_named, is_column
 from lamelle.data.layouts.places import laid_over
-from lamelle.data.layouts.siblings import check_named
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
@@ -53,6 +54,7 @@ LAYOUTS: dict[str, Layout] = {
     "class_folders": class_folders,
     "class_mask_folders": class_mask_folders,
     "table": table,
+    "table_pairs": table_pairs,
     "image_mask_folders": image_mask_folders,
     "suffix_pairs": suffix_pairs,
     "folder_per_image": folder_per_image,
@@ -62,8 +64,8 @@ LAYOUTS: dict[str, Layout] = {
     "cellpose": cellpose,
     "medmnist": medmnist,
 }
-_FOR_ONE_FILE = ("table", "medmnist", "stack_pair")
-_WITH_OWN_COLUMNS = ("table", "medmnist", "nnunet", "stack_pair")
+_FOR_ONE_FILE = ("table", "table_pairs", "medmnist", "stack_pair")
+_WITH_OWN_COLUMNS = ("table", "table_pairs", "medmnist", "nnunet", "stack_pair")
 _OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
 _READABLE = 0.5
 _WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[-_. ]*\(?\d")
@@ -116,7 +118,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
     problems = [*listing.problems, *index.problems, *passed_over(listing, masks_read=masks_read)]
     records = index.records
-    if name != "table" and not listing.tables and (column := options.columns["group"] or options.given_split):
+    if name != table.NAME and not listing.tables and (column := options.columns["group"] or options.given_split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
     if name not in _WITH_OWN_COLUMNS:
         records, wrong = table.add_columns(listing, records, replace(options, label=None))
@@ -183,6 +185,8 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     names = [n for n in names if options.task is None or options.task in LAYOUTS[n].TASKS]
     if class_folders.level_of(options):
         names = [class_folders.NAME]
+    elif options.masks and is_column(listing, options.masks):
+        names = [n for n in names if n == table_pairs.NAME]
     elif options.masks or options.images:
         names = [n for n in names if n in _OF_TWO_FOLDERS]
     matches = {n: LAYOUTS[n].match(listing, options) for n in names}
@@ -192,6 +196,8 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     best = [n for n, score in readable.items() if score == max(readable.values())]
     if options.label is not None and "table" in best:
         best = ["table"]
+    if table_pairs.NAME in best:  # which says more than names do
+        best = [table_pairs.NAME]
     if len(best) > 1:
         wants = "\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in best)
         raise RequestError(

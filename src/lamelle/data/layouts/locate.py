@@ -24,13 +24,19 @@ class Located:
     def __len__(self) -> int:
         return len(self.entries) + len(self.doubtful)
 
+    @property
+    def all(self) -> list[Entry]:
+        """Every file that is named."""
+        return [*self.entries.values(), *(e for group in self.doubtful.values() for e in group)]
+
 
 def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequence[str] = ()) -> Located:
     """Find the files that a table names, with or without their suffix.
 
     Names are taken below one folder, whichever explains the most of them: the table's own, its ``images/``, or
     the one with the table's name (``train/`` for ``train.csv``); the first of these where several do equally well.
-    Where none is found, the folders of another machine that all names begin with are taken off, one by one.
+    Where none is found, the folders of another machine that all names begin with are taken off, one by one. Where
+    more names, without a folder, are those of a single file each anywhere below, they are these files.
 
     Args:
         also: Folders that are tried last.
@@ -50,7 +56,8 @@ def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequen
             first = next(iter(cleaned))
             whole = clean(first, listing)
             best = replace(best, elsewhere=whole[: len(whole) - len(cleaned[first])].rstrip("/"))
-    return best
+    anywhere = files.anywhere(cleaned) if len(best) < len(names) else Located({}, {})
+    return anywhere if len(anywhere.entries) > len(best) else best
 
 
 class _Files:
@@ -81,6 +88,14 @@ class _Files:
                 break
         return best
 
+    def anywhere(self, names: Mapping[str, str]) -> Located:
+        """The names without a folder that are those of one file alone, wherever it lies."""
+        found: dict[str, list[Entry]] = defaultdict(list)
+        for path, entries in (*((p, [e]) for p, e in self._by_rel.items()), *self._by_stem.items()):
+            found[posixpath.basename(path)] += [e for e in entries if e not in found[posixpath.basename(path)]]
+        bare = {name: rel for name, rel in names.items() if rel and "/" not in rel}
+        return Located({name: found[rel][0] for name, rel in bare.items() if len(found.get(rel, [])) == 1}, {})
+
     def _of(self, path: str) -> list[Entry]:
         if path in self._by_rel:
             return [self._by_rel[path]]
@@ -107,5 +122,6 @@ def clean(name: str, listing: Listing) -> str:
         'images/a.png'
     """
     rel = name.replace("\\", "/")
+    rel = rel.partition("?")[0] if "://" in rel else rel
     root = listing.root.as_posix().rstrip("/") + "/"
     return same_form(posixpath.normpath(rel.removeprefix(root))) if rel else ""

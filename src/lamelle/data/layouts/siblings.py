@@ -11,7 +11,6 @@ from lamelle.data.layouts.common import LayoutOptions, bases, last
 from lamelle.data.layouts.listing import Entry, Listing, above
 from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
-from lamelle.errors import RequestError
 from lamelle.types import Problem
 
 Kind = Literal["plain", "classes", "objects"]
@@ -87,18 +86,6 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
     return found
 
 
-def check_named(listing: Listing, options: LayoutOptions) -> None:
-    """Whether the folders that the user named are there.
-
-    Raises:
-        RequestError: If one is not.
-    """
-    for key, name in (("images", options.images), ("masks", options.masks)):
-        if name is not None and not any(_called(f, name) for f in listing.folders):
-            folders = names_of([f"{f}/" for f in listing.folders], most=8)
-            raise RequestError("layouts.no_such_folder", key=key, name=name, folders=folders)
-
-
 def splits_of(listing: Listing, found: Sequence[Place]) -> list[str | None]:
     """The split that the folders around each place name; none where all are of one."""
     named = [next((s for part in p.images.split("/") if (s := split_of(part))), None) for p in found]
@@ -170,7 +157,7 @@ def _own_names(listing: Listing, found: Sequence[Place]) -> bool:
     return not any(p.pairs(listing)[0] for p in found)
 
 
-def _called(folder: str, name: str) -> bool:
+def is_called(folder: str, name: str) -> bool:
     """Whether a folder is the one that the user named, by its last parts."""
     name = name.strip("/").removeprefix("./")
     return folder == name or folder.endswith(f"/{name}")
@@ -180,11 +167,11 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
     """The places directly in a folder."""
     children = [f for f in listing.subfolders(parent) if listing.images_below(f)]
     names = {f: _named(listing, f) for f in children}
-    masks = [f for f in children if (_called(f, options.masks) if options.masks else names[f].role == "mask")]
+    masks = [f for f in children if (is_called(f, options.masks) if options.masks else names[f].role == "mask")]
     if not masks:
         return []
     if options.images:
-        images = [f for f in children if _called(f, options.images)]
+        images = [f for f in children if is_called(f, options.images)]
         return [Place(parent, f, _masks_in(listing, masks)) for f in images]
     images = [f for f in children if names[f].role == "image" and f not in masks]
     found = [Place(parent, f, _masks_in(listing, m)) for f in images if (m := _masks_of(f, images, masks, names))]

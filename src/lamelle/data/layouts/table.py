@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.words import maybe_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
-from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.pairing import names_of, unused
+from lamelle.data.layouts.path_columns import masks_alone
+from lamelle.data.layouts.table_files import Found, tables_of
 from lamelle.data.layouts.words import split_of
-from lamelle.data.one_hot import FINDING, one_column
+from lamelle.data.one_hot import FINDING
 from lamelle.data.spelling import folded, same_names
 from lamelle.data.table_kinds import other_kind
 from lamelle.data.tables import (
-    Columns,
     Row,
     Table,
-    choose_columns,
-    column_like,
     holds_classes,
     is_blank,
     labels_of,
@@ -38,20 +36,10 @@ _KEYS = 3
 _TEST_FOLDERS = ("test", "test/images", "test_images")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A table of the folder, its columns and its files."""
-
-    entry: Entry
-    table: Table
-    columns: Columns
-    files: Located
-
-
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """A table with a column of files that are there, and a column of labels."""
     try:
-        tables = _tables(listing, options, labelled=True)
+        tables = tables_of(listing, options, labelled=True)
     except FileError:
         return Match(0.6)  # read() tells what is wrong with it
     if not tables:
@@ -72,16 +60,20 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         if doubt := next((t.table.doubt for t in tables if t.table.doubt and t.columns.image), None):
             return Match(0.47, doubt)
         first = next((t for t in tables if t.files.entries), tables[0])
+        if others := [c for t in tables for c in t.paths.others]:
+            said = {"table": first.table.path.name, "columns": _columns(first), "image": first.columns.image}
+            said |= {"other": ", ".join(map(printable, others)), "masks": setting("data.masks", others[0])}
+            return lacks(0.47, "labels_or_masks", key=_label_keys(first), **said)
         said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
         return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
-        return Match(1.0 if any(_sure(t) for t in labelled) else 0.9)
+        return Match(1.0 if any(is_sure(t) for t in labelled) else 0.9)
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))
 
 
-def _sure(found: _Found) -> bool:
+def is_sure(found: Found) -> bool:
     """Whether a table labels images even where masks lie beside them."""
     return not found.table.folded and plain(found.columns.label or "") not in FINDING_COLUMNS
 
@@ -93,7 +85,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         FileError: If a table cannot be read.
         RequestError: If several tables have labels, and their names are not those of splits.
     """
-    tables = _tables(listing, options, labelled=True)
+    tables = tables_of(listing, options, labelled=True)
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     splits = [split_of(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
@@ -101,15 +93,33 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems: list[Problem] = []
     records: list[Record] = []
     for found, split in zip(labelled, splits, strict=True):
-        made, wrong = _records(listing, found, labelled=True)
-        problems += wrong
+        made, wrong = records_of(listing, found, labelled=True)
+        problems += [*wrong, *_beside(listing, found, options)]
         if len(labelled) > 1:
             made = [replace(r, split=r.split or split) for r in made]
         records += made
     problems += _in_two_tables(records)
     problems += _unlisted(listing, labelled)
-    joined, wrong = _with_columns(listing, records, [t for t in tables if t not in labelled])
+    joined, wrong = with_columns(listing, records, [t for t in tables if t not in labelled])
     return Index(listing.root, NAME, "classify", joined, problems=(*problems, *wrong))
+
+
+def _beside(listing: Listing, found: Found, options: LayoutOptions) -> list[Problem]:
+    """What is said of other columns that name files; an error where the images themselves are masks."""
+    taken = {"image": printable(found.columns.image or ""), "label": printable(found.columns.label or "")}
+    problems = []
+    if masks := list(found.paths.masks):
+        values = {**taken, "masks": printable(", ".join(masks)), "key": setting("task", "segment")}
+        problems.append(Problem("layouts.masks_of_table", found.entry.rel, "note", values))
+    if others := list(found.paths.others):
+        values = {**taken, "others": printable(", ".join(others)), "key": setting("data.image", others[0])}
+        problems.append(Problem("layouts.other_images", found.entry.rel, "warning", values))
+    if options.image is None and (of := masks_alone(listing, list(found.files.entries.values()))):
+        mask, image = of
+        values = {**taken, "mask": mask.id, "of": image.id}
+        values["key"] = setting("data.image", found.columns.image)
+        problems.append(Problem("layouts.table_of_masks", found.entry.rel, "error", values))
+    return problems
 
 
 def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[str, Record]], list[Problem]]:
@@ -120,10 +130,10 @@ def read_rows(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[str,
     Raises:
         FileError: If the table cannot be read, or has no column of images.
     """
-    found = _tables(listing, options, also=_TEST_FOLDERS)[0]
+    found = tables_of(listing, options, also=_TEST_FOLDERS)[0]
     if found.columns.image is None:
         raise FileError("layouts.no_image_column", found.table.path, columns=_columns(found))
-    records, problems = _records(listing, found, labelled=False)
+    records, problems = records_of(listing, found, labelled=False)
     by_path = {r.image.path: r for r in records}
     rows = []
     for name in dict.fromkeys(row.cells[found.columns.image] for row in found.table.rows):
@@ -139,7 +149,7 @@ def spelt(listing: Listing, options: LayoutOptions) -> tuple[str, str, list[str]
     Raises:
         FileError: If a table cannot be read.
     """
-    for found in _tables(listing, options):
+    for found in tables_of(listing, options):
         image, label = found.columns.image, found.columns.label
         if image and label:
             cells = [row.cells for row in found.table.rows]
@@ -155,15 +165,16 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
     A table that names none of the images is left alone, and said.
     """
     try:
-        tables = _tables(listing, options)
+        tables = tables_of(listing, options)
     except FileError as error:
         return tuple(records), [error.problem]
-    return _with_columns(listing, records, tables)
+    return with_columns(listing, records, tables)
 
 
-def _with_columns(
-    listing: Listing, records: Sequence[Record], tables: Sequence[_Found]
+def with_columns(
+    listing: Listing, records: Sequence[Record], tables: Sequence[Found]
 ) -> tuple[tuple[Record, ...], list[Problem]]:
+    """Join tables to records by file."""
     problems: list[Problem] = []
     joined = list(records)
     paths = {r.image.path for r in records}
@@ -171,7 +182,7 @@ def _with_columns(
         if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
             problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
             continue
-        rows, wrong = _records(listing, found, labelled=False)
+        rows, wrong = records_of(listing, found, labelled=False)
         problems += wrong
         by_path = {r.image.path: r for r in rows}
         problems += [
@@ -186,7 +197,7 @@ def _with_columns(
 def joins(listing: Listing, options: LayoutOptions) -> bool:
     """Whether a table beside the folders names images in them, and lacks a column of classes that is called so."""
     try:
-        tables = _tables(listing, options, labelled=True)
+        tables = tables_of(listing, options, labelled=True)
     except FileError:
         return False  # who reads the table says what is wrong with it
     return any(t.files.entries and not t.columns.label for t in tables)
@@ -224,52 +235,7 @@ def _joined(record: Record, row: Record | None) -> Record:
     )
 
 
-def _tables(
-    listing: Listing, options: LayoutOptions, *, also: Sequence[str] = (), labelled: bool = False
-) -> list[_Found]:
-    """The tables of the root, or the one asked for; a named column must be in one of them.
-
-    Args:
-        also: Folders where files are looked for last.
-        labelled: Classes are wanted, so that columns of 0 and 1 may be one each.
-    """
-    entries = [e for e in listing.tables if listing.only in (None, e.name)]
-    tables = [(e, read_table(listing.path(e))) for e in entries]
-    named = options.columns
-    if labelled and options.label is None:
-        tables = [
-            (e, one_column(t, named=[column_like(n, t.columns) for n in named.values() if n], classes=options.classes))
-            for e, t in tables
-        ]
-    having = [(e, t) for e, t in tables if all(n is None or column_like(n, t.columns) for n in named.values())]
-    found = []
-    for entry, table in having or tables:
-        columns = choose_columns(table, **named)
-        files = _files(listing, entry, table, columns.image, also)
-        if options.image is None and not (files.entries or files.doubtful):
-            columns, files = _by_files(listing, entry, table, columns, also)
-        found.append(_Found(entry, table, columns, files))
-    return found
-
-
-def _files(listing: Listing, entry: Entry, table: Table, column: str | None, also: Sequence[str]) -> Located:
-    names = [r.cells[column] for r in table.rows] if column else []
-    return locate(names, listing, table=entry, also=also)
-
-
-def _by_files(
-    listing: Listing, entry: Entry, table: Table, columns: Columns, also: Sequence[str]
-) -> tuple[Columns, Located]:
-    """The column of whatever name whose cells are all files; else what the names of the columns say."""
-    for column in table.columns:
-        if len({r.cells[column] for r in table.rows}) == len(table.rows) > 1 and column != columns.label:
-            files = _files(listing, entry, table, column, also)
-            if len(files.entries) == len(table.rows):
-                return replace(columns, image=column), files
-    return columns, _files(listing, entry, table, columns.image, also)
-
-
-def _label_keys(found: _Found) -> str:
+def _label_keys(found: Found) -> str:
     """What to say for each column that may hold the classes."""
     known = (found.columns.image, found.columns.split, found.columns.fold, found.columns.position)
     others = [c for c in found.table.columns if c not in known]
@@ -285,11 +251,11 @@ def _are_groups(table: Table, column: str) -> bool:
     return rank_of(column) not in (None, FINDING) or (rank_of(column) == FINDING and numbered)
 
 
-def _columns(found: _Found) -> str:
+def _columns(found: Found) -> str:
     return ", ".join(printable(c) for c in found.table.columns)
 
 
-def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[Record], list[Problem]]:
+def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[Record], list[Problem]]:
     """One record per image; rows that say the same image again are compared with the first."""
     table, columns = found.table, found.columns
     problems = [*table.problems, *columns.problems]
@@ -314,7 +280,7 @@ def _records(listing: Listing, found: _Found, *, labelled: bool) -> tuple[list[R
     return list(records.values()), problems
 
 
-def _record(listing: Listing, found: _Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
+def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
     table, columns = found.table, found.columns
     name = row.cells[columns.image or ""]
     entry = found.files.entries.get(name)
@@ -362,12 +328,12 @@ def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
     return [Problem("layouts.in_two_tables", i, "error") for i in twice]
 
 
-def _unlisted(listing: Listing, tables: Sequence[_Found]) -> list[Problem]:
+def _unlisted(listing: Listing, tables: Sequence[Found]) -> list[Problem]:
     """A warning per folder of which only some images are listed, a note per folder of which none is."""
-    listed = {e for t in tables for e in t.files.entries.values()}
-    listed |= {e for t in tables for group in t.files.doubtful.values() for e in group}
+    listed = {e for t in tables for e in t.files.all}
     folders = {e.folder for e in listed}
-    rest = [e for e in listing.images if e not in listed]
+    beside = {e for t in tables for files in t.paths.files for e in files.all}
+    rest = [e for e in listing.images if e not in listed | beside]
     return unused([e for e in rest if e.folder in folders], "layouts.unlisted", "warning") + unused(
         [e for e in rest if e.folder not in folders], "layouts.not_used", "note"
     )
