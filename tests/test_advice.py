@@ -34,7 +34,18 @@ FILE = re.compile(r"(?<![\w*-])[\w-]+\.(?:csv|json|yaml|html|npz|npy|txt|db|safe
 OTHERS_KEYS = {"key", "photometric", "default", "n"}
 """Not keys of a recipe: the word for one, an argument of tifffile, and numbers of a sentence."""
 THEIRS = {
-    *("labels.csv", "train.csv", "val.csv", "test.csv", "dataset.json", "zarr.json", "_seg.npy"),
+    *(
+        "labels.csv",
+        "train.csv",
+        "val.csv",
+        "test.csv",
+        "train.txt",
+        "val.txt",
+        "test.txt",
+        "dataset.json",
+        "zarr.json",
+        "_seg.npy",
+    ),
     *("metadata.csv", "split.json", "data.npz", "em.npy", "model.safetensors", "package.json", "slices.csv"),
 }
 """Files that come with data or from the hub, or stand in an example."""

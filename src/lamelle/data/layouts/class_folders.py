@@ -31,6 +31,7 @@ NAME = "class_folders"
 TASKS = ("classify",)
 _LEVEL = re.compile(r"folder:([1-9]\d*)")
 _SHOWN = 4
+_TEXTS = (".txt", ".lst", ".list", ".csv", ".tsv", ".json", ".md", ".xml", ".yaml", ".yml", ".pdf", ".log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     for split, base in bases(listing):
         rest = [e for e in listing.images_in(base) if e not in used]
         problems += unused(rest, "layouts.not_used", "warning" if split is None else "note")
-        empty = [f for f in class_folders(listing, base) if not listing.images_below(f)]
+        empty = [f for f in class_folders(listing, base) if not (listing.images_below(f) or _of_texts(listing, f))]
         problems += [Problem("layouts.empty_class", f, "error") for f in empty]
     problems += twins(c.entry for c in taken)
     problems += unused([c.entry for c in found if c.deeper and c.folder in direct], "layouts.too_deep", "warning")
@@ -104,6 +105,12 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         said = {"count": len(names), "names": names_of(sorted(names, key=natural), most=_SHOWN)}
         problems.append(Problem("layouts.ids_as_classes", "", "warning", said))
     return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
+
+
+def _of_texts(listing: Listing, folder: str) -> bool:
+    """Whether a folder holds texts and nothing else, such as lists of names, so that it is no class."""
+    inside = [e for e in listing.entries if f"{e.folder}/".startswith(f"{folder}/")]
+    return bool(inside) and all(e.suffix in _TEXTS for e in inside)
 
 
 def level_of(options: LayoutOptions) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -117,6 +118,42 @@ def bases(listing: Listing) -> list[tuple[str | None, str]]:
     return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]
 
 
+def in_splits(root: Path, records: Sequence[Record]) -> tuple[tuple[Record, ...], list[Problem]]:
+    """The records without those of folders beside train/, val/ … whose names say no split, and a warning for each.
+
+    A split that a folder does not say, but a column, is another matter: all records are kept then.
+
+    Example:
+        >>> from pathlib import Path
+        >>> splits = {"train/1.png": "train", "val/2.png": "validation", "more/3.png": None}
+        >>> kept, said = in_splits(Path(), [Record(i, Source(Path(i)), split=s) for i, s in splits.items()])
+        >>> [r.id for r in kept], said[0].values["folder"]
+        (['train/1.png', 'val/2.png'], 'more/')
+    """
+    folders = {r.id: r.id.split("/")[:-1] for r in records}
+    levels = [
+        next((i for i, f in enumerate(folders[r.id]) if split_of(f) == r.split), None) for r in records if r.split
+    ]
+    if not levels or None in levels or len(set(levels)) > 1 or len(levels) == len(records):
+        return tuple(records), []
+    depth = (levels[0] or 0) + 1
+    beside = dict.fromkeys("/".join(folders[r.id][:depth]) for r in records if r.split)
+    rest: dict[str, list[Record]] = {}
+    for r in records:
+        if not r.split and len(folders[r.id]) >= depth and holds(folders[r.id][depth - 1]) is None:
+            rest.setdefault("/".join(folders[r.id][:depth]), []).append(r)
+    gone = {r.id for group in rest.values() for r in group}
+    said = [_beside(root, folder, len(group), list(beside)) for folder, group in rest.items()]
+    return tuple(r for r in records if r.id not in gone), said
+
+
+def _beside(root: Path, folder: str, count: int, beside: Sequence[str]) -> Problem:
+    """What is said of a folder beside those of splits whose images are not used."""
+    named = {"folder": f"{printable(folder)}/", "beside": ", ".join(f"{printable(s)}/" for s in beside)}
+    path = printable(shlex.quote(str(root / folder)))
+    return Problem("layouts.beside_splits", "", "warning", {**named, "count": count, "path": path})
+
+
 def beside_splits(listing: Listing, used: Set[Path]) -> list[Problem]:
     """A warning for each folder beside train/, val/ … whose name says no split, if none of its images is used."""
     splits = [folder for split, folder in bases(listing) if split]
@@ -124,9 +161,7 @@ def beside_splits(listing: Listing, used: Set[Path]) -> list[Problem]:
     for folder in [f for top in {s.rpartition("/")[0] for s in splits} for f in listing.subfolders(top)]:
         images = [] if folder in splits or folder_name(last(folder)).role else listing.images_below(folder)
         if images and used.isdisjoint(map(listing.path, images)):
-            beside = ", ".join(f"{printable(s)}/" for s in splits)
-            values = {"folder": f"{printable(folder)}/", "count": len(images), "beside": beside}
-            found.append(Problem("layouts.beside_splits", severity="warning", values=values))
+            found.append(_beside(listing.root, folder, len(images), splits))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from lamelle.data.layouts.common import (
     beside_splits,
     class_names,
     class_problems,
+    in_splits,
     last,
     with_axes,
 )
@@ -43,6 +44,8 @@ from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.path_columns import check_named, is_column
 from lamelle.data.layouts.places import laid_over
+from lamelle.data.layouts.products import products_of, without_products
+from lamelle.data.layouts.split_lists import by_lists
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
@@ -67,6 +70,8 @@ LAYOUTS: dict[str, Layout] = {
 _FOR_ONE_FILE = ("table", "table_pairs", "medmnist", "stack_pair")
 _WITH_OWN_COLUMNS = ("table", "table_pairs", "medmnist", "nnunet", "stack_pair")
 _OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
+_DESCRIBED = ("nnunet", "table_pairs")
+"""Layouts of which a file of their own tells what is what: more than names of folders do."""
 _READABLE = 0.5
 _WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[-_. ]*\(?\d")
 _MOST_WORDS = 20
@@ -103,7 +108,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         >>> index.layout, index.classes, index.records[0].id, index.records[0].target
         ('class_folders', ('cat', 'dog'), 'cat/1.png', ('cat',))
     """
-    listing = scans.as_labelled(replace(list_folder(root), axes=options.axes), options)
+    listing = scans.as_labelled(without_products(replace(list_folder(root), axes=options.axes)), options)
     if not listing.images and not any(e.suffix == ".npz" for e in listing.entries):
         raise RequestError(
             "layouts.nothing_found",
@@ -116,7 +121,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     index = LAYOUTS[name].read(listing, options)
     index = _with_classes(listing, index, options)
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
-    problems = [*listing.problems, *index.problems, *passed_over(listing, masks_read=masks_read)]
+    problems = [*listing.problems, *index.problems]
     records = index.records
     if name != table.NAME and not listing.tables and (column := options.columns["group"] or options.given_split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
@@ -124,16 +129,27 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         records, wrong = table.add_columns(listing, records, replace(options, label=None))
         names = index.names.file if index.names else None
         problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
-    used = {s.path for r in records for s in (r.image, *r.target) if isinstance(s, Source)}
-    problems += beside_splits(listing, used)
+    records, said, lists = _split(listing, records, options)
+    problems += [*said, *passed_over(listing, masks_read=masks_read, read=lists)]
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)
     records = slices_of_stacks(records) if options.dims == 2 else of_one_slice(records)
-    if options.split == NONE:
-        records = tuple(replace(r, split=None, fold=None) for r in records)
-    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing, index.names))
+    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing, index.names, lists))
     return laid_over(grouped(whole, options.group))
+
+
+def _split(
+    listing: Listing, records: Sequence[Record], options: LayoutOptions
+) -> tuple[tuple[Record, ...], list[Problem], frozenset[str]]:
+    """The records with the split that folders, columns and lists of names say, what is said, and the lists."""
+    used = {s.path for r in records for s in (r.image, *r.target) if isinstance(s, Source)}
+    said = beside_splits(listing, used)
+    if options.split == NONE:
+        return tuple(replace(r, split=None, fold=None) for r in records), said, frozenset()
+    records, beside = in_splits(listing.root, records)
+    records, of_lists, lists = by_lists(listing, records)
+    return records, [*said, *beside, *of_lists], lists
 
 
 def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:
@@ -196,8 +212,8 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     best = [n for n, score in readable.items() if score == max(readable.values())]
     if options.label is not None and "table" in best:
         best = ["table"]
-    if table_pairs.NAME in best:  # which says more than names do
-        best = [table_pairs.NAME]
+    if described := [n for n in _DESCRIBED if n in best]:
+        best = described[:1]
     if len(best) > 1:
         wants = "\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in best)
         raise RequestError(
@@ -252,7 +268,7 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
         nearest=nearest or "",
         missing=sentence(missing) if missing else "",
         hint=hint,
-        passed=sentences([*passed_over(listing), *scans.series_said(listing)]),
+        passed=sentences([*products_of(listing), *passed_over(listing), *scans.series_said(listing)]),
     )
 
 
@@ -273,10 +289,11 @@ def _found(listing: Listing) -> str:
     return "; ".join(part for part in (by_suffix, files, folders) if part) or text("layouts.found_nothing")
 
 
-def _skipped(listing: Listing, names: ValueNames | None) -> dict[str, int]:
+def _skipped(listing: Listing, names: ValueNames | None, lists: Collection[str]) -> dict[str, int]:
     """Junk by reason, and files of other kinds by suffix."""
     counts = Counter(listing.skipped)
-    others = [e for e in listing.entries if _is_other(e) and e.rel != (names.file if names else None)]
+    read = {*lists, *([names.file] if names else [])}
+    others = [e for e in listing.entries if _is_other(e) and e.rel not in read]
     counts.update(f"*{e.suffix}" if e.suffix else e.name for e in others)
     return dict(counts)
 

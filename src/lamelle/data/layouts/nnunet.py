@@ -42,11 +42,27 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         FileError: If dataset.json is not JSON, or has no labels.
     """
     names, problems = _classes(listing)
+    tested = bool(listing.images_below("imagesTs") and listing.images_below("labelsTs"))
+    records, wrong = _cases(listing, options, "Tr", "train" if tested else None)
+    problems += wrong
+    if tested:
+        more, wrong = _cases(listing, options, "Ts", "test")
+        records, problems = [*records, *more], [*problems, *wrong]
+    else:
+        problems += unused(listing.images_below("imagesTs"), "layouts.not_used", "note")
+    return Index(listing.root, NAME, "segment", tuple(records), names, problems=tuple(problems))
+
+
+def _cases(
+    listing: Listing, options: LayoutOptions, part: str, split: str | None
+) -> tuple[list[Record], list[Problem]]:
+    """The cases of ``imagesTr`` and ``labelsTr``, or of ``Ts``, where nnU-Net keeps what it tests on."""
+    problems: list[Problem] = []
     cases: dict[str, list[Entry]] = {}
-    for entry in listing.images_in("imagesTr"):
+    for entry in listing.images_in(f"images{part}"):
         found = _CHANNEL.match(entry.stem)
         cases.setdefault(found[1] if found else entry.stem, []).append(entry)
-    labels = {e.stem: e for e in listing.images_in("labelsTr")}
+    labels = {e.stem: e for e in listing.images_in(f"labels{part}")}
     problems += [Problem("layouts.orphan_mask", e.rel, "error") for s, e in labels.items() if s not in cases]
     records: list[Record] = []
     for case, images in cases.items():
@@ -56,13 +72,12 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         if len(images) > 1:
             problems.append(Problem("layouts.channel_files", images[0].rel, "error", {"names": names_of(images)}))
         made, wrong = pair_records(
-            listing, images[0], labels[case], dims=options.dims or 3, split=None, group=images[0].id
+            listing, images[0], labels[case], dims=options.dims or 3, split=split, group=images[0].id
         )
         problems += wrong
         channels = {"channels": str(len(images))}
         records += [replace(r, columns={**r.columns, **channels}) for r in made]
-    problems += unused(listing.images_below("imagesTs"), "layouts.not_used", "note")
-    return Index(listing.root, NAME, "segment", tuple(records), names, problems=tuple(problems))
+    return records, problems
 
 
 def _classes(listing: Listing) -> tuple[tuple[str, ...], list[Problem]]:

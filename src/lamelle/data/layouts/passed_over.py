@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from lamelle.data.layouts.listing import Entry, Listing, is_image
 from lamelle.data.layouts.pairing import names_of
@@ -43,11 +43,12 @@ IMAGES = {
 """Suffixes of pictures and tables that are not read, by how they are converted."""
 
 
-def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
+def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[str] = ()) -> list[Problem]:
     """A warning for each format of pictures, tables or outlines that is in a folder and not read.
 
     Args:
         masks_read: Masks were found, so that outlines are not missed.
+        read: Paths of files that were read.
 
     Example:
         >>> from pathlib import Path
@@ -55,7 +56,7 @@ def passed_over(listing: Listing, *, masks_read: bool = False) -> list[Problem]:
         >>> [(p.code, p.values["count"], p.values["suffix"]) for p in passed_over(listing)]
         [('layouts.passed_microscope', 2, '.czi')]
     """
-    others = [e for e in listing.entries if not is_image(e)]
+    others = [e for e in listing.entries if not is_image(e) and e.rel not in read]
     kinds = {suffix: kind for kind, suffixes in IMAGES.items() for suffix in suffixes}
     found: dict[tuple[str, str], list[Entry]] = {}
     for entry in others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.words import maybe_group, rank_of
@@ -178,20 +179,37 @@ def with_columns(
     problems: list[Problem] = []
     joined = list(records)
     paths = {r.image.path for r in records}
+    parts = _parts(listing, paths, tables)
+    listed: set[Path] = set()
     for found in tables:
         if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
             problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
             continue
         rows, wrong = records_of(listing, found, labelled=False)
         problems += wrong
-        by_path = {r.image.path: r for r in rows}
-        problems += [
-            Problem("layouts.no_row", r.id, "warning", {"table": found.entry.name})
-            for r in records
-            if r.image.path not in by_path
-        ]
+        part = parts.get(found.entry)
+        by_path = {r.image.path: replace(r, split=r.split or part) for r in rows}
+        if part is None:
+            problems += _no_rows(records, by_path, found.entry.name)
+        listed |= by_path.keys()
         joined = [_joined(r, by_path.get(r.image.path)) for r in joined]
+    if parts:
+        problems += _no_rows(records, listed, ", ".join(e.name for e in parts))
     return tuple(joined), problems
+
+
+def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[Entry, str]:
+    """Tables that are called after splits, ``train.csv``, ``test.csv``, and list images here, with the split."""
+    parts = {
+        t.entry: split
+        for t in tables
+        if (split := split_of(t.entry.stem)) and any(listing.path(e) in paths for e in t.files.entries.values())
+    }
+    return parts if len(set(parts.values())) > 1 else {}
+
+
+def _no_rows(records: Sequence[Record], listed: Collection[Path], table: str) -> list[Problem]:
+    return [Problem("layouts.no_row", r.id, "warning", {"table": table}) for r in records if r.image.path not in listed]
 
 
 def joins(listing: Listing, options: LayoutOptions) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from lamelle.data.layouts import scans, stack_pair, table
 from lamelle.data.layouts.common import LayoutOptions, with_axes
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
+from lamelle.data.layouts.products import without_products
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import slice_records
 from lamelle.data.layouts.words import folder_name, holds
@@ -77,7 +78,7 @@ def read_unlabelled(
     problems: list[Problem] = []
     labels: list[str] = []
     for path in paths:
-        listing = replace(list_folder(path), axes=axes)
+        listing = without_products(replace(list_folder(path), axes=axes))
         listing = scans.as_volumes(listing) if volumes else listing
         folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:

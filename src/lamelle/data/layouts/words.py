@@ -29,6 +29,7 @@ MASKS = frozenset(
     (
         "mask", "label", "lbl", "labelled", "labeled", "labelmap", "labelimage", "seg", "dseg", "segm", "segmentation",
         "segmented", "gt", "groundtruth", "truth", "annotation", "annot", "anno", "annotated", "manual", "roi",
+        "labeling", "labelling",
         "masque", "etiquette", "verite", "segmente", "segmentee", "annote", "annotee", "detourage", "contourage",
         "maske", "masken", "etikett", "etiketten", "segmentierung", "segmentierungen", "annotationen", "beschriftung",
         "beschriftungen", "grundwahrheit",
@@ -78,6 +79,8 @@ SPLIT_NAMES = {
 }
 """Names of folders, tables and cells → split."""
 _SPLIT_PARTS = {**SPLIT_NAMES, "tr": "train", "va": "validation", "ts": "test", "te": "test"}
+_YEAR = 3
+"""Digits from which a number behind a split is a year, or that of the images."""
 _OF_SPLITS = frozenset(("set", "dataset", "data", "jeu", "d", "de", "split"))
 _ONLY_FOLDERS = (WEAK & MASKS) | {"truth", "im", "photo", "picture", "foto"}
 _ONLY_FILES = frozenset(("prediction", "identitie"))
@@ -137,9 +140,12 @@ def split_of(name: str) -> str | None:
         ['train', 'test', 'validation', 'train', 'test', None]
         >>> split_of("01 - Training"), split_of("test 2")
         ('train', None)
+        >>> split_of("train2017"), split_of("Validation400")
+        ('train', 'validation')
     """
     rest = [word for word in folder_name(name).rest if word not in _OF_SPLITS]
     rest = rest[1:] if rest and rest[0].isdecimal() else rest
+    rest = rest[:-1] if len(rest) > 1 and rest[-1].isdecimal() and len(rest[-1]) >= _YEAR else rest
     return _SPLIT_PARTS.get("".join(rest))
 
 

@@ -1,0 +1,149 @@
+"""Lists of names of images that say the split: ``train.txt``, ``val.txt``, ``test.txt``, ``train_val_list.txt``."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lamelle.data.groups.words import tokens
+from lamelle.data.layouts.listing import Entry, Listing, same_form
+from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.words import split_of
+from lamelle.io.readers import is_image_name
+from lamelle.types import Problem, Record
+
+_SUFFIXES = (".txt", ".lst", ".list")
+_BESIDE = frozenset(("list", "liste", "lists", "names", "name", "file", "files", "filenames", "ids", "id", "images",
+                     "image", "split", "cases", "patients", "set"))  # fmt: skip
+"""Words that may stand beside the split in the name of a list."""
+_MOST_BYTES = 1 << 26
+_MOST = 0.5
+"""Share of the lines of a list that have to be names of images here."""
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    entry: Entry
+    split: str
+    ids: frozenset[str]
+    """Records that it names."""
+
+
+def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record, ...], list[Problem], frozenset[str]]:
+    """The records with the split that lists of names say, where nothing else says one.
+
+    A line is the name of an image, with or without its folder and suffix. Of lists in several folders, those of the
+    folder count that name most images. Where one list is of train and val together, its images train.
+
+    Returns:
+        The records without those that no list names; what is said; and the lists that were read, as paths.
+    """
+    if any(r.split or r.fold is not None for r in records):
+        return tuple(records), [], frozenset()
+    lists = _lists(listing, records)
+    found = _best(lists)
+    if len({one.split for one in found}) < 2:
+        return tuple(records), [], frozenset()
+    where: dict[str, list[_List]] = {}
+    for one in found:
+        for i in one.ids:
+            where.setdefault(i, []).append(one)
+    twice = {i: ls for i, ls in where.items() if len({one.split for one in ls}) > 1}
+    read = frozenset(one.entry.rel for one in lists if one.entry.folder == found[0].entry.folder)
+    names = ", ".join(one.entry.id for one in found)
+    problems = [
+        Problem("layouts.in_two_lists", i, "error", {"lists": names_of([one.entry for one in ls])})
+        for i, ls in twice.items()
+    ]
+    rest = [r for r in records if r.id not in where]
+    counts = Counter(ls[0].split for ls in where.values())
+    values = {"lists": names, **{s: counts[s] for s in ("train", "validation", "test")}}
+    problems.append(Problem("layouts.lists_taken", "", "note", values))
+    if rest:
+        said = {"count": len(rest), "names": names_of([r.id for r in rest]), "lists": names}
+        problems.append(Problem("layouts.in_no_list", "", "warning", said))
+    kept = tuple(replace(r, split=where[r.id][0].split) for r in records if r.id in where)
+    return kept, problems, read
+
+
+def _lists(listing: Listing, records: Sequence[Record]) -> list[_List]:
+    """Every file that is called after a split and names images."""
+    called = [(e, split) for e in listing.entries if e.suffix in _SUFFIXES and (split := _split(e.stem))]
+    if not called:
+        return []
+    known = _known(listing, records)
+    found = []
+    for entry, split in called:
+        lines = _lines(listing, entry)
+        ids = [next((known[k] for k in _keys(line) if k in known), None) for line in lines]
+        if lines and sum(i is not None for i in ids) >= _MOST * len(lines):
+            found.append(_List(entry, split, frozenset(i for one in ids if one for i in one)))
+    return found
+
+
+def _split(stem: str) -> str | None:
+    """The split that a list is called after; train and val together train."""
+    words = [w for w in tokens(stem) if w not in _BESIDE]
+    said = {split_of(w) for w in words}
+    if said == {"train", "validation"} or words == ["trainval"]:
+        return "trainval"
+    return next(iter(said)) if len(said) == 1 else None
+
+
+def _best(lists: Sequence[_List]) -> list[_List]:
+    """The lists of the folder that names most images; of train and val together only where no list is of one alone."""
+    folders: dict[str, list[_List]] = {}
+    for one in lists:
+        folders.setdefault(one.entry.folder, []).append(one)
+    if not folders:
+        return []
+    best = max(folders.values(), key=lambda ls: len(frozenset().union(*(one.ids for one in ls))))
+    alone = [one for one in best if one.split != "trainval"]
+    if any(one.split == "train" for one in alone):
+        return alone
+    return [replace(one, split="train") if one.split == "trainval" else one for one in best]
+
+
+def _known(listing: Listing, records: Sequence[Record]) -> Mapping[str, tuple[str, ...]]:
+    """Path, name and stem of an image, as far as they are those of one image → its records (the slices of a stack)."""
+    paths = {listing.path(e): e for e in listing.images}
+    ids: dict[Entry, list[str]] = {}
+    for r in records:
+        if entry := paths.get(r.image.path):
+            ids.setdefault(entry, []).append(r.id)
+    known: dict[str, tuple[str, ...]] = {}
+    several: set[str] = set()
+    for entry, own in ids.items():
+        bare = posixpath.join(entry.folder, entry.stem)
+        parts = entry.rel.split("/")
+        keys = {"/".join(parts[i:]) for i in range(len(parts))} | {
+            "/".join(bare.split("/")[i:]) for i in range(len(parts))
+        }
+        for key in map(_key, keys):
+            if known.setdefault(key, tuple(own)) != tuple(own):
+                several.add(key)
+    return {key: own for key, own in known.items() if key not in several}
+
+
+def _keys(line: str) -> list[str]:
+    """What a line may name an image by: all of it, its first word, and both without the suffix of an image."""
+    names = dict.fromkeys((line, line.split()[0]))
+    return [*map(_key, names), *(_key(posixpath.splitext(n)[0]) for n in names if is_image_name(n))]
+
+
+def _key(name: str) -> str:
+    return same_form(name.strip().strip("\"'").replace("\\", "/").removeprefix("./").strip("/")).casefold()
+
+
+def _lines(listing: Listing, entry: Entry) -> list[str]:
+    """The lines of a list that say something; none where it cannot be read."""
+    path = listing.path(entry)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return []
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError):  # who needs it says so
+        return []
+    return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]
