@@ -135,7 +135,7 @@ def test_a_line_alone_or_without_an_interval_says_so_with_the_reason(tmp_path: P
     assert "Highest" not in said
     row = next(csv.DictReader(table.to_csv(found).splitlines()))
     assert row["macro_f1_n"] == "3"
-    assert row["macro_f1_why"].startswith("no interval")
+    assert row["macro_f1_reason"].startswith("no interval")
 
 
 def test_equal_variants_are_rarely_called_different(tmp_path: Path) -> None:

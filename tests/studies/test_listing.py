@@ -97,6 +97,12 @@ def test_a_run_is_listed_as_it_is(made: Maker) -> None:
     assert lines[-1].startswith("1 run, ")
     (row,) = csv.DictReader(listing.to_csv([found]).splitlines())
     assert (row["name"], float(row["value"]), row["created"]) == ("first", 0.8, "2026-11-01T08:00:00+00:00")
+    assert (row["n"], row["unit"], row["reason"]) == ("9", "image", "")
+    few = run.read_json(run.scores)
+    few["scores"]["accuracy"] |= {"low": None, "high": None, "n": 3, "reason": "few", "of": ""}
+    run.write_json(run.scores, few)
+    (row,) = csv.DictReader(listing.to_csv(verbs.list_runs(run.path.parent)).splitlines())
+    assert (row["low"], row["n"], row["reason"]) == ("", "3", "no interval: 3 images; 5 are needed")
     assert listing.to_csv([]) == "path\n"
     assert terminal.table([]) == ["0 runs, 0 B"]
 

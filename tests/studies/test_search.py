@@ -275,6 +275,9 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     assert len(rows) == 24
     assert float(rows[content["best"]]["macro_f1"]) == pytest.approx(best["value"], rel=1e-5)
     assert len(searching.terminal(content)) > 12
+    row = next(csv.DictReader(results.to_csv(alone).splitlines()))
+    assert (row["macro_f1_low"], row["macro_f1_n"], row["macro_f1_unit"]) == ("", "1", "slice")
+    assert (row["macro_f1_reason"], row["reason"]) == ("no interval: 1 slice of a; 5 are needed", "")
 
 
 # where it stands -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sklearn import metrics
 from lamelle.evaluation import summarise
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics import regions
-from lamelle.metrics.intervals import IntervalOptions
+from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.reports import scoring
 from lamelle.tasks import by_class
 from lamelle.tasks.classify import Classify, Options
@@ -55,12 +55,19 @@ def test_the_table_is_that_of_scikit_learn_with_intervals(several: bool) -> None
     names = [*CLASSES, "macro avg", "weighted avg"]
     assert [row["kind"] for row in rows] == ["class"] * 3 + ["macro", "weighted"]
     for row, name in zip(rows, names, strict=True):
-        assert int(row["n"]) == right[name]["support"]
+        assert int(row["support"]) == right[name]["support"]
         for ours, theirs in SCORES.items():
             value, low, high = (float(row[ours + end]) for end in ("", "_low", "_high"))
             assert value == pytest.approx(right[name][theirs], abs=1e-5)
             assert low <= value <= high
             assert low < high
+    found = scores["scores"]
+    keys = [{score: f"{score}/{name}" for score in SCORES} for name in CLASSES]
+    keys.append({"precision": "macro_precision", "recall": "macro_recall" if several else "balanced_accuracy"})
+    for row, known in zip(rows, keys, strict=False):
+        for score, key in known.items():
+            assert (int(row[f"{score}_n"]), row[f"{score}_unit"]) == (found[key]["n"], found[key]["unit"])
+            assert row[f"{score}_reason"] == "", "it has an interval"
     assert rows[3]["roc_auc"]
     assert rows[4]["roc_auc"] == rows[3]["specificity"] == ""
 
@@ -85,12 +92,21 @@ def test_a_class_that_is_never_said_lowers_the_averages() -> None:
     assert found["macro_precision"]["value"] == pytest.approx((6 / 7 + 1 + 0) / 3)
     assert float(regions.weighted_precision(matrix)) == found["weighted_precision"]["value"]
     line = list(csv.DictReader(by_class.to_csv(scored(truth, chosen)).splitlines()))[2]
-    assert (line["class"], line["precision"], line["n"]) == ("c", "", "1")
+    assert (line["class"], line["precision"], line["support"]) == ("c", "", "1")
+    assert (line["precision_n"], line["precision_unit"]) == ("0", "image")
+    assert line["precision_reason"] == "c was never predicted"
+    for score in by_class.columns(scored(truth, chosen)):
+        known = found[f"{score}/c"]
+        assert (line[f"{score}_n"], line[f"{score}_unit"]) == (str(known["n"]), known["unit"])
+        assert line[f"{score}_reason"] == why_none(known)
+        assert bool(line[f"{score}_low"]) == (line[f"{score}_reason"] == ""), "bounds, or the reason"
 
 
 def test_a_segmentation_has_its_classes_and_no_average_that_the_background_leads() -> None:
-    known: dict[str, Any] = {"dice": {}, "dice/background": {"value": 0.9}, "dice/cell": {"value": 0.5, "low": 0.4}}
+    few = {"value": 0.5, "low": None, "high": None, "n": 2, "unit": "image", "reason": "few", "of": "cell"}
+    known: dict[str, Any] = {"dice": {}, "dice/background": few | {"value": 0.9}, "dice/cell": few}
     scores = {"scores": known, "classes": ["background", "cell"], "figures": {"support": [90, 10]}}
     assert [line.kind for line in by_class.lines(scores)] == ["class", "class"]
-    assert by_class.to_csv(scores).splitlines()[2] == "class,cell,10,0.5,0.4,"
+    said = "no interval: 2 images of cell; 5 are needed"
+    assert by_class.to_csv(scores).splitlines()[2] == f"class,cell,10,0.5,,,2,image,{said}"
     assert by_class.lines({"scores": {"ap50": {}}, "classes": ["a"], "figures": {"support": [3]}}) == []

@@ -285,10 +285,28 @@ def why_none(found: Mapping[str, Any]) -> str:
         code = "few_of"
     elif code == "undefined" and found.get("value") is not None and math.isfinite(found["value"]):
         code = "unbounded"
+    elif code == "undefined" and not found["n"]:
+        code = "nowhere"
     about = {"n": found["n"], "unit": unit_of(found["unit"], found["n"]), "least": LEAST, "name": found.get("of", "")}
     why, lacking = text(f"intervals.{code}", **about), found.get("lacking") or 0
     seeds = found.get("seeds")
     return why if lacking in (0, seeds) else text("intervals.in_seeds", why=why, lacking=lacking, seeds=seeds)
+
+
+COLUMNS = ("", "_low", "_high", "_n", "_unit", "_reason")
+"""Ends of the names of the columns that a score has in a table."""
+
+
+def cells(found: Mapping[str, Any]) -> list[Any]:
+    """What a score, as it stands in ``scores.json``, says in ``COLUMNS``; nothing of a score that is not there.
+
+    Example:
+        >>> cells({"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"})
+        [1.0, None, None, 3, 'image', 'no interval: 3 images of b; 5 are needed']
+    """
+    if not found:
+        return [None] * len(COLUMNS)
+    return [*(found[key] for key in ("value", "low", "high", "n", "unit")), why_none(found)]
 
 
 def few_units(n: int) -> bool:

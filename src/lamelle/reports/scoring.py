@@ -103,7 +103,8 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[ClassRow]]:
         each = [scores["scores"][line.keys[c]] if c in line.keys else None for c in columns]
         shown = [score(c, one) if one else None for c, one in zip(columns, each, strict=True)]
         average = line.kind != "class"
-        rows.append(ClassRow(text(f"report.average_{line.kind}") if average else line.name, average, line.n, shown))
+        name = text(f"report.average_{line.kind}") if average else line.name
+        rows.append(ClassRow(name, average, line.support, shown))
     return [name_of(c) for c in columns], rows
 
 

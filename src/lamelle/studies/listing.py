@@ -20,6 +20,7 @@ from typing import Any, Literal
 from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
 from lamelle.metrics.directions import less_is_better
+from lamelle.metrics.intervals import why_none
 from lamelle.package import DESCRIPTION
 from lamelle.platform import network_disk
 from lamelle.recipe import Section
@@ -59,6 +60,8 @@ class Listed:
     high: float | None = None
     n: int | None = None
     unit: str = ""
+    reason: str = ""
+    """Why the score has no interval."""
     split: str = ""
     """What it was scored on: ``test``, ``folds``, ``validation``."""
     seconds: float | None = None
@@ -183,6 +186,7 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         epochs=done.get("epochs", len(history) or None),
         score=shown,
         **({key: known[key] for key in ("value", "low", "high", "n", "unit")} if known else {}),
+        reason=why_none(known) if known else "",
         split=scores["split"] if scores else "",
         seconds=done.get("seconds"),
         parameters=done.get("parameters"),

@@ -18,7 +18,7 @@ from lamelle.evaluation import units_of
 from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
 from lamelle.metrics.directions import limits
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units, why_none
+from lamelle.metrics.intervals import COLUMNS, Interval, IntervalOptions, Units, cells
 from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Row, Table, Task
@@ -171,7 +171,7 @@ def to_csv(comparison: Comparison) -> str:
     scores = list(comparison.lines[0].scores)
     head = ["variant", "seeds"]
     for score in scores:
-        head += [score, f"{score}_low", f"{score}_high", f"{score}_spread", f"{score}_n", f"{score}_why"]
+        head += [*(f"{score}{end}" for end in COLUMNS), f"{score}_spread"]
     epoch = [name if name.startswith("train_") else f"validation_{name}" for name in _HISTORY]
     writer.writerow([*head, *epoch, "seconds", "epochs", *_COUNTS, "difference", "p", "noise"])
     against = {d.name: d for d in comparison.differences}
@@ -179,7 +179,7 @@ def to_csv(comparison: Comparison) -> str:
         row: list[Any] = [line.name, line.seeds]
         for score in scores:
             one = line.scores[score]
-            row += [one["value"], one["low"], one["high"], one["spread"], one["n"], why_none(one)]
+            row += [*cells(one), one["spread"]]
         row += [line.history.get(key) for key in _HISTORY]
         row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.io.atomic import cell
+from lamelle.metrics.intervals import COLUMNS, cells
 
 _AVERAGED = ("precision", "recall", "f1")
 _AREAS = ("roc_auc", "pr_auc")
@@ -28,7 +29,7 @@ class Line:
     """``class``, ``macro`` or ``weighted``."""
     name: str
     """Of the class; empty for an average."""
-    n: int | None
+    support: int | None
     """What the truth has of it (images or pixels); of an average, of all classes together."""
     keys: Mapping[str, str]
     """Column → name of the score."""
@@ -45,7 +46,7 @@ def lines(scores: Mapping[str, Any]) -> list[Line]:
     Example:
         >>> known = dict.fromkeys(("recall/a", "recall/b", "accuracy", "balanced_accuracy", "macro_f1"), {})
         >>> for line in lines({"scores": known, "classes": ["a", "b"], "figures": {"support": [3, 1]}}):
-        ...     print(line.kind, line.name, line.n, dict(line.keys))
+        ...     print(line.kind, line.name, line.support, dict(line.keys))
         class a 3 {'recall': 'recall/a'}
         class b 1 {'recall': 'recall/b'}
         macro  4 {'recall': 'balanced_accuracy'}
@@ -75,15 +76,14 @@ def _average(kind: str, heads: Sequence[str], scores: Mapping[str, Any]) -> dict
 
 
 def to_csv(scores: Mapping[str, Any]) -> str:
-    """``classes.csv``: each score with the bounds of its interval; what has none is empty."""
+    """``classes.csv``: each score with the bounds of its interval, n and unit of it, and why there is none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     heads = columns(scores)
-    writer.writerow(["kind", "class", "n", *(f"{c}{end}" for c in heads for end in ("", "_low", "_high"))])
+    writer.writerow(["kind", "class", "support", *(f"{c}{end}" for c in heads for end in COLUMNS)])
     for line in lines(scores):
-        row: list[Any] = [line.kind, line.name, line.n]
+        row: list[Any] = [line.kind, line.name, line.support]
         for column in heads:
-            one = scores["scores"].get(line.keys.get(column, ""), {})
-            row += [one.get(end) for end in ("value", "low", "high")]
+            row += cells(scores["scores"].get(line.keys.get(column, ""), {}))
         writer.writerow([cell(v) for v in row])
     return out.getvalue()
