@@ -25,6 +25,7 @@ from lamelle.data.targets import ValueMap
 from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
+from lamelle.io.sealed import seal
 from lamelle.keys import ClassifyKeys
 from lamelle.models import restore as restoring
 from lamelle.models.build import build, resolve
@@ -69,9 +70,9 @@ def saved(tmp_path: Path) -> Path:
 def change(folder: Path, how: Callable[[dict[str, Any]], object]) -> None:
     path = folder / package.DESCRIPTION
     about = json.loads(path.read_text())
-    del about["sha256"]  # as older versions wrote it
+    del about["sha256"]
     how(about)
-    path.write_text(json.dumps(about))
+    path.write_bytes(seal(json.dumps(about)))  # as an enemy would
 
 
 def trained_on() -> Profile:
@@ -105,7 +106,7 @@ def test_what_it_was_trained_on_comes_back_and_is_checked(tmp_path: Path) -> Non
         (tmp_path / package.DESCRIPTION).write_text(before)
 
 
-def test_an_older_package_loads_without_what_it_was_trained_on(saved: Path) -> None:
+def test_a_package_loads_without_what_it_was_trained_on(saved: Path) -> None:
     change(saved, lambda about: about["preparation"].pop("range"))
     found = package.load(saved)
     assert found.profile is None
@@ -244,6 +245,7 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
     with pytest.raises(LamelleError) as caught:
         package.load(saved)
     assert str(caught.value).count("\n") == 0
+    assert re.search(r"\(:|\b_[A-Z]|Value ?[Ee]rror", str(caught.value)) is None, "no name of our code"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff\xfe", b'{"format": 1e999}'])
@@ -277,9 +279,24 @@ def test_a_description_that_was_edited_is_refused(saved: Path) -> None:
         package.load(saved)
 
 
+def test_a_description_without_its_own_digest_is_refused(saved: Path) -> None:
+    path = saved / package.DESCRIPTION
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about))
+    with pytest.raises(FileError, match="does not end with its own SHA-256") as caught:
+        package.load(saved)
+    assert "copy the whole package again" in str(caught.value)
+    about.pop("sha256")
+    about["fitted"]["threshold"] = 0.2
+    path.write_text(json.dumps(about, indent=2))
+    with pytest.raises(FileError, match="does not end with its own SHA-256"):
+        package.load(saved)
+    assert package.states(saved) == {package.DESCRIPTION: "changed", package.WEIGHTS: "unknown"}
+
+
 def test_a_key_that_stands_twice_is_refused(saved: Path) -> None:
     about = saved / package.DESCRIPTION
-    about.write_text(about.read_text(encoding="utf-8").rstrip()[:-1] + ', "fitted": {"threshold": 0.001}}')
+    about.write_bytes(seal(about.read_text(encoding="utf-8").rstrip()[:-1] + ', "fitted": {"threshold": 0.001}}'))
     with pytest.raises(FileError, match="stands twice"):
         package.load(saved)
 

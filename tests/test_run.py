@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lamelle.data import contents
-from lamelle.errors import LamelleError, RequestError
+from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.run import RunFolder, environment
 
@@ -214,13 +214,14 @@ def test_a_copy_elsewhere_an_evaluation_and_notes_leave_a_run_whole(tmp_path: Pa
     assert copy.altered() == {}
 
 
-def test_a_run_of_an_older_version_is_checked_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_list_of_hashes_without_its_own_hash_is_refused(tmp_path: Path, wrapped: bool) -> None:
     run = filled(tmp_path)
-    run.manifest.write_text(json.dumps({"scores.json": hashlib.sha256(run.scores.read_bytes()).hexdigest()}))
-    assert RunFolder(run.path).read_json(run.scores) == {"dice": 0.75}
-    flip(run.scores, 90)
-    with pytest.raises(RequestError):
+    files = {"scores.json": hashlib.sha256(run.scores.read_bytes()).hexdigest()}
+    run.manifest.write_text(json.dumps({"format": 2, "files": files} if wrapped else files))
+    with pytest.raises(FileError, match="relied on") as caught:
         RunFolder(run.path).read_json(run.scores)
+    assert caught.value.problem.where == str(run.manifest)
 
 
 def test_two_processes_that_write_lose_nothing(tmp_path: Path) -> None:

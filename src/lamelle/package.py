@@ -121,8 +121,8 @@ class _Description(_Part):
     axes: Axes | None = None
     slices: bool = False
     weights_sha256: str
-    sha256: str | None = None
-    """Of all that stands before it; None in packages of older versions."""
+    sha256: str
+    """Of all that stands before it."""
 
     @model_validator(mode="after")
     def _in_bounds(self) -> Self:
@@ -289,7 +289,7 @@ def states(folder: Path) -> dict[str, FileState]:
         if weights:
             found[WEIGHTS] = "unknown"
         return found
-    found[DESCRIPTION] = "whole" if about.sha256 else "unknown"
+    found[DESCRIPTION] = "whole"
     if weights:
         found[WEIGHTS] = "whole" if weights == about.weights_sha256 else "changed"
     return found
@@ -314,15 +314,16 @@ def _description(path: Path) -> _Description:
         raise FileError("package.damaged", path, reason=f"{path.stat().st_size} bytes")
     try:
         data = path.read_bytes()
+        if (whole := intact(data)) is False:
+            raise FileError("package.description_changed", path)
         about = json.loads(data.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number)
         if isinstance(about, dict) and isinstance(made := about.get("format"), int) and made > FORMAT:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
-        described = _Description.model_validate(about)
+        if whole is None:
+            raise FileError("package.description_unsealed", path)
+        return _Description.model_validate(about)
     except (ValueError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
-    if described.sha256 is not None and not intact(data):
-        raise FileError("package.description_changed", path)
-    return described
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -381,6 +382,7 @@ def _reason(error: Exception) -> str:
     """The first thing that is wrong, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        said = "not a JSON object" if first["type"] == "model_type" else first["msg"]
+        said = "not a JSON object" if first["type"] == "model_type" else first["msg"].removeprefix("Value error, ")
         return ": ".join(filter(None, (".".join(map(str, first["loc"])), said)))
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    said = str(error).partition("\n")[0]
+    return said if said and isinstance(error, ValueError) else f"{type(error).__name__}: {said}"

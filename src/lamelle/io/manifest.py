@@ -169,12 +169,9 @@ class Manifest:
 
 def _parsed(path: Path, data: bytes) -> Known:
     try:
-        content = json.loads(data)
-        files = content.get("files")
-        if not isinstance(files, dict):
-            files = content  # of an older version: names with their hash, and no seal
-        elif not intact(data):
+        files = json.loads(data)["files"]
+        if not intact(data):
             raise ValueError
         return {name: (said,) if isinstance(said, str) else tuple(said) for name, said in files.items()}
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise FileError("run.manifest_changed", path) from error

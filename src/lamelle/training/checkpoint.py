@@ -139,7 +139,7 @@ def _states(path: Path) -> dict[str, FileState]:
     try:
         data = path.read_bytes()
         content = json.loads(data)
-        if not (_verifies(content) if (whole := intact(data)) is None else whole):
+        if not intact(data):
             return {path.name: "changed"}
         state = content["state"]
         digests = {path.with_suffix(".safetensors").name: content["tensors_sha256"]}
@@ -152,12 +152,6 @@ def _states(path: Path) -> dict[str, FileState]:
         now = _digest_file(path.parent / name)
         found[name] = "missing" if not now else "whole" if now == digest else "changed"
     return found
-
-
-def _verifies(content: dict[str, Any]) -> bool:
-    """Whether the JSON of an older version, which has its hash first, is as it was."""
-    said = content.pop("sha256")
-    return said == hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.Module, optimizer: Optimizer) -> None:
