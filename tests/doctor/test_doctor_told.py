@@ -104,7 +104,7 @@ def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pyte
         def close(self) -> None: ...
 
     def broken(*_: object, **__: object) -> None:
-        raise NonFinite("train.nan_loss", loss=math.nan, step=7, files="a.png")
+        raise NonFinite("train.nan_loss", loss=math.nan, step=7, files="a.png", kept="")
 
     monkeypatch.setattr(session, "train", broken)
     nothing = cast("Any", None)

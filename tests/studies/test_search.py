@@ -164,7 +164,7 @@ def test_a_point_at_which_workers_die_comes_last_and_is_named(tmp_path: Path) ->
 def test_what_cannot_be_trained_fails_alone_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def score(params: dict[str, Any], _: Any) -> float:
         if params["train.lr"] == "0.1":
-            raise NonFinite("train.nan_gradient", step=3, files="a.png")
+            raise NonFinite("train.nan_gradient", step=3, files="a.png", kept="step-3.json")
         return 0.5
 
     formula(monkeypatch, score)
@@ -174,7 +174,9 @@ def test_what_cannot_be_trained_fails_alone_and_once(tmp_path: Path, monkeypatch
     content = results.collect(search.study, search.setting, search.points)
     assert sorted(row["state"] for row in content["trials"]) == ["done"] * 4 + ["failed"] * 2
     assert len(search.study.get_trials()) == 6
-    assert "a.png" in next(row["reason"] for row in content["trials"] if row["state"] == "failed")
+    reason = next(row["reason"] for row in content["trials"] if row["state"] == "failed")
+    assert "a.png" in reason
+    assert "step-3.json" not in reason, "checkpoints of trials are removed"
 
 
 def test_a_stopped_search_tries_the_same_points_as_one_that_was_not(

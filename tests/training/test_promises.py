@@ -76,6 +76,16 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change(
     stops(trained, monkeypatch, "train.nan_loss")
 
 
+def test_a_training_that_stops_before_a_checkpoint_says_that_nothing_was_kept(
+    trained: Trainer, monkeypatch: Patch, tmp_path: Any
+) -> None:
+    losses(monkeypatch, lambda self, loss, _: loss * math.nan)
+    with pytest.raises(NonFinite, match="Nothing was kept: no checkpoint") as caught:
+        trained()
+    assert "--resume" not in str(caught.value)
+    assert list(RunFolder(tmp_path / "run").checkpoints.glob("*")) == []
+
+
 def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(trained: Trainer, monkeypatch: Patch) -> None:
     """The square root of the square of nought is nought; its slope is not defined."""
 
@@ -133,9 +143,12 @@ def test_a_validation_loss_that_is_not_finite_stops_the_training(
     assert (caught.value.code, caught.value.values["epoch"]) == ("train.nan_validation", 2)
     assert str(caught.value.values["files"]).count(".png") == 1
     assert [row["best"] for row in quiet.rows] == [True]
-    found = checkpoint.newest(RunFolder(tmp_path / "run-2").checkpoints)
+    stopped = RunFolder(tmp_path / "run-2")
+    found = checkpoint.newest(stopped.checkpoints)
     assert found is not None
     assert (found[0].epoch, found[0].best_epoch) == (1, 1)
+    (last,) = stopped.checkpoints.glob("step-*.json")
+    assert f"{last}. lamelle train --resume {stopped.path} goes on" in str(caught.value)
 
 
 def test_weights_that_are_not_finite_are_never_saved(trained: Trainer, monkeypatch: Patch, tmp_path: Any) -> None:

@@ -111,17 +111,23 @@ def newest(
     """
     from safetensors.torch import load
 
+    if (path := last(folder, damaged)) is None:
+        return None
+    content = json.loads(path.read_bytes())
+    state = State(**content["state"])
+    state.knots = [(int(a), int(b)) for a, b in state.knots]
+    return state, load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
+
+
+def last(folder: Path, damaged: Callable[[Path], None] | None = None) -> Path | None:
+    """The JSON of the checkpoint that `newest` reads."""
     for path in sorted(folder.glob("step-*.json"), reverse=True):
-        known = _states(path)
-        if wrong := [name for name, state in known.items() if state != "whole"]:
+        wrong = [name for name, state in _states(path).items() if state != "whole"]
+        if not wrong:
+            return path
+        if damaged is not None:
             for name in wrong:
-                if damaged is not None:
-                    damaged(folder / name)
-            continue  # an older one follows
-        content = json.loads(path.read_bytes())
-        state = State(**content["state"])
-        state.knots = [(int(a), int(b)) for a, b in state.knots]
-        return state, load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
+                damaged(folder / name)
     return None
 
 

@@ -213,7 +213,8 @@ class Training:
         loss = self._loss(output, targets, mixed)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise NonFinite("train.nan_loss", loss=value, step=state.step, files=", ".join(dict.fromkeys(batch.ids)))
+            files = ", ".join(dict.fromkeys(batch.ids))
+            raise NonFinite("train.nan_loss", loss=value, step=state.step, files=files, kept=self._kept())
         self.optimizer.zero_grad(set_to_none=True)
         self.job.fabric.backward(loss)
         self._clip(batch)
@@ -250,7 +251,7 @@ class Training:
         norm = self.job.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         if self._scaler is None and norm is not None and not math.isfinite(float(norm)):
             files = ", ".join(dict.fromkeys(batch.ids))
-            raise NonFinite("train.nan_gradient", step=self.state.step, files=files)
+            raise NonFinite("train.nan_gradient", step=self.state.step, files=files, kept=self._kept())
 
     # the end of an epoch -------------------------------------------------------------------------------------------
 
@@ -321,7 +322,8 @@ class Training:
         if broken:
             files = ", ".join(broken[:_NAMED]) + (" …" if len(broken) > _NAMED else "")
             loss, step = float(np.mean(losses)), self.state.step
-            raise NonFinite("train.nan_validation", epoch=self.state.epoch + 1, loss=loss, step=step, files=files)
+            about = {"loss": loss, "step": step, "files": files, "kept": self._kept()}
+            raise NonFinite("train.nan_validation", epoch=self.state.epoch + 1, **about)
         scores = scores_of(task, rows, each=True)
         return {"loss": float(np.mean(losses)), "score": scores.get(task.monitor) or 0.0} | scores
 
@@ -361,6 +363,14 @@ class Training:
         else:
             state.knots.append((state.step, state.step + left))
 
+    def _kept(self) -> str:
+        """What a training that stops has left to go on from, in a sentence."""
+        run = self.job.run
+        last = checkpoint.last(run.checkpoints)
+        if last is None:
+            return text("train.kept_nothing")
+        return text("train.kept", path=last, run=run.path)
+
     def _save(self) -> None:
         """A checkpoint, which the next one replaces only if it is finite too.
 
@@ -369,7 +379,7 @@ class Training:
         """
         begun = time.monotonic()
         if broken := checkpoint.not_finite(self._network):
-            raise NonFinite("train.nan_weights", step=self.state.step, tensor=broken)
+            raise NonFinite("train.nan_weights", step=self.state.step, tensor=broken, kept=self._kept())
         if self._scaler is not None:
             self.state.scaler = self._scaler.state_dict()
         best = self._best if self._best_is_new else None

@@ -152,6 +152,8 @@ class Objective:
             self.progress.say(text("tune.stopped", number=trial.number))
             raise optuna.TrialPruned from None
         except (NonFinite, RequestError, DataError) as error:
+            if isinstance(error, NonFinite):
+                error.values["kept"] = text("tune.nothing_kept")  # its checkpoints are gone
             trial.set_user_attr(ERROR, str(error).splitlines()[0])
             self.progress.say(text("tune.refused", number=trial.number, reason=error))
             raise Refused from error
