@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lamelle.errors import LamelleError
+from lamelle.messages import text
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +19,6 @@ FOREIGN = (
     LamelleError,
 )
 """What a network of another library raises at a size that it does not take; they share no other base."""
-_SHOWN = 160
 
 
 def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | None = None) -> str | None:
@@ -36,7 +36,7 @@ def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | 
         >>> refusal(net, (40, 33), channels=1, batch=2) is None
         True
         >>> refusal(net, (32, 32), channels=1, batch=1)
-        'Expected more than 1 value per channel when training, got input size torch.Size([1, 512, 1, 1])'
+        'its layers do not fit together there'
     """
     import torch
 
@@ -52,15 +52,15 @@ def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | 
         with torch.no_grad():
             output = net.eval()(images(1))
         if output.ndim > 2 and tuple(output.shape[2:]) != tuple(size):
-            return f"{tuple(size)} → {tuple(output.shape[2:])}"
+            return text("sizing.other_output", size=" × ".join(map(str, output.shape[2:])))
         if batch is not None:
             found = net.train()(images(batch))
             outputs = found if isinstance(found, list | tuple) else [found]
             torch.stack([output.sum() for output in outputs]).sum().backward()
     except LamelleError as error:
         return str(error).split(";")[0].strip()  # without the cure, which is for who has the images in hand
-    except FOREIGN as error:
-        return " ".join(str(error).split())[:_SHOWN] or type(error).__name__
+    except FOREIGN:  # says in its own words what no user can read
+        return text("sizing.foreign")
     finally:
         net.train(training)
         net.zero_grad(set_to_none=True)

@@ -112,11 +112,12 @@ class _Trial:
 
     def refusal(self, key: str, size: Size, why: str) -> RequestError:
         """The error for a size that was asked for: what would be taken in its place."""
-        values: dict[str, Any] = {"name": self._name, "size": _said(size), "reason": why}
         if self.batch == 1 and self._refusal(size, batch=2) is None:
-            return RequestError("sizing.batch", **values, cure=setting("train.batch", 2))
+            cure = setting("train.batch", 2)
+            return RequestError("sizing.batch", name=self._name, size=_said(size), cure=cure)
         if self.in_colour:
-            return RequestError("sizing.channels", **values, cure=setting("data.channels", _COLOUR))
+            return RequestError("sizing.channels", name=self._name, cure=setting("data.channels", _COLOUR))
+        values: dict[str, Any] = {"name": self._name, "size": _said(size), "reason": why}
         if near := self.near(size):
             known = ", ".join(_said(other) for other in near)
             return RequestError("sizing.size", **values, near=known, cure=setting(key, list(near[0])))
