@@ -170,6 +170,20 @@ def test_weights_that_are_not_finite_are_never_saved(trained: Trainer, monkeypat
     assert all(np.isfinite(v.numpy()).all() for v in found[1].values() if v.is_floating_point())
 
 
+def test_a_bound_that_is_infinite_by_nature_is_no_weight_gone_wrong(trained: Trainer, monkeypatch: Patch) -> None:
+    """As the encoders of timm have that clip what comes in."""
+    begin = Training.__init__
+
+    def clipping(self: Training, job: loop.Job, *, resume: bool) -> None:
+        job.network.register_buffer("input_min", torch.tensor(-math.inf))
+        begin(self, job, resume=resume)
+
+    monkeypatch.setattr(Training, "__init__", clipping)
+    run, _ = trained("epochs=1")
+    assert len(epochs(run)) == 1
+    assert checkpoint.not_finite(torch.nn.Linear(2, 2)) == []
+
+
 def test_each_stage_learns_at_its_share_of_the_rate_at_each_step(trained: Trainer, monkeypatch: Patch) -> None:
     seen: list[tuple[float, float]] = []
     clip = Training._clip

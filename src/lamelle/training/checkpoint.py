@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,12 +91,16 @@ def weights(model: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
 
 
-def not_finite(model: nn.Module) -> str:
-    """Name of the first tensor of a network that holds NaN or infinity; empty if none does."""
+def not_finite(model: nn.Module, *, but: Collection[str] = ()) -> list[str]:
+    """Names of the tensors of a network that hold NaN or infinity.
+
+    Args:
+        but: Names that are passed over.
+    """
     import torch
 
-    broken = (k for k, v in model.state_dict().items() if v.is_floating_point() and not torch.isfinite(v).all())
-    return next(broken, "")
+    floating = ((k, v) for k, v in model.state_dict().items() if v.is_floating_point() and k not in but)
+    return [k for k, v in floating if not torch.isfinite(v).all()]
 
 
 def newest(

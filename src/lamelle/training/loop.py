@@ -94,6 +94,8 @@ class Training:
         self.state = State(knots=[(a, b) for a, b in job.keys.knots])
         network = self._network = job.network
         self._limit = tuple(network.frozen)
+        self._unbounded = {*checkpoint.not_finite(network)} & {name for name, _ in network.named_buffers()}
+        """What is infinite by nature, such as the bounds of an encoder that clips nothing yet."""
         optimizer = make_optimizer(network, job.keys)
         found = checkpoint.newest(job.run.checkpoints, self._damaged) if resume else None
         tensors: dict[str, Tensor] = {}
@@ -378,8 +380,8 @@ class Training:
             NonFinite: If the weights are not.
         """
         begun = time.monotonic()
-        if broken := checkpoint.not_finite(self._network):
-            raise NonFinite("train.nan_weights", step=self.state.step, tensor=broken, kept=self._kept())
+        if broken := checkpoint.not_finite(self._network, but=self._unbounded):
+            raise NonFinite("train.nan_weights", step=self.state.step, tensor=broken[0], kept=self._kept())
         if self._scaler is not None:
             self.state.scaler = self._scaler.state_dict()
         best = self._best if self._best_is_new else None
