@@ -22,6 +22,7 @@ from lamelle.reports.elsewhere import in_words
 from lamelle.run import RunFolder
 from lamelle.studies.listing import find
 from lamelle.studies.pruning import plan as prune_plan
+from lamelle.tasks.matching import refuse_classes
 
 CLASSIFY = ("model.kind=cnn", "model.name=cnn1", "resize=32", "batch=4", "epochs=1", "precision=32", "threads=1",
             "workers=0", "evaluate.resamples=100")  # fmt: skip
@@ -236,10 +237,26 @@ def test_label_values_are_refused_with_a_cure_that_works(
         save(masks, tmp_path / "v" / "masks" / f"{i}.png")
     with pytest.raises(RequestError, match=r"0 = ground, 1 = cell\. Say which value is which") as caught:
         cells.evaluate(tmp_path / "v")
-    assert cells.evaluate(tmp_path / "v", overrides=[pasted(caught.value, "data.labels")])["n"] == 3
+    cure = pasted(caught.value, "data.labels")
+    assert cure == f"data.labels={{{', '.join(f'{v}: CLASS' if v else '0: 0' for v in sorted(set(values)))}}}"
+    with pytest.raises(RequestError, match=r"data\.labels"):
+        cells.evaluate(tmp_path / "v", overrides=[cure])
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")])["n"] == 3
     with pytest.raises(RequestError, match="Say which value is which") as caught:
         cells.evaluate(tmp_path / "v", overrides=[f"data.labels={{{values[0]}: 0, {values[1]}: 4}}"])
-    assert cells.evaluate(tmp_path / "v", overrides=[pasted(caught.value, "data.labels")])["n"] == 3
+    cure = pasted(caught.value, "data.labels")
+    assert f"{values[0]}: 0" in cure
+    assert f"{values[1]}: CLASS" in cure
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")])["n"] == 3
+
+
+def test_a_guess_by_spelling_is_not_taken_as_it_stands() -> None:
+    with pytest.raises(RequestError) as caught:
+        refuse_classes(["adenoma", "x"], ["adenocarcinoma", "normal"], ["adenoma", "x"])
+    cure = pasted(caught.value, "data.classes")
+    assert cure == 'data.classes={adenoma: "adenocarcinoma?", x: CLASS}'
+    with pytest.raises(RequestError, match=r"adenocarcinoma\?"):
+        refuse_classes(["adenocarcinoma?"], ["adenocarcinoma", "normal"], ["adenocarcinoma?"])
 
 
 def test_black_and_white_is_what_two_classes_are_whatever_their_names(cells: lamelle.Run, tmp_path: Path) -> None:

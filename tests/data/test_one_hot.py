@@ -215,7 +215,7 @@ def test_facts_that_are_not_known_of_all_do_not_hinder_a_label(tmp_path: Path) -
 
 
 def test_pairs_among_other_folders_come_with_the_keys_that_take_them(tmp_path: Path) -> None:
-    for kind in ("images", "masks", "overlays"):
+    for kind in ("images", "masks", "others"):
         (tmp_path / kind).mkdir()
         for i in range(3):
             Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / kind / f"{i}.png")

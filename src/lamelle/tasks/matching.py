@@ -12,6 +12,8 @@ from lamelle.types import IGNORE
 
 OPEN = "CLASS"
 """Stands for a class that only who knows the folder can name."""
+GUESS = "?"
+"""Behind a class that is guessed, so that no guess is taken as it stands."""
 _SIGNS = re.compile(r"\+|-$")
 _LIKE = 0.6
 """Likeness of the words of two names from which one is proposed for the other."""
@@ -33,16 +35,15 @@ def refuse_classes(unknown: Sequence[str], known: Sequence[str], there: Iterable
         free = [name for name in known if name not in set(there)]
         said = {"unknown": ", ".join(map(printable, unknown)), "known": ", ".join(map(printable, known))}
         cure = proposed(unknown, free)
-        code = "tasks.unknown_classes" if OPEN not in cure.values() else "tasks.unknown_classes_open"
-        raise RequestError(code, **said, cure=setting("data.classes", cure))
+        raise RequestError("tasks.unknown_classes", **said, cure=setting("data.classes", cure))
 
 
 def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
-    """A class for each unknown name: the one spelt most alike; where none is, a word that has to be replaced.
+    """A class for each unknown name: the one spelt most alike, as a guess; where none is, a word to be replaced.
 
     Example:
         >>> proposed(["malin", "bénin", "autre"], ["benign", "malignant", "normal"])
-        {'malin': 'malignant', 'bénin': 'benign', 'autre': 'CLASS'}
+        {'malin': 'malignant?', 'bénin': 'benign?', 'autre': 'CLASS'}
         >>> proposed(["abnormal", "grade 2"], ["normal", "grade 3"])
         {'abnormal': 'CLASS', 'grade 2': 'CLASS'}
     """
@@ -52,7 +53,7 @@ def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
         if value >= _LIKE and name not in found and one in left:
             found[name] = one
             left.remove(one)
-    return {name: found.get(name, OPEN) for name in unknown}
+    return {name: found[name] + GUESS if name in found else OPEN for name in unknown}
 
 
 def _likeness(one: str, other: str) -> float:
@@ -74,21 +75,24 @@ def refuse_values(
 ) -> None:
     """Stop where label images hold values that mean nothing, or that are said to mean a class which is not there.
 
+    What was declared and can be so is kept in the cure, and 0 is the first class where nothing else is said to be; what
+    the other values mean is not guessed.
+
     Args:
         counts: Pixels of each value.
-        mapping: Value → number of the class, as far as it is known.
+        mapping: Value → number of the class, as far as it is declared.
         ignore: Values that are not scored.
         classes: The model's.
 
     Raises:
-        RequestError: If so, with a mapping of all values that would do.
+        RequestError: If so, with a mapping of all values to be filled in.
     """
     values = sorted(v for v in counts if v not in ignore)
     wrong = {v: c for v, c in mapping.items() if not IGNORE <= c < len(classes)}
     if wrong or not set(values) <= set(mapping):
-        last = len(classes) - 1
-        first = int(len(values) == 1 and values[0] != 0)  # alone, it marks what is looked for
-        cure = {v: min(mapping.get(v, i), last) for i, v in enumerate(values[:_LISTED], start=first)}
+        sure = {0: 0} if 0 not in {c for v, c in mapping.items() if v} else {}
+        sure |= {v: c for v, c in mapping.items() if v not in wrong}
+        cure = {v: sure.get(v, OPEN) for v in values[:_LISTED]}
         said = {
             "values": ", ".join(map(str, values[:_LISTED])) + (" …" if len(values) > _LISTED else ""),
             "classes": ", ".join(f"{i} = {printable(name)}" for i, name in enumerate(classes)),

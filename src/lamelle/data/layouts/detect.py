@@ -169,7 +169,10 @@ def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Ind
     found = settle(counts, mapping=options.renamed, listed=options.classes)
     records = spelt(meant, found.names)
     named = _numbers_named(listing, class_names(records))
-    problems = (*index.problems, *left_out, *found.problems, *named, *class_problems(records))
+    of_classes = class_problems(records)
+    if any(p.code == "layouts.one_label" for p in index.problems):
+        of_classes = [p for p in of_classes if p.code != "layouts.one_class"]  # said with its column
+    problems = (*index.problems, *left_out, *found.problems, *named, *of_classes)
     return replace(index, records=records, classes=class_names(records), problems=problems)
 
 

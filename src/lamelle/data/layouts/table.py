@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
+from lamelle.data.groups.structure import id_columns
 from lamelle.data.groups.words import maybe_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
@@ -65,6 +66,10 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
             said = {"table": first.table.path.name, "columns": _columns(first), "image": first.columns.image}
             said |= {"other": ", ".join(map(printable, others)), "masks": setting("data.masks", others[0])}
             return lacks(0.47, "labels_or_masks", key=_label_keys(first), **said)
+        if alone := {c: said for c in first.table.columns if names_class(c) and (said := _only(first.table, c))}:
+            column, said = next(iter(alone.items()))
+            values = {"table": first.table.path.name, "column": printable(column), "value": printable(said)}
+            return lacks(0.46 if first.files.entries else 0.3, "second_label", **values)
         said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
         return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
@@ -72,6 +77,12 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))
+
+
+def _only(table: Table, column: str) -> str | None:
+    """What a column says in every row; None where it says several things, or nothing in some."""
+    cells = {row.cells[column] for row in table.rows}
+    return next(iter(cells)) if len(cells) == 1 and not any(map(is_blank, cells)) else None
 
 
 def is_sure(found: Found) -> bool:
@@ -99,7 +110,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         if len(labelled) > 1:
             made = [replace(r, split=r.split or split) for r in made]
         records += made
-    problems += _in_two_tables(records)
+    problems += [*_in_two_tables(records), *_one_label(records, labelled)]
     problems += _unlisted(listing, labelled)
     joined, wrong = with_columns(listing, records, [t for t in tables if t not in labelled])
     return Index(listing.root, NAME, "classify", joined, problems=(*problems, *wrong))
@@ -258,6 +269,8 @@ def _label_keys(found: Found) -> str:
     known = (found.columns.image, found.columns.split, found.columns.fold, found.columns.position)
     others = [c for c in found.table.columns if c not in known]
     fit = [c for c in others if holds_classes(found.table, c) and not _are_groups(found.table, c)]
+    ids = id_columns({c: [row.cells[c] for row in found.table.rows] for c in fit}, [""] * len(found.table.rows))
+    fit = [c for c in fit if c not in ids]
     fit = sorted([c for c in fit if not maybe_group(c)] or fit, key=lambda c: (not names_class(c), states_fact(c)))
     return " / ".join(setting("data.label", c) for c in fit[:_KEYS]) or "data.label=COLUMN"
 
@@ -344,6 +357,15 @@ def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
     seen: set[str] = set()
     twice = [r.id for r in records if r.id in seen or seen.add(r.id)]
     return [Problem("layouts.in_two_tables", i, "error") for i in twice]
+
+
+def _one_label(records: Sequence[Record], tables: Sequence[Found]) -> list[Problem]:
+    """An error where the column of labels says the same of every image."""
+    names = {t for r in records for t in r.target}
+    if len(names) != 1 or not tables[0].columns.label:
+        return []
+    values = {"column": printable(tables[0].columns.label), "value": printable(str(next(iter(names))))}
+    return [Problem("layouts.one_label", tables[0].entry.rel, "error", {**values, "count": len(records)})]
 
 
 def _unlisted(listing: Listing, tables: Sequence[Found]) -> list[Problem]:
