@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lamelle.data.column_words import names_label, plain
 from lamelle.data.groups.words import column_words
+from lamelle.data.layouts.split_words import loosely, mapping_shown, splits_of
 from lamelle.data.layouts.words import split_of
 from lamelle.errors import printable, setting
 from lamelle.types import Problem
 
 SPLIT_WORDS = (
     "split", "splits", "fold", "folds", "kfold", "cv", "partition", "subset", "set", "dataset", "phase", "usage", "pli",
-    "plis", "jeu", "ensemble", "repartition", "decoupage",
+    "plis", "jeu", "ensemble", "repartition", "decoupage", "cohort", "cohorte", "kohorte",
 )  # fmt: skip
 """Words of a column that may say which image trains, chooses or judges; its cells decide."""
 _FOLD_WORDS = ("split", "splits", "fold", "folds", "kfold", "cv", "partition", "pli", "plis")
@@ -28,7 +30,11 @@ _MARKS = frozenset(("is", "in", "set", "split", "holdout", "est", "ist", "es", "
 """Words of a column that is surely about one split: ``is_test``; a column ``test`` may be of another test."""
 _YES = ("1", "1.0", "true", "yes", "y", "oui", "ja", "si", "vrai", "wahr")
 _NO = ("0", "0.0", "false", "no", "n", "non", "nein", "faux", "falsch")
+_ALWAYS_FOLDS = ("fold", "folds", "kfold", "cv", "pli", "plis")
+"""Those whose numbers are of folds, of whatever sizes."""
 _LEAST_FOLDS, _SHOWN = 3, 6
+_ALIKE = 1.5
+"""How many times the smallest fold the largest one is at most: 80, 10 and 10 % are training, validation and test."""
 _MOST_CELLS = 12
 """Different cells up to which a column of whatever name may hold splits."""
 
@@ -69,22 +75,23 @@ def split_columns(cells: Mapping[str, Sequence[str]], *, named: str | None = Non
     folds: dict[str, int] = {}
     fold = None if split and split != named else next((c for c in found if (folds := _folds(c, cells[c], named))), None)
     split = None if fold else split
+    splits = _splits(cells[split], named=split == named) if split else {}
     flags = {} if named else {c: said for c in cells if c not in (split, fold) and (said := _flag(c, cells[c]))}
     if not split and not fold and len(flags) == 1 and _MARKS.intersection(column_words(next(iter(flags)))):
         split = next(iter(flags))
-    said = [Problem("layouts.split_taken", table, "note", {"column": split})] if split and not named else []
+    splits = (split and _flag(split, cells[split])) or splits
+    taken = {"column": split, "splits": mapping_shown(splits)}
+    said = [Problem("layouts.split_taken", table, "note", taken)] if split and not named else []
     if fold:
         values = {"column": fold, "n": len(set(folds.values())), "first": min(folds, key=lambda c: folds[c])}
         said.append(Problem("layouts.fold_taken", table, "note", values))
-    rest = [
-        c for c in found if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c]) and not _vague(c)
-    ]
-    for column in rest:
-        values = {"column": column, "values": _shown(cells[column])}
-        said.append(Problem("layouts.split_unused", table, "note", values))
+    rest = [c for c in found if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c])]
+    alone = not named and not split and not fold
+    loose = [c for c in cells if alone and _holds_loosely(c, cells[c])]
+    said += [_unused(c, cells[c], table) for c in rest if c not in loose and not _vague(c, cells[c])]
+    said += [_maybe(c, cells[c], table) for c in loose]
     said += _flags_unused([c for c in flags if c != split], table, alone=not split and not fold)
-    splits = {c: s for c in cells[split] if (s := split_of(c))} if split else {}
-    return SplitColumns(split, (split and _flag(split, cells[split])) or splits, fold, folds, tuple(said))
+    return SplitColumns(split, splits, fold, folds, tuple(said))
 
 
 def says_split(column: str, cells: Sequence[str]) -> bool:
@@ -117,13 +124,43 @@ def _flags_unused(flags: Sequence[str], table: str, *, alone: bool) -> list[Prob
     ]
 
 
+def _splits(cells: Sequence[str], *, named: bool = False) -> dict[str, str]:
+    """Cell → split; of a column that the user named also where the word stands among others."""
+    different = dict.fromkeys(c for c in cells if c.strip())
+    found = splits_of(different, external=True)
+    return loosely(different) or found if named and len(found) < len(different) else found
+
+
 def _holds_splits(column: str, cells: Sequence[str]) -> bool:
     """Whether all cells of a column of whatever name are splits, of two or more, so that some train."""
-    different = set(cells)
+    different = dict.fromkeys(cells)
     if len(different) > _MOST_CELLS or names_label(column):
         return False
-    said = {split_of(c) for c in different}
-    return None not in said and len(said) > 1 and "train" in said
+    said = splits_of(different, external=True)
+    return len(said) == len(different) and len(set(said.values())) > 1 and "train" in said.values()
+
+
+def _holds_loosely(column: str, cells: Sequence[str]) -> bool:
+    """Whether all cells of a column of whatever name have the word of a split among others."""
+    different = dict.fromkeys(cells)
+    return len(different) <= _MOST_CELLS and not names_label(column) and bool(loosely(different))
+
+
+def _unused(column: str, cells: Sequence[str], table: str) -> Problem:
+    """A note of a column that is called after splits, and holds something else."""
+    if _numbered(cells, _FOLD_WORDS, column):
+        counts = Counter(cells)
+        shares = ", ".join(f"{c}: {counts[c]}" for c in sorted(counts))
+        values = {"column": column, "values": printable(shares), "key": setting("data.split", column)}
+        return Problem("layouts.split_numbers", table, "note", values)
+    return Problem("layouts.split_unused", table, "note", {"column": column, "values": _shown(cells)})
+
+
+def _maybe(column: str, cells: Sequence[str], table: str) -> Problem:
+    """A note of a column that may say the split, with the key that takes it, and as what."""
+    splits = printable(mapping_shown(loosely(dict.fromkeys(cells))))
+    values = {"column": printable(column), "splits": splits, "key": setting("data.split", column)}
+    return Problem("layouts.split_maybe", table, "note", values)
 
 
 def _may_split(column: str) -> bool:
@@ -133,26 +170,41 @@ def _may_split(column: str) -> bool:
     )
 
 
-def _vague(column: str) -> bool:
+def _vague(column: str, cells: Sequence[str]) -> bool:
     """Whether a column that holds no splits is likely to be about something else."""
-    return not any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in column_words(column))
+    called = any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in column_words(column))
+    return not called and not _splits(cells)
 
 
 def _is_split(column: str, cells: Sequence[str]) -> bool:
     """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
     if plain(column) == "split":
         return not all(re.search("[0-9]", c) for c in cells)
-    return bool(cells) and all(split_of(c) is not None for c in cells)
+    said = _splits(cells)
+    return bool(cells) and all(c in said for c in cells)
 
 
 def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, int]:
     """Cell → number of the fold, from 0, where the cells count three folds or more from 0 or 1; else nothing.
 
+    A column that is not called after folds has to part the rows about evenly; one that the user named need not.
+
     Example:
         >>> _folds("fold", ["1", "2", "3", "2"], None), _folds("fold", ["a", "b", "c"], None)
         ({'1': 0, '2': 1, '3': 2}, {})
+        >>> _folds("partition", ["0"] * 8 + ["1", "2"], None)
+        {}
     """
-    if column != named and not any(t in _FOLD_WORDS for t in column_words(column)):
+    found = _numbered(cells, (*_FOLD_WORDS, *column_words(column)) if column == named else _FOLD_WORDS, column)
+    counts = Counter(cells).values()
+    even = bool(found) and max(counts) <= _ALIKE * min(counts)
+    surely = column == named or any(t in _ALWAYS_FOLDS for t in column_words(column))
+    return found if surely or even or len(cells) < 2 * len(found) else {}
+
+
+def _numbered(cells: Sequence[str], words: Sequence[str], column: str) -> dict[str, int]:
+    """Cell → its number, from 0, where a column called by one of some words counts from 0 or 1 to 2 or more."""
+    if not any(t in words for t in column_words(column)):
         return {}
     numbers = {c: re.fullmatch(r"(?:[a-z]+[\s_-]*)?([0-9]+)(?:\.0)?", c.casefold()) for c in cells}
     known = {c: int(m[1]) for c, m in numbers.items() if m}

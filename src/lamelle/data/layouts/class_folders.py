@@ -23,6 +23,7 @@ from lamelle.data.layouts.common import (
 from lamelle.data.layouts.listing import Entry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
 from lamelle.data.layouts.siblings import places, together
+from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.types import Index, Problem, Record, Source
@@ -202,7 +203,7 @@ def _levels(found: Sequence[_Classed]) -> dict[str, object]:
     kept = [(c.entry, c.split, [i for i, p in enumerate(c.entry.folder.split("/")) if not _is_none(p)]) for c in found]
     names = _names(kept)
     start = found[0].folder.count("/")
-    several = [i for i in names if i >= start and len(names[i]) > 1]
+    several = [i for i in names if i >= start and len(names[i]) > 1 and len(splits_of(names[i])) < len(names[i])]
     if len(several) < 2:
         return {}
     worded = [i for i in several if any(not re.search(r"\d", n) for n in names[i])]

@@ -15,6 +15,7 @@ from lamelle.data.groups.spec import NONE, parse
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
 from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
 from lamelle.errors import printable
 from lamelle.types import Index, Problem, Record, Source
@@ -108,11 +109,9 @@ def bases(listing: Listing) -> list[tuple[str | None, str]]:
     top = ""
     while (inner := _wrapped(listing, top)) is not None:
         top = inner
-    found: list[tuple[str | None, str]] = [
-        (split, f)
-        for f in listing.subfolders(top)
-        if folder_name(last(f)).role is None and (split := split_of(last(f))) and listing.images_below(f)
-    ]
+    below = [f for f in listing.subfolders(top) if folder_name(last(f)).role is None and listing.images_below(f)]
+    splits = splits_of([last(f) for f in below])
+    found: list[tuple[str | None, str]] = [(splits[last(f)], f) for f in below if last(f) in splits]
     if not found:
         return [(None, top)]
     return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]

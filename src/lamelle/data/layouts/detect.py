@@ -45,6 +45,7 @@ from lamelle.data.layouts.passed_over import passed_over, sentences
 from lamelle.data.layouts.path_columns import check_named, is_column
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.products import products_of, without_products
+from lamelle.data.layouts.split_levels import by_levels
 from lamelle.data.layouts.split_lists import by_lists
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.data.layouts.words import folder_name
@@ -149,7 +150,8 @@ def _split(
         return tuple(replace(r, split=None, fold=None) for r in records), said, frozenset()
     records, beside = in_splits(listing.root, records)
     records, of_lists, lists = by_lists(listing, records)
-    return records, [*said, *beside, *of_lists], lists
+    records, of_levels = by_levels(records, listing.root)
+    return records, [*said, *beside, *of_lists, *of_levels], lists
 
 
 def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:

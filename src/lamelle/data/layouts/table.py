@@ -13,8 +13,8 @@ from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import masks_alone
+from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_files import Found, tables_of
-from lamelle.data.layouts.words import split_of
 from lamelle.data.one_hot import FINDING
 from lamelle.data.spelling import folded, same_names
 from lamelle.data.table_kinds import other_kind
@@ -99,7 +99,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """
     tables = tables_of(listing, options, labelled=True)
     labelled = [t for t in tables if t.columns.image and t.columns.label]
-    splits = [split_of(t.entry.stem) for t in labelled]
+    said = splits_of([t.entry.stem for t in labelled])
+    splits = [said.get(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
         raise RequestError("layouts.several_tables", names=names_of([t.entry for t in labelled]))
     problems: list[Problem] = []
@@ -211,10 +212,11 @@ def with_columns(
 
 def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[Entry, str]:
     """Tables that are called after splits, ``train.csv``, ``test.csv``, and list images here, with the split."""
+    said = splits_of([t.entry.stem for t in tables])
     parts = {
         t.entry: split
         for t in tables
-        if (split := split_of(t.entry.stem)) and any(listing.path(e) in paths for e in t.files.entries.values())
+        if (split := said.get(t.entry.stem)) and any(listing.path(e) in paths for e in t.files.entries.values())
     }
     return parts if len(set(parts.values())) > 1 else {}
 

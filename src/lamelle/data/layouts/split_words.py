@@ -1,0 +1,135 @@
+"""Names of splits in longer phrases, which several names decide together: ``derivation``, ``external_validation``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+
+from lamelle.data.groups.words import tokens
+from lamelle.data.layouts.words import SPLIT_NAMES, split_of
+from lamelle.types import SPLITS
+
+_KNOWN = {
+    **SPLIT_NAMES, "learning": "train", "lern": "train", "treino": "train", "treinamento": "train",
+    "addestramento": "train", "trainings": "train", "validacao": "validation", "convalida": "validation",
+    "validierungs": "validation", "teste": "test", "heldout": "test",
+}  # fmt: skip
+_BEGINS = frozenset(
+    ("derivation", "development", "discovery", "entwicklung", "developpement", "desarrollo", "decouverte", "sviluppo")
+)
+"""What the first part of a study is called: it trains, unless another part says that it does."""
+_AGAIN = frozenset(("replication", "confirmation", "confirmatory", "replikation"))
+_EVALUATION = frozenset(("eval", "evaluation"))
+_SIGNS = {"intern": "internal", "extern": "external", "public": "public", "privat": "private", "priv": "private"}
+"""How words begin that tell two sets of one kind from each other."""
+_BESIDE = frozenset(
+    (
+        "set", "dataset", "data", "jeu", "donnee", "datos", "dati", "daten", "datensatz", "cohort", "cohorte",
+        "kohorte", "coorte", "subset", "partition", "part", "phase", "split", "image", "img", "sample", "group",
+        "groupe", "gruppe", "grupo", "hidden", "unseen", "of", "the", "for", "only", "de", "d", "du", "del", "la", "le",
+        "l", "el",
+    )
+)  # fmt: skip
+"""What may stand beside and changes nothing."""
+_ENDS = ("kohorte", "daten", "datensatz", "menge", "gruppe", "set", "satz", "bilder")
+
+
+def splits_of(names: Collection[str], *, external: bool = False) -> dict[str, str]:
+    """Name → split, for those that say one; what alone says nothing is told by the others.
+
+    The development cohort trains where nothing else is called training; what is validated externally, or replicated,
+    tests; of a public and a private test set the public one validates, as in competitions.
+
+    Args:
+        external: Whether ``external`` alone is a test set beside one that trains; else it has to say of what.
+
+    Example:
+        >>> splits_of(["development", "internal_validation", "external_validation"])
+        {'development': 'train', 'internal_validation': 'validation', 'external_validation': 'test'}
+        >>> splits_of(["Training", "PublicTest", "PrivateTest"])
+        {'Training': 'train', 'PublicTest': 'validation', 'PrivateTest': 'test'}
+        >>> splits_of(["discovery", "other"]), splits_of(["internal", "external"], external=True)
+        ({}, {})
+    """
+    words = {name: _words(name) for name in names}
+    clear = {name: split for name, said in words.items() if (split := split_of(name) or _alone(said))}
+    begun = {name: _opening(said, "train" in clear.values()) for name, said in words.items() if name not in clear}
+    found = {**clear, **{name: split for name, split in begun.items() if split}}
+    if "train" in found.values():
+        private = any(said == {"private", "test"} for said in words.values())
+        for name, said in words.items():
+            if name not in found and (split := _later(said, private, {*clear.values()}, external=external)):
+                found[name] = split
+    if len(set(found.values())) < 2:
+        found = {name: split for name, split in clear.items() if split_of(name)}
+    return {name: found[name] for name in names if name in found}
+
+
+def loosely(names: Collection[str]) -> dict[str, str]:
+    """Name → split, where each name holds the word of one split whatever else it says, and some train; else nothing.
+
+    Example:
+        >>> loosely(["train Lyon", "test Brest"]), loosely(["train", "other"])
+        ({'train Lyon': 'train', 'test Brest': 'test'}, {})
+    """
+    said = {name: _words(name).intersection(SPLITS) for name in names}
+    if any(len(found) != 1 for found in said.values()) or len({*map(min, said.values())}) < 2:
+        return {}
+    splits = {name: min(found) for name, found in said.items()}
+    return splits if "train" in splits.values() else {}
+
+
+def mapping_shown(splits: Mapping[str, str]) -> str:
+    """A mapping for people: each split with the names that say it.
+
+    Example:
+        >>> mapping_shown({"derivation": "train", "external": "test"})
+        'train: derivation; test: external'
+    """
+    named = {split: [name for name, of in splits.items() if of == split] for split in SPLITS}
+    return "; ".join(f"{split}: {', '.join(found)}" for split, found in named.items() if found)
+
+
+@lru_cache(maxsize=65536)
+def _words(name: str) -> frozenset[str]:
+    """What the words of a name say, in the words of this module; words that change nothing are left out."""
+    said = [_word(w) for w in tokens(name)]
+    return frozenset(w for w in said if w not in _BESIDE)
+
+
+def _word(word: str) -> str:
+    for form in (word, word.removesuffix("s")):
+        if form in _BESIDE or form in _BEGINS | _AGAIN | _EVALUATION:
+            return form
+        if form in _KNOWN:
+            return _KNOWN[form]
+    for end in _ENDS:
+        if (base := word.removesuffix(end)) != word and base in _KNOWN:
+            return _KNOWN[base]
+    return next((sign for begin, sign in _SIGNS.items() if word.startswith(begin)), word)
+
+
+def _alone(said: frozenset[str]) -> str | None:
+    """The split of a name that says it without the others."""
+    if len(said) == 1 and said <= {*SPLITS}:
+        return min(said)
+    if said == {"held", "out"}:
+        return "test"
+    return next((split for split in SPLITS if said == {"internal", split}), None)
+
+
+def _opening(said: frozenset[str], trained: bool) -> str | None:
+    if not said or not said <= _BEGINS:
+        return None
+    return ("validation" if said == {"development"} else None) if trained else "train"
+
+
+def _later(said: frozenset[str], private: bool, clear: set[str], *, external: bool) -> str | None:
+    """The split of what judges, beside something that trains."""
+    if said in ({"external", "validation"}, {"external", "test"}, {"private", "test"}) or (said and said <= _AGAIN):
+        return "test"
+    if said == {"public", "test"}:
+        return "validation" if private else "test"
+    if said and said <= _EVALUATION:
+        return "validation" if "test" in clear else "test"
+    return "test" if external and said == {"external"} else None
