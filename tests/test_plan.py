@@ -165,6 +165,16 @@ def test_folds_that_cannot_be_are_refused(table: Path, overrides: tuple[str, ...
         make(table, *overrides)
 
 
+def test_a_fold_without_folds_is_refused(table: Path) -> None:
+    with pytest.raises(RequestError, match=r"split\.fold=7: there are no folds"):
+        make(table, "split.fold=7")
+
+
+def test_a_task_that_is_none_is_refused_with_those_that_are(table: Path) -> None:
+    with pytest.raises(RequestError, match="regress: no such task; did you mean classify, segment, instances"):
+        make(table, "task=regress")
+
+
 def test_slices_of_many_volumes_stay_with_their_volume(tmp_path: Path) -> None:
     """Neighbouring slices are almost one image: in two splits they would flatter the test."""
     for i in range(6):

@@ -105,6 +105,8 @@ def test_augmentation_is_switched_off_by_one_word() -> None:
     ("values", "said"),
     [
         ({"train": {"lr": -1}}, "train.lr=-1: must be > 0"),
+        ({"train": {"seed": -1}}, "train.seed=-1: must be ≥ 0"),
+        ({"split": {"seed": -1}}, "split.seed=-1: must be ≥ 0"),
         ({"train": {"epochs": "many"}}, "train.epochs='many': must be a whole number"),
         ({"train": {"optimizer": "lion"}}, "train.optimizer='lion': must be one of 'adam', 'adamw' or 'sgd'"),
         ({"task": {"name": "classify", "threshold": 2}}, "task.threshold=2: must be < 1"),

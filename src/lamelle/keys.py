@@ -17,6 +17,7 @@ Name = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v)
 Axes = Annotated[str, AfterValidator(checked_letters)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _WEIGHTS = "file of pretrained weights; `home` for LAMELLE_HOME; `hub` to download them"
 _FREEZE = (
     "what learns: none (frozen) = all, head, last_conv, last_two_convs, or stage:N = the last N stages and the head"
@@ -101,7 +102,7 @@ class SplitKeys(_Keys):
     fold: int | None = Field(
         default=None, ge=0, description="the fold that is the test set; none = train all, pool the scores"
     )
-    seed: int = Field(default=0, description="seed of the split alone")
+    seed: Seed = Field(default=0, description="seed of the split alone")
 
 
 class UnetKeys(_Keys):
@@ -349,7 +350,7 @@ class TrainKeys(_Keys):
         default="score", description="what tells the best epoch on validation; last: no choice, the last one is kept"
     )
     validate_every: Positive = Field(default=1, description="epochs between two validations")
-    seed: int = Field(default=0, description="seed of everything random in training")
+    seed: Seed = Field(default=0, description="seed of everything random in training")
     device: str = Field(default="auto", description="auto, cpu, cuda or mps")
     precision: Annotated[Literal["auto", "32", "bf16", "16"], BeforeValidator(str)] = Field(
         default="auto", description="32, bf16 or 16; auto is resolved once, then kept"

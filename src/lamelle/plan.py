@@ -115,7 +115,7 @@ def layout_options(asked: Section) -> LayoutOptions:
     options["axes"] = recipes.validate({"data": {"axes": given.get("axes")}}).data.axes
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     options["left_out"] = recipes.left_out_classes(given)
-    task = asked.get("task", {}).get("name")
+    task = find(str(name)).name if (name := asked.get("task", {}).get("name")) else None
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
 
 

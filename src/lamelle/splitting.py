@@ -65,11 +65,14 @@ def check_parts(records: Sequence[Record], recipe: Recipe) -> None:
     """Refuse a split that leaves nothing to learn from, or nothing to choose by, before any work.
 
     Raises:
-        RequestError: If the share of training or of validation is 0, and the data do not give that part.
+        RequestError: If the share of training or of validation is 0, and the data do not give that part; or if one
+            fold is asked for where there are none.
     """
     keys = recipe.split
     if keys.folds or split.given_folds(records):
         return
+    if keys.fold is not None:
+        raise RequestError("plan.fold_alone", fold=keys.fold)
     given = set(keys.blocks or ()) | {r.split for r in records}
     for name, share in (("train", keys.train), ("validation", keys.validation)):
         if not share and name not in given:

@@ -168,6 +168,11 @@ def test_pairs_become_variants() -> None:
     assert together({"augment": {"rotate": 5}}, variants[0], seed=7)["augment"]["rotate"] == 0
     with pytest.raises(RequestError):
         parse(["lrate=1,2"])
+    for pairs in (["train.seed=0,1"], ["lr=1,2", "train.seed=3"], ["data.path=a,b"]):
+        with pytest.raises(RequestError, match="tells no variants apart"):
+            parse(pairs)
+    with pytest.raises(RequestError, match=r"train\.seed tells no variants apart.*--seeds"):
+        named({"a": ["train.seed=1"], "b": {"train": {"lr": 1}}})
     with pytest.raises(RequestError, match="names"):
         named({"a b": ["lr=1"], "a_b": ["lr=2"]})
 
@@ -244,7 +249,19 @@ def test_what_would_not_be_paired_or_not_be_used_is_refused_before_any_training(
         verbs.tune(tissue, pairs=(*SMALL, "folds=3", "lr=0.1,0.2"), runs=tmp_path, progress=Quiet())
     with pytest.raises(RequestError, match=r"split\.folds"):
         verbs.train(tissue, overrides=(*SMALL, "folds=many"), runs=tmp_path, progress=Quiet())
+    quiet = Quiet()
+    with pytest.raises(RequestError, match=r"variant model=unet: model\.kind=unet cannot classify"):
+        ask(tissue, tmp_path, "model=cnn1,unet", quiet=quiet)
+    assert not quiet.rows
     assert not list(tmp_path.iterdir())
+
+
+def test_equal_variants_have_no_winner(tmp_path: Path) -> None:
+    runs = {name: [written(tmp_path / f"{name}{s}", 0.8, seed=s) for s in range(2)] for name in "ab"}
+    found = table.compare(task(), runs, scores=["accuracy"], decides="accuracy", options=OPTIONS)
+    said = " ".join(sentences(_plain(found)))
+    assert "None is ahead of the others: a, b have the same Accuracy" in said
+    assert "Highest" not in said
 
 
 def test_processes_do_the_same_as_one(tissue: Path, tmp_path: Path) -> None:

@@ -285,6 +285,13 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
 # where it stands -----------------------------------------------------------------------------------------------------
 
 
+def test_what_a_study_sets_itself_is_not_searched() -> None:
+    for pair in ("data.path=a,b", "train.knots=[],[[0,1]]"):
+        with pytest.raises(RequestError, match="tells no variants apart"):
+            parse([pair])
+    assert parse(["train.seed=1,2"])[1]
+
+
 def test_sqlite_is_for_one_machine_and_a_local_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_storage(None, tmp_path)
     with monkeypatch.context() as elsewhere:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,12 @@ def sentences(scores: Mapping[str, Any]) -> list[str]:
         best = max(known, key=lambda line: sign * line["scores"][score]["value"])
         value, interval, _ = _cell(best["scores"][score])
         code = "study_alone" if len(lines) == 1 else "study_best" if sign > 0 else "study_lowest"
-        said.append(text(f"report.{code}", name=best["name"], score=name_of(score), value=value, interval=interval))
+        highest = best["scores"][score]["value"]
+        alike = [line["name"] for line in known if math.isclose(line["scores"][score]["value"], highest)]
+        if len(alike) > 1:
+            said.append(text("report.study_tied", names=", ".join(alike), score=name_of(score), value=value))
+        else:
+            said.append(text(f"report.{code}", name=best["name"], score=name_of(score), value=value, interval=interval))
     for d in scores["differences"]:
         if d["p"] is None:
             about = {

@@ -16,7 +16,7 @@ from lamelle.messages import text
 from lamelle.recipe import Section
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
-from lamelle.training import course, resources
+from lamelle.training import course
 from lamelle.training.progress import Progress
 
 
@@ -41,11 +41,8 @@ def run_all(
         jobs: Processes at once; 1 = in this one.
 
     Raises:
-        RequestError: Before the first, if a variant cannot be trained on this machine.
         RunFailed: At the end, if runs of other processes failed; they are named.
     """
-    for variant in variants:
-        resources.device_of(course.training_keys(together(common, variant, seed=0)))
     todo = [(variant, seed) for seed in range(seeds) for variant in variants]
     waiting = [one for one in todo if study.state(*one) != "done"]
     progress.say(text("study.begins", n=len(todo), done=len(todo) - len(waiting)))

@@ -22,8 +22,9 @@ from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.scores import known_scores
 from lamelle.studies.variants import Variant, together
-from lamelle.training import resources
+from lamelle.training import course, resources
 from lamelle.training.progress import Progress
+from lamelle.training.sizing import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,7 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
         "variants": {v.name: v.asked for v in request.variants},
         "seeds": request.seeds,
     }
-    if request.objective is not None:
-        _check_objective(request, store)
+    _check(request, StudyFolder(root / name), store)
     study = StudyFolder.begin(root, name, asked)
     compare.run_all(study, request.data, request.common, request.variants, request.seeds, store, progress, jobs=jobs)
     runs = {v.name: [study.run(v, seed) for seed in range(request.seeds)] for v in request.variants}
@@ -82,12 +82,19 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
     return study.path
 
 
-def _check_objective(request: Request, store: Store) -> None:
-    """Refuse a score that the runs will not have, before any of them is trained."""
-    asked = together(request.common, request.variants[0], seed=0)
-    plan = plans.make(request.data, deepcopy(asked), store, accelerator=resources.has_accelerator())
-    if request.objective not in (known := known_scores(plan, store)):
-        raise RequestError("tune.objective", objective=request.objective, known=", ".join(known))
+def _check(request: Request, study: StudyFolder, store: Store) -> None:
+    """Refuse a variant that cannot be trained, and a score that the runs will not have, before any is trained."""
+    waiting = [v for v in request.variants if not all(study.run(v, seed).done for seed in range(request.seeds))]
+    each = [(variant, together(request.common, variant, seed=0)) for variant in waiting]
+    for _, asked in each:
+        resources.device_of(course.training_keys(asked))
+    for variant, asked in each:
+        try:
+            plan = fitted(plans.make(request.data, deepcopy(asked), store, accelerator=resources.has_accelerator()))
+        except RequestError as error:
+            raise RequestError("study.impossible", variant=variant.name, reason=error) from error
+        if request.objective is not None and request.objective not in (known := known_scores(plan, store)):
+            raise RequestError("tune.objective", objective=request.objective, known=", ".join(known))
 
 
 def compared(

@@ -15,6 +15,8 @@ from lamelle.recipe import Section, merge, parse_overrides
 DEFAULT = "default"
 """The value of a variant that leaves a key as the recipe has it."""
 MOST = 200
+_ELSEWHERE = {"data.path": "DATA", "train.seed": "--seeds", "train.knots": "train.epochs"}
+"""Keys that a study sets itself, and what says it in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Variant]]:
         (['epochs=3'], ['lr=0.1 augment=none', 'lr=0.1 augment=default'])
     """
     shared, found = listed(pairs)
+    refuse_own(_keys(parse_overrides(shared)))
     lists = [[f"{key}={one}" for one in values] for key, values in found]
     variants = [of_pairs(chosen) for chosen in itertools.product(*lists)] if lists else []
     return shared, _distinct(variants)
@@ -96,6 +99,21 @@ def together(common: Section, variant: Variant, *, seed: int) -> Section:
     return merge(asked, {"train": {"seed": seed}})
 
 
+def refuse_own(keys: Iterable[str]) -> None:
+    """Refuse keys that a study sets itself, which would tell nothing apart.
+
+    Raises:
+        RequestError: If there is one among them.
+    """
+    for key in keys:
+        if (instead := _ELSEWHERE.get(key)) is not None:
+            raise RequestError("study.own_key", key=key, instead=instead)
+
+
+def _keys(asked: Section) -> list[str]:
+    return [f"{section}.{key}" for section, said in asked.items() if isinstance(said, Mapping) for key in said]
+
+
 def of_pairs(chosen: Sequence[str]) -> Variant:
     """The variant that these pairs make, named after them."""
     kept = [pair for pair in chosen if pair.partition("=")[2] != DEFAULT]
@@ -105,6 +123,8 @@ def of_pairs(chosen: Sequence[str]) -> Variant:
 def _distinct(variants: list[Variant]) -> list[Variant]:
     if len(variants) > MOST:
         raise RequestError("study.too_many", n=len(variants), most=MOST)
+    for variant in variants:
+        refuse_own(_keys(variant.asked))
     folders = [v.folder for v in variants]
     if again := sorted({f for f in folders if folders.count(f) > 1}):
         raise RequestError("study.same_name", names=", ".join(again))

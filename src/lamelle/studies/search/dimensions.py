@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle.errors import RequestError
 from lamelle.recipe import full_key, parse_overrides
-from lamelle.studies.variants import DEFAULT, Variant, listed, of_pairs
+from lamelle.studies.variants import DEFAULT, Variant, listed, of_pairs, refuse_own
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -104,6 +104,8 @@ def _check(dimension: Dimension) -> None:
     key, values = dimension.key, dimension.values
     if key.partition(".")[0] == "split":
         raise RequestError("tune.split", key=key)
+    if key != "train.seed":  # how much the score varies with it can be searched
+        refuse_own([key])
     if again := sorted({v for v in values if values.count(v) > 1}):
         raise RequestError("tune.value_twice", key=key, values=", ".join(again))
     parse_overrides([f"{key}={value}" for value in dimension.ends() if value != DEFAULT])
