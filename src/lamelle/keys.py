@@ -49,8 +49,8 @@ class DataKeys(_Keys):
     label: str | None = Field(
         default=None, description="column of a table that holds the label; `folder:N` = the N-th folder is the class"
     )
-    images: str | None = Field(default=None, description="name of the folders of images, beside those of masks")
-    masks: str | None = Field(default=None, description="name of the folders of masks")
+    images: str | None = Field(default=None, description="folders of images beside masks, or a word of their files")
+    masks: str | None = Field(default=None, description="folders of masks, or the column of a table that names them")
     group: str | None = Field(
         default=None,
         description="what belongs together: a column, name:REGEX, folder:N, dicom:patient; `none` = nothing",

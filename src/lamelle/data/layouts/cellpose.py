@@ -6,7 +6,7 @@ import re
 
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
-from lamelle.data.layouts.pairing import pair, unused
+from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.types import Index, Problem, Record, Source
@@ -33,7 +33,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems: list[Problem] = []
     found, rest = _folders(listing)
     for folder in found:
-        pairs, wrong = pair(folder.images, folder.masks)
+        pairs, wrong = folder.pairs()
         problems += wrong
         for one in pairs:
             target = tuple(Source(listing.path(mask)) for mask in one.masks)

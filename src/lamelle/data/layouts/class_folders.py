@@ -6,7 +6,7 @@ Folders of single patients, animals, slides … may stand above or below: they a
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds
+from lamelle.errors import setting
 from lamelle.types import Index, Problem, Record, Source
 
 NAME = "class_folders"
@@ -76,6 +77,10 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         level = found[0].folder.count("/") + 1
         values = {"names": names_of(sorted(names), most=_SHOWN), "first": found[0].entry.id, "level": level}
         return lacks(0.49, "ids_of_table", **said, **values)
+    above = {p for c in found for p in c.entry.folder.split("/") if named_like_group(p)}
+    if len(names) == 1 and above and (said := column_of(listing, above)):
+        values = {"names": names_of(sorted(above), most=_SHOWN), "first": found[0].entry.id}
+        return lacks(0.49, "rows_of_folders", **said, **values)
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
         return lacks(0.3, "class_folders") if beside or joins(listing, options) else Match(0.6)
@@ -192,8 +197,19 @@ def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) 
         return lacks(0.3, "no_masks")
     called = [c.entry for c in found if file_name(c.entry.stem).role == "mask"]
     if 0 < len(called) < len(found) <= 10 * len(called) and len({last(c.folder) for c in found}) <= len(called):
+        if keys := _modalities([c.entry for c in found if c.entry not in called]):
+            return lacks(0.46, "masks_of_several", names=names_of(called), count=len(called), keys=keys)
         return lacks(0.46, "masks_unnamed", names=names_of(called), count=len(called))
     return None
+
+
+def _modalities(images: Sequence[Entry]) -> str:
+    """What to say for each of several images of a patient, where the names of all end in a few words: ``FLAIR``."""
+    words = Counter(re.split(r"[-_. ]+", e.stem)[-1] for e in images)
+    several = 1 < len(words) <= _SHOWN and len(set(words.values())) == 1
+    return (
+        " / ".join(setting("data.images", w) for w in words) if several and not any(map(str.isdecimal, words)) else ""
+    )
 
 
 def _levels(found: Sequence[_Classed]) -> dict[str, object]:

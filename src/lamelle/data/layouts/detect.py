@@ -42,7 +42,7 @@ from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences
-from lamelle.data.layouts.path_columns import check_named, is_column
+from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.products import products_of, without_products
 from lamelle.data.layouts.split_levels import by_levels
@@ -81,6 +81,7 @@ _ASKS = (
     *("layouts.lacks_classes_of_boxes", "layouts.lacks_masks_of_runs", "layouts.lacks_answers"),
     *("layouts.lacks_rows_of_images", "layouts.lacks_rival_of_columns", "layouts.lacks_facts_in_columns"),
     *("layouts.lacks_class_level", "layouts.lacks_only_groups", "layouts.lacks_ids_of_table"),
+    *("layouts.lacks_rows_of_folders", "layouts.lacks_masks_of_several", "layouts.lacks_one_channel"),
 )
 """What is lacking where the folder was understood, and a folder below would only hide it."""
 
@@ -117,6 +118,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
             found=_found(listing),
             passed=sentences(passed_over(listing)),
         )
+    listing, options = images_of_word(listing, options)
     check_named(listing, options)
     name = _choose(listing, options)
     index = LAYOUTS[name].read(listing, options)

@@ -7,22 +7,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from lamelle.data.column_words import names_label
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.common import LayoutOptions, last
+from lamelle.data.layouts.drawn import are_masks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.locate import Located
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.siblings import is_called
 from lamelle.data.layouts.words import FolderName, file_name, folder_name
 from lamelle.data.tables import Table, column_like, is_blank, labels_of, read_table
-from lamelle.errors import FileError, RequestError
-from lamelle.io.readers import is_image_name, planes
+from lamelle.errors import FileError, RequestError, printable
+from lamelle.io.readers import is_image_name
+from lamelle.types import Problem
 
-_FEW, _MANY = 8, 16
-"""Grey values up to which an image may be a mask, and from which it is none."""
 _LOOKED_AT, _OPENED = 40, 4
 """Cells of a column by which it is told if they may be files, and images whose pixels are looked at."""
 _MOST = 0.5
@@ -31,6 +29,8 @@ _OF_FILES = frozenset(
     ("path", "file", "filename", "filepath", "url", "name", "id", "uri", "chemin", "fichier", "pfad", "datei")
 )
 """Words of a column that do not say what the files hold."""
+
+_SIGN = re.compile(r"[-_. ]+")
 
 Locate = Callable[[Sequence[str]], Located]
 
@@ -119,6 +119,29 @@ def is_column(listing: Listing, name: str) -> bool:
     return False
 
 
+def images_of_word(listing: Listing, options: LayoutOptions) -> tuple[Listing, LayoutOptions]:
+    """The listing with the images of one modality, where ``data.images`` names a word of their files and no folder.
+
+    Example:
+        >>> from pathlib import Path
+        >>> listing = Listing(Path(), tuple(Entry("", f"a_{w}.nii.gz") for w in ("flair", "seg", "t1")), ())
+        >>> [e.name for e in images_of_word(listing, LayoutOptions(images="flair"))[0].entries]
+        ['a_flair.nii.gz', 'a_seg.nii.gz']
+    """
+    word = (options.images or "").casefold()
+    if not word or any(is_called(f, options.images or "") for f in listing.folders):
+        return listing, options
+    meant = {e for e in listing.images if word in _SIGN.split(e.stem.casefold())}
+    rest = [e for e in listing.images if e not in meant and not _called_mask(e)]
+    if not meant:
+        return listing, options
+    values = {"count": len(meant), "word": printable(word), "rest": len(rest), "names": names_of(rest, most=3)}
+    said = Problem("layouts.images_of_word", "", "note", values)
+    gone = set(rest)
+    kept = tuple(e for e in listing.entries if e not in gone)
+    return replace(listing, entries=kept, problems=(*listing.problems, said)), replace(options, images=None)
+
+
 def check_named(listing: Listing, options: LayoutOptions) -> None:
     """Whether the folders that the user named are there; ``data.masks`` may name a column of a table, too.
 
@@ -133,16 +156,6 @@ def check_named(listing: Listing, options: LayoutOptions) -> None:
             raise RequestError("layouts.no_such_folder", key=key, name=name, folders=folders)
 
 
-def few_valued(listing: Listing, entry: Entry) -> tuple[bool | None, tuple[int, ...]]:
-    """Whether a file looks like a mask (None: neither like one nor like an image), and the size of its first plane."""
-    try:
-        plane = next(iter(planes(listing.path(entry), axes=listing.axes)))
-    except FileError:
-        return None, ()
-    count = max(len(np.unique(channel)) for channel in plane)
-    return (True if count <= _FEW else False if count > _MANY else None), plane.shape[-2:]
-
-
 def masks_alone(listing: Listing, listed: Sequence[Entry]) -> tuple[Entry, Entry] | None:
     """A mask of the files that a table lists, and the image that it belongs to, where all that is looked at are masks.
 
@@ -150,15 +163,12 @@ def masks_alone(listing: Listing, listed: Sequence[Entry]) -> tuple[Entry, Entry
     """
     rest = set(listed)
     by_name = {file_name(e.stem).keys[-1]: e for e in listing.images if e not in rest}
-    looked = [*listed[:: max(1, len(listed) // _OPENED)]][:_OPENED]
-    pairs = [(e, by_name.get(file_name(e.stem).keys[-1])) for e in looked]
-    found = [(mask, image) for mask, image in pairs if image and _is_mask_of(listing, mask, image)]
-    return found[0] if len(found) == len(looked) > 0 else None
-
-
-def _is_mask_of(listing: Listing, mask: Entry, image: Entry) -> bool:
-    (few, size), (other, others) = few_valued(listing, mask), few_valued(listing, image)
-    return bool(few) and other is False and size == others
+    looked = list(listed[:: max(1, len(listed) // _OPENED)])[:_OPENED]
+    pairs = [(image, e) for e in looked if (image := by_name.get(file_name(e.stem).keys[-1]))]
+    if not pairs or len(pairs) < len(looked) or not are_masks(listing, pairs):
+        return None
+    image, mask = pairs[0]
+    return mask, image
 
 
 def _files(listing: Listing, table: Table, first: str | None, locate: Locate) -> dict[str, Located]:
@@ -231,9 +241,7 @@ def _name(column: str) -> FolderName:
 
 def _drawn(listing: Listing, table: Table, found: Mapping[str, Located]) -> list[str]:
     """The columns that look like masks of one that does not; nothing where the pixels tell nothing."""
-    rows = [r for r in table.rows if all(r.cells[c] in found[c].entries for c in found)][:_OPENED]
-    seen = {c: [few_valued(listing, found[c].entries[r.cells[c]]) for r in rows] for c in found}
-    drawn = [c for c in found if rows and all(few for few, _ in seen[c])]
-    images = [c for c in found if rows and all(few is False for few, _ in seen[c])]
-    alike = [c for c in drawn if any([s for _, s in seen[c]] == [s for _, s in seen[i]] for i in images)]
-    return alike if images and len(alike) + len(images) == len(found) else []
+    rows = [r for r in table.rows if all(r.cells[c] in found[c].entries for c in found)]
+    files = {c: [found[c].entries[r.cells[c]] for r in rows] for c in found}
+    drawn = [c for c in found if any(are_masks(listing, list(zip(files[i], files[c], strict=True))) for i in found)]
+    return drawn if len(drawn) < len(found) else []

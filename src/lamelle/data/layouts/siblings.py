@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from lamelle.data.groups.words import named_like_group, tokens
 from lamelle.data.layouts.common import LayoutOptions, bases, last
+from lamelle.data.layouts.drawn import drawn_pairs, one_each
 from lamelle.data.layouts.listing import Entry, Listing, above
 from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
+from lamelle.errors import printable
 from lamelle.types import Problem
 
 Kind = Literal["plain", "classes", "objects"]
@@ -89,6 +92,11 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
 def splits_of(listing: Listing, found: Sequence[Place]) -> list[str | None]:
     """The split that the folders around each place name; none where all are of one."""
     named = [next((s for part in p.images.split("/") if (s := split_of(part))), None) for p in found]
+    if len(found) > 1 and not any(named):  # of X_Training_Data and X_Test_Data
+        words = [tokens(last(p.images)) for p in found]
+        alike = set(words[0]).intersection(*words[1:])
+        own = [split_of(" ".join(w for w in ws if w not in alike)) for ws in words]
+        named = own if all(own) else named
     return [s if len(set(named)) > 1 else None for s in named]
 
 
@@ -102,23 +110,39 @@ class Beside:
     masks: tuple[Entry, ...]
     stratum: str | None = None
     """Its name, where the folders may be classes."""
+    given: tuple[Pair, ...] = ()
+    """The pairs, where they are told otherwise than by names that are alike."""
+
+    def pairs(self) -> tuple[list[Pair], list[Problem]]:
+        """The images with their masks, and what is wrong with them."""
+        if not self.given:
+            return pair(self.images, self.masks)
+        drawn = [p for p in self.given if file_name(p.masks[0].stem).role != "mask"]
+        return list(self.given), [_note(self.folder, drawn)] if drawn else []
 
 
 def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Beside], list[Entry]]:
-    """Folders, at any depth, where masks are named after images beside them; and the images of all others.
+    """Folders, at any depth, where masks lie beside their images; and the images of all others.
+
+    Masks are named after the images, or as `one_each` says; else their pixels tell, as in `drawn_pairs`.
 
     Args:
         wanted: Which files are looked at.
     """
+    files = {f: [e for e in listing.images_in(f) if wanted(e)] for f in ("", *listing.folders)}
+    worded = {f: both for f, entries in files.items() if (both := beside(entries))[1]}
+    given = {f: pairs for f, entries in files.items() if f not in worded and (pairs := one_each(entries))}
+    if not worded and not given and not _may_be_classes(listing, files):
+        given = drawn_pairs(listing, files)
     found: list[tuple[str, list[Entry], list[Entry]]] = []
     rest: list[Entry] = []
-    for folder in ("", *listing.folders):
-        entries = [e for e in listing.images_in(folder) if wanted(e)]
-        images, masks = beside(entries)
+    for folder, entries in files.items():
+        images, masks = worded.get(folder, ([], []))
+        for one in given.get(folder, []):
+            images, masks = [*images, one.image], [*masks, *one.masks]
+        rest += [e for e in entries if e not in {*images, *masks}]
         if masks:
             found.append((folder, images, masks))
-        else:
-            rest += entries
     splits = [next((s for part in folder.split("/") if (s := split_of(part))), None) for folder, _, _ in found]
     tops = {base for _, base in bases(listing)}
     names = {last(folder) for folder, _, _ in found}
@@ -133,9 +157,27 @@ def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Be
             tuple(images),
             tuple(masks),
             last(folder) if classes and folder not in tops else None,
+            tuple(given.get(folder, ())),
         )
         for (folder, images, masks), split in zip(found, splits, strict=True)
     ], rest
+
+
+def _may_be_classes(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> bool:
+    """Whether several folders of more than an image and a mask lie where classes do: what they are is asked then."""
+    counts: Counter[str] = Counter()
+    for _, base in bases(listing):
+        start = f"{base}/" if base else ""
+        for folder, entries in files.items():
+            if folder.startswith(start) and folder != base:
+                counts[folder[len(start) :].partition("/")[0]] += len(entries)
+    return sum(count > 2 and not named_like_group(name) for name, count in counts.items()) > 1
+
+
+def _note(folder: str, drawn: Sequence[Pair]) -> Problem:
+    """That pixels told the masks of a folder."""
+    values = {"image": printable(drawn[0].image.name), "mask": printable(drawn[0].masks[0].name), "count": len(drawn)}
+    return Problem("layouts.paired_by_pixels", folder or ".", "warning", values)
 
 
 def kind_of(listing: Listing, found: Sequence[Place]) -> Kind:
@@ -181,9 +223,24 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
         found = _of_several(listing, parent, images[0], masks)
     taken = {f for p in found for f in (p.images, *p.masks)}
     for folder in (f for f in children if names[f].role is None and f not in masks):
-        own = [m for m in masks if m not in taken and _same(names[m].rest, names[folder].rest)]
+        words = tuple(w for w in names[folder].rest if w != "data")
+        own = [m for m in masks if m not in taken and _same(names[m].rest, words or names[folder].rest)]
         found += [Place(parent, folder, _masks_in(listing, own))] if own else []
+    found = found or _by_names(listing, parent, children, masks)
     return found or _without_word(listing, parent, children, masks, names, options)
+
+
+def _by_names(listing: Listing, parent: str, children: Sequence[str], masks: Sequence[str]) -> list[Place]:
+    """Several folders of images and of masks that only the names of their files bring together, each with one other."""
+    if len(masks) < 2:
+        return []
+    rest = [f for f in children if f not in masks]
+    of = {f: [m for m in masks if Place(parent, f, (m,)).pairs(listing)[0]] for f in rest}
+    of = {f: own for f, own in of.items() if own}
+    used = [m for own in of.values() for m in own]
+    if len(used) != len(set(used)) or len(of) != len(masks) or any(len(own) != 1 for own in of.values()):
+        return []
+    return [Place(parent, f, _masks_in(listing, own)) for f, own in of.items()]
 
 
 def _of_several(listing: Listing, parent: str, images: str, masks: Sequence[str]) -> list[Place]:

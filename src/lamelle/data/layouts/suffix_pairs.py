@@ -10,7 +10,7 @@ from dataclasses import replace
 from lamelle.data.layouts import cellpose
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
-from lamelle.data.layouts.pairing import pair, unused
+from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
@@ -35,7 +35,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems: list[Problem] = []
     found, rest = _folders(listing)
     for folder in found:
-        pairs, wrong = pair(folder.images, folder.masks)
+        pairs, wrong = folder.pairs()
         problems += wrong
         for one in pairs:
             group = one.image.id if is_volume(listing, one.image) else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.structure import id_columns
-from lamelle.data.groups.words import maybe_group, rank_of
+from lamelle.data.groups.words import maybe_group, named_like_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
@@ -195,7 +195,7 @@ def with_columns(
     listed: set[Path] = set()
     for found in tables:
         if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
-            problems.append(Problem("layouts.table_unused", found.entry.rel, "note"))
+            problems.append(_unused(listing, found))
             continue
         rows, wrong = records_of(listing, found, labelled=False)
         problems += wrong
@@ -208,6 +208,16 @@ def with_columns(
     if parts:
         problems += _no_rows(records, listed, ", ".join(e.name for e in parts))
     return tuple(joined), problems
+
+
+def _unused(listing: Listing, found: Found) -> Problem:
+    """What is said of a table that names none of the images; folders of its rows are named."""
+    folders = {f.rpartition("/")[2] for f in listing.folders if named_like_group(f.rpartition("/")[2])}
+    said = column_of(listing, folders) if folders else None
+    if said is None or said["table"] != found.entry.id or not listing.images:
+        return Problem("layouts.table_unused", found.entry.rel, "note")
+    values = {"column": said["column"], "first": listing.images[0].id}
+    return Problem("layouts.table_of_folders", found.entry.rel, "note", values)
 
 
 def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[Entry, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
-from lamelle.data.layouts.pairing import Pair, names_of, pair, unused
+from lamelle.data.layouts.pairing import Pair, names_of, unused
 from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
+from lamelle.errors import setting
 from lamelle.types import Index, Problem, Record
 
 NAME = "volume_pairs"
@@ -23,7 +26,10 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if found and (images := found[0].images_of(listing)) and is_volume(listing, images[0]):
         return Match(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
     if channels := _channels(listing):
-        return lacks(0.48, "one_channel", names=names_of(channels[1]), mask=channels[0].name)
+        mask, images = channels
+        words = [re.split(r"[-_. ]+", e.stem)[-1] for e in images]
+        keys = " / ".join(setting("data.images", w) for w in dict.fromkeys(words))
+        return lacks(0.48, "one_channel", names=names_of(images), mask=mask.name, keys=keys)
     if any(e.suffix in VOLUME_SUFFIXES or e.dicom_series for e in listing.images):
         return lacks(0.45, "label_volumes")
     return lacks(0.3, "volumes") if found else Match(0.1, without_pair(listing).missing)
@@ -56,7 +62,7 @@ def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[Pair, st
     else:
         folders, rest = _beside(listing)
         for folder in folders:
-            made, wrong = pair(folder.images, folder.masks)
+            made, wrong = folder.pairs()
             problems += wrong
             paired += [(one, folder.split) for one in made]
         problems += unused(rest, "layouts.not_used", "warning")

@@ -1,0 +1,141 @@
+"""Masks that no word tells, by their pixels: ``a_xyz.png`` beside ``a.png``, ``P0/liver.nii`` beside ``P0/CT.nii``."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.data.layouts.listing import Entry, Listing, same_form
+from lamelle.data.layouts.pairing import Pair
+from lamelle.data.layouts.words import file_name
+from lamelle.errors import FileError
+from lamelle.io.readers import header, planes
+
+_FEW, _MANY = 8, 16
+"""Grey values up to which an image may be a mask, and from which it is none."""
+_OPENED = 4
+"""Pairs whose pixels are looked at."""
+_LEAST = 2
+"""Pairs from which something is concluded."""
+_MOST = 0.5
+"""Share of the images of a folder that have to have a file with one ending."""
+_SIGN = re.compile(r"[-_. ]+")
+
+
+def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> dict[str, list[Pair]]:
+    """Images with their masks in folders where no word says which is which.
+
+    Two rules, each of two pairs or more, and only where a few of the masks have up to 8 values and their images, of the
+    same size, more than 16: in folders of two files, the same two names in each; or one ending behind the names of half
+    of the images of a folder.
+
+    Args:
+        files: The files of each folder.
+
+    Returns:
+        The pairs of each such folder.
+    """
+    twos: dict[tuple[str, str], list[tuple[str, Entry, Entry]]] = defaultdict(list)
+    ends: dict[str, list[tuple[str, Entry, Entry]]] = defaultdict(list)
+    for folder, entries in files.items():
+        if len(entries) == 2 and folder:
+            first, second = entries
+            twos[first.name, second.name].append((folder, first, second))
+            twos[second.name, first.name].append((folder, second, first))
+        for ending, found in _by_ending(entries).items():
+            ends[ending] += [(folder, image, mask) for image, mask in found]
+    taken: dict[str, list[Pair]] = defaultdict(list)
+    for _, found in sorted([*twos.items(), *ends.items()], key=lambda item: -len(item[1])):
+        new = [(f, image, mask) for f, image, mask in found if not any(image in (p.image, *p.masks) for p in taken[f])]
+        if len(new) >= _LEAST and are_masks(listing, [(image, mask) for _, image, mask in new]):
+            for folder, image, mask in new:
+                taken[folder].append(Pair(image, (mask,)))
+    return {folder: pairs for folder, pairs in taken.items() if pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What was seen of a file: of a volume, its middle plane."""
+
+    values: int
+    """Different grey values, in the channel that has most; 0 where it cannot be read."""
+    size: tuple[int, ...]
+
+
+def look(listing: Listing, entry: Entry) -> Plane:
+    """A plane of a file, by which a mask can be told from an image; each file is opened once."""
+    path = listing.path(entry)
+    try:
+        return _looked(path, listing.axes, path.stat().st_mtime_ns)
+    except OSError:
+        return Plane(0, ())
+
+
+@lru_cache(maxsize=4096)
+def _looked(path: Path, axes: str | None, stamp: int) -> Plane:
+    try:
+        shape = header(path, axes=axes).shape
+        depth = shape[1] if len(shape) == 4 else 1
+        plane = next(islice(planes(path, axes=axes), depth // 2, None))
+    except FileError:
+        return Plane(0, ())
+    return Plane(max(len(np.unique(channel)) for channel in plane), plane.shape[-2:])
+
+
+def are_masks(listing: Listing, pairs: Sequence[tuple[Entry, Entry]]) -> bool:
+    """Whether all second files look like masks of the first: a few values, in some more than one, and of their size.
+
+    A few of the pairs are looked at.
+    """
+    looked = list(pairs[:: max(1, len(pairs) // _OPENED)])[:_OPENED]
+    seen = [(look(listing, image), look(listing, mask)) for image, mask in looked]
+    alike = all(0 < mask.values <= _FEW and image.values > _MANY and image.size == mask.size for image, mask in seen)
+    return bool(seen) and alike and any(mask.values > 1 for _, mask in seen)
+
+
+def _by_ending(entries: Sequence[Entry]) -> dict[str, list[tuple[Entry, Entry]]]:
+    """Ending → image and mask, where the ending is behind the names of half of the images."""
+    by_stem = {same_form(e.stem): e for e in entries}
+    found: dict[str, list[tuple[Entry, Entry]]] = defaultdict(list)
+    for entry in entries:
+        stem = same_form(entry.stem)
+        cuts = [(stem[: m.start()], stem[m.start() :]) for m in _SIGN.finditer(stem)]
+        for base, ending in cuts:
+            if base in by_stem and not any(map(str.isdecimal, ending)):
+                found[ending].append((by_stem[base], entry))
+    return {e: pairs for e, pairs in found.items() if len(pairs) >= max(1, _MOST * (len(entries) - len(pairs)))}
+
+
+def one_each(entries: Sequence[Entry]) -> list[Pair]:
+    """The images and masks of a folder where each mask's name, without its word, begins that of one image alone.
+
+    A mask that is called nothing but a mask belongs to the only other file.
+
+    Example:
+        >>> found = one_each([Entry("P0", "CT.nii.gz"), Entry("P0", "segmentation.nii.gz")])
+        >>> [(p.image.name, p.masks[0].name) for p in found]
+        [('CT.nii.gz', 'segmentation.nii.gz')]
+        >>> names = ("a_flair.png", "a_seg.png", "b_flair.png", "b_seg.png")
+        >>> [p.image.name for p in one_each([Entry("", n) for n in names])]
+        ['a_flair.png', 'b_flair.png']
+    """
+    called = {e: file_name(e.stem).keys[-1] for e in entries if file_name(e.stem).role == "mask"}
+    others = [e for e in entries if e not in called]
+    if not called or len(called) != len(others):
+        return []
+    begins: dict[str, list[Entry]] = defaultdict(list)
+    for entry in others:
+        for base in {"", *(entry.stem[: m.start()] for m in _SIGN.finditer(entry.stem))}:
+            begins[same_form(base)].append(entry)
+    found = {mask: begins[same_form(key)] for mask, key in called.items()}
+    if any(len(images) != 1 for images in found.values()) or len({i for (i,) in found.values()}) < len(others):
+        return []
+    pairs = {images[0]: mask for mask, images in found.items()}
+    return [Pair(image, (pairs[image],)) for image in others]
