@@ -333,3 +333,28 @@ def test_evaluations_are_part_of_their_run_for_lists_and_pruning(run: lamelle.Ru
     mine = [one for one in listed if one.path == run.path.resolve()]
     assert prune_plan(mine, "runs", keep=0, among=listed).staying == ()
     assert run.report() == run.folder.report
+
+
+@pytest.mark.parametrize(
+    ("column", "pairs", "code", "unit"),
+    [
+        ("patient", (), "evaluate.groups_taken", "group"),
+        ("Nachname", (), "evaluate.groups_maybe", "image"),
+        ("Nachname", ("data.group=Nachname",), "evaluate.groups_taken", "group"),
+    ],
+)
+def test_what_is_counted_as_a_group_is_said(
+    run: lamelle.Run, home: Path, column: str, pairs: tuple[str, ...], code: str, unit: str
+) -> None:
+    folder = home / f"grouped {column} {len(pairs)}"
+    fresh(folder, n=12, seed=7000)
+    names = ["Maier", "Huber", "Weber", "Vogel", "Keller", "Frank", "Otto", "Lang"]
+    lines = [f"{kind}/{kind}_{i}.png,{names[i // 3 + 4 * k]}" for k, kind in enumerate("ab") for i in range(12)]
+    (folder / "people.csv").write_text("\n".join([f"image,{column}", *lines]), encoding="utf-8")
+    scores = lamelle.evaluate(run.path, folder, overrides=pairs)
+    said = notes(scores)
+    assert (said[code]["n"], said[code]["key"]) == (8, f"data.group={column}")
+    assert [c for c in said if c.startswith("evaluate.groups")] == [code]
+    assert {s["unit"] for name, s in scores["scores"].items() if name == "accuracy"} == {unit}
+    page = RunFolder(Path(scores["folder"])).report.read_text(encoding="utf-8")
+    assert f"data.group={column}" in page

@@ -18,7 +18,7 @@ from lamelle.data import split
 from lamelle.errors import DataError, RequestError
 from lamelle.plan import Plan
 from lamelle.run import RunFolder
-from lamelle.training.course import write_down
+from lamelle.training.course import describe, write_down
 
 
 def pixels(seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:
@@ -200,6 +200,22 @@ def test_one_stack_is_split_by_blocks_with_a_gap(tmp_path: Path) -> None:
     assert order.count(split.GAP) == 2
     by_hand = make(tmp_path, "split.blocks={train: 0-9, validation: 11-13, test: 15-19}")
     assert [len(by_hand.of(s)) for s in ("train", "validation", "test")] == [10, 3, 5]
+    for made, code in ((plan, "plan.gap"), (by_hand, "plan.gap_by_hand")):
+        said = [p for p in made.audit.problems if p.code.startswith("plan.gap")]
+        assert [(p.code, p.severity, p.values["n"], p.values["all"]) for p in said] == [(code, "note", 2, 20)]
+        assert any("2 of 20 slices" in line for line in describe(made))
+    assert not [p for p in make(tmp_path, "split.gap=0").audit.problems if p.code.startswith("plan.gap")]
+
+
+def test_gaps_between_blocks_of_a_volume_are_said(tmp_path: Path) -> None:
+    for k in range(2):
+        volume = np.stack([pixels(30 * k + z) for z in range(24)])
+        for name, content in (("images", volume), ("labels", np.where(volume > 128, 1, 0).astype(np.uint8))):
+            (tmp_path / name).mkdir(exist_ok=True)
+            tifffile.imwrite(tmp_path / name / f"v{k}.tif", content, photometric="minisblack")
+    plan = make(tmp_path, "data.dims=3", "split.gap=2")
+    (said,) = [p for p in plan.audit.problems if p.code == "plan.gap"]
+    assert (said.values["n"], said.values["all"]) == (8, 48)
 
 
 @pytest.mark.parametrize(("task", "kind"), [("classify", "unet"), ("classify", "timm-unet"), ("segment", "timm")])

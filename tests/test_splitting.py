@@ -246,7 +246,7 @@ def test_a_part_that_the_folders_lack_is_made_of_the_training_images(
         r.split in (name, *made) if name == "train" else r.split == name for r, name in zip(placed, names, strict=True)
     )
     assert {r.split for r in placed} == {*given, *made}
-    said = [p.code for p in splitting.parts_made(records, placed, by)]
+    said = [p.code for p in splitting.parts_made(records, placed, by, asked)]
     assert said == [f"plan.{name}_from_train" for name in made] + (["plan.no_test"] if pairs else [])
 
 

@@ -239,7 +239,18 @@ def _notes(
     if others := [c for c in classes if c.how == "spelling"]:
         said = ", ".join(f"{printable(c.theirs)} → {printable(c.ours)}" for c in others)
         notes.append(Problem("evaluate.read_as", values={"classes": said}))
-    return [*notes, *(p for p in index.problems if p.code in _SPELLING)]
+    return [*notes, *_of_groups(index), *(p for p in index.problems if p.code in _SPELLING)]
+
+
+def _of_groups(index: Index) -> list[Problem]:
+    """What belongs together here: what says it, or may say it; cells of it that are blank or spelt in several ways."""
+    codes = {"taken": "evaluate.groups_taken", "maybe": "evaluate.groups_maybe", "blank": None, "one": None}
+    said = []
+    for problem in index.problems:
+        room, _, name = problem.code.partition(".")
+        if room == "groups" and (kind := name.partition("_")[0]) in codes:
+            said.append(replace(problem, code=codes[kind] or problem.code))
+    return said
 
 
 def _turned(audit: Audit, run: RunFolder | None) -> list[Problem]:

@@ -157,7 +157,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
     said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
-    said += parts_made(index.records, records, by)
+    said += parts_made(index.records, records, by, recipe)
     said += judged_by_few(records, present(records, audit, _values(recipe, index, audit)), recipe)
     audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
@@ -243,7 +243,7 @@ def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
         return Outlook((), "", {}, (Problem("plan.no_split", severity="warning", values={"reason": str(error)}),))
     classes = {} if audit.errors else present(records, audit, _values(recipe, index, audit))
     torn = torn_groups(records) if by == "given" else ()
-    problems = (*torn, *parts_made(index.records, records, by), *judged_by_few(records, classes, recipe))
+    problems = (*torn, *parts_made(index.records, records, by, recipe), *judged_by_few(records, classes, recipe))
     return Outlook(records, by, classes, problems)
 
 

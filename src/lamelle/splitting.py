@@ -79,8 +79,13 @@ def check_parts(records: Sequence[Record], recipe: Recipe) -> None:
             raise RequestError(f"split.none_{name}")
 
 
-def parts_made(found: Sequence[Record], placed: Sequence[Record], by: str) -> list[Problem]:
-    """What is to be said of parts that the data do not give: taken from the training images, or not there at all."""
+def parts_made(found: Sequence[Record], placed: Sequence[Record], by: str, recipe: Recipe) -> list[Problem]:
+    """What is to be said of parts that the data do not give: taken from the training images, not there, or in no split.
+
+    Args:
+        found: As the folder has them.
+        placed: With their splits; volumes as their blocks.
+    """
     given = {r.split for r in found if r.split} if by == "given" else set()
     taken = Counter(str(r.split) for r in placed)
     said = [
@@ -88,7 +93,20 @@ def parts_made(found: Sequence[Record], placed: Sequence[Record], by: str) -> li
         for name in ("validation", "test")
         if given and name not in given and taken[name]
     ]
-    return said if taken["test"] else [*said, Problem("plan.no_test", "", "warning", {})]
+    said += [] if taken["test"] else [Problem("plan.no_test", "", "warning", {})]
+    return [*said, *_in_gaps(placed, recipe)]
+
+
+def _in_gaps(records: Sequence[Record], recipe: Recipe) -> list[Problem]:
+    """A note of the slices that no split uses, and why: gaps between blocks, or what ``split.blocks`` does not name."""
+    slices = Counter[bool]()
+    for r in records:
+        first, stop = r.image.span or (0, 1)
+        slices[r.split == split.GAP] += stop - first
+    if not slices[True]:
+        return []
+    code = "plan.gap_by_hand" if recipe.split.blocks else "plan.gap"
+    return [Problem(code, "", "note", {"n": slices[True], "all": slices.total(), "gap": recipe.split.gap})]
 
 
 def in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:

@@ -19,8 +19,8 @@ from lamelle.io.dicom import LEVELS, belongs_to
 from lamelle.io.readers import may_be_dicom
 from lamelle.types import SPLITS, Index, Problem, Record
 
-_OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_")
-"""How the codes begin that say which group is in use, and what a column says of the split."""
+_OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_", "plan.gap")
+"""How the codes begin that say which group is in use, what a column says of the split, and what no split uses."""
 _SHOWN = 3
 _PERSON = 1
 """Rank up to which two groups are groups too: two patients are not enough for three splits, and that is said."""
