@@ -97,6 +97,21 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
     assert tested in str(caught.value)
     assert f"lamelle evaluate {run.path} {data}" in str(caught.value)
     assert run.folder.scores.read_bytes() == before
+    said: list[str] = []
+    lamelle.report(run.path, say=said.append)
+    assert len(said) == 1
+    assert trained in said[0]
+    assert tested in said[0]
+    gone = next(i for i, s in split.items() if s == "train" and i != trained)
+    for path in [p for p in data.rglob("*.png") if p.stem in gone and p.parent.name == "images"]:
+        path.unlink()
+    for verb in (run.evaluate, lambda: lamelle.train(resume=run.path, progress=Quiet())):
+        with pytest.raises(RequestError, match=r"1 record\(s\) of this split.*2 of the others") as caught:
+            verb()
+        assert all(one in str(caught.value) for one in (gone, trained, tested)), "what is gone hides no change"
+    said.clear()
+    lamelle.report(run.path, say=said.append)
+    assert said == [str(caught.value)]
 
 
 def test_a_split_that_was_edited_is_not_relied_on(run: lamelle.Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -380,21 +381,42 @@ def test_classes_are_not_taken_for_numbers_of_objects(tmp_path: Path, masks: dic
     assert "audit.values_objects" not in [p.code for p in audit(index).problems]
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_images_of_12_and_16_bits_in_one_folder_are_named(tmp_path: Path, dark: bool) -> None:
-    """Values of 12 bits as they are beside others that use all 16; not those of one depth."""
+SCALES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray], str]] = {
+    "10 and 16 bits": (lambda a: a.astype(np.uint16) * 4, lambda a: a.astype(np.uint16) * 257, "uint16/10"),
+    "12 and 16 bits": (lambda a: a.astype(np.uint16) * 16, lambda a: a.astype(np.uint16) * 257, "uint16/12"),
+    "14 and 16 bits": (lambda a: a.astype(np.uint16) * 64, lambda a: a.astype(np.uint16) * 257, "uint16/14"),
+    "8 and 16 bits": (lambda a: a.astype(np.uint16), lambda a: a.astype(np.uint16) * 257, "uint16/8"),
+    "fractions and bytes": (lambda a: np.float32(a / 255), lambda a: np.float32(a), "float32/0 … 1"),
+    "fractions and 16 bits": (lambda a: np.float32(a / 255), lambda a: np.float32(a) * 257, "float32/0 … 1"),
+    "percent and fractions": (lambda a: np.float32(a / 255), lambda a: np.float32(a / 2.55), "float32/0 … 1"),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_images_of_two_scales_in_one_folder_are_named(tmp_path: Path, name: str) -> None:
+    small, large, value = SCALES[name]
     records = []
     for n in range(24):
-        scale = 257 if n % 2 else 16
-        image = texture(n).astype(np.uint16) * scale
-        if dark:  # all of one depth, half of them with a hot pixel
-            image = texture(n).astype(np.uint16) * 16
-            image[0, 0] = 60000 if n % 2 else 0
-        records.append(Record(f"{n}.png", save(tmp_path / f"{n}.png", image), ("ab"[n % 2],)))
+        image = (large if n % 2 else small)(texture(n))
+        records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ("ab"[n % 2],)))
     found = audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b")))
-    codes = {p.code for p in found.problems}
-    assert ("audit.two_depths" in codes, "audit.class_equals_dtype" in codes) == (not dark, not dark)
-    if not dark:
-        values = said(found, "audit.two_depths").values
-        assert (values["shallow"], values["deep"], values["shallow_names"]) == (12, 12, "0.png, 2.png, 4.png … (+9)")
-        assert said(found, "audit.class_equals_dtype").values["value"] == "uint16/12"
+    values = said(found, "audit.several_scales").values
+    ranges = [
+        f"{min(i.min() for i in each):.6g} … {max(i.max() for i in each):.6g}"
+        for each in ([(large if k else small)(texture(n)) for n in range(k, 24, 2)] for k in (0, 1))
+    ]
+    names = "0.tif, 2.tif, 4.tif … (+9)", "1.tif, 3.tif, 5.tif … (+9)"
+    assert values["scales"] == f"12 × {ranges[0]} ({names[0]}); 12 × {ranges[1]} ({names[1]})"
+    assert values["n"] == 2
+    assert said(found, "audit.class_equals_dtype").values["value"] == value
+
+
+def test_hot_pixels_make_no_scale(tmp_path: Path) -> None:
+    """All of 12 bits, and in half of them one pixel of 16."""
+    records = []
+    for n in range(24):
+        image = texture(n).astype(np.uint16) * 16
+        image[0, 0] = 60000 if n % 2 else 0
+        records.append(Record(f"{n}.png", save(tmp_path / f"{n}.png", image), ("ab"[n % 2],)))
+    codes = {p.code for p in audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b"))).problems}
+    assert not codes & {"audit.several_scales", "audit.class_equals_dtype"}

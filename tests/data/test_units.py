@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamelle.data.appearance import look
-from lamelle.data.units import Kind, Match, kinds_of, match, proposed, two_depths
+from lamelle.data.units import Kind, Match, kinds_of, match, proposed
 
 
 def image(seed: int, top: float = 1.0) -> np.ndarray:
@@ -135,24 +135,3 @@ def test_what_is_proposed_does_not_follow_the_images(name: str) -> None:
 @pytest.mark.parametrize("one", [("int16", -60, 900), ("float32", 3.5, 80000.2), ("int32", 0, 100000)])
 def test_where_no_convention_tells_nothing_is_proposed(one: tuple[str, float, float]) -> None:
     assert proposed(spread(*one), (0.0, 255.0)) is None
-
-
-def depths(*tops: float, trained: Kind = BYTES, files: str = "", dtype: str = "uint16") -> tuple[list[int], list[int]]:
-    looks = [look((image(i) * top).astype(dtype)) for i, top in enumerate(tops)]
-    return two_depths(looks, list(files) or list(range(len(tops))), [trained])
-
-
-def test_images_of_12_and_of_16_bits_are_told_apart() -> None:
-    assert depths(4095, 60000, 4000, 65535) == ([0, 2], [1, 3])
-    assert depths(4095, 60000, trained=made("uint16", 4095)) == ([0], [1])
-    assert depths(4095, 60000, trained=made("uint16", 65535)) == ([0], [1])
-
-
-def test_what_is_merely_dark_is_of_the_same_bits() -> None:
-    assert depths(4095, 4000) == ([], [])
-    assert depths(60000, 50000, 18000) == ([], [])
-    assert depths(60000, 500, 65535) == ([], []), "a blank field"
-    assert depths(60000, 3000, files="aa") == ([], []), "planes of one stack"
-    dim = kind(*((image(i) * top).astype(np.uint16) for i, top in enumerate((60000, 5000))))
-    assert depths(60000, 4000, trained=dim) == ([], []), "as dark as images of the training"
-    assert depths(200, 255, dtype="uint8") == ([], [])

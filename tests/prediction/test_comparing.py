@@ -174,16 +174,16 @@ def test_an_unsure_range_is_refused_with_a_key_that_works(
     predict(package, pictures(UNSURE[name]), pairs=(keys[-1],))
 
 
-def test_images_of_two_depths_in_one_call_are_refused_with_both_lists(made: Made, predict: Predict) -> None:
+def test_images_of_two_scales_in_one_call_are_refused_with_both_lists(made: Made, predict: Predict) -> None:
     package = made("unit")
     mixed = [(picture(1000 + i).astype(np.uint16) * (16 if i % 2 else 257)) for i in range(NEW)]
     with pytest.raises(DataError) as refused:
         predict(package, mixed)
     said = str(refused.value)
-    assert "i1.tif, i3.tif, i5.tif, i7.tif" in said
-    assert "i0.tif, i2.tif, i4.tif, i6.tif" in said
+    assert "4 × 304 … 4080 (i1.tif, i3.tif, i5.tif … (+1))" in said
+    assert "4 × 5397 … 65535 (i0.tif, i2.tif, i4.tif … (+1))" in said
     keys = re.findall(r"data\.range=\[\S*?\]", said)
-    assert keys == ["data.range=[0,4095]", "data.range=[0,65535]"]
+    assert keys == ["data.range=[0,4095]", "data.range=[0,65535]", "data.range=[0,65535]"]
     _, _, expected = predict(package, [picture(1000 + i) for i in range(1, NEW, 2)])
     _, _, found = predict(package, mixed[1::2], pairs=(keys[0],))
     assert np.mean(found != expected) < 0.01
@@ -272,10 +272,10 @@ def test_a_difference_that_the_figures_do_not_show_is_not_named(made: Made) -> N
     new = table[::4].copy()
     new[:, 0] += 0.25
     new[:, 10] += 0.12
-    found = shift_of(two, new, groups=[None] * len(new), comparable=True, evened=False)
+    found = shift_of(two, new, names=[""] * len(new), groups=[None] * len(new), comparable=True, evened=False)
     assert [p.code for p in found.problems] == [f"shift.{MEASURES[10].name}_more"]
     new[:, 4] += 0.3  # brightness and colour cannot be compared where black and white are unknown
-    found = shift_of(two, new, groups=[None] * len(new), comparable=False, evened=True)
+    found = shift_of(two, new, names=[""] * len(new), groups=[None] * len(new), comparable=False, evened=True)
     assert [p.code for p in found.problems] == [f"shift.{MEASURES[4].name}_more"]
 
 
@@ -288,7 +288,7 @@ def test_a_combination_that_does_not_occur_is_found_and_said_to_be_one(made: Mad
     table[:, 3] = table[:, 0] + draw.normal(0, 0.01, 100)
     known = profile.model_copy(update={"images": table[:80].tolist(), "groups": list(range(80))})
     new = table[80:].copy()
-    options: dict[str, Any] = {"groups": [None] * 20, "comparable": True, "evened": False}
+    options: dict[str, Any] = {"names": [""] * 20, "groups": [None] * 20, "comparable": True, "evened": False}
     assert shift_of(known, new, **options).problems == ()
     new[:, 3] += 0.03
     found = shift_of(known, new, **options)
@@ -319,6 +319,39 @@ def test_only_unlike_images_are_marked(made: Made, predict: Predict) -> None:
     said, rows, _ = predict(made("unit"), [*pictures(n=3), *pictures(lambda a: 255 - a, 9)])
     assert len(said) >= 1
     assert [bool(row["shift"]) for row in sorted(rows, key=lambda r: int(r["image"][1:-4]))] == [False] * 3 + [True] * 9
+
+
+@pytest.mark.parametrize("normalise", ["unit", "image"])
+@pytest.mark.parametrize("count", [5, 12])
+def test_a_few_inverted_images_are_named_one_by_one(
+    made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch, normalise: str, count: int
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TRAINED", 100)
+    said, rows, _ = predict(made(normalise), [*pictures(lambda a: 255 - a, count), *pictures(n=24)[count:]])
+    names = [f"i{i}.tif" for i in range(count)]
+    assert len(said) == 1
+    assert said[0].startswith(f"warning: {count} of 24 image(s)")
+    assert f"in {', '.join(names)}." in said[0]
+    assert sorted(row["image"] for row in rows if row["shift"] == "light and dark swapped") == sorted(names)
+    assert sum(bool(row["shift"]) for row in rows) == count
+
+
+def test_inverted_images_do_not_hide_what_else_is_unlike(
+    made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TRAINED", 100)
+    mixed = [*pictures(lambda a: 255 - a, 6), *pictures(lambda a: gaussian_filter(a, 2), 12)[6:], *pictures(n=18)[12:]]
+    said, rows, _ = predict(made("unit"), mixed)
+    marked = {row["image"]: row["shift"] for row in rows}
+    assert said[0].startswith("warning: 6 of 18 image(s)")
+    assert "light and dark" in said[0]
+    assert any("blurred" in line for line in said[1:])
+    names = said[-1].removeprefix("note: Unlike are: ").split(", ")
+    assert names[:6] == [f"i{i}.tif" for i in range(6, 12)]
+    assert len(names) <= 7, "one of a dozen may be as far as that by chance"
+    assert [marked[f"i{i}.tif"] for i in range(6)] == ["light and dark swapped"] * 6
+    assert all("blurred" in marked[f"i{i}.tif"] for i in range(6, 12))
+    assert sum(bool(each) for each in marked.values()) == 6 + len(names)
 
 
 @pytest.mark.parametrize("normalise", ["unit", "image"])

@@ -238,7 +238,7 @@ def explain(run: Path, images: tuple[Path, ...], out: Path, **options: Any) -> N
 @click.command(help=text("cli.report"))
 @click.argument("run", type=_EXISTING)
 def report(run: Path) -> None:
-    _echo(text("cli.report_at", path=verbs.report(run).resolve()))
+    _echo(text("cli.report_at", path=verbs.report(run, say=_echo).resolve()))
 
 
 @click.command(help=text("cli.doctor"))

@@ -67,11 +67,9 @@ def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups:
     """
     if len(known) < LEAST or not len(new):
         return Outlying(1.0, np.zeros(len(new), bool), False, np.zeros(new.shape))
-    middle, spread = np.median(known, axis=0), _spread(known)
     few = len(np.unique(groups)) < _GROUPS
     groups = np.arange(len(known)) if few else groups
-    turn = _whitening((known - middle) / spread)
-    at, there = (known - middle) / spread, (new - middle) / spread
+    at, there, turn = _scaled(known, new)
     own, _ = _distances(at @ turn, at @ turn, apart=groups)
     found, nearest = _distances(there @ turn, at @ turn)
     count = 1.0 if few else _independent(known, groups, new, new_groups)
@@ -86,6 +84,24 @@ def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups:
         p = min(1.0, 2 * min(p, drift.p))
     far = far if far.any() else found > np.quantile(own, 0.95)
     return Outlying(p, far if far.any() else ~far, common, there - at[nearest])
+
+
+def distances(known: np.ndarray, groups: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance to the nearest known points: of the known ones ``[m]``, each without its own group; of new ones ``[n]``.
+
+    Args:
+        groups: Group of each known point, whole numbers ``[m]``; of fewer than 5 nobody knows how they differ.
+    """
+    apart = np.arange(len(known)) if len(np.unique(groups)) < _GROUPS else groups
+    at, there, turn = _scaled(known, new)
+    return _distances(at @ turn, at @ turn, apart=apart)[0], _distances(there @ turn, at @ turn)[0]
+
+
+def _scaled(known: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both in spreads of the known ones about their middle, and what turns them so that measures go apart."""
+    middle, spread = np.median(known, axis=0), _spread(known)
+    at = (known - middle) / spread
+    return at, (new - middle) / spread, _whitening(at)
 
 
 def _spread(known: np.ndarray) -> np.ndarray:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lamelle.data.among import far_among, swapped_among
 from lamelle.data.appearance import MEASURES
-from lamelle.data.outliers import LEAST, outlying
+from lamelle.data.layouts.pairing import names_of
+from lamelle.data.outliers import LEAST, Outlying, outlying
 from lamelle.data.profile import Profile
 from lamelle.types import Problem, Spacing
 
-LEVEL = 0.02
-"""Probability of speaking of images that are of the training's kind; measured rates stay below 2 %."""
+LEVEL = 0.015
+"""Probability of speaking of all images of a set though they are of the training's kind; with what is asked of each of
+them, measured rates stay at 2 %.
+"""
 MOST = 2048
 """Images that are compared; of more, an even choice."""
 _FAR = 1.5
@@ -26,10 +30,8 @@ _BESIDE = 0.1
 """Least share of the largest difference that another one has, to be named as well."""
 _SAID = 3
 """Kinds of difference that are named."""
-_SWAPPED = 0.6
-"""Share of a difference that may be left once light and dark are swapped."""
-_TURNED = ("skew", "tail", "tone", "points")
-"""Measures that light and dark give opposite signs."""
+_LISTED = 12
+"""Images that a sentence names."""
 _EVENED = ("brightness", "contrast")
 """Kinds that normalisation by image evens out."""
 
@@ -48,6 +50,7 @@ def shift_of(
     profile: Profile,
     measures: np.ndarray,
     *,
+    names: Sequence[str],
     groups: Sequence[str | None],
     comparable: bool,
     evened: bool,
@@ -55,6 +58,7 @@ def shift_of(
     """Compare images by their measures ``[n, F]``.
 
     Args:
+        names: Of each image, for those that are said to be unlike.
         groups: Of each image, None where it is unknown.
         comparable: Black and white are known, so that brightness, contrast and colour can be compared.
         evened: The model evens out the brightness and contrast of each image.
@@ -64,49 +68,56 @@ def shift_of(
         return Shift((Problem("shift.few_known", severity="note", values=few),), ((),) * len(measures))
     places = [i for i, m in enumerate(MEASURES) if m.name in profile.measures and (comparable or not m.absolute)]
     known = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
-    new = measures[:, places]
     known_groups = np.array(profile.groups, np.int64)
-    step = max(1, -(-len(new) // MOST))
-    named = None if None in groups else np.unique(np.array(groups, str), return_inverse=True)[1]
-    found = outlying(known, known_groups, new[::step], named if named is None else named[::step])
-    if found.p >= LEVEL:
-        return Shift((), ((),) * len(new))
-    if step > 1:
-        found = outlying(known, known_groups, new, named)
-    offsets = np.zeros((len(new), len(MEASURES)))
-    offsets[:, places] = found.offsets
-    inverted = found.far & _inverted(known, known_groups, new, places, found.offsets)
-    if 2 * inverted.sum() > found.far.sum():
-        counts = {"count": int(inverted.sum()), "n": len(new)}
-        words = tuple(("shift.word_inverted",) if one else () for one in inverted)
-        return Shift((Problem("shift.inverted", severity="warning", values=counts),), words)
-    some = np.ones(len(new), bool) if found.common else found.far
+    new = measures[:, places]
+    swapped = swapped_among(known, known_groups, new, [MEASURES[i].name for i in places])
+    words: list[tuple[str, ...]] = [("shift.word_inverted",) if one else () for one in swapped]
+    problems: list[Problem] = []
+    if swapped.any():
+        values = {"count": int(swapped.sum()), "n": len(new), "names": _names(swapped, names)}
+        problems.append(Problem("shift.inverted", severity="warning", values=values))
+    rest = np.flatnonzero(~swapped)
+    found = _rest_of(known, known_groups, new[rest], [groups[i] for i in rest.tolist()])
+    if found is None:
+        return Shift(tuple(problems), tuple(words))
+    offsets, far = np.zeros((len(new), len(MEASURES))), np.zeros(len(new), bool)
+    offsets[np.ix_(rest, np.array(places, np.int64))] = found.offsets
+    far[rest] = found.far
+    some = ~swapped if found.common else far
     outside = _outside(measures, some, profile, places)
     said = _named(offsets, some, outside if outside.any() else ~outside)
-    problems = [_problem(i, offsets, found.far, measures, profile, evened) for i in said]
+    problems += [_problem(i, offsets, far, measures, profile, evened) for i in said]
+    if far.sum() < len(rest):
+        problems.append(Problem("shift.which", severity="note", values={"names": _names(far, names)}))
     if not outside.any():
         problems.append(Problem("shift.together", severity="note"))
     if evened and any(MEASURES[i].kind in _EVENED for i in said):
         problems.append(Problem("shift.evened", severity="note"))
-    words = tuple(_words(row, said) if far else () for row, far in zip(offsets, found.far, strict=True))
-    return Shift(tuple(problems), words)
+    for i in np.flatnonzero(far).tolist():
+        words[i] = _words(offsets[i], said)
+    return Shift(tuple(problems), tuple(words))
 
 
-def _inverted(
-    known: np.ndarray, groups: np.ndarray, new: np.ndarray, places: Sequence[int], offsets: np.ndarray
-) -> np.ndarray:
-    """Which images would be like those of the training if light and dark were swapped, boolean ``[n]``."""
-    names = [MEASURES[i].name for i in places]
-    swapped = new.copy()
-    for name, other, whole in (("mean", "mean", 1), ("darkest", "brightest", 1), ("brightest", "darkest", 1)):
-        if name in names:
-            swapped[:, names.index(name)] = whole - new[:, names.index(other)]
-    for name in _TURNED:
-        if name in names:
-            swapped[:, names.index(name)] *= -1
-    grey = [i for i, name in enumerate(names) if MEASURES[places[i]].kind != "colour"]
-    again = outlying(known[:, grey], groups, swapped[:, grey], None).offsets
-    return np.abs(again).mean(1) < _SWAPPED * np.abs(offsets[:, grey]).mean(1)
+def _rest_of(
+    known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: Sequence[str | None]
+) -> Outlying | None:
+    """How images differ that are not just inverted: all of them together, or some; None if they do not."""
+    if not len(new):
+        return None
+    step = max(1, -(-len(new) // MOST))
+    named = None if None in new_groups else np.unique(np.array(new_groups, str), return_inverse=True)[1]
+    found = outlying(known, groups, new[::step], named if named is None else named[::step])
+    if found.p < LEVEL:
+        return found if step == 1 else outlying(known, groups, new, named)
+    if not (far := far_among(known, groups, new)).any():
+        return None
+    offsets = np.zeros(new.shape)
+    offsets[far] = outlying(known, groups, new[far], None).offsets
+    return Outlying(found.p, far, False, offsets)
+
+
+def _names(some: np.ndarray, names: Sequence[str]) -> str:
+    return names_of([names[i] for i in np.flatnonzero(some).tolist()], most=_LISTED)
 
 
 def _range(i: int, profile: Profile) -> tuple[float, float]:

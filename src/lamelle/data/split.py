@@ -288,8 +288,11 @@ def names_in(path: Path) -> list[str]:
         return [row["id"] for row in csv.DictReader(lines)]
 
 
-def from_csv(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
+def from_csv(path: Path, records: Sequence[Record], *, partly: bool = False) -> tuple[Record, ...]:
     """Give the records the splits and groups that a Run wrote down.
+
+    Args:
+        partly: What the folder no longer holds is left out.
 
     Raises:
         RequestError: If the folder no longer holds what was split.
@@ -297,7 +300,7 @@ def from_csv(path: Path, records: Sequence[Record]) -> tuple[Record, ...]:
     with path.open(encoding="utf-8", newline="") as lines:
         known = {row["id"]: (row["split"], row["group"] or None) for row in csv.DictReader(lines)}
     found = {r.id for r in records}
-    if missing := sorted(set(known) - found):
+    if not partly and (missing := sorted(set(known) - found)):
         raise RequestError("split.records_gone", count=len(missing), first=", ".join(missing[:3]), path=path)
     return tuple(replace(r, split=known[r.id][0], group=known[r.id][1]) for r in records if r.id in known)
 

@@ -6,7 +6,7 @@ not, nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -28,8 +28,6 @@ _AIR, _PADDING, _METAL = -500, -3072, 4095
 the brightest is not above the third."""
 _SIGNED = (-32768.0, 32767.0)
 """16 bits around 0."""
-_SHALLOW = 1 << 10, 1 << 12
-"""From where to where the brightest value of a 16-bit image may be, if it is to be taken for one of 12 bits."""
 _WITHIN = 4
 """How many times narrower the range of an image may be than the narrowest of the training."""
 
@@ -166,31 +164,6 @@ def proposed(new: Kind, own: Span) -> Span | None:
         return _HOUNSFIELD
     deep = _SIGNED[0] <= new.minimum <= -_DEEP and new.maximum <= _SIGNED[1]
     return _SIGNED if deep and new.whole else None
-
-
-def two_depths(
-    looks: Sequence[Values], files: Sequence[Hashable], trained: Sequence[Kind]
-) -> tuple[list[int], list[int]]:
-    """Which images of 16-bit files use 12 bits, and which all 16, where both are there; else nothing.
-
-    Images that are darker than the others by no more than images of one kind are, or than those of the training
-    were, are not taken for images of 12 bits.
-
-    Args:
-        files: Of each image its file: planes of one file have one depth.
-    """
-    places = [i for i, one in enumerate(looks) if one.dtype == "uint16" and one.bits is None]
-    tops: dict[Hashable, float] = {}
-    for i in places:
-        sure = looks[i].doubled or looks[i].maximum >= _DEEP
-        tops[files[i]] = max(tops.get(files[i], 0.0), float(_FULL) if sure else looks[i].maximum)
-    shallow = [i for i in places if _SHALLOW[0] <= tops[files[i]] < _SHALLOW[1]]
-    deep = [i for i in places if tops[files[i]] == _FULL]
-    if not shallow or not deep:
-        return [], []
-    (few,), full = kinds_of([looks[i] for i in shallow]), kinds_of([looks[i] for i in deep])
-    known = [*full, *(kind for kind in trained if kind.name == few.name and kind.span == full[0].span)]
-    return ([], []) if any(alike(few, kind) for kind in known) else (shallow, deep)
 
 
 def alike(new: Kind, trained: Kind) -> bool:

@@ -16,9 +16,10 @@ import numpy as np
 from lamelle.data.appearance import MEASURES, Look, Span
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.profile import look_at
+from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, Match, Name, Units, kinds_of, match, proposed, two_depths
+from lamelle.data.units import Kind, Match, Name, Units, kinds_of, match, proposed
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.package import Package
@@ -90,7 +91,7 @@ def compare(
     if all(flat):
         return _with_flat(Compared(), records, flat)
     if not free and said is None:
-        _check_depths(records, looks, profile.kinds)
+        _check_scales(records, looks, profile.kinds, profile.own)
     kinds = kinds_of(looks)
     matches = {kind.name: match(kind, profile.kinds, own=profile.span, said=said) for kind in kinds}
     unknown = [kind for kind in kinds if matches[kind.name] is None]
@@ -102,6 +103,7 @@ def compare(
     shift = shift_of(
         profile,
         np.array([one.measures(_span(known, one)) for one in looks]).reshape(-1, len(MEASURES)),
+        names=[record.id for record in records],
         groups=[record.group for record in records],
         comparable=not unknown,
         evened=free,
@@ -130,17 +132,17 @@ def _with_flat(found: Compared, records: Sequence[Record], flat: Sequence[bool])
     return replace(found, problems=(*found.problems, problem), words=words)
 
 
-def _check_depths(records: Sequence[Record], looks: Sequence[Look], trained: Sequence[Kind]) -> None:
-    """Raise a DataError where images of 12 and of 16 bits are mixed, which nothing in their files tells apart."""
-    parts = two_depths(looks, [record.image.path for record in records], trained)
-    if not parts[0]:
+def _check_scales(records: Sequence[Record], looks: Sequence[Look], trained: Sequence[Kind], own: Span) -> None:
+    """Raise a DataError where images of several scales are mixed, which nothing in their files tells apart."""
+    if not (found := scales_of(looks, [record.image.path for record in records], trained)):
         return
-    values: dict[str, object] = {"twelve": _key((0, 4095)), "sixteen": _key((0, 65535))}
-    for name, places in zip(("shallow", "deep"), parts, strict=True):
-        values[name] = len(places)
-        values[f"{name}_high"] = f"{max(looks[i].maximum for i in places):g}"
-        values[f"{name}_names"] = names_of(list(dict.fromkeys(records[i].id for i in places)), most=_NAMED)
-    raise DataError([Problem("shift.two_depths", severity="error", values=values)])
+    keys = []
+    for places in found:
+        kind = kinds_of([looks[i] for i in places])[0]
+        keys.append(_key(proposed(kind, own) or (0, white_of([looks[i] for i in places]))))
+    said = listed_scales(found, looks, [record.id for record in records])
+    scales = "; ".join(f"{one}: {key}" for one, key in zip(said, keys, strict=True))
+    raise DataError([Problem("shift.several_scales", "", "error", {"scales": scales, "all": keys[-1]})])
 
 
 def _span(known: Mapping[Name, Match], one: Look) -> Span:

@@ -23,7 +23,7 @@ from lamelle.run import RunFolder
 from lamelle.types import SPLITS, Problem, Record, Source
 
 _SELF_TEST = "selftest."
-_GONE = "split.records_gone"
+_GONE = ("split.records_gone", "split.records_gone_changed")
 _STATISTICS, _COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
 """Ends of the names of tensors that batch norms measure, and of one that only counts."""
 
@@ -76,11 +76,11 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
     """
     plan, gone, changed = None, "", tuple[Problem, ...]()
     try:
-        plan = plans.reopen(run)
+        plan = plans.reopen(run, store)
         changed = plans.changed(plan, store).problems() if store else ()
     except LamelleError as error:
         gone = str(error)
-        if error.code == _GONE:
+        if error.code in _GONE:
             changed = (Problem(error.code, "", "warning", error.values),)
     description = run.model / DESCRIPTION
     return Held(

@@ -69,9 +69,13 @@ def write_report(run: RunFolder, store: Store) -> Path:
     Raises:
         FileError: If the page cannot be written.
     """
-    held = open_held(run, store)
-    run.write_text(run.report, page(held, store))
-    return run.report
+    return write_held(open_held(run, store), store)
+
+
+def write_held(held: Held, store: Store) -> Path:
+    """Write the page of a Run that was read."""
+    held.run.write_text(held.run.report, page(held, store))
+    return held.run.report
 
 
 def page(held: Held, store: Store) -> str:

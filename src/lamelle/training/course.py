@@ -59,7 +59,7 @@ def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
     Raises:
         RequestError: If images or labels are no longer what they were when the data were split.
     """
-    plan = plans.reopen(run)
+    plan = plans.reopen(run, store)
     changes = plans.changed(plan, store)
     changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
     _say([sentence(problem) for problem in changes.problems()], progress)

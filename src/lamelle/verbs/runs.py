@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lamelle import recipe as recipes
-from lamelle.errors import RequestError
+from lamelle.errors import RequestError, sentence
 from lamelle.platform import tune_allocator
 from lamelle.run import RunFolder
 from lamelle.verbs.common import HOW, AnyPath, asked_about, open_store, predicting
@@ -163,7 +163,7 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> dict[s
     from lamelle import plan as plans
     from lamelle.evaluation import interval_options, score_run
 
-    plan = plans.reopen(folder)
+    plan = plans.reopen(folder, store)
     records, changes = plan.of(plan.judged), plans.changed(plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
     score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
@@ -223,15 +223,24 @@ def predict(
     )
 
 
-def report(run: AnyPath) -> Path:
+def report(run: AnyPath, *, say: Callable[[str], None] | None = None) -> Path:
     """Write ``report.html`` of a Run anew, from what the Run holds.
+
+    Args:
+        say: Called with a line for each way in which the data are no longer what they were when they were split.
 
     Returns:
         Path of the page.
     """
-    from lamelle.reports.page import write_report
+    from lamelle.reports.held import open_held
+    from lamelle.reports.page import write_held
 
-    return write_report(RunFolder.open(Path(run)), open_store())
+    store = open_store()
+    held = open_held(RunFolder.open(Path(run)), store)
+    if say is not None:
+        for problem in held.changed:
+            say(sentence(problem))
+    return write_held(held, store)
 
 
 def doctor(run: AnyPath) -> list[Diagnosis]:

@@ -1,4 +1,4 @@
-"""Images of 12 and of 16 bits in one folder, which nothing in their files tells apart."""
+"""Images of several scales of values in one folder, which nothing in their files tells apart."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamelle.data.audit.results import Row
-from lamelle.data.layouts.pairing import names_of
-from lamelle.data.units import two_depths
+from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.types import Problem, Record
-
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +24,27 @@ class _Values:
     doubled: bool = False
 
 
-def of_twelve_bits(rows: Sequence[Row], records: Sequence[Record]) -> tuple[list[int], list[int]]:
-    """Which images in 16 bits use 12 of them, and which all, where both are there; else nothing."""
-    values = [
+def _values(rows: Sequence[Row]) -> list[_Values]:
+    return [
         _Values(r.dtype, r.bits, r.minimum, r.maximum, min(r.low), max(r.high), r.dtype.startswith(("uint", "int")))
         for r in rows
     ]
-    return two_depths(values, [r.image.path for r in records], ())
 
 
-def depth_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
-    """A warning where images of both depths are there: a model takes those of 12 bits for dark ones."""
-    shallow, deep = of_twelve_bits(rows, records)
-    if not shallow:
+def scale_names(rows: Sequence[Row], records: Sequence[Record]) -> dict[int, str]:
+    """Of images in a folder of several scales the values of their own: ``12`` bits, or ``0 … 255``."""
+    values, names = _values(rows), {}
+    for places in scales_of(values, [r.image.path for r in records]):
+        white = int(white_of([values[i] for i in places]))
+        whole = all(values[i].whole for i in places) and not white & (white + 1) and white > 1
+        names |= dict.fromkeys(places, str(white.bit_length()) if whole else f"0 … {white}")
+    return names
+
+
+def scale_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+    """A warning where there are several: a model takes those of the smaller ones for dark images."""
+    values = _values(rows)
+    if not (found := scales_of(values, [r.image.path for r in records])):
         return []
-    values: dict[str, object] = {}
-    for name, places in (("shallow", shallow), ("deep", deep)):
-        values[name] = len(places)
-        values[f"{name}_high"] = f"{max(rows[i].maximum for i in places):g}"
-        values[f"{name}_names"] = names_of([rows[i].id for i in places], most=_NAMED)
-    return [Problem("audit.two_depths", "", "warning", values)]
+    said = listed_scales(found, values, [r.id for r in rows])
+    return [Problem("audit.several_scales", "", "warning", {"n": len(found), "scales": "; ".join(said)})]

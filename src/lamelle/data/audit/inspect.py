@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.audit.depths import depth_problems
+from lamelle.data.audit.depths import scale_problems
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_among_problems, surface
@@ -94,7 +94,7 @@ def inspect(
     statistics = summarise(rows, index.records, pool)
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += [*_folder_problems(rows), *_stacks(rows, records), *spacing_problems(rows, records)]
-    problems += depth_problems(rows, records)
+    problems += scale_problems(rows, records)
     problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
     surfaces = [s.surface for s in whole]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamelle.data.audit.depths import of_twelve_bits
+from lamelle.data.audit.depths import scale_names
 from lamelle.data.audit.results import Row
 from lamelle.types import Problem, Record
 
@@ -63,8 +63,8 @@ def _one_class(record: Record) -> bool:
 
 
 def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, list[str]]:
-    shallow = set(of_twelve_bits(rows, records)[0])
-    bits = [12 if i in shallow else r.bits for i, r in enumerate(rows)]
+    scales = scale_names(rows, records)
+    bits = [scales.get(i, r.bits) for i, r in enumerate(rows)]
     return {
         "format": [r.format for r in rows],
         "size": [" × ".join(map(str, r.size)) for r in rows],
