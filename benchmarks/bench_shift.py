@@ -4,10 +4,11 @@
 
 Each row is one kind of image, a number of training images and one of new ones, both drawn anew SETS times from separate
 images, patients or slices; each column is what was done to the new images. ``one class``: unchanged images of one class
-alone, of which it should not speak either. Rows ``named`` say of new images which patient or slice they are of. Beneath
-a row stands, for what is found in fewer than 95 % of its sets, how often a test finds it that knows the change. The
-last line says how often one of the kinds of difference that are named is the right one. Without the folder, synthetic
-images alone.
+alone, of which it should not speak either. Before these rows stand others, of sets of which only some images are
+changed: how often one of them is named with the right word, and which share of them and of the others is. Rows
+``named`` say of new images which patient or slice they are of. Beneath a row stands, for what is found in fewer than
+95 % of its sets, how often a test finds it that knows the change. The last line says how often one of the kinds of
+difference that are named is the right one. Without the folder, synthetic images alone.
 """
 
 from __future__ import annotations
@@ -25,9 +26,8 @@ from scipy.ndimage import gaussian_filter, zoom
 from lamelle.data.appearance import MEASURES, NAMES, look
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.outliers import outlying
 from lamelle.data.profile import Profile
-from lamelle.data.shift import LEVEL, shift_of
+from lamelle.data.shift import Shift, shift_of
 from lamelle.data.units import Kind
 from lamelle.io import readers
 from lamelle.specimens.nuclei import make_nuclei
@@ -37,6 +37,10 @@ MOST = 600
 """Images of a kind that are used."""
 SIZES = ((12, 1), (12, 3), (12, 10), (30, 10), (100, 1), (100, 10), (100, 30), (300, 100))
 """Training images and new images."""
+SIZES_OF_PARTS = ((30, 24), (100, 24), (300, 24))
+"""The same, where only some of the new images are changed."""
+SOME = (1, 3, 5, 12)
+PARTLY = ("inverted", "blurred", "noise", "stain")
 
 
 def byte(image: np.ndarray) -> np.ndarray:
@@ -128,7 +132,8 @@ def real(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Pool]:
         ("bccd", sorted((folder / "bccd/JPEGImages").iterdir())),
     ):
         arrays = [readers.read(file).array for file in files if wanted(name)]
-        yield Pool(name, [plane for a in arrays for plane in (a.swapaxes(0, 1) if a.ndim == 4 else [a])])
+        if arrays:
+            yield Pool(name, [plane for a in arrays for plane in (a.swapaxes(0, 1) if a.ndim == 4 else [a])])
 
 
 def synthetic() -> Iterator[Pool]:
@@ -165,17 +170,43 @@ def knowing(same: np.ndarray, changed: np.ndarray, groups: np.ndarray, new: int)
     return float(np.mean(found))
 
 
-def named_right(known: np.ndarray, groups: np.ndarray, new: np.ndarray, change: str) -> bool:
-    """Whether one of the kinds of difference that are named is the one that was made."""
+def compared(known: np.ndarray, groups: np.ndarray, new: np.ndarray, of_new: np.ndarray | None = None) -> Shift:
+    """What is said of new images, as `lamelle predict` says it."""
     about = Kind(dtype="uint8", images=len(known), minimum=0, maximum=255, low=0, high=255, narrowest=0, whole=True)
     rows = tuple(map(tuple, known.tolist()))
     profile = Profile(
         kinds=(about,), measures=NAMES, images=rows, groups=tuple(groups.tolist()), smallest=(1, 1), largest=(1, 1)
     )
-    found = shift_of(profile, new, groups=[None] * len(new), comparable=True, evened=False)
+    named = [None] * len(new) if of_new is None else [str(group) for group in of_new]
+    return shift_of(profile, new, names=[""] * len(new), groups=named, comparable=True, evened=False)
+
+
+def named_right(found: Shift, change: str) -> bool:
+    """Whether one of the kinds of difference that are named is the one that was made."""
     kinds = {m.name: m.kind for m in MEASURES}
     codes = [problem.code.removeprefix("shift.") for problem in found.problems]
     return bool(RIGHT[change] & {kinds.get(code.rsplit("_", 1)[0], code) for code in codes})
+
+
+def parts(pool: Pool, tables: Mapping[str, np.ndarray], sets: int) -> None:
+    """Print what is found where only some of the new images are changed: share of sets in which one of them is named
+    with the right word, of such images that are named, and of the other images that are.
+    """
+    groups = np.unique(pool.groups or np.arange(len(pool.images)), return_inverse=True)[1]
+    for known, new in SIZES_OF_PARTS:
+        for change in (c for c in PARTLY if c in tables):
+            rows: dict[int, list[tuple[float, float, float]]] = {}
+            for seed, some in ((s, n) for s in range(sets) for n in SOME if n < new):
+                if not (places := drawn(groups, np.random.default_rng(seed), known, new)):
+                    continue
+                mixed = np.concatenate([tables[change][places[1][:some]], tables["same"][places[1][some:]]])
+                found = compared(tables["same"][places[0]], groups[places[0]], mixed)
+                marked = np.array([bool(words) for words in found.words])
+                right = bool(marked[:some].any()) and named_right(found, change)
+                rows.setdefault(some, []).append((right, marked[:some].mean(), marked[some:].mean()))
+            cells = (f"{n}: {' '.join(f'{100 * v:5.1f}' for v in np.mean(r, axis=0))}" for n, r in rows.items())
+            if rows:
+                print(f"{pool.name:20s} {known:4d} trained, of {new:2d} new {change:9s}", " | ".join(cells), flush=True)
 
 
 class Tally:
@@ -203,17 +234,17 @@ def row(
         of_new = groups[others] if named else None
         for change, table in tables.items():
             if change == "same" or seed < sets // 5:
-                p = outlying(tables["same"][some], groups[some], table[others], of_new).p
-                spoken[change].append(p < LEVEL)
-                if p < LEVEL and change != "same" and size == (100, 10) and not named:
-                    all_.right[change].append(named_right(tables["same"][some], groups[some], table[others], change))
+                what = compared(tables["same"][some], groups[some], table[others], of_new)
+                spoken[change].append(bool(what.problems))
+                if what.problems and change != "same" and size == (100, 10) and not named:
+                    all_.right[change].append(named_right(what, change))
         if pool.classes and new >= 10 and not named and seed < sets // 2:
             classes = np.array(pool.classes)
             chosen = np.unique(classes)[seed % len(set(pool.classes))]
             rest = np.flatnonzero((classes == chosen) & ~np.isin(groups, groups[some]))[:new]
             if len(rest) >= 10:
-                p = outlying(tables["same"][some], groups[some], tables["same"][rest], None).p
-                spoken["one class"].append(p < LEVEL)
+                what = compared(tables["same"][some], groups[some], tables["same"][rest])
+                spoken["one class"].append(bool(what.problems))
     if not spoken["same"]:
         return
     rates = {change: 100 * float(np.mean(each)) for change, each in spoken.items() if each}
@@ -249,6 +280,7 @@ def main(sets: int, only: list[str]) -> None:
         seconds, looked = seconds + time.process_time() - start, looked + len(pool.images)
         tables |= {c: measured(pool.images, f) for c, f in CHANGES.items() if c not in ("same", "stain")}
         tables |= {"stain": measured(pool.images, stained)} if len(pool.images[0]) == 3 else {}
+        parts(pool, tables, sets // 5)
         for size in SIZES:
             row(pool, tables, size, sets, False, all_)
             if pool.groups and size[0] >= 30 and size[1] >= 10:
