@@ -10,8 +10,7 @@ from typing import Any, get_args
 
 from lamelle import fitness, keys
 from lamelle import recipe as recipes
-from lamelle.data import blocks, crops, split
-from lamelle.data.audit.duplicates import listed
+from lamelle.data import crops, split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import torn_groups
 from lamelle.data.audit.results import Audit
@@ -36,6 +35,7 @@ from lamelle.splitting import (
     parts_made,
     place,
     present,
+    written_down,
 )
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
@@ -170,27 +170,14 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
 def reopen(run: RunFolder, store: Store | None = None) -> Plan:
     """The plan of a Run as it was written down, over the same data.
 
-    Args:
-        store: If some of the data are gone, the others are compared with what they were, so that the error names both.
-
     Raises:
         RequestError: If the data is gone or no longer holds what was split, or the split is no longer as it was.
     """
     run.check(run.split)
     recipe = recipes.validate(run.read_recipe())
-    asked = recipe.model_dump(mode="json")
-    index = cut(look(Path(recipe.data.path), asked), recipe)
+    index = cut(look(Path(recipe.data.path), recipe.model_dump(mode="json")), recipe)
     audit = Audit.from_json(run.read_json(run.audit))
-    there = blocks.with_pieces(index.records, split.names_in(run.split))
-    try:
-        records = split.from_csv(run.split, there)
-    except RequestError as error:
-        rest = split.from_csv(run.split, there, partly=True)
-        before, rows = split.contents_in(run.split), audit.rows
-        if store and (found := changes(before, rest, rest, rows, store, objects=index.instances).altered):
-            more = {"changed": len(found), "changed_names": listed(found)}
-            raise RequestError("split.records_gone_changed", **error.values, **more) from error
-        raise
+    records = written_down(run.split, index, audit.rows, store)
     task = make_task(recipe, index, audit, records)
     by = str(run.read_json(run.environment).get("split_by", "given"))
     return Plan(recipe, index, audit, records, task, by, {}, _warnings(audit), split.contents_in(run.split))
