@@ -133,3 +133,25 @@ def test_a_table_saved_as_text_is_named(tmp_path: Path, encoding: str, cell: str
     assert [p.code for p in passed_over(listing)] == ["layouts.passed_lists"]
     (tmp_path / "list.txt").write_text("uid\tbirads\n21000\t1\n", encoding=encoding)
     assert passed_over(listing) == []
+
+
+def test_a_table_in_a_folder_inside_is_named_with_what_to_do(tmp_path: Path) -> None:
+    for kind in ("benign", "malignant"):
+        (tmp_path / "BUSI" / kind).mkdir(parents=True)
+        for i in range(3):
+            for ending in ("", "_mask"):
+                Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "BUSI" / kind / f"{kind} ({i}){ending}.png")
+    rows = [(f"{k} ({i}).png", f"{k} ({i})_mask.png", f"P{i}") for k in ("benign", "malignant") for i in range(3)]
+    table = "\n".join(["image,mask,patient", *map(",".join, rows)])
+    (tmp_path / "BUSI" / "list.csv").write_text(table)
+    (tmp_path / "BUSI" / "sizes.csv").write_text("organ,mm\nliver,3\nheart,4\n")
+    index = read_folder(tmp_path, options=LayoutOptions())
+    assert [r.group for r in index.records] == [None] * 6
+    (said,) = [p for p in index.problems if p.code == "layouts.table_below"]
+    assert (said.where, said.severity, said.values["column"]) == ("BUSI/list.csv", "warning", "image")
+    assert said.values["folder"] == str(tmp_path / "BUSI")
+    for data in (tmp_path / "BUSI", tmp_path):
+        (tmp_path / "BUSI" / "list.csv").replace(data / "list.csv")
+        index = read_folder(data, options=LayoutOptions())
+        assert (index.layout, {r.group for r in index.records}) == ("table_pairs", {"P0", "P1", "P2"})
+        assert [p for p in index.problems if p.severity != "note"] == []

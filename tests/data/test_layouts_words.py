@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from lamelle.data.layouts.common import LayoutOptions
@@ -201,10 +203,12 @@ def test_folders_named_by_the_user(put: Put) -> None:
 
 
 def test_two_folders_of_masks_are_asked_for(put: Put) -> None:
-    root = put(*(f"{f}/{i}.png" for f in ("images", "1st_manual", "2nd_manual") for i in range(3)))
+    root = put(*(f"{f}/{i}.png" for f in ("images", "1st_manual", "2nd manual") for i in range(3)))
     (said,) = [p for p in _read(root).problems if p.code == "layouts.two_mask_folders"]
-    assert said.values["first"] == "1st_manual"
-    assert _errors(_read(root, masks="2nd_manual")) == set()
+    keys = [yaml.safe_load(key.partition("=")[2]) for key in shlex.split(str(said.values["keys"])) if "=" in key]
+    assert keys == ["1st_manual", "2nd manual"], "as a shell and YAML take them"
+    for key in keys:
+        assert _errors(_read(root, masks=key)) == set()
 
 
 def test_classes_of_voc_go_before_its_objects(put: Put) -> None:

@@ -41,7 +41,7 @@ from lamelle.data.layouts.common import (
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.layouts.passed_over import passed_over, sentences
+from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
 from lamelle.data.layouts.places import laid_over
 from lamelle.data.layouts.products import products_of, without_products
@@ -133,7 +133,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         names = index.names.file if index.names else None
         problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
     records, said, lists = _split(listing, records, options)
-    problems += [*said, *passed_over(listing, masks_read=masks_read, read=lists)]
+    problems += [*said, *passed_over(listing, masks_read=masks_read, read=lists), *tables_below(listing)]
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import shlex
 from collections.abc import Callable, Collection, Sequence
 
-from lamelle.data.layouts.listing import Entry, Listing, is_image
+from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image
 from lamelle.data.layouts.pairing import names_of
-from lamelle.errors import in_lines
+from lamelle.data.tables import read_table
+from lamelle.errors import FileError, in_lines, printable
 from lamelle.types import Problem
 
 _HEAD = 1 << 16
 """Bytes of a text that are looked at."""
 _SHOWN = 3
+_HEAD_ROWS = 40
+"""Rows of a table by which it is told if it names images."""
 _STEM = 3
 """Characters from which the name of an image without its suffix is looked for."""
 _TRIED = 6
@@ -70,6 +74,27 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
         if drawn := [e for e in others if test(listing, e)]:
             problems.append(_problem(kind, drawn[0].suffix, drawn))
     return problems
+
+
+def tables_below(listing: Listing) -> list[Problem]:
+    """A warning for each table in a folder inside that names images there: only those of the data folder are read."""
+    below = [e for e in listing.entries if e.folder and e.suffix in TABLE_SUFFIXES]
+    known = {name for e in listing.images for name in (e.name.casefold(), e.stem.casefold())}
+    found = []
+    for entry in below[:_MOST_TEXTS]:
+        try:
+            table = read_table(listing.path(entry))
+        except FileError:
+            continue  # what is not asked for need not be a table
+        rows = table.rows[:_HEAD_ROWS]
+        for column in table.columns:
+            names = [row.cells[column].replace("\\", "/").rpartition("/")[2].casefold() for row in rows]
+            if len(set(names)) > 1 and sum(n in known and not n.isdecimal() for n in names) * 2 > len(names):
+                place = printable(shlex.quote(str(listing.root / entry.folder)))
+                values = {"column": printable(column), "folder": place}
+                found.append(Problem("layouts.table_below", entry.rel, "warning", values))
+                break
+    return found
 
 
 def sentences(problems: Sequence[Problem]) -> str:

@@ -13,8 +13,10 @@ from lamelle.data.layouts.drawn import drawn_pairs, one_each
 from lamelle.data.layouts.listing import Entry, Listing, above
 from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
-from lamelle.errors import printable
+from lamelle.errors import printable, setting
 from lamelle.types import Problem
+
+_SHOWN = 4
 
 Kind = Literal["plain", "classes", "objects"]
 
@@ -63,7 +65,8 @@ class Place:
             self.images_of(listing), self.masks_of(listing), image_base=self.images, mask_base=self.masks[0]
         )
         if len(self.masks) > 1:
-            values = {"others": names_of(self.masks[1:]), "first": last(self.masks[0])}
+            keys = " / ".join(setting("data.masks", last(m)) for m in self.masks[:_SHOWN])
+            values = {"others": names_of(self.masks[1:]), "keys": keys}
             problems.append(Problem("layouts.two_mask_folders", self.masks[0], "error", values))
         return found, problems
 
