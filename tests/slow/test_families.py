@@ -9,6 +9,8 @@ import families
 import pytest
 import timm
 
+from lamelle.models.encoders import TORCHVISION
+
 pytestmark = pytest.mark.slow
 
 
@@ -16,8 +18,8 @@ pytestmark = pytest.mark.slow
 def test_every_family_is_trained_or_refused_before_the_first_step(kind: str, tmp_path: Path) -> None:
     data = families.folders(tmp_path / "data", kind)
     found = {}
-    for family in timm.list_modules():
-        name = families.smallest(family)
+    names = {family: families.smallest(family) for family in timm.list_modules()} | {n: n for n in TORCHVISION}
+    for family, name in names.items():
         found[family, name] = outcome = families.attempt(name, kind, data, tmp_path / "runs")
         print(f"{kind:9} {family:24} {name:40} {outcome.state:8} {outcome.about}")
     counts = Counter(outcome.state for outcome in found.values())

@@ -42,7 +42,7 @@ def takes(plan: Plan, size: tuple[int, ...]) -> bool:
     return refusal(net, size, channels=1, batch=plan.recipe.train.batch) is None
 
 
-CHOSEN = ["resnet10t", "dla46x_c", "levit_128s", "test_coatnet", "efficientformerv2_s0"]
+CHOSEN = ["resnet10t", "dla46x_c", "levit_128s", "test_coatnet", "efficientformerv2_s0", "squeezenet1_0"]
 
 
 @pytest.mark.parametrize("name", CHOSEN)

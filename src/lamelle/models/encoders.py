@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -240,7 +241,7 @@ def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], devic
     if name in TORCHVISION:
         if arguments:
             raise _refused(name, arguments)
-        with torch.device(device):
+        with torch.device(device) if device == "meta" else nullcontext():  # "cpu" would undo a context around it
             return SqueezeNet(TORCHVISION[name], in_channels=in_channels)
     options = {"pretrained": False, "num_classes": 0, "in_chans": in_channels, **arguments}
     try:
