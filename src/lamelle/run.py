@@ -13,9 +13,7 @@ made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 import os
 import platform as machine
 import sys
@@ -24,21 +22,18 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from lamelle import recipe as recipes
-from lamelle.data.contents import Contents, digest
+from lamelle.artefacts import Artefacts, Wrong
 from lamelle.errors import RequestError
-from lamelle.io.atomic import plain
-from lamelle.io.manifest import FileState, Manifest
-from lamelle.platform import FileLock, cores, home
+from lamelle.platform import FileLock, cores
 from lamelle.version import __version__
 
 _LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "segmentation-models-pytorch", "numpy", "scipy",
               "scikit-learn", "scikit-image", "tifffile", "imagecodecs", "pillow", "zarr", "safetensors")  # fmt: skip
 
 
-class RunFolder:
+class RunFolder(Artefacts):
     """Paths and artefacts of one Run.
 
     Example:
@@ -46,11 +41,12 @@ class RunFolder:
         'scores.json'
     """
 
+    passed_over = ("checkpoints",)
+
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.recipe = path / "recipe.yaml"
         self.environment = path / "environment.json"
-        self.manifest = path / "manifest.json"
         self.split = path / "split.csv"
         self.audit = path / "audit.json"
         self.history = path / "history.csv"
@@ -66,12 +62,8 @@ class RunFolder:
         self.report = path / "report.html"
         self.log = path / "log.txt"
         self.tensorboard = path / "tensorboard"
-        self.lock = path / "lock"
         self.signatures = path / "signatures.npz"
         self.evaluations = path / "evaluations"
-        self.manifest_lock = path / "manifest.lock"
-        self._sums = Manifest(self.manifest)
-        self._hashes: Contents | None = None
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
@@ -165,67 +157,10 @@ class RunFolder:
         finally:
             lock.release()
 
-    def relative(self, path: Path) -> str:
-        return path.relative_to(self.path).as_posix()
-
-    # what is written
-
-    def write_text(self, path: Path, content: str) -> None:
-        """Write one artefact, and its SHA-256 into the manifest."""
-        self.write_bytes(path, content.encode("utf-8"))
-
-    def write_bytes(self, path: Path, content: bytes) -> None:
-        """Write one artefact, and its SHA-256 into the manifest."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._sums.write(path, content)
-
-    def write_json(self, path: Path, content: Any) -> None:
-        """Write one artefact, and its SHA-256 into the manifest; NaN becomes null."""
-        self.write_text(path, json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2) + "\n")
-
-    def seal(self, *paths: Path) -> None:
-        """Record the SHA-256 of artefacts that others have written."""
-        self._sums.seal(*paths)
-
-    def forget(self, path: Path) -> None:
-        """Record nothing of a file or folder that others are about to write anew, until they are done."""
-        self._sums.forget(path)
-
     def note(self, line: str) -> None:
         """Add one line to ``log.txt``."""
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         self._sums.append(self.log, f"{stamp} {line}\n".encode())
-
-    # what is read
-
-    def read_bytes(self, path: Path) -> bytes:
-        """The content of one artefact, of this Run or of one inside of it.
-
-        Raises:
-            RequestError: If the Run does not have it (yet), or it is not what was written.
-        """
-        if not path.is_file():
-            raise self._absent(path)
-        content = path.read_bytes()
-        self._refuse(path, hashlib.sha256(content).hexdigest())
-        return content
-
-    def check(self, path: Path) -> Path:
-        """The path of an artefact that others read: a file, or a folder with all that lies in it (Zarr).
-
-        Its hash is remembered by its size, times and inode.
-
-        Raises:
-            RequestError: If it is not what was written.
-        """
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-            if file.is_file():
-                self._refuse(file, self._hash(file))
-        return path
-
-    def read_json(self, path: Path) -> Any:
-        """The content of one artefact; errors are those of `read_bytes`."""
-        return json.loads(self.read_bytes(path))
 
     def read_table(self, path: Path) -> list[dict[str, str]]:
         """The rows of one CSV artefact; none if the Run does not have it (yet).
@@ -235,7 +170,7 @@ class RunFolder:
         """
         if not path.is_file():
             if self._lost(path):
-                raise self._absent(path)
+                raise self.wrong("lost", path)
             return []
         return [dict(row) for row in csv.DictReader(io.StringIO(self.read_bytes(path).decode("utf-8"), newline=""))]
 
@@ -246,14 +181,6 @@ class RunFolder:
             RequestError: If it is not what was written, or no recipe.
         """
         return recipes.load(self.check(self.recipe))
-
-    def states(self) -> dict[str, FileState]:
-        """Every file of the Run but its checkpoints, hashed anew; runs and evaluations inside of it by themselves."""
-        return self._sums.states(skip=(self.lock.name, self.manifest_lock.name, self.checkpoints.name))
-
-    def altered(self) -> dict[str, FileState]:
-        """Artefacts that no longer are what the manifest says: name → ``missing`` or ``changed``."""
-        return {name: state for name, state in self.states().items() if state in ("missing", "changed")}
 
     def insist(self) -> None:
         """Refuse a Run of which a file is missing, or not what was written; what lies in ``predictions`` is there.
@@ -270,48 +197,28 @@ class RunFolder:
                 if self.predictions not in path.parents:
                     self.check(path)
             elif self._lost(path):
-                raise self._absent(path)
+                raise self.wrong("lost", path)
 
     def _lost(self, path: Path) -> bool:
         """Whether a finished Run has lost a file; a training that was killed may have announced it only."""
         finished = self.scores.is_file() or self.report.is_file()
         return finished and self.path in path.parents and self._sums.knows(path)
 
-    def _absent(self, path: Path) -> RequestError:
-        if not self._lost(path):
-            return RequestError("run.missing", path=path, run=self.path)
-        return RequestError("run.lost_scores" if self._anew(path) else "run.lost", path=path, run=self.path)
+    def wrong(self, what: Wrong, path: Path) -> RequestError:
+        """The error for a file that is ``altered``, ``lost``, ``missing`` (yet), or for want of a manifest."""
+        anew = "_scores" if what in ("altered", "lost") and self._anew(path) else ""
+        return RequestError(f"run.{what}{anew}", path=path, run=self.path)
+
+    def owner(self, path: Path) -> RunFolder:
+        """The Run, or the evaluation inside of it, to whose manifest a file belongs."""
+        own = (self.manifest.name, self.recipe.name, self.scores.name)
+        at = next((at for at in path.parents if at == self.path or any((at / n).is_file() for n in own)), self.path)
+        return self if at == self.path else RunFolder(at)
 
     def _anew(self, path: Path) -> bool:
         """Whether scoring the test set makes a file anew."""
         scored = path in (self.scores, self.rows, self.predictions_table) or self.predictions in path.parents
         return scored and self.model.is_dir() and self.recipe.is_file()
-
-    def _vouched(self) -> None:
-        if not self.manifest.is_file():
-            raise RequestError("run.no_manifest", path=self.manifest, run=self.path)
-
-    def _refuse(self, path: Path, digest: str) -> None:
-        own = (self.manifest.name, self.recipe.name, self.scores.name)
-        owner = next((at for at in path.parents if at == self.path or any((at / n).is_file() for n in own)), self.path)
-        run = self if owner == self.path else RunFolder(owner)
-        run._vouched()
-        if run._sums.accepts(path, digest) is not False:
-            return
-        raise RequestError("run.altered_scores" if run._anew(path) else "run.altered", path=path, run=run.path)
-
-    def _hash(self, path: Path) -> str:
-        if self._hashes is None:
-            folder = hashes()
-            with suppress(OSError):  # then nothing is remembered
-                folder.mkdir(parents=True, exist_ok=True)
-            self._hashes = Contents(folder / f"{digest(os.path.abspath(self.path))[:16]}.jsonl")
-        return self._hashes.of(path)
-
-
-def hashes() -> Path:
-    """Where the hashes of files of Runs are remembered."""
-    return home() / "hashes"
 
 
 def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[str, object]:

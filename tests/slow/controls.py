@@ -22,8 +22,8 @@ def forget_position() -> None:
     """The place in the epoch is lost."""
     newest = checkpoint.newest
 
-    def forgetful(folder: Path) -> Any:
-        found = newest(folder)
+    def forgetful(folder: Path, *rest: Any) -> Any:
+        found = newest(folder, *rest)
         if found is not None:
             found[0].batch = 0
         return found
@@ -65,7 +65,7 @@ def write_in_place(*, verify: bool) -> None:
                 file.write(content[at : at + _PIECE])
                 os.fsync(file.fileno())
 
-    def read(folder: Path) -> Any:
+    def read(folder: Path, *_: Any) -> Any:
         if not (folder / _NAME).is_file():
             return None
         content = (folder / _NAME).read_bytes()

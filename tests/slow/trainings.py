@@ -182,8 +182,8 @@ def _listen(say: Callable[[str, int], None], limit: int | None) -> None:
         say("tensors" if path.name.startswith("step") else "best", int(path.stem.split("-")[1]))
         return found
 
-    def told_newest(folder: Path) -> Any:
-        found = newest(folder)
+    def told_newest(folder: Path, *rest: Any) -> Any:
+        found = newest(folder, *rest)
         say("resume", found[0].step if found else 0)
         return found
 

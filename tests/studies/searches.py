@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from lamelle.data.store import Store
-from lamelle.io import atomic
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.search import search as searches
 from lamelle.studies.search import trying
@@ -39,7 +38,7 @@ def begun(folder: Path, asked: Setting, *, trials: int = 0, url: str | None = No
     """The search in a folder, begun or gone on with."""
     study = StudyFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic.write_json(study.request, searches._described(asked) | {"split": 1})
+    study.write_json(study.request, searches._described(asked) | {"split": 1})
     return Search(study, asked, searches._points(asked, trials), open_storage(url, folder))
 
 

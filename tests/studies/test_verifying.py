@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from lamelle.cli.main import main
 from lamelle.errors import RequestError
 from lamelle.package import DESCRIPTION, load
 from lamelle.run import RunFolder
+from lamelle.studies.folder import StudyFolder
 from lamelle.studies.verifying import Verified
 from lamelle.training import checkpoint
 from lamelle.training.checkpoint import State
@@ -48,6 +50,69 @@ def run(tmp_path: Path) -> RunFolder:
     elsewhere = RunFolder.create(run.evaluations, "site")
     elsewhere.write_json(elsewhere.scores, {"dice": 0.5})
     return run
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    """A study with one run."""
+    study = StudyFolder.begin(tmp_path / "runs", "s", {"seeds": 1})
+    for path in (study.table, study.scores, study.report, study.trials):
+        study.write_text(path, f"content of {path.name}")
+    run = RunFolder.create(study.path / "lr=1", "seed0")
+    run.write_text(run.recipe, "task: segment\n")
+    (study.path / "lr=1-seed0.log").write_text("epoch 1\n")
+    study.seal(*study.path.glob("*.log"))
+    return study
+
+
+def test_the_files_of_a_study_are_known_too(study: StudyFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("runs", "verify", study.path.parent) == 0
+    own = {"study.json", "table.csv", "scores.json", "report.html", "trials.db", "lr=1-seed0.log", "manifest.json"}
+    said = capsys.readouterr().out
+    assert all(name in said for name in (*own, "recipe.yaml"))
+    for name in own:
+        path = study.path / name
+        before = path.read_bytes()
+        flip(path)
+        assert call("runs", "verify", study.path) == 1
+        assert wrong(verbs.verify_runs(study.path))[name] == "changed"
+        path.unlink()
+        assert wrong(verbs.verify_runs(study.path))[name] == "missing"
+        path.write_bytes(before)
+    assert wrong(verbs.verify_runs(study.path)) == {}
+
+
+def test_a_study_is_not_gone_on_with_if_it_is_not_what_was_written(study: StudyFolder) -> None:
+    def again() -> StudyFolder:
+        study_again = StudyFolder.begin(study.path.parent, "s", {"seeds": 1})
+        study_again.open(study_again.trials)
+        return study_again
+
+    for path in (study.request, study.path / "lr=1-seed0.log", study.trials):
+        before = path.read_bytes()
+        flip(path)
+        with pytest.raises(RequestError, match=re.escape(str(path))) as caught:
+            again()
+        assert f"lamelle runs verify {study.path}" in str(caught.value)
+        path.write_bytes(before)
+    study.trials.unlink()
+    with pytest.raises(RequestError, match=r"trials\.db: this file is missing"):
+        again()
+    study.write_text(study.trials, "trials")
+    assert again().states()["trials.db"] == "unknown", "others write to it now"
+    study.manifest.unlink()
+    with pytest.raises(RequestError, match=r"manifest\.json: the list of what belongs to this study is missing"):
+        again()
+
+
+def test_a_study_that_was_killed_as_it_began_is_begun(tmp_path: Path) -> None:
+    study = StudyFolder.begin(tmp_path, "s", {"seeds": 1})
+    study.request.unlink()
+    assert StudyFolder.begin(tmp_path, "s", {"seeds": 2}).read_json(study.request) == {"seeds": 2}
+    study.request.unlink()
+    (study.path / "other").write_text("mine")
+    with pytest.raises(RequestError, match=r"study\.json: this file is missing"):
+        StudyFolder.begin(tmp_path, "s", {"seeds": 2})
 
 
 def wrong(found: list[Verified]) -> dict[str, str]:

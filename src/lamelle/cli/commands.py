@@ -305,7 +305,7 @@ def recipes(name: str | None, keys: bool) -> None:
 def cache(clear: bool) -> None:
     import shutil
 
-    from lamelle.run import hashes
+    from lamelle.artefacts import hashes
     from lamelle.training import features
 
     store, kept = verbs.open_store(), features.folder()

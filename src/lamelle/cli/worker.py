@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -45,7 +44,7 @@ def _run(folder: Path, name: str, seed: int) -> None:
     from lamelle.verbs import open_store
 
     study = StudyFolder(folder)
-    request = json.loads(study.request.read_text(encoding="utf-8"))
+    request = study.read_json(study.request)
     variant = Variant(name, request["variants"][name])
     run_one(study, Path(request["data"]), request["common"], variant, seed, open_store(), Plain())
 

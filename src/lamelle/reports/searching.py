@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lamelle.io import atomic
 from lamelle.messages import labelled, text
 from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import name_of, unit_of
@@ -21,21 +19,6 @@ LOSS = "validation_loss"
 """Name of the loss beside the scores of a trial."""
 _TERMINAL = 12
 """Trials that the terminal shows; the table has them all."""
-
-
-def write_search(path: Path, *, name: str, content: Mapping[str, Any], command: Sequence[str]) -> Path:
-    """Write the self-contained page of a search.
-
-    Args:
-        path: The page.
-        content: Content of the study's ``scores.json``.
-        command: Words of the command line.
-
-    Returns:
-        Path of the page.
-    """
-    atomic.write_text(path, page(name, content, command))
-    return path
 
 
 def page(name: str, content: Mapping[str, Any], command: Sequence[str]) -> str:

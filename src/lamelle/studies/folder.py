@@ -7,39 +7,55 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from lamelle.artefacts import Artefacts, Wrong
 from lamelle.errors import RequestError
-from lamelle.io import atomic
 from lamelle.run import RunFolder
 from lamelle.studies.variants import Variant
 
 
-class StudyFolder:
-    """Paths of one study."""
+class StudyFolder(Artefacts):
+    """Paths and artefacts of one study; its runs are folders of their own."""
+
+    passed_over = ("workers",)
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path)
         self.request = path / "study.json"
         self.table = path / "table.csv"
         self.scores = path / "scores.json"
         self.report = path / "report.html"
+        self.trials = path / "trials.db"
 
     @classmethod
     def begin(cls, root: Path, name: str, request: dict[str, Any]) -> StudyFolder:
         """The study of this name: a new one, or the one that was begun with the same request.
 
         Raises:
-            RequestError: If a study of this name was asked for something else.
+            RequestError: If a study of this name was asked for something else, or is not what was written.
         """
         study = cls(root / name)
-        if study.request.is_file():
-            if json.loads(study.request.read_text(encoding="utf-8")) != json.loads(json.dumps(request)):
-                raise RequestError("study.other_request", path=study.path)
+        if not study.request.is_file() and study._empty():
+            study.write_json(study.request, request)
             return study
-        if study.path.exists() and any(study.path.iterdir()):
+        if not study.request.is_file() and not study.manifest.is_file():
             raise RequestError("study.taken", path=study.path)
-        study.path.mkdir(parents=True, exist_ok=True)
-        atomic.write_json(study.request, request)
+        if study.read_json(study.request) != json.loads(json.dumps(request)):
+            raise RequestError("study.other_request", path=study.path)
+        study.open(*study.path.glob("*.log"))
         return study
+
+    def open(self, *paths: Path) -> None:
+        """Take files as they were written, since others are about to add to them; `seal` ends that.
+
+        Raises:
+            RequestError: If one of them is not what was written, or is gone.
+        """
+        for path in paths:
+            if self._lost(path) and not path.is_file():
+                raise self.wrong("lost", path)
+            self.check(path)
+        for path in paths:
+            self.forget(path)
 
     def run(self, variant: Variant, seed: int) -> RunFolder:
         """Where one run lies, whether it is there or not."""
@@ -55,6 +71,11 @@ class StudyFolder:
         shutil.rmtree(run.path, ignore_errors=True)
         return "new"
 
-    def read_scores(self) -> dict[str, Any]:
-        """The content of ``scores.json``."""
-        return json.loads(self.scores.read_text(encoding="utf-8"))
+    def wrong(self, what: Wrong, path: Path) -> RequestError:
+        """The error for a file that is ``altered``, ``lost``, ``missing``, or for want of a manifest."""
+        return RequestError(f"study.{what}", path=path, study=self.path)
+
+    def _empty(self) -> bool:
+        """Whether nothing is there but what a kill leaves of a study that is just being begun."""
+        ours = {self.manifest.name, self.manifest_lock.name}
+        return not self.path.exists() or {path.name for path in self.path.iterdir()} <= ours

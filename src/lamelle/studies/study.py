@@ -14,9 +14,8 @@ from lamelle import plan as plans
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.evaluation import interval_options
-from lamelle.io import atomic
 from lamelle.recipe import Section
-from lamelle.reports.study import write_study
+from lamelle.reports.study import page
 from lamelle.run import RunFolder
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
@@ -75,10 +74,11 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
     compare.run_all(study, request.data, request.common, request.variants, request.seeds, store, progress, jobs=jobs)
     runs = {v.name: [study.run(v, seed) for seed in range(request.seeds)] for v in request.variants}
     found = compared(runs, objective=request.objective, seen_from=study.path)
-    atomic.write_json(study.scores, asdict(found))
-    atomic.write_text(study.table, table.to_csv(found))
-    content = study.read_scores()
-    write_study(study.report, name=name, scores=content, request=asked | {"command": list(request.command)})
+    study.write_json(study.scores, asdict(found))
+    study.write_text(study.table, table.to_csv(found))
+    content = study.read_json(study.scores)
+    study.write_text(study.report, page(name, content, asked | {"command": list(request.command)}))
+    study.seal(*study.path.glob("*.log"))
     return study.path
 
 

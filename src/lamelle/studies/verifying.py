@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamelle import package
+from lamelle.artefacts import Artefacts
 from lamelle.errors import RequestError
 from lamelle.io.manifest import FileState
 from lamelle.run import RunFolder
+from lamelle.studies.folder import StudyFolder
 from lamelle.training import checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A run, an evaluation or a package."""
+    """A run, an evaluation, a study or a package."""
 
     path: Path
     files: Mapping[str, FileState]
@@ -29,12 +31,12 @@ class Verified:
 
 
 def verify(path: Path) -> list[Verified]:
-    """A run with its folds and evaluations, every run below a folder, or a package.
+    """A run with its folds and evaluations, every run and study below a folder, or a package.
 
     Raises:
         RequestError: If there is none of them.
     """
-    found = [Verified(run.path, _files(run)) for run in _below(path)]
+    found = [Verified(one.path, _files(one)) for one in _below(path)]
     if not found and (path / package.DESCRIPTION).is_file():
         found = [Verified(path, package.states(path))]
     if not found:
@@ -42,18 +44,23 @@ def verify(path: Path) -> list[Verified]:
     return found
 
 
-def _below(path: Path) -> Iterator[RunFolder]:
-    """Folders with a recipe, and evaluations, which have a manifest and none."""
+def _below(path: Path) -> Iterator[Artefacts]:
+    """Folders with a recipe, evaluations, which have none, and studies."""
     for at, folders, names in os.walk(path):
         folders.sort()
-        run = RunFolder(Path(at))
-        scored = run.manifest.name in names and (run.path.parent.name == run.evaluations.name or run.path == path)
+        run, study = RunFolder(Path(at)), StudyFolder(Path(at))
+        scored = run.path.resolve().parent.name == run.evaluations.name and {run.scores.name, run.manifest.name} & {
+            *names
+        }
         if run.recipe.name in names or scored:
             yield run
+        elif {study.request.name, study.manifest.name} & {*names}:
+            yield study
 
 
-def _files(run: RunFolder) -> dict[str, FileState]:
-    found = run.states()
-    for name, state in checkpoint.states(run.checkpoints).items():
-        found[run.relative(run.checkpoints / name)] = state
+def _files(folder: Artefacts) -> dict[str, FileState]:
+    found = folder.states()
+    if isinstance(folder, RunFolder):
+        for name, state in checkpoint.states(folder.checkpoints).items():
+            found[folder.relative(folder.checkpoints / name)] = state
     return dict(sorted(found.items()))

@@ -67,8 +67,8 @@ def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, Any]], *,
     from optuna.trial import TrialState
 
     with storage.alone():
-        alive = _alive(storage.folder / "workers")
-        _bury(study, storage, alive, me)
+        living = alive(storage.folder)
+        _bury(study, storage, living, me)
         trials: dict[int, list[FrozenTrial]] = {}
         for trial in study.get_trials(deepcopy=False):
             if (point := trial.user_attrs.get(POINT)) is not None:
@@ -76,7 +76,7 @@ def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, Any]], *,
         waiting = sum(t.state == TrialState.WAITING for each in trials.values() for t in each)
         free = [p for p in range(len(points)) if all(died(t) for t in trials.get(p, ()))]
         free.sort(key=lambda p: len(trials.get(p, ())) >= ATTEMPTS)
-        for point in free[: max(0, max(1, len(alive)) - waiting)]:
+        for point in free[: max(0, max(1, len(living)) - waiting)]:
             tried = trials.get(point)
             chosen = tried[-1].params if tried else {}
             study.enqueue_trial({**chosen, **points[point]}, user_attrs={POINT: point})
@@ -111,9 +111,10 @@ def _bury(study: Study, storage: Storage, alive: set[str | None], me: str | None
                 shutil.rmtree(storage.folder / "trials" / name, ignore_errors=True)
 
 
-def _alive(workers: Path) -> set[str | None]:
-    """Names of the workers of this machine that hold their locks."""
+def alive(folder: Path) -> set[str | None]:
+    """Names of the workers of this machine that are at work on the study in a folder: they hold their locks."""
     found: set[str | None] = set()
+    workers = folder / "workers"
     for file in workers.iterdir() if workers.is_dir() else ():
         lock = FileLock(file)
         if lock.take(wait=False):

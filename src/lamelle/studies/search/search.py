@@ -15,12 +15,11 @@ from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
-from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.metrics.directions import less_is_better
 from lamelle.plan import Plan
 from lamelle.recipe import Section
-from lamelle.reports.searching import write_search
+from lamelle.reports.searching import page
 from lamelle.run import RunFolder
 from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
@@ -81,7 +80,7 @@ class Search:
     def __init__(self, folder: StudyFolder, setting: Setting, points: list[dict[str, str]], storage: Storage) -> None:
         self.folder, self.setting, self.points, self.storage = folder, setting, points, storage
         described = json.dumps(_described(setting) | {"data": ""}, sort_keys=True)
-        about = json.loads(folder.request.read_text(encoding="utf-8"))
+        about = folder.read_json(folder.request)
         facts = {"request": zlib.crc32(described.encode()), "split": about["split"]}
         self.study = storage.study(less=setting.less, facts=facts)
         self.study.pruner = pruner(setting.pruner, epochs=setting.epochs)
@@ -89,6 +88,7 @@ class Search:
 
     def fill(self, me: str | None = None) -> int:
         """Have every point that nobody stands for wait; their number."""
+        self.folder.forget(self.folder.trials)
         return queue.fill(self.study, self.storage, self.points, me=me)
 
     def work(self, store: Store, progress: Progress) -> None:
@@ -109,13 +109,14 @@ def begin(request: Request, root: Path, name: str, store: Store) -> Search:
     points = _points(setting, request.how.trials)
     placed = split.to_csv(plan.records)
     study = StudyFolder.begin(root, name, _described(setting) | {"split": zlib.crc32(placed.encode())})
+    study.open(*_kept(study))
     return Search(study, setting, points, open_storage(request.how.storage, study.path))
 
 
 def reopen(folder: Path, trials: int, storage: str | None) -> Search:
     """A search that another process has begun."""
     study = StudyFolder(folder)
-    about = json.loads(study.request.read_text(encoding="utf-8"))
+    about = study.read_json(study.request)
     del about["split"]
     dimensions = tuple(restored(d) for d in about["dimensions"])
     setting = Setting(**about | {"data": Path(about["data"]), "dimensions": dimensions})
@@ -155,7 +156,21 @@ def carry_out(
         found = compared({best.name: runs}, objective=search.setting.objective, seen_from=search.folder.path)
         content |= {"test": asdict(found), "seeds": seeds, "runs": list(found.lines[0].runs)}
         _write(search, content, request)
+    _seal(search)
     return search.folder.path
+
+
+def _seal(search: Search) -> None:
+    """Write down what the trials and the logs are, unless others are still at work on them."""
+    with search.storage.alone():
+        if not queue.alive(search.folder.path):
+            search.folder.seal(*(path for path in _kept(search.folder) if path.is_file()))
+    search.folder.seal(*search.folder.path.glob("*.log"))
+
+
+def _kept(study: StudyFolder) -> tuple[Path, ...]:
+    """Where the trials stand, if that is in the study's folder."""
+    return study.trials, study.trials.with_name(f"{study.trials.name}.host")
 
 
 def _in_processes(search: Search, storage: str | None, jobs: int, progress: Progress) -> None:
@@ -194,11 +209,10 @@ def _retrain(
 
 def _write(search: Search, content: Mapping[str, Any], request: Request) -> None:
     folder = search.folder
-    atomic.write_json(folder.scores, content)
-    atomic.write_text(folder.table, results.to_csv(content))
-    write_search(
-        folder.report, name=folder.path.name, content=folder.read_scores(), command=[*map(hidden, request.command)]
-    )
+    folder.write_json(folder.scores, content)
+    folder.write_text(folder.table, results.to_csv(content))
+    shown = folder.read_json(folder.scores)
+    folder.write_text(folder.report, page(folder.path.name, shown, [*map(hidden, request.command)]))
 
 
 def _described(setting: Setting) -> dict[str, Any]:
