@@ -206,8 +206,8 @@ class RunFolder(Artefacts):
 
     def wrong(self, what: Wrong, path: Path) -> RequestError:
         """The error for a file that is ``altered``, ``lost``, ``missing`` (yet), or for want of a manifest."""
-        anew = "_scores" if what in ("altered", "lost") and self._anew(path) else ""
-        return RequestError(f"run.{what}{anew}", path=path, run=self.path)
+        anew = what in ("altered", "lost") and self._anew(path)
+        return RequestError(f"run.{what}_scores" if anew else f"run.{what}", path=path, run=self.path)
 
     def owner(self, path: Path) -> RunFolder:
         """The Run, or the evaluation inside of it, to whose manifest a file belongs."""

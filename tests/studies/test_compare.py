@@ -196,6 +196,9 @@ def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: P
     again = Quiet()
     ask(tissue, tmp_path / "stopped", "imbalance=none,weights", quiet=again)
     assert again.steps == 0 < rest.steps
+    found = verbs.verify_runs(stopped)
+    assert {"study.json", "table.csv", "scores.json", "report.html"} <= set(found[0].files)
+    assert all(one.whole for one in found)
     page = (stopped / "report.html").read_text(encoding="utf-8")
     assert "imbalance=weights" in page
     links = re.findall(r'href="([^"#]+)"', page)

@@ -96,12 +96,22 @@ def test_a_search_goes_on_where_it_was_stopped(tissue: Path, tmp_path: Path) -> 
     assert again.steps == 0 < rest.steps
     with pytest.raises(RequestError, match="--name"):
         ask(tissue, tmp_path, "lr=0.02,0.003")
+    (of_study, *_) = found = verbs.verify_runs(study)
+    assert all(one.whole for one in found)
+    assert of_study.files["trials.db"] == "whole"
+    trials = study / "trials.db"
+    content = bytearray(trials.read_bytes())
+    content[len(content) // 2] ^= 1
+    trials.write_bytes(content)
+    with pytest.raises(RequestError, match=r"trials\.db: this file is no longer what the study wrote"):
+        ask(tissue, tmp_path, "lr=0.02,0.002")
 
 
 def test_processes_find_what_one_finds_and_the_best_is_trained_again(tissue: Path, tmp_path: Path) -> None:
     name = "study"
     one = ask(tissue, tmp_path / "one", "lr=0.02,0.0005", name=name)
     two = ask(tissue, tmp_path / "two", "lr=0.02,0.0005", name=name, jobs=2, retrain=1, objective="macro_f1")
+    assert all(found.whole for found in verbs.verify_runs(two))
     kept = ("state", "train.lr", "macro_f1", "best_epoch")
     assert [[row[k] for k in kept] for row in table(one)] == [[row[k] for k in kept] for row in table(two)]
     content = json.loads((two / "scores.json").read_text(encoding="utf-8"))
