@@ -119,6 +119,24 @@ def test_whatever_the_number_of_images_of_each(column: str, least: int, most: in
     assert column in named(found, labels)
 
 
+def test_a_few_images_more_than_patients_are_enough_with_the_age() -> None:
+    """As among dermatoscopic images: most lesions have one."""
+    lesion = np.repeat(np.arange(500), np.minimum(np.random.default_rng(4).geometric(0.75, 500), 6))
+    table = {**about(lesion, 4), "Herd": [f"HAM_{7 * int(p):07d}" for p in lesion]}
+    found, labels = shuffled(table, diagnoses(lesion, 4, mixed=False), 4)
+    assert named(found, labels) == ["Herd"]
+    sizes = {"octets": draws([str(v) for v in range(10_000, 11_000)], len(labels))}
+    assert named(sizes, labels) == []
+
+
+@pytest.mark.parametrize("first", [1, 4000])
+def test_numbers_of_patients_in_order_are_no_slices(first: int) -> None:
+    patient = rows(6, least=1, most=2, patients=50)
+    assert named({"Casus": [str(first + int(p)) for p in patient]}, diagnoses(patient, 6, mixed=True)) == ["Casus"]
+    slices = [f"{k:03d}" for n in (20, 25, 30, 22) for k in range(n)]
+    assert named({"nr": slices}, diagnoses(np.arange(97), 6, mixed=True)) == []
+
+
 def test_of_two_ids_what_holds_more_is_named_too() -> None:
     lesion = rows(3, patients=60)
     patient = lesion // 2

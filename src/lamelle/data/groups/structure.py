@@ -32,6 +32,8 @@ _MANY, _SKEW = 20, 6
 """Different words from which their sizes say nothing; how many times the usual one the largest of fewer may be."""
 _PAIRS = 12
 """Pairs of rows with one value from which they say something of another column."""
+_SOME_SHARED = 0.2
+"""Share of the rows whose value stands in several, from which ids that settle something else are of groups."""
 _SETTLED, _OPEN = 0.9, 0.5
 """Agreement beyond chance from which a column settles another, and below which it does not."""
 _YEARS = 25
@@ -77,10 +79,10 @@ class _Column:
         return frozenset(column_words(self.name))
 
     @property
-    def repeats(self) -> bool:
-        """Whether at least half of the rows have a value, and at least half of these share it with another row."""
+    def shared(self) -> float:
+        """Share of the rows that have a value of another row too; 0 where fewer than half have any."""
         n = int(self.sizes.sum())
-        return 2 * n >= len(self.cells) and 2 * int(self.sizes[self.sizes > 1].sum()) >= n
+        return int(self.sizes[self.sizes > 1].sum()) / n if n and 2 * n >= len(self.cells) else 0.0
 
     @property
     def each(self) -> float:
@@ -154,11 +156,9 @@ def _may_be_id(column: _Column) -> bool:
     if column.words & (KINDS | MEASURES) and not column.words & BIRTH:
         return False
     known = column.known
-    if len(known) < _LEAST or not column.repeats or not column.form or all(map(split_of, known)):
+    if len(known) < _LEAST or column.shared < _SOME_SHARED or not column.form or all(map(split_of, known)):
         return False
-    if column.form == "number":
-        return not _counts_up(column) and not _in_steps(column)
-    return True
+    return not (column.numeric and _counts_up(column)) and not (column.form == "number" and _in_steps(column))
 
 
 def _form(known: Sequence[str], words: frozenset[str]) -> str:
@@ -190,9 +190,9 @@ def _span(dates: Sequence[str]) -> int:
 
 
 def _counts_up(column: _Column) -> bool:
-    """Whether the numbers count the rows, as slices do: most are one more than the one before."""
-    values = np.array([int(float(c.replace(",", "."))) for c in column.cells if c])
-    return bool((np.diff(values) == 1).mean() > _OPEN)
+    """Whether the numbers count the rows of something again and again, as slices do: 1, 2, 3, 1, 2 …"""
+    steps = np.diff([int(float(c.replace(",", "."))) for c in column.cells if c])
+    return bool((steps == 1).mean() > _OPEN and (steps < 0).sum() > 1)
 
 
 def _in_steps(column: _Column) -> bool:
@@ -235,7 +235,7 @@ def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
 def _is_id(column: _Column, settled: int, torn: bool) -> bool:
     """Whether a column is of ids, by its form and by what it settles."""
     n = len(column.known)
-    if torn:
+    if torn or (column.shared < _OPEN and (not settled or column.form in ("number", "date"))):
         return False
     if column.form in ("id", "birth"):
         return n >= _FEW or settled > 0 or column.in_runs
