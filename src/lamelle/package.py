@@ -109,7 +109,7 @@ class _Description(_Part):
     model: dict[str, Any]
     preparation: _Preparation
     dims: Literal[2, 3]
-    tile: tuple[PositiveInt, ...] | None
+    tile: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
     whole: bool = True
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
     flips: bool
@@ -129,9 +129,9 @@ class _Description(_Part):
         """Thresholds are probabilities, a temperature divides, and a class has one name of its own."""
         for name, value in self.fitted.items():
             if name in _SHARES and not (isinstance(value, float) and 0 <= value <= 1):
-                raise ValueError(f"{name} is {value!r}, not between 0 and 1")
+                raise ValueError(f"{name} is {value!r}, not a number between 0 and 1")
             if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
-                raise ValueError(f"temperature is {value!r}, not above 0")
+                raise ValueError(f"temperature is {value!r}, not a number above 0, and up to {_HOTTEST:g}")
         names = self.task.options.get("classes") or ()
         if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
             raise ValueError("two classes have one name")
@@ -321,7 +321,7 @@ def _description(path: Path) -> _Description:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
         if whole is None:
             raise FileError("package.description_unsealed", path)
-        return _Description.model_validate(about)
+        return _Description.model_validate_json(data, strict=True)
     except (ValueError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
 
@@ -370,9 +370,11 @@ def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) ->
             now = package.model(probe)
     except FOREIGN as error:  # the network takes no image of this size
         raise FileError("package.self_test", folder, difference=_reason(error)) from error
-    finite = torch.isfinite(now).all() and torch.isfinite(answer).all() and torch.isfinite(probe).all()
-    if now.shape != answer.shape or now.shape[1] != package.task.outputs or not finite:
-        raise FileError("package.self_test", folder, difference="shape or NaN")
+    if now.shape != answer.shape or now.shape[1] != package.task.outputs:
+        said = f"{now.shape[1]} outputs, where {package.task.outputs} are described"
+        raise FileError("package.self_test", folder, difference=said)
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in (now, answer, probe)):
+        raise FileError("package.self_test", folder, difference="NaN or infinity")
     difference = float((now - answer).abs().max() / answer.abs().max().clamp(min=1e-6))
     if difference > _TOLERANCE:
         raise FileError("package.self_test", folder, difference=f"{difference:.2g}")

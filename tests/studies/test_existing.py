@@ -64,6 +64,9 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
         verbs.compare_runs([runs / "a", runs / "other"])
     with pytest.raises(RequestError, match="two or more"):
         verbs.compare_runs([runs / "a"])
+    for twice in (runs / "a", copied(runs / "a", tmp_path / "moved")):
+        with pytest.raises(RequestError, match=r"are one training.*name it once"):
+            verbs.compare_runs([runs / "a", runs / "fast", twice])
     for what, said in {
         "classes": "the classes are",
         "split": "scored on",

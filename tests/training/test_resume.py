@@ -8,8 +8,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from support import Quiet, Trainer
+from support import TINY, Quiet, Trainer
 
+from lamelle import verbs
 from lamelle.io import atomic
 from lamelle.run import RunFolder
 from lamelle.training import checkpoint
@@ -49,6 +50,27 @@ def test_interrupted_and_resumed_is_bit_identical(trained: Trainer, step: int) -
     again, _ = trained(resume=run)
     assert digest(again) == digest(whole)
     assert history(again) == history(whole)
+
+
+def test_a_run_that_was_killed_before_it_was_written_down_begins_anew(
+    nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = (*TINY, "epochs=1")
+    whole = verbs.train(nuclei, overrides=few, runs=tmp_path, name="whole", progress=Quiet())
+
+    def killed(self: RunFolder, path: Path, content: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(RunFolder, "write_json", killed)
+        with pytest.raises(KeyboardInterrupt):
+            verbs.train(nuclei, overrides=few, runs=tmp_path, name="run", progress=Quiet())
+    run = RunFolder(tmp_path / "run")
+    assert run.split.is_file()
+    assert not run.audit.exists()
+    verbs.train(resume=run.path, progress=Quiet())
+    assert digest(run) == digest(RunFolder(whole.path))
+    assert run.altered() == {}
 
 
 def test_the_number_of_reading_threads_changes_nothing(trained: Trainer) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.package import DESCRIPTION
+from lamelle.recipe import validate
 from lamelle.run import RunFolder
 from lamelle.studies.listing import Listed, open_whole, recipe_without_seed
 from lamelle.studies.study import compared
@@ -26,7 +27,7 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
 
     Raises:
         RequestError: If there are fewer than two, one is not finished or damaged, or they do not share task, classes,
-            images and split; the message says what differs.
+            images and split, or two are one training; the message says what differs.
     """
     if len(paths) < 2:
         raise RequestError("runs.compare_two", n=len(paths))
@@ -37,6 +38,7 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
             raise RequestError("runs.compare_unfinished", path=one.path)
         if folder.read_json(folder.scores)["split"] == "validation":
             raise RequestError("runs.compare_no_test", path=one.path)
+    _refuse_twice(listed)
     first = listed[0]
     for other in listed[1:]:
         if said := differences(RunFolder(first.path), RunFolder(other.path)):
@@ -46,6 +48,18 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
 
 def _trained(run: RunFolder) -> bool:
     return all((part.model / DESCRIPTION).is_file() for part in run.parts())
+
+
+def _refuse_twice(listed: Sequence[Listed]) -> None:
+    """Refuse a training that is named twice, by its path, by a copy, or by a repetition: it is no second seed."""
+    known: dict[object, Listed] = {}
+    for one in listed:
+        run = RunFolder(one.path)
+        weights = tuple(run.read_json(part.model / DESCRIPTION)["weights_sha256"] for part in run.parts())
+        seed = (recipe_without_seed(one), validate(one.recipe).train.seed)
+        for key in (weights, seed):
+            if (other := known.setdefault(key, one)) is not one:
+                raise RequestError("runs.compare_twice", a=other.path, b=one.path, seed=seed[1])
 
 
 def _grouped(listed: Sequence[Listed]) -> dict[str, list[RunFolder]]:

@@ -59,6 +59,12 @@ def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
     Raises:
         RequestError: If images or labels are no longer what they were when the data were split.
     """
+    if not run.begun and not folds_of(asked := run.read_recipe()):
+        plan = _plan(Path(asked["data"]["path"]), asked, store)
+        write_down(run, plan)
+        _say([text("train.begun_anew")], progress)
+        work(plan, build(plan), run, store, progress, resume=False)
+        return
     plan = plans.reopen(run, store)
     changes = plans.changed(plan, store)
     changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
