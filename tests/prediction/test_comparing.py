@@ -336,6 +336,16 @@ def test_a_few_inverted_images_are_named_one_by_one(
     assert sum(bool(row["shift"]) for row in rows) == count
 
 
+def test_a_few_noisy_images_do_not_make_the_others_unlike(
+    made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "TRAINED", 100)
+    said, rows, _ = predict(made("unit"), [*pictures(LOOKS["noisy"][0], 6), *pictures(n=24)[6:]])
+    assert any("6 of 24" in line and "noisier" in line for line in said)
+    assert said[-1] == f"note: Unlike are: {', '.join(f'i{i}.tif' for i in range(6))}"
+    assert sorted(row["image"] for row in rows if row["shift"]) == [f"i{i}.tif" for i in range(6)]
+
+
 def test_inverted_images_do_not_hide_what_else_is_unlike(
     made: Made, predict: Predict, monkeypatch: pytest.MonkeyPatch
 ) -> None:

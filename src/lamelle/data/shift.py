@@ -104,12 +104,16 @@ def _rest_of(
     """How images differ that are not just inverted: all of them together, or some; None if they do not."""
     if not len(new):
         return None
-    step = max(1, -(-len(new) // MOST))
     named = None if None in new_groups else np.unique(np.array(new_groups, str), return_inverse=True)[1]
-    found = outlying(known, groups, new[::step], named if named is None else named[::step])
+    far = far_among(known, groups, new)
+    few = far.any() and 2 * far.sum() < len(far)
+    rest = ~far if few else np.ones(len(far), bool)
+    step = max(1, -(-int(rest.sum()) // MOST))
+    chosen = np.flatnonzero(rest)[::step]
+    found = outlying(known, groups, new[chosen], named if named is None else named[chosen])
     if found.p < LEVEL:
-        return found if step == 1 else outlying(known, groups, new, named)
-    if not (far := far_among(known, groups, new)).any():
+        return found if len(chosen) == len(new) else outlying(known, groups, new, named)
+    if not far.any():
         return None
     offsets = np.zeros(new.shape)
     offsets[far] = outlying(known, groups, new[far], None).offsets
