@@ -11,13 +11,19 @@ from lamelle.data.audit import buckets, views
 from lamelle.data.audit.registration import FINE, moved
 
 BITS = 21
-"""In which codes may differ."""
+"""In which codes may differ, at most."""
+COMPARED = 3e7
+"""Pairs of unlike pictures whose waves are compared, about: the more pictures, the fewer bits may differ."""
+LIKE = 0.55
+"""Correlation of the waves below which a pair is not looked at."""
 EACH = 120.0
 """Entries that each view of a picture meets on the average."""
 FLAT, BORDER = 2.5, 0.16
 """Grey levels by which an even border may vary, and its greatest width, by the side of the picture."""
 _MANY = 16
 _AT_ONCE = 256
+_STEPS = 63
+"""Into which correlations from 1 to ``LIKE`` are parted, so that one number holds a pair and its rank."""
 _AT_LEAST = 1 << 20
 
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -77,7 +83,7 @@ def _frames(small: np.ndarray) -> np.ndarray:
 
 
 def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each: int) -> Pairs:
-    """Pairs whose codes are most alike, of those found without comparing each with each.
+    """Pairs whose waves are most alike, of those whose codes met: each is not compared with each.
 
     Args:
         first: The one set.
@@ -89,27 +95,92 @@ def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each:
     kept = _Nearest((len(first.small), len(second.small)), each, within=within)
     for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
         for part, mean in zip(views.parts(), entries.common, strict=True):
-            asked, held = queries.waves[:, part], entries.waves[:, part.start]
-            codes, known = _codes(asked.reshape(-1, 63), mean), _entry_codes(held, mean)
+            asked, held = (
+                _Asked.of(queries.waves[:, part], mean),
+                _Asked.of(_turned(entries.waves[:, part.start]), mean),
+            )
+            codes, known = _codes(asked), _entry_codes(held)
+            bits = None
             for q, e in buckets.meetings(codes, known, each=EACH):
                 differ = np.bitwise_count(codes[q] ^ known[e])
-                near = np.flatnonzero(differ <= BITS)
-                one, other = q[near] // asked.shape[1], e[near] // 16
-                kept.add((one, other) if queries is first else (other, one), differ[near], allowed)
+                bits = _most_bits(differ, EACH * len(codes)) if bits is None else bits
+                q, e = q[differ <= bits], e[differ <= bits]
+                alike = asked.alike(q, held, e)
+                near = np.flatnonzero(alike >= LIKE)
+                one, other = q[near] // asked.each, e[near] // (2 * held.each)
+                unlike = ((1 - alike[near]) * (_STEPS / (1 - LIKE))).astype(np.uint8)
+                kept.add((one, other) if queries is first else (other, one), unlike, allowed)
     return kept.pairs()
 
 
+def _most_bits(differ: np.ndarray, met: float) -> int:
+    """In how many bits codes may differ, so that of ``met`` pairs about as many are compared as can be.
+
+    Args:
+        differ: In how many bits some of them differ.
+        met: How many will meet in all, about.
+
+    Example:
+        >>> some = np.array([3, 18, 19, 20, 30])
+        >>> _most_bits(some, 1e6), _most_bits(some, 1e8)
+        (21, 17)
+    """
+    shares = np.bincount(differ, minlength=BITS + 1)[: BITS + 1].cumsum() / max(1, len(differ))
+    return BITS if shares[-1] * met <= COMPARED else int(np.searchsorted(shares * met, COMPARED, side="right")) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Waves, several of each picture, and what their correlation takes of the mean ``m`` that all have in common."""
+
+    waves: np.ndarray
+    """int8 ``[N × each, 63]``"""
+    mean: np.ndarray
+    along: np.ndarray
+    """``waves · m``"""
+    squares: np.ndarray
+    """``waves · waves``"""
+    each: int
+
+    @staticmethod
+    def of(waves: np.ndarray, mean: np.ndarray) -> _Asked:
+        """Of waves int8 ``[N, each, 63]``."""
+        flat = waves.reshape(-1, 63)
+        along, squares = np.empty(len(flat), np.float32), np.empty(len(flat), np.float32)
+        for start in range(0, len(flat), 1 << 16):
+            part = flat[start : start + (1 << 16)].astype(np.float32)
+            along[start : start + (1 << 16)] = part @ mean
+            squares[start : start + (1 << 16)] = np.einsum("nk,nk->n", part, part)
+        return _Asked(flat, mean, along, squares, waves.shape[1])
+
+    def length(self, rows: np.ndarray, sign: np.ndarray | float = 1) -> np.ndarray:
+        """Of waves, or of their negatives, without the mean."""
+        return np.sqrt(np.maximum(self.squares[rows] - 2 * sign * self.along[rows] + self.mean @ self.mean, 1e-6))
+
+    def alike(self, rows: np.ndarray, entries: _Asked, numbers: np.ndarray) -> np.ndarray:
+        """Correlation with entries; those of odd numbers are inverted."""
+        its, sign = numbers // 2, np.where(numbers % 2, np.float32(-1), np.float32(1))
+        product = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), 1 << 16):
+            part = slice(start, start + (1 << 16))
+            ours, theirs = self.waves[rows[part]].astype(np.float32), entries.waves[its[part]].astype(np.float32)
+            product[part] = np.einsum("nk,nk->n", ours, theirs)
+        mean = self.mean @ self.mean
+        product = sign * product - self.along[rows] - sign * entries.along[its] + mean
+        return product / (self.length(rows) * entries.length(its, sign))
+
+
 class _Nearest:
-    """Of each picture the few others whose codes differ least; what is farther is turned away as it comes."""
+    """Of each picture the few others that are least unlike it; what is farther is turned away as it comes."""
 
     def __init__(self, counts: tuple[int, int], each: int, *, within: bool) -> None:
         self._counts, self._each, self._within = counts, each, within
-        self._bounds = [np.full(n, BITS, np.uint8) for n in counts]
+        self._bounds = [np.full(n, _STEPS, np.uint8) for n in counts]
         self._held = np.zeros(0, np.int64)
         self._new: list[np.ndarray] = []
 
     def add(self, pairs: Pairs, differ: np.ndarray, allowed: Allowed | None) -> None:
-        """Pairs that met, and in how many bits they differ."""
+        """Pairs that met, and how unlike they are, from 0 to 63."""
         kept = differ <= np.maximum(self._bounds[0][pairs[0]], self._bounds[1][pairs[1]])
         one, other = (z[kept] for z in pairs)
         if self._within:
@@ -175,17 +246,26 @@ def _firsts(ascending: np.ndarray) -> np.ndarray:
     return new
 
 
-def _codes(waves: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    result = np.empty(len(waves), np.uint64)
-    for start in range(0, len(waves), 1 << 16):
-        result[start : start + (1 << 16)] = views.packed(waves[start : start + (1 << 16)] - mean)
-    return result
+def _codes(asked: _Asked) -> np.ndarray:
+    """uint64, one per waves: the signs of what they have more than all have in common."""
+    return _packed(asked.waves, lambda part: part - asked.mean)
 
 
-def _entry_codes(waves: np.ndarray, mean: np.ndarray) -> np.ndarray:
+def _entry_codes(held: _Asked) -> np.ndarray:
     """uint64 ``[16 N]``: of every orientation, each as it is and inverted."""
-    result = np.empty((len(waves), 8, 2), np.uint64)
+    return _packed(held.waves, lambda part: np.stack([part - held.mean, -part - held.mean], axis=1))
+
+
+def _packed(waves: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    starts = range(0, len(waves), 1 << 16)
+    return np.concatenate(
+        [np.zeros(0, np.uint64), *(views.packed(of(waves[s : s + (1 << 16)])).reshape(-1) for s in starts)]
+    )
+
+
+def _turned(waves: np.ndarray) -> np.ndarray:
+    """Waves int8 ``[N, 63]`` in every orientation, ``[N, 8, 63]``."""
+    result = np.empty((len(waves), 8, 63), np.int8)
     for start in range(0, len(waves), 4096):
-        turned = views.oriented_waves(waves[start : start + 4096].astype(np.float32))
-        result[start : start + 4096] = views.packed(np.stack([turned - mean, -turned - mean], axis=2))
-    return result.reshape(-1)
+        result[start : start + 4096] = views.oriented_waves(waves[start : start + 4096].astype(np.float32))
+    return result

@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lamelle.data.audit import registration
-from lamelle.data.audit.candidates import Allowed, Pairs, Pictures, candidates, nearest
+from lamelle.data.audit.candidates import LIKE, Allowed, Pairs, Pictures, candidates, nearest
 from lamelle.data.audit.registration import Squares, register
 from lamelle.data.audit.starts import Starts, starts
 from lamelle.platform import cores
 
-REGISTERED = 300_000
-"""Pairs to be brought over each other in all, about."""
+CHOSEN = 300_000
+"""Pairs to be chosen by their waves in all, about."""
 CANDIDATES = (3, 12)
 """Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""
+REGISTERED = 100_000
+"""Pairs to be brought over each other in all, at most: the most alike of those chosen."""
 SORTED = 3
-"""Times as many are chosen by their codes alone."""
-LIKE = 0.55
-"""Correlation of the waves below which a pair is not looked at."""
+"""Times as many are chosen by the waves of their first meeting alone."""
 WAYS = 4
 """In which a pair is tried."""
 HARDLY, NEARLY = 0.1, 0.3
@@ -91,11 +91,12 @@ def matches(first: Pictures, second: Pictures, allowed: Allowed | None = None) -
         second: The other, or the same.
         allowed: Which pairs of numbers may be a match; all if not given.
     """
-    each = int(np.clip(REGISTERED // max(len(first.small), len(second.small), 1), *CANDIDATES))
+    each = int(np.clip(CHOSEN // max(len(first.small), len(second.small), 1), *CANDIDATES))
     pairs = candidates(first, second, allowed, SORTED * each)
     ways = starts(first, second, pairs, WAYS)
     near = nearest(pairs, ways.alike[:, 0], each, within=first is second)
     kept = np.flatnonzero(near & (ways.alike[:, 0] >= LIKE))
+    kept = np.sort(kept[np.argsort(-ways.alike[kept, 0], kind="stable")[:REGISTERED]])
     parts = [kept[start : start + _AT_ONCE] for start in range(0, len(kept), _AT_ONCE)]
     with ThreadPoolExecutor(cores()) as threads:
         verified = threads.map(lambda n: _verified(first, second, (pairs[0][n], pairs[1][n]), ways.at(n)), parts)
