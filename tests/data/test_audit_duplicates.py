@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from lamelle.data.audit import registration, views
 from lamelle.data.audit.buckets import meetings
-from lamelle.data.audit.candidates import Pictures, candidates, described
+from lamelle.data.audit.candidates import Pictures, Waves, candidates, described, turned
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
@@ -231,6 +231,19 @@ def test_views_are_what_a_crop_looks_like() -> None:
     crop = fine[32:288, 32:320].reshape(32, 8, 32, 9).mean((1, 3))
     seen, expected = views.waves_of(whole[None])[0, number], views.waves_of(crop[None])[0, 0]
     assert float(seen @ expected) > 0.97
+
+
+def test_pictures_that_met_are_compared_by_their_waves_less_what_all_have_in_common() -> None:
+    found = described_tissue(20)
+    mean, part = found.common[0], views.parts()[0]
+    asked, held = Waves.of(found.waves[:, part], mean), Waves.of(turned(found.waves[:, part.start]), mean)
+    rng = np.random.default_rng(3)
+    rows, numbers = rng.integers(len(asked.waves), size=200), rng.integers(2 * len(held.waves), size=200)
+    sign = np.where(numbers % 2, -1.0, 1.0)[:, None]
+    ours, theirs = asked.waves[rows] - mean, sign * held.waves[numbers // 2] - mean
+    expected = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+    assert np.abs(asked.alike(rows, held, numbers) - expected).max() < 1e-4
+    assert np.ptp(expected) > 0.5
 
 
 def met(count: int) -> tuple[set[int], int]:

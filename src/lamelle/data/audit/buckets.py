@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TABLES = 48
+TABLES = 96
 """How often bits are chosen."""
 CROWD = 16
 """Entries with the same chosen bits above which they are parted by more bits."""

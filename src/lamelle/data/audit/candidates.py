@@ -16,7 +16,7 @@ COMPARED = 3e7
 """Pairs of unlike pictures whose waves are compared, about: the more pictures, the fewer bits may differ."""
 LIKE = 0.55
 """Correlation of the waves below which a pair is not looked at."""
-EACH = 120.0
+EACH = 240.0
 """Entries that each view of a picture meets on the average."""
 FLAT, BORDER = 2.5, 0.16
 """Grey levels by which an even border may vary, and its greatest width, by the side of the picture."""
@@ -96,8 +96,8 @@ def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each:
     for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
         for part, mean in zip(views.parts(), entries.common, strict=True):
             asked, held = (
-                _Asked.of(queries.waves[:, part], mean),
-                _Asked.of(_turned(entries.waves[:, part.start]), mean),
+                Waves.of(queries.waves[:, part], mean),
+                Waves.of(turned(entries.waves[:, part.start]), mean),
             )
             codes, known = _codes(asked), _entry_codes(held)
             bits = None
@@ -130,7 +130,7 @@ def _most_bits(differ: np.ndarray, met: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Waves:
     """Waves, several of each picture, and what their correlation takes of the mean ``m`` that all have in common."""
 
     waves: np.ndarray
@@ -143,7 +143,7 @@ class _Asked:
     each: int
 
     @staticmethod
-    def of(waves: np.ndarray, mean: np.ndarray) -> _Asked:
+    def of(waves: np.ndarray, mean: np.ndarray) -> Waves:
         """Of waves int8 ``[N, each, 63]``."""
         flat = waves.reshape(-1, 63)
         along, squares = np.empty(len(flat), np.float32), np.empty(len(flat), np.float32)
@@ -151,13 +151,13 @@ class _Asked:
             part = flat[start : start + (1 << 16)].astype(np.float32)
             along[start : start + (1 << 16)] = part @ mean
             squares[start : start + (1 << 16)] = np.einsum("nk,nk->n", part, part)
-        return _Asked(flat, mean, along, squares, waves.shape[1])
+        return Waves(flat, mean, along, squares, waves.shape[1])
 
     def length(self, rows: np.ndarray, sign: np.ndarray | float = 1) -> np.ndarray:
         """Of waves, or of their negatives, without the mean."""
         return np.sqrt(np.maximum(self.squares[rows] - 2 * sign * self.along[rows] + self.mean @ self.mean, 1e-6))
 
-    def alike(self, rows: np.ndarray, entries: _Asked, numbers: np.ndarray) -> np.ndarray:
+    def alike(self, rows: np.ndarray, entries: Waves, numbers: np.ndarray) -> np.ndarray:
         """Correlation with entries; those of odd numbers are inverted."""
         its, sign = numbers // 2, np.where(numbers % 2, np.float32(-1), np.float32(1))
         product = np.empty(len(rows), np.float32)
@@ -246,12 +246,12 @@ def _firsts(ascending: np.ndarray) -> np.ndarray:
     return new
 
 
-def _codes(asked: _Asked) -> np.ndarray:
+def _codes(asked: Waves) -> np.ndarray:
     """uint64, one per waves: the signs of what they have more than all have in common."""
     return _packed(asked.waves, lambda part: part - asked.mean)
 
 
-def _entry_codes(held: _Asked) -> np.ndarray:
+def _entry_codes(held: Waves) -> np.ndarray:
     """uint64 ``[16 N]``: of every orientation, each as it is and inverted."""
     return _packed(held.waves, lambda part: np.stack([part - held.mean, -part - held.mean], axis=1))
 
@@ -263,7 +263,7 @@ def _packed(waves: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.nda
     )
 
 
-def _turned(waves: np.ndarray) -> np.ndarray:
+def turned(waves: np.ndarray) -> np.ndarray:
     """Waves int8 ``[N, 63]`` in every orientation, ``[N, 8, 63]``."""
     result = np.empty((len(waves), 8, 63), np.int8)
     for start in range(0, len(waves), 4096):
