@@ -269,6 +269,10 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     few = {"low": None, "high": None, "n": 1, "unit": "slice", "without": "few", "of": "a"}
     alone = content | {"trials": [row | few for row in content["trials"]]}
     assert "(no interval: 1 slice of a; 5 are needed)" in " ".join(searching.sentences(alone))
+    even = content | {"trials": [row | {"value": best["value"]} for row in content["trials"]]}
+    assert "have the same score: none of them is ahead" in " ".join(searching.sentences(even))
+    uneven = content | {"trials": [row | {"value": row["trial"] / 24} for row in content["trials"]]}
+    assert "have the same score" not in " ".join(searching.sentences(uneven))
     assert "[–" not in " ".join([*searching.sentences(alone), *searching.terminal(alone)])
     page = searching.page("s", content, ["tune", "x"])
     assert page.count('<svg class="figure"') == 3

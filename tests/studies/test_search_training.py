@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,12 @@ def test_trials_begin_afresh_and_are_judged_by_validation_at_their_best_epoch(
         assert float(trial["macro_f1"]) == pytest.approx(max(float(row["score"]) for row in rows), rel=1e-5)
         assert float(trial["macro_f1"]) == pytest.approx(float(best["score"]), rel=1e-5)
         assert float(trial["validation_loss"]) == pytest.approx(float(best["loss"]), rel=1e-5)
+        ends = [name.removesuffix("_reason") for name in trial if name.endswith("_reason")]
+        assert {"macro_f1", "accuracy", "weighted_f1"} <= set(ends)
+        for name in ends:
+            assert int(trial[f"{name}_n"]) >= 0
+            assert trial[f"{name}_unit"]
+            assert bool(trial[f"{name}_low"]) == (trial[f"{name}_reason"] == ""), "bounds, or the reason"
         assert int(trial["parameters_with_statistics"]) >= int(trial["parameters"]) > 0
         folder = study / "trials" / trial["folder"]
         scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
@@ -79,6 +86,9 @@ def test_trials_begin_afresh_and_are_judged_by_validation_at_their_best_epoch(
         assert (folder / "model" / "model.json").is_file()
     # and the proof sees the last epoch taken for the best one
     assert any(history(study, t)[-1]["epoch"] != t["best_epoch"] for t in (first, last))
+    said = CliRunner().invoke(lamelle, ["tune", str(tissue), *SMALL, "lr=0.02,0.020,0.0005", "--runs", str(tmp_path)])
+    accuracy = float(first["accuracy"])
+    assert re.search(rf"{accuracy:.3f} (\[|\(no interval)", said.output), "no score stands bare in the table"
 
 
 def test_a_search_goes_on_where_it_was_stopped(tissue: Path, tmp_path: Path) -> None:

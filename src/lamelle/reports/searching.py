@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -65,8 +66,11 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     said.append(text("tune.optimistic", n=counts["done"]))
     if content["objective"].partition("/")[0] in _ONE_SIDED:
         balanced = {k: v for k, v in best["beside"].items() if "/" not in k and k not in (LOSS, *_ONE_SIDED)}
-        beside = ", ".join(f"{name_of(k)} {number(v)}" for k, v in balanced.items())
+        beside = ", ".join(f"{name_of(k)} {_shown(v)}" for k, v in balanced.items())
         said.append(text("tune.one_sided", score=score, beside=beside or "–"))
+    tied = [row["trial"] for row in rows if row["state"] == "done" and math.isclose(row["value"], best["value"])]
+    if len(tied) > 1:
+        said.append(text("tune.tied", trials=", ".join(map(str, sorted(tied)))))
     if content["alike"] > 1:
         said.append(text("tune.alike", n=content["alike"], done=counts["done"]))
     shares = content["importance"]
@@ -118,11 +122,20 @@ def _cells(row: Mapping[str, Any], content: Mapping[str, Any], beside: Sequence[
     values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
     score = "–" if row["value"] is None else f"{number(row['value'])} {_interval(row)}"
     state = text(f"tune.state_{row['state']}")
-    shown = [number((row.get("beside") or {}).get(name)) for name in beside]
+    known = row.get("beside") or {}
+    shown = ["–" if known.get(name) is None else _shown(known[name]) for name in beside]
     counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
     why = labelled(state, row["reason"]) if row.get("reason") else state
     trial = "–" if row["trial"] is None else str(row["trial"])
     return [trial, *values, score, *shown, *counts, number(row.get("seconds"), 1), why]
+
+
+def _shown(one: Mapping[str, Any]) -> str:
+    """A score with its interval or the reason why there is none; a loss, which has neither, alone."""
+    if "n" not in one:
+        return number(one["value"])
+    why = why_none(one)
+    return f"{number(one['value'])} " + (f"({why})" if why else f"[{number(one['low'])}, {number(one['high'])}]")
 
 
 def _why(row: Mapping[str, Any]) -> str:

@@ -186,4 +186,4 @@ def _resampled(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _p(value: float | None) -> str:
-    return "–" if value is None else "< 0.01" if value < 0.01 else f"= {value:.2f}"
+    return "–" if value is None else f"< {number(0.01, 2)}" if value < 0.01 else f"= {number(value, 2)}"

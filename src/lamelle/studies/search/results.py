@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lamelle.io.atomic import cell
 from lamelle.messages import text
 from lamelle.metrics.intervals import COLUMNS, cells
+from lamelle.reports.searching import LOSS
 from lamelle.studies.search.dimensions import written
 from lamelle.studies.search.points import ATTEMPTS, ERROR, FOLDER, POINT, WORKER, died
 from lamelle.studies.search.trying import BEST, KEPT, Setting
@@ -105,13 +106,16 @@ def to_csv(content: Mapping[str, Any]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     keys = [d["key"] for d in content["dimensions"]]
     beside = content["beside"]
-    score = [f"{content['objective']}{end}" for end in COLUMNS]
-    writer.writerow(["trial", "state", *keys, *score, *beside, *KEPT, "reason", "folder"])
+    heads = [f"{name}{end}" for name in (content["objective"], *beside) for end in ([""] if name == LOSS else COLUMNS)]
+    writer.writerow(["trial", "state", *keys, *heads, *KEPT, "reason", "folder"])
     for row in content["trials"]:
         params = [written(row["params"][k]) if k in row["params"] else "" for k in keys]
         scored = {**row, "reason": row["without"]} if row["value"] is not None else {}
         values = [row["trial"], row["state"], *params, *cells(scored)]
-        values += [(row.get("beside") or {}).get(name) for name in beside] + [row.get(k) for k in KEPT]
+        for name in beside:
+            one = (row.get("beside") or {}).get(name) or {}
+            values += [one.get("value")] if name == LOSS else cells(one)
+        values += [row.get(k) for k in KEPT]
         values += [row.get("reason"), row.get("folder")]
         writer.writerow([cell(v) for v in values])
     return out.getvalue()

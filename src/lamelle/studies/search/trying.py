@@ -180,7 +180,7 @@ class Objective:
         facts = {k: about.get(k) for k in KEPT} | {"score": found}
         tabled = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores["scores"]]
         loss = float(history.kept(run.read_table(run.history), about["best_epoch"])["loss"])
-        facts["beside"] = plain({name: scores["scores"][name]["value"] for name in tabled} | {LOSS: loss})
+        facts["beside"] = plain({name: scores["scores"][name] for name in tabled} | {LOSS: {"value": loss}})
         for key, value in facts.items():
             trial.set_user_attr(key, value)
         return float(found["value"])
