@@ -190,6 +190,11 @@ def test_a_newer_format_asks_for_an_upgrade(saved: Path) -> None:
         package.load(saved)
 
 
+def test_a_folder_of_runs_names_one_of_them(saved: Path) -> None:
+    with pytest.raises(RequestError, match=re.escape(f"1 in the runs below it; name one, such as {saved.parent}")):
+        package.load(saved.parents[1])
+
+
 def test_no_package_is_a_wrong_request(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no trained model"):
         package.load(tmp_path)

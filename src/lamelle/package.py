@@ -306,6 +306,9 @@ def find(path: Path | str) -> Path:
             return folder
     if folds := sorted(p.parents[1] for p in Path(path).glob(f"fold*/model/{DESCRIPTION}")):
         raise RequestError("package.folds", path=path, n=len(folds), one=folds[0])
+    below = sorted(p.parents[1] for depth in ("*", "*/*") for p in Path(path).glob(f"{depth}/model/{DESCRIPTION}"))
+    if below:
+        raise RequestError("package.below", path=path, n=len(below), one=below[0])
     raise RequestError("package.none", path=path)
 
 
