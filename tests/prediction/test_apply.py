@@ -22,11 +22,12 @@ from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
-from lamelle.errors import DataError, FileError
+from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io.axes import arrange
 from lamelle.keys import ClassifyKeys
 from lamelle.messages import LANGUAGES
 from lamelle.package import Package
+from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
@@ -165,6 +166,24 @@ def test_one_broken_file_stops_nothing(
     assert [Path(p.where).name for p in caught.value.problems] == [name]
     assert "2 image(s) predicted" in str(caught.value)
     assert [row[0] for row in table(tmp_path / "out0" / "predictions.csv")] == ["image", "a.png", "z.png"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_of_two_that_begin_at_once_one_is_refused(
+    predict: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    new, out, look = png(tmp_path / "new" / "a.png", 40), tmp_path / "out0", applying.readable
+    if there:
+        out.mkdir()
+
+    def overtaken(*asked: Any) -> Any:
+        (out / "labels").mkdir(parents=True)
+        return look(*asked)
+
+    monkeypatch.setattr(applying, "readable", overtaken)
+    with pytest.raises(RequestError, match="holds something already"):
+        predict(segmenter(), new)
+    assert [path.name for path in out.iterdir()] == ["labels"], "nothing of the second is in there"
 
 
 def test_all_broken_files_of_a_folder_are_named_at_once(predict: Predict, tmp_path: Path) -> None:

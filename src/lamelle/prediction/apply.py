@@ -63,7 +63,7 @@ def predict_files(
     """
     if masks and package.task.name != "instances":
         raise RequestError("predict.no_objects", task=package.task.name)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if (there := out.exists()) and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
     found = read_unlabelled(paths, dims=package.dims, axes=package.axes, volumes=package.volumes)
     if found.labels and say:
@@ -76,10 +76,7 @@ def predict_files(
     if say:
         for line in compared.lines():
             say(line)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
+    _claim(out, there=there)
     classes = package.task.classes
     wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
     folder = PredictionFolder(out, classes, planes=planes_of(usable), **wanted)
@@ -92,6 +89,18 @@ def predict_files(
         atomic.write_text(out / "unread.csv", items_csv(rows))
         raise SomeUnread(problems, done=len(usable), table=table, all_in=out / "unread.csv")
     return table
+
+
+def _claim(out: Path, *, there: bool) -> None:
+    """Make the folder, or take an empty one that was ``there``, unless another prediction has begun in it meanwhile."""
+    try:
+        out.mkdir(parents=True, exist_ok=there)
+        if any(out.iterdir()):
+            raise FileExistsError
+    except FileExistsError as error:
+        raise RequestError("predict.not_empty", path=out) from error
+    except OSError as error:
+        raise RequestError("predict.cannot_create", path=out, reason=error.strerror or error) from error
 
 
 def _predict(
