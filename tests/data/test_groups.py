@@ -596,7 +596,8 @@ def test_real_data_have_the_groups_they_have_and_no_others(real_data: Path) -> N
     for name in ("isbi2012", "vnc-sstem", "vnc-patches", "cxr-4class", "dsb2018/stage1_train", *known):
         found = look(real_data / name, {})
         assert len({r.group for r in found.records if r.group}) == known.get(name, 0), name
-        assert [p.code for p in said(found, "")] == (["groups.taken_column"] if name in known else []), name
+        taken = {"vnc-patches": ["groups.taken_slices"], **{key: ["groups.taken_column"] for key in known}}
+        assert [p.code for p in said(found, "")] == taken.get(name, []), name
 
 
 # spellings
@@ -669,3 +670,58 @@ def test_folders_called_folds_are_named(pattern: str) -> None:
     told = ("groups.maybe_folds", 4, f"data.group=folder:{level}")
     assert (problem.code, problem.values["n"], problem.values["key"]) == told
     assert sorted(map(len, together(grouped(index, f"folder:{level}")))) == [6] * 4
+
+
+# cells that are not known, and slices of nobody knows what
+
+
+def of_column(name: str, cells: list[str]) -> Index:
+    places = [int(c) if name == "slice" else None for c in cells]
+    return Index(
+        ROOT,
+        "table",
+        "classify",
+        tuple(
+            Record(f"{i}.png", Source(ROOT / f"{i}.png"), ("ab"[i // 3 % 2],), position=places[i], columns={name: c})
+            for i, c in enumerate(cells)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "word", ["Unknown", "?", "--", "n.d.", "keine Angabe", "Inconnue", "0000", "-1", "onbekend", "XXXX"]
+)
+@pytest.mark.parametrize("asked", [None, "patient"])
+def test_a_word_for_not_known_is_no_patient(word: str, asked: str | None) -> None:
+    cells = [word if i % 3 == 0 else f"{510 + i // 6}" for i in range(36)]
+    found = grouped(of_column("patient", cells), asked)
+    (problem,) = said(found, "blank_words")
+    assert (problem.values["count"], word in str(problem.values["words"])) == (12, True)
+    assert len({r.group for r in found.records}) == 6 + 12
+
+
+@pytest.mark.parametrize("ids", ["0 1 2 3", "A B X", "Sato None Ferri", "KA ND BO", "0 F1 F2"])
+def test_ids_that_look_like_words_for_not_known_are_ids(ids: str) -> None:
+    known = [i for i in ids.split() if i != "None"]
+    found = grouped(of_column("patient", ids.split() * 4), None)
+    assert {r.group for r in found.records}.issuperset(known)
+
+
+def test_slices_whose_numbers_restart_are_of_volumes_that_nobody_names() -> None:
+    found = grouped(of_column("slice", [str(i % 8) for i in range(40)]), None)
+    assert [p.code for p in found.problems] == ["groups.slices_restart"]
+    assert {(r.position, r.columns.get("volume")) for r in found.records} == {(None, None)}
+
+
+def test_slices_that_restart_once_in_a_while_are_of_one_volume() -> None:
+    one = grouped(of_column("slice", [str(i) for i in range(40)]), None)
+    assert ([p.code for p in one.problems], one.records[9].position) == (["groups.taken_slices"], 9)
+    assert {r.columns["volume"] for r in one.records} == {ROOT.name}
+    few = grouped(of_column("slice", [str(i % 38) for i in range(40)]), None)
+    assert [p.code for p in few.problems] == ["groups.taken_slices"]
+    for drawn in ([str(i * 7 % 11) for i in range(60)], [str(i // 5) for i in range(60)]):
+        patches = grouped(of_column("slice", drawn), None)
+        assert ([p.code for p in patches.problems], patches.records[1].position) == (
+            ["groups.taken_slices"],
+            int(drawn[1]),
+        )

@@ -30,6 +30,17 @@ SPLITS = [
     ("Trainingskohorte Validierungskohorte Testkohorte", "train validation test"),
     ("Entwicklung externe_Validierung", "train test"),
     ("datos_de_entrenamiento datos_de_prueba", "train test"),
+    ("lernen validieren prüfen", "train validation test"),
+    ("learning tuning assessment", "train validation test"),
+    ("training selection test", "train validation test"),
+    ("leren validatie toetsen", "train validation test"),
+    ("allenamento validazione verifica", "train validation test"),
+    ("trening walidacja testowe", "train validation test"),
+    ("trénovací validační testovací", "train validation test"),
+    ("обучающая валидационная тестовая", "train validation test"),
+    ("训练集 验证集 测试集", "train validation test"),
+    ("学習 検証 評価", "train validation test"),
+    ("학습 검증 시험", "train validation test"),
     ("internal_train internal_test external_test", "train test test"),
 ]
 OTHERS = [
@@ -78,6 +89,55 @@ def test_words_among_others_are_named_and_the_key_takes_them(called: str) -> Non
     assert recipes.parse_overrides([pasted])["data"]["split"] == called
     again = column(called, cells, named=True)
     assert list(again.splits.values()) == ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("called", "cells", "splits"),
+    [
+        ("Kollektiv", {"trainset_2": 9, "validset_2": 3, "testset_2": 3}, "train validation test"),
+        ("wie", {"Trainierte": 9, "Getestete Tester": 3}, "train test"),
+        ("arm", {"rétrospectif": 9, "prospectif": 5}, "train test"),
+        ("Zentrum site", {"interne": 9, "externe": 5}, "train test"),
+    ],
+)
+def test_what_begins_like_a_split_is_named_with_a_key_that_takes_it(
+    called: str, cells: dict[str, int], splits: str
+) -> None:
+    found = column(called, cells)
+    assert (found.split, [p.code for p in found.problems]) == (None, ["layouts.split_maybe"])
+    assert [column(called, cells, named=True).splits[c] for c in cells] == splits.split()
+
+
+@pytest.mark.parametrize(
+    ("called", "cells", "code"),
+    [
+        ("test arm", {"P": 9, "Q": 5}, "layouts.split_unused"),
+        ("trainset", {"alpha": 9, "beta": 5}, "layouts.split_unused"),
+        ("lot", {"trainset": 9, "tests": 3, "rest": 2}, "layouts.split_unused"),
+        ("test", {"": 9, "x": 3}, "layouts.split_flag"),
+        ("toets", {"nee": 9, "ja": 3}, "layouts.split_flag"),
+        ("validatie", {"-": 9, "ja": 3}, "layouts.split_flag"),
+        ("rapid test", {"Negativ": 9, "positiv": 3}, ""),
+        ("test score", {"low": 9, "high": 3}, ""),
+        ("test", {"7": 9, "12": 3}, ""),
+        ("artery", {"internal": 9, "external": 5}, ""),
+        ("training", {"yes": 9, "no": 5, "": 4}, ""),
+    ],
+)
+def test_a_name_or_a_cell_with_a_word_of_a_split_is_named_and_other_things_are_not(
+    called: str, cells: dict[str, int], code: str
+) -> None:
+    found = column(called, cells)
+    assert (found.split, [p.code for p in found.problems]) == (None, [code] if code else [])
+
+
+@pytest.mark.parametrize(
+    ("called", "cells", "splits"),
+    [("is_test", {"x": 3, "": 9}, "test train"), ("used for learning", {"oui": 9, "non": 3}, "train test")],
+)
+def test_answers_to_a_sure_question_are_taken(called: str, cells: dict[str, int], splits: str) -> None:
+    found = column(called, cells)
+    assert (found.split, [found.splits[c] for c in cells]) == (called, splits.split())
 
 
 @pytest.mark.parametrize("called", ["Partition", "split"])

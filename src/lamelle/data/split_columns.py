@@ -8,9 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lamelle.data.column_words import names_label, plain
+from lamelle.data.groups.facts import KINDS, MEASURES
 from lamelle.data.groups.words import column_words
-from lamelle.data.layouts.split_words import loosely, mapping_shown, splits_of
-from lamelle.data.layouts.words import split_of
+from lamelle.data.layouts.split_words import (
+    loosely,
+    mapping_shown,
+    mentions_split,
+    opposed,
+    partly,
+    split_called,
+    splits_of,
+)
 from lamelle.errors import printable, setting
 from lamelle.types import Problem
 
@@ -26,10 +34,23 @@ _BESIDE = (
     "validation", "sous", "image", "images", "the", "of",
 )  # fmt: skip
 """Words that may stand beside them."""
-_MARKS = frozenset(("is", "in", "set", "split", "holdout", "est", "ist", "es", "flag", "dataset"))
+_MARKS = frozenset(
+    ("is", "in", "set", "split", "holdout", "est", "ist", "es", "flag", "dataset", "used", "for", "utilise", "pour")
+)
 """Words of a column that is surely about one split: ``is_test``; a column ``test`` may be of another test."""
-_YES = ("1", "1.0", "true", "yes", "y", "oui", "ja", "si", "vrai", "wahr")
-_NO = ("0", "0.0", "false", "no", "n", "non", "nein", "faux", "falsch")
+_YES = ("1", "1.0", "true", "yes", "y", "oui", "ja", "si", "vrai", "wahr", "tak", "sim", "x", "✓", "✔", "t")
+_NO = ("0", "0.0", "false", "no", "n", "non", "nein", "faux", "falsch", "f", "nee", "nie", "nao")
+_SIGNS_OF_NO = ("", "-", "–")
+"""What says no where nothing else does: ``x`` in some cells of ``test``, and nothing in the others."""
+_PLACES = frozenset(
+    ("site", "center", "centre", "hospital", "hopital", "klinik", "clinic", "source", "origin", "origine", "herkunft",
+     "institution", "database")
+)  # fmt: skip
+"""Words of columns of which the cells ``internal`` and ``external`` may be of splits."""
+_SCORES = frozenset(("loss", "accuracy", "acc", "auc", "error", "result", "results", "resultat", "ergebnis", "name"))
+"""Words beside one of a split with which a column states what came out."""
+_RESULTS = re.compile(r"\W*(?:pos|neg|(?:ab?)?normal)\w*\W*|[-+?]", re.IGNORECASE)
+"""Results of a test, which is no split."""
 _ALWAYS_FOLDS = ("fold", "folds", "kfold", "cv", "pli", "plis")
 """Those whose numbers are of folds, of whatever sizes."""
 _LEAST_FOLDS, _SHOWN = 3, 6
@@ -87,9 +108,10 @@ def split_columns(cells: Mapping[str, Sequence[str]], *, named: str | None = Non
         said.append(Problem("layouts.fold_taken", table, "note", values))
     rest = [c for c in found if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c])]
     alone = not named and not split and not fold
-    loose = [c for c in cells if alone and _holds_loosely(c, cells[c])]
-    said += [_unused(c, cells[c], table) for c in rest if c not in loose and not _vague(c, cells[c])]
-    said += [_maybe(c, cells[c], table) for c in loose]
+    maybe = {c: found for c in cells if alone and c not in flags and (found := _probable(c, cells[c]))}
+    rest += [c for c in cells if alone and c not in (*rest, *flags) and _named_only(c, cells[c])]
+    said += [_unused(c, cells[c], table) for c in rest if c not in maybe and not _vague(c, cells[c])]
+    said += [_maybe(c, splits, table) for c, splits in maybe.items()]
     said += _flags_unused([c for c in flags if c != split], table, alone=not split and not fold)
     return SplitColumns(split, splits, fold, folds, tuple(said))
 
@@ -107,9 +129,10 @@ def says_split(column: str, cells: Sequence[str]) -> bool:
 def _flag(column: str, cells: Sequence[str]) -> dict[str, str]:
     """Cell → split of a column that is called after one split and answers by yes and no; else nothing."""
     words = column_words(column)
-    of = split_of(" ".join(w for w in words if w not in _MARKS))
+    of = split_called(" ".join(w for w in words if w not in _MARKS))
     known = {c: c.casefold() for c in cells}
-    if of is None or not {*known.values()} <= {*_YES, *_NO} or len({c in _YES for c in known.values()}) < 2:
+    no = _NO if any(c in _NO for c in known.values()) else _SIGNS_OF_NO
+    if of is None or not {*known.values()} <= {*_YES, *no} or len({c in _YES for c in known.values()}) < 2:
         return {}
     return {c: of if low in _YES else "test" if of == "train" else "train" for c, low in known.items()}
 
@@ -128,7 +151,7 @@ def _splits(cells: Sequence[str], *, named: bool = False) -> dict[str, str]:
     """Cell → split; of a column that the user named also where the word stands among others."""
     different = dict.fromkeys(c for c in cells if c.strip())
     found = splits_of(different, external=True)
-    return loosely(different) or found if named and len(found) < len(different) else found
+    return loosely(different) or opposed(different) or found if named and len(found) < len(different) else found
 
 
 def _holds_splits(column: str, cells: Sequence[str]) -> bool:
@@ -140,10 +163,31 @@ def _holds_splits(column: str, cells: Sequence[str]) -> bool:
     return len(said) == len(different) and len(set(said.values())) > 1 and "train" in said.values()
 
 
-def _holds_loosely(column: str, cells: Sequence[str]) -> bool:
-    """Whether all cells of a column of whatever name have the word of a split among others."""
+def _probable(column: str, cells: Sequence[str]) -> dict[str, str]:
+    """Cell → split of a column of whatever name whose cells all have the word of a split among others.
+
+    So do ``retrospective`` and ``prospective``, and in a column of sets or places ``internal`` and ``external``.
+    """
     different = dict.fromkeys(cells)
-    return len(different) <= _MOST_CELLS and not names_label(column) and bool(loosely(different))
+    if len(different) > _MOST_CELLS or names_label(column):
+        return {}
+    if found := loosely(different):
+        return found
+    found, words = opposed(different), column_words(column)
+    return found if not any("ntern" in c for c in found) or _PLACES.union(SPLIT_WORDS).intersection(words) else {}
+
+
+def _named_only(column: str, cells: Sequence[str]) -> bool:
+    """Whether a column has the word of a split in its name or in some of its cells, and may be about something else."""
+    different = [c for c in dict.fromkeys(cells) if c.strip()]
+    if not 1 < len(different) <= _MOST_CELLS or len(different) == len(cells) or names_label(column):
+        return False
+    if partly(different):
+        return True
+    answers = all(_RESULTS.fullmatch(c) or c.casefold() in (*_YES, *_NO) for c in different)
+    counted = all(re.fullmatch(r"[-+]?\d+(?:[.,/:-]\d+)*", c) for c in different)
+    facts = (KINDS | MEASURES | _SCORES) - {"split", "fold", "partition"}
+    return mentions_split(column) and not answers and not counted and facts.isdisjoint(column_words(column))
 
 
 def _unused(column: str, cells: Sequence[str], table: str) -> Problem:
@@ -156,10 +200,13 @@ def _unused(column: str, cells: Sequence[str], table: str) -> Problem:
     return Problem("layouts.split_unused", table, "note", {"column": column, "values": _shown(cells)})
 
 
-def _maybe(column: str, cells: Sequence[str], table: str) -> Problem:
+def _maybe(column: str, splits: Mapping[str, str], table: str) -> Problem:
     """A note of a column that may say the split, with the key that takes it, and as what."""
-    splits = printable(mapping_shown(loosely(dict.fromkeys(cells))))
-    values = {"column": printable(column), "splits": splits, "key": setting("data.split", column)}
+    values = {
+        "column": printable(column),
+        "splits": printable(mapping_shown(splits)),
+        "key": setting("data.split", column),
+    }
     return Problem("layouts.split_maybe", table, "note", values)
 
 
@@ -173,7 +220,7 @@ def _may_split(column: str) -> bool:
 def _vague(column: str, cells: Sequence[str]) -> bool:
     """Whether a column that holds no splits is likely to be about something else."""
     called = any(w in (*_FOLD_WORDS, "set", "subset", "jeu", "ensemble") for w in column_words(column))
-    return not called and not _splits(cells)
+    return not called and not _splits(cells) and not _named_only(column, cells)
 
 
 def _is_split(column: str, cells: Sequence[str]) -> bool:

@@ -6,15 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
+from lamelle.data.column_words import plain
 from lamelle.data.groups import names, spec
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
 from lamelle.data.groups.structure import id_columns
+from lamelle.data.groups.unknown import known_only
 from lamelle.data.groups.words import folder_rank, maybe_group, mentions_group, rank_of
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.tables import is_blank
+from lamelle.data.tables import POSITION_COLUMNS, is_blank
 from lamelle.io.dicom import LEVELS, belongs_to
 from lamelle.io.readers import may_be_dicom
 from lamelle.types import SPLITS, Index, Problem, Record
@@ -28,6 +31,8 @@ _COUNTED = 3
 """Rank from which things are counted anew in each of what holds them: the eyes, slides, visits of a patient."""
 _FOLDERS = 3
 """Folders in each class from which they are rather patients than kinds."""
+_RISING = 0.6
+"""Share of the images with a higher number than the one before, from which slices are counted in each volume."""
 _LAST = 99
 _NO_OR_YES = {"0", "1"}
 """Cells that are rather an answer than two patients."""
@@ -75,7 +80,8 @@ def grouped(index: Index, asked: str | None) -> Index:
         return index
     if asked is not None and asked != NONE:
         wanted = spec.meant(spec.parse(asked), records)
-        found = Candidate(wanted, tuple(_blank(spec.values(wanted, records, index.root))), sure=True, rank=0)
+        clean = known_only if wanted.kind == "column" else _blank
+        found = Candidate(wanted, tuple(clean(spec.values(wanted, records, index.root))), sure=True, rank=0)
         return _taken(index, found)
     candidates = list(_candidates(records, index.root)) if asked is None else []
     candidates = [c for c in candidates if not (c.sure and _restarts(c, candidates, records))]
@@ -108,7 +114,7 @@ def _taken(index: Index, found: Candidate) -> Index:
         first = names_of([r.id for r, v in zip(records, found.values, strict=True) if v is None], most=_SHOWN)
         problems.append(Problem("groups.blank_header", "", "warning", said | {"count": blank, "first": first}))
     elif blank:
-        problems.append(Problem("groups.blank", "", "warning", {"column": found.spec.value, "count": blank}))
+        problems.append(_without(found, records, blank))
     if (
         found.spec.kind == "folder"
         and _is_class(found.values, records)
@@ -116,6 +122,15 @@ def _taken(index: Index, found: Candidate) -> Index:
     ):
         problems.append(Problem("groups.patients_as_classes", "", "error", {"names": names_of(sorted(found.known))}))
     return replace(index, records=records, problems=(*index.problems, *problems))
+
+
+def _without(found: Candidate, records: Sequence[Record], count: int) -> Problem:
+    """A warning of images of no group; words that are read as such are named."""
+    column = found.spec.value
+    cells = [r.columns.get(column) for r, v in zip(records, found.values, strict=True) if v is None]
+    said = list(dict.fromkeys(c for c in cells if c is not None and not is_blank(c)))
+    values = {"column": column, "count": count, "words": names_of(said, most=_SHOWN)}
+    return Problem("groups.blank_words" if said else "groups.blank", "", "warning", values)
 
 
 def _is_patient(stratum: str, group: str | None) -> bool:
@@ -148,6 +163,8 @@ def _example(found: Candidate, index: Index) -> str:
 def _volumes(index: Index, *, alone: bool) -> Index:
     """Slices of three volumes or more: each volume is a group. Slices of nobody knows what are of one volume.
 
+    Unless their numbers restart: then they are of several, nobody knows which, and their numbers say nothing.
+
     Args:
         alone: Nothing else may tell one volume from another.
     """
@@ -157,10 +174,30 @@ def _volumes(index: Index, *, alone: bool) -> Index:
     volumes = {r.columns.get("volume") for r in records}
     if len(volumes) >= len(SPLITS):
         return replace(index, records=tuple(replace(r, group=r.columns.get("volume")) for r in records))
+    positions = [r.position or 0 for r in records]
+    if volumes == {None} and _slices_restart(positions):
+        values = {"n": len(records), "count": len({*positions}), "most": max(Counter(positions).values())}
+        said = Problem("groups.slices_restart", "", "warning", values)
+        free = tuple(replace(r, position=None) for r in records)
+        return replace(index, records=free, problems=(*index.problems, said))
     if volumes == {None} and alone:
         name = index.root.resolve().name
-        return replace(index, records=tuple(replace(r, columns={**r.columns, "volume": name}) for r in records))
+        column = next((c for c in records[0].columns if plain(c) in POSITION_COLUMNS), None)
+        values = {"column": column, "n": len(records)}
+        said = [Problem("groups.taken_slices", "", "note", values)] if column else []
+        records = tuple(replace(r, columns={**r.columns, "volume": name}) for r in records)
+        return replace(index, records=records, problems=(*index.problems, *said))
     return index
+
+
+def _slices_restart(positions: Sequence[int]) -> bool:
+    """Whether numbers of slices rise from image to image and begin anew, most of them several times.
+
+    Those of patches that are drawn from one volume, many from a slice, do not rise.
+    """
+    several = sum(n for n in Counter(positions).values() if n > 1)
+    rising = sum(b > a for a, b in pairwise(positions))
+    return 2 * several > len(positions) and rising >= _RISING * (len(positions) - 1)
 
 
 def _candidates(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
@@ -183,7 +220,7 @@ def _alone(found: Candidate) -> bool:
 
 def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
     have = dict.fromkeys(c for r in records for c in r.columns)
-    columns = {c: tuple(_blank([r.columns.get(c) for r in records])) for c in have}
+    columns = {c: tuple(known_only([r.columns.get(c) for r in records])) for c in have}
     probable = id_columns(columns, [_label(r) for r in records])
     order = {column: place for place, column in enumerate(probable)}
     for column, cells in sorted(columns.items(), key=lambda item: order.get(item[0], -1)):

@@ -5,23 +5,56 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
-from lamelle.data.groups.words import tokens
+from lamelle.data.groups.words import plain, tokens
 from lamelle.data.layouts.words import SPLIT_NAMES, split_of
 from lamelle.types import SPLITS
 
-_KNOWN = {
-    **SPLIT_NAMES, "learning": "train", "lern": "train", "treino": "train", "treinamento": "train",
-    "addestramento": "train", "trainings": "train", "validacao": "validation", "convalida": "validation",
-    "validierungs": "validation", "teste": "test", "heldout": "test",
+_TRAIN = (
+    "learning", "learn", "lern", "lernen", "trainings", "trainieren", "treino", "treinamento", "addestramento",
+    "allenamento", "apprendimento", "entreno", "aprendizaje", "trainen", "leren", "trening", "treningowy", "treningowa",
+    "treningowe", "uczacy", "uczaca", "uczace", "trenovaci", "traning", "træning", "обучение", "обучающая",
+    "обучающий", "训练", "訓練", "学習", "학습", "훈련",
+)  # fmt: skip
+_VALIDATION = (
+    "validacao", "convalida", "validazione", "validierungs", "validieren", "valideren", "validatie", "walidacja",
+    "walidacyjny", "walidacyjna", "walidacyjne", "validacni", "validering", "валидация", "валидационная",
+    "валидационный", "验证", "驗證", "検証", "검증",
+)  # fmt: skip
+_TEST = (
+    "teste", "heldout", "testen", "toets", "toetsen", "prova", "prove", "verifica", "collaudo", "testowy", "testowa",
+    "testowe", "testovaci", "prufen", "тест", "тестовая", "тестовый", "测试", "測試", "テスト", "評価",
+    "테스트", "시험",
+)  # fmt: skip
+"""Words of splits that are none of folders and tables of the common conventions."""
+_KNOWN = SPLIT_NAMES | {
+    plain(word): split for split, words in zip(SPLITS, (_TRAIN, _VALIDATION, _TEST), strict=True) for word in words
+}
+_STEMS = {
+    "train": "train", "learn": "train", "lern": "train", "entrain": "train", "entren": "train", "apprent": "train",
+    "addestr": "train", "trein": "train", "trenin": "train", "trenov": "train", "valid": "validation",
+    "walid": "validation", "convalid": "validation", "test": "test",
 }  # fmt: skip
+"""How words begin that may say a split: ``trainset2``, ``testers``."""
 _BEGINS = frozenset(
     ("derivation", "development", "discovery", "entwicklung", "developpement", "desarrollo", "decouverte", "sviluppo")
 )
 """What the first part of a study is called: it trains, unless another part says that it does."""
 _AGAIN = frozenset(("replication", "confirmation", "confirmatory", "replikation"))
 _EVALUATION = frozenset(("eval", "evaluation"))
-_SIGNS = {"intern": "internal", "extern": "external", "public": "public", "privat": "private", "priv": "private"}
+_CHOICE = frozenset(("select", "selection", "tune", "tuning"))
+_JUDGEMENT = frozenset(("assess", "assessment"))
+_SIGNS = {
+    "intern": "internal",
+    "extern": "external",
+    "public": "public",
+    "privat": "private",
+    "priv": "private",
+    "retrospe": "retrospective",
+    "prospe": "prospective",
+}
 """How words begin that tell two sets of one kind from each other."""
+_OPPOSED = ({"internal": "train", "external": "test"}, {"retrospective": "train", "prospective": "test"})
+"""What two parts of a study are called of which the first one may train."""
 _BESIDE = frozenset(
     (
         "set", "dataset", "data", "jeu", "donnee", "datos", "dati", "daten", "datensatz", "cohort", "cohorte",
@@ -31,7 +64,7 @@ _BESIDE = frozenset(
     )
 )  # fmt: skip
 """What may stand beside and changes nothing."""
-_ENDS = ("kohorte", "daten", "datensatz", "menge", "gruppe", "set", "satz", "bilder")
+_ENDS = ("kohorte", "daten", "datensatz", "menge", "gruppe", "set", "satz", "bilder", "集", "数据", "データ")
 
 
 def splits_of(names: Collection[str], *, external: bool = False) -> dict[str, str]:
@@ -71,12 +104,54 @@ def loosely(names: Collection[str]) -> dict[str, str]:
     Example:
         >>> loosely(["train Lyon", "test Brest"]), loosely(["train", "other"])
         ({'train Lyon': 'train', 'test Brest': 'test'}, {})
+        >>> loosely(["trainers", "testers"])
+        {'trainers': 'train', 'testers': 'test'}
     """
-    said = {name: _words(name).intersection(SPLITS) for name in names}
-    if any(len(found) != 1 for found in said.values()) or len({*map(min, said.values())}) < 2:
-        return {}
-    splits = {name: min(found) for name, found in said.items()}
-    return splits if "train" in splits.values() else {}
+    splits = partly(names)
+    return splits if len(splits) == len(names) else {}
+
+
+def partly(names: Collection[str]) -> dict[str, str]:
+    """Name → split, for those that hold the word of one split or begin like it; nothing where none or all train.
+
+    Example:
+        >>> partly(["train Lyon", "test Brest", "Metz"]), partly(["training", "rest"])
+        ({'train Lyon': 'train', 'test Brest': 'test'}, {})
+    """
+    said = {name: _words(name).intersection(SPLITS) or _begun(name) for name in names}
+    splits = {name: min(found) for name, found in said.items() if len(found) == 1}
+    return splits if "train" in splits.values() and len(set(splits.values())) > 1 else {}
+
+
+def opposed(names: Collection[str]) -> dict[str, str]:
+    """Name → split, of two names alone that may tell what trains from what judges; else nothing.
+
+    Example:
+        >>> opposed(["intern", "extern"]), opposed(["prospective", "cohorte rétrospective"])
+        ({'intern': 'train', 'extern': 'test'}, {'prospective': 'test', 'cohorte rétrospective': 'train'})
+        >>> opposed(["intern", "other"])
+        {}
+    """
+    said = {name: min(words) for name in names if len(words := _words(name)) == 1}
+    for pair in _OPPOSED:
+        if len(said) == len(names) and {*said.values()} == {*pair}:
+            return {name: pair[word] for name, word in said.items()}
+    return {}
+
+
+def split_called(name: str) -> str | None:
+    """The split that a name says alone, in the words of any language that is known here.
+
+    Example:
+        >>> split_called("treino"), split_called("Testdaten"), split_called("covid test"), split_called("other")
+        ('train', 'test', None, None)
+    """
+    return split_of(name) or _alone(_words(name))
+
+
+def mentions_split(name: str) -> bool:
+    """Whether one word of a name is of a split, whatever the others are."""
+    return not _words(name).isdisjoint(SPLITS)
 
 
 def mapping_shown(splits: Mapping[str, str]) -> str:
@@ -109,6 +184,10 @@ def _word(word: str) -> str:
     return next((sign for begin, sign in _SIGNS.items() if word.startswith(begin)), word)
 
 
+def _begun(name: str) -> set[str]:
+    return {split for word in tokens(name) for stem, split in _STEMS.items() if word.startswith(stem)}
+
+
 def _alone(said: frozenset[str]) -> str | None:
     """The split of a name that says it without the others."""
     if len(said) == 1 and said <= {*SPLITS}:
@@ -132,4 +211,6 @@ def _later(said: frozenset[str], private: bool, clear: set[str], *, external: bo
         return "validation" if private else "test"
     if said and said <= _EVALUATION:
         return "validation" if "test" in clear else "test"
-    return "test" if external and said == {"external"} else None
+    if said and said <= _CHOICE:
+        return "validation"
+    return "test" if (said and said <= _JUDGEMENT) or (external and said == {"external"}) else None
