@@ -134,7 +134,10 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
     index, classes = _with_classes(_look(package, data, asked), package.task.classes, asked.get("data", {}))
     if index.task != package.task.name:
         raise RequestError("evaluate.other_task", found=index.task, task=package.task.name)
-    audit = inspect(index, store, declared=recipe.data.labels, ignore=recipe.data.ignore, workers=cores())
+    given = recipe.data.layout is not None
+    audit = inspect(
+        index, store, declared=recipe.data.labels, ignore=recipe.data.ignore, workers=cores(), classes=given
+    )
     if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
         raise DataError(errors)
     fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)

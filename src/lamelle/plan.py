@@ -294,7 +294,7 @@ def label_options(asked: Section) -> dict[str, Any]:
         "declared": {int(k): int(v) for k, v in labels.items()} if labels else None,
         "ignore": tuple(data.get("ignore") or ()),
         "named": bool(recipes.listed_classes(data)),
-        "classes": data.get("layout") == "class_folders",
+        "classes": data.get("layout") is not None,
     }
 
 

@@ -74,7 +74,7 @@ def inspect(
         ignore: Label values that are not scored.
         workers: Threads that decode.
         named: The user has named the classes, so that label values are no numbers of objects.
-        classes: The user has said that folders are classes, so that none is one of masks.
+        classes: The user has said how the folder is read, so that what looks like masks is warned of alone.
         progress: Called after each record.
     """
     seen: list[_Seen] = []
@@ -98,7 +98,10 @@ def inspect(
     problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
     problems += few_problems(index.records)
     surfaces = [s.surface for s in whole]
-    masks = [] if classes else mask_class_problems(records, surfaces) or masks_among_problems(records, surfaces)
+    masks = mask_class_problems(records, surfaces, index.layout)
+    masks = masks or masks_among_problems(records, rows, surfaces, small, index.layout)
+    if classes:
+        masks = [replace(p, code="audit.masks_kept", severity="warning") for p in masks[:1]]
     problems += masks or duplicate_problems(pairs, rows)  # masks resemble their images, which is no news then
     problems += shortcut_problems(rows, records)
     problems += sequence_problems(records, small)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from lamelle.data.audit.measure import Distribution
+from lamelle.data.audit.partners import Candidate, partners
+from lamelle.data.audit.results import Row
 from lamelle.data.layouts.listing import Entry
 from lamelle.data.layouts.pairing import by_affixes
 from lamelle.data.layouts.words import file_name
@@ -21,10 +23,14 @@ _FEW, _MANY = 8, 16
 """Grey values up to which an image may be a mask, and from which its partner is an image."""
 _NEAR, _BETWEEN = 1 / 8, 1 / 3
 """What counts as one of two values, as a share of the range; and what may lie between, as a share of the rarer one."""
+_AROUND = 0.2
+"""How far colours that were blurred at edges lie around one of two, as a share of what is between these."""
 _ALIKE = 0.7
 """Share of the pixels of labels that lie left of one of the same value: more than that from 4 pixels across."""
 _LOOKED_AT = 1 << 20
 """Pixels of an image."""
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""Shares of red, green and blue in how light a colour is (ITU-R BT.601), as JPEG has them."""
 _NUMBER = re.compile(r"[-_. ]\d+$")
 """What masks of single objects bear behind the name of their image: ``a_2``."""
 _SIGN = re.compile(r"[-_. ]+")
@@ -32,8 +38,9 @@ _LEAST = 2
 """Partners from which something is concluded."""
 _MOST = 0.8
 """Share of the partners that have to look so."""
-_SHARE = 0.1
-"""Share of the images of classes from which some beside others are said to be masks."""
+_AMONG, _SHARE = 0.3, 0.05
+"""Share of the flat images that have to have a partner, and share of all images from which masks are an error."""
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Surface:
     """Different grey values, in the channel that has most."""
     flat: bool
     """Of areas of one value each, as labels are; also where JPEG blurred two values."""
+    blurred: bool = False
+    """Flat, or of two values that JPEG blurred much; so may be an image of light objects without any grain."""
 
 
 _Items = Mapping[Entry, tuple[Record, Surface]]
@@ -62,7 +71,17 @@ def surface(image: np.ndarray, distributions: Sequence[Distribution]) -> Surface
         [True, False]
     """
     values = max(len(np.unique(d.values)) for d in distributions)
-    return Surface(values, values <= _FEW or all(map(_of_two, distributions)) or _of_areas(image[0]))
+    flat = values <= _FEW or all(map(_of_two, distributions)) or _of_areas(image[0])
+    light = _luma(image) if len(image) == len(_LUMA) else distributions[0]
+    return Surface(values, flat, flat or _of_two_blurred(light))
+
+
+def _luma(image: np.ndarray) -> Distribution:
+    """How light a colour image is: JPEG keeps this at full resolution, and the colours at half of it."""
+    planes = image.reshape(len(image), -1, image.shape[-1])
+    seen = planes[:, :: max(1, planes[0].size // _LOOKED_AT)].astype(np.float32)
+    light = np.rint(np.tensordot(_LUMA, seen, axes=1))
+    return Distribution(*np.unique(light, return_counts=True))
 
 
 def _of_two(found: Distribution) -> bool:
@@ -71,6 +90,19 @@ def _of_two(found: Distribution) -> bool:
     near = (found.values - low) / max(high - low, 1e-9)
     ends = [found.weights[near <= _NEAR].sum(), found.weights[near >= 1 - _NEAR].sum()]
     return bool(found.weights.sum() - sum(ends) <= _BETWEEN * min(ends))
+
+
+def _of_two_blurred(found: Distribution) -> bool:
+    """Whether there are two values with little around each of them, as if colours had been blurred at edges."""
+    total, summed = np.cumsum(found.weights), np.cumsum(found.weights * found.values)
+    if len(total) < 2:
+        return False
+    dark, light = total[:-1], total[-1] - total[:-1]
+    means = summed[:-1] / dark, (summed[-1] - summed[:-1]) / light
+    cut = int(np.argmax(dark * light * (means[1] - means[0]) ** 2))  # Otsu's threshold
+    ends = [float(m[cut]) for m in means]
+    near = np.minimum(*(np.abs(found.values - end) for end in ends)) <= _AROUND * (ends[1] - ends[0])
+    return bool(found.weights[~near].sum() <= _BETWEEN * min(dark[cut], light[cut]))
 
 
 def _of_areas(channel: np.ndarray) -> bool:
@@ -82,12 +114,13 @@ def _of_areas(channel: np.ndarray) -> bool:
     return bool((rows[:, 1:] == rows[:, :-1])[here].sum() >= _ALIKE * max(1, here.sum()))
 
 
-def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | None]) -> list[Problem]:
+def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | None], layout: str) -> list[Problem]:
     """An error for each class that looks like the masks of another one.
 
     Args:
         records: What was looked at.
         surfaces: How each image is made up; None where that was not asked.
+        layout: How the folder was read.
 
     Example:
         >>> from pathlib import Path
@@ -95,7 +128,7 @@ def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | 
         >>> ids = ["a/1.png", "a/2.png", "b/1_out.png", "b/2_out.png"]
         >>> records = [Record(i, Source(Path(i)), (i[0],)) for i in ids]
         >>> surfaces = [Surface(90, False), Surface(80, False), Surface(2, True), Surface(2, True)]
-        >>> [p.values["masks"] for p in mask_class_problems(records, surfaces)]
+        >>> [p.values["masks"] for p in mask_class_problems(records, surfaces, 'class_folders')]
         ['b']
     """
     classes: dict[str, dict[Entry, tuple[Record, Surface]]] = defaultdict(dict)
@@ -105,7 +138,7 @@ def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | 
             if place is not None:
                 classes[record.target[0]][place] = (record, seen)
     return [
-        _problem(images, masks, len(classes[masks]), (classes[masks][mask], classes[images][image]))
+        _problem(images, masks, len(classes[masks]), (classes[masks][mask], classes[images][image]), layout)
         for masks in classes
         for images in classes
         if images != masks and (of := _are_masks(classes[masks], classes[images]))
@@ -163,7 +196,7 @@ def _is_image(seen: Surface) -> bool:
 
 
 def _problem(
-    images: str, masks: str, count: int, pair: tuple[tuple[Record, Surface], tuple[Record, Surface]]
+    images: str, masks: str, count: int, pair: tuple[tuple[Record, Surface], tuple[Record, Surface]], layout: str
 ) -> Problem:
     (record, seen), (image, _) = pair
     said = {
@@ -175,36 +208,38 @@ def _problem(
         "images_key": setting("data.images", images),
         "masks_key": setting("data.masks", masks),
         "name": printable(f"{images}_masks"),
+        "layout": setting("data.layout", layout),
     }
     return Problem("audit.masks_as_class", record.id, "error", said)
 
 
-def masks_among_problems(records: Sequence[Record], surfaces: Sequence[Surface | None]) -> list[Problem]:
-    """An error where masks lie beside their images in the folders of classes, called after them or alike in each one.
+def masks_among_problems(
+    records: Sequence[Record], rows: Sequence[Row], surfaces: Sequence[Surface | None], small: np.ndarray, layout: str
+) -> list[Problem]:
+    """An error where masks are among the images of a classifier, wherever they lie; a warning where these are few.
 
     Args:
-        records: What was looked at.
+        records: What was looked at, all that follows in the same order.
         surfaces: How each image is made up; None where that was not asked.
+        small: uint8 ``[N, 64, 64]``, as in signatures.
+        layout: How the folder was read.
     """
-    folders: dict[str, list[tuple[Entry, Record, Surface]]] = defaultdict(list)
-    for record, seen in zip(records, surfaces, strict=True):
-        name = record.target[0] if len(record.target) == 1 else None
-        if seen and seen.values > 1 and isinstance(name, str) and record.image.index is None and _place(record, name):
-            folders[str(PurePosixPath(record.id).parent)].append((Entry("", record.image.path.name), record, seen))
-    drawn = Counter(e.stem for items in folders.values() for e, _, seen in items if seen.flat)
-    pairs: list[tuple[Record, Record]] = []
-    for items in folders.values():
-        images = {file_name(e.stem).keys[-1]: r for e, r, seen in items if _is_image(seen)}
-        for entry in (e for e, _, seen in items if seen.flat):
-            key = file_name(entry.stem).keys[-1]
-            of = next((images[n] for n in (_NUMBER.sub("", key), *_parts_of(key)) if n in images), None)
-            if of is None and len(images) == 1 and drawn[entry.stem] >= _LEAST:
-                of = next(iter(images.values()))
-            if of is not None:
-                pairs.append((next(r for e, r, _ in items if e is entry), of))
-    if len(pairs) < max(_LEAST, _MOST * drawn.total(), _SHARE * sum(map(len, folders.values()))):
+    looked: list[tuple[Candidate, Surface]] = []
+    for record, row, seen, square in zip(records, rows, surfaces, small, strict=True):
+        if seen:
+            looked.append((Candidate(record, row.size, square), seen))
+    images = [(one, seen) for one, seen in looked if _is_image(seen)]
+    sharp = partners([one for one, seen in looked if seen.flat], [one for one, _ in images])
+    flat = [one for one, seen in looked if seen.blurred]
+    found = partners(flat, [one for one, seen in images if not seen.blurred])
+    if len(sharp.pairs) >= len(found.pairs):  # images without any grain look like blurred masks, too
+        found, flat = sharp, [one for one, seen in looked if seen.flat]
+    if len(found.pairs) < max(_LEAST, _AMONG * sum(bool(c.small.any()) for c in flat)):
         return []
-    mask, image = pairs[0]
-    stem, suffix = PurePosixPath(image.id).stem, PurePosixPath(mask.id).suffix
-    values = {"count": len(pairs), "of": image.id, "name": printable(f"{stem}_mask{suffix}")}
-    return [Problem("audit.masks_among_images", mask.id, "error", values)]
+    pairs = [(mask.record.id, image.record.id) for mask, image in found.pairs]
+    (mask, image), more = pairs[0], pairs[1 : 1 + _SHOWN]
+    values = {"count": len(pairs), "all": len(records), "of": image, "layout": setting("data.layout", layout)}
+    values["more"] = ", ".join(f"{printable(m)} – {printable(i)}" for m, i in more)
+    values["name"] = printable(f"{PurePosixPath(image).stem}_mask{PurePosixPath(mask).suffix}")
+    severity = "error" if len(pairs) >= _SHARE * len(records) else "warning"
+    return [Problem("audit.masks_among_images", mask, severity, values)]
