@@ -129,6 +129,38 @@ def test_a_few_images_more_than_patients_are_enough_with_the_age() -> None:
     assert named(sizes, labels) == []
 
 
+SELDOM: dict[str, Callable[[int], str]] = {
+    "kundenr": lambda i: str(3100 + i),
+    "akten": lambda i: str(7_000_003 + 104_729 * i * i % 9_000_011),
+    "k": lambda i: digest(i)[:8],
+    "kode": lambda i: f"{'QXZ'[i % 3]}{i % 7}-{300 + i}",
+}
+
+
+@pytest.mark.parametrize("column", SELDOM)
+def test_ids_of_which_most_stand_once_are_named(column: str) -> None:
+    patient = np.concatenate([np.arange(60), np.arange(48, 60)])
+    labels = draws(["benign", "malignant"], len(patient), 3)
+    assert named({column: [SELDOM[column](int(p)) for p in patient]}, labels) == [column]
+    assert named({column: [SELDOM[column](p) for p in range(60)]}, labels[:60]) == []
+
+
+def test_a_column_with_ids_in_few_rows_is_named_and_remarks_in_few_rows_are_not() -> None:
+    rows_with = {"karte": [f"K{i // 10 % 7}" if i % 5 == 0 else "" for i in range(140)]}
+    labels = draws(["benign", "malignant"], 140, 4)
+    assert named(rows_with, labels) == ["karte"]
+    words = draws(["dim", "torn", "dirty", "moved", "cut", "thick", "pT1a", "pT2"], 140, 5)
+    assert named({"v": [w if i % 5 == 0 else "" for i, w in enumerate(words)]}, labels) == []
+    assert named({"v": [str(i * 7 % 11) if i % 5 == 0 else "" for i in range(140)]}, labels) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_measures_that_meet_by_chance_are_not_named(seed: int) -> None:
+    rng = np.random.default_rng([seed, 8])
+    spread = {"v1": rng.normal(9000, 900, 150), "v2": rng.gamma(2, 3000, 150), "v3": 50 * rng.integers(200, 700, 150)}
+    assert named({c: [str(int(v)) for v in found] for c, found in spread.items()}, draws(["a", "b"], 150)) == []
+
+
 @pytest.mark.parametrize("first", [1, 4000])
 def test_numbers_of_patients_in_order_are_no_slices(first: int) -> None:
     patient = rows(6, least=1, most=2, patients=50)

@@ -34,6 +34,8 @@ _FOLDERS = 3
 _RISING = 0.6
 """Share of the images with a higher number than the one before, from which slices are counted in each volume."""
 _LAST = 99
+_DECIMAL = re.compile(r"[-+]?\d*[.,]\d+(?:[eE][-+]?\d{1,2})?")
+"""A number with a fraction; ``78e41602`` is a hash."""
 _NO_OR_YES = {"0", "1"}
 """Cells that are rather an answer than two patients."""
 
@@ -327,10 +329,7 @@ def _are_ids(cells: Sequence[str | None], *, mentioned: bool) -> bool:
 
 def _is_measure(cell: str) -> bool:
     """Whether a cell is a measured number, as of a volume in ml."""
-    try:
-        return not float(cell.replace(",", ".")).is_integer()
-    except (ValueError, OverflowError):
-        return False
+    return bool(_DECIMAL.fullmatch(cell.strip())) and not float(cell.replace(",", ".")).is_integer()
 
 
 def _is_class(values: Sequence[str | None], records: Sequence[Record]) -> bool:

@@ -34,6 +34,12 @@ _PAIRS = 12
 """Pairs of rows with one value from which they say something of another column."""
 _SOME_SHARED = 0.2
 """Share of the rows whose value stands in several, from which ids that settle something else are of groups."""
+_MOST_OF_SELDOM = 6
+"""Rows of one value at most where most values stand once."""
+_LEFT_OUT = 4
+"""Numbers of a range that would be left out if they were drawn, from which none left out says that they were not."""
+_ROUND = 0.45
+"""Share of multiples of 5 from which numbers are rounded, and meet for that."""
 _SETTLED, _OPEN = 0.9, 0.5
 """Agreement beyond chance from which a column settles another, and below which it does not."""
 _YEARS = 25
@@ -49,6 +55,7 @@ _UNIT = re.compile(
 )
 _DATE = re.compile(r"(?:(\d{4})[-./]?\d\d?[-./]?\d\d?|\d\d?[-./]\d\d?[-./](\d{4}|\d\d))(?:[ T]\d\d?:\d\d(?::\d\d)?)?")
 _COMPACT = re.compile(r"(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
+_HEX = re.compile(r"[0-9a-f]{6,}", re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}", re.IGNORECASE)
 
 
@@ -79,10 +86,35 @@ class _Column:
         return frozenset(column_words(self.name))
 
     @property
+    def sparse(self) -> bool:
+        """Whether fewer than half of the rows have a value."""
+        return 2 * int(self.sizes.sum()) < len(self.cells)
+
+    @property
     def shared(self) -> float:
-        """Share of the rows that have a value of another row too; 0 where fewer than half have any."""
+        """Share of the rows with a value that have one of another row too."""
         n = int(self.sizes.sum())
-        return int(self.sizes[self.sizes > 1].sum()) / n if n and 2 * n >= len(self.cells) else 0.0
+        return int(self.sizes[self.sizes > 1].sum()) / n if n else 0.0
+
+    @cached_property
+    def seldom(self) -> bool:
+        """Whether some values stand a few times each, and not by chance, as ids do of patients with one or two images.
+
+        What has letters and digits does not meet by chance. Numbers meet so where they are far apart, or leave out
+        fewer than if they were drawn.
+        """
+        if int(self.sizes.max()) > _MOST_OF_SELDOM or int((self.sizes > 1).sum()) < _LEAST:
+            return False
+        if not self.numeric:
+            return self.form == "id"
+        n, span = int(self.sizes.sum()), int(self.numbers[-1] - self.numbers[0]) + 1
+        left_out = span * np.exp(-n / span)
+        if left_out >= _LEFT_OUT and span - len(self.numbers) <= left_out / 3:
+            return True
+        low, high = np.quantile(np.repeat(self.numbers, self.sizes_by_number), [0.25, 0.75])
+        by_chance = (n / 2) ** 2 / (high - low + 1)
+        met = int((self.sizes * (self.sizes - 1)).sum()) / 2
+        return met >= _FEW and met >= 5 * by_chance and (self.numbers % 5 == 0).mean() <= _ROUND
 
     @property
     def each(self) -> float:
@@ -118,6 +150,11 @@ class _Column:
         return np.array(sorted(int(float(v.replace(",", "."))) for v in self.known), dtype=np.int64)
 
     @property
+    def sizes_by_number(self) -> np.ndarray:
+        """Rows of each of ``numbers``: int64 [values]."""
+        return self.sizes[np.argsort([int(float(v.replace(",", "."))) for v in self.known], kind="stable")]
+
+    @property
     def enumerated(self) -> bool:
         """Whether values count from 0 or 1 with few left out."""
         low, high = int(self.numbers[0]), int(self.numbers[-1])
@@ -137,9 +174,9 @@ def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]
         ['Casus']
     """
     all_columns = [_Column(name, cells) for name, cells in columns.items()]
-    others = [c for c in all_columns if len(c.known) > 1 and 2 * int(c.sizes.sum()) >= len(c.cells)]
+    others = [c for c in all_columns if len(c.known) > 1 and not c.sparse]
     classes = _Column("", [label or None for label in labels])
-    able = [c for c in others if _may_be_id(c) and not _same(c, classes)]
+    able = [c for c in all_columns if _may_be_id(c) and not _same(c, classes)]
     evidence = {c.name: _evidence(c, others) for c in able}
     found = [c for c in able if _is_id(c, *evidence[c.name])]
     found = [c for c in found if not any(_is_of(c, o, evidence[c.name][0]) for o in found if o is not c)]
@@ -156,7 +193,12 @@ def _may_be_id(column: _Column) -> bool:
     if column.words & (KINDS | MEASURES) and not column.words & BIRTH:
         return False
     known = column.known
-    if len(known) < _LEAST or column.shared < _SOME_SHARED or not column.form or all(map(split_of, known)):
+    if len(known) < _LEAST or not column.form or all(map(split_of, known)):
+        return False
+    alike = column.form == "id" or len({re.sub("[0-9]+", "#", v) for v in known}) == 1
+    if column.sparse and not (alike and all(map(_has_both, known))):
+        return False
+    if column.shared < (_OPEN if column.sparse else _SOME_SHARED) and not column.seldom:
         return False
     return not (column.numeric and _counts_up(column)) and not (column.form == "number" and _in_steps(column))
 
@@ -178,8 +220,22 @@ def _form(known: Sequence[str], words: frozenset[str]) -> str:
         return ""
     if all(map(says_kind, known)) or sum(len(v.split()) for v in known) > _WORDS * len(known):
         return ""
+    if _are_hashes(known):
+        return "id"
     numbered = sum(sum(map(str.isdecimal, v)) >= 3 or bool(_HASH.fullmatch(v)) for v in known)
     return "id" if numbered >= 0.9 * len(known) else "word"
+
+
+def _has_both(value: str) -> bool:
+    """Whether a cell has letters and digits."""
+    return any(map(str.isalpha, value)) and any(map(str.isdecimal, value))
+
+
+def _are_hashes(known: Sequence[str]) -> bool:
+    """Whether cells are hexadecimal numbers of one length, most with letters."""
+    return (
+        len({*map(len, known)}) == 1 and all(map(_HEX.fullmatch, known)) and 2 * sum(map(_has_both, known)) > len(known)
+    )
 
 
 def _span(dates: Sequence[str]) -> int:
@@ -235,7 +291,8 @@ def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
 def _is_id(column: _Column, settled: int, torn: bool) -> bool:
     """Whether a column is of ids, by its form and by what it settles."""
     n = len(column.known)
-    if torn or (column.shared < _OPEN and (not settled or column.form in ("number", "date"))):
+    few = column.shared < _OPEN and not column.seldom
+    if torn or (few and (not settled or column.form in ("number", "date"))):
         return False
     if column.form in ("id", "birth"):
         return n >= _FEW or settled > 0 or column.in_runs
