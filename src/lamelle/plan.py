@@ -289,10 +289,10 @@ def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMa
 def label_options(asked: Section) -> dict[str, Any]:
     """What the audit needs to know of a request about label values."""
     data = asked.get("data", {})
-    labels = data.get("labels")
+    given = recipes.validate({"data": {k: data[k] for k in ("labels", "ignore") if data.get(k)}}).data
     return {
-        "declared": {int(k): int(v) for k, v in labels.items()} if labels else None,
-        "ignore": tuple(data.get("ignore") or ()),
+        "declared": given.labels,
+        "ignore": given.ignore,
         "named": bool(recipes.listed_classes(data)),
         "classes": data.get("layout") is not None,
     }

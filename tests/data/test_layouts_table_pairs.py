@@ -185,3 +185,24 @@ def test_names_are_found_in_whatever_folder_they_are_of_one_file(fill: Fill) -> 
     images = [f"X_images_part_{1 + i // 3}/{n}.png" for i, n in enumerate(NAMES)]
     index = _read(fill(images, [], "image_id,dx", list(zip(NAMES, LABELS, strict=True))))
     assert [r.id for r in index.records] == images
+
+
+def test_the_label_that_is_named_is_learned_though_the_table_names_masks(fill: Fill) -> None:
+    rows = [[f"full/{n}.png", f"roi/{n}.png", label] for n, label in zip(NAMES, LABELS, strict=True)]
+    root = fill([r[0] for r in rows], [r[1] for r in rows], "image file path,ROI mask file path,pathology", rows)
+    index = _read(root)
+    assert (index.task, len(index.records)) == ("segment", 6)
+    key = str(_said(index, "classes_beside_pairs").values["key"])
+    assert key == "data.label=pathology"
+    index = _read(root, label="pathology")
+    assert (index.task, index.classes) == ("classify", ("benign", "malignant"))
+    assert {r.image.path.parent.name for r in index.records} == {"full"}
+
+
+@pytest.mark.parametrize("said", [{"task": "segment"}, {"masks": "ROI mask file path"}])
+def test_a_label_beside_masks_that_are_asked_for_is_said_not_to_be_learned(fill: Fill, said: dict[str, str]) -> None:
+    rows = [[f"full/{n}.png", f"roi/{n}.png", label] for n, label in zip(NAMES, LABELS, strict=True)]
+    root = fill([r[0] for r in rows], [r[1] for r in rows], "image file path,ROI mask file path,pathology", rows)
+    index = _read(root, label="pathology", **said)
+    assert index.task == "segment"
+    assert _said(index, "label_not_learned").severity == "warning"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lamelle.data.audit.results import Row
-from lamelle.errors import DataError, LamelleError
+from lamelle.errors import DataError, LamelleError, setting
 from lamelle.types import Index, Problem
 
 _GREYS = 8
@@ -54,10 +54,25 @@ def value_problems(
             said=index.names,
         )
     except DataError as error:
-        return [_placed(p, rows, places) for p in error.problems]
+        return [_placed(_by_turns(p, rows, said), rows, places) for p in error.problems]
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
     return list(rule.problems)
+
+
+def _by_turns(problem: Problem, rows: Sequence[Row], counts: Mapping[int, int]) -> Problem:
+    """What is said instead of values with gaps where no mask holds two of them beside 0, as of several programs."""
+    above = sorted(v for v in counts if v > 0)
+    held = [[v for v in above if v in row.labels] for row in rows if row.labels]
+    if problem.code != "layouts.values_gaps" or 0 not in counts or min(counts) < 0 or any(len(h) > 1 for h in held):
+        return problem
+    by_value = Counter(v for h in held for v in h)
+    said = {
+        "values": ", ".join(f"{v} ({by_value[v]})" for v in above),
+        "one": setting("data.labels", {0: 0, **dict.fromkeys(above, 1)}),
+        "each": setting("data.labels", {0: 0, **dict.fromkeys(above, "CLASS")}),
+    }
+    return Problem("layouts.values_by_turns", "", "error", said)
 
 
 def _soft(counts: Mapping[int, int]) -> range | None:

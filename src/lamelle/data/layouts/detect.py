@@ -125,6 +125,9 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     index = _with_classes(listing, index, options)
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
     problems = [*listing.problems, *index.problems]
+    if options.label and masks_read:
+        values = {"key": setting("data.label", options.label), "task": setting("task", "classify")}
+        problems.append(Problem("layouts.label_not_learned", "", "warning", values))
     records = index.records
     if name != table.NAME and not listing.tables and (column := options.columns["group"] or options.given_split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))

@@ -73,7 +73,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
         return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
-        return Match(1.0 if any(is_sure(t) for t in labelled) else 0.9)
+        return Match(1.0 if options.label or any(is_sure(t) for t in labelled) else 0.9)
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))

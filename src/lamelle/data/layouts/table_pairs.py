@@ -28,7 +28,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.05, "table")  # who reads the table says what is wrong with it
     if not tables:
         return lacks(0.1, "mask_column")
-    classes = any(t.columns.label and is_sure(t) for t in tables)
+    classes = any(t.columns.label and (options.label or is_sure(t)) for t in tables)
     return Match(0.95 if classes and options.task != "segment" and not options.masks else 1.0)
 
 
@@ -80,7 +80,11 @@ def _pairs(listing: Listing, found: Found, options: LayoutOptions) -> tuple[list
     said = {"image": printable(found.columns.image or ""), "mask": printable(column)}
     said["others"] = ", ".join(map(printable, found.paths.others)) or "–"
     said["key"] = f"{setting('data.image', 'COLUMN')} {setting('data.masks', 'COLUMN')}"
-    return records, [Problem("layouts.columns_of_pairs", found.entry.rel, "note", said), *problems]
+    problems = [Problem("layouts.columns_of_pairs", found.entry.rel, "note", said), *problems]
+    if found.columns.label and not (options.label or options.task or options.masks):
+        values = {"column": printable(found.columns.label), "key": setting("data.label", found.columns.label)}
+        problems.append(Problem("layouts.classes_beside_pairs", found.entry.rel, "note", values))
+    return records, problems
 
 
 def _column(found: Found) -> str:
