@@ -112,6 +112,12 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
     said.clear()
     lamelle.report(run.path, say=said.append)
     assert said == [str(caught.value)]
+    said.clear()
+    shutil.rmtree(data)
+    lamelle.report(run.path, say=said.append)
+    assert len(said) == 1
+    assert said[0].startswith("The pictures are left out because the data could not be read again.")
+    assert str(data) in said[0]
 
 
 def test_a_split_that_was_edited_is_not_relied_on(run: lamelle.Run, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ KNOWN, GROUPS = measures(range(100)), np.arange(100)
 
 
 def swapped(known: np.ndarray, new: np.ndarray) -> list[int]:
-    return np.flatnonzero(swapped_among(known, np.arange(len(known)), new, NAMES)).tolist()
+    return np.flatnonzero(swapped_among(known, np.arange(len(known)), new, NAMES).which).tolist()
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 12, 24])
@@ -39,6 +39,8 @@ def test_inverted_images_among_others_are_told_one_by_one(count: int) -> None:
     found = swapped(KNOWN, new)
     assert set(found) <= set(range(24 - count, 24))
     assert len(found) >= (count if count < 12 else 0.9 * count)
+    what = swapped_among(KNOWN, GROUPS, new, NAMES)
+    assert what.turned < what.usual < what.apart
 
 
 def test_with_a_dozen_known_images_half_of_a_worklist_is_found_and_a_single_image_is_not() -> None:
@@ -95,7 +97,7 @@ def test_one_far_point_is_not_told_by_few_groups_and_nothing_by_too_few_points()
     assert not far_among(known, np.arange(150) // 10, new).any()
     assert not far_among(known[:7], np.arange(7), new).any()
     assert not far_among(known, np.arange(150), new[:0]).any()
-    assert swapped_among(KNOWN[:7], np.arange(7), KNOWN, NAMES).sum() == 0
+    assert swapped_among(KNOWN[:7], np.arange(7), KNOWN, NAMES).which.sum() == 0
 
 
 def test_measures_of_the_inverse_are_those_of_the_inverted_image() -> None:

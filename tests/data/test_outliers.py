@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamelle.data.outliers import outlying
+from lamelle.data.outliers import distances, outlying
 
 SETS = 200
 LEVEL = 0.02
@@ -26,6 +26,17 @@ def rate(known: int, new: int, *, moved: float, heavy: bool = False, sets: int =
 @pytest.mark.parametrize("heavy", [False, True])
 def test_silent_about_the_same_kind(known: int, new: int, heavy: bool) -> None:
     assert rate(known, new, moved=0, heavy=heavy) <= 0.03  # 2 % and the chance of 200 sets
+
+
+@pytest.mark.parametrize("known", [12, 24, 60])
+def test_a_known_point_is_no_nearer_to_the_others_than_a_new_one(known: int) -> None:
+    """More measures than points: one of ``known + 1`` is the farthest, whichever is new."""
+    farthest = []
+    for seed in range(100):
+        points = np.random.default_rng(seed).standard_t(4, size=(known + 4, 20))
+        own, found = distances(points[:known], np.arange(known), points[known:])
+        farthest += list(found > own.max())
+    assert np.mean(farthest) <= 1 / (known + 1) + 0.02
 
 
 @pytest.mark.parametrize(("known", "new", "moved"), [(12, 3, 25), (30, 10, 5), (120, 1, 8), (120, 30, 3)])

@@ -332,6 +332,8 @@ def test_a_few_inverted_images_are_named_one_by_one(
     assert len(said) == 1
     assert said[0].startswith(f"warning: {count} of 24 image(s)")
     assert f"in {', '.join(names)}." in said[0]
+    apart, turned, usual = map(float, re.findall(r"[ (](\d+\.\d)(?= spreads|;|\.)", said[0]))
+    assert turned < usual < apart, "inverted, they lie among the training images"
     assert sorted(row["image"] for row in rows if row["shift"] == "light and dark swapped") == sorted(names)
     assert sum(bool(row["shift"]) for row in rows) == count
 

@@ -16,10 +16,11 @@ of either that they are as they should be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.outliers import distances
+from lamelle.data.outliers import distances, parted
 
 FEWEST = 8
 """Known images below which nothing is said."""
@@ -34,8 +35,6 @@ _INNER = 0.97
 _SURE = 0.5
 """Share of the usual polarity that an image has of the opposite one beyond the second edge."""
 _RIDGE = 0.1
-_PARTS = 10
-"""Of the known images, of which each is seen by the others."""
 _ROUGH = 4.0
 """Spreads at which a measure is cut off."""
 _AT_ONCE = 4096
@@ -65,30 +64,48 @@ def far_among(known: np.ndarray, groups: np.ndarray, new: np.ndarray) -> np.ndar
     return _beyond(own, found, groups, [float(np.quantile(own, _INNER)), float(own.max())], level=_COUNTED, least=_MANY)
 
 
-def swapped_among(known: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Boolean ``[n]``: new images that would be like the known ones if light and dark were swapped, and are not so.
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """New images in which light and dark are swapped."""
+
+    which: np.ndarray
+    """Boolean ``[n]``."""
+    apart: float = 0.0
+    """How far they lie from the nearest known ones (median), in spreads of the known ones."""
+    turned: float = 0.0
+    """The same of their negatives."""
+    usual: float = 0.0
+    """How far 95 % of the known ones lie from each other at most."""
+
+
+def swapped_among(known: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]) -> Swapped:
+    """New images that would be like the known ones if light and dark were swapped, and are not so.
 
     Args:
         known: Measures ``[m, F]``.
         new: Measures ``[n, F]``.
         names: Of the measures.
     """
-    nobody = np.zeros(len(new), bool)
+    nobody = Swapped(np.zeros(len(new), bool))
     if len(known) < FEWEST or not len(new) or not set(names) & set(_ODD):
         return nobody
     own, found = _polarity(known, groups, new, names)
-    usual = max(float(np.median(own)), 1e-6)
-    if not (swapped := _beyond(-own, -found, groups, [0.0, _SURE * usual], level=_SWAPPED, least=_SOME)).any():
+    half = _SURE * (usual := max(float(np.median(own)), 1e-6))
+    if not (swapped := _beyond(-own, -found, groups, [0.0, half], level=_SWAPPED, least=_SOME)).any():
         return nobody
     grey = [i for i, name in enumerate(names) if name not in _COLOURS]
-    turned = inverted(new[swapped], names)[:, grey]
-    own_apart, apart = distances(known[:, grey], groups, new[swapped][:, grey])
-    _, then = distances(known[:, grey], groups, turned)
-    like = (then < apart) & (then <= _FARTHEST * own_apart.max())
-    if like.any() and np.median(then[like]) > np.quantile(own_apart, _NEAR):
+    both = np.concatenate([new[:, grey], inverted(new, names)[:, grey]])
+    own_apart, distant = distances(known[:, grey], groups, both)
+    apart, turned = np.split(distant, 2)
+    like = (turned < apart) & (turned <= _FARTHEST * own_apart.max())
+    near, some = float(np.quantile(own_apart, _NEAR)), swapped & like
+    if some.any() and np.median(turned[some]) > near:
         return nobody
-    found[np.flatnonzero(swapped)[~like]] = usual
-    return _beyond(-own, -found, groups, [0.0, _SURE * usual], level=_SWAPPED, least=_SOME)
+    found[swapped & ~like] = usual
+    which = _beyond(-own, -found, groups, [0.0, half], level=_SWAPPED, least=_SOME)
+    if not which.any():
+        return nobody
+    return Swapped(which, float(np.median(apart[which])), float(np.median(turned[which])), near)
 
 
 def inverted(measures: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -152,12 +169,9 @@ def _polarity(
     one: about 1, or about -1 if it is the opposite one.
     """
     own = np.zeros(len(known))
-    _, numbers = np.unique(groups, return_inverse=True)
-    part = np.random.default_rng(0).permutation(numbers.max() + 1)[numbers] % _PARTS
-    for one in np.unique(part):
-        rest = known[part != one]
-        if len(rest):
-            own[part == one] = _fitted(rest, known[part == one], names)
+    for mine in parted(groups):
+        if not mine.all():
+            own[mine] = _fitted(known[~mine], known[mine], names)
     return own, _fitted(known, new, names)
 
 

@@ -33,6 +33,8 @@ _SPARSE = 3
 """Known groups for each degree of freedom: few of them leave out rare but proper kinds."""
 _CAREFUL = 0.5
 """Share of the groups that new points seem to come from that is counted."""
+_PARTS = 10
+"""Of the known points, of which each is seen by the others."""
 _AT_ONCE = 1024
 
 
@@ -87,14 +89,36 @@ def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups:
 
 
 def distances(known: np.ndarray, groups: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to the nearest known points: of the known ones ``[m]``, each without its own group; of new ones ``[n]``.
+    """Distance to the nearest known points: of the known ones ``[m]``, each seen as a new one is; of new ones ``[n]``.
+
+    What a known point is measured in and turned by comes, like its neighbours, from points of other groups alone: in
+    spreads that it has helped to find, a point lies nearer than a new one does, the more so the fewer there are.
 
     Args:
         groups: Group of each known point, whole numbers ``[m]``; of fewer than 5 nobody knows how they differ.
     """
+    own = np.zeros(len(known))
     apart = np.arange(len(known)) if len(np.unique(groups)) < _GROUPS else groups
+    for mine in parted(apart):
+        own[mine] = _seen(known[~mine], known[mine])
+    return own, _seen(known, new)
+
+
+def parted(groups: np.ndarray) -> list[np.ndarray]:
+    """Groups dealt out to ten parts, boolean ``[m]`` each; to fewer, if there are fewer groups.
+
+    Example:
+        >>> sum(parted(np.array([0, 0, 1]))).tolist()
+        [1, 1, 1]
+    """
+    number = np.unique(groups, return_inverse=True)[1]
+    part = np.random.default_rng(0).permutation(number.max() + 1)[number] % _PARTS
+    return [part == one for one in np.unique(part)]
+
+
+def _seen(known: np.ndarray, new: np.ndarray) -> np.ndarray:
     at, there, turn = _scaled(known, new)
-    return _distances(at @ turn, at @ turn, apart=apart)[0], _distances(there @ turn, at @ turn)[0]
+    return _distances(there @ turn, at @ turn)[0]
 
 
 def _scaled(known: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

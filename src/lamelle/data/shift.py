@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.among import far_among, swapped_among
+from lamelle.data.among import Swapped, far_among, swapped_among
 from lamelle.data.appearance import MEASURES
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.outliers import LEAST, Outlying, outlying
@@ -70,12 +70,12 @@ def shift_of(
     known = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
     known_groups = np.array(profile.groups, np.int64)
     new = measures[:, places]
-    swapped = swapped_among(known, known_groups, new, [MEASURES[i].name for i in places])
+    turned = swapped_among(known, known_groups, new, [MEASURES[i].name for i in places])
+    swapped = turned.which
     words: list[tuple[str, ...]] = [("shift.word_inverted",) if one else () for one in swapped]
     problems: list[Problem] = []
     if swapped.any():
-        values = {"count": int(swapped.sum()), "n": len(new), "names": _names(swapped, names)}
-        problems.append(Problem("shift.inverted", severity="warning", values=values))
+        problems.append(_inverted(turned, names))
     rest = np.flatnonzero(~swapped)
     found = _rest_of(known, known_groups, new[rest], [groups[i] for i in rest.tolist()])
     if found is None:
@@ -169,6 +169,18 @@ def _problem(
     }
     severity = "note" if evened and MEASURES[i].kind in _EVENED else "warning"
     return Problem(f"shift.{MEASURES[i].name}_{more}", severity=severity, values=values)
+
+
+def _inverted(found: Swapped, names: Sequence[str]) -> Problem:
+    values = {
+        "count": int(found.which.sum()),
+        "n": len(found.which),
+        "names": _names(found.which, names),
+        "found": f"{found.apart:.1f}",
+        "turned": f"{found.turned:.1f}",
+        "high": f"{found.usual:.1f}",
+    }
+    return Problem("shift.inverted", severity="warning", values=values)
 
 
 def _words(offsets: np.ndarray, said: Sequence[int]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle import recipe as recipes
 from lamelle.errors import RequestError, sentence
+from lamelle.messages import text
 from lamelle.platform import tune_allocator
 from lamelle.run import RunFolder
 from lamelle.verbs.common import HOW, AnyPath, asked_about, open_store, predicting
@@ -227,7 +228,8 @@ def report(run: AnyPath, *, say: Callable[[str], None] | None = None) -> Path:
     """Write ``report.html`` of a Run anew, from what the Run holds.
 
     Args:
-        say: Called with a line for each way in which the data are no longer what they were when they were split.
+        say: Called with a line for each way in which the data are no longer what they were when they were split, or for
+            why they could not be read again.
 
     Returns:
         Path of the page.
@@ -240,6 +242,8 @@ def report(run: AnyPath, *, say: Callable[[str], None] | None = None) -> Path:
     if say is not None:
         for problem in held.changed:
             say(sentence(problem))
+        if held.gone and not held.changed:
+            say(text("report.no_pictures", reason=held.gone))
     return write_held(held, store)
 
 
