@@ -672,6 +672,78 @@ def test_folders_called_folds_are_named(pattern: str) -> None:
     assert sorted(map(len, together(grouped(index, f"folder:{level}")))) == [6] * 4
 
 
+# ends of names, and letters
+
+
+def of_class(names: list[str], labels: list[str]) -> Index:
+    places = [ROOT / label / name for name, label in zip(names, labels, strict=True)]
+    records = tuple(Record(str(p), Source(p), (label,)) for p, label in zip(places, labels, strict=True))
+    return Index(ROOT, "class_folders", "classify", records)
+
+
+AT_THE_END = [
+    "img{k}_{p}907.png",
+    "scan {k} {p}907.png",
+    "vue-{k}-{p}907-HE.png",
+    "{letter}_B{p}07.png",
+    "{k}_{p}.jpg",
+    "view{k}.{p}907.tif",
+]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("pattern", AT_THE_END)
+def test_ids_at_the_end_of_names_are_named(pattern: str, mixed: bool) -> None:
+    """The counter in front of them makes groups of which each has an image of every patient."""
+    places = [(p, k) for p in range(1, 9) for k in range(3)]
+    names = [pattern.format(p=p, k=k, letter="abc"[k]) for p, k in places]
+    labels = [("ill", "well")[(k // 2 if mixed else p) % 2] for p, k in places]
+    (problem,) = said(grouped(of_class(names, labels), None), "maybe_name")
+    if mixed and pattern == "{k}_{p}.jpg":
+        return  # 1_1, 1_2, 2_1: which is which nobody can tell
+    again = grouped(of_class(names, labels), value_of(*shlex.split(str(problem.values["key"]))))
+    assert sorted(map(len, together(again))) == [3] * 8
+
+
+@pytest.mark.parametrize("pattern", ["{p}43_{k}00.png", "P{p}_{k}x.png", "{p}_{k}.png", "img_{p}0_512.png"])
+def test_ids_in_front_stay_in_front(pattern: str) -> None:
+    places = [(p, k) for p in range(1, 9) for k in range(1, 4)]
+    names = dict.fromkeys(pattern.format(p=p, k=k) for p, k in places)
+    labels = ["ab"[i // 3 % 2] for i in range(len(names))]
+    for problem in said(grouped(of_class(list(names), labels), None), "maybe_name"):
+        assert (problem.values["n"], str(problem.values["key"]).startswith("'data.group=name:^")) == (8, True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "letters", "groups"),
+    [
+        ("{x}{k:02d}.png", "KLMNOPQR", 8),
+        ("{x}-{k}.png", "fghj", 4),
+        ("{k}{x}.png", "KLMNOP", 6),
+        ("{x}{k}.tif", "ab", 0),
+    ],
+)
+def test_a_letter_may_be_an_animal(pattern: str, letters: str, groups: int) -> None:
+    places = [(i, k) for i in range(len(letters)) for k in range(5)]
+    names = [pattern.format(x=letters[i], k=k) for i, k in places]
+    found = said(grouped(of_class(names, [("ko", "wt")[i % 2] for i, _ in places]), None), "")
+    assert [p.values["n"] for p in found] == ([groups] if groups else [])
+
+
+def test_numbers_of_the_images_of_each_class_are_no_ids() -> None:
+    names, labels = (
+        [f"{c} {150 + 7 * i}.png" for c in ("sick", "sound") for i in range(9)],
+        ["sick"] * 9 + ["sound"] * 9,
+    )
+    assert said(grouped(of_class(names, labels), None), "") == []
+
+
+@pytest.mark.parametrize("letters", ["ABCDEFGH", "BMN"])
+def test_letters_of_plates_and_of_classes_are_no_animals(letters: str) -> None:
+    names = [f"{x}{k}.png" for x in letters for k in range(1, 13)]
+    assert said(grouped(of_class(names, ["x"] * len(names)), None), "") == []
+
+
 # cells that are not known, and slices of nobody knows what
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lamelle.data.column_words import plain
 from lamelle.data.groups import names, spec
+from lamelle.data.groups.name_ends import counts_from_one
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
 from lamelle.data.groups.structure import id_columns
@@ -358,18 +359,12 @@ def _restarts(one: Candidate, others: Sequence[Candidate], records: Sequence[Rec
 
     Then the slides 1 of all mice would be one group, and each mouse would lie in several splits.
     """
-    if one.rank < _COUNTED or not _is_count(one.known):
+    if one.rank < _COUNTED or not counts_from_one(one.known):
         return False
-    above = [o for o in others if (o.rank < one.rank if o.sure else o.spec.kind == "name" or not _is_count(o.known))]
+    above = [
+        o for o in others if (o.rank < one.rank if o.sure else o.spec.kind == "name" or not counts_from_one(o.known))
+    ]
     return any(_crosses(one, o) and not _is_class(o.values, records) for o in above if o is not one)
-
-
-def _is_count(known: set[str]) -> bool:
-    """Whether names differ in a number that counts from 0 or 1 without a gap."""
-    found = [re.findall("[0-9]+", name) for name in known]
-    numbers = {int(n[0]) if len(n) == 1 else -1 for n in found}
-    first = min(numbers, default=-1)
-    return first in (0, 1) and numbers == set(range(first, first + len(numbers)))
 
 
 def _crosses(one: Candidate, other: Candidate) -> bool:

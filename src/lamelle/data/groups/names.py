@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from lamelle.data.groups import name_ends
 from lamelle.data.groups.words import GROUP_WORDS, TCGA, plain, tokens
 from lamelle.data.layouts.words import SPLIT_NAMES, holds, split_of
 
@@ -79,9 +80,48 @@ def patterns(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
     """
     found = [p for p in (_barcode(names), *_worded(names), _wells(names), _placed(names), _sided(names)) if p]
     found = [p for p in found if _parts(p.regex, names, labels, least=0.0)]
-    guess = next((p for p in _prefixes(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
+    guess = _guess(names, labels)
     called = next((p for p in _called(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
     return [*found, *(p for p in (guess, called) if p)]
+
+
+def _guess(names: Sequence[str], labels: Sequence[str]) -> Pattern | None:
+    """The beginning that several names share, or where that only counts the images of each: their ends, a letter."""
+    stems, noise = _stems(names), _noise(labels)
+    starts = (p.regex for p in _prefixes(names, labels))
+    start = next((s for s in starts if _parts(s, names, labels, least=0.5)), None)
+    ends = [*name_ends.endings(stems, lambda words: _are_ids(words, noise)), *name_ends.letters(stems, labels)]
+    ends = [e for e in ends if _parts(e, names, labels, least=0.5)]
+    found = {regex: _found(regex, names) for regex in (*ends, *([start] if start else []))}
+    if start is None:
+        end = next((e for e in ends if not e.endswith("$") or _alone_are_ids(found[e], labels)), None)
+    else:
+        end = next((e for e in ends if name_ends.rather(found[e], found[start], labels)), None)
+    regex = end or start
+    return Pattern(regex, False, 0) if regex else None
+
+
+def _alone_are_ids(words: Sequence[str], labels: Sequence[str]) -> bool:
+    """Whether ends of names that have no number in front are ids; those of each class anew are of its images."""
+    known = set(words)
+    anew = len(set(zip(words, labels, strict=True))) == len(words)
+    return len(known) >= _MANY and all(map(looks_like_id, known)) and not anew
+
+
+def _found(regex: str, names: Sequence[str]) -> list[str]:
+    """What an expression finds in each name; empty where nothing."""
+    pattern = re.compile(regex)
+    return [next((g for g in m.groups() if g), "") if (m := pattern.search(n)) else "" for n in names]
+
+
+def _stems(names: Sequence[str]) -> list[str]:
+    """Names without suffix, dates and times."""
+    return [_undated(n.partition(".")[0] if n.count(".") == 1 else n.rsplit(".", 1)[0]) for n in names]
+
+
+def _noise(labels: Sequence[str]) -> set[str]:
+    """Words that say a class or a split."""
+    return {t for label in labels for t in tokens(label)} | set(SPLIT_NAMES)
 
 
 def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: float) -> bool:
@@ -90,8 +130,7 @@ def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: fl
     Args:
         least: Share of the files that are not alone in their group.
     """
-    pattern = re.compile(regex)
-    found = [next((g for g in m.groups() if g), "") if (m := pattern.search(n)) else "" for n in names]
+    found = _found(regex, names)
     sizes = Counter(found)
     if "" in sizes or not 3 <= len(sizes) < len(names):
         return False
@@ -181,13 +220,13 @@ def _sided(names: Sequence[str]) -> Pattern | None:
 
 def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
     """``5800_900001``, ``img_3_2``: a beginning with a number that several names share; the shortest first."""
-    stems = [_undated(n.partition(".")[0] if n.count(".") == 1 else n.rsplit(".", 1)[0]) for n in names]
+    stems = _stems(names)
     split = [[t for t in _SIGNS.split(s) if t] for s in stems]
     least = min(map(len, split), default=0)
-    noise = {t for label in labels for t in tokens(label)} | set(SPLIT_NAMES)
+    noise = _noise(labels)
     found = []
     for k in range(1, min(least, _MOST_TOKENS)):
-        if _has_id(split, k, noise):
+        if _are_ids([t[k - 1].casefold() for t in split], noise):
             found.append(Pattern(_beginning(names, stems, split, k), False, 0))
     if all(re.search(r"[0-9][A-Za-z]$", s) for s in stems) and least == 1:
         found.append(Pattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
@@ -200,9 +239,8 @@ def _undated(stem: str) -> str:
     return _TIME.sub("time", bare) if bare != stem else stem
 
 
-def _has_id(split: Sequence[Sequence[str]], k: int, noise: set[str]) -> bool:
-    """Whether the token before the cut differs between names, and says a number that is no magnification or day."""
-    column = [t[k - 1].casefold() for t in split]
+def _are_ids(column: Sequence[str], noise: set[str]) -> bool:
+    """Whether the word at one place differs between names, and says a number that is no magnification or day."""
     if len(set(column)) == 1:
         return False
     kept = [c for c in column if c not in noise]
