@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from lamelle import recipe as recipes
+from lamelle.data.among import Swapped
 from lamelle.data.appearance import MEASURES
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
@@ -295,6 +296,23 @@ def test_a_combination_that_does_not_occur_is_found_and_said_to_be_one(made: Mad
     assert [p.code for p in found.problems][-1] == "shift.together"
     assert found.problems[0].severity == "warning"
     assert any(found.words)
+
+
+@pytest.mark.parametrize(("brighter", "codes"), [(12, {"shift.mean_more"}), (0, {"shift.inverted"})])
+def test_where_all_images_differ_some_are_not_called_inverted(
+    made: Made, monkeypatch: pytest.MonkeyPatch, brighter: int, codes: set[str]
+) -> None:
+    """Overexposed X-rays have a polarity of their own, which is no reason to invert a few of them."""
+    profile = made("unit").profile
+    assert profile is not None
+    table = np.median(profile.table, axis=0) + np.random.default_rng(0).normal(0, 0.05, (92, len(MEASURES)))
+    known = profile.model_copy(update={"images": table[:80].tolist(), "groups": list(range(80))})
+    new = table[80:].copy()
+    new[:brighter, 0] += 0.5
+    monkeypatch.setattr("lamelle.data.shift.swapped_among", lambda *_: Swapped(np.arange(12) < 3, 3.0, 1.0, 1.0))
+    found = shift_of(known, new, names=[""] * 12, groups=[None] * 12, comparable=True, evened=False)
+    assert {p.code for p in found.problems if p.severity == "warning"} == codes
+    assert sum("shift.word_inverted" in words for words in found.words) == (0 if brighter else 3)
 
 
 def test_a_profile_with_fewer_measures_is_compared_by_those_it_has(made: Made, predict: Predict) -> None:

@@ -72,14 +72,17 @@ def shift_of(
     new = measures[:, places]
     turned = swapped_among(known, known_groups, new, [MEASURES[i].name for i in places])
     swapped = turned.which
+    found = _rest_of(known, known_groups, new, groups, ~swapped)
+    if swapped.any() and found is not None and 4 * found.far.sum() > 3 * len(found.far) > 3 * swapped.sum():
+        swapped = np.zeros(len(new), bool)  # nearly all differ: in some of them it seems to be polarity
+        found = _rest_of(known, known_groups, new, groups, ~swapped)
     words: list[tuple[str, ...]] = [("shift.word_inverted",) if one else () for one in swapped]
     problems: list[Problem] = []
     if swapped.any():
         problems.append(_inverted(turned, names))
-    rest = np.flatnonzero(~swapped)
-    found = _rest_of(known, known_groups, new[rest], [groups[i] for i in rest.tolist()])
     if found is None:
         return Shift(tuple(problems), tuple(words))
+    rest = np.flatnonzero(~swapped)
     offsets, far = np.zeros((len(new), len(MEASURES))), np.zeros(len(new), bool)
     offsets[np.ix_(rest, np.array(places, np.int64))] = found.offsets
     far[rest] = found.far
@@ -99,9 +102,10 @@ def shift_of(
 
 
 def _rest_of(
-    known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: Sequence[str | None]
+    known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: Sequence[str | None], some: np.ndarray
 ) -> Outlying | None:
-    """How images differ that are not just inverted: all of them together, or some; None if they do not."""
+    """How ``some`` images differ, which are not just inverted: all of them together, or a few; None if they do not."""
+    new, new_groups = new[some], [new_groups[i] for i in np.flatnonzero(some).tolist()]
     if not len(new):
         return None
     named = None if None in new_groups else np.unique(np.array(new_groups, str), return_inverse=True)[1]
