@@ -98,10 +98,11 @@ def test_few_units_are_said_to_be_few() -> None:
 def test_a_class_without_example_is_named_and_has_no_score() -> None:
     rows = classified([0, 1] * 10, [f"p{i}" for i in range(20)], classes=3)
     scores = summarise(classify("a", "b", "c"), rows, OPTIONS, split="test", fitted={})
-    assert told(scores) == {"evaluate.absent_classes"}
+    assert told(scores) == {"evaluate.absent_classes", "evaluate.over_present"}
     assert scores["notes"][0]["values"] == {"classes": "c"}
     assert np.isnan(scores["scores"]["recall/c"]["value"])
-    assert headline(scores)[-1].startswith("The test set has no example of: c.")
+    assert headline(scores)[-2].startswith("The test set has no example of: c.")
+    assert headline(scores)[-1].startswith("Macro scores")
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "No threshold could be searched"), ("fr", "Aucun seuil")])

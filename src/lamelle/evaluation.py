@@ -66,6 +66,8 @@ def summarise(
     figures = task.figures(rows)
     if absent := [c for c, n in zip(task.classes, figures["support"], strict=True) if n == 0]:
         notes.append(Problem("evaluate.absent_classes", values={"classes": ", ".join(absent)}))
+        if "macro_f1" in intervals:
+            notes.append(Problem("evaluate.over_present"))
     if unsearched := fitted.get("unsearched"):
         names = ", ".join(task.classes[int(k)] for k in unsearched)
         notes.append(Problem("evaluate.unsearched", values={"classes": names}))
@@ -189,7 +191,8 @@ def score_run(
 def notes_of(package: Package) -> list[Problem]:
     """What of its training must be said beside the scores of a model."""
     short = package.provenance.get("too_short")
-    return [Problem("evaluate.too_short", values=short)] if short else []
+    code = "evaluate.too_short_busy" if short and "share" in short else "evaluate.too_short"
+    return [Problem(code, values=short)] if short else []
 
 
 def predict_and_measure(

@@ -1,9 +1,11 @@
 """Closed forms against published values, the engine against closed forms, and the rules of what has no interval."""
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from lamelle.metrics.class_intervals import Answers, class_intervals
 from lamelle.metrics.differences import Imagined, exchange, holm, paired
@@ -132,9 +134,39 @@ def test_an_absent_class_has_no_value_and_spoils_no_other_score() -> None:
     assert found["recall/c"].reason == "absent"
     assert found["precision/c"].reason == "absent"
     assert all(not math.isnan(found[k].low) for k in ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "f1/a"))
+    for name in ("recall", "precision", "f1", "specificity", "roc_auc", "pr_auc"):
+        assert (found[f"{name}/c"].n, found[f"{name}/c"].reason, found[f"{name}/c"].of) == (0, "absent", "c")
     said = np.zeros(20, np.int64)
     never = class_intervals(answers(truth, said, 3), units=alone(20), options=OPTIONS)["precision/b"]
     assert (never.reason, never.of) == ("unpredicted", "b")
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_one_answer_for_an_absent_class_costs_the_present_ones_alone(grouped: bool) -> None:
+    """Macro scores are those of scikit-learn over the classes of the truth, and their bounds reach what they can."""
+    truth = np.array([0, 1] * 15)
+    stray = truth.copy()
+    stray[4] = 2
+    units = Units.of(30, [f"p{i // 2}" for i in range(30)] if grouped else None, "image")
+    found = class_intervals(answers(truth, stray, 3), units=units, options=OPTIONS)
+    for name, oracle in (("macro_f1", metrics.f1_score), ("macro_precision", metrics.precision_score)):
+        expected = oracle(truth, stray, labels=[0, 1], average="macro", zero_division=0)
+        assert found[name].value == pytest.approx(expected), name
+        assert 0.7 < found[name].low < expected <= found[name].high, name
+    assert (found["f1/c"].n, found["f1/c"].reason, shown(asdict(found["f1/c"]))) == (0, "absent", False)
+    assert found["recall/a"].value == pytest.approx(14 / 15), "it is a wrong answer all the same"
+
+
+def test_of_several_labels_an_absent_one_is_no_part_of_the_averages() -> None:
+    truth = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]] * 8)
+    said = truth.copy()
+    said[0, 2], said[1, 0] = 1, 1
+    given = Answers(truth, said, np.where(said == 1, 0.9, 0.1), ("a", "b", "c"))
+    found = class_intervals(given, units=alone(24), options=OPTIONS)
+    expected = metrics.f1_score(truth, said, labels=[0, 1], average="macro")
+    assert found["macro_f1"].value == pytest.approx(expected)
+    assert found["macro_f1"].high > expected > found["macro_f1"].low > 0.7
+    assert (found["precision/c"].reason, found["macro_f1"].n) == ("absent", 16)
 
 
 @pytest.mark.parametrize("n", [1, 12])

@@ -78,6 +78,16 @@ def test_a_class_that_both_lack_is_undefined_and_not_averaged() -> None:
     assert regions.balanced_accuracy(matrix) == pytest.approx(0.85)
 
 
+@given(arrays(np.int64, (4, 4), elements=st.integers(0, 6)), st.integers(0, 3))
+def test_macro_scores_are_those_of_scikit_learn_over_the_classes_of_the_truth(matrix: np.ndarray, absent: int) -> None:
+    matrix[absent] = 0
+    truth, said = (place.repeat(matrix.ravel()) for place in np.indices((4, 4)).reshape(2, -1))
+    held = np.unique(truth)
+    for name, score in (("macro_f1", oracle.f1_score), ("macro_precision", oracle.precision_score)):
+        expected = score(truth, said, labels=held, average="macro", zero_division=0) if len(held) else np.nan
+        np.testing.assert_allclose(REGION_SCORES[name](matrix), expected, rtol=1e-12)
+
+
 def test_a_class_never_predicted_has_no_precision_but_dice_zero() -> None:
     matrix = np.array([[5, 0], [3, 0]])
     assert np.isnan(regions.precision(matrix)[1])

@@ -31,7 +31,7 @@ from lamelle.metrics.intervals import (
     tail,
 )
 from lamelle.metrics.measured_intervals import METHOD
-from lamelle.metrics.ranking import macro, macro_of_labels, one_hot, weighted_of_labels
+from lamelle.metrics.ranking import macro, one_hot, weighted_of_labels
 
 EXACT = "mid-P"
 _EACH = ("precision", "recall", "specificity", "f1")
@@ -185,7 +185,7 @@ class _Maker:
 
     def _averages_of_labels(self) -> dict[str, Interval]:
         """Macro and weighted averages where several classes may hold at once."""
-        made, strata = {}, [self.strata["either"][c] for c in self.held]
+        made, strata = {}, [self.strata["either"][c] for c in self.present]
         present = [self.strata["is"][c] for c in self.present]
 
         def each(some: Draws | None, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +194,7 @@ class _Maker:
 
         for name in AVERAGED:
             of = present if name == "recall" else strata
-            made[f"macro_{name}"] = self._drawn(lambda some, name=name: macro_of_labels(*each(some, name)), of)
+            made[f"macro_{name}"] = self._drawn(lambda some, name=name: regions.mean_of_present(*each(some, name)), of)
             made[f"weighted_{name}"] = self._drawn(lambda some, name=name: weighted_of_labels(*each(some, name)), of)
         return made
 
@@ -220,6 +220,9 @@ class _Maker:
 
     def _of_class(self, name: str, c: int) -> Interval:
         truth, said = self.hot[:, c], self.said[:, c]
+        if not truth.any():
+            none = (math.nan, math.nan)
+            return self._interval(math.nan, none, [], METHOD, "absent", self.answers.classes[c])
         if name == "f1":
             found = self._drawn(lambda some: self._f1(some, c), [self.strata["either"][c]])
         else:
@@ -232,7 +235,7 @@ class _Maker:
             found = self._proportion(self.units.rows(hits), self.units.rows(counted), self.strata[stratum][c])
         reason = found.reason
         if math.isnan(found.value):
-            reason = "alone" if name == "specificity" else "unpredicted" if truth.any() else "absent"
+            reason = "alone" if name == "specificity" else "unpredicted"
         elif reason == "few" and name == "specificity":
             reason = "few_without"
         about = self.answers.classes[c] if reason else ""

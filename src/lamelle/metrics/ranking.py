@@ -142,19 +142,6 @@ def macro(each: np.ndarray) -> np.ndarray:
     return ratio(np.where(defined, each, 0.0).sum(-1), defined.sum(-1))
 
 
-def macro_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Mean [...] over the classes that have a value [..., K]; one that the truth holds and nobody said counts as 0.
-
-    Args:
-        support: Rows of each class in the truth, as ``values``.
-
-    Example:
-        >>> macro_of_labels(np.array([0.5, np.nan, np.nan]), np.array([4, 2, 0]))
-        array(0.25)
-    """
-    return macro(np.where(np.isnan(values) & (support > 0), 0.0, values))
-
-
 def weighted_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
     """Mean [...] over the classes, each weighted by its rows in the truth.
 

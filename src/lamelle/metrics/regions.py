@@ -2,7 +2,7 @@
 
 The leading axes are images, or resamples of a bootstrap. The matrix may hold counts or weights. Scores of a class are
 [..., K], NaN where the class gives nothing to divide by; scores over classes are [...] and average over the classes
-that have a value. Dice of a class is its F1.
+that the truth holds. Dice of a class is its F1.
 """
 
 from __future__ import annotations
@@ -23,10 +23,33 @@ def _parts(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     return hits, truth, predicted, truth.sum(-1, keepdims=True)
 
 
-def _mean_defined(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not NaN; NaN where nothing is."""
-    defined = ~np.isnan(values)
-    return ratio(np.where(defined, values, 0.0).sum(-1), defined.sum(-1))
+def of_present(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Scores of the classes [..., K] where the truth holds them; NaN where it does not.
+
+    Of a class that the truth lacks, one answer would be all that its score is about.
+
+    Args:
+        truth: How much of each class the truth holds [..., K].
+
+    Example:
+        >>> of_present(np.array([0.9, 0.0]), np.array([12, 0]))
+        array([0.9, nan])
+    """
+    return np.where(np.asarray(truth) > 0, values, np.nan)
+
+
+def mean_of_present(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Mean [...] over the classes that the truth holds [..., K]; one of them without a value counts as 0.
+
+    Args:
+        truth: How much of each class the truth holds [..., K].
+
+    Example:
+        >>> mean_of_present(np.array([0.5, np.nan, 0.0]), np.array([4, 2, 0]))
+        array(0.25)
+    """
+    held = np.asarray(truth) > 0
+    return ratio(np.where(held, np.nan_to_num(values), 0.0).sum(-1), held.sum(-1))
 
 
 def dice(matrix: np.ndarray) -> np.ndarray:
@@ -108,19 +131,21 @@ def balanced_accuracy(matrix: np.ndarray) -> np.ndarray:
 
     Reference: Brodersen et al. (2010), doi:10.1109/ICPR.2010.764
     """
-    return _mean_defined(recall(matrix))
+    return mean_of_present(recall(matrix), _parts(matrix)[1])
 
 
 def macro_f1(matrix: np.ndarray) -> np.ndarray:
-    """Mean F1 over the classes that truth or prediction holds [...].
+    """Mean F1 over the classes that the truth holds [...]; an answer that names another one is still a wrong one.
 
     Example:
         >>> round(float(macro_f1(np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]]))), 4)
         0.8286
+        >>> round(float(macro_f1(np.array([[3, 0, 1], [0, 2, 0], [0, 0, 0]]))), 4)
+        0.9286
 
     Reference: Opitz and Burst (2019), arXiv:1911.03347 (mean of the F1, not F1 of the means)
     """
-    return _mean_defined(dice(matrix))
+    return mean_of_present(dice(matrix), _parts(matrix)[1])
 
 
 def weighted_f1(matrix: np.ndarray) -> np.ndarray:
@@ -135,15 +160,13 @@ def weighted_f1(matrix: np.ndarray) -> np.ndarray:
 
 
 def macro_precision(matrix: np.ndarray) -> np.ndarray:
-    """Mean precision over the classes that truth or prediction holds [...]; one that is never predicted counts as 0.
+    """Mean precision over the classes that the truth holds [...]; one that is never predicted counts as 0.
 
     Example:
         >>> float(macro_precision(np.array([[3, 1, 0], [0, 2, 0], [1, 0, 0]])).round(4))
         0.4722
     """
-    _, truth, predicted, _ = _parts(matrix)
-    held = truth + predicted > 0
-    return ratio(np.where(held, np.nan_to_num(precision(matrix)), 0.0).sum(-1), held.sum(-1))
+    return mean_of_present(precision(matrix), _parts(matrix)[1])
 
 
 def weighted_precision(matrix: np.ndarray) -> np.ndarray:

@@ -271,7 +271,7 @@ class Classify:
         matrix = (weights @ cells).reshape(len(weights), k, k)
         scores = {name: getattr(regions, name)(matrix) for name in _OVERALL}
         for name, score in _EACH.items():
-            each = score(matrix)
+            each = regions.of_present(score(matrix), matrix.sum(-1))
             scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
         return scores
 
@@ -280,13 +280,13 @@ class Classify:
         cells = (truth.astype(np.int64) * 2 + chosen)[..., None] == np.arange(4)
         matrix = np.einsum("bn,nkc->bkc", weights, cells).reshape(len(weights), self.outputs, 2, 2)
         scores = {"accuracy": ratio(weights @ (chosen == truth).all(1), weights.sum(1))}
-        for name, score in _EACH.items():
-            each = score(matrix)[..., 1]
-            scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
         support = matrix[..., 1, :].sum(-1)
+        for name, score in _EACH.items():
+            each = regions.of_present(score(matrix)[..., 1], support)
+            scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
         for name in AVERAGED:
             each = _EACH[name](matrix)[..., 1]
-            scores[f"macro_{name}"] = ranking.macro_of_labels(each, support)
+            scores[f"macro_{name}"] = regions.mean_of_present(each, support)
             scores[f"weighted_{name}"] = ranking.weighted_of_labels(each, support)
         return scores
 
