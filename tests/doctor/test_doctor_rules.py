@@ -186,6 +186,30 @@ def test_a_spike_of_the_training_loss_is_named(made: Maker) -> None:
     assert (one.proof, one.epoch) == ("spike", 8)
 
 
+@pytest.mark.parametrize(("test", "said"), [(0.5, True), (0.52, True), (0.83, False)])
+def test_something_was_learnt_where_the_test_score_is_above_guessing(made: Maker, test: float, said: bool) -> None:
+    """The training score of three short epochs is that of guessing; the interval of the test score is ± 0.1."""
+    assert ("lr_high" in found(made, TRIGGER["lr_high"] | {"scores": scored(test, spread=0.1)})) is said
+
+
+def test_a_mask_that_is_hardly_better_than_none_was_not_learnt(made: Maker) -> None:
+    blown = {"train_score": [0.0] * N, "score": [0.01] * N, "train": {"lr": 10}}
+    for test, said in ((0.05, True), (0.8, False)):
+        run = found(made, FLAT | blown | {"scores": scored(test, spread=0.03)}, task="segment", name=f"run{test}")
+        assert ("lr_high" in run) is said
+
+
+@pytest.mark.parametrize("key", ["too_short", "busy"])
+def test_a_budget_that_the_training_asked_for_is_the_one_that_is_advised(made: Maker, key: str) -> None:
+    curves = TRIGGER["still_improving"] | {"train": {"budget": 6}}
+    run = made(**curves)
+    said = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
+    assert said == ("train.budget=12s", "train.knots=[]")
+    run.write_json(run.model / "model.json", {"provenance": {key: {"more": "55s"}}})
+    again = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
+    assert again == ("train.budget=55s", "train.knots=[]")
+
+
 def test_noise_is_not_overfitting(made: Maker) -> None:
     """Of 40 runs that level out under the noise of a small validation set, hardly one is called overfitted."""
     called = 0

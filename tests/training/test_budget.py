@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,6 +186,27 @@ def test_a_busy_machine_is_said(share: float, said: bool, monkeypatch: pytest.Mo
     assert any("30 %" in line and "train.budget=4min" in line for line in lines) == said
     assert not any("busy" in line for line in budget.remarks(keys, state, clock, on_processor=False))
     assert budget.remarks(TrainKeys(budget=60, knots=((0, 8),)), state, clock, on_processor=True) == []
+
+
+@pytest.mark.parametrize(("share", "code"), [(0.1, "too_short_busy"), (0.95, "too_short")])
+def test_a_busy_machine_is_said_where_not_an_epoch_was_done(
+    nuclei: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, code: str
+) -> None:
+    now = SimpleNamespace(wall=0.0)
+    times = SimpleNamespace(monotonic=lambda: now.wall, thread_time=lambda: share * now.wall)
+    monkeypatch.setattr(budget, "time", times)
+
+    def go(seconds: float) -> None:
+        now.wall += seconds
+
+    costing(monkeypatch, "_step", go, 3.0)
+    asked = ("filters=[4,8]", "patch=32", "samples=12", "batch=4", "train.budget=5s", "precision=32", "workers=0")
+    run = verbs.train(nuclei, overrides=(*asked, "train.device=cpu"), runs=tmp_path, progress=Quiet())
+    assert [n["code"] for n in run.scores["notes"] if "too_short" in n["code"]] == [f"evaluate.{code}"]
+    page = run.folder.report.read_text(encoding="utf-8")
+    assert ("10 % of their time" in page) == (code == "too_short_busy")
+    advised = set(re.findall(r"train\.budget=(\w+)", page)) - {"5s"}
+    assert advised == {"2min"}, "one budget, whoever advises it"
 
 
 def test_the_recipe_of_a_budgeted_run_is_read_again(trained: Trainer) -> None:

@@ -41,9 +41,9 @@ def calmer(facts: Facts) -> tuple[str, ...]:
 
 
 def longer(facts: Facts) -> tuple[str, ...]:
-    """Twice the time."""
+    """Twice the time, or what the training itself asked for."""
     if budget := facts.get("train.budget"):
-        return (f"train.budget={spelled(2 * budget)}", "train.knots=[]")
+        return (f"train.budget={facts.advised or spelled(2 * budget)}", "train.knots=[]")
     return (f"train.epochs={2 * max(facts.epochs, int(facts.get('train.epochs', 1)))}",)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.doctor.base import Base
+from lamelle.doctor.finding import NOTHING
 from lamelle.tasks.table import find
 
 
@@ -88,6 +89,8 @@ class Facts:
     """Code and values of the error that ended the training."""
     base: Base | None
     statistics: Statistics | None
+    advised: str | None
+    """Budget that the training itself advised, where its own was too short or the machine was busy."""
     expects: str | None
     """How the pretrained weights want their intensities, where that is known."""
 
@@ -120,6 +123,12 @@ class Facts:
     def learnt(self) -> float | None:
         """How far the training score came at the end; None if it was not measured."""
         return self.reached(self.train_score.last) if len(self.train_score) else None
+
+    @property
+    def test_beyond_guessing(self) -> bool:
+        """Whether the interval of the monitored score lies above what guessing has; of masks, guessing has some."""
+        low = (self.scores or {}).get("scores", {}).get(self.monitor, {}).get("low")
+        return low is not None and low > self.chance + (NOTHING if self.spatial else 0.0)
 
     @property
     def guessed_loss(self) -> float | None:

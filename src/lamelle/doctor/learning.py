@@ -146,9 +146,13 @@ def _rate(facts: Facts) -> dict[str, Any]:
 
 
 def _has_learnt(facts: Facts) -> bool:
-    """Whether the training score, or where that is not known the validation score, is clearly beyond guessing."""
+    """Whether the training score, or where that is not known the validation score, is clearly beyond guessing.
+
+    A test score whose interval lies above guessing says it too: while it learns, a network is measured with batch
+    statistics and augmented images, and may then be worse than it is.
+    """
     known = facts.train_score if len(facts.train_score) else facts.score
-    return len(known) > 0 and facts.reached(known.last) >= NOTHING
+    return (len(known) > 0 and facts.reached(known.last) >= NOTHING) or facts.test_beyond_guessing
 
 
 def _falls(curve: Curve) -> bool:

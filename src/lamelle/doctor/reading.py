@@ -15,6 +15,7 @@ from lamelle.doctor.base import base_of
 from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
 from lamelle.errors import RequestError
+from lamelle.package import DESCRIPTION
 from lamelle.run import RunFolder
 from lamelle.tasks.table import find
 
@@ -67,6 +68,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
         stopped=stopped,
         base=base_of(run, recipe, scores),
         statistics=_statistics(recipe, steps, measured),
+        advised=_advised(run),
         expects=_expects(recipe),
     )
 
@@ -91,6 +93,14 @@ def _classes(
     found = Counter(name for row in validation for name in row["stratum"].split("|") if name)
     named = recipe["data"].get("classes") or (scores or {}).get("classes") or ()
     return {name: found[name] for name in dict.fromkeys([*named, *found])}
+
+
+def _advised(run: RunFolder) -> str | None:
+    """Budget that stands in what the training said of its own."""
+    package = run.model / DESCRIPTION
+    about = run.read_json(package).get("provenance", {}) if package.is_file() else {}
+    found = (about.get("too_short") or about.get("busy") or {}).get("more")
+    return None if found is None else str(found)
 
 
 def _split_by(run: RunFolder) -> str:

@@ -64,24 +64,41 @@ def remarks(keys: TrainKeys, state: State, clock: Clock, *, on_processor: bool) 
     """
     if keys.budget is None or keys.knots:
         return []
-    said, given = [], spelled(keys.budget)
+    said = []
     stalled = keys.patience and state.stale >= keys.patience
     if not stalled:
-        said.append(text("train.budget_ended", budget=given, epochs=state.epoch, steps=state.step))
-    if on_processor and clock.share < _BUSY:
-        more = enough(keys.budget / max(clock.share, 0.05))
-        said.append(text("train.budget_busy", budget=given, share=round(100 * clock.share), more=more))
+        said.append(text("train.budget_ended", budget=spelled(keys.budget), epochs=state.epoch, steps=state.step))
+    if other := busy(keys, clock, on_processor=on_processor):
+        said.append(text("train.budget_busy", **other))
     return said
 
 
-def too_short(keys: TrainKeys, state: State, clock: Clock, *, steps: int) -> dict[str, object] | None:
+def busy(keys: TrainKeys, clock: Clock, *, on_processor: bool) -> dict[str, object] | None:
+    """What to say of a budget where other work had the processor too; None where it had not, or no budget counted."""
+    if keys.budget is None or keys.knots or not on_processor or clock.share >= _BUSY:
+        return None
+    more = enough(keys.budget / max(clock.share, 0.05))
+    return {"budget": spelled(keys.budget), "share": round(100 * clock.share), "more": more}
+
+
+def too_short(
+    keys: TrainKeys, state: State, clock: Clock, *, steps: int, on_processor: bool
+) -> dict[str, object] | None:
     """What to say beside the scores where the budget ended the training within its first epoch; None where it did not.
 
     Args:
         steps: Steps of an epoch.
+        on_processor: Whether the steps were computed by the processor; where others used it too, that is said as well.
     """
     if keys.budget is None or state.step >= steps:
         return None
     epoch = (state.elapsed - clock.prepared) * steps / max(state.step, 1)
     more = enough(clock.prepared + _LEAST * epoch)
-    return {"budget": spelled(keys.budget), "done": state.step, "steps": steps, "more": more, "epochs": _LEAST}
+    said: dict[str, object] = {
+        "budget": spelled(keys.budget),
+        "done": state.step,
+        "steps": steps,
+        "more": more,
+        "epochs": _LEAST,
+    }
+    return said | ({"share": round(100 * clock.share)} if on_processor and clock.share < _BUSY else {})

@@ -110,12 +110,13 @@ def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, An
     into the provenance of the Package.
     """
     steps = len(job.feed) // min(job.keys.batch, len(job.feed))
-    if short := budget.too_short(job.keys, state, job.clock, steps=steps):
+    if short := budget.too_short(job.keys, state, job.clock, steps=steps, on_processor=on_processor):
         return {"too_short": short}
     for line in budget.remarks(job.keys, state, job.clock, on_processor=on_processor):
         job.progress.say(line)
         job.run.note(line)
-    return {}
+    other = budget.busy(job.keys, job.clock, on_processor=on_processor)
+    return {"busy": other} if other else {}
 
 
 def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
