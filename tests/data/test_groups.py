@@ -1,5 +1,6 @@
 """What belongs together is found in columns, headers, folders and file names, and nothing else is taken for it."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -670,6 +671,49 @@ def test_folders_called_folds_are_named(pattern: str) -> None:
     told = ("groups.maybe_folds", 4, f"data.group=folder:{level}")
     assert (problem.code, problem.values["n"], problem.values["key"]) == told
     assert sorted(map(len, together(grouped(index, f"folder:{level}")))) == [6] * 4
+
+
+# class and patient in one name
+
+
+@pytest.mark.parametrize(
+    ("folders", "severity"),
+    [
+        ("clear-03 clear-07 cloudy-01 cloudy-09 cloudy-10 clear-02", "error"),
+        ("clear_1 clear_2 cloudy_1 cloudy_2", "warning"),
+        ("clear 1 clear 2 cloudy", "warning"),
+        ("clear1 clear2 cloudy3", "warning"),
+        ("clear_tumor_1 clear_tumor_2 cloudy_tumor_1", "warning"),
+    ],
+)
+def test_numbered_classes_are_named_and_the_key_makes_groups_of_them(folders: str, severity: str) -> None:
+    labels = [f for f in re.split(" (?=c)", folders) for _ in range(3)]
+    classes = ("clear_tumor", "cloudy_tumor") if "tumor" in folders else ("clear", "cloudy")
+    index = of_class([f"{i}.png" for i in range(len(labels))], labels)
+    (problem,) = said(grouped(index, None), "numbered_classes")
+    assert (problem.severity, problem.values["classes"]) == (severity, ", ".join(classes))
+    again = grouped(index, value_of(*shlex.split(str(problem.values["key"]))))
+    assert (again.classes, {r.group for r in again.records}) == (classes, set(labels))
+    assert {r.target for r in again.records} == {(c,) for c in classes}
+    assert "error" not in {p.severity for p in again.problems}
+    assert said(grouped(index, "none"), "numbered_classes") == []
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        "grade_1 grade_2 stage_1",
+        "layer_1 layer_2 layer_3",
+        "CD4 CD8 NK1 NK2",
+        "0 1 2",
+        "a_1 b_1",
+        "patient_1 patient_2 x",
+    ],
+)
+def test_numbers_of_grades_and_kinds_are_classes(folders: str) -> None:
+    labels = [f for f in folders.split() for _ in range(3)]
+    index = of_class([f"{i}.png" for i in range(len(labels))], labels)
+    assert said(grouped(index, None), "numbered_classes") == []
 
 
 # ends of names, and letters

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lamelle.data.column_words import plain
 from lamelle.data.groups import names, spec
+from lamelle.data.groups.class_numbers import numbered_classes, without_numbers
 from lamelle.data.groups.name_ends import counts_from_one
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
@@ -85,7 +86,9 @@ def grouped(index: Index, asked: str | None) -> Index:
         wanted = spec.meant(spec.parse(asked), records)
         clean = known_only if wanted.kind == "column" else _blank
         found = Candidate(wanted, tuple(clean(spec.values(wanted, records, index.root))), sure=True, rank=0)
-        return _taken(index, found)
+        return _taken(_of_classes(index, found), found)
+    if asked is None:
+        index = replace(index, problems=(*index.problems, *numbered_classes(index, asked=False)))
     candidates = list(_candidates(records, index.root)) if asked is None else []
     candidates = [c for c in candidates if not (c.sure and _restarts(c, candidates, records))]
     sure = [c for c in candidates if c.sure and _holds_volumes(c, records)]
@@ -95,6 +98,13 @@ def grouped(index: Index, asked: str | None) -> Index:
         return _named(_taken(index, best), wider[:1])
     maybe = [c for c in candidates if not c.sure and _holds_volumes(c, records)]
     return _named(_volumes(index, alone=not maybe), maybe)
+
+
+def _of_classes(index: Index, asked: Candidate) -> Index:
+    """The Index with classes without the numbers that were asked for as groups; of other numbers it is said."""
+    if asked.spec.kind == "folder" and (found := without_numbers(index, asked.values)) is not index:
+        return found
+    return replace(index, problems=(*index.problems, *numbered_classes(index, asked=True)))
 
 
 def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
