@@ -411,6 +411,22 @@ def test_images_of_two_scales_in_one_folder_are_named(tmp_path: Path, name: str)
     assert said(found, "audit.class_equals_dtype").values["value"] == value
 
 
+@pytest.mark.parametrize(
+    "other",
+    [lambda a: np.float32(a / 127.5 - 1), lambda a: a.astype(np.int16) * 8 - 1024],
+    ids=["from -1 to 1", "without the intercept"],
+)
+def test_values_below_zero_that_go_with_the_class_are_named(tmp_path: Path, other: Callable[..., np.ndarray]) -> None:
+    for part, told in ((lambda n: n % 2, True), (lambda n: n // 2 % 2, False)):
+        records = []
+        for n in range(24):
+            image = other(texture(n))
+            image = image if part(n) else image - image.min()
+            records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ("ab"[n % 2],)))
+        problems = audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b"))).problems
+        assert [p.values["value"] for p in problems if p.code == "audit.class_equals_sign"] == ["≥ 0"] * told
+
+
 def test_hot_pixels_make_no_scale(tmp_path: Path) -> None:
     """All of 12 bits, and in half of them one pixel of 16."""
     records = []

@@ -1,4 +1,4 @@
-"""Things that give a class away without looking at what the image shows: format, size, type, colour, pixel size."""
+"""Things that give a class away without looking at what the image shows: format, size, type, colour, sign, spacing."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, lis
         "colour": [
             "R=G=B" if r.channels == 3 and not r.coloured else "RGB" if r.channels == 3 else _count(r) for r in rows
         ],
+        "sign": ["< 0" if r.minimum < 0 else "≥ 0" for r in rows],
         "spacing": [" × ".join(f"{s:g}" for s in r.spacing) if r.spacing else "?" for r in rows],
     }
 
