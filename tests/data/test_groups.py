@@ -561,7 +561,21 @@ def test_one_patient_for_all_gives_way_to_the_study(tmp_path: Path) -> None:
         dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{p // 2}")
     found = look(tmp_path, {})
     assert [p.values["key"] for p in said(found, "taken")] == ["data.group=dicom:study"]
+    assert [p.code for p in said(found, "no_patient")] == ["groups.no_patient"]
+    assert said(look(tmp_path, {"data": {"group": "dicom:study"}}), "no_patient") == []
     assert len(together(found)) == 4
+
+
+def test_studies_of_one_image_each_are_no_sure_group_where_the_patient_is_hidden(tmp_path: Path) -> None:
+    for p in range(6):
+        dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="X", StudyInstanceUID=f"1.3.{p}")
+    found = look(tmp_path, {})
+    assert [p.code for p in said(found, "")] == ["groups.no_patient_alone"]
+    assert {r.group for r in found.records} == {None}
+    for p in range(6):
+        dicom(tmp_path / "ab"[p % 2] / f"patient {p // 2}" / f"{p}.dcm", PatientID="X", StudyInstanceUID=f"1.3.{p}")
+        (tmp_path / "ab"[p % 2] / f"{p}.dcm").unlink()
+    assert [p.values["key"] for p in said(look(tmp_path, {}), "taken")] == ["data.group=folder:2"]
 
 
 # in a whole folder

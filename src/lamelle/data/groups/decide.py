@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from lamelle.data.column_words import plain
 from lamelle.data.groups import names, spec
+from lamelle.data.groups.candidate import Candidate
 from lamelle.data.groups.class_numbers import numbered_classes, without_numbers
+from lamelle.data.groups.headers import by_header, no_patient
 from lamelle.data.groups.name_ends import counts_from_one
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
@@ -20,8 +22,6 @@ from lamelle.data.groups.unknown import known_only
 from lamelle.data.groups.words import folder_rank, maybe_group, mentions_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import POSITION_COLUMNS, is_blank
-from lamelle.io.dicom import LEVELS, belongs_to
-from lamelle.io.readers import may_be_dicom
 from lamelle.types import SPLITS, Index, Problem, Record
 
 _OF_SPLIT = ("groups.taken_", "layouts.split_", "layouts.fold_", "plan.gap")
@@ -40,22 +40,6 @@ _DECIMAL = re.compile(r"[-+]?\d*[.,]\d+(?:[eE][-+]?\d{1,2})?")
 """A number with a fraction; ``78e41602`` is a hash."""
 _NO_OR_YES = {"0", "1"}
 """Cells that are rather an answer than two patients."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One way to say what belongs together."""
-
-    spec: Spec
-    values: tuple[str | None, ...]
-    """The group of each record; None where a cell is empty."""
-    sure: bool
-    rank: int
-    """What holds more has a lower one."""
-
-    @property
-    def known(self) -> set[str]:
-        return {v for v in self.values if v}
 
 
 def grouped(index: Index, asked: str | None) -> Index:
@@ -95,7 +79,7 @@ def grouped(index: Index, asked: str | None) -> Index:
     if sure:
         best = sure[0]
         wider = [c for c in candidates if not c.sure and best.rank > _PERSON and _wider(c, best)]
-        return _named(_taken(index, best), wider[:1])
+        return _named(_taken(replace(index, problems=(*index.problems, *no_patient(best))), best), wider[:1])
     maybe = [c for c in candidates if not c.sure and _holds_volumes(c, records)]
     return _named(_volumes(index, alone=not maybe), maybe)
 
@@ -154,7 +138,9 @@ def _named(index: Index, found: Sequence[Candidate]) -> Index:
     """What may be a group, each way of parting the images once."""
     said: dict[tuple[str | None, ...], Candidate] = {}
     for one in found:
-        said.setdefault(one.values, one)
+        if not (one.alone and no_patient(one)):
+            said.setdefault(one.values, one)
+    unknown = [p for c in found if c.alone for p in no_patient(c)]
     problems = [
         Problem(
             f"groups.maybe_{'folds' if all(map(names.says_fold, c.known)) else c.spec.kind}",
@@ -164,7 +150,7 @@ def _named(index: Index, found: Sequence[Candidate]) -> Index:
         )
         for c in said.values()
     ]
-    return replace(index, problems=(*index.problems, *problems))
+    return replace(index, problems=(*index.problems, *unknown, *problems))
 
 
 def _example(found: Candidate, index: Index) -> str:
@@ -216,19 +202,14 @@ def _slices_restart(positions: Sequence[int]) -> bool:
 def _candidates(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
     """Every way to say what belongs together; of the sure ones what goes before comes first."""
     columns = list(_by_column(records))
-    yield from sorted((c for c in columns if c.sure), key=lambda c: (_alone(c), c.rank))
-    headers = list(_by_header(records))
+    yield from sorted((c for c in columns if c.sure), key=lambda c: (c.alone, c.rank))
+    headers = list(by_header(records))
     yield from (c for c in headers if c.sure and all(c.values))
     folders = list(_by_folder(records, root))
     yield from sorted((c for c in folders if c.sure), key=lambda c: c.rank)
     yield from sorted(_by_name(records), key=lambda c: c.rank if c.sure else _LAST)
     yield from (c for c in headers if not (c.sure and all(c.values)))
     yield from (c for c in (*columns, *folders) if not c.sure)
-
-
-def _alone(found: Candidate) -> bool:
-    """Whether each image is a group of its own."""
-    return len(found.known) == len(found.values)
 
 
 def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
@@ -249,34 +230,8 @@ def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
             continue
         sure = rank is not None and known != _NO_OR_YES
         found = Candidate(Spec("column", column), cells, sure=sure, rank=rank or 0)
-        if found.sure or not _alone(found):
+        if found.sure or not found.alone:
             yield found
-
-
-def _by_header(records: Sequence[Record]) -> Iterator[Candidate]:
-    """The patient, study or series of DICOM files: the first of them that parts the images.
-
-    Where only some files are DICOM, each of the others is a group of its own; one patient or study alone may be the
-    name that an archive gives to all, and is only named.
-    """
-    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records) if may_be_dicom(p)}
-    if not any(said.values()):
-        return
-    alone: Candidate | None = None
-    for rank, level in enumerate(LEVELS):
-        values = tuple(said.get(r.image.path, {}).get(level) for r in records)
-        known = [v for v in values if v]
-        if len(known) == len(values) and len(set(known)) > 1:
-            yield Candidate(Spec("dicom", level), values, sure=True, rank=rank)
-            return
-        if len(known) < len(values) and len(set(known)) < len(known):
-            found = Candidate(Spec("dicom", level), values, sure=len(set(known)) > 1, rank=rank)
-            if found.sure:
-                yield found
-                return
-            alone = alone or found
-    if alone:
-        yield alone
 
 
 def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:

@@ -1,0 +1,47 @@
+"""What the headers of DICOM files say of what belongs together, and what they no longer say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from lamelle.data.groups.candidate import Candidate
+from lamelle.data.groups.spec import Spec
+from lamelle.io.dicom import LEVELS, belongs_to
+from lamelle.io.readers import may_be_dicom
+from lamelle.types import Problem, Record
+
+
+def by_header(records: Sequence[Record]) -> Iterator[Candidate]:
+    """The patient, study or series of DICOM files: the first of them that parts the images.
+
+    Where only some files are DICOM, each of the others is a group of its own; one patient or study alone may be the
+    name that an archive gives to all, and is only named.
+    """
+    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records) if may_be_dicom(p)}
+    if not any(said.values()):
+        return
+    alone: Candidate | None = None
+    for rank, level in enumerate(LEVELS):
+        values = tuple(said.get(r.image.path, {}).get(level) for r in records)
+        known = [v for v in values if v]
+        if len(known) == len(values) and len(set(known)) > 1:
+            found = Candidate(Spec("dicom", level), values, sure=True, rank=rank)
+            yield replace(found, sure=rank == 0 or not found.alone)
+            return
+        if len(known) < len(values) and len(set(known)) < len(known):
+            found = Candidate(Spec("dicom", level), values, sure=len(set(known)) > 1, rank=rank)
+            if found.sure:
+                yield found
+                return
+            alone = alone or found
+    if alone:
+        yield alone
+
+
+def no_patient(found: Candidate) -> list[Problem]:
+    """A warning where headers say a study or series but the patient of none, or one for all: that has been removed."""
+    if found.spec.kind != "dicom" or found.spec.value == next(iter(LEVELS)):
+        return []
+    code = "groups.no_patient_alone" if found.alone else "groups.no_patient"
+    return [Problem(code, "", "warning", {"key": found.spec.key, "n": len(found.known)})]
