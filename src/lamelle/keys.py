@@ -49,8 +49,8 @@ class DataKeys(_Keys):
     label: str | None = Field(
         default=None, description="column of a table that holds the label; `folder:N` = the N-th folder is the class"
     )
-    images: str | None = Field(default=None, description="folders of images beside masks, or a word of their files")
-    masks: str | None = Field(default=None, description="folders of masks, or the column of a table that names them")
+    images: str | None = Field(default=None, description="folders of images, a word of their files, or name:REGEX")
+    masks: str | None = Field(default=None, description="folders of masks, a table's column of them, or name:REGEX")
     group: str | None = Field(
         default=None,
         description="what belongs together: a column, name:REGEX, folder:N, dicom:patient; `none` = nothing",

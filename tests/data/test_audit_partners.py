@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lamelle import verbs
+from lamelle import plan, verbs
+from lamelle.errors import RequestError
+from lamelle.recipe import parse_overrides
 from lamelle.types import Problem
 
 Drawn = Callable[[np.ndarray], np.ndarray]
@@ -23,6 +26,11 @@ def _white(inside: np.ndarray) -> np.ndarray:
 
 def _coloured(inside: np.ndarray) -> np.ndarray:
     return np.where(inside[..., None], (200, 30, 90), (0, 0, 60)).astype(np.uint8)
+
+
+def _red_on_blue(inside: np.ndarray) -> np.ndarray:
+    """Two colours that are equally light on average."""
+    return np.stack([_white(inside), np.zeros_like(inside, np.uint8), _white(~inside)], -1)
 
 
 def _labelled(inside: np.ndarray) -> np.ndarray:
@@ -68,7 +76,6 @@ def _said(root: Path, *keys: str) -> list[Problem]:
         ("{c}/{k}.png", "{c}/{k}x.png"),
         ("{c}/img{k}a.png", "{c}/img{k}b.jpg"),
         ("{c}/cell {k} phase.png", "{c}/cell {k} ok.png"),
-        ("{c}/{k}.png", "{c}/{k}0000.png"),
     ],
 )
 @pytest.mark.parametrize("drawn", [_white, _coloured])
@@ -76,12 +83,18 @@ def test_masks_in_the_folder_of_their_image_stop(tmp_path: Path, image: str, mas
     (said,) = _said(_pairs(tmp_path, image, mask, drawn))
     assert (said.code, said.severity, said.values["count"]) == ("audit.masks_among_images", "error", CASES)
     assert (said.where, said.values["of"]) == (mask.format(c="p", k=0), image.format(c="p", k=0))
+    keys = shlex.split(str(said.values["keys"]))
+    index = plan.look(tmp_path, parse_overrides(keys))
+    assert (index.task, len(index.records)) == ("segment", CASES)
+    assert {r.id: str(r.target[0]) for r in index.records}[image.format(c="p", k=0)].endswith(mask.format(c="p", k=0))
+    index = plan.look(tmp_path, parse_overrides(["task=classify", *keys]))
+    assert (index.task, len(index.records), index.classes) == ("classify", CASES, ("p", "q"))
     (kept,) = _said(tmp_path, str(said.values["layout"]))
     assert (kept.code, kept.severity) == ("audit.masks_kept", "warning"), "the way out is said, and goes on"
 
 
-@pytest.mark.parametrize("drawn", [_labelled, _small])
-def test_labels_of_objects_and_masks_of_half_the_size_stop(tmp_path: Path, drawn: Drawn) -> None:
+@pytest.mark.parametrize("drawn", [_labelled, _small, _red_on_blue])
+def test_labels_of_objects_colours_and_masks_of_half_the_size_stop(tmp_path: Path, drawn: Drawn) -> None:
     (said,) = _said(_pairs(tmp_path, "{c}/I{k}.png", "{c}/M{k}.png", drawn))
     assert (said.severity, said.values["count"]) == ("error", CASES)
 
@@ -90,6 +103,10 @@ def test_the_level_of_the_class_leads_to_no_masks(tmp_path: Path) -> None:
     root = _pairs(tmp_path, "scan/{c}/{k}.png", "outline/{c}/{k}.png")
     (said,) = _said(root, "data.label=folder:2")
     assert (said.severity, said.where, said.values["of"]) == ("error", "outline/p/0.png", "scan/p/0.png")
+    keys = shlex.split(str(said.values["keys"]))
+    assert keys == ["data.images=scan", "data.masks=outline"]
+    assert len(plan.look(root, parse_overrides(["data.label=folder:2", "task=classify", *keys])).records) == CASES
+    assert plan.look(root, parse_overrides(["data.label=folder:2", *keys])).task == "segment"
     assert [p.severity for p in _said(root, "data.label=folder:1")] == ["error"]
 
 
@@ -99,10 +116,16 @@ def test_a_table_that_lists_images_and_masks_stops(tmp_path: Path) -> None:
     (root / "gt.csv").write_text("\n".join(["image,label", *rows]))
     (said,) = _said(root)
     assert (said.severity, said.values["count"], said.values["layout"]) == ("error", CASES, "data.layout=table")
+    keys = shlex.split(str(said.values["keys"]))
+    index = plan.look(root, parse_overrides(["task=classify", *keys]))
+    assert (index.layout, len(index.records), index.classes) == ("table", CASES, ("p", "q"))
+    assert len(plan.look(root, parse_overrides(keys)).records) == CASES
 
 
 def test_names_that_say_nothing_are_paired_by_their_pixels(tmp_path: Path) -> None:
-    root = _pairs(tmp_path, "{c}/I{k}.png", "{c}/M{k}.png")
+    root = _pairs(tmp_path / "1", "{c}/{k}.png", "{c}/{k}0000.png")
+    assert [(p.code, p.values["name"]) for p in _said(root)] == [("audit.masks_of_images", "0_mask.png")]
+    root = _pairs(tmp_path / "2", "{c}/I{k}.png", "{c}/M{k}.png")
     g = np.random.default_rng(3)
     for path in sorted(root.rglob("*.png")):
         path.rename(path.with_name("".join(g.choice(list("qwertzuiop"), 9)) + ".png"))
@@ -144,3 +167,16 @@ def test_a_few_masks_among_many_images_are_warned_of(tmp_path: Path) -> None:
         _save(tmp_path / "p" / f"{k}_x.png", _white(_pair(k)[1]))
     (said,) = _said(tmp_path)
     assert (said.severity, said.values["count"], said.where) == ("warning", 2, "p/4_x.png")
+
+
+def test_expressions_that_tell_nothing_are_refused(tmp_path: Path) -> None:
+    root = _pairs(tmp_path, "{c}/I{k}.png", "{c}/M{k}.png")
+    with pytest.raises(RequestError, match=r"data\.masks=name:\("):
+        plan.look(root, parse_overrides(['data.masks="name:("']))
+    with pytest.raises(RequestError, match="finds no file"):
+        plan.look(root, parse_overrides(["data.masks=name:^X"]))
+    (root / "p" / "M0.png").unlink()
+    index = plan.look(root, parse_overrides(["data.images=name:^I", "data.masks=name:^M"]))
+    assert [(p.code, p.where) for p in index.problems if p.severity == "error"] == [
+        ("layouts.missing_mask", "p/I0.png")
+    ]

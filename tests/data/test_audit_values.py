@@ -114,7 +114,7 @@ def test_objects_and_classes_have_no_soft_edges(counts: dict[int, int]) -> None:
 
 def test_values_that_never_meet_in_a_mask_may_be_one_foreground() -> None:
     (problem,) = said([{0: 90, 1: 10}, {0: 80, 255: 20}, {0: 70, 255: 30}, {0: 100}])
-    assert problem.code == "layouts.values_by_turns"
+    assert problem.code == "audit.values_by_turns"
     assert problem.values["values"] == "1 (1), 255 (2)"
     assert problem.values["one"] == "'data.labels={0: 0, 1: 1, 255: 1}'"
     assert problem.values["each"] == "'data.labels={0: 0, 1: CLASS, 255: CLASS}'"
@@ -126,7 +126,7 @@ def test_a_number_of_a_class_that_is_left_open_is_refused(tmp_path: Path) -> Non
         for folder, pixels in (("images", np.arange(144) + 90 * k), ("masks", np.arange(144) % 2 * top)):
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(pixels.reshape(12, 12).astype(np.uint8)).save(tmp_path / folder / f"{k}.png")
-    assert "layouts.values_by_turns" in [p.code for p in verbs.check(tmp_path).problems]
+    assert "audit.values_by_turns" in [p.code for p in verbs.check(tmp_path).problems]
     with pytest.raises(RequestError, match=r"labels.*CLASS"):
         verbs.check(tmp_path, overrides=["data.labels={0: 0, 1: CLASS, 255: CLASS}"])
     taken = verbs.check(tmp_path, overrides=["data.labels={0: 0, 1: 1, 255: 1}"])

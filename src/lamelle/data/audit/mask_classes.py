@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from lamelle.data.audit.measure import Distribution
-from lamelle.data.audit.partners import Candidate, partners
+from lamelle.data.audit.measure import THUMBNAIL, Distribution, thumbnail
+from lamelle.data.audit.partners import Candidate, Partners, partners
 from lamelle.data.audit.results import Row
+from lamelle.data.audit.signatures import shrunk
 from lamelle.data.layouts.listing import Entry
+from lamelle.data.layouts.named_masks import expressions
 from lamelle.data.layouts.pairing import by_affixes
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import printable, setting
-from lamelle.types import Problem, Record
+from lamelle.types import Problem, Record, Severity
 
 _FEW, _MANY = 8, 16
 """Grey values up to which an image may be a mask, and from which its partner is an image."""
@@ -53,6 +55,8 @@ class Surface:
     """Of areas of one value each, as labels are; also where JPEG blurred two values."""
     blurred: bool = False
     """Flat, or of two values that JPEG blurred much; so may be an image of light objects without any grain."""
+    small: np.ndarray | None = field(default=None, compare=False)
+    """Where it is flat and has colours, what is drawn, as in a signature."""
 
 
 _Items = Mapping[Entry, tuple[Record, Surface]]
@@ -73,7 +77,14 @@ def surface(image: np.ndarray, distributions: Sequence[Distribution]) -> Surface
     values = max(len(np.unique(d.values)) for d in distributions)
     flat = values <= _FEW or all(map(_of_two, distributions)) or _of_areas(image[0])
     light = _luma(image) if len(image) == len(_LUMA) else distributions[0]
-    return Surface(values, flat, flat or _of_two_blurred(light))
+    blurred = flat or _of_two_blurred(light)
+    return Surface(values, flat, blurred, _drawn(image) if blurred and len(image) > 1 else None)
+
+
+def _drawn(image: np.ndarray) -> np.ndarray:
+    """A small picture of the channel that varies most: of red on blue the mean of all would show nothing."""
+    most = int(np.argmax([channel.std() for channel in image]))
+    return shrunk(thumbnail(image[most : most + 1], THUMBNAIL))
 
 
 def _luma(image: np.ndarray) -> Distribution:
@@ -227,7 +238,7 @@ def masks_among_problems(
     looked: list[tuple[Candidate, Surface]] = []
     for record, row, seen, square in zip(records, rows, surfaces, small, strict=True):
         if seen:
-            looked.append((Candidate(record, row.size, square), seen))
+            looked.append((Candidate(record, row.size, square if seen.small is None else seen.small), seen))
     images = [(one, seen) for one, seen in looked if _is_image(seen)]
     sharp = partners([one for one, seen in looked if seen.flat], [one for one, _ in images])
     flat = [one for one, seen in looked if seen.blurred]
@@ -236,10 +247,34 @@ def masks_among_problems(
         found, flat = sharp, [one for one, seen in looked if seen.flat]
     if len(found.pairs) < max(_LEAST, _AMONG * sum(bool(c.small.any()) for c in flat)):
         return []
+    masks = {mask.record.id for mask, _ in found.pairs}
+    others = [one for one, _ in looked if one.record.id not in masks]
+    severity: Severity = "error" if len(masks) >= _SHARE * len(records) else "warning"
+    return [_among(found, others, severity, {"all": len(records), "layout": setting("data.layout", layout)})]
+
+
+def _among(found: Partners, others: Sequence[Candidate], severity: Severity, values: dict[str, object]) -> Problem:
+    """What is said of masks among images: with the keys that tell them where a rule of their names does."""
     pairs = [(mask.record.id, image.record.id) for mask, image in found.pairs]
     (mask, image), more = pairs[0], pairs[1 : 1 + _SHOWN]
-    values = {"count": len(pairs), "all": len(records), "of": image, "layout": setting("data.layout", layout)}
-    values["more"] = ", ".join(f"{printable(m)} – {printable(i)}" for m, i in more)
-    values["name"] = printable(f"{PurePosixPath(image).stem}_mask{PurePosixPath(mask).suffix}")
-    severity = "error" if len(pairs) >= _SHARE * len(records) else "warning"
-    return [Problem("audit.masks_among_images", mask, severity, values)]
+    values |= {"count": len(pairs), "of": image, "more": "; ".join(f"{printable(m)} – {printable(i)}" for m, i in more)}
+    if keys := _keys(found, others):
+        return Problem("audit.masks_among_images", mask, severity, {**values, "keys": keys})
+    name = printable(f"{PurePosixPath(image).stem}_mask{PurePosixPath(mask).suffix}")
+    return Problem("audit.masks_of_images", mask, severity, {**values, "name": name})
+
+
+def _keys(found: Partners, others: Sequence[Candidate]) -> str:
+    """``data.images=… data.masks=…`` that tell the masks: by their names, or by a folder; empty where none does."""
+    if (rule := found.rule) is None:
+        return ""
+    images, masks, _ = rule.folders
+    told = ("", "")
+    if (images, masks) == ((), ()):
+        stems = [one.path[1] for one in others], [mask.path[1] for mask, _ in found.pairs]
+        told = expressions(*stems, rule.stem, rule.place)
+    elif len(images) == len(masks) == 1 and rule.stem == ("", ""):
+        told = images[0], masks[0]
+    return " ".join(
+        setting(f"data.{key}", value) for key, value in zip(("images", "masks"), told, strict=True) if value
+    )

@@ -143,7 +143,8 @@ def _rules(flat: Sequence[Candidate], images: Sequence[Candidate]) -> list[Rule]
         near = ordered[max(0, here - _NEAR) : here + _NEAR]
         near += [c for key in _keys(mask.path[1]) for c in alike[key][:_ALIKE]]
         counts.update({rule for image in near for rule in _told_apart(image.path, mask.path)})
-    return [rule for rule, count in counts.most_common(_RULES * 8) if count >= _LEAST][:_RULES]
+    recurring = [rule for rule, count in counts.items() if count >= _LEAST]
+    return sorted(recurring, key=lambda r: (-counts[r], r.place not in (0, ~0)))[:_RULES]
 
 
 def _keys(stem: str) -> set[str]:

@@ -72,7 +72,7 @@ def _by_turns(problem: Problem, rows: Sequence[Row], counts: Mapping[int, int]) 
         "one": setting("data.labels", {0: 0, **dict.fromkeys(above, 1)}),
         "each": setting("data.labels", {0: 0, **dict.fromkeys(above, "CLASS")}),
     }
-    return Problem("layouts.values_by_turns", "", "error", said)
+    return Problem("audit.values_by_turns", "", "error", said)
 
 
 def _soft(counts: Mapping[int, int]) -> range | None:

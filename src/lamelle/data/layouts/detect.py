@@ -40,6 +40,7 @@ from lamelle.data.layouts.common import (
 )
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.data.layouts.named_masks import by_names, images_alone
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
@@ -120,8 +121,11 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         )
     listing, options = images_of_word(listing, options)
     check_named(listing, options)
+    asked = options
+    if options.task == "classify":
+        options = replace(options, images=None, masks=None)
     name = _choose(listing, options)
-    index = LAYOUTS[name].read(listing, options)
+    index = images_alone(LAYOUTS[name].read(listing, options), asked)
     index = _with_classes(listing, index, options)
     masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
     problems = [*listing.problems, *index.problems]
@@ -209,7 +213,9 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
         return _named(listing, options, options.layout)
     names = [n for n in LAYOUTS if listing.only is None or n in _FOR_ONE_FILE]
     names = [n for n in names if options.task is None or options.task in LAYOUTS[n].TASKS]
-    if class_folders.level_of(options):
+    if by_names(options):
+        names = [n for n in names if n == suffix_pairs.NAME]
+    elif class_folders.level_of(options) and not (options.masks or options.images):
         names = [class_folders.NAME]
     elif options.masks and is_column(listing, options.masks):
         names = [n for n in names if n == table_pairs.NAME]

@@ -149,7 +149,7 @@ def check_named(listing: Listing, options: LayoutOptions) -> None:
         RequestError: If one is not.
     """
     for key, name in (("images", options.images), ("masks", options.masks)):
-        if name is None or any(is_called(f, name) for f in listing.folders):
+        if name is None or name.startswith("name:") or any(is_called(f, name) for f in listing.folders):
             continue
         if key == "images" or not is_column(listing, name):
             folders = names_of([f"{f}/" for f in listing.folders], most=8)

@@ -5,12 +5,14 @@ The folder may be the root or any below it: of a split, a patient, a sample, a c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
-from lamelle.data.layouts.pairing import unused
+from lamelle.data.layouts.named_masks import by_names, told
+from lamelle.data.layouts.pairing import Pair, unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
@@ -22,6 +24,8 @@ TASKS = ("segment",)
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
     """At least one image with its mask beside it; less sure beside a table, which may say what is meant."""
+    if by_names(options):
+        return Match(1.0) if told(listing, options).pairs else lacks(0.1, "masks_beside")
     found, rest = _folders(listing)
     if places(listing, options) or stack_pairs(listing) or not found:
         return lacks(0.1, "masks_beside")
@@ -33,22 +37,36 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with its mask; volumes as slices or whole."""
     records: list[Record] = []
     problems: list[Problem] = []
-    found, rest = _folders(listing)
-    for folder in found:
-        pairs, wrong = folder.pairs()
-        problems += wrong
+    of: list[tuple[str | None, str | None, Sequence[Pair]]] = []
+    if by_names(options):
+        said = told(listing, options)
+        problems += said.problems
+        rest = list(said.rest)
+        of.append((None, None, said.pairs))
+    else:
+        found, rest = _folders(listing)
+        for folder in found:
+            pairs, wrong = folder.pairs()
+            problems += wrong
+            of.append((folder.split, folder.stratum, pairs))
+    for split, stratum, pairs in of:
         for one in pairs:
-            group = one.image.id if is_volume(listing, one.image) else None
-            made, wrong = pair_records(
-                listing, one.image, one.masks[0], dims=options.dims or 3, split=folder.split, group=group
-            )
-            if len(one.masks) > 1:
-                target = tuple(Source(listing.path(mask)) for mask in one.masks)
-                made = [replace(r, target=target) for r in made]
-            records += [replace(r, stratum=folder.stratum) for r in made]
+            made, wrong = _records(listing, one, options, split)
+            records += [replace(r, stratum=stratum) for r in made]
             problems += wrong
     problems += unused(rest, "layouts.not_used", "warning")
     return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+
+
+def _records(
+    listing: Listing, one: Pair, options: LayoutOptions, split: str | None
+) -> tuple[list[Record], list[Problem]]:
+    """The records of an image and its masks."""
+    group = one.image.id if is_volume(listing, one.image) else None
+    made, wrong = pair_records(listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=group)
+    if len(one.masks) > 1:
+        made = [replace(r, target=tuple(Source(listing.path(mask)) for mask in one.masks)) for r in made]
+    return made, wrong
 
 
 def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:

@@ -1,0 +1,158 @@
+"""Masks that the user tells by their names: ``data.images=name:_1$ data.masks=name:_2$``, or by their folder."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.listing import Entry, Listing, same_form
+from lamelle.data.layouts.pairing import Pair, names_of
+from lamelle.data.layouts.siblings import is_called
+from lamelle.errors import RequestError, printable, setting
+from lamelle.types import Index, Problem, Record
+
+_BEGIN = "name:"
+
+
+def by_names(options: LayoutOptions) -> bool:
+    """Whether an expression tells the images, or the masks, by their names."""
+    return any(given is not None and given.startswith(_BEGIN) for given in (options.images, options.masks))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The files of a folder, as expressions tell them."""
+
+    pairs: tuple[Pair, ...]
+    problems: tuple[Problem, ...]
+    rest: tuple[Entry, ...]
+    """Files that no expression means."""
+
+
+def told(listing: Listing, options: LayoutOptions) -> Told:
+    """Images and masks of the same folder whose names are alike without what their expression finds in them.
+
+    One of the two expressions may be left out: then all other files are meant.
+
+    Raises:
+        RequestError: If one is no regular expression, or finds no file.
+
+    Example:
+        >>> from pathlib import Path
+        >>> listing = Listing(Path(), tuple(Entry("p", n) for n in ("I7.png", "M7.png")), ("p",))
+        >>> found = told(listing, LayoutOptions(images="name:^I", masks="name:^M"))
+        >>> [(p.image.name, p.masks[0].name) for p in found.pairs]
+        [('I7.png', 'M7.png')]
+    """
+    images, masks = _expression("images", options.images), _expression("masks", options.masks)
+    wanted: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    given: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    rest: list[Entry] = []
+    for entry in listing.images:
+        is_mask = masks.search(entry.stem) if masks else images is not None and not images.search(entry.stem)
+        if is_mask:
+            given[entry.folder, _without(masks, entry)].append(entry)
+        elif images is None or images.search(entry.stem):
+            wanted[entry.folder, _without(images, entry)].append(entry)
+        else:
+            rest.append(entry)
+    for key, found, value in (("images", wanted, options.images), ("masks", given, options.masks)):
+        if not found:
+            raise RequestError("layouts.name_finds_none", given=setting(f"data.{key}", value or ""))
+    pairs = [Pair(i[0], tuple(given[key])) for key, i in wanted.items() if key in given]
+    several = [
+        Problem("layouts.twins", i[0].rel, "error", {"others": names_of(i[1:])}) for i in wanted.values() if len(i) > 1
+    ]
+    missing = [Problem("layouts.missing_mask", i[0].rel, "error") for key, i in wanted.items() if key not in given]
+    orphans = [Problem("layouts.orphan_mask", m.rel, "error") for k, ms in given.items() if k not in wanted for m in ms]
+    return Told(tuple(pairs), (*several, *missing, *orphans), tuple(rest))
+
+
+def images_alone(index: Index, options: LayoutOptions) -> Index:
+    """The Index of a classifier without the masks that the user tells, by names or by their folder, and what is said.
+
+    Raises:
+        RequestError: If an expression is none.
+    """
+    if index.task != "classify" or not (options.images or options.masks):
+        return index
+    kept = [r for r in index.records if _is_meant(r, options)]
+    values = {"count": len(index.records) - len(kept), "all": len(index.records)}
+    said = Problem("layouts.masks_left_out", "", "note", values)
+    return replace(index, records=tuple(kept), problems=(*index.problems, said))
+
+
+def _is_meant(record: Record, options: LayoutOptions) -> bool:
+    """Whether an image is one of those asked for, and no mask."""
+    return (options.masks is None or not _is_called(record, "masks", options.masks)) and (
+        options.images is None or _is_called(record, "images", options.images)
+    )
+
+
+def _is_called(record: Record, key: str, given: str) -> bool:
+    if (found := _expression(key, given)) is not None:
+        return found.search(Entry("", record.image.path.name).stem) is not None
+    return any(is_called(folder.as_posix(), given) for folder in PurePosixPath(record.id).parents)
+
+
+def _expression(key: str, given: str | None) -> re.Pattern[str] | None:
+    if given is None or not given.startswith(_BEGIN):
+        return None
+    try:
+        return re.compile(given.removeprefix(_BEGIN))
+    except re.error as error:
+        raise RequestError("layouts.bad_regex", key=key, given=printable(given), reason=error) from error
+
+
+def _without(found: re.Pattern[str] | None, entry: Entry) -> str:
+    """The stem of a file without what an expression finds in it."""
+    return same_form(found.sub("", entry.stem, count=1) if found else entry.stem)
+
+
+def expressions(images: Sequence[str], masks: Sequence[str], told_by: tuple[str, str], place: int) -> tuple[str, str]:
+    """The two keys that tell masks from images by what stands at a place of their stems; empty where none does.
+
+    Args:
+        images: The stems of all that are no masks.
+        masks: The stems of the masks.
+        told_by: What images and masks have there.
+        place: Characters in front of it, or, below 0, ~characters behind it.
+
+    Example:
+        >>> expressions(["7_1", "12_1"], ["7_2", "12_2"], ("1", "2"), ~0)
+        ('name:_1$', 'name:_2$')
+        >>> expressions(["7", "12"], ["7m", "12m"], ("", "m"), ~0)
+        ('', 'name:m$')
+    """
+    for sign in dict.fromkeys((_sign((*images, *masks), place), "")):
+        first, second = (_pattern(sign + t, place) if t else None for t in told_by)
+        fits = all(_finds(first, second, s) == (True, False) for s in images)
+        if fits and all(_finds(first, second, s) == (False, True) for s in masks):
+            return _BEGIN + first if first else "", _BEGIN + second if second else ""
+    return "", ""
+
+
+def _sign(stems: Sequence[str], place: int) -> str:
+    """The sign in front of the last part of all stems, where that is what tells them apart."""
+    signs = {m[0] if (m := re.search(r"[-_. ](?=[^-_. ]+$)", s)) else "" for s in stems}
+    return next(iter(signs)) if place == ~0 and len(signs) == 1 else ""
+
+
+def _finds(first: str | None, second: str | None, stem: str) -> tuple[bool, bool]:
+    one = re.search(first, stem) is not None if first else None
+    other = re.search(second, stem) is not None if second else None
+    return (one if one is not None else not other, other if other is not None else not one)
+
+
+def _pattern(text: str, place: int) -> str:
+    """An expression that finds a text at a place; a number is whole."""
+    escaped = re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
+    before = r"(?<!\d)" if text[0].isdecimal() else ""
+    behind = r"(?!\d)" if text[-1].isdecimal() else ""
+    if place >= 0:
+        return f"^{escaped}{behind}" if place == 0 else f"(?<=^.{{{place}}}){escaped}{behind}"
+    return f"{before}{escaped}$" if place == ~0 else f"{before}{escaped}(?=.{{{~place}}}$)"
