@@ -126,6 +126,31 @@ def test_lists_of_names_are_the_split(put: Put, lists: tuple[str, ...], form: st
     assert _splits(_read(root, split="none")) == {None: 8}
 
 
+@pytest.mark.parametrize("form", ["stem", "name", "object"])
+@pytest.mark.parametrize("keys", [("train", "val", "test"), ("Training", "validation", "held_out")])
+def test_one_json_with_a_list_for_each_split(put: Put, keys: tuple[str, ...], form: str) -> None:
+    root = put(*CLASSES)
+    parts = [CLASSES[::4] + CLASSES[1::4], CLASSES[2::4], CLASSES[3::4]]
+    said = {"stem": lambda rel: Path(rel).stem, "name": lambda rel: rel, "object": lambda rel: {"n": 1, "image": rel}}
+    lists = {key: [said[form](rel) for rel in part] for key, part in zip(keys, parts, strict=True)}
+    (root / "parts.json").write_text(json.dumps({"version": 2, **lists}))
+    index = _read(root)
+    assert {r.id: r.split for r in index.records} == {
+        rel: s for s, part in zip(("train", "validation", "test"), parts, strict=True) for rel in part
+    }
+    assert [p.values["lists"] for p in _said(index, "lists_taken")] == ["parts.json"]
+    assert index.skipped == {}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"train": ["x", "y"], "test": ["z"]}', '{"train": 3, "test": []}', "[" * 9999, "{", "[]"]
+)
+def test_other_json_is_no_split(put: Put, text: str) -> None:
+    root = put(*CLASSES)
+    (root / "train.json").write_text(text)
+    assert _splits(_read(root)) == {None: 8}
+
+
 def test_a_list_of_train_and_val_together_trains_unless_each_has_its_own(put: Put) -> None:
     root = put(*CLASSES)
     (root / "train_val_list.txt").write_text("\n".join(BARE[:3] + BARE[4:7]))

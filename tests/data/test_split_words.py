@@ -96,6 +96,7 @@ def test_words_among_others_are_named_and_the_key_takes_them(called: str) -> Non
     [
         ("Kollektiv", {"trainset_2": 9, "validset_2": 3, "testset_2": 3}, "train validation test"),
         ("wie", {"Trainierte": 9, "Getestete Tester": 3}, "train test"),
+        ("bekannt", {"seen": 9, "selection": 3, "unseen": 3}, "train validation test"),
         ("arm", {"rétrospectif": 9, "prospectif": 5}, "train test"),
         ("Zentrum site", {"interne": 9, "externe": 5}, "train test"),
     ],

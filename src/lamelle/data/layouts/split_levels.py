@@ -9,7 +9,7 @@ from pathlib import Path
 from lamelle.data.groups.spec import folders
 from lamelle.data.layouts.listing import natural
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.layouts.split_words import loosely, mapping_shown, splits_of
+from lamelle.data.layouts.split_words import loosely, mapping_shown, opposed, splits_of
 from lamelle.errors import printable
 from lamelle.types import Problem, Record
 
@@ -41,7 +41,7 @@ def by_levels(records: Sequence[Record], root: Path) -> tuple[tuple[Record, ...]
         if len(splits) == len(names) > 1 and "train" in splits.values():
             said = Problem("layouts.split_level", "", "note", {"splits": printable(mapping_shown(splits))})
             return tuple(replace(r, split=splits[p[level]]) for r, p in zip(records, parts, strict=True)), [said]
-        splits = splits if len(set(splits.values())) > 1 else loosely(names)
+        splits = splits if len(set(splits.values())) > 1 else loosely(names) or opposed(names)
         if "train" in splits.values():
             rest = [n for n in names if n not in splits] or names
             values = {"splits": printable(mapping_shown(splits)), "names": names_of(rest, most=_SHOWN)}

@@ -1,7 +1,8 @@
-"""Lists of names of images that say the split: ``train.txt``, ``val.txt``, ``test.txt``, ``train_val_list.txt``."""
+"""Lists of names of images that say the split: ``train.txt``, ``val.txt``, ``test.txt``, ``split.json``."""
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.listing import Entry, Listing, same_form
 from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import split_of
 from lamelle.io.readers import is_image_name
 from lamelle.types import Problem, Record
@@ -18,6 +20,9 @@ _SUFFIXES = (".txt", ".lst", ".list")
 _BESIDE = frozenset(("list", "liste", "lists", "names", "name", "file", "files", "filenames", "ids", "id", "images",
                      "image", "split", "cases", "patients", "set"))  # fmt: skip
 """Words that may stand beside the split in the name of a list."""
+_IMAGE_KEYS = ("image", "img", "file", "file_name", "filename", "path", "name", "id")
+_FEW = 5
+"""JSON files of a folder up to which they may be of all images."""
 _MOST_BYTES = 1 << 26
 _MOST = 0.5
 """Share of the lines of a list that have to be names of images here."""
@@ -52,9 +57,9 @@ def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record,
             where.setdefault(i, []).append(one)
     twice = {i: ls for i, ls in where.items() if len({one.split for one in ls}) > 1}
     read = frozenset(one.entry.rel for one in lists if one.entry.folder == found[0].entry.folder)
-    names = ", ".join(one.entry.id for one in found)
+    names = ", ".join(dict.fromkeys(one.entry.id for one in found))
     problems = [
-        Problem("layouts.in_two_lists", i, "error", {"lists": names_of([one.entry for one in ls])})
+        Problem("layouts.in_two_lists", i, "error", {"lists": names_of(list(dict.fromkeys(one.entry for one in ls)))})
         for i, ls in twice.items()
     ]
     rest = [r for r in records if r.id not in where]
@@ -69,14 +74,14 @@ def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record,
 
 
 def _lists(listing: Listing, records: Sequence[Record]) -> list[_List]:
-    """Every file that is called after a split and names images."""
+    """Every file that is called after a split and names images, and every part of one that has parts called so."""
     called = [(e, split) for e in listing.entries if e.suffix in _SUFFIXES and (split := _split(e.stem))]
-    if not called:
+    parts = [(entry, split, _said(_text(listing, entry))) for entry, split in called] + _parts(listing)
+    if not parts:
         return []
     known = _known(listing, records)
     found = []
-    for entry, split in called:
-        lines = _lines(listing, entry)
+    for entry, split, lines in parts:
         ids = [next((known[k] for k in _keys(line) if k in known), None) for line in lines]
         if lines and sum(i is not None for i in ids) >= _MOST * len(lines):
             found.append(_List(entry, split, frozenset(i for one in ids if one for i in one)))
@@ -137,13 +142,43 @@ def _key(name: str) -> str:
     return same_form(name.strip().strip("\"'").replace("\\", "/").removeprefix("./").strip("/")).casefold()
 
 
-def _lines(listing: Listing, entry: Entry) -> list[str]:
-    """The lines of a list that say something; none where it cannot be read."""
+def _parts(listing: Listing) -> list[tuple[Entry, str, list[str]]]:
+    """Of JSON files with a list for each split, ``{"train": ["a", "b"], "test": ["c"]}``: file, split and names.
+
+    A name may stand in an object beside others, ``{"image": "a.png", "label": 1}``. Where a folder has many JSON files
+    they are of the images.
+    """
+    files = [e for e in listing.entries if e.suffix == ".json"]
+    counts = Counter(e.folder for e in files)
+    found: list[tuple[Entry, str, list[str]]] = []
+    for entry in (e for e in files if counts[e.folder] <= _FEW):
+        try:
+            said = json.loads(_text(listing, entry))
+        except (ValueError, RecursionError):
+            continue
+        lists = {str(k): v for k, v in said.items() if isinstance(v, list)} if isinstance(said, dict) else {}
+        found += [(entry, split, _named(lists[key])) for key, split in splits_of(lists).items()]
+    return found
+
+
+def _named(items: Sequence[object]) -> list[str]:
+    """The names of images in a list: its texts and numbers, or the first text of each object that is a name."""
+    texts = [
+        next((v for k in _IMAGE_KEYS if isinstance(v := item.get(k), str)), "") if isinstance(item, dict) else str(item)
+        for item in items
+    ]
+    return [t for t in map(str.strip, texts) if t]
+
+
+def _text(listing: Listing, entry: Entry) -> str:
+    """The text of a list; empty where it cannot be read."""
     path = listing.path(entry)
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            return []
-        text = path.read_text(encoding="utf-8-sig")
+        return "" if path.stat().st_size > _MOST_BYTES else path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError):  # who needs it says so
-        return []
+        return ""
+
+
+def _said(text: str) -> list[str]:
+    """The lines that say something."""
     return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]

@@ -53,7 +53,12 @@ _SIGNS = {
     "prospe": "prospective",
 }
 """How words begin that tell two sets of one kind from each other."""
-_OPPOSED = ({"internal": "train", "external": "test"}, {"retrospective": "train", "prospective": "test"})
+_OPPOSED = (
+    {"internal": "train", "external": "test"},
+    {"retrospective": "train", "prospective": "test"},
+    {"seen": "train", "unseen": "test"},
+    {"public": "train", "private": "test"},
+)
 """What two parts of a study are called of which the first one may train."""
 _BESIDE = frozenset(
     (
@@ -124,18 +129,19 @@ def partly(names: Collection[str]) -> dict[str, str]:
 
 
 def opposed(names: Collection[str]) -> dict[str, str]:
-    """Name → split, of two names alone that may tell what trains from what judges; else nothing.
+    """Name → split, of two names that may tell what trains from what judges, with one of what chooses; else nothing.
 
     Example:
         >>> opposed(["intern", "extern"]), opposed(["prospective", "cohorte rétrospective"])
         ({'intern': 'train', 'extern': 'test'}, {'prospective': 'test', 'cohorte rétrospective': 'train'})
-        >>> opposed(["intern", "other"])
-        {}
+        >>> opposed(["seen", "tuning", "unseen"]), opposed(["intern", "other"])
+        ({'seen': 'train', 'tuning': 'validation', 'unseen': 'test'}, {})
     """
     said = {name: min(words) for name in names if len(words := _words(name)) == 1}
     for pair in _OPPOSED:
-        if len(said) == len(names) and {*said.values()} == {*pair}:
-            return {name: pair[word] for name, word in said.items()}
+        known = {**pair, **dict.fromkeys((*_CHOICE, "validation"), "validation")}
+        if len(said) == len(names) and {*pair} <= {*said.values()} <= {*known}:
+            return {name: known[word] for name, word in said.items()}
     return {}
 
 
@@ -169,7 +175,7 @@ def mapping_shown(splits: Mapping[str, str]) -> str:
 def _words(name: str) -> frozenset[str]:
     """What the words of a name say, in the words of this module; words that change nothing are left out."""
     said = [_word(w) for w in tokens(name)]
-    return frozenset(w for w in said if w not in _BESIDE)
+    return frozenset([w for w in said if w not in _BESIDE] or said)
 
 
 def _word(word: str) -> str:
