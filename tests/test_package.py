@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from lamelle import package
+from lamelle import package, verbs
 from lamelle.data.appearance import NAMES, look
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
@@ -239,6 +240,11 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "a temperature that is text": lambda a: a["fitted"].update(temperature="2"),
     "a temperature that is true": lambda a: a["fitted"].update(temperature=True),
     "a temperature that flattens all": lambda a: a["fitted"].update(temperature=1e308),
+    "records below nothing": lambda a: a["provenance"].update(records=-5),
+    "parameters that are true": lambda a: a["provenance"].update(parameters=True),
+    "seconds without end": lambda a: a["provenance"].update(seconds=float("inf")),
+    "a budget that is a list": lambda a: a["provenance"].update(too_short={"more": ["1s"]}),
+    "an option that is bent": lambda a: a["task"]["options"].update(gamma="2"),
     "a format that is true": lambda a: a.update(format=True),
     "a tile without end": lambda a: a.update(tile=[10**9, 10**9]),
     "one class twice": lambda a: a["task"]["options"].update(classes=["cell", "cell"]),
@@ -258,13 +264,45 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
     assert re.search(r"\(:|\b_[A-Z]|Value ?[Ee]rror", str(caught.value)) is None, "no name of our code"
 
 
+@pytest.fixture
+def sorting(tmp_path: Path) -> Path:
+    """A classifier that takes images of one size."""
+    options = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False, "class_counts": (7, 4)}
+    task = Classify(ClassifyOptions(("a", "b"), **options))
+    spec = resolve({"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [16, 16]})
+    preparation = Preparation(1, (16, 16), "unit", (), ())
+    folder = tmp_path / "sorting"
+    package.save(replace(made(), task=task, spec=spec, model=build(spec), preparation=preparation, tile=None), folder)
+    return folder
+
+
+@pytest.mark.parametrize("counts", [[-1, 4], [7, 1e30], [7, 10**30], [7], ["7", 4], [True, 4]], ids=str)
+def test_counts_of_the_training_images_are_counts(sorting: Path, counts: list[Any]) -> None:
+    assert package.load(sorting).preparation.resize == (16, 16)
+    change(sorting, lambda about: about["task"]["options"].update(class_counts=counts))
+    with pytest.raises(FileError, match="class_counts"):
+        package.load(sorting)
+
+
+def test_another_size_than_that_of_the_network_is_refused_when_it_is_read(sorting: Path, tmp_path: Path) -> None:
+    change(sorting, lambda about: about["preparation"].update(resize=[32, 32]))
+    with pytest.raises(FileError, match="takes images of 16 × 16, they are prepared as 32 × 32"):
+        package.load(sorting)
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(images / "a.png")
+    with pytest.raises(FileError, match="16 × 16"):
+        verbs.predict(sorting, images, out=out)
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"{", b"[" * 100_000, b"\xff\xfe", b'{"format": 1e999}'])
 def test_a_broken_description_ends_in_one_sentence(saved: Path, content: bytes) -> None:
     (saved / package.DESCRIPTION).write_bytes(content)
     with pytest.raises(LamelleError) as caught:
         package.load(saved)
     assert "(:" not in str(caught.value)
-    assert "_Description" not in str(caught.value)
+    assert "Description" not in str(caught.value)
 
 
 def test_a_flipped_bit_anywhere_is_refused_with_the_file(saved: Path) -> None:

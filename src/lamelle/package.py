@@ -10,18 +10,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, model_validator
+from pydantic import ValidationError
 
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
+from lamelle.description import Description
 from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, sealed
-from lamelle.keys import Axes
 from lamelle.models.trial import FOREIGN
 from lamelle.run import RunFolder
 from lamelle.tasks.base import Task
@@ -37,116 +37,10 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _PROBE_IN, _PROBE_OUT = "selftest.input", "selftest.output"
 _TOLERANCE = 1e-3
 """Largest difference of the self-test, relative to the largest output: float32 on another processor stays far below."""
-_SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
-"""Fitted values that are probabilities."""
-_HOTTEST = 100.0
 _LARGER = {2: ((64, 64), (224, 224), (256, 256)), 3: ((32, 64, 64),)}
 """Further sizes of a self-test, by the number of axes, where whole images of any size were trained on."""
-_WIDEST = 1 << 15
-"""Pixels of the longest side that images are resized to."""
 _LARGEST = 64 << 20
 """Bytes of the largest description that is read."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Task(_Part):
-    name: str
-    options: dict[str, Any]
-
-
-class _Preparation(_Part):
-    channels: PositiveInt
-    resize: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
-    normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
-    mean: tuple[FiniteFloat, ...]
-    std: tuple[FiniteFloat, ...]
-    context: int = Field(default=0, ge=0, le=16)
-    range: tuple[FiniteFloat, FiniteFloat] | None = None
-
-    @model_validator(mode="after")
-    def _of_its_channels(self) -> Self:
-        if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.channels):
-            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channel(s)")
-        if min(self.std, default=1) <= 0:
-            raise ValueError("a standard deviation is not above 0")
-        return self
-
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
-        if self.range is not None and self.range[0] >= self.range[1]:
-            raise ValueError("black is not below white")
-        return self
-
-
-class _Naming(_Part):
-    image: str
-    label: str
-    folder: bool
-    suffix: bool
-    separator: Annotated[str, Field(pattern=r"^[ \t]*[|;][ \t]*$")]
-
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        if self.image == self.label:
-            raise ValueError(f"two columns have the name {self.image}")
-        return self
-
-
-class _Provenance(_Part):
-    model_config = ConfigDict(extra="allow")
-    precision: Literal["32", "bf16", "16"]
-
-
-class _Description(_Part):
-    """What ``model.json`` may say; everything else is refused before anything is built from it."""
-
-    format: int
-    lamelle: str
-    task: _Task
-    model: dict[str, Any]
-    preparation: _Preparation
-    dims: Literal[2, 3]
-    tile: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
-    whole: bool = True
-    overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
-    flips: bool
-    spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
-    fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
-    provenance: _Provenance
-    naming: _Naming | None = None
-    profile: Profile | None = None
-    axes: Axes | None = None
-    slices: bool = False
-    weights_sha256: str
-    sha256: str
-    """Of all that stands before it."""
-
-    @model_validator(mode="after")
-    def _in_bounds(self) -> Self:
-        """Thresholds are probabilities, a temperature divides, and a class has one name of its own."""
-        for name, value in self.fitted.items():
-            if name in _SHARES and not (isinstance(value, float) and 0 <= value <= 1):
-                raise ValueError(f"{name} is {value!r}, not a number between 0 and 1")
-            if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
-                raise ValueError(f"temperature is {value!r}, not a number above 0, and up to {_HOTTEST:g}")
-        names = self.task.options.get("classes") or ()
-        if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
-            raise ValueError("two classes have one name")
-        return self
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        """What is said twice must agree."""
-        inputs = Preparation(**dict(self.preparation)).inputs
-        if self.model.get("in_channels") != inputs or self.model.get("dims", 2) != self.dims:
-            raise ValueError("model and preparation differ in channels or dimensions")
-        sizes = (self.tile, self.preparation.resize, self.spacing)
-        if any(size is not None and len(size) != self.dims for size in sizes):
-            raise ValueError(f"a size has not {self.dims} axes")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +159,7 @@ def load(path: Path | str) -> Package:
             flips=about.flips,
             spacing=about.spacing,
             fitted=about.fitted,
-            provenance=about.provenance.model_dump(),
+            provenance=about.provenance.model_dump(exclude_unset=True),
             naming=Naming(**dict(about.naming)) if about.naming else None,
             profile=about.profile,
             axes=about.axes,
@@ -275,6 +169,7 @@ def load(path: Path | str) -> Package:
         raise FileError("package.damaged", folder / DESCRIPTION, reason=error) from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileError("package.damaged", folder / DESCRIPTION, reason=_reason(error)) from error
+    _see_size(package, folder)
     _self_test(package, probe, answer, folder)
     return package
 
@@ -312,7 +207,7 @@ def find(path: Path | str) -> Path:
     raise RequestError("package.none", path=path)
 
 
-def _description(path: Path) -> _Description:
+def _description(path: Path) -> Description:
     if path.stat().st_size > _LARGEST:
         raise FileError("package.damaged", path, reason=f"{path.stat().st_size} bytes")
     try:
@@ -324,7 +219,7 @@ def _description(path: Path) -> _Description:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
         if whole is None:
             raise FileError("package.description_unsealed", path)
-        return _Description.model_validate_json(data, strict=True)
+        return Description.model_validate_json(data, strict=True)
     except (ValueError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
 
@@ -361,6 +256,15 @@ def _probe(package: Package) -> Tensor:
         if refusal(model, size, channels=package.preparation.inputs) is None:
             return torch.randn(1, package.preparation.inputs, *size, generator=torch.Generator().manual_seed(0))
     raise WorkError("package.no_probe", sizes=", ".join(" × ".join(map(str, size)) for size in sizes))
+
+
+def _see_size(package: Package, folder: Path) -> None:
+    """Refuse a package whose images would come in another size than the only one that its network takes."""
+    only, given = getattr(package.model, "image_size", None), package.tile or package.preparation.resize
+    if only and given and tuple(only) != tuple(given):
+        said, got = (" × ".join(map(str, size)) for size in (only, given))
+        reason = f"the network takes images of {said}, they are prepared as {got}"
+        raise FileError("package.damaged", folder / DESCRIPTION, reason=reason)
 
 
 def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) -> None:

@@ -83,11 +83,13 @@ def checked(options: type[T], described: Mapping[str, Any]) -> T:
     Raises:
         ValueError: If a value is of another type, missing or unknown.
     """
+    import json
+
     from pydantic import TypeAdapter
 
     if unknown := set(described) - {f.name for f in fields(cast("Any", options))}:
         raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
-    return TypeAdapter(options).validate_python(dict(described))
+    return TypeAdapter(options).validate_json(json.dumps(dict(described)), strict=True)
 
 
 def as_logits(probabilities: Tensor, *, exclusive: bool) -> Tensor:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from lamelle.data.store import Store
 
+_MOST = 10**9
+"""Training images of one class."""
 MANY_PIXELS = 160
 """Images at least this large are classified at 224 pixels, smaller ones at their own size."""
 
@@ -353,6 +355,10 @@ def _check(options: Options) -> None:
         RequestError: If it does.
     """
     several, classes = options.multi_label, len(options.classes)
+    counts = options.class_counts
+    if len(counts) != classes or not all(0 <= n <= _MOST for n in counts):
+        said = ", ".join(map(str, counts[:MANY]))
+        raise RequestError("tasks.class_counts", counts=said, n=classes, most=_MOST)
     if not isinstance(options.threshold, str) and not several and classes != 2:
         raise RequestError("tasks.threshold_classes", threshold=options.threshold, n=classes)
     if options.imbalance == "logit_adjustment" and (several or options.loss == "bce"):

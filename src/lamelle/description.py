@@ -1,0 +1,131 @@
+"""What ``model.json`` of a package may say, with types and bounds; everything else is refused before it is used."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
+
+from lamelle.data.preparation import Preparation
+from lamelle.data.profile import Profile
+from lamelle.keys import Axes
+
+_SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
+"""Fitted values that are probabilities."""
+_HOTTEST = 100.0
+_WIDEST = 1 << 15
+"""Pixels of the longest side that images are resized to."""
+_Count = Annotated[int, Field(ge=0, le=1 << 53)]
+"""Whole numbers that JSON of every program holds."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Task(_Part):
+    name: str
+    options: dict[str, Any]
+
+
+class _Preparation(_Part):
+    channels: PositiveInt
+    resize: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
+    normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
+    mean: tuple[FiniteFloat, ...]
+    std: tuple[FiniteFloat, ...]
+    context: int = Field(default=0, ge=0, le=16)
+    range: tuple[FiniteFloat, FiniteFloat] | None = None
+
+    @model_validator(mode="after")
+    def _of_its_channels(self) -> Self:
+        if len(self.mean) != len(self.std) or len(self.mean) not in (0, 1, self.channels):
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} deviations for {self.channels} channel(s)")
+        if min(self.std, default=1) <= 0:
+            raise ValueError("a standard deviation is not above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("black is not below white")
+        return self
+
+
+class _Naming(_Part):
+    image: str
+    label: str
+    folder: bool
+    suffix: bool
+    separator: Annotated[str, Field(pattern=r"^[ \t]*[|;][ \t]*$")]
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.image == self.label:
+            raise ValueError(f"two columns have the name {self.image}")
+        return self
+
+
+class _Provenance(_Part):
+    model_config = ConfigDict(extra="allow")
+    precision: Literal["32", "bf16", "16"]
+    records: _Count = 0
+    epochs: _Count = 0
+    best_epoch: Annotated[int, Field(ge=-1, le=1 << 53)] = -1
+    steps: _Count = 0
+    seconds: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    seconds_per_epoch: Annotated[FiniteFloat, Field(ge=0)] = 0.0
+    trainable: _Count = 0
+    parameters: _Count = 0
+    parameters_with_statistics: _Count = 0
+    too_short: dict[str, str | _Count] = Field(default_factory=dict)
+    busy: dict[str, str | _Count] = Field(default_factory=dict)
+
+
+class Description(_Part):
+    """What ``model.json`` may say; everything else is refused before anything is built from it."""
+
+    format: int
+    lamelle: str
+    task: _Task
+    model: dict[str, Any]
+    preparation: _Preparation
+    dims: Literal[2, 3]
+    tile: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
+    whole: bool = True
+    overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
+    flips: bool
+    spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
+    fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
+    provenance: _Provenance
+    naming: _Naming | None = None
+    profile: Profile | None = None
+    axes: Axes | None = None
+    slices: bool = False
+    weights_sha256: str
+    sha256: str
+    """Of all that stands before it."""
+
+    @model_validator(mode="after")
+    def _in_bounds(self) -> Self:
+        """Thresholds are probabilities, a temperature divides, and a class has one name of its own."""
+        for name, value in self.fitted.items():
+            if name in _SHARES and not (isinstance(value, float) and 0 <= value <= 1):
+                raise ValueError(f"{name} is {value!r}, not a number between 0 and 1")
+            if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
+                raise ValueError(f"temperature is {value!r}, not a number above 0, and up to {_HOTTEST:g}")
+        names = self.task.options.get("classes") or ()
+        if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
+            raise ValueError("two classes have one name")
+        return self
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        """What is said twice must agree."""
+        inputs = Preparation(**dict(self.preparation)).inputs
+        if self.model.get("in_channels") != inputs or self.model.get("dims", 2) != self.dims:
+            raise ValueError("model and preparation differ in channels or dimensions")
+        sizes = (self.tile, self.preparation.resize, self.spacing)
+        if any(size is not None and len(size) != self.dims for size in sizes):
+            raise ValueError(f"a size has not {self.dims} axes")
+        return self
