@@ -100,7 +100,7 @@ def test_masks(tmp_path: Path) -> None:
     assert mismatch.where == "masks/turned.png"
     assert "the mask is 40 × 64 but its image images/turned.png is 64 × 64" in sentence(mismatch)
     assert said(found, "files.lossy_labels").where == "masks/jpeg.jpg"
-    assert "0, 1, 7" in sentence(said(found, "layouts.values_gaps"))
+    assert "1 (2); 7 (1)" in sentence(said(found, "audit.values_by_turns"))
     declared = audit(index, declared={0: 0, 1: 1})
     assert "7" in sentence(said(declared, "layouts.values_unexpected"))
     ignored = audit(index, ignore=(7,))

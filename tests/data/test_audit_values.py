@@ -115,7 +115,7 @@ def test_objects_and_classes_have_no_soft_edges(counts: dict[int, int]) -> None:
 def test_values_that_never_meet_in_a_mask_may_be_one_foreground() -> None:
     (problem,) = said([{0: 90, 1: 10}, {0: 80, 255: 20}, {0: 70, 255: 30}, {0: 100}])
     assert problem.code == "audit.values_by_turns"
-    assert problem.values["values"] == "1 (1), 255 (2)"
+    assert problem.values["values"] == "1 (1); 255 (2)"
     assert problem.values["one"] == "'data.labels={0: 0, 1: 1, 255: 1}'"
     assert problem.values["each"] == "'data.labels={0: 0, 1: CLASS, 255: CLASS}'"
     assert said([{0: 90, 1: 5, 255: 5}, {0: 80, 255: 20}])[0].code == "layouts.values_gaps", "both in one mask"
@@ -131,3 +131,18 @@ def test_a_number_of_a_class_that_is_left_open_is_refused(tmp_path: Path) -> Non
         verbs.check(tmp_path, overrides=["data.labels={0: 0, 1: CLASS, 255: CLASS}"])
     taken = verbs.check(tmp_path, overrides=["data.labels={0: 0, 1: 1, 255: 1}"])
     assert not taken.errors
+
+
+def test_classes_that_two_programs_numbered_are_asked_about() -> None:
+    (problem,) = said([{0: 90, 1: 5, 2: 5}, {0: 90, 2: 10}, {0: 80, 100: 10, 200: 10}])
+    assert problem.values["values"] == "1, 2 (2); 100, 200 (1)"
+    assert problem.values["one"] == "'data.labels={0: 0, 1: 1, 2: 2, 100: 1, 200: 2}'"
+    (problem,) = said([{0: 90, 1: 5, 2: 5}, {0: 80, 255: 20}])
+    assert problem.values["one"] == "'data.labels={0: 0, 1: CLASS, 2: CLASS, 255: CLASS}'", "which is which is unknown"
+
+
+def test_masks_whose_background_is_0_or_1_are_named() -> None:
+    mixed = [{1: 70, 2: 30}, {1: 80, 2: 20}, {0: 60, 1: 40}, {0: 75, 1: 25}]
+    (problem,) = [p for p in said(mixed) if p.code == "audit.two_grounds"]
+    assert (problem.where, problem.values["count"], problem.values["others"]) == ("masks/0.png", 2, 2)
+    assert not [p for p in said([*mixed, {0: 50, 1: 30, 2: 20}]) if p.code == "audit.two_grounds"], "three classes"

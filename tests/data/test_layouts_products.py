@@ -35,7 +35,7 @@ def _names(index: Index) -> list[tuple[str, list[str]]]:
     [
         ("{}_cp_masks.png", ["{}_flows.tif", "{}_outlines.png", "{}_cp_outlines.png"], "Cellpose"),
         ("{}_Simple Segmentation.png", ["{}_Probabilities.tif", "{}_Uncertainty.tif"], "ilastik"),
-        ("{}-labeling.tif", ["{}_overlay.png"], "–"),
+        ("{}-labeling.tif", ["{}_overlay.png", "{}_depth.png", "{}_distance.tif"], "–"),
         ("{} Labels.tif", ["{}_prob.tif"], "StarDist"),
     ],
 )

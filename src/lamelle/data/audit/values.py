@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lamelle.data.audit.results import Row
+from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import DataError, LamelleError, setting
 from lamelle.types import Index, Problem
 
@@ -57,22 +58,46 @@ def value_problems(
         return [_placed(_by_turns(p, rows, said), rows, places) for p in error.problems]
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
-    return list(rule.problems)
+    grounds = _two_grounds(rows, places, ignore) if declared is None and not index.instances else []
+    return [*rule.problems, *grounds]
 
 
 def _by_turns(problem: Problem, rows: Sequence[Row], counts: Mapping[int, int]) -> Problem:
-    """What is said instead of values with gaps where no mask holds two of them beside 0, as of several programs."""
-    above = sorted(v for v in counts if v > 0)
-    held = [[v for v in above if v in row.labels] for row in rows if row.labels]
-    if problem.code != "layouts.values_gaps" or 0 not in counts or min(counts) < 0 or any(len(h) > 1 for h in held):
+    """What is said instead of values with gaps where some of them never meet in a mask, as of several programs."""
+    sets = _meeting(rows, counts)
+    if problem.code != "layouts.values_gaps" or 0 not in counts or min(counts) < 0 or len(sets) < 2:
         return problem
-    by_value = Counter(v for h in held for v in h)
+    holders = [sum(not one.isdisjoint(row.labels) for row in rows) for one in sets]
+    above = sorted(v for one in sets for v in one)
+    alike = {v: n for one in sets for n, v in enumerate(sorted(one), 1)} if len(set(map(len, sets))) == 1 else {}
     said = {
-        "values": ", ".join(f"{v} ({by_value[v]})" for v in above),
-        "one": setting("data.labels", {0: 0, **dict.fromkeys(above, 1)}),
+        "values": "; ".join(f"{', '.join(map(str, sorted(v)))} ({n})" for v, n in zip(sets, holders, strict=True)),
+        "one": setting("data.labels", {0: 0, **{v: alike.get(v, "CLASS") for v in above}}),
         "each": setting("data.labels", {0: 0, **dict.fromkeys(above, "CLASS")}),
     }
     return Problem("audit.values_by_turns", "", "error", said)
+
+
+def _meeting(rows: Sequence[Row], counts: Mapping[int, int]) -> list[set[int]]:
+    """The values above 0 in sets of those that meet in a mask, or each meet a third one, by the least value."""
+    sets: list[set[int]] = []
+    for row in rows:
+        held = {v for v in row.labels if v > 0 and v in counts}
+        if held:
+            joined = [s for s in sets if not s.isdisjoint(held)]
+            sets = [s for s in sets if s.isdisjoint(held)] + [held.union(*joined)]
+    return sorted(sets, key=min)
+
+
+def _two_grounds(rows: Sequence[Row], places: Sequence[str], ignore: Sequence[int]) -> list[Problem]:
+    """A warning where masks of two values begin at 0 in some and at 1 in others, and none holds three."""
+    held = [sorted(v for v in row.labels if v not in ignore) for row in rows]
+    first = [i for i, values in enumerate(held) if values == [0, 1]]
+    second = [i for i, values in enumerate(held) if values == [1, 2]]
+    if any(len(values) > 2 or (2 in values and 0 in values) for values in held) or min(len(first), len(second)) < 2:
+        return []
+    said = {"count": len(second), "others": len(first), "names": names_of([rows[i].id for i in second])}
+    return [Problem("audit.two_grounds", places[second[0]], "warning", said)]
 
 
 def _soft(counts: Mapping[int, int]) -> range | None:

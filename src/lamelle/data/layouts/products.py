@@ -16,7 +16,12 @@ _ENDINGS: Mapping[str, frozenset[str]] = {
     "Cellpose": frozenset(("flows", "flow", "outlines", "outline", "cellprob", "output")),
     "ilastik": frozenset(("probabilities", "probability", "uncertainty", "features")),
     "StarDist": frozenset(("prob", "dist")),
-    "–": frozenset(("overlay", "overlays", "heatmap", "gradcam", "prediction", "predictions", "pred", "preds")),
+    "–": frozenset(
+        (
+            *("overlay", "overlays", "heatmap", "gradcam", "prediction", "predictions", "pred", "preds"),
+            *("depth", "distance", "distances", "distmap", "edt", "sdf"),
+        )
+    ),
 }
 """Last word of a file's name, behind the name of an image → the program that writes it."""
 _RESULTS = frozenset(("res", "result", "results", "err", "pred", "preds", "prediction", "predictions", "overlay"))
