@@ -132,6 +132,7 @@ def test_a_few_images_more_than_patients_are_enough_with_the_age() -> None:
 SELDOM: dict[str, Callable[[int], str]] = {
     "kundenr": lambda i: str(3100 + i),
     "akten": lambda i: str(7_000_003 + 104_729 * i * i % 9_000_011),
+    "h": lambda i: digest(i)[:16],
     "k": lambda i: digest(i)[:8],
     "kode": lambda i: f"{'QXZ'[i % 3]}{i % 7}-{300 + i}",
 }

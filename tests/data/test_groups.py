@@ -819,7 +819,7 @@ def of_column(name: str, cells: list[str]) -> Index:
 
 
 @pytest.mark.parametrize(
-    "word", ["Unknown", "?", "--", "n.d.", "keine Angabe", "Inconnue", "0000", "-1", "onbekend", "XXXX"]
+    "word", ["Unknown", "?", "--", "n.d.", "keine Angabe", "Inconnue", "0000", "-1", "onbekend", "XXXX", "s/n", "9999"]
 )
 @pytest.mark.parametrize("asked", [None, "patient"])
 def test_a_word_for_not_known_is_no_patient(word: str, asked: str | None) -> None:
@@ -830,7 +830,7 @@ def test_a_word_for_not_known_is_no_patient(word: str, asked: str | None) -> Non
     assert len({r.group for r in found.records}) == 6 + 12
 
 
-@pytest.mark.parametrize("ids", ["0 1 2 3", "A B X", "Sato None Ferri", "KA ND BO", "0 F1 F2"])
+@pytest.mark.parametrize("ids", ["0 1 2 3", "997 998 999 1000", "A B X", "Sato None Ferri", "KA ND BO", "0 F1 F2"])
 def test_ids_that_look_like_words_for_not_known_are_ids(ids: str) -> None:
     known = [i for i in ids.split() if i != "None"]
     found = grouped(of_column("patient", ids.split() * 4), None)

@@ -37,6 +37,7 @@ SPLITS = [
     ("allenamento validazione verifica", "train validation test"),
     ("trening walidacja testowe", "train validation test"),
     ("trénovací validační testovací", "train validation test"),
+    ("træning validering test", "train validation test"),
     ("обучающая валидационная тестовая", "train validation test"),
     ("训练集 验证集 测试集", "train validation test"),
     ("学習 検証 評価", "train validation test"),
@@ -117,6 +118,7 @@ def test_what_begins_like_a_split_is_named_with_a_key_that_takes_it(
         ("lot", {"trainset": 9, "tests": 3, "rest": 2}, "layouts.split_unused"),
         ("test", {"": 9, "x": 3}, "layouts.split_flag"),
         ("toets", {"nee": 9, "ja": 3}, "layouts.split_flag"),
+        ("belongs to training", {"N": 9, "Y": 3}, "layouts.split_flag"),
         ("validatie", {"-": 9, "ja": 3}, "layouts.split_flag"),
         ("rapid test", {"Negativ": 9, "positiv": 3}, ""),
         ("test score", {"low": 9, "high": 3}, ""),
@@ -134,7 +136,11 @@ def test_a_name_or_a_cell_with_a_word_of_a_split_is_named_and_other_things_are_n
 
 @pytest.mark.parametrize(
     ("called", "cells", "splits"),
-    [("is_test", {"x": 3, "": 9}, "test train"), ("used for learning", {"oui": 9, "non": 3}, "train test")],
+    [
+        ("is_test", {"x": 3, "": 9}, "test train"),
+        ("used for learning", {"oui": 9, "non": 3}, "train test"),
+        ("included_in_training", {"Y": 9, "N": 3}, "train test"),
+    ],
 )
 def test_answers_to_a_sure_question_are_taken(called: str, cells: dict[str, int], splits: str) -> None:
     found = column(called, cells)

@@ -292,3 +292,11 @@ def test_columns_without_a_name_that_hold_something_stay(tmp_path: Path) -> None
 def test_a_table_without_a_header_says_so(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"no columns but an image already \(a\.png, x\)"):
         _table(tmp_path, "a.png,x\nb.png,y\n")
+
+
+@pytest.mark.parametrize("column", ["coupe", "Slice_Number", "z-index", "Schicht"])
+def test_a_column_of_slices_is_found_in_other_words(tmp_path: Path, column: str) -> None:
+    table = _table(tmp_path, f"image,label,{column}\na.png,x,0\nb.png,y,1\n")
+    assert choose_columns(table, **FREE).position == column
+    words = _table(tmp_path, f"image,label,{column}\na.png,x,top\nb.png,y,1\n")
+    assert choose_columns(words, **FREE).position is None

@@ -129,12 +129,18 @@ def says_split(column: str, cells: Sequence[str]) -> bool:
 def _flag(column: str, cells: Sequence[str]) -> dict[str, str]:
     """Cell → split of a column that is called after one split and answers by yes and no; else nothing."""
     words = column_words(column)
-    of = split_called(" ".join(w for w in words if w not in _MARKS))
+    of = split_called(" ".join(w for w in words if w not in _MARKS)) or _trained(words)
     known = {c: c.casefold() for c in cells}
     no = _NO if any(c in _NO for c in known.values()) else _SIGNS_OF_NO
     if of is None or not {*known.values()} <= {*_YES, *no} or len({c in _YES for c in known.values()}) < 2:
         return {}
     return {c: of if low in _YES else "test" if of == "train" else "train" for c, low in known.items()}
+
+
+def _trained(words: Sequence[str]) -> str | None:
+    """The split that one word of a column says among any others; a test may be any other test."""
+    said = {split for w in words if (split := split_called(w))}
+    return said.pop() if len(said) == 1 and "test" not in said else None
 
 
 def _flags_unused(flags: Sequence[str], table: str, *, alone: bool) -> list[Problem]:

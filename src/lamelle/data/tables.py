@@ -18,7 +18,10 @@ from lamelle.types import Problem
 
 LABEL, NONE = "label", "none"
 """The column that stands for several, and the class of an image that is of none of them."""
-POSITION_COLUMNS = ("slice", "z", "plane")
+POSITION_COLUMNS = (
+    "slice", "z", "plane", "slice_number", "slice_no", "slice_index", "slice_idx", "z_index", "coupe", "schicht",
+    "corte",
+)  # fmt: skip
 BLANK = ("", "na", "n/a", "nan", "null", "#n/a", "<na>")
 _SHOWN = 6
 _LOOKED_AT = 40

@@ -190,9 +190,9 @@ def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]
 
 def _may_be_id(column: _Column) -> bool:
     """Whether cells repeat, are of some form that ids have, and the name says nothing else."""
-    if column.words & (KINDS | MEASURES) and not column.words & BIRTH:
-        return False
     known = column.known
+    if column.words & (KINDS | MEASURES) and not column.words & BIRTH and not _are_hashes(known):
+        return False
     if len(known) < _LEAST or not column.form or all(map(split_of, known)):
         return False
     alike = column.form == "id" or len({re.sub("[0-9]+", "#", v) for v in known}) == 1

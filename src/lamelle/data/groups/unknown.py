@@ -17,12 +17,15 @@ _WORDS = frozenset(
         "manquante", "indisponible", "aucun", "aucune", "neant", "unbekannt", "nicht bekannt", "keine angabe", "fehlt",
         "fehlend", "anonym", "unklar", "ohne", "kein", "keine", "desconocido", "desconocida", "sin datos", "ninguno",
         "sconosciuto", "sconosciuta", "ignoto", "ignota", "nessuno", "desconhecido", "desconhecida", "onbekend", "geen",
-        "nieznany", "nieznana", "brak", "okand", "ukendt", "ukjent", "neznamy", "неизвестно", "不明", "未知", "미상",
+        "nieznany", "nieznana", "brak", "okand", "ukendt", "ukjent", "neznamy", "s n", "s d", "sin numero",
+        "sans numero", "ohne nummer", "неизвестно", "不明", "未知", "미상",
     )
 )  # fmt: skip
 _SHORT = frozenset(("nd", "ni", "nc", "nr", "ka", "kk", "sd", "na", "x", "no"))
 """What may be initials too, where people are called by them."""
 _WORDS_PLAIN = frozenset(map(plain, _WORDS))
+_LONGEST = 8
+"""Zeros up to which they are no hash."""
 _LEAST, _MOSTLY = 3, 0.9
 """Other values at least, and the share of them that has digits, from which a word without any is none of them."""
 
@@ -59,11 +62,18 @@ def _odd(cell: str, counts: dict[str, int]) -> bool:
     others = [c for c in counts if c != cell]
     if len(others) < _LEAST:
         return False
-    if re.fullmatch(r"0+|-1", cell.strip()):
+    if re.fullmatch(r"0+|-1", cell.strip()) and not (len(cell) > _LONGEST and {*map(len, others)} == {len(cell)}):
         numbers = {int(c) for c in others if re.fullmatch(r"-?\d+", c.strip())}
         return not numbers & {1, 2, -2}
+    if re.fullmatch(r"9{3,}|[xX]{3,}", cell.strip()) and counts[cell] > max(counts[c] for c in others):
+        return not re.fullmatch(r"9+", cell.strip()) or not _follows(cell, others)
     numbered = sum(any(map(str.isdecimal, c)) for c in others) >= _MOSTLY * len(others)
     if not numbered or any(map(str.isdecimal, cell)):
         return False
     short = "".join(re.findall(r"\w", plain(cell))) in _SHORT
     return short or counts[cell] > max(counts[c] for c in others)
+
+
+def _follows(cell: str, others: list[str]) -> bool:
+    """Whether a number is among others that are about as large."""
+    return any(int(cell) - 10 <= int(c) <= int(cell) + 10 for c in others if c.strip().isdecimal())

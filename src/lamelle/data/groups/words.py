@@ -188,9 +188,13 @@ TCGA = re.compile(r"(TCGA[-_][A-Z0-9]{2}[-_][A-Z0-9]{4})(?![A-Za-z0-9])")
 """The part of a barcode of The Cancer Genome Atlas that names the patient."""
 
 
+_LETTERS = str.maketrans({"æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "đ": "d", "ı": "i"})
+"""Letters that are more than one with an accent."""
+
+
 def _bare(name: str) -> str:
     """A name without accents."""
-    joined = re.sub("Œ(?=[a-z])", "Oe", name).replace("Œ", "OE").replace("œ", "oe")
+    joined = re.sub("Œ(?=[a-z])", "Oe", name).replace("Œ", "OE").replace("œ", "oe").translate(_LETTERS)
     return "".join(c for c in unicodedata.normalize("NFKD", joined) if not unicodedata.combining(c))
 
 
