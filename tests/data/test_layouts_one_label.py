@@ -42,3 +42,26 @@ def test_ids_are_not_offered_as_classes(tmp_path: Path) -> None:
     with pytest.raises(RequestError) as caught:
         _read(tmp_path, "image,remark,ID,stain", "fresh")
     assert str(caught.value.values["missing"]).endswith("name it with data.label=stain")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("sample_submission.csv", "layouts.form_left_out"),
+        ("SampleSubmission.csv", "layouts.form_left_out"),
+        ("test.csv", "layouts.one_label_of_table"),
+    ],
+)
+def test_a_form_for_answers_holds_no_labels(tmp_path: Path, name: str, code: str) -> None:
+    for i in range(24):
+        folder = tmp_path / ("train" if i < 18 else "test")
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.full((6, 8), i, np.uint8)).save(folder / f"s{i}.png")
+    (tmp_path / "train.csv").write_text("\n".join(["id,target", *(f"s{i},{i % 2}" for i in range(18))]))
+    (tmp_path / name).write_text("\n".join(["id,target", *(f"s{i},0" for i in range(18, 24))]))
+    index = read_folder(tmp_path, options=LayoutOptions())
+    (said,) = [p for p in index.problems if p.code == code]
+    assert (said.where, said.values["count"]) == (name, 6)
+    assert len(index.records) == (24 if name == "test.csv" else 18)
+    (tmp_path / "train.csv").unlink()
+    assert not [p for p in read_folder(tmp_path, options=LayoutOptions()).problems if p.code == code]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lamelle.data.column_words import names_label
 from lamelle.data.groups.words import tokens
 from lamelle.data.tables import Table, is_blank
@@ -16,6 +18,7 @@ _BOXES = (
 _RUNS = {"encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "segmentation_rle", "run_length"}
 _YES, _NO, _OPEN = {"1", "1.0"}, {"0", "0.0"}, {"-1", "-1.0", ""}
 _LEAST, _SHOWN = 3, 8
+_FORMS = {"submission", "submit", "soumission", "einreichung", "envio"}
 
 
 def other_kind(table: Table) -> Problem | None:
@@ -40,6 +43,29 @@ def other_kind(table: Table) -> Problem | None:
         said = {"columns": ", ".join(map(printable, open_[:_SHOWN]))}
         return Problem("layouts.lacks_answers", "", "note", place | said)
     return None
+
+
+def is_form(name: str) -> bool:
+    """Whether a table is called after what a competition wants to be sent: what it says of images is no truth.
+
+    Example:
+        >>> is_form("sample_submission.csv"), is_form("SampleSubmission"), is_form("train.csv")
+        (True, True, False)
+    """
+    return not _FORMS.isdisjoint(tokens(name))
+
+
+def one_for_all(name: str, labels: Sequence[str], others: set[str]) -> list[Problem]:
+    """A warning where one of several tables says the same of all its images, as a form that is not filled in.
+
+    Args:
+        labels: What the table says, image by image.
+        others: What all tables say.
+    """
+    if len(set(labels)) != 1 or len(labels) < _LEAST or len(others) < 2:
+        return []
+    values = {"value": printable(labels[0]), "count": len(labels)}
+    return [Problem("layouts.one_label_of_table", printable(name), "warning", values)]
 
 
 def _listed(plain: dict[str, str], names: set[str]) -> str:

@@ -17,7 +17,7 @@ from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_files import Found, tables_of
 from lamelle.data.one_hot import FINDING
 from lamelle.data.spelling import folded, same_names
-from lamelle.data.table_kinds import other_kind
+from lamelle.data.table_kinds import is_form, one_for_all, other_kind
 from lamelle.data.tables import (
     Row,
     Table,
@@ -99,11 +99,13 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """
     tables = tables_of(listing, options, labelled=True)
     labelled = [t for t in tables if t.columns.image and t.columns.label]
+    if forms := [t for t in labelled if is_form(t.entry.stem) and len(labelled) > 1]:
+        tables, labelled = ([t for t in ts if t not in forms] for ts in (tables, labelled))
     said = splits_of([t.entry.stem for t in labelled])
     splits = [said.get(t.entry.stem) for t in labelled]
     if len(labelled) > 1 and (None in splits or len(set(splits)) < len(splits)):
         raise RequestError("layouts.several_tables", names=names_of([t.entry for t in labelled]))
-    problems: list[Problem] = []
+    problems = [Problem("layouts.form_left_out", t.entry.rel, "note", {"count": len(t.table.rows)}) for t in forms]
     records: list[Record] = []
     for found, split in zip(labelled, splits, strict=True):
         made, wrong = records_of(listing, found, labelled=True)
@@ -111,7 +113,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         if len(labelled) > 1:
             made = [replace(r, split=r.split or split) for r in made]
         records += made
-    problems += [*_in_two_tables(records), *_one_label(records, labelled)]
+    problems += [*_in_two_tables(records), *_one_label(records, labelled), *_forms(listing, records, labelled)]
     problems += _unlisted(listing, labelled)
     joined, wrong = with_columns(listing, records, [t for t in tables if t not in labelled])
     return Index(listing.root, NAME, "classify", joined, problems=(*problems, *wrong))
@@ -378,6 +380,13 @@ def _one_label(records: Sequence[Record], tables: Sequence[Found]) -> list[Probl
         return []
     values = {"column": printable(tables[0].columns.label), "value": printable(str(next(iter(names))))}
     return [Problem("layouts.one_label", tables[0].entry.rel, "error", {**values, "count": len(records)})]
+
+
+def _forms(listing: Listing, records: Sequence[Record], tables: Sequence[Found]) -> list[Problem]:
+    """A warning for each of several tables that says the same of all its images."""
+    of = {r.image.path: "|".join(map(str, r.target)) for r in records}
+    said = {t.entry.rel: [of[p] for e in t.files.all if (p := listing.path(e)) in of] for t in tables}
+    return [p for name, labels in said.items() for p in one_for_all(name, labels, set(of.values())) if len(said) > 1]
 
 
 def _unlisted(listing: Listing, tables: Sequence[Found]) -> list[Problem]:
