@@ -180,3 +180,16 @@ def test_expressions_that_tell_nothing_are_refused(tmp_path: Path) -> None:
     assert [(p.code, p.where) for p in index.problems if p.severity == "error"] == [
         ("layouts.missing_mask", "p/I0.png")
     ]
+
+
+def test_masks_of_two_hands_beside_their_images_are_offered(tmp_path: Path) -> None:
+    root = _pairs(tmp_path, "Image_{k}L.png", "Image_{k}L_1stHO.png")
+    _pairs(tmp_path, "Image_{k}L.png", "Image_{k}L_2ndHO.png")
+    with pytest.raises(RequestError, match="_1stHO, _2ndHO") as caught:
+        plan.look(root, {})
+    keys = next(line for line in str(caught.value).splitlines() if "_1stHO, _2ndHO" in line).partition(", say ")[2]
+    for one, end in zip(keys.split(" / "), ("1stHO", "2ndHO"), strict=True):
+        index = plan.look(root, parse_overrides(shlex.split(one)))
+        assert len(index.records) == CASES
+        assert {str(r.target[0])[-9:] for r in index.records} == {f"{end}.png"}
+        assert not [p for p in index.problems if p.severity == "error"]

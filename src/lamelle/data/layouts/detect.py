@@ -40,7 +40,7 @@ from lamelle.data.layouts.common import (
 )
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
-from lamelle.data.layouts.named_masks import by_names, images_alone
+from lamelle.data.layouts.named_masks import by_names, endings_said, images_alone
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
@@ -274,6 +274,8 @@ def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]
     )
     asked = missing is not None and missing.code in _ASKS
     hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
+    if not hint and not asked and (ends := endings_said(listing)):
+        hint = text("layouts.hint_endings", **ends)
     if not hint and not asked and (words := _words_of_names(listing)):
         hint = text("layouts.hint_names", names=names_of(words, most=6))
     return RequestError(

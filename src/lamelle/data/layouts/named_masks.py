@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -70,6 +70,31 @@ def told(listing: Listing, options: LayoutOptions) -> Told:
     missing = [Problem("layouts.missing_mask", i[0].rel, "error") for key, i in wanted.items() if key not in given]
     orphans = [Problem("layouts.orphan_mask", m.rel, "error") for k, ms in given.items() if k not in wanted for m in ms]
     return Told(tuple(pairs), (*several, *missing, *orphans), tuple(rest))
+
+
+def endings_said(listing: Listing) -> dict[str, str]:
+    """Endings that stand behind the names of half of the other images, and the keys that take those with one for masks.
+
+    Example:
+        >>> from pathlib import Path
+        >>> names = [f"Im{n}{end}.png" for n in "12" for end in ("", "_1stHO", "_2ndHO")]
+        >>> said = endings_said(Listing(Path(), tuple(Entry("", n) for n in names), ()))
+        >>> said["endings"]
+        '_1stHO, _2ndHO'
+    """
+    stems = {(e.folder, e.stem) for e in listing.images}
+    counts: Counter[str] = Counter()
+    for folder, stem in stems:
+        cuts = [m.start() for m in re.finditer(r"[-_. ]", stem)]
+        counts.update({stem[c:] for c in cuts if (folder, stem[:c]) in stems and not stem[c + 1 :].isdecimal()})
+    bases = len(stems) - counts.total()
+    found = sorted(end for end, count in counts.items() if count >= 2 and count * 2 >= bases)
+    if not found or bases < 1:
+        return {}
+    escaped = [_escaped(end) for end in found]
+    images = f"{_BEGIN}^(?!.*(?:{'|'.join(escaped)})$)"
+    keys = [f"{setting('data.images', images)} {setting('data.masks', f'{_BEGIN}{end}$')}" for end in escaped]
+    return {"endings": printable(", ".join(found)), "keys": " / ".join(keys)}
 
 
 def images_alone(index: Index, options: LayoutOptions) -> Index:
@@ -148,9 +173,14 @@ def _finds(first: str | None, second: str | None, stem: str) -> tuple[bool, bool
     return (one if one is not None else not other, other if other is not None else not one)
 
 
+def _escaped(text: str) -> str:
+    """A text as an expression, with as few signs as can be."""
+    return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
+
+
 def _pattern(text: str, place: int) -> str:
     """An expression that finds a text at a place; a number is whole."""
-    escaped = re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
+    escaped = _escaped(text)
     before = r"(?<!\d)" if text[0].isdecimal() else ""
     behind = r"(?!\d)" if text[-1].isdecimal() else ""
     if place >= 0:
