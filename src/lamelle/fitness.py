@@ -82,7 +82,10 @@ def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pro
 
 def idle(recipe: Recipe) -> list[Problem]:
     """Warnings of what is asked of the task and changes nothing beside what else is asked."""
-    return idle_problems(recipe.task.model_dump(), type(recipe.task)().model_dump())
+    found = idle_problems(recipe.task.model_dump(), type(recipe.task)().model_dump())
+    if recipe.split.folds and not recipe.split.test:
+        found = [*found, Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds})]
+    return found
 
 
 def input_range(recipe: Recipe) -> list[Problem]:

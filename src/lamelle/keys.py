@@ -173,7 +173,7 @@ class ClassifyKeys(_Keys):
     threshold: Literal["argmax", "f1"] | Annotated[float, Field(gt=0, lt=1)] = Field(
         default="argmax", description="f1: chosen on validation by macro F1; a number: fixed (two classes, multi-label)"
     )
-    smoothing: Fraction = Field(default=0.0, description="label smoothing")
+    smoothing: float = Field(default=0.0, ge=0, lt=1, description="label smoothing; 1 would leave no target")
     calibrate: bool = Field(
         default=True, description="probabilities at the temperature that fits validation best; what is said stays"
     )

@@ -7,6 +7,7 @@ A Recipe is YAML; its keys are dotted (``train.lr``). What nobody asked for is p
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -284,6 +285,15 @@ _OPTION = re.compile(r"[\[(]|^constrained-")
 _TAGS = {"classify", "segment", "instances", "unet", "timm", "timm-unet", "cnn"}
 
 
+def _as_whole(given: object) -> int | None:
+    """The whole number that a text such as ``1e3`` means; None if it means none."""
+    try:
+        number = float(given) if isinstance(given, str) else math.nan
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and abs(number) < 1e15 else None
+
+
 def _rule(key: str, error: Any) -> str:
     """What is wrong with a value, in the reader's language where pydantic's kind of error is one of the usual ones."""
     kind, about = error["type"], error.get("ctx", {})
@@ -300,5 +310,6 @@ def _rule(key: str, error: Any) -> str:
     sorts |= {"bool": "bool_parsing bool_type", "text": "string_type", "list": "tuple_type list_type"}
     for sort, kinds in sorts.items():
         if kind in kinds.split():
-            return text(f"recipe.rule_{sort}")
+            whole = _as_whole(error["input"]) if sort == "int" else None
+            return text(f"recipe.rule_{sort}") if whole is None else text("recipe.rule_int_as", n=whole)
     return str(about.get("error", error["msg"]))

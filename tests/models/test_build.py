@@ -190,6 +190,8 @@ TIMM = {"kind": "timm", "name": "resnet18", "in_channels": 3, "classes": 2}
         ({"kind": "timm-unet", "name": "squeezenet1_1", "in_channels": 1, "out_channels": 2},
          "models.no_pyramid", "squeezenet1_1"),
         (CNN | {"name": "cnn3"}, "models.value", "cnn1, cnn2"),
+        (TIMM | {"name": "cnn3"}, "models.encoder_near", "'cnn"),
+        ({"kind": "timm-unet", "name": "cnn3", "in_channels": 1, "out_channels": 2}, "models.encoder", "bare"),
         (CNN | {"size": [96, 15]}, "models.value", "size[1] = 15: it must be a whole number from 16"),
         (CNN | {"size": 96}, "models.value", "a list of 2 to 2"),
         (CNN | {"size": [4096, 4096]}, "models.too_large", "smaller images"),

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
+from lamelle import fitness, recipe
 from lamelle.errors import sentence
 from lamelle.keys import ClassifyKeys, InstanceKeys, SegmentKeys
 from lamelle.tasks.idle import idle_problems
@@ -42,6 +43,14 @@ def test_parameters_of_another_loss_are_warned_of_and_its_own_taken(loss: str) -
             assert f"task.{key}=1 " in said
             assert acting[key] in said
             assert f"here that is {loss}" in said
+
+
+@pytest.mark.parametrize(
+    ("split", "said"), [({"test": 0}, False), ({"folds": 5}, False), ({"folds": 5, "test": 0}, True)]
+)
+def test_no_test_set_beside_folds_is_said_to_be_without_effect(split: dict[str, Any], said: bool) -> None:
+    found = [p.code for p in fitness.idle(recipe.validate({"task": {"name": "classify"}, "split": split}))]
+    assert ("plan.test_in_folds" in found) is said
 
 
 def test_all_idle_keys_are_named_at_once() -> None:

@@ -96,6 +96,15 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_change(trained: 
     stops(trained, monkeypatch, "train.nan_gradient")
 
 
+def test_a_first_gradient_that_is_not_finite_names_the_size_and_no_learning_rate(
+    trained: Trainer, monkeypatch: Patch
+) -> None:
+    losses(monkeypatch, lambda self, loss, out: loss + (out - out.detach()).square().sum().sqrt())
+    with pytest.raises(NonFinite, match=r"images of 32 × 32 .*train\.precision=32.*train\.patch=\[64, ?64\]") as caught:
+        trained("patch=32")
+    assert "train.lr" not in str(caught.value)
+
+
 def stops(trained: Trainer, monkeypatch: Patch, code: str) -> None:
     """At step 4, by that sentence, with weights that are those after step 3."""
     seen: list[dict[str, Tensor]] = []

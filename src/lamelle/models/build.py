@@ -9,8 +9,9 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -147,8 +148,12 @@ def _timm_unet() -> Callable[..., Freezable]:
     return TimmUNet
 
 
-def _encoder(key: str, value: object) -> str:
-    """A bare name of timm's own list, or of the few that torchvision alone has: no tag, no hub, no folder."""
+def _encoder(key: str, value: object, *, own: Sequence[str] = ()) -> str:
+    """A bare name of timm's own list, or of the few that torchvision alone has: no tag, no hub, no folder.
+
+    Args:
+        own: Networks of this package that may have been meant.
+    """
     from lamelle.models.encoders import names
 
     known = names()
@@ -157,7 +162,7 @@ def _encoder(key: str, value: object) -> str:
     if value not in known:
         if (bare := value.partition(".")[0]) in known:
             raise RequestError("models.encoder_near", value=repr(value), near=bare)
-        error = unknown("encoder", value, known)
+        error = unknown("encoder", value, [*own, *known])
         raise error if "near" in error.values else RequestError("models.encoder", value=value, count=len(known))
     return value
 
@@ -195,7 +200,7 @@ MODELS: Mapping[str, Kind] = MappingProxyType(
         ),
         "timm": Kind(
             {
-                "name": Key(_encoder),
+                "name": Key(partial(_encoder, own=CNN_NAMES)),
                 "in_channels": Key(_CHANNELS),
                 "classes": Key(whole(1, MAX_CLASSES)),
                 "hidden": Key(several(whole(1, MAX_CLASSES), 0, MAX_LEVELS), ()),

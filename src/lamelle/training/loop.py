@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from lamelle.data.augment.mixing import Mixed, mix, mix_targets
 from lamelle.data.randomness import generator, seed_device
 from lamelle.data.samples import Batch, Order, Reader
 from lamelle.durations import enough, spelled
-from lamelle.errors import WorkError
+from lamelle.errors import WorkError, setting
 from lamelle.keys import AugmentKeys, TrainKeys
 from lamelle.messages import text
 from lamelle.platform import StopSignal
@@ -219,7 +219,7 @@ class Training:
             raise NonFinite("train.nan_loss", loss=value, step=state.step, files=files, kept=self._kept())
         self.optimizer.zero_grad(set_to_none=True)
         self.job.fabric.backward(loss)
-        self._clip(batch)
+        self._clip(batch, images.shape[2:])
         self.optimizer.step()
         state.loss_sum += value
         if self._average is not None:
@@ -247,13 +247,17 @@ class Training:
         zero = full(output).new_zeros(())
         return sum((weight * over_levels(output, part, loss) for weight, part in parts), start=zero)
 
-    def _clip(self, batch: Batch) -> None:
+    def _clip(self, batch: Batch, size: Sequence[int]) -> None:
         """Bound the gradient's norm; a norm that is not finite stops the training before it reaches the weights."""
         limit = self.keys.clip or math.inf
         norm = self.job.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         if self._scaler is None and norm is not None and not math.isfinite(float(norm)):
             files = ", ".join(dict.fromkeys(batch.ids))
-            raise NonFinite("train.nan_gradient", step=self.state.step, files=files, kept=self._kept())
+            values = {"step": self.state.step, "files": files, "kept": self._kept()}
+            if self.state.step:
+                raise NonFinite("train.nan_gradient", **values)
+            larger = setting("train.patch" if self.keys.patch else "data.resize", [2 * n for n in size])
+            raise NonFinite("train.nan_gradient_first", **values, size=" × ".join(map(str, size)), larger=larger)
 
     # the end of an epoch -------------------------------------------------------------------------------------------
 
