@@ -197,8 +197,8 @@ def test_each_stage_learns_at_its_share_of_the_rate_at_each_step(trained: Traine
     seen: list[tuple[float, float]] = []
     clip = Training._clip
 
-    def watched(self: Training, batch: Any) -> None:
-        clip(self, batch)
+    def watched(self: Training, batch: Any, size: Any) -> None:
+        clip(self, batch, size)
         seen.extend((group["lr"], group["scale"]) for group in self.optimizer.param_groups)
 
     monkeypatch.setattr(Training, "_clip", watched)
