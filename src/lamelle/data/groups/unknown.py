@@ -24,6 +24,7 @@ _WORDS = frozenset(
 _SHORT = frozenset(("nd", "ni", "nc", "nr", "ka", "kk", "sd", "na", "x", "no"))
 """What may be initials too, where people are called by them."""
 _WORDS_PLAIN = frozenset(map(plain, _WORDS))
+_NEAR = 10
 _LONGEST = 8
 """Zeros up to which they are no hash."""
 _LEAST, _MOSTLY = 3, 0.9
@@ -63,9 +64,9 @@ def _odd(cell: str, counts: dict[str, int]) -> bool:
     if len(others) < _LEAST:
         return False
     if re.fullmatch(r"0+|-1", cell.strip()) and not (len(cell) > _LONGEST and {*map(len, others)} == {len(cell)}):
-        numbers = {int(c) for c in others if re.fullmatch(r"-?\d+", c.strip())}
+        numbers = {int(c) for c in others if re.fullmatch(r"-?\d{1,18}", c.strip())}
         return not numbers & {1, 2, -2}
-    if re.fullmatch(r"9{3,}|[xX]{3,}", cell.strip()) and counts[cell] > max(counts[c] for c in others):
+    if re.fullmatch(r"9{3,18}|[xX]{3,}", cell.strip()) and counts[cell] > max(counts[c] for c in others):
         return not re.fullmatch(r"9+", cell.strip()) or not _follows(cell, others)
     numbered = sum(any(map(str.isdecimal, c)) for c in others) >= _MOSTLY * len(others)
     if not numbered or any(map(str.isdecimal, cell)):
@@ -76,4 +77,4 @@ def _odd(cell: str, counts: dict[str, int]) -> bool:
 
 def _follows(cell: str, others: list[str]) -> bool:
     """Whether a number is among others that are about as large."""
-    return any(int(cell) - 10 <= int(c) <= int(cell) + 10 for c in others if c.strip().isdecimal())
+    return any(abs(int(c) - int(cell)) <= _NEAR for c in others if re.fullmatch(r"\d{1,18}", c.strip()))
