@@ -16,6 +16,8 @@ COMPARED = 3e7
 """Pairs of unlike pictures whose waves are compared, about: the more pictures, the fewer bits may differ."""
 LIKE = 0.55
 """Correlation of the waves below which a pair is not looked at."""
+FEW = 50_000
+"""Pairs that are all looked at."""
 EACH = 240.0
 """Entries that each view of a picture meets on the average."""
 FLAT, BORDER = 2.5, 0.16
@@ -92,6 +94,10 @@ def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each:
         each: Pairs that are kept of a picture.
     """
     within = first is second
+    if len(first.small) * len(second.small) <= FEW:
+        one, other = np.indices((len(first.small), len(second.small))).reshape(2, -1)
+        some = (one < other) | (not within) if allowed is None else ((one < other) | (not within)) & allowed(one, other)
+        return one[some], other[some]
     kept = _Nearest((len(first.small), len(second.small)), each, within=within)
     for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
         for part, mean in zip(views.parts(), entries.common, strict=True):

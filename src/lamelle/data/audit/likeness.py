@@ -20,9 +20,11 @@ from lamelle.data.audit.starts import Starts, starts
 from lamelle.platform import cores
 
 CHOSEN = 300_000
-"""Pairs to be chosen by their waves in all, about."""
+"""Pairs to be chosen by their waves in all, about, where there are many pictures."""
 CANDIDATES = (3, 12)
 """Of them for each picture, the most alike first: fewest, where there are many pictures, and most."""
+CHEAP = 8_000
+"""Pairs that cost little: of few pictures so many are chosen, for those of one kind are all alike at large."""
 REGISTERED = 100_000
 """Pairs to be brought over each other in all, at most: the most alike of those chosen."""
 SORTED = 3
@@ -91,7 +93,8 @@ def matches(first: Pictures, second: Pictures, allowed: Allowed | None = None) -
         second: The other, or the same.
         allowed: Which pairs of numbers may be a match; all if not given.
     """
-    each = int(np.clip(CHOSEN // max(len(first.small), len(second.small), 1), *CANDIDATES))
+    count = max(len(first.small), len(second.small), 1)
+    each = max(int(np.clip(CHOSEN // count, *CANDIDATES)), CHEAP // count)
     pairs = candidates(first, second, allowed, SORTED * each)
     ways = starts(first, second, pairs, WAYS)
     near = nearest(pairs, ways.alike[:, 0], each, within=first is second)
