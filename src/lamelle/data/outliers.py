@@ -33,8 +33,6 @@ _SPARSE = 3
 """Known groups for each degree of freedom: few of them leave out rare but proper kinds."""
 _CAREFUL = 0.5
 """Share of the groups that new points seem to come from that is counted."""
-_SEVERAL = 3
-"""Points of a group from which it is asked how alike they are."""
 _PARTS = 10
 """Of the known points, of which each is seen by the others."""
 _AT_ONCE = 1024
@@ -197,8 +195,7 @@ def _parts(values: np.ndarray, groups: np.ndarray) -> _Parts:
 def _independent(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> float:
     """How many independent groups the new points count for.
 
-    Where nothing says it, they are of one group unless they differ more than the points of any known group do among
-    each other. Where groups are hardly told apart, that is nearly always so: nobody could see that there are more.
+    Where nothing says it, points that differ as little as those of one known group are one group.
     """
     n = len(new)
     if len(np.unique(groups)) == len(known):
@@ -208,19 +205,10 @@ def _independent(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_gro
         return n**2 / float((counts**2).sum())
     parts = _parts(known, groups)
     telling = parts.between > 1e-3 * known.var(0)
-    if n < _SEVERAL or not telling.any():
+    if n < 3 or not telling.any():
         return 1.0
-
-    def alike(points: np.ndarray) -> float:
-        """About 1 for points of one group, 0 for points of as many groups."""
-        share = 1 - (points.var(0, ddof=1) - parts.within)[telling] / parts.between[telling]
-        return float(np.median(share))
-
-    numbers, counts = np.unique(groups, return_counts=True)
-    ones = [alike(known[groups == one]) for one in numbers[counts >= min(_SEVERAL, counts.max())]]
-    if (share := alike(new)) >= min(ones):
-        return 1.0
-    return float(np.clip(_CAREFUL / max(share, 1 / n), 1, n))
+    share = 1 - (new.var(0, ddof=1) - parts.within)[telling] / parts.between[telling]
+    return float(np.clip(_CAREFUL / max(float(np.median(share)), 1 / n), 1, n))
 
 
 def _by_value(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
