@@ -53,6 +53,7 @@ def test_numbers_written_as_people_write_them() -> None:
         ("weights=x", "task.weights, model.weights"),
         ("lrr=1", "did you mean train.lr"),
         ("train.bach=1", "train.batch"),
+        ("optimiser=sgd", "did you mean train.optimizer\\?"),
         ("lr", "key=value"),
         ("labels={1", "YAML"),
     ],

@@ -59,10 +59,8 @@ def full_key(key: str) -> str:
     if ends:
         raise RequestError("recipe.ambiguous", key=key, candidates=", ".join(ends))
     last = {k.rsplit(".", 1)[-1]: k for k in keys}
-    near = difflib.get_close_matches(key, [*keys, *last], n=3)
-    raise RequestError(
-        "recipe.unknown_key", key=key, near=", ".join(last.get(n, n) for n in near) or "lamelle recipes --keys"
-    )
+    near = dict.fromkeys(last.get(n, n) for n in difflib.get_close_matches(key, [*keys, *last], n=3))
+    raise RequestError("recipe.unknown_key", key=key, near=", ".join(near) or "lamelle recipes --keys")
 
 
 def parse_overrides(pairs: Iterable[str]) -> Section:
