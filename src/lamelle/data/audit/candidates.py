@@ -130,9 +130,13 @@ def _most_bits(differ: np.ndarray, met: float) -> int:
         >>> some = np.array([3, 18, 19, 20, 30])
         >>> _most_bits(some, 1e6), _most_bits(some, 1e8)
         (21, 17)
+        >>> _most_bits(np.zeros(9, int), 1e9)  # pictures that are all alike are still compared
+        7
     """
     shares = np.bincount(differ, minlength=BITS + 1)[: BITS + 1].cumsum() / max(1, len(differ))
-    return BITS if shares[-1] * met <= COMPARED else int(np.searchsorted(shares * met, COMPARED, side="right")) - 1
+    if shares[-1] * met <= COMPARED:
+        return BITS
+    return max(BITS // 3, int(np.searchsorted(shares * met, COMPARED, side="right")) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, thumbnail
-from lamelle.data.audit.partners import Candidate, Partners, partners
+from lamelle.data.audit.partners import MaskOrImage, Partners, partners
 from lamelle.data.audit.results import Row
 from lamelle.data.audit.signatures import shrunk
 from lamelle.data.layouts.listing import Entry
@@ -235,10 +235,10 @@ def masks_among_problems(
         small: uint8 ``[N, 64, 64]``, as in signatures.
         layout: How the folder was read.
     """
-    looked: list[tuple[Candidate, Surface]] = []
+    looked: list[tuple[MaskOrImage, Surface]] = []
     for record, row, seen, square in zip(records, rows, surfaces, small, strict=True):
         if seen:
-            looked.append((Candidate(record, row.size, square if seen.small is None else seen.small), seen))
+            looked.append((MaskOrImage(record, row.size, square if seen.small is None else seen.small), seen))
     images = [(one, seen) for one, seen in looked if _is_image(seen)]
     sharp = partners([one for one, seen in looked if seen.flat], [one for one, _ in images])
     flat = [one for one, seen in looked if seen.blurred]
@@ -253,7 +253,7 @@ def masks_among_problems(
     return [_among(found, others, severity, {"all": len(records), "layout": setting("data.layout", layout)})]
 
 
-def _among(found: Partners, others: Sequence[Candidate], severity: Severity, values: dict[str, object]) -> Problem:
+def _among(found: Partners, others: Sequence[MaskOrImage], severity: Severity, values: dict[str, object]) -> Problem:
     """What is said of masks among images: with the keys that tell them where a rule of their names does."""
     pairs = [(mask.record.id, image.record.id) for mask, image in found.pairs]
     (mask, image), more = pairs[0], pairs[1 : 1 + _SHOWN]
@@ -264,7 +264,7 @@ def _among(found: Partners, others: Sequence[Candidate], severity: Severity, val
     return Problem("audit.masks_of_images", mask, severity, {**values, "name": name})
 
 
-def _keys(found: Partners, others: Sequence[Candidate]) -> str:
+def _keys(found: Partners, others: Sequence[MaskOrImage]) -> str:
     """``data.images=… data.masks=…`` that tell the masks: by their names, or by a folder; empty where none does."""
     if (rule := found.rule) is None:
         return ""

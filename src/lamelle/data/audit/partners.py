@@ -31,7 +31,7 @@ _CHUNK = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class MaskOrImage:
     """An image as far as it may be a mask, or have one."""
 
     record: Record
@@ -54,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class NameRule:
     """How the path of a mask differs from that of its image."""
 
     folders: tuple[tuple[str, ...], tuple[str, ...], int]
@@ -68,7 +68,7 @@ class Rule:
         """The path of the image of a mask.
 
         Example:
-            >>> Rule(((), (), 0), ("1", "2"), ~0).image_of((("abn",), "7_2"))
+            >>> NameRule(((), (), 0), ("1", "2"), ~0).image_of((("abn",), "7_2"))
             (('abn',), '7_1')
         """
         folders, stem = path
@@ -87,12 +87,12 @@ class Rule:
 class Partners:
     """Masks with their images, and the rule that explains most of them; None where pixels alone tell."""
 
-    pairs: tuple[tuple[Candidate, Candidate], ...]
+    pairs: tuple[tuple[MaskOrImage, MaskOrImage], ...]
     """Mask and image."""
-    rule: Rule | None = None
+    rule: NameRule | None = None
 
 
-def partners(flat: Sequence[Candidate], images: Sequence[Candidate]) -> Partners:
+def partners(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> Partners:
     """The flat images that are the mask of another one.
 
     Names have to differ by a rule, the same for many, and the masks have to fit their images better than other images;
@@ -105,8 +105,8 @@ def partners(flat: Sequence[Candidate], images: Sequence[Candidate]) -> Partners
     if not flat or not images:
         return Partners(())
     by_path = {c.path: c for c in images}
-    found: dict[int, Candidate] = {}
-    first: Rule | None = None
+    found: dict[int, MaskOrImage] = {}
+    first: NameRule | None = None
     for rule in _rules(flat, images):
         new = {i: c for i, f in enumerate(flat) if i not in found and (c := _partner(rule, f, by_path))}
         if len(new) >= _LEAST:
@@ -118,7 +118,9 @@ def partners(flat: Sequence[Candidate], images: Sequence[Candidate]) -> Partners
     return Partners(tuple(_by_pixels(flat, images)))
 
 
-def _partner(rule: Rule, mask: Candidate, images: Mapping[tuple[tuple[str, ...], str], Candidate]) -> Candidate | None:
+def _partner(
+    rule: NameRule, mask: MaskOrImage, images: Mapping[tuple[tuple[str, ...], str], MaskOrImage]
+) -> MaskOrImage | None:
     path = rule.image_of(mask.path)
     image = images.get(path) if path else None
     return image if image and _of_one_aspect(mask.size, image.size) else None
@@ -128,15 +130,15 @@ def _of_one_aspect(one: Sequence[int], other: Sequence[int]) -> bool:
     return abs(one[-2] * other[-1] - one[-1] * other[-2]) <= _ASPECT * one[-2] * other[-1]
 
 
-def _rules(flat: Sequence[Candidate], images: Sequence[Candidate]) -> list[Rule]:
+def _rules(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> list[NameRule]:
     """How names of flat images differ from those of images near them: what recurs, the most frequent first."""
     ordered = sorted(images, key=lambda c: c.order)
     places = [c.order for c in ordered]
-    alike: dict[str, list[Candidate]] = defaultdict(list)
+    alike: dict[str, list[MaskOrImage]] = defaultdict(list)
     for image in ordered:
         for key in _keys(image.path[1]):
             alike[key].append(image)
-    counts: Counter[Rule] = Counter()
+    counts: Counter[NameRule] = Counter()
     step = max(1, len(flat) // _RULES_FROM)
     for mask in flat[::step]:
         here = bisect_left(places, mask.order)
@@ -152,7 +154,7 @@ def _keys(stem: str) -> set[str]:
     return {stem, "#" + "_".join(re.findall(r"\d+", stem))}
 
 
-def _told_apart(image: tuple[tuple[str, ...], str], mask: tuple[tuple[str, ...], str]) -> tuple[Rule, ...]:
+def _told_apart(image: tuple[tuple[str, ...], str], mask: tuple[tuple[str, ...], str]) -> tuple[NameRule, ...]:
     """The two ways to say where the paths of an image and a mask differ; numbers stay whole.
 
     Example:
@@ -168,8 +170,8 @@ def _told_apart(image: tuple[tuple[str, ...], str], mask: tuple[tuple[str, ...],
     tail = _common_text(one[head:][::-1], other[head:][::-1])
     stem = (one[head : len(one) - tail], other[head : len(other) - tail])
     if stem == ("", ""):
-        return (Rule(folders, stem, 0),)
-    return Rule(folders, stem, head), Rule(folders, stem, ~tail)
+        return (NameRule(folders, stem, 0),)
+    return NameRule(folders, stem, head), NameRule(folders, stem, ~tail)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -185,7 +187,7 @@ def _common_text(one: str, other: str) -> int:
     return len(re.sub(r"\d+$", "", one[:length])) if goes_on else length
 
 
-def fit(pairs: Sequence[tuple[Candidate, Candidate]]) -> bool:
+def fit(pairs: Sequence[tuple[MaskOrImage, MaskOrImage]]) -> bool:
     """Whether masks lie on what is seen in their images: they go together better than those of different pairs do."""
     drawn = [(m, i) for m, i in pairs if m.small.any()]
     drawn = drawn[:: max(1, len(drawn) // _TESTED)][:_TESTED]
@@ -199,7 +201,7 @@ def fit(pairs: Sequence[tuple[Candidate, Candidate]]) -> bool:
     return by_rank or (float(np.median(own)) >= _FITS and rank >= _RANK)
 
 
-def _views(found: Sequence[Candidate]) -> np.ndarray:
+def _views(found: Sequence[MaskOrImage]) -> np.ndarray:
     """Values and edges of small pictures, each with mean 0 and length 1: float32 ``[2, N, 4096]``."""
     small = np.array([c.small for c in found], np.float32)
     rows, columns = np.gradient(small, axis=(1, 2))
@@ -214,7 +216,7 @@ def _likeness(masks: np.ndarray, images: np.ndarray) -> np.ndarray:
     return np.maximum(np.abs(found[0]), found[1])
 
 
-def _by_pixels(flat: Sequence[Candidate], images: Sequence[Candidate]) -> list[tuple[Candidate, Candidate]]:
+def _by_pixels(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> list[tuple[MaskOrImage, MaskOrImage]]:
     """Pairs of which each mask fits one image much better than all others, and no two the same one."""
     drawn = [m for m in flat if m.small.any()]
     drawn = drawn[:: max(1, len(drawn) // _TESTED)][:_TESTED]

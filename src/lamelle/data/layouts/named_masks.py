@@ -24,7 +24,7 @@ def by_names(options: LayoutOptions) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NamedMasks:
     """The files of a folder, as expressions tell them."""
 
     pairs: tuple[Pair, ...]
@@ -33,7 +33,7 @@ class Told:
     """Files that no expression means."""
 
 
-def told(listing: Listing, options: LayoutOptions) -> Told:
+def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
     """Images and masks of the same folder whose names are alike without what their expression finds in them.
 
     One of the two expressions may be left out: then all other files are meant.
@@ -69,7 +69,7 @@ def told(listing: Listing, options: LayoutOptions) -> Told:
     ]
     missing = [Problem("layouts.missing_mask", i[0].rel, "error") for key, i in wanted.items() if key not in given]
     orphans = [Problem("layouts.orphan_mask", m.rel, "error") for k, ms in given.items() if k not in wanted for m in ms]
-    return Told(tuple(pairs), (*several, *missing, *orphans), tuple(rest))
+    return NamedMasks(tuple(pairs), (*several, *missing, *orphans), tuple(rest))
 
 
 def endings_said(listing: Listing) -> dict[str, str]:
