@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from lamelle.errors import RequestError
 from lamelle.models.boundary import CHAINS, split, steps
 from lamelle.models.build import build
-from lamelle.models.depths import LAST_CONVS
-from lamelle.models.freeze import Freezable, freeze_encoder, unfreeze_to
+from lamelle.models.freezable import Freezable
+from lamelle.models.freeze import freeze_encoder, unfreeze_to
+from lamelle.models.stages import LAST_CONVS
 
 SIDE = 64
 CASES = [

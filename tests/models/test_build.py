@@ -13,7 +13,8 @@ from lamelle.errors import RequestError
 from lamelle.messages import catalogue
 from lamelle.models import build as registry
 from lamelle.models.build import MODELS, build, resolve
-from lamelle.models.freeze import Freezable, freeze_encoder, parameters
+from lamelle.models.freezable import Freezable
+from lamelle.models.freeze import freeze_encoder, parameters
 
 UNET = {
     "kind": "unet", "dims": 2, "in_channels": 1, "out_channels": 2, "filters": [3, 6, 8], "up": "transpose2",

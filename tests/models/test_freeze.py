@@ -12,15 +12,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lamelle.errors import RequestError
 from lamelle.models.build import build
-from lamelle.models.depths import last_convs
-from lamelle.models.freeze import (
-    Freezable,
-    freeze_encoder,
-    parameter_stages,
-    parameters,
-    set_batch_norm,
-    unfreeze_to,
-)
+from lamelle.models.freezable import Freezable
+from lamelle.models.freeze import freeze_encoder, parameter_stages, parameters, set_batch_norm, unfreeze_to
+from lamelle.models.stages import last_convs
 
 HIDDEN = 1_838_596  # the three dense layers 1280 → 1024 → 512 → 4 with their biases
 

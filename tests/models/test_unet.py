@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from lamelle.models.blocks import BACK, Block, Linear, TransposeSame, UpsampleConv, fit, per_level
 from lamelle.models.blocks import UPS as WAYS_UP
 from lamelle.models.build import NORMS, UPS, build
+from lamelle.models.deep_supervision import over_levels
 from lamelle.models.freeze import parameters
-from lamelle.models.supervision import over_levels
 from lamelle.models.unet import UNet
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lamelle.errors import FileError, RequestError
 from lamelle.models.build import build
 from lamelle.models.encoders import TimmClassifier, TimmUNet, adapt_input
-from lamelle.models.layouts import from_torchvision
+from lamelle.models.weight_names import from_torchvision
 from lamelle.models.weights import find_weights, load_encoder_weights, published
 
 

@@ -9,7 +9,7 @@ import families
 import pytest
 import timm
 
-from lamelle.models.encoders import TORCHVISION
+from lamelle.models.families import TORCHVISION
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import torch
 from support import Quiet, Trainer
 from torch import Tensor
 
-from lamelle.models.supervision import full
+from lamelle.models.deep_supervision import full
 from lamelle.run import RunFolder
 from lamelle.training import checkpoint, loop
 from lamelle.training.loop import NonFinite, Training

@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from lamelle.data.preparation import fits, to_channels
+from lamelle.data.units import Span
 
 WINDOW, WINDOWS, PLANES = 96, 3, 4
 """Side of a window that is looked at, windows along each axis, and planes of a volume."""
@@ -45,9 +46,6 @@ _DARKEST = 0.02
 _DOUBLE = 257
 """A byte twice: 8 bits as 16."""
 _QUANTILES = (1, 5, 50, 95, 99)
-
-Span = tuple[float, float]
-"""The values that mean black and white."""
 
 
 @dataclass(frozen=True, slots=True)

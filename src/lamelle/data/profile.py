@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from lamelle.data.appearance import NAMES, Look, Span, look
+from lamelle.data.appearance import NAMES, Look, look
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, kinds_of
+from lamelle.data.units import Kind, Span, kinds_of
 from lamelle.types import Record, Spacing
 
 MOST = 512

@@ -12,8 +12,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
-from lamelle.data.appearance import Span
-
 _DEEP = 1 << 14
 """A 16-bit value from which all 16 bits are used: cameras of 10, 12 and 14 bits stay below."""
 _BRIGHT = 0.05
@@ -30,6 +28,9 @@ _SIGNED = (-32768.0, 32767.0)
 """16 bits around 0."""
 _WITHIN = 4
 """How many times narrower the range of an image may be than the narrowest of the training."""
+
+Span = tuple[float, float]
+"""The values that mean black and white."""
 
 Name = tuple[str, int | None]
 """Type of the pixels and, where fewer than it holds, significant bits."""

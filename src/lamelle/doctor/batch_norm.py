@@ -74,7 +74,8 @@ def _learning(model: nn.Module, keys: Any) -> list[_BatchNorm]:
     """Batch norms that used the statistics of their batches in training."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    from lamelle.models.freeze import Freezable, freeze_encoder, set_batch_norm
+    from lamelle.models.freezable import Freezable
+    from lamelle.models.freeze import freeze_encoder, set_batch_norm
 
     network = cast("Freezable", model)
     if (depth := getattr(keys, "freeze", None)) is not None:

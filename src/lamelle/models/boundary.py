@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lamelle.models.freeze import Freezable, covered
+from lamelle.models.freezable import Freezable
+from lamelle.models.freeze import covered
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from lamelle.models.spec import (
 )
 
 if TYPE_CHECKING:
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 MAX_CHANNELS = 4096
 MAX_CLASSES = 65_536
@@ -154,9 +154,9 @@ def _encoder(key: str, value: object, *, own: Sequence[str] = ()) -> str:
     Args:
         own: Networks of this package that may have been meant.
     """
-    from lamelle.models.encoders import names
+    from lamelle.models.families import encoder_names
 
-    known = names()
+    known = encoder_names()
     if not isinstance(value, str):
         raise refuse(key, value, "rule_name")
     if value not in known:

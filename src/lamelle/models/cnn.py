@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from lamelle.models.freeze import Freezable
+from lamelle.models.freezable import Freezable
 from lamelle.models.spec import CNN_NAMES, expect_size
 
 _FILTERS = (32, 64, 128, 256)

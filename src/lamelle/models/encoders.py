@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from lamelle.errors import RequestError
 from lamelle.models.blocks import Axes, crop, fit
-from lamelle.models.freeze import Freezable
+from lamelle.models.families import TORCHVISION
+from lamelle.models.freezable import Freezable
 from lamelle.models.spec import expect_size
 from lamelle.models.trial import FOREIGN, refusal
 
@@ -27,15 +28,12 @@ _Options = tuple[tuple[str, object], ...]
 _WINDOWS = 16
 """The largest window, in units of the stride, that a grid is looked for with."""
 
-# What timm lacks: a name of ours → the version that torchvision's constructor takes
-TORCHVISION: Mapping[str, str] = MappingProxyType({"squeezenet1_0": "1_0", "squeezenet1_1": "1_1"})
-
 
 class TimmClassifier(Freezable):
     """Any encoder of timm, its pooled features, and dense layers: logits [N, classes] of images [N, in, Y, X].
 
     Args:
-        name: A bare name of ``names()``.
+        name: A bare name of ``families.encoder_names()``.
         in_channels: Channels of the image.
         classes: Number of outputs.
         hidden: Widths of the dense layers with ReLU between the features and the output.
@@ -175,16 +173,6 @@ class SqueezeNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.forward_features(image).mean((2, 3))
-
-
-def names() -> list[str]:
-    """The bare names of all encoders: timm's, and the few that torchvision alone has.
-
-    Example:
-        >>> {"resnet18", "squeezenet1_1"} <= set(names())
-        True
-    """
-    return [*timm.list_models(), *TORCHVISION]
 
 
 def reference(name: str) -> nn.Module:

@@ -3,49 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lamelle.errors import RequestError
-from lamelle.models import depths
+from lamelle.models.freezable import Freezable
+from lamelle.models.stages import encoder_stages, last_convs
 
 STATISTICS = ("running_mean", "running_var")
 """Ends of the names of what batch norms measure."""
 _STAGE = re.compile(r"stage:(\d{1,4})")
-
-
-class Freezable(nn.Module):
-    """A network with an ``encoder``; its frozen parts stay in evaluation mode whatever ``train()`` says."""
-
-    frozen: tuple[str, ...] = ()
-    """Names of the frozen parts: submodules, as ``get_submodule`` takes them, and single parameters."""
-    frozen_statistics: bool = False
-    """Whether all batch norms keep their statistics, also those whose weights learn."""
-    encoder_name: str = "encoder"
-    """Name of the submodule that a pretrained file fills and that freezing is about."""
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode of every part that is not frozen; dropout and batch norm of frozen parts stay off."""
-        super().train(mode)
-        parts = [_part(self, name) for name in self.frozen]
-        if self.frozen_statistics:
-            parts += [part for part in self.modules() if isinstance(part, _BatchNorm)]
-        for part in parts:
-            if isinstance(part, nn.Module):
-                part.eval()
-        return self
-
-    def freeze(self, names: Sequence[str]) -> None:
-        """Freeze exactly these parts: the others learn again."""
-        self.requires_grad_(True)
-        self.frozen = tuple(names)
-        for name in self.frozen:
-            _part(self, name).requires_grad_(False)
-        self.train(self.training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +52,7 @@ def freeze_encoder(module: Freezable, depth: str) -> Counts:
 
     Args:
         depth: ``none``: nothing is frozen; ``head``: the whole encoder is; ``last_conv``, ``last_two_convs``: of the
-            encoder, only its last convolution(s) learn, each with its norm (``depths.LAST_CONVS`` names them; a
+            encoder, only its last convolution(s) learn, each with its norm (``stages.LAST_CONVS`` names them; a
             depthwise convolution between them stays frozen); ``stage:N``: its last N stages learn, and what follows.
 
     Returns:
@@ -196,7 +166,7 @@ def _learning(module: Freezable, depth: str) -> set[str]:
         return head.union(*stages[-int(number[1]) :])
     if depth not in ("last_conv", "last_two_convs"):
         raise RequestError("models.freeze", value=depth, known="none, head, last_conv, last_two_convs, stage:N")
-    convs = depths.last_convs(module.get_submodule(module.encoder_name))
+    convs = last_convs(module.get_submodule(module.encoder_name))
     if convs is None:
         raise RequestError("models.freeze_family", value=depth, name=name, count=len(stages))
     last, before = ({f"{module.encoder_name}.{key}" for key in conv} for conv in convs)
@@ -212,7 +182,7 @@ def _encoder_stages(module: Freezable) -> tuple[list[str], list[list[str]]] | No
 
     whole = encoder if isinstance(module, TimmClassifier) else reference(str(module.name))
     prefix = next(name for name, part in module.named_modules() if part is encoder)
-    stem, stages = depths.stages(encoder, whole)
+    stem, stages = encoder_stages(encoder, whole)
     return [f"{prefix}.{key}" for key in stem], [[f"{prefix}.{key}" for key in group] for group in stages]
 
 
@@ -227,8 +197,3 @@ def _others(module: nn.Module, learning: Collection[str], prefix: str = "") -> I
             yield from _others(child, learning, path)
         else:
             yield path
-
-
-def _part(module: nn.Module, name: str) -> nn.Module | nn.Parameter:
-    owner, _, leaf = name.rpartition(".")
-    return getattr(module.get_submodule(owner), leaf)

@@ -36,7 +36,7 @@ def expected_normalise(name: str) -> str | None:
         >>> expected_normalise("resnet18"), expected_normalise("vit_tiny_patch16_224")
         ('imagenet', 'symmetric')
     """
-    from lamelle.models.encoders import TORCHVISION
+    from lamelle.models.families import TORCHVISION
 
     if name in TORCHVISION:
         return "imagenet"

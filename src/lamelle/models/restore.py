@@ -13,7 +13,7 @@ from lamelle.models.build import build, sketch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 _Tensor = tuple[str, tuple[int, ...]]
 """Type, in the words of the file, and shape."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lamelle.models.blocks import BACK, CONV, POOL, UPS, Axes, Block, crop, fit, per_level, start
-from lamelle.models.freeze import Freezable
+from lamelle.models.freezable import Freezable
 
 
 class UNet(Freezable):
@@ -38,7 +38,7 @@ class UNet(Freezable):
         residual: Add the block's input to its output, before the last ReLU (a 1×1 convolution where channels differ).
         convs_per_block: Convolutions in a block.
         deep_supervision: In training, a list of logits comes out: full resolution first, then each coarser level but
-            the bottom [N, out, ⌈n/stride⌉, ...]; in evaluation only the full resolution (`lamelle.models.supervision`).
+            the bottom [N, out, ⌈n/stride⌉, ...]; in evaluation only the full resolution (``deep_supervision``).
 
     Example:
         >>> net = UNet(in_channels=1, out_channels=2, filters=(4, 8), dims=2, up="transpose2", norm="batch",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lamelle.errors import FileError, RequestError, printable
-from lamelle.models import layouts
+from lamelle.models import weight_names
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -175,20 +175,20 @@ def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pat
     whole = reference(name)
     found, outside = _named(tensors, _shapes(whole), name)
     state = target.state_dict()
-    missing = tuple(key for key in state if layouts.canonical(key) not in found)
-    known = {layouts.canonical(key) for key in state}
-    full = {layouts.canonical(key) for key in _shapes(whole)}
+    missing = tuple(key for key in state if weight_names.canonical(key) not in found)
+    known = {weight_names.canonical(key) for key in state}
+    full = {weight_names.canonical(key) for key in _shapes(whole)}
     unexpected = [key for key in found if key not in known]
     inputs = _first_convs(whole)
     taken: dict[str, Tensor] = {}
     adapted, wrong = [], []
     for key, own in state.items():
-        if layouts.canonical(key) not in found:
+        if weight_names.canonical(key) not in found:
             continue
-        tensor = found[layouts.canonical(key)][1]
+        tensor = found[weight_names.canonical(key)][1]
         same = tensor.shape == own.shape
-        first = layouts.canonical(key).removesuffix("_weight") in inputs
-        if not same and first and layouts.fits(tuple(tensor.shape), tuple(own.shape)):
+        first = weight_names.canonical(key).removesuffix("_weight") in inputs
+        if not same and first and weight_names.fits(tuple(tensor.shape), tuple(own.shape)):
             tensor = adapt_input(tensor, own.shape[1])
             adapted.append(key)
         elif not same and key == "pos_embed" and (resized := adapt_positions(tensor, target)) is not None:
@@ -197,7 +197,7 @@ def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pat
         elif not same:
             wrong.append(key)
         taken[key] = tensor
-    lost = layouts.learned(missing)
+    lost = weight_names.learned(missing)
     strangers = [found[key][0] for key in unexpected if key not in full and not _is_head(key, whole)]
     if lost or strangers or wrong:
         raise _mismatch(tensors, name, path, missing=lost, unexpected=strangers, wrong=wrong)
@@ -217,15 +217,15 @@ def _reference_shapes(name: str) -> dict[str, tuple[int, ...]]:
 def _mismatch(tensors: Mapping[str, Tensor], name: str, path: Path, **faults: list[str]) -> RequestError:
     """The error for a file that is not this architecture: the one it looks like, or who wrote it."""
     near, most = name, 0.0
-    for candidate in [name, *layouts.candidates(tensors, path.name)]:
+    for candidate in [name, *weight_names.candidates(tensors, path.name)]:
         shapes = _reference_shapes(candidate)
-        like = layouts.likeness(_named(tensors, shapes, candidate)[0], shapes)
+        like = weight_names.likeness(_named(tensors, shapes, candidate)[0], shapes)
         if like > most:
             near, most = candidate, like
     values: dict[str, object] = {"value": printable(str(path)), "name": name}
     if near != name and most > _NEAREST:
         return RequestError("models.weights_other", **values, near=near, share=round(100 * most))
-    who = layouts.foreign(tensors)
+    who = weight_names.foreign(tensors)
     if who is not None:
         return RequestError("models.weights_layout", **values, layout=who)
     for fault, keys in faults.items():
@@ -234,10 +234,10 @@ def _mismatch(tensors: Mapping[str, Tensor], name: str, path: Path, **faults: li
 
 
 def _named(
-    tensors: Mapping[str, Tensor], shapes: layouts.Shapes, name: str
+    tensors: Mapping[str, Tensor], shapes: weight_names.Shapes, name: str
 ) -> tuple[dict[str, tuple[str, Tensor]], list[str]]:
     """The file's tensors by the encoder's canonical names, each with the file's own; and the names of the others."""
-    return layouts.unwrap(layouts.from_torchvision(tensors, shapes, name) or tensors, shapes)
+    return weight_names.unwrap(weight_names.from_torchvision(tensors, shapes, name) or tensors, shapes)
 
 
 def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
@@ -246,10 +246,10 @@ def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
 
 def _first_convs(module: nn.Module) -> set[str]:
     first = module.pretrained_cfg.get("first_conv") or ()  # type: ignore[union-attr, operator]
-    return {layouts.canonical(key) for key in ([first] if isinstance(first, str) else first)}
+    return {weight_names.canonical(key) for key in ([first] if isinstance(first, str) else first)}
 
 
 def _is_head(key: str, module: nn.Module) -> bool:
     named = module.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
-    heads = {layouts.canonical(head) for head in ([named] if isinstance(named, str) else named)} | set(_HEADS)
+    heads = {weight_names.canonical(head) for head in ([named] if isinstance(named, str) else named)} | set(_HEADS)
     return any(key.startswith(f"{head}_") for head in heads)

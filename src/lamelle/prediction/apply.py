@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.appearance import Look, Span, look
+from lamelle.data.appearance import Look, look
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.preparation import to_channels
 from lamelle.data.store import Store
+from lamelle.data.units import Span
 from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.messages import text

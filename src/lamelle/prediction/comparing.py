@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.data.appearance import MEASURES, Look, Span
+from lamelle.data.appearance import MEASURES, Look
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.profile import look_at
 from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, Match, Name, Units, kinds_of, match, proposed
+from lamelle.data.units import Kind, Match, Name, Span, Units, kinds_of, match, proposed
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.package import Package

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lamelle.models.boundary import Boundary
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 _BATCH = 32
 _VALIDATION = "validation.npy"

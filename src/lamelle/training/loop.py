@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import Tensor
 
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 _FIRST_ESTIMATE = 4
 """Steps after which a budgeted training first estimates its end."""
@@ -238,7 +238,7 @@ class Training:
 
     def _loss(self, output: Tensor | list[Tensor], targets: Tensor, mixed: Mixed | None) -> Tensor:
         """The task's loss: its mean over levels where the network gives several, and over both images of a mixture."""
-        from lamelle.models.supervision import full, over_levels
+        from lamelle.models.deep_supervision import full, over_levels
 
         loss = self.job.task.loss
         if mixed is None:

@@ -16,7 +16,7 @@ from lamelle.platform import home
 
 if TYPE_CHECKING:
     from lamelle.models.encoders import TimmClassifier, TimmUNet
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 ModelKeys = UnetKeys | TimmKeys | CnnKeys | TimmUnetKeys
 _NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}

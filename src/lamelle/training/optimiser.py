@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 
 def make_optimizer(model: Freezable, keys: TrainKeys) -> torch.optim.Optimizer:

@@ -34,7 +34,7 @@ from lamelle.types import Spacing
 
 if TYPE_CHECKING:
     from lamelle.models.boundary import Boundary
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 
 def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:

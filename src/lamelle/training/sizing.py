@@ -20,7 +20,7 @@ from lamelle.plan import Plan
 from lamelle.prediction.predictor import in_one_piece
 
 if TYPE_CHECKING:
-    from lamelle.models.freeze import Freezable
+    from lamelle.models.freezable import Freezable
 
 Size = tuple[int, ...]
 _COLOUR = 3

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from lamelle.losses import LOSSES
-from lamelle.models.supervision import full, nearest, over_levels
+from lamelle.models.deep_supervision import full, nearest, over_levels
 from lamelle.types import IGNORE
 
 

@@ -160,14 +160,14 @@ def foreign(keys: Iterable[str]) -> str | None:
 
 def candidates(keys: Iterable[str], stem: str) -> list[str]:
     """Encoders that a file may hold, from its name and the names in it; the likeliest first."""
-    from lamelle.models.encoders import names as all_names
+    from lamelle.models.families import encoder_names
 
     names = list(keys)
     found = [stem.split(".")[0].split("-")[0]]
     for pattern, family in _FAMILIES:
         if any(re.search(pattern, key) for key in names):
             found.extend(family)
-    known = set(all_names())
+    known = set(encoder_names())
     return [name for name in dict.fromkeys(found) if name in known]
 
 

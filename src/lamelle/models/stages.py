@@ -89,7 +89,7 @@ def last_convs(encoder: nn.Module) -> tuple[list[str], list[str]] | None:
     return None
 
 
-def stages(encoder: nn.Module, whole: nn.Module) -> tuple[list[str], list[list[str]]]:
+def encoder_stages(encoder: nn.Module, whole: nn.Module) -> tuple[list[str], list[list[str]]]:
     """Names of the parameters of the stem, and of each stage from the image on; what follows the last belongs to it.
 
     Args:
@@ -99,11 +99,11 @@ def stages(encoder: nn.Module, whole: nn.Module) -> tuple[list[str], list[list[s
     Example:
         >>> import timm
         >>> net = timm.create_model("resnet10t", num_classes=0)
-        >>> stem, deeper = stages(net, net)
+        >>> stem, deeper = encoder_stages(net, net)
         >>> len(deeper), stem[0], deeper[-1][0]
         (4, 'conv1.0.weight', 'layer4.0.conv1.weight')
     """
-    from lamelle.models.layouts import canonical
+    from lamelle.models.weight_names import canonical
 
     groups = _groups(whole)
     if encoder is whole:

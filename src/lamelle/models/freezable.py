@@ -1,0 +1,44 @@
+"""A network of which parts are frozen: what ``freeze`` decides, and every network obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Freezable(nn.Module):
+    """A network with an ``encoder``; its frozen parts stay in evaluation mode whatever ``train()`` says."""
+
+    frozen: tuple[str, ...] = ()
+    """Names of the frozen parts: submodules, as ``get_submodule`` takes them, and single parameters."""
+    frozen_statistics: bool = False
+    """Whether all batch norms keep their statistics, also those whose weights learn."""
+    encoder_name: str = "encoder"
+    """Name of the submodule that a pretrained file fills and that freezing is about."""
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of every part that is not frozen; dropout and batch norm of frozen parts stay off."""
+        super().train(mode)
+        parts = [_part(self, name) for name in self.frozen]
+        if self.frozen_statistics:
+            parts += [part for part in self.modules() if isinstance(part, _BatchNorm)]
+        for part in parts:
+            if isinstance(part, nn.Module):
+                part.eval()
+        return self
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Freeze exactly these parts: the others learn again."""
+        self.requires_grad_(True)
+        self.frozen = tuple(names)
+        for name in self.frozen:
+            _part(self, name).requires_grad_(False)
+        self.train(self.training)
+
+
+def _part(module: nn.Module, name: str) -> nn.Module | nn.Parameter:
+    owner, _, leaf = name.rpartition(".")
+    return getattr(module.get_submodule(owner), leaf)
