@@ -12,14 +12,15 @@ import timm
 from PIL import Image
 from support import Quiet
 
-from lamelle import package, verbs
-from lamelle import plan as plans
 from lamelle import recipe as recipes
+from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.evaluation import interval_options, score_run
 from lamelle.models.build import sketch
-from lamelle.training import course
-from lamelle.training.sizing import fitted
+from lamelle.prediction import package
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.evaluate import interval_options, score_run
+from lamelle.runs.sizing import fitted
 
 CLASSIFIED, SEGMENTED = (52, 45), (100, 90)
 """Sizes of the images, which are no multiple of anything."""
@@ -80,14 +81,14 @@ def attempt(name: str, kind: str, data: Path, runs: Path, *overrides: str) -> Ou
     asked = recipes.parse_overrides((f"model.kind={kind}", f"model.name={name}", *FAST, *overrides))
     store = verbs.open_store()
     try:
-        plan = fitted(plans.make(data, asked, store, accelerator=False))
+        plan = fitted(plans.make_plan(data, asked, store, accelerator=False))
     except RequestError as error:
         return Outcome("refused", str(error))
     recipe = plan.recipe
     about = f"resize={recipe.data.resize} patch={recipe.train.patch} tile={recipe.evaluate.tile}"
     shutil.rmtree(runs / "run", ignore_errors=True)
     try:
-        run, _ = course.try_out(plan, runs, "run", store, Quiet())
+        run, _ = course.trial(plan, runs, "run", store, Quiet())
         rows = score_run(run, package.load(run.path), plan.of("test"), store, interval_options(recipe))
         assert rows, "nothing was scored"
     except Exception as error:  # whatever it is: after the plan, nothing may go wrong

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lamelle import recipe as recipes
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 Maker = Callable[..., RunFolder]
 CLASSES = ("a", "b")

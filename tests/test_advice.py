@@ -20,8 +20,8 @@ from lamelle.cli.main import COMMANDS, lamelle
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import LANGUAGES
-from lamelle.package import DESCRIPTION, WEIGHTS
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.folder import StudyFolder
 
 SECTIONS = "|".join(Recipe.model_fields)

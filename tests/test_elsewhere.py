@@ -19,7 +19,7 @@ from support import TINY, Quiet
 import lamelle
 from lamelle.errors import RequestError
 from lamelle.reports.elsewhere import in_words
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import find
 from lamelle.studies.pruning import plan as prune_plan
 from lamelle.tasks.matching import refuse_classes
@@ -315,7 +315,7 @@ def test_a_run_of_before_there_were_signatures_knows_pixels(
 
 
 def test_what_fails_leaves_nothing_half_done(run: lamelle.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamelle import elsewhere
+    from lamelle.reports import elsewhere
 
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk full")

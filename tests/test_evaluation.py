@@ -16,13 +16,14 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
-from lamelle.evaluation import headline, measure, summarise
+from lamelle.evaluation.measure import measure, summarise
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.names import name_of
-from lamelle.plan import look
 from lamelle.prediction.predictor import Predictor
+from lamelle.runs.evaluate import headline
+from lamelle.runs.plan import read_data
 from lamelle.specimens.write import write_demo
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
@@ -170,7 +171,7 @@ def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, to
         lines = [line.split(",") for line in (folder / "train.csv").read_text().splitlines()]
         kept = [",".join((*cells[:2], *cells[3:])) for cells in lines]
         (folder / "train.csv").write_text("\n".join(kept) + "\n")
-    index = look(folder, {})
+    index = read_data(folder, {})
     task, plain = classify(*index.classes), Preparation(1, (16, 16), "unit", (), ())
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 5))
     how = {"dims": 2, "tile": None, "whole": True, "overlap": 0.25, "flips": False, "precision": "32"}

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from test_recipes_run import SMALL
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe
+from lamelle.runs import plan as plans
+from lamelle.runs.request import asked_of
 from lamelle.specimens.write import write_demo
-from lamelle.training.request import asked_of
 
 FAMILIES = {"unet": "unet", "timm-unet": "timm-unet", "resnet18": "", "cnn2": "cnn", "cnn": "cnn", "timm": "timm"}
 """A value of ``model`` and the kind it asks for; of an encoder's name, the one of the task."""
@@ -47,7 +47,7 @@ def test_a_packaged_recipe_takes_every_family(name: str, folders: dict[str, Path
         assert all(any(f"model.{key}=" in line for line in said) for key in lost), "what was dropped is said"
         assert recipes.validate(asked).model.kind in (expected, "unet")  # the kind of an encoder's name is the task's
         if given == "resnet18" or given == ("cnn" if task == "classify" else "unet"):
-            plan = plans.make(folders[kind], asked, verbs.open_store(), accelerator=False)
+            plan = plans.make_plan(folders[kind], asked, verbs.open_store(), accelerator=False)
             assert plan.recipe.model.kind == expected
             assert getattr(plan.recipe.model, "name", given) in (given, "cnn2")
 
@@ -57,7 +57,7 @@ def test_a_family_that_cannot_do_the_task_is_refused(name: str, given: str, fold
     task = recipes.load(name)["task"]["name"]
     asked = asked_of(name, [f"model={given}"], None, None, False, print)
     with pytest.raises(RequestError, match=rf"model\.kind=(unet|cnn) cannot {task}; this task takes: .*timm"):
-        plans.make(folders[SMALL[name][0]], asked, verbs.open_store(), accelerator=False)
+        plans.make_plan(folders[SMALL[name][0]], asked, verbs.open_store(), accelerator=False)
 
 
 @pytest.mark.parametrize("given", FAMILIES)

@@ -10,11 +10,11 @@ import tifffile
 from support import Quiet
 
 import lamelle
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import DataError, RequestError
-from lamelle.package import load
+from lamelle.prediction.package import load
+from lamelle.runs import plan as plans
 
 SMALL = ("filters=[4,8]", "samples=16", "epochs=2", "batch=4", "threads=1", "workers=0", "precision=32")
 
@@ -94,7 +94,7 @@ def test_warnings_are_said_before_training_and_stand_in_the_report(tmp_path: Pat
     assert "n0.tif" in empty
     assert "and 2 more like it" in empty
     focal = recipes.parse_overrides(["loss=focal", "task.gamma=3"])
-    acting = plans.make(data, focal, verbs.open_store(), accelerator=False)
+    acting = plans.make_plan(data, focal, verbs.open_store(), accelerator=False)
     assert not [p for p in acting.problems if p.code.startswith("tasks.idle")]
 
 

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from lamelle.data.audit.results import Audit, Statistics
 from lamelle.errors import sentence
-from lamelle.evaluation import headline
 from lamelle.messages import catalogue, language, local, text
 from lamelle.messages.numbers import number
 from lamelle.reports.terminal import print_check
-from lamelle.splitting import Outlook
+from lamelle.runs.evaluate import headline
+from lamelle.runs.splitting import Outlook
 from lamelle.training.progress import epoch_line
 from lamelle.types import Index, Problem, Record, Source
 

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from lamelle import package, verbs
+from lamelle import verbs
 from lamelle.data.appearance import NAMES, look
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
@@ -30,7 +30,8 @@ from lamelle.io.sealed import seal
 from lamelle.keys import ClassifyKeys
 from lamelle.models import restore as restoring
 from lamelle.models.build import build, resolve
-from lamelle.package import Package
+from lamelle.prediction import package
+from lamelle.prediction.package import Package
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options, Segment

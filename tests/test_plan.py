@@ -12,13 +12,13 @@ import tifffile
 from PIL import Image
 
 from lamelle import keys, verbs
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.errors import DataError, RequestError
-from lamelle.plan import Plan
-from lamelle.run import RunFolder
-from lamelle.training.course import describe, write_down
+from lamelle.runs import plan as plans
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
+from lamelle.runs.train import describe, save_plan
 
 
 def pixels(seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:
@@ -55,7 +55,7 @@ def pairs(tmp_path: Path) -> Path:
 
 def make(data: Path, *overrides: str, **asked: Any) -> Plan:
     values = recipes.merge(recipes.parse_overrides(overrides), asked)
-    return plans.make(data, values, verbs.open_store(), accelerator=False)
+    return plans.make_plan(data, values, verbs.open_store(), accelerator=False)
 
 
 def splits_of(plan: Plan, key: str) -> dict[str, set[str | None]]:
@@ -241,15 +241,15 @@ def test_three_levels_in_three_dimensions_get_three_kernels(tmp_path: Path) -> N
 def test_a_plan_that_was_written_down_is_read_again(table: Path, tmp_path: Path) -> None:
     plan = make(table)
     run = RunFolder.create(tmp_path, "run")
-    write_down(run, plan)
-    again = plans.reopen(run)
+    save_plan(run, plan)
+    again = plans.open_plan(run)
     assert again.recipe == plan.recipe
     assert again.split_by == plan.split_by
     assert [(r.id, r.split) for r in again.records] == [(r.id, r.split) for r in plan.records]
     assert again.task.describe() == plan.task.describe()
     (table / "images" / "0.png").unlink()
     with pytest.raises(RequestError):
-        plans.reopen(run)
+        plans.open_plan(run)
 
 
 def test_a_folder_that_is_not_there_is_a_wrong_request(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lamelle import recipe
 from lamelle.data.augment.parameters import AugmentOptions
 from lamelle.errors import RequestError
 from lamelle.keys import AugmentKeys, Recipe
-from lamelle.training.request import asked_of
+from lamelle.runs.request import asked_of
 
 
 def test_defaults_round_trip_through_yaml() -> None:

@@ -16,7 +16,7 @@ import pytest
 from lamelle.data import contents
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
-from lamelle.run import RunFolder, environment
+from lamelle.runs.folder import RunFolder, environment
 
 
 def test_a_taken_name_is_numbered(tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ import pytest
 from PIL import Image
 from support import Quiet
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
-from lamelle import splitting, verbs
+from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs import splitting
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.splitting import judged_by_few
+from lamelle.runs.train import describe, save_plan
 from lamelle.specimens.write import write_demo
-from lamelle.splitting import judged_by_few
-from lamelle.training.course import describe, write_down
 from lamelle.types import Record, Source
 
 
@@ -38,7 +39,7 @@ def table(root: Path, column: str, cells: list[str], labels: str = "ab") -> Path
 
 
 def planned(data: Path, *pairs: str) -> plans.Plan:
-    return plans.make(data, recipes.parse_overrides(pairs), verbs.open_store(), accelerator=False)
+    return plans.make_plan(data, recipes.parse_overrides(pairs), verbs.open_store(), accelerator=False)
 
 
 def by_id(records: tuple[Record, ...]) -> dict[str, str | None]:
@@ -105,10 +106,10 @@ def test_what_is_said_of_the_split_stands_in_the_terminal_the_training_and_the_r
     plan = planned(data)
     assert any("The column Mouse ID is the group" in line for line in describe(plan))
     run = RunFolder.create(tmp_path, "run")
-    write_down(run, plan)
+    save_plan(run, plan)
     saved = json.loads(run.audit.read_text())
     assert "groups.taken_column" in json.dumps(saved)
-    again = plans.reopen(run)
+    again = plans.open_plan(run)
     assert [r.group for r in again.records] == [r.group for r in plan.records]
 
 

@@ -22,7 +22,7 @@ from lamelle.errors import DataError, RequestError
 from lamelle.io.readers import read, read_labels
 from lamelle.messages import text
 from lamelle.reports.held import open_held, predicted_labels
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.training.loop import Interrupted
 
 FAST = (*TINY, "epochs=1", "evaluate.resamples=100")
@@ -251,7 +251,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_predicted(run: lamelle.Run, i
 def test_a_person_is_warned_of_another_magnification(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from lamelle import package
+    from lamelle.prediction import package
     from lamelle.prediction.apply import predict_files
 
     known = package.load(run.path)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle import plan, recipe
+from lamelle import recipe
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
+from lamelle.runs import plan
 from lamelle.types import Problem
 
 SIDE = 48
@@ -47,7 +48,7 @@ def white(inside: np.ndarray) -> np.ndarray:
 def audit(root: Path, *pairs: str, store: Path | None = None) -> Audit:
     asked = recipe.parse_overrides(pairs)
     kept = Store(store or root.parent / "store", budget=1 << 30)
-    return inspect(plan.look(root, asked), kept, workers=1, **plan.label_options(asked))
+    return inspect(plan.read_data(root, asked), kept, workers=1, **plan.label_options(asked))
 
 
 def told(root: Path, *pairs: str, store: Path | None = None) -> dict[str, Problem]:
@@ -98,7 +99,7 @@ def test_much_foreground_is_said_with_a_cure_that_works(radius: int, severity: s
     assert [p.severity for p in found.values()] == [severity]
     (pair,) = shlex.split(str(found["mostly_foreground"].values["turned"]))
     assert not told(root, pair)
-    values = plan.label_values(recipe.parse_overrides([pair])["data"], plan.look(root, {}), audit(root, pair))
+    values = plan.label_values(recipe.parse_overrides([pair])["data"], plan.read_data(root, {}), audit(root, pair))
     assert values.mapping == {0: 1, 255: 0}
 
 

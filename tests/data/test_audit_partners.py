@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from lamelle import plan, verbs
+from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.recipe import parse_overrides
+from lamelle.runs import plan
 from lamelle.types import Problem
 
 Drawn = Callable[[np.ndarray], np.ndarray]
@@ -84,10 +85,10 @@ def test_masks_in_the_folder_of_their_image_stop(tmp_path: Path, image: str, mas
     assert (said.code, said.severity, said.values["count"]) == ("audit.masks_among_images", "error", CASES)
     assert (said.where, said.values["of"]) == (mask.format(c="p", k=0), image.format(c="p", k=0))
     keys = shlex.split(str(said.values["keys"]))
-    index = plan.look(tmp_path, parse_overrides(keys))
+    index = plan.read_data(tmp_path, parse_overrides(keys))
     assert (index.task, len(index.records)) == ("segment", CASES)
     assert {r.id: str(r.target[0]) for r in index.records}[image.format(c="p", k=0)].endswith(mask.format(c="p", k=0))
-    index = plan.look(tmp_path, parse_overrides(["task=classify", *keys]))
+    index = plan.read_data(tmp_path, parse_overrides(["task=classify", *keys]))
     assert (index.task, len(index.records), index.classes) == ("classify", CASES, ("p", "q"))
     (kept,) = _said(tmp_path, str(said.values["layout"]))
     assert (kept.code, kept.severity) == ("audit.masks_kept", "warning"), "the way out is said, and goes on"
@@ -105,8 +106,8 @@ def test_the_level_of_the_class_leads_to_no_masks(tmp_path: Path) -> None:
     assert (said.severity, said.where, said.values["of"]) == ("error", "outline/p/0.png", "scan/p/0.png")
     keys = shlex.split(str(said.values["keys"]))
     assert keys == ["data.images=scan", "data.masks=outline"]
-    assert len(plan.look(root, parse_overrides(["data.label=folder:2", "task=classify", *keys])).records) == CASES
-    assert plan.look(root, parse_overrides(["data.label=folder:2", *keys])).task == "segment"
+    assert len(plan.read_data(root, parse_overrides(["data.label=folder:2", "task=classify", *keys])).records) == CASES
+    assert plan.read_data(root, parse_overrides(["data.label=folder:2", *keys])).task == "segment"
     assert [p.severity for p in _said(root, "data.label=folder:1")] == ["error"]
 
 
@@ -117,9 +118,9 @@ def test_a_table_that_lists_images_and_masks_stops(tmp_path: Path) -> None:
     (said,) = _said(root)
     assert (said.severity, said.values["count"], said.values["layout"]) == ("error", CASES, "data.layout=table")
     keys = shlex.split(str(said.values["keys"]))
-    index = plan.look(root, parse_overrides(["task=classify", *keys]))
+    index = plan.read_data(root, parse_overrides(["task=classify", *keys]))
     assert (index.layout, len(index.records), index.classes) == ("table", CASES, ("p", "q"))
-    assert len(plan.look(root, parse_overrides(keys)).records) == CASES
+    assert len(plan.read_data(root, parse_overrides(keys)).records) == CASES
 
 
 def test_names_that_say_nothing_are_paired_by_their_pixels(tmp_path: Path) -> None:
@@ -172,11 +173,11 @@ def test_a_few_masks_among_many_images_are_warned_of(tmp_path: Path) -> None:
 def test_expressions_that_tell_nothing_are_refused(tmp_path: Path) -> None:
     root = _pairs(tmp_path, "{c}/I{k}.png", "{c}/M{k}.png")
     with pytest.raises(RequestError, match=r"data\.masks=name:\("):
-        plan.look(root, parse_overrides(['data.masks="name:("']))
+        plan.read_data(root, parse_overrides(['data.masks="name:("']))
     with pytest.raises(RequestError, match="finds no file"):
-        plan.look(root, parse_overrides(["data.masks=name:^X"]))
+        plan.read_data(root, parse_overrides(["data.masks=name:^X"]))
     (root / "p" / "M0.png").unlink()
-    index = plan.look(root, parse_overrides(["data.images=name:^I", "data.masks=name:^M"]))
+    index = plan.read_data(root, parse_overrides(["data.images=name:^I", "data.masks=name:^M"]))
     assert [(p.code, p.where) for p in index.problems if p.severity == "error"] == [
         ("layouts.missing_mask", "p/I0.png")
     ]
@@ -186,10 +187,10 @@ def test_masks_of_two_hands_beside_their_images_are_offered(tmp_path: Path) -> N
     root = _pairs(tmp_path, "Image_{k}L.png", "Image_{k}L_1stHO.png")
     _pairs(tmp_path, "Image_{k}L.png", "Image_{k}L_2ndHO.png")
     with pytest.raises(RequestError, match="_1stHO, _2ndHO") as caught:
-        plan.look(root, {})
+        plan.read_data(root, {})
     keys = next(line for line in str(caught.value).splitlines() if "_1stHO, _2ndHO" in line).partition(", say ")[2]
     for one, end in zip(keys.split(" / "), ("1stHO", "2ndHO"), strict=True):
-        index = plan.look(root, parse_overrides(shlex.split(one)))
+        index = plan.read_data(root, parse_overrides(shlex.split(one)))
         assert len(index.records) == CASES
         assert {str(r.target[0])[-9:] for r in index.records} == {f"{end}.png"}
         assert not [p for p in index.problems if p.severity == "error"]

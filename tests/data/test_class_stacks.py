@@ -10,11 +10,11 @@ import tifffile
 from PIL import Image
 
 import lamelle
-from lamelle import package
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import DataError
+from lamelle.prediction import package
 from lamelle.types import Record
 
 FAST = (

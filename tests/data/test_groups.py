@@ -15,7 +15,7 @@ from lamelle.data.groups.decide import grouped
 from lamelle.data.groups.names import patterns
 from lamelle.data.groups.spec import Spec, parse
 from lamelle.errors import RequestError, sentence
-from lamelle.plan import look
+from lamelle.runs.plan import read_data
 from lamelle.types import Index, Problem, Record, Source
 
 ROOT = Path("/data")
@@ -502,16 +502,16 @@ def test_the_patient_of_a_header_is_a_group_and_never_printed(tmp_path: Path, su
         for k in range(3):
             place = tmp_path / "ab"[p % 2] / f"{p * 3 + k}{suffix or '.dcm'}"
             dicom(place, PatientID=f"SECRET{p}", PatientName="Dupont^Jeanne", StudyInstanceUID=f"1.2.{p}.{k}")
-    found = look(tmp_path, {})
+    found = read_data(tmp_path, {})
     assert sorted(map(len, together(found))) == [3] * 4
     (problem,) = said(found, "")
     assert (problem.code, problem.values["key"]) == ("groups.taken_dicom", "data.group=dicom:patient")
     assert "SECRET" not in repr(found)
     assert "SECRET" not in sentence(problem)
-    assert [r.group for r in look(tmp_path, {"data": {"group": "dicom:patient"}}).records] == [
+    assert [r.group for r in read_data(tmp_path, {"data": {"group": "dicom:patient"}}).records] == [
         r.group for r in found.records
     ]
-    assert len({r.group for r in look(tmp_path, {"data": {"group": "dicom:study"}}).records}) == 12
+    assert len({r.group for r in read_data(tmp_path, {"data": {"group": "dicom:study"}}).records}) == 12
 
 
 def mixed(root: Path, patients: list[str], pictures: int) -> Index:
@@ -523,7 +523,7 @@ def mixed(root: Path, patients: list[str], pictures: int) -> Index:
         dicom(root / "ab"[i % 2] / f"scan{i}.dcm", PatientID=patient, StudyInstanceUID="1.2.3")
     for i in range(pictures):
         Image.new("L", (8, 8), i).save(root / "ab"[i % 2] / f"photo{'xyzuvwst'[i]}.png")
-    return look(root, {})
+    return read_data(root, {})
 
 
 def test_patients_of_dicom_headers_count_beside_pictures(tmp_path: Path) -> None:
@@ -534,7 +534,7 @@ def test_patients_of_dicom_headers_count_beside_pictures(tmp_path: Path) -> None
     assert (lacking.severity, lacking.values["count"], lacking.values["images"]) == ("warning", 4, 16)
     assert "photox.png" in str(lacking.values["first"])
     assert "SECRET" not in "".join(map(sentence, found.problems))
-    asked = look(tmp_path, {"data": {"group": "dicom:patient"}})
+    asked = read_data(tmp_path, {"data": {"group": "dicom:patient"}})
     assert [r.group for r in asked.records] == [r.group for r in found.records]
 
 
@@ -553,29 +553,29 @@ def test_what_holds_for_all_images_goes_before_headers_of_some(tmp_path: Path) -
             (tmp_path / name / f"patient {p}").mkdir(parents=True)
             dicom(tmp_path / name / f"patient {p}" / "x.dcm", PatientID=f"S{p}")
             Image.new("L", (8, 8), p).save(tmp_path / name / f"patient {p}" / "y.png")
-    assert [p.code for p in said(look(tmp_path, {}), "")] == ["groups.taken_folder"]
+    assert [p.code for p in said(read_data(tmp_path, {}), "")] == ["groups.taken_folder"]
 
 
 def test_one_patient_for_all_gives_way_to_the_study(tmp_path: Path) -> None:
     for p in range(8):
         dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="ANONYMOUS", StudyInstanceUID=f"1.2.{p // 2}")
-    found = look(tmp_path, {})
+    found = read_data(tmp_path, {})
     assert [p.values["key"] for p in said(found, "taken")] == ["data.group=dicom:study"]
     assert [p.code for p in said(found, "no_patient")] == ["groups.no_patient"]
-    assert said(look(tmp_path, {"data": {"group": "dicom:study"}}), "no_patient") == []
+    assert said(read_data(tmp_path, {"data": {"group": "dicom:study"}}), "no_patient") == []
     assert len(together(found)) == 4
 
 
 def test_studies_of_one_image_each_are_no_sure_group_where_the_patient_is_hidden(tmp_path: Path) -> None:
     for p in range(6):
         dicom(tmp_path / "ab"[p % 2] / f"{p}.dcm", PatientID="X", StudyInstanceUID=f"1.3.{p}")
-    found = look(tmp_path, {})
+    found = read_data(tmp_path, {})
     assert [p.code for p in said(found, "")] == ["groups.no_patient_alone"]
     assert {r.group for r in found.records} == {None}
     for p in range(6):
         dicom(tmp_path / "ab"[p % 2] / f"patient {p // 2}" / f"{p}.dcm", PatientID="X", StudyInstanceUID=f"1.3.{p}")
         (tmp_path / "ab"[p % 2] / f"{p}.dcm").unlink()
-    assert [p.values["key"] for p in said(look(tmp_path, {}), "taken")] == ["data.group=folder:2"]
+    assert [p.values["key"] for p in said(read_data(tmp_path, {}), "taken")] == ["data.group=folder:2"]
 
 
 # in a whole folder
@@ -587,7 +587,7 @@ def test_a_name_with_a_pattern_in_class_folders(tmp_path: Path) -> None:
             path = tmp_path / ("benign", "malignant")[p % 2] / f"{5800 + 37 * p}_{900000 + 7 * p + k}.png"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(b"")
-    (problem,) = said(look(tmp_path, {}), "")
+    (problem,) = said(read_data(tmp_path, {}), "")
     assert problem.values["key"] == "'data.group=name:^([0-9]+)_'"
     for language in ("en", "fr"):
         assert "5800_900000.png" in sentence(problem), language
@@ -599,7 +599,7 @@ def test_a_class_with_folders_of_patients_is_read_whole(tmp_path: Path) -> None:
             path = tmp_path / ("Healthy", "Tumour")[p % 2] / f"patient_{p}" / ("images" if p > 3 else "") / f"{k}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"")
-    found = look(tmp_path, {})
+    found = read_data(tmp_path, {})
     assert (found.layout, found.classes, len(found.records)) == ("class_folders", ("Healthy", "Tumour"), 12)
     assert sorted(map(len, together(found))) == [2] * 6
     assert not [p for p in found.problems if p.severity != "note"]
@@ -609,7 +609,7 @@ def test_a_class_with_folders_of_patients_is_read_whole(tmp_path: Path) -> None:
 def test_real_data_have_the_groups_they_have_and_no_others(real_data: Path) -> None:
     known = {"histology": 108, "lungs": 37}
     for name in ("isbi2012", "vnc-sstem", "vnc-patches", "cxr-4class", "dsb2018/stage1_train", *known):
-        found = look(real_data / name, {})
+        found = read_data(real_data / name, {})
         assert len({r.group for r in found.records if r.group}) == known.get(name, 0), name
         taken = {"vnc-patches": ["groups.taken_slices"], **{key: ["groups.taken_column"] for key in known}}
         assert [p.code for p in said(found, "")] == taken.get(name, []), name

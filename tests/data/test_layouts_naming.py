@@ -9,7 +9,7 @@ import pytest
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.naming import Naming, naming_of
-from lamelle.plan import look
+from lamelle.runs.plan import read_data
 
 ROWS = (("a", "x"), ("b", "y"), ("c", "x"), ("d", "y"))
 
@@ -83,10 +83,10 @@ def test_slices_without_a_group_are_of_one_volume(
     tmp_path: Path, header: str, row: str, one: bool, volume: str | None
 ) -> None:
     data = folder_with(tmp_path / "block", header, row)
-    record = look(data, {}).records[0]
+    record = read_data(data, {}).records[0]
     assert record.columns.get("volume") == ("block" if one else volume)
     assert (record.group is None) == (one or not {"patient", "volume", "specimen"} & set(header.split(",")))
-    grouped = look(data, {"data": {"group": r"name:^(.)"}}).records[0]
+    grouped = read_data(data, {"data": {"group": r"name:^(.)"}}).records[0]
     assert grouped.columns.get("volume") == volume, "a group that was named is a better one"
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle import plan, recipe
+from lamelle import recipe
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.spelling import settle
 from lamelle.data.store import Store
 from lamelle.errors import setting
+from lamelle.runs import plan
 from lamelle.types import Index
 
 
@@ -175,8 +176,8 @@ def test_one_image_listed_twice_in_two_spellings_is_no_conflict_but_alleles_are(
 def test_classes_are_read_as_others_where_the_user_says_so(tmp_path: Path) -> None:
     folder(tmp_path / "data", "folders")
     asked = recipe.parse_overrides(["data.classes={malignant: tumour, benign: none}"])
-    assert plan.look(tmp_path / "data", asked).classes == ("none", "tumour")
-    made = plan.make(tmp_path / "data", asked, Store(tmp_path / "store", budget=1 << 28), accelerator=False)
+    assert plan.read_data(tmp_path / "data", asked).classes == ("none", "tumour")
+    made = plan.make_plan(tmp_path / "data", asked, Store(tmp_path / "store", budget=1 << 28), accelerator=False)
     assert made.task.classes == ("none", "tumour")
 
 

@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from lamelle import package, verbs
+from lamelle import verbs
 from lamelle.doctor.batch_norm import _by_batch, _hooked, _learning, measure
 from lamelle.doctor.diagnosis import diagnose
 from lamelle.keys import TimmKeys
 from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder, set_batch_norm
-from lamelle.run import RunFolder
+from lamelle.prediction import package
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 
 SETTINGS = (
@@ -47,11 +48,11 @@ def _with_its_statistics(run: RunFolder, path: Path) -> RunFolder:
     """The same Run, its batch norms filled with the statistics of the training images."""
     import shutil
 
-    from lamelle import plan as plans
     from lamelle.prediction.predictor import of_package
+    from lamelle.runs import plan as plans
 
     shutil.copytree(run.path, path)
-    found, plan = package.load(path), plans.reopen(run)
+    found, plan = package.load(path), plans.open_plan(run)
     batches = [torch.from_numpy(x) for _, x in of_package(found).inputs(plan.of("train"), verbs.open_store())]
     for norm in _learning(found.model, plan.recipe.model):
         norm.reset_running_stats()

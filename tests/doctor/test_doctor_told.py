@@ -13,14 +13,16 @@ from made_runs import Maker, scored
 
 from lamelle.cli.commands import doctor
 from lamelle.data.store import Store
-from lamelle.doctor.diagnosis import diagnose, in_short, lines
+from lamelle.doctor.diagnosis import diagnose, lines, summary
 from lamelle.doctor.rules import RULES
 from lamelle.errors import RequestError
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.reports import figures
+from lamelle.reports.finish import finish
 from lamelle.reports.held import open_held
 from lamelle.reports.verdict import section, turned
-from lamelle.training import course, session
+from lamelle.runs import fit as session
+from lamelle.runs import train as course
 from lamelle.training.loop import NonFinite
 
 OVERFITTED: dict[str, Any] = {
@@ -60,14 +62,14 @@ def test_a_finding_is_a_verdict_its_numbers_and_a_command(
 def test_few_validated_images_come_first(made: Maker, monkeypatch: pytest.MonkeyPatch, spoken: str, words: str) -> None:
     monkeypatch.setenv("LAMELLE_LANG", spoken)
     level = {"train_score": [0.93] * 8, "score": [0.91] * 8, "train_loss": [0.3] * 8, "loss": [0.3] * 8}
-    first, second = in_short(made(**level, validation={"a": 1, "b": 1}, scores=scored(0.7)))
+    first, second = summary(made(**level, validation={"a": 1, "b": 1}, scores=scored(0.7)))
     assert words in first
     assert ("0.910" if spoken == "en" else "0,910") in first
     assert "split.validation=0.3" in second
 
 
 def test_the_short_form_is_the_first_finding_in_two_lines(made: Maker) -> None:
-    said = in_short(made(**OVERFITTED))
+    said = summary(made(**OVERFITTED))
     assert len(said) == 2
     assert said[0].startswith("doctor: Overfitting from epoch 3")
     assert "augment.mixup" in said[1]
@@ -93,7 +95,7 @@ def test_a_run_without_an_ended_epoch_is_refused_by_name(made: Maker) -> None:
     with pytest.raises(RequestError, match="no epoch has ended") as error:
         diagnose(run)
     assert str(run.path) in str(error.value)
-    assert in_short(run) == []
+    assert summary(run) == []
     assert section(open_held(run)) == {}
 
 
@@ -109,7 +111,7 @@ def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pyte
     monkeypatch.setattr(session, "train", broken)
     nothing = cast("Any", None)
     with pytest.raises(NonFinite):
-        course.work(nothing, nothing, run, store, cast("Any", Deaf()), resume=False)
+        course.train_and_score(nothing, nothing, run, store, cast("Any", Deaf()), finish, resume=False)
     told = diagnose(run)[0].told[0]
     assert told.code == "nan"
     assert "step 7" in told.evidence

@@ -20,9 +20,9 @@ from lamelle.cli.commands import explain
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.explanation.explain import _channel
-from lamelle.package import load
+from lamelle.prediction.package import load
 from lamelle.prediction.predictor import of_package
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.types import Source
 

@@ -26,9 +26,9 @@ from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io.axes import arrange
 from lamelle.keys import ClassifyKeys
 from lamelle.messages import LANGUAGES
-from lamelle.package import Package
 from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
+from lamelle.prediction.package import Package
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.segment import Options as SegmentOptions

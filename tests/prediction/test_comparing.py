@@ -27,8 +27,8 @@ from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.errors import DataError, RequestError
 from lamelle.messages import LANGUAGES, text
-from lamelle.package import Package
 from lamelle.prediction.apply import predict_files
+from lamelle.prediction.package import Package
 from lamelle.tasks.segment import Options, Segment
 from lamelle.types import Record, Source
 

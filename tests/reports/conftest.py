@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lamelle import verbs
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 
 NASTY = "<script>alert(1)&amp;.png"

@@ -9,7 +9,7 @@ import pytest
 from lamelle.messages import catalogue, language
 from lamelle.reports import calibrating, methods
 from lamelle.reports.held import open_held
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 LINE = {"confidence": [0.3, None, 0.9], "accuracy": [0.4, None, 0.8], "count": [10, 0, 30]}
 

@@ -20,7 +20,7 @@ from lamelle.messages import text
 from lamelle.reports.describing import PLACES, problem_groups
 from lamelle.reports.pictures import spread
 from lamelle.reports.terminal import EACH, print_check
-from lamelle.splitting import Outlook
+from lamelle.runs.splitting import Outlook
 from lamelle.types import Index, Problem, Record, Source
 
 

@@ -18,7 +18,7 @@ from lamelle.io.readers import read
 from lamelle.reports import classes
 from lamelle.reports.held import open_held
 from lamelle.reports.page import write_report
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 SPLIT = [
     {"id": "1", "split": "train", "stratum": "a"},

@@ -14,7 +14,7 @@ from lamelle.keys import AugmentKeys, ClassifyKeys
 from lamelle.reports.held import open_held
 from lamelle.reports.methods import augmentation, method
 from lamelle.reports.page import write_report
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 OFF = dict.fromkeys(AugmentKeys.model_fields, 0) | {"zoom": [1, 1]}
 HELPERS = {"elastic_spacing", "elastic_probability", "noise_probability", "blur_probability", "policy_strength"}

@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 from lamelle.data.store import Store
-from lamelle.package import load
 from lamelle.prediction.files import PredictionFolder, planes_of
+from lamelle.prediction.package import load
 from lamelle.reports.held import open_held, parameters, predicted_labels
 from lamelle.reports.page import write_report
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.types import Grid, LabelMap
 
 NASTY = "<script>alert(1)&amp;.png"

@@ -18,7 +18,7 @@ from lamelle.metrics.error_patterns import Pattern
 from lamelle.reports import remarks, segmenting
 from lamelle.reports.held import Held, open_held
 from lamelle.reports.page import write_report
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 
 QUICK = ("epochs=1", "filters=[4,8]", "threads=1", "train.precision=32", "evaluate.resamples=100", "train.seed=0")

@@ -119,8 +119,9 @@ def anonymous(process: int) -> int:
 def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
     """The process that is watched."""
     import lamelle
-    from lamelle import plan
-    from lamelle.training import course, session
+    from lamelle.runs import fit as session
+    from lamelle.runs import plan
+    from lamelle.runs import train as course
     from lamelle.training.loop import Training
 
     def told(module: object, name: str, phase: str) -> None:

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 import lamelle
-from lamelle import package
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError
 from lamelle.io.readers import read
+from lamelle.prediction import package
 from lamelle.reports.held import open_held
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.verifying import verify
 from lamelle.types import Source
 

@@ -21,13 +21,14 @@ import pytest
 from slow.trainings import INTERRUPTED, NO_NAMESPACE, PRELOADED, UNWRITABLE, Event, Log, Order, train
 from support import TINY
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.io import atomic
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
-from lamelle.training import checkpoint, course
+from lamelle.training import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -76,9 +77,9 @@ class Workshop:
     def begin(self, seed: int) -> RunFolder:
         """A Run that is written down and not begun."""
         asked = recipes.parse_overrides((*KEYS, f"train.seed={seed}"))
-        plan = plans.make(self.data, asked, verbs.open_store(), accelerator=False)
+        plan = plans.make_plan(self.data, asked, verbs.open_store(), accelerator=False)
         run = RunFolder.create(self.folder, "run")
-        course.write_down(run, plan)
+        course.save_plan(run, plan)
         return run
 
     def start(self, run: RunFolder, log: Log, **given: Any) -> BaseProcess:

@@ -19,7 +19,7 @@ _NEW_MOUNTS, _NEW_USER, _REMOUNT = 0x00020000, 0x10000000, 32
 
 PRELOADED = (
     *("torch", "lightning_fabric", "safetensors.torch", "skimage.io", "skimage.measure", "scipy.ndimage", "tifffile"),
-    *("lamelle.plan", "lamelle.verbs", "lamelle.training.session", "lamelle.models.build", "lamelle.losses"),
+    *("lamelle.runs.plan", "lamelle.verbs", "lamelle.runs.fit", "lamelle.models.build", "lamelle.losses"),
 )
 """What the server that trainings are forked from has imported, so that a training begins at once."""
 
@@ -84,12 +84,13 @@ def train(order: Order) -> None:
     os.environ |= {"LAMELLE_HOME": str(order.home), "LAMELLE_LANG": "en"}
     from support import Quiet
 
-    from lamelle import plan, verbs
+    from lamelle import verbs
     from lamelle.errors import FileError
-    from lamelle.run import RunFolder
-    from lamelle.training import session
+    from lamelle.runs import fit as session
+    from lamelle.runs import plan
+    from lamelle.runs.folder import RunFolder
+    from lamelle.runs.initial_model import build
     from lamelle.training.loop import Interrupted
-    from lamelle.training.network import build
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     say = _writer(order.log)
@@ -103,7 +104,7 @@ def train(order: Order) -> None:
         _mount(run.checkpoints, order.disk, first=True)
     say("start", os.getpid())
     try:
-        again = plan.reopen(run)
+        again = plan.open_plan(run)
         session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     except Interrupted:
         say("interrupted", 0)
@@ -114,7 +115,7 @@ def train(order: Order) -> None:
         if order.disk is None:
             os._exit(UNWRITABLE)
         _mount(run.checkpoints, 16 << 20, first=False)
-        again = plan.reopen(run)
+        again = plan.open_plan(run)
         session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     say("finished", 0)
 

@@ -21,7 +21,7 @@ from lamelle.errors import RequestError
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import Interval, IntervalOptions, why_none
 from lamelle.reports.study import sentences, terminal
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.studies import table
 from lamelle.studies.variants import named, parse, together

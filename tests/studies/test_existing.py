@@ -16,7 +16,7 @@ from support import Quiet
 from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 
 SMALL = ("model=cnn1", "resize=16", "epochs=2", "batch=8", "threads=1", "workers=0", "precision=32", "resamples=100")

@@ -16,14 +16,14 @@ import pytest
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.keys import ClassifyKeys, Recipe, SegmentKeys
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.studies import listing, pruning, terminal
 
 Maker = Callable[..., RunFolder]
 HOLDS = """
 import sys, time
 from pathlib import Path
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 with RunFolder(Path(sys.argv[1])).held():
     print(1, flush=True)
     time.sleep(60)

@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner
 from support import Quiet
 
-from lamelle import evaluation, verbs
+from lamelle import verbs
 from lamelle.cli.main import lamelle
 from lamelle.errors import RequestError
+from lamelle.runs import evaluate as evaluation
 from lamelle.specimens.write import write_demo
 from lamelle.training.loop import Interrupted
 

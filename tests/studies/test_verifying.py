@@ -11,8 +11,8 @@ import torch
 from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
-from lamelle.package import DESCRIPTION, load
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION, load
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.verifying import Verified
 from lamelle.training import checkpoint

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from lamelle.evaluation import summarise
+from lamelle.evaluation.measure import summarise
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics import regions
 from lamelle.metrics.intervals import IntervalOptions, why_none

@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 import pytest
 
-from lamelle import fitness, recipe
+from lamelle import recipe
 from lamelle.errors import sentence
 from lamelle.keys import ClassifyKeys, InstanceKeys, SegmentKeys
+from lamelle.runs import fitness
 from lamelle.tasks.idle import idle_problems
 from lamelle.tasks.pixel_loss import PARAMETERS
 

@@ -13,7 +13,6 @@ import torch
 from skimage.draw import disk
 from skimage.measure import regionprops
 
-from lamelle import plan as plans
 from lamelle import verbs
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
@@ -21,6 +20,7 @@ from lamelle.io.readers import read_labels
 from lamelle.metrics.instances import INSTANCE_SCORES, instance_row
 from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder
+from lamelle.runs import plan as plans
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import QUICK, Instances, Options
 from lamelle.tasks.objects import connected, maps_of, numbered, objects_from, table_of
@@ -249,7 +249,7 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     assert list(out.glob("masks/*/masks"))
     elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"])
     assert elsewhere["scores"]["ap50"]["n"] == 12
-    assert plans.reopen(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
+    assert plans.open_plan(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
     if masks := list(out.glob("masks/*/masks/*.png")):
         assert read_labels(masks[0]).array.max() == 255
     assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).instances

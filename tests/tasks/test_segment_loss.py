@@ -10,16 +10,16 @@ import pytest
 import torch
 from support import TINY, Quiet
 
-from lamelle import plan as plans
 from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, SegmentKeys
 from lamelle.losses import LOSSES, UNWEIGHTED, border_weights
-from lamelle.package import load
-from lamelle.plan import make_task
+from lamelle.prediction.package import load
 from lamelle.recipe import validate
+from lamelle.runs import plan as plans
+from lamelle.runs.plan import make_task
 from lamelle.tasks.pixel_loss import PARAMETERS
 from lamelle.tasks.segment import Options, Segment
 from lamelle.types import IGNORE, Index, Record, Source
@@ -133,7 +133,7 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
     assert run.scores["classes"] == ["background", "foreground"]
     assert np.shape(run.scores["figures"]["confusion"]) == (2, 2)
-    plan = plans.reopen(run.folder)
+    plan = plans.open_plan(run.folder)
     reader = Reader(verbs.open_store(), plan.task, load(run.path).preparation)
     assert max(int(reader.target(r).max()) for r in plan.records) > 1
 

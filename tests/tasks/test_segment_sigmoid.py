@@ -18,7 +18,7 @@ from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.readers import read
 from lamelle.losses import LOSSES, UNWEIGHTED, border_maps
-from lamelle.package import load
+from lamelle.prediction.package import load
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.segment import Options, Segment
 from lamelle.types import IGNORE, LabelMap

@@ -10,15 +10,17 @@ import pytest
 from PIL import Image
 from support import Quiet
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.data.samples import Reader
-from lamelle.evaluation import interval_options, measure, summarise
+from lamelle.evaluation.measure import measure, summarise
 from lamelle.prediction.predictor import of_package
-from lamelle.run import RunFolder
-from lamelle.training import course, session
-from lamelle.training.network import build
+from lamelle.runs import fit as session
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.evaluate import interval_options
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.initial_model import build
 
 SMALL = (
     *("model.kind=cnn", "model.name=cnn1", "data.resize=[16,16]", "data.channels=1", "batch=8", "epochs=12", "lr=2e-3"),
@@ -48,7 +50,7 @@ def table(tmp_path: Path) -> Path:
 
 def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> None:
     store = verbs.open_store()
-    plan = plans.make(table, recipes.parse_overrides((*SMALL, "imbalance=oversample")), store, accelerator=False)
+    plan = plans.make_plan(table, recipes.parse_overrides((*SMALL, "imbalance=oversample")), store, accelerator=False)
     assert plan.recipe.task.model_dump()["loss"] == "bce"
     assert plan.recipe.task.model_dump()["threshold"] == "f1"
     sampling = plan.task.sampling(plan.of("train"))
@@ -56,7 +58,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     rare = np.array(["bright" in r.target for r in plan.of("train")])
     assert sampling[rare].min() > sampling[~rare].max()
     run = RunFolder.create(tmp_path, "run")
-    course.write_down(run, plan)
+    course.save_plan(run, plan)
     quiet = Quiet()
     package = session.train(plan, build(plan), run, store, quiet, resume=False)
     thresholds = package.fitted["thresholds"]

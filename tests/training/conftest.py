@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from support import TINY, Quiet, Trainer
 
-from lamelle import plan as plans
 from lamelle import verbs
-from lamelle.package import Package
-from lamelle.run import RunFolder
+from lamelle.prediction.package import Package
+from lamelle.runs import fit as session
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.initial_model import build
 from lamelle.specimens.write import write_demo
-from lamelle.training import course, session
-from lamelle.training.network import build
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +34,12 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
 
         store = verbs.open_store()
         if resume is not None:
-            plan, run = plans.reopen(resume), resume
+            plan, run = plans.open_plan(resume), resume
         else:
             asked = recipes.parse_overrides((*TINY, *overrides))
-            plan = plans.make(nuclei, asked, store, accelerator=False)
+            plan = plans.make_plan(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
-            course.write_down(run, plan)
+            course.save_plan(run, plan)
         return run, session.train(plan, build(plan), run, store, quiet or Quiet(), resume=resume is not None)
 
     return train

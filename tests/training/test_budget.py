@@ -19,7 +19,7 @@ from lamelle import recipe, verbs
 from lamelle.durations import enough, seconds, spelled
 from lamelle.errors import RequestError, WorkError
 from lamelle.keys import TrainKeys
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.training import budget
 from lamelle.training.budget import Clock

@@ -11,7 +11,7 @@ import pytest
 from support import Quiet, Trainer
 
 from lamelle.io import atomic
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.loop import Interrupted, Training
 

@@ -11,7 +11,7 @@ from support import Quiet
 
 import lamelle
 from lamelle.io.readers import read
-from lamelle.package import load
+from lamelle.prediction.package import load
 
 pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

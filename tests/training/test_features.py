@@ -11,15 +11,17 @@ import pytest
 from safetensors.numpy import load_file
 from support import Quiet
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.data.samples import Samples
-from lamelle.run import RunFolder
+from lamelle.runs import fit as session
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.initial_model import build
 from lamelle.specimens.write import write_demo
-from lamelle.training import course, features, session
+from lamelle.training import features
 from lamelle.training.loop import Interrupted, Training
-from lamelle.training.network import build
 
 SMALL = (
     *("model=mobilenetv2_050", "resize=48", "batch=8", "epochs=4", "precision=32", "threads=1", "workers=0"),
@@ -47,11 +49,11 @@ def run(data: Path, folder: Path, *overrides: str, quiet: Quiet | None = None, r
     store = verbs.open_store()
     if resume:
         again = RunFolder.open(folder / "run")
-        plan = plans.reopen(again)
+        plan = plans.open_plan(again)
     else:
-        plan = plans.make(data, recipes.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
+        plan = plans.make_plan(data, recipes.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
         again = RunFolder.create(folder, "run")
-        course.write_down(again, plan)
+        course.save_plan(again, plan)
     session.train(plan, build(plan), again, store, quiet or Quiet(), resume=resume)
     return again
 
@@ -146,7 +148,7 @@ def test_a_budget_is_not_spent_on_features_alone(tissue: Path, tmp_path: Path, m
 
 def test_draws_repeat_in_turn_and_differ_from_each_other(tissue: Path, tmp_path: Path) -> None:
     store = verbs.open_store()
-    plan = plans.make(tissue, recipes.parse_overrides((*SMALL, "draws=3")), store, accelerator=False)
+    plan = plans.make_plan(tissue, recipes.parse_overrides((*SMALL, "draws=3")), store, accelerator=False)
     from lamelle.data.samples import Reader
 
     samples, _ = session.training_samples(plan, Reader(store, plan.task, session.prepare(plan, store)))

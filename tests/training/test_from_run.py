@@ -12,9 +12,9 @@ from support import TINY, Quiet
 
 from lamelle import recipe as recipes
 from lamelle import verbs
-from lamelle.run import RunFolder
-from lamelle.training import request
-from lamelle.training.course import folds_of
+from lamelle.runs import request
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.train import folds_of
 
 OWN = (
     *("task.loss=bce", "augment.rotate=0", "train.optimizer=sgd", "train.batch=3", "model.dropout=0.3", "epochs=1"),

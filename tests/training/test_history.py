@@ -11,9 +11,9 @@ from support import Quiet, Trainer
 
 from lamelle import verbs
 from lamelle.data.samples import Reader
-from lamelle.plan import reopen
 from lamelle.prediction.predictor import of_package
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import open_plan
 from lamelle.tasks.base import MANY
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions
@@ -46,7 +46,7 @@ def test_every_epoch_has_every_score_of_both_sets(trained: Trainer) -> None:
             assert found["iou"] == pytest.approx(found["dice"] / (2 - found["dice"]))
             assert float(row[prefix + "score"]) == found["dice"]
         assert row["dice/background"] != row["dice"]
-    plan, store = reopen(run), verbs.open_store()
+    plan, store = open_plan(run), verbs.open_store()
     reader, sums = Reader(store, package.task, package.preparation), np.zeros((2, 2))
     for record, probabilities in of_package(package).of_records(plan.of("validation"), store):
         np.add.at(sums, (reader.target(record), (probabilities[0] >= 0.5).astype(int)), 1)

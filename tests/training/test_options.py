@@ -16,7 +16,7 @@ from support import Quiet, Trainer
 from lamelle.keys import TrainKeys
 from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.loop import Interrupted, Training
 from lamelle.training.optimiser import Average, make_optimizer

@@ -13,7 +13,7 @@ from support import Quiet, Trainer
 from torch import Tensor
 
 from lamelle.models.deep_supervision import full
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint, loop
 from lamelle.training.loop import NonFinite, Training
 

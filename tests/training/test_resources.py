@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from lamelle import plan as plans
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.keys import TrainKeys
 from lamelle.models.build import build
+from lamelle.runs import plan as plans
 from lamelle.training import resources
 
 
@@ -70,7 +70,7 @@ def test_what_this_machine_cannot_train_is_refused_before_an_image_is_read(
     def read(*_: object, **__: object) -> None:
         raise AssertionError("the images were looked at")
 
-    monkeypatch.setattr(plans, "make", read)
+    monkeypatch.setattr(plans, "make_plan", read)
     half = ["precision=16", "device=cpu"]
     with pytest.raises(RequestError, match="loss scaling"):
         verbs.train(tmp_path, overrides=half, runs=tmp_path / "runs")

@@ -12,7 +12,7 @@ from support import TINY, Quiet, Trainer
 
 from lamelle import verbs
 from lamelle.io import atomic
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.checkpoint import State
 from lamelle.training.loop import Interrupted

@@ -14,14 +14,14 @@ import tifffile
 from support import Quiet
 
 import lamelle
-from lamelle import plan as plans
 from lamelle import recipe, verbs
 from lamelle.data import blocks, split
 from lamelle.data.blocks import cut
 from lamelle.data.split import GAP, SplitOptions
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError
-from lamelle.package import load
+from lamelle.prediction.package import load
+from lamelle.runs import plan as plans
 from lamelle.specimens.write import write_demo
 from lamelle.types import Record, Source
 
@@ -101,7 +101,7 @@ def test_one_volume_is_trained_on_in_3d(home: Path) -> None:
     assert scores["scores"]["image_dice"]["n"] == 1
     assert "report.one_volume" in {note["code"] for note in scores["notes"]}
     (written,) = (run.path / "predictions").rglob("*.tif")
-    first, stop = plans.reopen(run.folder).of("test")[0].image.span or (0, 0)
+    first, stop = plans.open_plan(run.folder).of("test")[0].image.span or (0, 0)
     assert tifffile.imread(written).shape == (stop - first, 40, 40)
     assert (run.path / "report.html").is_file()
     out = lamelle.predict(run.path, folder / "train-volume.tif", home / "all")
@@ -128,7 +128,7 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
         assert [scores[r][name][k] for r in runs for k in ("n", "unit")] == [
             scores["whole"][name][k] for k in ("n", "unit")
         ] * 2
-    again = plans.reopen(parts.folder).of("test")
+    again = plans.open_plan(parts.folder).of("test")
     assert [r.image.span for r in again] == [(28, 32), (32, 36), (36, 40)]
     assert parts.evaluate()["scores"]["dice"] == scores["pieces"]["dice"]
     assert len(list((parts.path / "predictions").rglob("*.tif"))) == 3
@@ -136,7 +136,7 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
         parts.evaluate(folder)  # of which a part trained
     elsewhere = parts.evaluate(folder, overrides=["evaluate.keep_seen=true"])
     assert (len(elsewhere["items"]), elsewhere["scores"]["image_dice"]["n"]) == (10, 1)
-    cleaned = plans.make(
+    cleaned = plans.make_plan(
         folder, recipe.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
     )
     assert len(cleaned.of("test")) == 1, "the largest part must not be cut"
@@ -191,7 +191,7 @@ def test_context_needs_slices_and_a_segmentation(home: Path, tmp_path: Path) -> 
     store = Store(tmp_path / "store", budget=1 << 26)
     folder = volume(home / "cubes")
     with pytest.raises(RequestError, match="is not a slice of a stack"):
-        plans.make(folder, {"data": {"dims": 3, "context": 1}}, store, accelerator=False)
+        plans.make_plan(folder, {"data": {"dims": 3, "context": 1}}, store, accelerator=False)
 
 
 def test_two_percent_of_the_labels_train(home: Path) -> None:
@@ -210,5 +210,5 @@ def test_two_percent_of_the_labels_train(home: Path) -> None:
     assert all(np.isfinite(row["loss"]) for row in quiet.rows)
     scores = json.loads((run.path / "scores.json").read_text())
     scored = np.sum(scores["figures"]["confusion"])
-    test = split.of_split(plans.reopen(run.folder).records, "test")
+    test = split.of_split(plans.open_plan(run.folder).records, "test")
     assert 0 < scored < 0.03 * len(test) * 64 * 64

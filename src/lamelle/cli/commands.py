@@ -95,9 +95,9 @@ def train(
 def evaluate(run: Path, data: Path | None, pairs: tuple[str, ...], out: Path | None) -> None:
     data, pairs = _parted(data, pairs)
     scores = verbs.evaluate(run, data, overrides=pairs, out=out)
-    from lamelle.evaluation import headline
     from lamelle.reports.elsewhere import in_words
-    from lamelle.run import RunFolder
+    from lamelle.runs.evaluate import headline
+    from lamelle.runs.folder import RunFolder
 
     if data is not None:
         _echo(in_words(scores))
@@ -305,7 +305,7 @@ def recipes(name: str | None, keys: bool) -> None:
 def cache(clear: bool) -> None:
     import shutil
 
-    from lamelle.artefacts import hashes
+    from lamelle.runs.artefacts import hashes
     from lamelle.training import features
 
     store, kept = verbs.open_store(), features.folder()

@@ -138,3 +138,13 @@ def from_bytes(content: bytes) -> tuple[Signature, ...]:
         Signature(i.decode(), p.decode(), (int(s[0]), int(s[1])), square)
         for i, p, s, square in zip(ids.tolist(), pixels.tolist(), sizes, small, strict=True)
     )
+
+
+def twins(found: Mapping[str, str]) -> str:
+    """An image and the one of the training that it is, ``=``, or resembles, ``≈``.
+
+    Example:
+        >>> twins({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
+        's2/7.jpg ≈ a/12.png'
+    """
+    return f"{found['id']} {'=' if found['kind'] == 'same' else '≈'} {found['like']}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 LEAST = 10
 """Images that both must have been scored on."""

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lamelle import plan as plans
 from lamelle.data.store import Store
 from lamelle.doctor.facts import Measured
 from lamelle.errors import LamelleError
-from lamelle.package import load
 from lamelle.prediction.predictor import Predictor, of_package
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.model import load_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +38,7 @@ def measure(run: RunFolder, store: Store) -> Measured | None:
         None if there is nothing to compare: no model, no data, no batch norm that learnt, or images of their own sizes.
     """
     try:
-        plan, package = plans.reopen(run), load(run.path)
+        plan, package = plans.open_plan(run), load_model(run.path)
     except LamelleError:
         return None
     if package.task.spatial or package.preparation.resize is None:

@@ -13,7 +13,7 @@ from lamelle.doctor.reading import read
 from lamelle.doctor.rules import findings
 from lamelle.errors import RequestError
 from lamelle.messages import text
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def lines(told: Sequence[Told]) -> list[str]:
     return found
 
 
-def in_short(run: RunFolder) -> list[str]:
+def summary(run: RunFolder) -> list[str]:
     """The most important finding in one line, its next step in another; nothing where no epoch has ended."""
     try:
         told = diagnose(run)[0].told

@@ -15,8 +15,8 @@ from lamelle.doctor.base import base_of
 from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
 from lamelle.errors import RequestError
-from lamelle.package import DESCRIPTION
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION
+from lamelle.runs.folder import RunFolder
 from lamelle.tasks.table import find
 
 _USUAL_MOMENTUM = 0.1

@@ -16,7 +16,7 @@ from lamelle.data.resize import resize_labels
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.explanation.inside import Share
-from lamelle.package import Package, load
+from lamelle.prediction.package import Package, load
 from lamelle.prediction.predictor import WHOLE, Predictor, of_package
 from lamelle.types import Classes, LabelMap, Record
 

@@ -16,7 +16,7 @@ from lamelle.errors import FileError, RequestError
 from lamelle.io.readers import read_labels
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.metrics.measured_intervals import measured_intervals, most_and_least
-from lamelle.package import Package
+from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
 from lamelle.types import LabelMap, Record
 

@@ -16,9 +16,9 @@ from lamelle.data.units import Span
 from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.messages import text
-from lamelle.package import Package
 from lamelle.prediction.comparing import Compared, compare
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
+from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
 from lamelle.prediction.submission import write_submission
 from lamelle.types import Classes, Problem, Record, Source

@@ -22,7 +22,7 @@ from lamelle.data.store import Store
 from lamelle.data.units import Kind, Match, Name, Span, Units, kinds_of, match, proposed
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
-from lamelle.package import Package
+from lamelle.prediction.package import Package
 from lamelle.types import Problem, Record
 
 _NAMED = 5

@@ -15,8 +15,8 @@ from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
 from lamelle.data.units import Name, Units
 from lamelle.errors import RequestError
-from lamelle.package import Package
 from lamelle.prediction import tiles
+from lamelle.prediction.package import Package
 from lamelle.tasks.base import Task
 from lamelle.types import Record
 

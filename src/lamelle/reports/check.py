@@ -14,7 +14,7 @@ from lamelle.messages import labelled, text
 from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
-from lamelle.splitting import Outlook
+from lamelle.runs.splitting import Outlook
 from lamelle.types import Index
 
 SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")

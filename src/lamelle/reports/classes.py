@@ -13,10 +13,10 @@ from lamelle.data.audit.results import Audit
 from lamelle.data.audit.results import Row as Measured
 from lamelle.data.store import Store
 from lamelle.errors import FileError
-from lamelle.plan import Plan
 from lamelle.reports import figures, pictures
 from lamelle.reports.html import percent, short
 from lamelle.reports.pictures import Picture
+from lamelle.runs.plan import Plan
 from lamelle.types import SPLITS, Record
 
 SHOWN = 40

@@ -13,7 +13,7 @@ from lamelle.errors import kinds
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short, whole
-from lamelle.splitting import Outlook
+from lamelle.runs.splitting import Outlook
 from lamelle.types import SPLITS, Problem, Record, Severity
 
 SHOWN = 40

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 
 from lamelle.data.resize import resize_image
+from lamelle.data.seen import twins
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.plan import Plan
 from lamelle.reports import page, pictures, scoring
 from lamelle.reports.held import Held, predicted_in
 from lamelle.reports.html import number, whole
 from lamelle.reports.pictures import Picture
 from lamelle.reports.repeating import command, machine
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
 from lamelle.types import Record
 
 SECTIONS = (
@@ -211,16 +212,6 @@ def _pair(record: Record, found: Mapping[str, str], known: Small, store: Store) 
     both = ((image, record.id), (twin, like))
     first, second = (pictures.preview(a, None, alt=text("report.alt_image", name=name)) for a, name in both)
     return twins(found), first, second
-
-
-def twins(found: Mapping[str, str]) -> str:
-    """An image and the one of the training that it is, ``=``, or resembles, ``≈``.
-
-    Example:
-        >>> twins({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
-        's2/7.jpg ≈ a/12.png'
-    """
-    return f"{found['id']} {'=' if found['kind'] == 'same' else '≈'} {found['like']}"
 
 
 def _matched(about: Mapping[str, Any]) -> Values:

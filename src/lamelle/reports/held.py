@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from lamelle import plan as plans
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.doctor.reading import history
 from lamelle.errors import LamelleError
-from lamelle.package import DESCRIPTION, WEIGHTS
-from lamelle.plan import Plan
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.runs import plan as plans
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
 from lamelle.types import SPLITS, Problem, Record, Source
 
 _SELF_TEST = "selftest."
@@ -76,7 +76,7 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
     """
     plan, gone, changed = None, "", tuple[Problem, ...]()
     try:
-        plan = plans.reopen(run, store)
+        plan = plans.open_plan(run, store)
         changed = plans.changed(plan, store).problems() if store else ()
     except LamelleError as error:
         gone = str(error)

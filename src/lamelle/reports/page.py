@@ -30,7 +30,7 @@ from lamelle.reports.held import Held, open_held
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
 from lamelle.reports.repeating import command
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.tasks.table import find
 from lamelle.types import SPLITS
 

@@ -14,9 +14,9 @@ import numpy as np
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.plan import Plan
 from lamelle.prediction.overlay import draw_contours, shown_plane, to_rgb
 from lamelle.reports.held import Held, probability
+from lamelle.runs.plan import Plan
 from lamelle.types import Index, Record, Source
 
 SMALL, LARGE = 240, 512

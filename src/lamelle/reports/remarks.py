@@ -13,9 +13,9 @@ from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.metrics.error_patterns import Pattern, patterns
 from lamelle.metrics.errors_in_space import ErrorRow, error_row
-from lamelle.plan import Plan
 from lamelle.reports.held import Held, predicted_labels
 from lamelle.reports.html import number, percent, whole
+from lamelle.runs.plan import Plan
 from lamelle.types import Record
 
 MOST, PIXELS = 60, 30_000_000

@@ -12,7 +12,6 @@ import numpy as np
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.plan import Plan
 from lamelle.prediction.overlay import CONFUSION, colour, confusion_picture, label_picture, shown_plane, to_rgb
 from lamelle.reports import scoring
 from lamelle.reports.describing import split_name
@@ -20,6 +19,7 @@ from lamelle.reports.held import Held
 from lamelle.reports.html import number, percent
 from lamelle.reports.pictures import LARGE, Picture, encode, shrunk, spread
 from lamelle.reports.remarks import Scored, place, read
+from lamelle.runs.plan import Plan
 from lamelle.types import IGNORE, SPLITS, Record, Source
 
 CONTOURS = {"truth": (255, 176, 0), "prediction": (0, 200, 255), "both": (255, 255, 255)}

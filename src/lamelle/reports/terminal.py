@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from lamelle.splitting import Outlook
+    from lamelle.runs.splitting import Outlook
 
 EACH = 4
 """Places of one kind of problem that the table lists."""

@@ -14,9 +14,10 @@ from lamelle.data.store import Store
 from lamelle.errors import WorkError
 from lamelle.messages import text
 from lamelle.recipe import Section
+from lamelle.reports.finish import finish
+from lamelle.runs import train as course
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
-from lamelle.training import course
 from lamelle.training.progress import Progress
 
 
@@ -59,10 +60,10 @@ def run_one(
 ) -> None:
     """One run from where it stands to its scores."""
     if study.state(variant, seed) == "begun":
-        course.go_on(study.run(variant, seed), store, progress)
+        course.resume(study.run(variant, seed), store, progress, finish)
         return
     asked = together(common, variant, seed=seed)
-    course.start(data, deepcopy(asked), study.path / variant.folder, f"seed{seed}", store, progress)
+    course.start(data, deepcopy(asked), study.path / variant.folder, f"seed{seed}", store, progress, finish)
 
 
 def _in_processes(study: StudyFolder, waiting: Sequence[tuple[Variant, int]], jobs: int, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from lamelle.doctor.reading import history
 from lamelle.errors import RequestError
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import Listed, open_whole
 from lamelle.training.history import tensorboard
 

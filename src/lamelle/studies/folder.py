@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from lamelle.artefacts import Artefacts, Wrong
 from lamelle.errors import RequestError
-from lamelle.run import RunFolder
+from lamelle.runs.artefacts import Artefacts, Wrong
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.variants import Variant
 
 

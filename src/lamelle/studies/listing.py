@@ -21,10 +21,10 @@ from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
 from lamelle.metrics.directions import less_is_better
 from lamelle.metrics.intervals import why_none
-from lamelle.package import DESCRIPTION
 from lamelle.platform import network_disk
+from lamelle.prediction.package import DESCRIPTION
 from lamelle.recipe import Section
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 
 State = Literal["done", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = ("done", "running", "interrupted", "damaged")

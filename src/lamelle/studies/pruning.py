@@ -15,8 +15,8 @@ from typing import Literal
 
 from lamelle.errors import FileError, RequestError
 from lamelle.messages import labelled, text
-from lamelle.package import DESCRIPTION, WEIGHTS
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import Listed, open_one, ordered
 
 Mode = Literal["checkpoints", "runs"]

@@ -9,7 +9,7 @@ import numpy as np
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
-from lamelle.plan import Plan
+from lamelle.runs.plan import Plan
 
 
 def known_scores(plan: Plan, store: Store) -> list[str]:

@@ -10,20 +10,21 @@ from typing import Any
 
 import yaml
 
-from lamelle import plan as plans
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
-from lamelle.evaluation import interval_options
 from lamelle.recipe import Section
 from lamelle.reports.study import page
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.evaluate import interval_options
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.sizing import fitted
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.scores import known_scores
 from lamelle.studies.variants import Variant, together
-from lamelle.training import course, resources
+from lamelle.training import resources
 from lamelle.training.progress import Progress
-from lamelle.training.sizing import fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ def _check(request: Request, study: StudyFolder, store: Store) -> None:
         resources.device_of(course.training_keys(asked))
     for variant, asked in each:
         try:
-            plan = fitted(plans.make(request.data, deepcopy(asked), store, accelerator=resources.has_accelerator()))
+            plan = fitted(
+                plans.make_plan(request.data, deepcopy(asked), store, accelerator=resources.has_accelerator())
+            )
         except RequestError as error:
             raise RequestError("study.impossible", variant=variant.name, reason=error) from error
         if request.objective is not None and request.objective not in (known := known_scores(plan, store)):
@@ -107,7 +110,7 @@ def compared(
         seen_from: The folder of the table, from which the runs are named.
     """
     first = next(iter(runs.values()))[0]
-    plan = plans.reopen(first)
+    plan = plans.open_plan(first)
     known = first.read_json(first.scores)
     decides = objective or plan.task.monitor
     named = [*plan.task.tabled, *known["headline"], decides]

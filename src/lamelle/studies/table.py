@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from lamelle.errors import RequestError
-from lamelle.evaluation import units_of
+from lamelle.evaluation.measure import units_of
 from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
 from lamelle.metrics.directions import limits
 from lamelle.metrics.intervals import COLUMNS, Interval, IntervalOptions, Units, cells
-from lamelle.package import DESCRIPTION
-from lamelle.run import RunFolder
+from lamelle.prediction.package import DESCRIPTION
+from lamelle.runs.folder import RunFolder
 from lamelle.tasks.base import Row, Table, Task
 from lamelle.training import history
 

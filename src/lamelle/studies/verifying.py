@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamelle import package
-from lamelle.artefacts import Artefacts
 from lamelle.errors import RequestError
 from lamelle.io.manifest import FileState
-from lamelle.run import RunFolder
+from lamelle.prediction import package
+from lamelle.runs.artefacts import Artefacts
+from lamelle.runs.folder import RunFolder
 from lamelle.studies.folder import StudyFolder
 from lamelle.training import checkpoint
 

@@ -26,7 +26,6 @@ from lamelle.keys import AugmentKeys, TrainKeys
 from lamelle.messages import text
 from lamelle.platform import StopSignal
 from lamelle.prediction.predictor import channels_last
-from lamelle.run import RunFolder
 from lamelle.tasks.base import Task
 from lamelle.training import checkpoint, history
 from lamelle.training.budget import Clock
@@ -34,6 +33,7 @@ from lamelle.training.checkpoint import State
 from lamelle.training.feed import Feed
 from lamelle.training.optimiser import Average, make_optimizer
 from lamelle.training.progress import Progress
+from lamelle.training.recorder import Recorder
 from lamelle.training.schedule import progress as progressed
 from lamelle.training.schedule import rate
 from lamelle.training.validation import loss_of, quick_rows, scores_of
@@ -73,7 +73,7 @@ class NonFinite(WorkError):
 class Job:
     """All that a training works with."""
 
-    run: RunFolder
+    recorder: Recorder
     keys: TrainKeys
     mixing: AugmentKeys
     task: Task
@@ -97,7 +97,7 @@ class Training:
         self._unbounded = {*checkpoint.not_finite(network)} & {name for name, _ in network.named_buffers()}
         """What is infinite by nature, such as the bounds of an encoder that clips nothing yet."""
         optimizer = make_optimizer(network, job.keys)
-        found = checkpoint.newest(job.run.checkpoints, self._damaged) if resume else None
+        found = checkpoint.newest(job.recorder.checkpoints, self._damaged) if resume else None
         tensors: dict[str, Tensor] = {}
         if found is not None:
             self.state, tensors, groups = found
@@ -113,7 +113,7 @@ class Training:
         self._scaler = getattr(job.fabric.strategy.precision, "scaler", None)
         if self._scaler is not None and self.state.scaler:
             self._scaler.load_state_dict(self.state.scaler)
-        self._best = checkpoint.best_weights(job.run.checkpoints, self.state) if found else None
+        self._best = checkpoint.best_weights(job.recorder.checkpoints, self.state) if found else None
         self._best_is_new = False
         self._saved_at, self._save_cost, self._told_at = time.monotonic(), 0.0, 0.0
         self._began, self._reserve = (job.clock.seconds, self.state.step), 0.0
@@ -122,7 +122,7 @@ class Training:
         if not self.state.knots:
             total = 10**9 if job.keys.budget else job.keys.epochs * self._steps
             self.state.knots = [(0, total)]
-        self._logger = history.tensorboard(job.run.tensorboard) if job.keys.tensorboard else None
+        self._logger = history.tensorboard(job.recorder.tensorboard) if job.keys.tensorboard else None
 
     def _damaged(self, path: Path) -> None:
         self.job.progress.say(text("train.checkpoint_damaged", path=path))
@@ -181,7 +181,7 @@ class Training:
 
     def _interrupt(self, stop: StopSignal) -> NoReturn:
         self._save()
-        raise Interrupted("train.interrupted", signal=stop.name, run=self.job.run.path)
+        raise Interrupted("train.interrupted", signal=stop.name, run=self.job.recorder.folder)
 
     def _batches(self, order: Order) -> Iterator[Batch]:
         """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
@@ -301,7 +301,7 @@ class Training:
         save = state.done or now - self._saved_at > _SHARE * self._save_cost
         if save or now - self._told_at > _TOLD:
             # before the checkpoint: a kill behind the last one would otherwise leave the last row out
-            self.job.run.write_text(self.job.run.history, history.to_csv(state.history))
+            self.job.recorder.write_history(history.to_csv(state.history))
             self._told_at = now
         if save:
             self._save()
@@ -371,11 +371,11 @@ class Training:
 
     def _kept(self) -> str:
         """What a training that stops has left to go on from, in a sentence."""
-        run = self.job.run
-        last = checkpoint.last(run.checkpoints)
+        recorder = self.job.recorder
+        last = checkpoint.last(recorder.checkpoints)
         if last is None:
             return text("train.kept_nothing")
-        return text("train.kept", path=last, run=run.path)
+        return text("train.kept", path=last, run=recorder.folder)
 
     def _save(self) -> None:
         """A checkpoint, which the next one replaces only if it is finite too.
@@ -390,7 +390,7 @@ class Training:
             self.state.scaler = self._scaler.state_dict()
         best = self._best if self._best_is_new else None
         average = None if self._average is None else self._average.tensors()
-        checkpoint.save(self.job.run.checkpoints, self.state, self._network, self.optimizer, best, average)
+        checkpoint.save(self.job.recorder.checkpoints, self.state, self._network, self.optimizer, best, average)
         self._best_is_new = False
         self._saved_at = time.monotonic()
         self._save_cost = self._saved_at - begun

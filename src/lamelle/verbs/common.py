@@ -14,7 +14,7 @@ from lamelle.platform import home
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
-    from lamelle.package import Package
+    from lamelle.prediction.package import Package
 
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""

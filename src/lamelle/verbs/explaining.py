@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamelle.data.store import Store
     from lamelle.explanation.explain import Asked
     from lamelle.explanation.inside import Masks
-    from lamelle.explanation.work import Done
+    from lamelle.runs.cases import Done
     from lamelle.training.progress import Progress
 
 
@@ -61,8 +61,9 @@ def explain(
     Raises:
         RequestError: If the request is wrong, or captum is not installed.
     """
-    from lamelle.explanation import attribution, work
+    from lamelle.explanation import attribution
     from lamelle.explanation import explain as explaining
+    from lamelle.runs import cases as working
 
     tune_allocator()
     _check_request(Path(out), masks, segmenter, cases)
@@ -71,11 +72,11 @@ def explain(
     store = open_store()
     subjects = explaining.open_subjects([Path(p) for p in (run, *against)])
     if target is not None:
-        work.check_known(subjects, target)
+        working.check_known(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
-    found = work.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
+    found = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
     asked, say = explaining.Asked(method, layer, check), progress.say if progress else None
-    done = work.carry_out(found, subjects, store, asked, **wanted, say=say)
+    done = working.carry_out(found, subjects, store, asked, **wanted, say=say)
     sample = not given and not everything
     return _write(Path(out), done, store, asked, masks=masks or segmenter, sample=sample, command=command, say=say)
 
@@ -133,8 +134,8 @@ def _check_request(out: Path, masks: AnyPath | None, segmenter: AnyPath | None, 
 def _masks(folder: AnyPath | None, segmenter: AnyPath | None, store: Store) -> Masks | None:
     """Where masks come from; None if none were asked for."""
     from lamelle.explanation import inside
-    from lamelle.package import load
+    from lamelle.runs.model import load_model
 
     if segmenter is not None:
-        return inside.from_segmenter(load(Path(segmenter)), store)
+        return inside.from_segmenter(load_model(Path(segmenter)), store)
     return None if folder is None else inside.from_folder(Path(folder))

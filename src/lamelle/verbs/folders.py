@@ -16,7 +16,7 @@ from lamelle.version import __version__
 if TYPE_CHECKING:
     from lamelle.conversion.apply import Converted
     from lamelle.data.audit.results import Audit
-    from lamelle.splitting import Outlook
+    from lamelle.runs.splitting import Outlook
     from lamelle.types import Index
 
 
@@ -37,14 +37,15 @@ def look_and_check(
     data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None
 ) -> tuple[Index, Audit, Outlook]:
     """What `check` looks at and finds, and the split that a training would make."""
-    from lamelle import plan
     from lamelle.data.audit.inspect import inspect
+    from lamelle.runs import plan
+    from lamelle.runs.outlook import outlook
 
     asked = recipes.parse_overrides(overrides)
-    index = plan.look(Path(data), asked)
+    index = plan.read_data(Path(data), asked)
     store = open_store()
     audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
-    planned = plan.outlook(index, audit, asked)
+    planned = outlook(index, audit, asked)
     audit = replace(audit, problems=(*audit.problems, *planned.problems))
     if report is not None:
         from lamelle.reports.check import write_check

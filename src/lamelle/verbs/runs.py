@@ -11,13 +11,13 @@ from lamelle import recipe as recipes
 from lamelle.errors import RequestError, sentence
 from lamelle.messages import text
 from lamelle.platform import tune_allocator
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
 from lamelle.verbs.common import HOW, AnyPath, asked_about, open_store, predicting
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
     from lamelle.doctor.diagnosis import Diagnosis
-    from lamelle.package import Package
+    from lamelle.prediction.package import Package
     from lamelle.training.progress import Progress
 
 
@@ -99,14 +99,15 @@ def train(
         WorkError: If the training could not be finished.
     """
     tune_allocator()
-    from lamelle.training import course
+    from lamelle.reports.finish import finish
+    from lamelle.runs import train as course
+    from lamelle.runs.request import asked_of, name_of
     from lamelle.training.progress import Plain
-    from lamelle.training.request import asked_of, name_of
 
     listener = progress or Plain()
     if resume is not None:
         again = RunFolder.open(Path(resume))
-        course.go_on(again, open_store(), listener)
+        course.resume(again, open_store(), listener, finish)
         return Run(again)
     asked = asked_of(recipe, overrides, weights, start, allow_leakage, listener.say)
     if data is None:
@@ -114,7 +115,7 @@ def train(
         if not data:
             raise RequestError("verbs.no_data")
     called = (name or name_of(recipe, data)) + ("-folds" if course.folds_of(asked) else "")
-    return Run(course.start(Path(data), asked, Path(runs), called, open_store(), listener))
+    return Run(course.start(Path(data), asked, Path(runs), called, open_store(), listener, finish))
 
 
 def evaluate(
@@ -140,10 +141,11 @@ def evaluate(
             run's own test set has changed.
     """
     tune_allocator()
-    from lamelle.elsewhere import score_elsewhere
-    from lamelle.package import load
+    from lamelle.reports.elsewhere import write_page
+    from lamelle.runs.elsewhere import score_elsewhere
+    from lamelle.runs.model import load_model
 
-    package, store = load(Path(run)), open_store()
+    package, store = load_model(Path(run)), open_store()
     asked = asked_about(overrides, allowed=("data", "evaluate"))
     if data is None:
         if asked:
@@ -151,7 +153,7 @@ def evaluate(
                 "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, keys in asked.items() for k in keys)
             )
         return _evaluate_again(RunFolder.open(Path(run)), package, store)
-    folder, scores = score_elsewhere(Path(run), predicting(package, asked), Path(data), asked, store)
+    folder, scores = score_elsewhere(Path(run), predicting(package, asked), Path(data), asked, store, write_page)
     if out is not None:
         from lamelle.io import atomic
 
@@ -161,10 +163,10 @@ def evaluate(
 
 def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> dict[str, Any]:
     """Score the test set of a Run again, unless its data have changed, and report."""
-    from lamelle import plan as plans
-    from lamelle.evaluation import interval_options, score_run
+    from lamelle.runs import plan as plans
+    from lamelle.runs.evaluate import interval_options, score_run
 
-    plan = plans.reopen(folder, store)
+    plan = plans.open_plan(folder, store)
     records, changes = plan.of(plan.judged), plans.changed(plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
     score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
@@ -205,14 +207,14 @@ def predict(
         DataError: If images cannot be read; all are named, the others are predicted.
     """
     tune_allocator()
-    from lamelle.package import load
     from lamelle.prediction.apply import predict_files
+    from lamelle.runs.model import load_model
 
     given = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     paths = [Path(p) for p in given]
     asked = asked_about(overrides, allowed=(*HOW, "data.range"))
     return predict_files(
-        predicting(load(Path(run)), asked),
+        predicting(load_model(Path(run)), asked),
         paths,
         Path(out),
         store=open_store(),

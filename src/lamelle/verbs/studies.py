@@ -51,10 +51,10 @@ def compare(
         WorkError: If runs failed; the others are done.
     """
     tune_allocator()
+    from lamelle.runs.request import asked_of, name_of
     from lamelle.studies import study as studies
     from lamelle.studies.variants import named, parse
     from lamelle.training.progress import Plain
-    from lamelle.training.request import asked_of, name_of
 
     if seeds < 1:
         raise RequestError("study.seeds", seeds=seeds)
@@ -117,10 +117,10 @@ def tune(
         WorkError: If all workers failed; what is done is kept.
     """
     tune_allocator()
+    from lamelle.runs.request import asked_of, name_of
+    from lamelle.runs.train import folds_of
     from lamelle.studies.search import search as searches
-    from lamelle.training.course import folds_of
     from lamelle.training.progress import Plain
-    from lamelle.training.request import asked_of, name_of
 
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
     shared, dimensions = searches.parse(pairs)

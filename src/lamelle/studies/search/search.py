@@ -17,10 +17,10 @@ from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
 from lamelle.messages import text
 from lamelle.metrics.directions import less_is_better
-from lamelle.plan import Plan
 from lamelle.recipe import Section
 from lamelle.reports.searching import page
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
 from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.scores import known_scores

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamelle import plan as plans
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.io.atomic import plain
 from lamelle.messages import text
-from lamelle.plan import Plan
 from lamelle.recipe import Section
 from lamelle.reports.searching import LOSS
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs import train as course
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
+from lamelle.runs.sizing import fitted
 from lamelle.studies.search.dimensions import Dimension, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker
 from lamelle.studies.variants import together
-from lamelle.training import course, history, resources
+from lamelle.training import history, resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.progress import Progress
-from lamelle.training.sizing import fitted
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -115,7 +116,7 @@ def plan_of(setting: Setting, params: Mapping[str, Any], store: Store) -> Plan:
     if "train.seed" in params:
         asked["train"]["seed"] = int(params["train.seed"])
     resources.device_of(course.training_keys(asked))
-    return fitted(plans.make(setting.data, asked, store, accelerator=resources.has_accelerator()))
+    return fitted(plans.make_plan(setting.data, asked, store, accelerator=resources.has_accelerator()))
 
 
 class Objective:
@@ -170,7 +171,7 @@ class Objective:
         trial.set_user_attr(FOLDER, name := f"{trial.number:04d}")
         shutil.rmtree(runs / name, ignore_errors=True)
         try:
-            run, scores = course.try_out(plan, runs, name, self.store, progress)
+            run, scores = course.trial(plan, runs, name, self.store, progress)
         finally:
             shutil.rmtree(RunFolder(runs / name).checkpoints, ignore_errors=True)  # no trial is gone on with
         found = scores["scores"].get(self.setting.objective, {})

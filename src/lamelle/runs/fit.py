@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from lamelle import package
-from lamelle import plan as plans
 from lamelle.data.augment.parameters import AugmentOptions, margin
 from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.layouts.volumes import are_slices
@@ -15,12 +13,15 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
 from lamelle.data.samples import Reader, Samples, training_statistics
 from lamelle.data.store import Store
-from lamelle.evaluation import fit
+from lamelle.evaluation.measure import fit
 from lamelle.messages import text
-from lamelle.package import Package
-from lamelle.plan import Plan
+from lamelle.prediction import package
+from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import Predictor, of_package, reorder
-from lamelle.run import RunFolder
+from lamelle.runs import plan as plans
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.initial_model import Built
+from lamelle.runs.plan import Plan
 from lamelle.training import budget, resources
 from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
@@ -28,8 +29,8 @@ from lamelle.training.features import Features
 from lamelle.training.features import folder as features_folder
 from lamelle.training.feed import Feed, Images
 from lamelle.training.loop import Job, Training
-from lamelle.training.network import Built
 from lamelle.training.progress import Progress
+from lamelle.training.recorder import Recorder
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
     if isinstance(feed, Features):
         plan = _written(plan, run, draws=feed.draws)
         keys = plan.recipe.train
-    job = Job(run, keys, plan.recipe.augment, plan.task, model, feed, reader, clock, fabric, progress)
+    job = Job(_recorder(run), keys, plan.recipe.augment, plan.task, model, feed, reader, clock, fabric, progress)
     state = Training(job, resume=resume).fit()
-    short = _judge_budget(job, state, on_processor=found.device == "cpu")
+    short = _judge_budget(job, run, state, on_processor=found.device == "cpu")
     if keys.budget:
         plan = _written(plan, run, knots=tuple(state.knots))
     done = Package(
@@ -99,13 +100,17 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
     return done
 
 
+def _recorder(run: RunFolder) -> Recorder:
+    return Recorder(run.path, run.checkpoints, run.tensorboard, lambda table: run.write_text(run.history, table))
+
+
 def _keep(done: Package, run: RunFolder) -> None:
     """Write the Package into its Run."""
     run.forget(run.model)
     run.seal(*package.save(done, run.model), *run.tensorboard.glob("*"))
 
 
-def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, Any]:
+def _judge_budget(job: Job, run: RunFolder, state: State, *, on_processor: bool) -> dict[str, Any]:
     """Say what the budget allowed; where that was less than an epoch it stands beside the scores instead: what goes
     into the provenance of the Package.
     """
@@ -114,7 +119,7 @@ def _judge_budget(job: Job, state: State, *, on_processor: bool) -> dict[str, An
         return {"too_short": short}
     for line in budget.remarks(job.keys, state, job.clock, on_processor=on_processor):
         job.progress.say(line)
-        job.run.note(line)
+        run.note(line)
     other = budget.busy(job.keys, job.clock, on_processor=on_processor)
     return {"busy": other} if other else {}
 

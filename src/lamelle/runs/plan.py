@@ -8,25 +8,24 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from lamelle import fitness, keys
+from lamelle import keys
 from lamelle import recipe as recipes
 from lamelle.data import crops, split
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.leaks import torn_groups
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Changes, Content, changes, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values
-from lamelle.errors import DataError, LamelleError, RequestError
+from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
-from lamelle.run import RunFolder
-from lamelle.splitting import (
-    Outlook,
+from lamelle.runs import fitness
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.splitting import (
     check_parts,
     cut,
     in_pieces,
@@ -76,7 +75,7 @@ class Plan:
         return "test" if self.of("test") else "validation"
 
 
-def look(data: Path, asked: Section) -> Index:
+def read_data(data: Path, asked: Section) -> Index:
     """What is in a folder, as far as names and headers tell.
 
     Raises:
@@ -120,7 +119,7 @@ def layout_options(asked: Section) -> LayoutOptions:
     return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
 
 
-def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
+def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
     """Look, audit, split and plan.
 
     Args:
@@ -132,7 +131,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
         DataError: If the data has errors; all are named.
     """
     asked = deepcopy(asked)
-    index = look(data, asked)
+    index = read_data(data, asked)
     task_name = asked.get("task", {}).get("name", index.task)
     asked.setdefault("task", {})["name"] = task_name
     asked.setdefault("data", {})["path"] = str(data.resolve())
@@ -159,7 +158,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     task = make_task(recipe, index, audit, records)
     said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
     said += parts_made(index.records, records, by, recipe)
-    said += judged_by_few(records, present(records, audit, _values(recipe, index, audit)), recipe)
+    said += judged_by_few(records, present(records, audit, class_values(recipe, index, audit)), recipe)
     audit = replace(audit, problems=(*audit.problems, *said))
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
         records = in_pieces(records)
@@ -167,7 +166,7 @@ def make(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan
     return Plan(recipe, index, audit, records, task, by, planned, warned, hashed)
 
 
-def reopen(run: RunFolder, store: Store | None = None) -> Plan:
+def open_plan(run: RunFolder, store: Store | None = None) -> Plan:
     """The plan of a Run as it was written down, over the same data.
 
     Raises:
@@ -175,7 +174,7 @@ def reopen(run: RunFolder, store: Store | None = None) -> Plan:
     """
     run.check(run.split)
     recipe = recipes.validate(run.read_recipe())
-    index = cut(look(Path(recipe.data.path), recipe.model_dump(mode="json")), recipe)
+    index = cut(read_data(Path(recipe.data.path), recipe.model_dump(mode="json")), recipe)
     audit = Audit.from_json(run.read_json(run.audit))
     records = written_down(run.split, index, audit.rows, store)
     task = make_task(recipe, index, audit, records)
@@ -222,29 +221,9 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     return segment.Segment(segment.Options(classes=values.classes, values=values, objects=index.instances, **options))
 
 
-def _values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
+def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
     """Which label value means which class, where label images say it."""
     return label_values(recipe.data.model_dump(), index, audit) if find(recipe.task.name).spatial else None
-
-
-def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
-    """The split that `make` would make of a folder that was looked at, or why there can be none.
-
-    Args:
-        asked: What the command line says.
-    """
-    asked = deepcopy(asked)
-    asked.setdefault("task", {}).setdefault("name", index.task)
-    try:
-        recipe = recipes.validate(only_split(asked))
-        check_parts(index.records, recipe)
-        records, by = place(cut(index, recipe).records, recipe)
-    except LamelleError as error:
-        return Outlook((), "", {}, (Problem("plan.no_split", severity="warning", values={"reason": str(error)}),))
-    classes = {} if audit.errors else present(records, audit, _values(recipe, index, audit))
-    torn = torn_groups(records) if by == "given" else ()
-    problems = (*torn, *parts_made(index.records, records, by, recipe), *judged_by_few(records, classes, recipe))
-    return Outlook(records, by, classes, problems)
 
 
 def _pixels(audit: Audit, records: Sequence[Record], values: ValueMap, split_name: str) -> list[int]:

@@ -17,13 +17,12 @@ from pydantic import ValidationError
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
-from lamelle.description import Description
 from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, sealed
 from lamelle.models.trial import FOREIGN
-from lamelle.run import RunFolder
+from lamelle.prediction.description import Description
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -126,19 +125,17 @@ def save(package: Package, folder: Path) -> list[Path]:
 
 
 def load(path: Path | str) -> Package:
-    """Read a package, or the package of a Run, and check it.
+    """Read a package, or the package of a Run, and check it; whether that Run wrote it is asked by
+    `lamelle.runs.model.load_model`.
 
     Raises:
-        RequestError: If there is no package at ``path``, a newer Lamelle wrote it, or its Run wrote another one.
+        RequestError: If there is no package at ``path``, or a newer Lamelle wrote it.
         FileError: If the files are damaged, do not fit together, or the self-test fails.
     """
     from lamelle.models.restore import restore as restored
 
     folder = find(path)
     weights = folder / WEIGHTS
-    if (run := RunFolder.around(Path(path))) is not None:  # a whole package may still be that of another run
-        for file in (DESCRIPTION, WEIGHTS):
-            run.check(run.model / file)
     about = _description(folder / DESCRIPTION)
     if not weights.is_file():
         raise FileError("package.no_weights", weights)

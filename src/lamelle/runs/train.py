@@ -1,42 +1,47 @@
-"""The whole course of a training: written down, trained, scored on the test set, reported; once, or for each fold."""
+"""The whole course of a training: plan saved, trained, scored on the test set; once, or for each fold.
+
+What is made of a scored Run (its page, what the doctor says) is made by rooms above: `Finish` hears of each.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data import seen, split
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
-from lamelle.doctor.diagnosis import in_short
 from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
-from lamelle.evaluation import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.keys import TrainKeys
 from lamelle.messages import text
-from lamelle.package import Package
-from lamelle.plan import Plan
+from lamelle.prediction.package import Package
 from lamelle.recipe import Section, merge, validate
-from lamelle.reports.page import write_report
-from lamelle.run import RunFolder, environment
+from lamelle.runs import fit as session
+from lamelle.runs import plan as plans
+from lamelle.runs.evaluate import headline, interval_options, read_rows, score_run, score_validation, write_scores
+from lamelle.runs.folder import RunFolder, environment
+from lamelle.runs.initial_model import Built, build
+from lamelle.runs.plan import Plan
+from lamelle.runs.request import differing
+from lamelle.runs.sizing import fitted
 from lamelle.tasks.base import Row
-from lamelle.training import resources, session
+from lamelle.training import resources
 from lamelle.training.loop import NonFinite
-from lamelle.training.network import Built, build
 from lamelle.training.progress import Progress
-from lamelle.training.request import differing
-from lamelle.training.sizing import fitted
+
+Finish = Callable[[RunFolder, Store], list[str]]
+"""Hears of each Run that was scored, while it is locked; what it answers is said, and stands in the log of the Run."""
 
 
-def write_down(run: RunFolder, plan: Plan) -> None:
+def save_plan(run: RunFolder, plan: Plan) -> None:
     """What the run is about, before it starts."""
     run.write_text(run.recipe, plan.recipe.to_yaml())
     run.write_text(run.split, split.to_csv(plan.records, plan.contents))
@@ -45,15 +50,17 @@ def write_down(run: RunFolder, plan: Plan) -> None:
     run.write_json(run.environment, about | {"split_by": plan.split_by, "planned": dict(plan.planned)})
 
 
-def start(data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+def start(
+    data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+) -> RunFolder:
     """A new Run of a request; of a cross-validation, one Run for each fold inside of it, and their pooled scores."""
     if folds_of(asked):
-        return _cross_validate(data, asked, runs, name, store, progress)
+        return _cross_validate(data, asked, runs, name, store, progress, finish)
     plan = _plan(data, asked, store)
-    return begin(plan, _say(describe(plan), progress), runs, name, store, progress)
+    return start_planned(plan, _say(describe(plan), progress), runs, name, store, progress, finish)
 
 
-def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
+def resume(run: RunFolder, store: Store, progress: Progress, finish: Finish) -> None:
     """Finish a Run that was stopped, from where it stands.
 
     Raises:
@@ -61,18 +68,18 @@ def go_on(run: RunFolder, store: Store, progress: Progress) -> None:
     """
     if not run.begun and not folds_of(asked := run.read_recipe()):
         plan = _plan(Path(asked["data"]["path"]), asked, store)
-        write_down(run, plan)
+        save_plan(run, plan)
         _say([text("train.begun_anew")], progress)
-        work(plan, build(plan), run, store, progress, resume=False)
+        train_and_score(plan, build(plan), run, store, progress, finish, resume=False)
         return
-    plan = plans.reopen(run, store)
+    plan = plans.open_plan(run, store)
     changes = plans.changed(plan, store)
     changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
     _say([sentence(problem) for problem in changes.problems()], progress)
     if folds_of(run.read_recipe()):
-        _each_fold(run, store, progress)
+        _each_fold(run, store, progress, finish)
         return
-    work(plan, build(plan), run, store, progress, resume=True)
+    train_and_score(plan, build(plan), run, store, progress, finish, resume=True)
 
 
 def folds_of(asked: Section) -> int:
@@ -96,17 +103,19 @@ def training_keys(asked: Section) -> TrainKeys:
 
 def _plan(data: Path, asked: Section, store: Store) -> Plan:
     resources.device_of(training_keys(asked))
-    return fitted(plans.make(data, asked, store, accelerator=resources.has_accelerator()))
+    return fitted(plans.make_plan(data, asked, store, accelerator=resources.has_accelerator()))
 
 
-def begin(plan: Plan, said: Sequence[str], runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+def start_planned(
+    plan: Plan, said: Sequence[str], runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+) -> RunFolder:
     """A new Run of a plan, from its first file, with what was said of the plan in its log, to its report."""
     built = build(plan)  # before there is a folder: what cannot be built leaves none
     run = RunFolder.create(runs, name)
-    write_down(run, plan)
+    save_plan(run, plan)
     for line in said:
         run.note(line)
-    work(plan, built, run, store, progress, resume=False)
+    train_and_score(plan, built, run, store, progress, finish, resume=False)
     return run
 
 
@@ -144,8 +153,10 @@ def _short(value: object) -> str:
     return str(value).replace(" ", "")
 
 
-def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> list[Row]:
-    """Train, evaluate on the test set, report.
+def train_and_score(
+    plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, finish: Finish, *, resume: bool
+) -> list[Row]:
+    """Train, evaluate on the test set, finish.
 
     Returns:
         The rows of the test set.
@@ -161,8 +172,8 @@ def work(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progr
             raise
         finally:
             progress.close()
-        write_report(run, store)
-    for line in [*headline(run.read_json(run.scores)), *in_short(run)]:
+        remarks = finish(run, store)
+    for line in [*headline(run.read_json(run.scores)), *remarks]:
         progress.say(line)
         run.note(line)
     return rows
@@ -173,7 +184,7 @@ def _scored(run: RunFolder, package: Package, plan: Plan, store: Store) -> list[
     return score_run(run, package, plan.of(plan.judged), store, options, split=plan.judged)
 
 
-def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
+def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
     """Train a plan afresh and score its best epoch on the validation set; the test set is not opened.
 
     Returns:
@@ -181,7 +192,7 @@ def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress)
     """
     built = build(plan)
     run = RunFolder.create(runs, name)
-    write_down(run, plan)
+    save_plan(run, plan)
     with run.held():
         try:
             package = session.train(plan, built, run, store, progress, resume=False)
@@ -190,7 +201,9 @@ def try_out(plan: Plan, runs: Path, name: str, store: Store, progress: Progress)
     return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))
 
 
-def _cross_validate(data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress) -> RunFolder:
+def _cross_validate(
+    data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+) -> RunFolder:
     """Write down what all folds share, as the first fold plans it, and train them."""
     plan = _plan(data, merge(deepcopy(asked), {"split": {"fold": 0}}), store)
     _say(describe(plan), progress)
@@ -198,12 +211,14 @@ def _cross_validate(data: Path, asked: Section, runs: Path, name: str, store: St
     whole = RunFolder.create(runs, name)
     shared = plan.recipe.model_copy(update={"split": plan.recipe.split.model_copy(update={"fold": None})})
     problems = tuple(p for p in plan.audit.problems if not p.code.startswith(plans.OF_ONE_SPLIT))
-    write_down(whole, replace(plan, recipe=shared, audit=replace(plan.audit, problems=problems)))
-    _each_fold(whole, store, progress, first=plan)
+    save_plan(whole, replace(plan, recipe=shared, audit=replace(plan.audit, problems=problems)))
+    _each_fold(whole, store, progress, finish, first=plan)
     return whole
 
 
-def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Plan | None = None) -> None:
+def _each_fold(
+    whole: RunFolder, store: Store, progress: Progress, finish: Finish, *, first: Plan | None = None
+) -> None:
     """Train what is not done, each fold as a Run of its own, and pool the scores of what each has not seen.
 
     Args:
@@ -220,13 +235,13 @@ def _each_fold(whole: RunFolder, store: Store, progress: Progress, *, first: Pla
                 again = merge(deepcopy(asked), {"split": {"fold": fold}})
                 plan = first if first and fold == 0 else _plan(Path(asked["data"]["path"]), again, store)
                 said = describe(plan) if plan is first else _say(describe(plan), progress)
-                begin(plan, said, whole.path, run.path.name, store, progress)
+                start_planned(plan, said, whole.path, run.path.name, store, progress, finish)
             elif not run.done:
-                go_on(run, store, progress)
+                resume(run, store, progress, finish)
             rows += read_rows(run)
             each.append(run.read_json(run.scores))
-        pooled, options = plans.reopen(whole), interval_options(recipes.validate(asked))
+        pooled, options = plans.open_plan(whole), interval_options(recipes.validate(asked))
         scores = write_scores(whole, pooled.task, rows, options, split="folds", fitted={}, folds=each)
-        write_report(whole, store)
+        finish(whole, store)
     for line in headline(scores):
         progress.say(line)

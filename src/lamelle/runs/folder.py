@@ -24,9 +24,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lamelle import recipe as recipes
-from lamelle.artefacts import Artefacts, Wrong
 from lamelle.errors import RequestError
 from lamelle.platform import FileLock, cores
+from lamelle.runs.artefacts import Artefacts, Wrong
 from lamelle.version import __version__
 
 _LIBRARIES = ("torch", "torchvision", "timm", "lightning-fabric", "segmentation-models-pytorch", "numpy", "scipy",

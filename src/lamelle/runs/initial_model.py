@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from lamelle import package
 from lamelle.errors import RequestError
 from lamelle.io import atomic
 from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.messages import text
 from lamelle.models.pretrained import expected_size
-from lamelle.plan import Plan
 from lamelle.platform import home
+from lamelle.runs.model import load_model
+from lamelle.runs.plan import Plan
 
 if TYPE_CHECKING:
     from lamelle.models.encoders import TimmClassifier, TimmUNet
@@ -120,7 +120,7 @@ def _start_from(model: Freezable, start: str) -> str:
     Raises:
         RequestError: If the networks have nothing in common.
     """
-    theirs = package.load(start).model.state_dict()
+    theirs = load_model(start).model.state_dict()
     ours = model.state_dict()
     same = {k: v for k, v in theirs.items() if k in ours and v.shape == ours[k].shape}
     fresh = [k for k in ours if k not in same]

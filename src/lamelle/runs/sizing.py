@@ -16,8 +16,8 @@ import numpy as np
 
 from lamelle.errors import RequestError, setting
 from lamelle.keys import TimmKeys, TimmUnetKeys
-from lamelle.plan import Plan
 from lamelle.prediction.predictor import in_one_piece
+from lamelle.runs.plan import Plan
 
 if TYPE_CHECKING:
     from lamelle.models.freezable import Freezable
@@ -137,7 +137,7 @@ class _Trial:
     def _network(self, size: Size, channels: int | None = None) -> Freezable:
         """The network as it is built where it is trained with images of a size."""
         from lamelle.models.build import sketch
-        from lamelle.training.network import limit, model_spec
+        from lamelle.runs.initial_model import limit, model_spec
 
         recipe = self.recipe
         if recipe.data.resize is not None and recipe.train.patch is None:

@@ -10,7 +10,7 @@ import math
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from lamelle import fitness
-from lamelle import plan as plans
 from lamelle import recipe as recipes
 from lamelle.data import blocks, split
 from lamelle.data.audit.duplicates import listed
@@ -27,20 +25,21 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Content, contents
 from lamelle.data.contents import digest
-from lamelle.data.seen import Memory, Seen, remember, seen_before
+from lamelle.data.seen import Memory, Seen, remember, seen_before, twins
 from lamelle.data.spelling import folded, settle, spelt
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError, printable
-from lamelle.evaluation import interval_options, predict_and_measure, write_scores
 from lamelle.keys import Recipe
 from lamelle.metrics.intervals import Interval, difference
-from lamelle.package import Package
-from lamelle.plan import Plan
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
+from lamelle.prediction.package import Package
 from lamelle.recipe import Section
-from lamelle.reports.elsewhere import twins, write_page
-from lamelle.run import RunFolder, environment
+from lamelle.runs import fitness
+from lamelle.runs import plan as plans
+from lamelle.runs.evaluate import interval_options, predict_and_measure, write_scores
+from lamelle.runs.folder import RunFolder, environment
+from lamelle.runs.plan import Plan
 from lamelle.tasks.base import Labels, Task
 from lamelle.types import Index, Problem, Record
 
@@ -55,6 +54,10 @@ _SPELLING = ("layouts.spellings_one", "layouts.class_left_out", "layouts.class_n
 """What reading the names of classes has to say."""
 SEEN = "seen"
 """What ``split.csv`` says of an image that trained the model and so is not scored."""
+
+
+WritePage = Callable[[RunFolder, Plan, Mapping[str, Any], Sequence[Record], Mapping[str, np.ndarray], Store], object]
+"""Takes the folder, what was scored, its scores, the images seen in training, pictures of those, and the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +93,14 @@ class _Found:
 
 
 def score_elsewhere(
-    path: Path, package: Package, data: Path, asked: Section, store: Store
+    path: Path, package: Package, data: Path, asked: Section, store: Store, write_page: WritePage
 ) -> tuple[RunFolder, dict[str, Any]]:
     """Scores of a model on another labelled folder, kept with their page beside its Run.
 
     Args:
         path: The Run, or a package by itself: then the result lies in ``evaluations/`` of the current folder.
         asked: Sections ``data`` and ``evaluate``.
+        write_page: Makes the page of the new folder; where it cannot, there is no folder.
 
     Returns:
         The new folder, and the content of its ``scores.json``.
@@ -122,7 +126,9 @@ def score_elsewhere(
         scores = compared.noted(written)
         notes = [{"code": p.code, "values": dict(p.values)} for p in found.notes]
         scores |= {"notes": [*notes, *scores["notes"]], "elsewhere": _about(path, run, found, scores)}
-        _write(folder, found, scores, scored, store)
+        plan, kept = _write(folder, found, scores, scored)
+        seen = [r for r in found.labelled if r.id in {one.id for one in found.seen}]
+        write_page(folder, plan, kept, seen, found.small, store)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)  # half a result would be taken for one
         raise
@@ -173,9 +179,9 @@ def _look(package: Package, data: Path, asked: Section) -> Index:
     if isinstance(given.get("classes"), Mapping):
         given["classes"] = dict.fromkeys(recipes.left_out_classes(given))
     try:
-        return plans.look(data, recipes.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
+        return plans.read_data(data, recipes.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
     except RequestError:
-        return plans.look(data, asked)  # perhaps laid out for another task, which is then said
+        return plans.read_data(data, asked)  # perhaps laid out for another task, which is then said
 
 
 def _with_classes(index: Index, known: Sequence[str], given: Section) -> tuple[Index, tuple[ReadAs, ...]]:
@@ -319,9 +325,8 @@ def _write(
     found: _Found,
     scores: Mapping[str, Any],
     scored: Sequence[Record],
-    store: Store,
-) -> None:
-    """Everything but the predictions, and last the page."""
+) -> tuple[Plan, dict[str, Any]]:
+    """Everything but the predictions and the page; what was scored, and the scores as every page gets them."""
     folder.write_json(folder.scores, scores)
     folder.write_json(folder.audit, found.audit.to_json())
     folder.write_json(folder.environment, environment(resolved={}, argv=sys.argv[1:]))
@@ -331,5 +336,4 @@ def _write(
     folder.write_text(folder.split, split.to_csv(placed, found.contents))
     full = recipes.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
     plan = Plan(recipes.validate(full), found.index, found.audit, tuple(scored), found.task, "", {}, ())
-    kept = folder.read_json(folder.scores)  # as every page gets them: null where nothing is defined
-    write_page(folder, plan, kept, [r for r in found.labelled if r.id in seen], found.small, store)
+    return plan, folder.read_json(folder.scores)  # null where nothing is defined

@@ -8,13 +8,13 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from lamelle import package
 from lamelle import recipe as recipes
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe
 from lamelle.messages import text
 from lamelle.platform import cores
-from lamelle.run import RunFolder
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.model import load_model
 from lamelle.training import resources
 
 AnyPath = str | os.PathLike[str]
@@ -107,7 +107,7 @@ def _there(device: str) -> bool:
 
 
 def _settings_of_package(start: Path) -> recipes.Section:
-    found = package.load(start)
+    found = load_model(start)
     spec = dict(found.spec)
     if isinstance(dropout := spec.get("dropout"), list | tuple):
         spec["dropout"] = dropout[-1]

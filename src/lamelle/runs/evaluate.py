@@ -1,0 +1,170 @@
+"""Scores of records, written into a Run or a folder of its kind, with the predictions they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamelle.data.samples import Reader
+from lamelle.data.store import Store
+from lamelle.evaluation.measure import measure, summarise, written
+from lamelle.keys import Recipe
+from lamelle.messages import text
+from lamelle.messages.numbers import number
+from lamelle.metrics.intervals import IntervalOptions, why_none
+from lamelle.metrics.names import name_of, unit_of
+from lamelle.prediction import comparing
+from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
+from lamelle.prediction.package import Package
+from lamelle.prediction.predictor import of_package
+from lamelle.runs.folder import RunFolder
+from lamelle.tasks import by_class
+from lamelle.tasks.base import Row, Task
+from lamelle.types import Problem, Record
+
+
+def interval_options(recipe: Recipe) -> IntervalOptions:
+    """What a recipe says about intervals."""
+    return IntervalOptions(recipe.evaluate.level, recipe.evaluate.resamples, recipe.train.seed)
+
+
+def score_run(
+    run: RunFolder,
+    package: Package,
+    records: Sequence[Record],
+    store: Store,
+    options: IntervalOptions,
+    *,
+    split: str = "test",
+) -> list[Row]:
+    """Scores and predictions of a Run's test set, written into the Run; without one, of its validation set.
+
+    Returns:
+        The rows of the items.
+    """
+    rows = predict_and_measure(run, package, records, store)
+    notes = notes_of(package) + ([Problem("evaluate.no_test")] if split == "validation" else [])
+    write_scores(run, package.task, rows, options, split=split, fitted=package.fitted, notes=notes)
+    return rows
+
+
+def notes_of(package: Package) -> list[Problem]:
+    """What of its training must be said beside the scores of a model."""
+    short = package.provenance.get("too_short")
+    code = "evaluate.too_short_busy" if short and "share" in short else "evaluate.too_short"
+    return [Problem(code, values=short)] if short else []
+
+
+def predict_and_measure(
+    run: RunFolder,
+    package: Package,
+    records: Sequence[Record],
+    store: Store,
+    compared: comparing.Compared | None = None,
+) -> list[Row]:
+    """Rows of records whose truth is known, each with its line of the table of predictions; these are written.
+
+    Args:
+        run: Where the predictions are written.
+        compared: The images beside those of the training, where they are others.
+    """
+    others = compared or comparing.Compared()
+    reader, predictor = Reader(store, package.task, package.preparation), of_package(package, others.units)
+    folder = PredictionFolder(
+        run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
+    )
+
+    def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
+        prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
+        grid = store.grid(record.image)
+        known = _judged(package.task, row) | others.columns(record)
+        said = folder.add(record, store.image(record.image), prediction, grid, known)
+        row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
+
+    run.forget(run.predictions)
+    rows = measure(records, predictor, reader, package.fitted, listen)
+    folder.close()
+    run.seal(*(path for path in sorted(run.predictions.rglob("*")) if path.is_file()))
+    return rows
+
+
+def score_validation(
+    run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
+) -> dict[str, Any]:
+    """``scores.json`` of a Run that is one of many: those of the validation set, for a choice among them."""
+    reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
+    rows = measure(records, predictor, reader, package.fitted, None)
+    scores = summarise(package.task, rows, options, split="validation", fitted=package.fitted)
+    scores["notes"] += [written(note) for note in notes_of(package)]
+    run.write_json(run.scores, scores)
+    return scores
+
+
+def _judged(task: Task, row: Row) -> dict[str, Any]:
+    """What a table of predictions says beside the prediction where the truth is known."""
+    return {k: v for k, v in task.item(row).items() if k != "predicted"}
+
+
+def write_scores(
+    run: RunFolder,
+    task: Task,
+    rows: Sequence[Row],
+    options: IntervalOptions,
+    *,
+    split: str,
+    fitted: Mapping[str, Any],
+    folds: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[Problem] = (),
+) -> dict[str, Any]:
+    """``scores.json``, ``classes.csv`` and ``predictions.csv`` of a Run; the last has the columns of every such table.
+
+    Args:
+        folds: Scores of each fold, where the rows are those of several; between which values they lie is said.
+        notes: What else is to be said beside the scores.
+    """
+    scores = summarise(task, rows, options, split=split, fitted=fitted)
+    scores["notes"] += [written(note) for note in notes]
+    if folds:
+        scores["notes"].append({"code": "evaluate.between_folds", "values": {"scores": _spread(scores, folds)}})
+    run.write_json(run.scores, scores)
+    run.write_text(run.classes, by_class.to_csv(scores))
+    run.write_json(run.rows, [{k: v for k, v in row.items() if k != "said"} for row in rows])
+    said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
+    below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
+    run.write_text(run.predictions_table, items_csv(below))
+    return scores
+
+
+def _spread(scores: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> str:
+    """The least and the largest value of each headline score among the folds."""
+    found = []
+    for name in scores["headline"]:
+        values = [v for one in folds if (v := one["scores"].get(name, {}).get("value")) is not None]
+        found += [f"{name_of(name)} {min(values):.3f} – {max(values):.3f}"] if values else []
+    return ", ".join(found)
+
+
+def read_rows(run: RunFolder) -> list[Row]:
+    """The rows of a scored Run, each with its line of the table of predictions, as `write_scores` takes them."""
+    found = []
+    for row, said in zip(run.read_json(run.rows), run.read_table(run.predictions_table), strict=True):
+        file = {"file": run.path / said["file"]} if said.get("file") else {}
+        found.append(row | {"said": said | file})
+    return found
+
+
+def headline(scores: Mapping[str, Any]) -> list[str]:
+    """The most important scores, one line each, and what a reader must be told about them."""
+    lines = [_score_line(name, scores["scores"][name]) for name in scores["headline"]]
+    return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
+
+
+def _score_line(name: str, found: Mapping[str, Any]) -> str:
+    """A score with its interval, or why it has none."""
+    about = {"name": name_of(name), "n": found["n"], "unit": unit_of(found["unit"], found["n"])}
+    numbers = {k: number(found[k]) for k in ("value", "low", "high")}
+    if why := why_none(found):
+        return text("verbs.score_alone", name=about["name"], value=numbers["value"], why=why)
+    return text("verbs.score", level=f"{round(100 * found['level'])} %", **numbers, **about)
