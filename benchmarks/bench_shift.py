@@ -29,7 +29,7 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.profile import Profile
 from lamelle.data.shift import Shift, shift_of
 from lamelle.data.units import Kind
-from lamelle.io import readers
+from lamelle.io import images
 from lamelle.specimens.nuclei import make_nuclei
 
 Images = list[np.ndarray]
@@ -117,7 +117,7 @@ def real(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Pool]:
         chosen = [records[i] for i in draw.permutation(len(records))[:MOST]]
         if not wanted(name) and not wanted(part):
             continue
-        images = [readers.read(r.image.path).array for r in chosen]
+        images = [images.read(r.image.path).array for r in chosen]
         groups = [r.group or r.columns.get(column, r.id) for r in chosen] if column else None
         classes = None if name == "lungs" else [str(r.target) for r in chosen]
         if name == "dsb2018":
@@ -131,7 +131,7 @@ def real(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Pool]:
         ("isbi2012", [folder / "isbi2012" / f"{part}-volume.tif" for part in ("train", "test")]),
         ("bccd", sorted((folder / "bccd/JPEGImages").iterdir())),
     ):
-        arrays = [readers.read(file).array for file in files if wanted(name)]
+        arrays = [images.read(file).array for file in files if wanted(name)]
         if arrays:
             yield Pool(name, [plane for a in arrays for plane in (a.swapaxes(0, 1) if a.ndim == 4 else [a])])
 

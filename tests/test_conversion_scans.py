@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 import lamelle
 from lamelle.errors import DataError, FileError, RequestError
-from lamelle.io.readers import header, read
+from lamelle.io.images import header, read
 
 pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

@@ -225,6 +225,33 @@ def test_modules_and_functions_stay_readable() -> None:
     assert long == []
 
 
+def imports() -> dict[str, set[str]]:
+    """Every module of the project → the modules that it imports, at its top or inside a function."""
+    names = {path: ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts) for path in MODULES}
+    names = {path: name.removesuffix(".__init__") for path, name in names.items()}
+    known, found = set(names.values()), {}
+    for path, tree in trees():
+        reached: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                reached |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path}: a relative import"
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                reached |= inside & known if inside <= known else {*inside, str(node.module)}
+        found[names[path]] = reached & known - {names[path]}
+    return found
+
+
+def test_no_module_imports_another_in_a_circle() -> None:
+    graph = imports()
+    while free := {name for name, reached in graph.items() if not reached & graph.keys()}:
+        graph = {name: reached for name, reached in graph.items() if name not in free}
+    while ends := graph.keys() - set().union(*graph.values()):
+        graph = {name: reached for name, reached in graph.items() if name not in ends}
+    assert {name: sorted(reached & graph.keys()) for name, reached in graph.items()} == {}
+
+
 @pytest.mark.parametrize("module", ["lamelle", "lamelle.cli.main"])
 def test_starting_loads_nothing_heavy(module: str) -> None:
     done = subprocess.run(

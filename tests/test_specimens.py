@@ -14,7 +14,7 @@ from PIL import Image
 
 from lamelle.data.layouts.detect import LayoutOptions, read_folder
 from lamelle.errors import FileError, RequestError
-from lamelle.io.readers import read, read_labels
+from lamelle.io.images import read, read_labels
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.specimens import DEMOS, Specimen, em, make_em, make_nuclei, make_thorax, make_tissue, write_demo
 from lamelle.specimens.specimen import smooth_noise

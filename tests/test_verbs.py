@@ -19,7 +19,7 @@ from support import TINY, Quiet
 import lamelle
 from lamelle import verbs
 from lamelle.errors import DataError, RequestError
-from lamelle.io.readers import read, read_labels
+from lamelle.io.images import read, read_labels
 from lamelle.messages import text
 from lamelle.reports.held import open_held, predicted_labels
 from lamelle.runs.folder import RunFolder

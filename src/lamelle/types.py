@@ -141,7 +141,7 @@ class Grid:
 
     path: Path
     format: str
-    """By content, a row of ``lamelle.io.readers.FORMATS``."""
+    """By content, a row of ``lamelle.io.formats.table.FORMATS``."""
     spacing: Spacing | None = None
     """µm, (Z,) Y, X as handed out."""
     geometry: Geometry | None = None

@@ -18,6 +18,7 @@ from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import list_folder, natural
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.errors import DataError, RequestError, sentence
+from lamelle.io.formats.table import FORMATS
 from lamelle.messages import LANGUAGES, catalogue
 
 CODES = re.compile(r'"layouts\.([a-z0-9_]+)"')
@@ -308,7 +309,8 @@ def test_every_sentence_is_there_in_every_language_and_used() -> None:
     code = "\n".join(sources)
     used = set(CODES.findall(code)) | {"same_row", "conflict"} | {f"wants_{n}" for n in LAYOUTS}
     used |= {f"lacks_{n}" for n in re.findall(r'lacks\([^"]*?"([a-z_]+)"', code)}
-    used |= {f"passed_{n}" for n in (*passed_over.IMAGES, *passed_over.OUTLINES, "archives", "lists")}
+    cures = {row.cure for row in FORMATS.unread() if row.suffixes} | {"spreadsheet"}
+    used |= {f"passed_{n}" for n in (*cures, *passed_over.OUTLINES, "archives", "lists")}
     english, french = (catalogue(language, "layouts") for language in ("en", "fr"))
     assert set(english) == set(french)
     assert used == set(english)

@@ -17,7 +17,7 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.sequences import in_order, sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import sentence
-from lamelle.io.readers import planes
+from lamelle.io.images import planes
 from lamelle.runs import plan as plans
 from lamelle.types import Record, Source
 

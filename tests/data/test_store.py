@@ -21,7 +21,7 @@ from PIL import Image
 from lamelle.data import contents
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError
-from lamelle.io import atomic, readers
+from lamelle.io import atomic, images
 from lamelle.types import Source
 
 BIG = 1 << 30
@@ -187,7 +187,7 @@ def test_a_second_run_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.Mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(readers, "read", refuse)
+    monkeypatch.setattr(images, "read", refuse)
     monkeypatch.setattr(contents.hashlib, "file_digest", refuse)
     store = Store(tmp_path / "store", budget=BIG)
     assert all(np.array_equal(store.image(s), a) for s, a in zip(sources, first, strict=True))
@@ -406,7 +406,7 @@ _PEAK = """
 import re, sys, threading, time
 from pathlib import Path
 from lamelle.data.store import Store
-from lamelle.io import atomic, readers
+from lamelle.io import atomic, images
 from lamelle.types import Source
 import imagecodecs, tifffile
 
@@ -420,12 +420,12 @@ def watch():
         time.sleep(0.002)
 
 path, mode = Path(sys.argv[1]), sys.argv[2]
-readers.header(path)
+images.header(path)
 base = anonymous()
 thread = threading.Thread(target=watch)
 thread.start()
 if mode == "whole":
-    array = readers.read(path).array
+    array = images.read(path).array
 elif mode == "image":
     array = Store(Path(sys.argv[3]), budget=1 << 30).image(Source(path))
 else:

@@ -12,7 +12,7 @@ import zarr
 
 from lamelle.errors import FileError, sentence
 from lamelle.io.axes import checked_letters, choices
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.types import Image
 
 RNG = np.random.default_rng(7)

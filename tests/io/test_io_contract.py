@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 
 from lamelle.errors import FileError
 from lamelle.io.common import Wanted
-from lamelle.io.readers import header, planes, read, read_labels, stored_header
+from lamelle.io.images import header, planes, read, read_labels, stored_header
 
 RNG = np.random.default_rng(11)
 STACK = RNG.integers(0, 120, (5, 40, 50), np.uint8)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lamelle.data.store import Store
-from lamelle.io.readers import header, planes, read
+from lamelle.io.images import header, planes, read
 from lamelle.prediction.files import PredictionFolder
 from lamelle.types import LabelMap, Record, Source
 

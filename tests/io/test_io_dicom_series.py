@@ -23,8 +23,8 @@ from dicom_series import (
 
 from lamelle.errors import FileError, sentence
 from lamelle.io.common import BOMB_BYTES
-from lamelle.io.dicom import belongs_to
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.dicom_identity import belongs_to
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.types import Image, Problem
 
 pydicom = pytest.importorskip("pydicom")

@@ -13,7 +13,10 @@ import pytest
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError, printable
-from lamelle.io.readers import FORMATS, SUFFIXES, header, is_image_name, junk, planes, read, read_labels
+from lamelle.io.files import is_image_name
+from lamelle.io.formats.table import FORMATS
+from lamelle.io.images import header, planes, read, read_labels
+from lamelle.io.paths import junk
 
 GREY = np.arange(48 * 40, dtype=np.uint8).reshape(48, 40)
 
@@ -152,10 +155,11 @@ def test_junk_and_names() -> None:
         assert junk(name), name
         assert not is_image_name(name)
     assert junk("x.png") is None
-    for suffix in SUFFIXES:
-        assert is_image_name(f"scan{suffix.upper()}")
+    for row in FORMATS.readable():
+        assert row.suffixes or row.is_folder, "a folder has no suffix"
+        assert all(is_image_name(f"scan{suffix.upper()}") for suffix in row.suffixes)
+    assert not any(is_image_name(f"scan{suffix}") for row in FORMATS.unread() for suffix in row.suffixes)
     assert not is_image_name("labels.csv")
-    assert set(SUFFIXES.values()) == set(FORMATS) - {"series", "dicom series"}, "a folder has no suffix"
 
 
 def test_both_languages_have_each_sentence_with_the_same_values() -> None:
@@ -167,5 +171,6 @@ def test_both_languages_have_each_sentence_with_the_same_values() -> None:
     for name in spoken[0]:
         english, french = ({*re.findall(r"{(\w+)}", catalogue[name])} for catalogue in spoken)
         assert english == french, name
-    sources = "".join(p.read_text("utf-8") for p in Path(str(files("lamelle.io"))).glob("*.py"))
-    assert set(re.findall(r'"files\.(\w+)"', sources)) == set(spoken[0])
+    sources = "".join(p.read_text("utf-8") for p in Path(str(files("lamelle.io"))).rglob("*.py"))
+    cures = {f"cure_{row.cure}" for row in FORMATS.unread()}
+    assert set(re.findall(r'"files\.(\w+)"', sources)) | cures == set(spoken[0])

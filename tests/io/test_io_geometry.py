@@ -10,7 +10,7 @@ import pytest
 
 from lamelle.data.store import Store
 from lamelle.io.geometry import apart, directions, located, own_turn, spacing_of, turn_of
-from lamelle.io.readers import header, planes, read
+from lamelle.io.images import header, planes, read
 from lamelle.types import Source
 
 nibabel = pytest.importorskip("nibabel")

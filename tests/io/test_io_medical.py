@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lamelle.errors import FileError, sentence
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.types import Image
 
 nibabel = pytest.importorskip("nibabel")

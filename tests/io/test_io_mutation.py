@@ -15,7 +15,7 @@ import zarr
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 
 MUTATIONS = 300
 SECONDS = 10

@@ -11,7 +11,7 @@ import pytest
 
 from lamelle.errors import FileError
 from lamelle.io import common
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 
 RNG = np.random.default_rng(2)
 

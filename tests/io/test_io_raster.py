@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.types import Image
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 
 from lamelle.errors import FileError
 from lamelle.io import common
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.types import Image
 
 RNG = np.random.default_rng(1)
@@ -258,7 +258,7 @@ IN_THE_FILE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from lamelle.io.readers import planes, read
+from lamelle.io.images import planes, read
 path = Path(sys.argv[1])
 read(path)  # what is imported by this is no pixel
 line = next(ln for ln in Path("/proc/self/status").read_text().splitlines() if ln.startswith("VmData"))

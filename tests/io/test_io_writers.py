@@ -21,7 +21,7 @@ from PIL import Image as Pillow
 
 from lamelle.errors import FileError
 from lamelle.io import atomic, streams
-from lamelle.io.readers import header, read, read_labels
+from lamelle.io.images import header, read, read_labels
 from lamelle.io.writers import write_image, write_labels, write_rgb
 
 DTYPES = ["u1", "u2", "u4", "i1", "i2", "i4", "f4", "f8"]

@@ -11,8 +11,9 @@ import pytest
 import zarr
 
 from lamelle.errors import FileError
-from lamelle.io import common, zarr_files
-from lamelle.io.readers import header, planes, read, read_labels
+from lamelle.io import common
+from lamelle.io.formats import zarr as zarr_format
+from lamelle.io.images import header, planes, read, read_labels
 from lamelle.io.streams import Form, write_zarr
 
 RNG = np.random.default_rng(4)
@@ -65,8 +66,8 @@ def test_plain_array(tmp_path: Path, version: int, chunks: tuple[int, ...], monk
     path = array_at(tmp_path / "a.zarr", VOLUME[0], version=version, chunks=chunks)
     assert np.array_equal(read(path).array, VOLUME[:1])
     assert (header(path).shape, header(path).dtype) == ((1, 7, 20, 30), np.uint16)
-    for limit in (zarr_files._SLAB_BYTES, 1):
-        monkeypatch.setattr(zarr_files, "_SLAB_BYTES", limit)
+    for limit in (zarr_format._SLAB_BYTES, 1):
+        monkeypatch.setattr(zarr_format, "_SLAB_BYTES", limit)
         assert np.array_equal(np.stack(list(planes(path)), axis=1), VOLUME[:1])
 
 

@@ -16,7 +16,7 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.store import Store
 from lamelle.errors import FileError
-from lamelle.io import readers
+from lamelle.io import images
 from lamelle.io.writers import write_image
 from lamelle.types import Source
 
@@ -50,12 +50,12 @@ def test_the_slices_are_read_as_the_stack_that_they_were(
 ) -> None:
     array = pixels(shape, dtype)
     folder = made(tmp_path / "slices.d", array, to=to)
-    head, image = readers.header(folder), readers.read(folder)
+    head, image = images.header(folder), images.read(folder)
     assert (head.format, head.shape, head.dtype) == ("series", shape, np.dtype(dtype))
     assert head.spacing == image.spacing == pytest.approx(SPACING)
     assert image.problems == ()
     np.testing.assert_array_equal(image.array, array)
-    np.testing.assert_array_equal(np.stack(list(readers.planes(folder)), axis=1), array)
+    np.testing.assert_array_equal(np.stack(list(images.planes(folder)), axis=1), array)
     store = Store(tmp_path / "store", budget=1 << 30)
     np.testing.assert_array_equal(store.image(Source(folder, index=7)), array[:, 7])
     np.testing.assert_array_equal(store.image(Source(folder, span=(2, 5))), array[:, 2:5])
@@ -81,7 +81,7 @@ def test_slices_without_the_record_are_single_images(tmp_path: Path) -> None:
     index = read_folder(tmp_path / "data", options=LayoutOptions())
     assert (index.layout, {r.position for r in index.records}) == ("image_mask_folders", {None})
     with pytest.raises(FileError, match="folder"):
-        readers.header(tmp_path / "data" / "images")
+        images.header(tmp_path / "data" / "images")
 
 
 def test_a_run_splits_slices_by_blocks_and_predicts_a_stack(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_run_splits_slices_by_blocks_and_predicts_a_stack(tmp_path: Path) -> N
         "test",
     ]
     run.predict(tmp_path / "data" / "images", tmp_path / "out")
-    assert readers.read(tmp_path / "out" / "labels" / "images.tif").array.shape == (1, 12, 20, 24)
+    assert images.read(tmp_path / "out" / "labels" / "images.tif").array.shape == (1, 12, 20, 24)
 
 
 def test_a_folder_given_or_met_is_predicted_as_a_stack(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_what_is_wrong_with_a_series_is_said(tmp_path: Path) -> None:
         (torn, "sidecar"),
     ):
         with pytest.raises(FileError) as caught:
-            readers.header(folder)
+            images.header(folder)
         assert caught.value.code == f"convert.{code}", folder.name
     with pytest.raises(FileError) as caught:
-        readers.read(other)
+        images.read(other)
     assert caught.value.code == "convert.mixed"
-    assert readers.header(good).shape == (1, 4, 8, 9)
+    assert images.header(good).shape == (1, 4, 8, 9)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.segmentation import find_boundaries
 
+from lamelle.io.images import read
 from lamelle.io.palette import COLOURS
-from lamelle.io.readers import read
 from lamelle.io.writers import write_rgb
 from lamelle.prediction.overlay import (
     CONFUSION,

@@ -12,7 +12,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamelle.io.readers import read, read_labels
+from lamelle.io.images import read, read_labels
 from lamelle.prediction.files import PredictionFolder, items_csv
 from lamelle.types import Classes, Grid, LabelMap, Record, Source, Spacing
 

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.layouts.volumes import slice_records
 from lamelle.data.store import Store
-from lamelle.io.readers import header, read, read_labels
+from lamelle.io.images import header, read, read_labels
 from lamelle.io.streams import Form, write_zarr
 from lamelle.prediction.files import PredictionFolder, planes_of
 from lamelle.tasks.objects import table_of

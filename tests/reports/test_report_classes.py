@@ -14,7 +14,7 @@ import pytest
 
 from lamelle.data.audit.results import Audit, Row, Statistics
 from lamelle.data.store import Store
-from lamelle.io.readers import read
+from lamelle.io.images import read
 from lamelle.reports import classes
 from lamelle.reports.held import open_held
 from lamelle.reports.page import write_report

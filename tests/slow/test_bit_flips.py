@@ -20,7 +20,7 @@ import pytest
 import lamelle
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError
-from lamelle.io.readers import read
+from lamelle.io.images import read
 from lamelle.prediction import package
 from lamelle.reports.held import open_held
 from lamelle.runs.folder import RunFolder

@@ -16,7 +16,7 @@ from skimage.measure import regionprops
 from lamelle import verbs
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
-from lamelle.io.readers import read_labels
+from lamelle.io.images import read_labels
 from lamelle.metrics.instances import INSTANCE_SCORES, instance_row
 from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder

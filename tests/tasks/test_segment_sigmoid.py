@@ -16,7 +16,7 @@ from support import Quiet
 from lamelle import verbs
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
-from lamelle.io.readers import read
+from lamelle.io.images import read
 from lamelle.losses import LOSSES, UNWEIGHTED, border_maps
 from lamelle.prediction.package import load
 from lamelle.tasks.deciding import pixel_classes

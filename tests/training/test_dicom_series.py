@@ -10,7 +10,7 @@ from dicom_series import SAGITTAL, affine_of, write_nifti, write_series
 from support import Quiet
 
 import lamelle
-from lamelle.io.readers import read
+from lamelle.io.images import read
 from lamelle.prediction.package import load
 
 pytest.importorskip("pydicom")

@@ -11,13 +11,13 @@ import numpy as np
 
 from lamelle.conversion.pixels import Digest, counted
 from lamelle.conversion.source import Stack, open_stack
-from lamelle.conversion.target import Target, check_free, check_holds, target_of
+from lamelle.conversion.target import check_free, check_holds, target_of
 from lamelle.errors import FileError, RequestError
-from lamelle.io import atomic, sidecar, writers
+from lamelle.io import atomic, sidecar
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.nifti_stream import write_nifti
+from lamelle.io.form import Form
+from lamelle.io.format import Writer
 from lamelle.io.sidecar import Sidecar
-from lamelle.io.streams import Form, named_ome, npy_axes, write_npy, write_tiff, write_zarr
 from lamelle.types import Problem, Spacing
 
 _SPACING_TOLERANCE = 1e-6
@@ -54,7 +54,7 @@ def convert_stack(
     """Write an image, a stack or a folder of slices in another format; slice by slice, so that its size is no limit.
 
     Args:
-        to: ``tif``, ``png``, ``npy``, ``nii`` or ``zarr``; None = as the suffix of ``out`` says.
+        to: A name of ``FORMATS.writers()`` (``tif``, ``png``); None = as the suffix of ``out`` says.
         key: Array inside an .npz file or a Zarr group.
         axes: What the user says the stored axes of the source are.
         spacing: µm, (Z,) Y, X, instead of what the file says.
@@ -79,15 +79,11 @@ def convert_stack(
         raise FileError("files.cannot_write", out, reason=error.strerror or str(error), written=0) from error
     more: list[Problem] = []
     if target.series:
-        _series(out, target, stack, planes, digest)
-    elif target.format == "zarr":
-        with atomic.writing_folder(out) as temporary:
-            write_zarr(temporary, stack.form, planes, name=stack.name)
-            _verify(temporary, stack.form, planes, digest, out)
-    elif target.format == "npy":
-        _npy(out, stack, planes, digest)
+        _series(out, target.writer, stack, planes, digest)
+    elif target.writer.sizes == "beside":
+        _with_sidecar(out, target.writer, stack, planes, digest)
     else:
-        more = _single(out, target, stack, planes, digest)
+        more = _single(out, target.writer, stack, planes, digest)
     if stack.sidecar is not None and not labels and stack.sidecar.sha256 != digest.hex:
         more.append(Problem("convert.changed", str(source), "warning"))
     count = stack.form.depth if target.series else 1
@@ -103,36 +99,25 @@ def _given(spacing: Sequence[float], form: Form) -> Spacing:
     return values
 
 
-def _single(out: Path, target: Target, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> list[Problem]:
-    """One TIFF, NIfTI or PNG; a PNG whose pixel size is no whole number of pixels per metre loses it, and says so."""
-    form, spacing = stack.form, stack.form.spacing
-    with atomic.writing(out) as temporary:
-        if target.format == "tif":
-            write_tiff(temporary, form, planes, ome=named_ome(out))
-            _verify(temporary, form, planes, digest, out)
-            return []
-        if target.format == "nii":
-            zipped = out.suffix.lower() == ".gz"
-            write_nifti(temporary, form, planes, geometry=stack.geometry, zipped=zipped)
-            _verify(temporary, form, planes, digest, out)
-            return []
-        for plane in planes:
-            writers.write_image(temporary, plane, spacing=spacing)
-        read = _verify(temporary, replace(form, spacing=None), planes, digest, out)
-    if _same(read, spacing):
+def _single(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> list[Problem]:
+    """One file or folder; where the pixel size had to be rounded away, that is said."""
+    form = replace(stack.form, name=stack.name, geometry=stack.geometry)
+    rounded = writer.sizes == "rounded"
+    with (atomic.writing_folder if writer.folder else atomic.writing)(out) as temporary:
+        writer.planes(temporary, form, planes, out)
+        read = _verify(temporary, replace(form, spacing=None) if rounded else form, planes, digest, out)
+    if not rounded or _same(read, form.spacing):
         return []
-    return [Problem("convert.spacing_lost", str(out), "warning", {"spacing": _sizes(spacing)})]
+    values = {"spacing": _sizes(form.spacing), "format": writer.to.upper(), "to": writer.to}
+    return [Problem("convert.spacing_lost", str(out), "warning", values)]
 
 
-def _npy(out: Path, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
+def _with_sidecar(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
     """The array, and beside it what it cannot say; the array gets its name last."""
     beside = sidecar.beside(out)
-    axes = npy_axes(out, stack.form.shape)
-    if axes is None:
-        raise ValueError(f"no NPY of {stack.form.shape}")  # check_holds has refused it
     try:
         with atomic.writing(out) as temporary:
-            write_npy(temporary, stack.form, planes, axes=axes)
+            writer.planes(temporary, stack.form, planes, out)
             _verify(temporary, replace(stack.form, spacing=None), planes, digest, out)
             sidecar.write(beside, _sidecar(stack, digest, ()))
             written = sidecar.read(beside)
@@ -144,17 +129,14 @@ def _npy(out: Path, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) 
         raise
 
 
-def _series(out: Path, target: Target, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
+def _series(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
     """A folder of slices with names that sort, and a sidecar."""
-    names = [f"{stem}.{target.format}" for stem in slice_stems(stack.name, stack.stems, stack.form.depth)]
+    names = [f"{stem}{writer.suffixes[0]}" for stem in slice_stems(stack.name, stack.stems, stack.form.depth)]
     channels, *_, height, width = stack.form.shape
     flat = replace(stack.form, shape=(channels, height, width), spacing=stack.form.spacing and stack.form.spacing[-2:])
     with atomic.writing_folder(out) as temporary:
         for name, plane in zip(names, planes, strict=True):
-            if target.format == "tif":
-                write_tiff(temporary / name, flat, [plane], ome=named_ome(Path(name)))
-            else:
-                writers.write_image(temporary / name, plane, spacing=flat.spacing)
+            writer.planes(temporary / name, flat, [plane], Path(name))
         sidecar.write(sidecar.beside(temporary), _sidecar(stack, digest, names))
         _verify(temporary, stack.form, planes, digest, out)
 

@@ -15,15 +15,14 @@ from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, Wanted, listed
-from lamelle.io.readers import FORMATS, header, planes, read_labels
+from lamelle.io.form import Form
+from lamelle.io.images import format_called, format_of, header, planes, read_labels, stored_header
+from lamelle.io.paths import regular
 from lamelle.io.sidecar import Sidecar
-from lamelle.io.signature import format_of, regular
-from lamelle.io.streams import Form
 from lamelle.types import Geometry, Problem, Spacing
 
 _LOSES = ("files.several_images", "files.animated")
 """What a reader passes over with a warning, and a conversion must not."""
-_COLOURED = ("png", "jpeg", "bmp")
 _NUMBER = re.compile(r"([0-9]+)(?=[^0-9]*$)")
 _SHOWN = 6
 
@@ -77,11 +76,16 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
     stack = Stack(
         path, form, stream, stem, problems=_warned(path, Wanted(key, labels, axes), head), geometry=head.geometry
     )
-    known = sidecar.read(sidecar.beside(path)) if head.format == "npy" else None
+    known = sidecar.read(sidecar.beside(path)) if _has_sidecar(head) else None
     if known is not None:
         _matches(path, known, stack.form)
         stack = replace(stack, form=replace(stack.form, spacing=known.spacing), name=known.name, sidecar=known)
     return _as_labels(stack, key) if labels else stack
+
+
+def _has_sidecar(head: Header) -> bool:
+    writer = format_called(head.format).write
+    return writer is not None and writer.sizes == "beside"
 
 
 def _as_labels(stack: Stack, key: str | None) -> Stack:
@@ -93,15 +97,15 @@ def _as_labels(stack: Stack, key: str | None) -> Stack:
 
 
 def _is_one(path: Path) -> bool:
-    """Whether a folder is read as one: a Zarr, or a DICOM series."""
+    """Whether a folder is read as one, and not slice by slice: a Zarr, or a DICOM series."""
     try:
-        return format_of(path) in ("zarr", "dicom series")
+        return format_of(path).name != "series"
     except FileError:
         return False
 
 
 def _label_header(path: Path, wanted: Wanted) -> Header:
-    return FORMATS[format_of(path)].header(path, replace(wanted, labels=True))
+    return stored_header(path, replace(wanted, labels=True))
 
 
 def _form(head: Header) -> Form:
@@ -109,13 +113,13 @@ def _form(head: Header) -> Form:
     shape, spacing = head.shape, head.spacing
     if len(shape) == 4 and shape[1] == 1:
         shape, spacing = (shape[0], *shape[2:]), spacing and spacing[1:]
-    return Form(shape, head.dtype or np.dtype(np.uint8), spacing, head.format in _COLOURED and shape[0] == 3)
+    return Form(shape, head.dtype or np.dtype(np.uint8), spacing, format_called(head.format).colours and shape[0] == 3)
 
 
 def _warned(path: Path, wanted: Wanted, head: Header) -> tuple[Problem, ...]:
     """The reader's warnings, and what will not be in the copy."""
     found = list(head.problems)
-    coloured = not wanted.labels and head.format in ("png", "bmp", "tiff")
+    coloured = not wanted.labels and format_called(head.format).palette
     if coloured and _label_header(path, wanted).shape[0] != head.shape[0]:
         found.append(Problem("convert.palette", str(path), "warning"))
     others = head.keys if len(head.keys) > 1 else [k for k in head.keys if k.startswith("labels/")]
@@ -217,7 +221,7 @@ def _stacked(path: Path, heads: Sequence[Header], *, labels: bool) -> tuple[Form
         return first, []
     channels, *plane = first.shape
     whole = replace(first, shape=(channels, len(heads), *plane), spacing=None)
-    whole = replace(whole, colours=all(h.format in _COLOURED for h in heads) and channels == 3)
+    whole = replace(whole, colours=all(format_called(h.format).colours for h in heads) and channels == 3)
     known: set[Spacing | None] = {head.spacing for head in heads}
     if known == {None}:
         return whole, []

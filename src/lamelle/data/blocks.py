@@ -14,7 +14,7 @@ from itertools import groupby, pairwise
 
 from lamelle.data import split
 from lamelle.data.split import SplitOptions
-from lamelle.io.readers import header
+from lamelle.io.images import header
 from lamelle.types import Index, Record, Source
 
 _ENOUGH = 3

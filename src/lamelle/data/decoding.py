@@ -24,9 +24,6 @@ _SMALL = 64 << 10
 """Bytes of pixels below which a file is copied even if its pixels lie raw in it."""
 
 
-_MAPPABLE = ("tiff", "npy", "nifti")
-
-
 def plane_of(source: Source, depth: int) -> int:
     """The index of a source in a stack of ``depth`` planes.
 
@@ -62,14 +59,14 @@ def in_place(kind: object, source: Source) -> Entry | None:
     Raises:
         FileError: If the file cannot be read.
     """
-    from lamelle.io import readers
+    from lamelle.io import images
 
     if kind not in ("image", "labels") or not source.path.is_file() or source.path.stat().st_size < _SMALL:
         return None
-    header = readers.stored_header(source.path, Wanted(source.key, kind == "labels", source.axes))
-    if header.format not in _MAPPABLE or not _SMALL <= header.nbytes <= source.path.stat().st_size:
+    header = images.stored_header(source.path, Wanted(source.key, kind == "labels", source.axes))
+    if not images.format_called(header.format).in_place or not _SMALL <= header.nbytes <= source.path.stat().st_size:
         return None  # never raw, small, or compressed
-    image = readers.read(source.path, key=source.key, axes=source.axes) if kind == "image" else _labels(source)
+    image = images.read(source.path, key=source.key, axes=source.axes) if kind == "image" else _labels(source)
     return mapped_entry(image, image.array, header.format)
 
 
@@ -79,12 +76,12 @@ def image_pixels(source: Source) -> Pixels:
     Raises:
         FileError: If the file cannot be read.
     """
-    from lamelle.io import readers
+    from lamelle.io import images
 
-    header = readers.header(source.path, key=source.key, axes=source.axes)
+    header = images.header(source.path, key=source.key, axes=source.axes)
     if len(header.shape) == 4 and header.nbytes > STREAMED:
         return _streamed(source, header, labels=False)
-    return Pixels.of(readers.read(source.path, key=source.key, axes=source.axes), format=header.format)
+    return Pixels.of(images.read(source.path, key=source.key, axes=source.axes), format=header.format)
 
 
 def label_pixels(source: Source) -> Pixels:
@@ -93,10 +90,10 @@ def label_pixels(source: Source) -> Pixels:
     Raises:
         FileError: If the file cannot be read or cannot hold labels.
     """
-    from lamelle.io import readers
+    from lamelle.io import images
 
     if source.path.is_dir() or source.path.stat().st_size > STREAMED // 512:
-        header = readers.stored_header(source.path, Wanted(source.key, labels=True))
+        header = images.stored_header(source.path, Wanted(source.key, labels=True))
         stack = len(header.shape) == 4 and header.shape[0] == 1 and header.nbytes > STREAMED
         if stack and source.directions is None and header.dtype is not None and header.dtype.kind in "ui":
             return _streamed(source, header, labels=True)
@@ -109,9 +106,9 @@ def blank_pixels(source: Source) -> Pixels:
     Raises:
         FileError: If the image's header cannot be read.
     """
-    from lamelle.io import readers
+    from lamelle.io import images
 
-    return Pixels.whole(np.zeros(readers.header(source.path, key=source.key, axes=source.axes).shape[1:], np.uint8))
+    return Pixels.whole(np.zeros(images.header(source.path, key=source.key, axes=source.axes).shape[1:], np.uint8))
 
 
 def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
@@ -153,10 +150,10 @@ def _one_value(masks: Sequence[np.ndarray]) -> tuple[np.generic, np.generic]:
 
 def _labels(source: Source) -> Image:
     """Labels as read, or turned as the image does to which they belong."""
-    from lamelle.io import readers
+    from lamelle.io import images
     from lamelle.io.geometry import own_turn, turn_of
 
-    image = readers.read_labels(source.path, key=source.key)
+    image = images.read_labels(source.path, key=source.key)
     if source.directions is None:
         return image
     dims = image.array.ndim
@@ -166,9 +163,9 @@ def _labels(source: Source) -> Image:
 
 def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
     """A stack plane by plane, so that memory holds one plane."""
-    from lamelle.io import readers
+    from lamelle.io import images
 
-    planes = readers.planes(source.path, key=source.key, axes=source.axes, labels=labels)
+    planes = images.planes(source.path, key=source.key, axes=source.axes, labels=labels)
     first = next(planes)
     channels, depth, *size = header.shape
 

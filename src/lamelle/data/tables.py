@@ -13,7 +13,7 @@ from lamelle.data.column_words import FINDING_COLUMNS, IMAGE_COLUMNS, LABEL_COLU
 from lamelle.data.spelling import folded
 from lamelle.data.split_columns import split_columns
 from lamelle.errors import FileError, RequestError, printable, setting
-from lamelle.io.readers import is_image_name
+from lamelle.io.files import is_image_name
 from lamelle.types import Problem
 
 LABEL, NONE = "label", "none"

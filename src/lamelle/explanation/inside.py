@@ -13,7 +13,7 @@ from lamelle.data.layouts.listing import list_folder
 from lamelle.data.layouts.words import file_name
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
-from lamelle.io.readers import read_labels
+from lamelle.io.images import read_labels
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.metrics.measured_intervals import measured_intervals, most_and_least
 from lamelle.prediction.package import Package

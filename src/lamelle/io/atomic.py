@@ -15,9 +15,7 @@ from typing import Any
 
 from lamelle import platform
 from lamelle.errors import FileError
-
-TEMPORARY = ".tmp-"
-"""Start of the name of a file that is being written."""
+from lamelle.io.paths import TEMPORARY, regular
 
 
 @contextmanager
@@ -171,8 +169,6 @@ def sha256(path: Path) -> str:
     Raises:
         FileError: If the file cannot be read, or is a pipe or device.
     """
-    from lamelle.io.signature import regular
-
     try:
         if not regular(path):
             raise FileError("files.folder", path)

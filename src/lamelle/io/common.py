@@ -10,7 +10,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lamelle.errors import FileError, printable
-from lamelle.types import Geometry, Image, Problem, Spacing
+from lamelle.types import Geometry, Problem, Spacing
 
 MAX_BYTES = 2 << 30
 """Decoded bytes that one reading may hold in memory; beyond it a stack is streamed by ``planes``."""
@@ -93,25 +93,6 @@ class Wanted:
     """Label values are meant: the indices of a palette, not its colours."""
     axes: str | None = None
     """What the user says the stored axes are, one letter each: ``YXC``; None = as the file says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One row of the table of readers; each function takes a path, and what of the file is meant."""
-
-    suffixes: tuple[str, ...]
-    header: Callable[[Path, Wanted], Header]
-    read: Callable[[Path, Wanted], Image]
-    planes: Callable[[Path, Wanted], Iterator[np.ndarray]] | None = None
-    """Streams ``[C, Y, X]``; None where a file holds one plane only."""
-    lossy: bool = False
-    """Values near edges are changed by the format: no labels in it."""
-    float_labels: bool = False
-    """Programs write labels as floats in this format."""
-    places: bool = False
-    """A file may say where it lies in space."""
-    answers: tuple[str, str] = (".tif", ".tif")
-    """Suffix of the labels that are predicted for a plane, and for a volume."""
 
 
 @contextmanager

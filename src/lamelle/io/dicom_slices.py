@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io import dicom
 from lamelle.io.common import Header
+from lamelle.io.dicom_data import opened, private
+from lamelle.io.dicom_names import SUFFIXES, is_unnamed_dicom
+from lamelle.io.formats.dicom import header_of
+from lamelle.io.paths import junk
 
 _HASH = 8
 
@@ -43,18 +46,14 @@ class Slice:
 
 
 def slice_files(folder: Path) -> list[Path]:
-    """The DICOM files of a folder, or of the only folder inside it; none where other images lie among them."""
-    from lamelle.io.readers import SUFFIXES, is_image_name, is_unnamed_dicom, junk, suffix_of
-
+    """The DICOM files of a folder, or of the only folder inside it."""
     try:
         found = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and junk(p.name) is None)
     except OSError:
         return []
-    images = [p for p in found if p.is_file() and (is_image_name(p.name) or is_unnamed_dicom(p))]
+    files = [p for p in found if p.is_file() and (p.suffix.lower() in SUFFIXES or is_unnamed_dicom(p))]
     inside = [p for p in found if p.is_dir()]
-    if not images and len(inside) == 1:
-        return slice_files(inside[0])
-    return images if all(SUFFIXES.get(suffix_of(p.name), "dicom") == "dicom" for p in images) else []
+    return slice_files(inside[0]) if not files and len(inside) == 1 else files
 
 
 def placed_slice(path: Path) -> Slice | None:
@@ -68,16 +67,16 @@ def placed_slice(path: Path) -> Slice | None:
 
 def slice_of(path: Path) -> Slice | None:
     """The header of a file; None where it holds no pixels (a report, a plan)."""
-    with dicom.private(path):
-        data = dicom.opened(path)
+    with private(path):
+        data = opened(path)
         if "Rows" not in data:
             return None
         return Slice(
             path,
             str(int(data.SeriesNumber)) if data.get("SeriesNumber") is not None else "",
             hashlib.sha256(str(data.get("SeriesInstanceUID") or "").encode()).hexdigest()[:_HASH],
-            dicom.header_of(path, data, labels=False),
-            dicom.header_of(path, data, labels=True),
+            header_of(path, data, labels=False),
+            header_of(path, data, labels=True),
             _numbers(data.get("ImageOrientationPatient"), 6),
             _numbers(data.get("ImagePositionPatient"), 3),
             _numbers(data.get("PixelSpacing"), 2),

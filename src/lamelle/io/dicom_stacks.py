@@ -17,10 +17,10 @@ from types import MappingProxyType
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io import dicom
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, Wanted, warning
 from lamelle.io.dicom_slices import Slice, slice_files, slice_of
+from lamelle.io.formats import dicom
 from lamelle.io.geometry import located
 from lamelle.types import Geometry, Problem
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,22 +18,21 @@ def labelled(
     array: np.ndarray,
     format: str,
     *,
-    lossy: bool,
-    float_labels: bool,
+    kind: Literal["exact", "floats", "lossy"],
     colours: Mapping[tuple[int, int, int], int] | None,
 ) -> np.ndarray:
     """Label values [(Z,) Y, X] of an image [C, (Z,) Y, X].
 
     Args:
-        lossy: The format changes values near edges.
-        float_labels: Programs write labels as floats in this format.
+        format: As people write it.
+        kind: What the format does to labels, as its row says.
         colours: Label of each (R, G, B).
 
     Raises:
         FileError: If the pixels are no labels.
     """
-    if lossy:
-        raise FileError("files.lossy_labels", path, format=format.upper())
+    if kind == "lossy":
+        raise FileError("files.lossy_labels", path, format=format)
     if len(array) == 3 and colours is not None:
         return _by_colour(path, array, colours)
     if len(array) == 3:
@@ -42,7 +42,7 @@ def labelled(
         array = array[:1]
     if len(array) != 1:
         raise FileError("files.label_channels", path, channels=len(array))
-    return _integers(path, array[0], float_labels=float_labels)
+    return _integers(path, array[0], float_labels=kind == "floats")
 
 
 def _integers(path: Path, array: np.ndarray, *, float_labels: bool) -> np.ndarray:

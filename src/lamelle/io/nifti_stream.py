@@ -1,4 +1,4 @@
-"""Planes → one NIfTI, written as they come, in the orientation in which volumes are handed out."""
+"""NIfTI: planes as they come, in the orientation in which volumes are handed out; or an array on the grid of a file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
+from lamelle.errors import FileError
+from lamelle.io.form import Form
+from lamelle.io.format import not_read
 from lamelle.io.geometry import own_turn
-from lamelle.io.streams import Form
-from lamelle.types import Geometry, Spacing
+from lamelle.types import Geometry, Grid, Spacing
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
 
@@ -34,7 +37,7 @@ def write_nifti(
 
     Example:
         >>> import tempfile
-        >>> from lamelle.io.readers import header
+        >>> from lamelle.io.images import header
         >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (2000.0, 500.0, 500.0))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     stream = (np.full((1, 8, 9), z, np.uint16) for z in range(5))
@@ -99,3 +102,98 @@ def _write(file: IO[bytes], head: bytes, form: Form, planes: Iterable[np.ndarray
         for c, channel in enumerate(plane):
             file.seek(len(head) + (c * form.depth + z) * size)
             file.write(np.ascontiguousarray(channel, channel.dtype.newbyteorder("<")).data)
+
+
+def write_on_grid(path: Path, array: np.ndarray, grid: Grid, *, top: float) -> None:
+    """Write [C, (Z,) Y, X], as handed out, as NIfTI on the grid of a file: as it is stored there, in the same place.
+
+    Of a NIfTI file the form, the affines with their codes and the sizes of voxels are kept; what else its header says
+    (it may name a patient) is not. Channels are the fifth axis.
+
+    Args:
+        path: Written gzipped if it ends in ``.gz``.
+        top: Value that a viewer shows as white.
+
+    Raises:
+        FileError: If the header of the file cannot be read.
+    """
+    dims = array.ndim - 1
+    turn = own_turn(grid.geometry)
+    stored = turn.undo(array, dims=dims)
+    head = _placed(grid)
+    if grid.geometry is not None:
+        depth, *plane = (1,) * (3 - dims) + array.shape[1:]
+        ends = [(grid.start, 0, 0), (grid.start + depth - 1, plane[0] - 1, plane[1] - 1)]
+        _move(head, np.min([turn.stored(end, grid.geometry.size) for end in ends], axis=0))
+    size = stored.shape[:0:-1]
+    head.set_data_shape(size if len(array) == 1 else (*size, *(1,) * (4 - dims), len(array)))
+    head.set_data_dtype(array.dtype)
+    head["cal_max"], head["vox_offset"] = top, head.sizeof_hdr + 4
+    head["scl_slope"], head["scl_inter"] = 1, 0
+    with path.open("wb") as raw:
+        zipped = gzip.GzipFile("", "wb", 3, raw, mtime=0) if path.suffix == ".gz" else nullcontext(raw)
+        with zipped as file:
+            file.write(head.binaryblock + bytes(4))
+            for channel in stored:
+                for plane in channel if dims == 3 else [channel]:
+                    file.write(np.ascontiguousarray(plane, array.dtype.newbyteorder("<")).data)
+
+
+_PLACE = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x")
+_PLACE += ("qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")
+
+
+def _placed(grid: Grid) -> Any:
+    """A new header that says of the grid's place what its file says."""
+    from nibabel.nifti1 import Nifti1Header
+
+    if grid.format != "nifti":
+        head = Nifti1Header(endianness="<")
+        head.set_xyzt_units("mm")
+        if grid.geometry is not None:
+            head.set_data_shape(grid.geometry.size)
+            head.set_qform(np.array(grid.geometry.affine), 1, strip_shears=True)
+            head.set_sform(np.array(grid.geometry.affine), 1)
+        return head
+    with grid.path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    known = stored_head(grid.path, zipped)
+    head = type(known)(endianness="<")
+    for name in _PLACE:
+        head[name] = known[name]
+    head["pixdim"][4:] = 1
+    return head
+
+
+def _move(head: Any, low: np.ndarray) -> None:
+    """Let the affines begin at the stored voxel (x, y, z) ``low``."""
+    if not low.any():
+        return
+    if head["sform_code"] > 0:
+        start = head.get_sform() @ (*low, 1)
+        for name, value in zip(("srow_x", "srow_y", "srow_z"), start, strict=False):
+            head[name][3] = value
+    if head["qform_code"] > 0:
+        start = head.get_qform() @ (*low, 1)
+        for name, value in zip(("qoffset_x", "qoffset_y", "qoffset_z"), start, strict=False):
+            head[name] = value
+
+
+def stored_head(path: Path, zipped: bool) -> Any:
+    """The header, NIfTI-1 or -2, as it stands in the file.
+
+    Raises:
+        FileError: If it is cut off, or is one of two files.
+    """
+    from nibabel.nifti1 import Nifti1Header
+    from nibabel.nifti2 import Nifti2Header
+
+    with gzip.open(path) if zipped else path.open("rb") as file:
+        block = file.read(Nifti2Header.template_dtype.itemsize)
+    kind = Nifti2Header if block[4:7] in (b"n+2", b"ni2") else Nifti1Header
+    if len(block) < kind.template_dtype.itemsize:
+        raise FileError("files.truncated", path)
+    head = kind(block[: kind.template_dtype.itemsize], check=False)
+    if bytes(head["magic"].tobytes()[:2]) == b"ni":
+        raise not_read(path, "NIfTI .hdr/.img", "medical")
+    return head

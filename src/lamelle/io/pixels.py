@@ -91,3 +91,19 @@ def shown_indices(array: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """
     two_greys = palette.shape[1] == 2 and (palette == palette[:1]).all()
     return 1 - array if two_greys and palette[0, 0] > palette[0, 1] else array
+
+
+_INTEGERS = (np.uint8, np.uint16, np.int8, np.int16, np.uint32, np.int32)
+
+
+def smallest(path: Path, values: np.ndarray) -> np.ndarray:
+    """Whole numbers in the smallest type of at most 32 bits that holds them.
+
+    Raises:
+        FileError: If none does.
+    """
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    for dtype in _INTEGERS:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return values.astype(dtype, copy=False)
+    raise FileError("files.cannot_store", path, what=f"{low} … {high}", rule="TIFF: -2147483648 … 4294967295")

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io import sidecar
+from lamelle.io import files, sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, Wanted, affordable, listed
-from lamelle.io.sidecar import Sidecar
+from lamelle.io.format import Format
+from lamelle.io.sidecar import Sidecar, is_series
 from lamelle.types import Image
 
 _SHOWN = 6
@@ -19,10 +20,8 @@ _SHOWN = 6
 
 def header(path: Path, wanted: Wanted) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
-    from lamelle.io import readers
-
     known = _known(path)
-    first = readers.stored_header(path / known.files[0], Wanted(labels=wanted.labels))
+    first = files.stored_header(path / known.files[0], Wanted(labels=wanted.labels))
     plane = (known.shape[0], *known.shape[-2:])
     if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
         found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
@@ -47,12 +46,10 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
 
 
 def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
-    from lamelle.io import readers
-
     known = _known(path)
     plane = (known.shape[0], *known.shape[-2:])
     for name in known.files:
-        image = readers.stored(path / name, Wanted(labels=labels))
+        image = files.stored(path / name, Wanted(labels=labels))
         if (image.array.shape, image.array.dtype) != (plane, np.dtype(known.dtype)):
             found = f"{image.array.dtype} {sizes(image.array.shape)}"
             values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}
@@ -62,12 +59,10 @@ def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
 
 def _known(path: Path) -> Sidecar:
     """The sidecar, if the slices that it lists are there and no others."""
-    from lamelle.io import readers
-
     known = sidecar.read(sidecar.beside(path))
     if known is None or not known.files:
         raise FileError("files.folder", path)
-    found = {p.name for p in path.iterdir() if readers.is_image_name(p.name)}
+    found = {p.name for p in path.iterdir() if files.is_image_name(p.name)}
     missing, extra = [n for n in known.files if n not in found], sorted(found - set(known.files))
     if missing or extra:
         values = {"missing": listed(missing[:_SHOWN]) or "–", "extra": listed(extra[:_SHOWN]) or "–"}
@@ -78,3 +73,16 @@ def _known(path: Path) -> Sidecar:
             "convert.sidecar", sidecar.beside(path), reason=f"{len(known.files)} files, shape {known.shape}"
         )
     return known
+
+
+FORMAT = Format(
+    "series",
+    "folder of slices",
+    is_folder=lambda path, promised: is_series(path),
+    unnamed=True,
+    header=header,
+    read=read,
+    planes=planes,
+    volumes=True,
+)
+"""Read by way of the formats of its files, so that it stands above their table."""

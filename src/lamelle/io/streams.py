@@ -6,7 +6,6 @@ These write where they are told; `atomic.writing` and `atomic.writing_folder` gi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from lamelle.io import zarr_sums
 from lamelle.io.axes import microns
+from lamelle.io.form import Calibration, Form
 from lamelle.io.palette import table_for
 from lamelle.types import Spacing
 
@@ -23,45 +23,6 @@ CLASSIC_BYTES = 2**32 - 2**25
 """More than a TIFF with 32-bit offsets can hold; beyond it a BigTIFF is written, which ImageJ's own format is not."""
 _CHUNK = 1024
 _OME_NAMES = (".ome.tif", ".ome.tiff")
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """How a TIFF states the size of its pixels."""
-
-    unit: str | None = None
-    """That of ImageJ."""
-    resolution: tuple[tuple[int, int], tuple[int, int]] | None = None
-    """Of a TIFF of no microscopy program: pixels per unit along X and Y, as fractions."""
-    per: int = 1
-    """Its unit: 1 = none, 2 = inch, 3 = centimetre."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the planes are, before the first one comes."""
-
-    shape: tuple[int, ...]
-    """``[C, (Z,) Y, X]``"""
-    dtype: np.dtype
-    spacing: Spacing | None
-    """µm, (Z,) Y, X."""
-    colours: bool = False
-    """The three channels are red, green and blue, to be shown together."""
-    labels: np.ndarray | None = None
-    """Of labels, all of them: they get colours or a display range, so that a viewer does not show black on black."""
-    stated: Calibration | None = None
-    """How another TIFF states its pixel size, to be stated likewise."""
-
-    @property
-    def depth(self) -> int:
-        """Number of planes."""
-        return self.shape[1] if len(self.shape) == 4 else 1
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all pixels."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
 
 def named_ome(path: Path) -> bool:
@@ -85,7 +46,7 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray], *, ome: boo
 
     Example:
         >>> import tempfile
-        >>> from lamelle.io.readers import header
+        >>> from lamelle.io.images import header
         >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (0.05, 0.004, 0.004))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_tiff(Path(folder, "a.tif"), form, (np.full((1, 8, 9), z, np.uint16) for z in range(5)), ome=True)
@@ -219,7 +180,7 @@ def write_zarr(
 
     Example:
         >>> import tempfile
-        >>> from lamelle.io.readers import header
+        >>> from lamelle.io.images import header
         >>> form = Form((1, 5, 8, 9), np.dtype(np.uint16), (0.05, 0.004, 0.004))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     stream = (np.full((1, 8, 9), z, np.uint16) for z in range(5))

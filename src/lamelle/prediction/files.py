@@ -19,9 +19,6 @@ from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
 from lamelle.types import Classes, Grid, LabelMap, Prediction, Record, Source
 
-_DOUBLE = (".nii.gz", ".ome.zarr")
-"""Suffixes of two parts that a prediction does not keep beside its own."""
-
 
 def planes_of(records: Iterable[Record]) -> dict[Source, tuple[int, ...]]:
     """Which planes of each stack are among the records, in order."""
@@ -132,7 +129,7 @@ class PredictionFolder:
             size, z = (len(planes), *size[1:]), z - planes[0]
         elif prediction.labels.ndim == 2:
             z = 0
-        turn = own_turn(grid.geometry) if file.endswith(".nii.gz") else AS_STORED
+        turn = own_turn(grid.geometry) if writers.writer_for(Path(file)).as_stored else AS_STORED
         return [
             {"image": record.id, **as_stored(one, turn, (size[0], size[1], size[2]), z=z)}
             for one in prediction.objects or ()
@@ -209,8 +206,7 @@ def _from(record: Record, grid: Grid) -> Grid:
 
 
 def _stem(name: str) -> str:
-    double = next((end for end in _DOUBLE if name.lower().endswith(end)), None)
-    if double:
+    if double := writers.double_suffix(name):
         return name[: -len(double)]
     suffix = PurePosixPath(name).suffix
     return name if suffix[1:].isdecimal() else PurePosixPath(name).stem  # ``1.2.840.7``: DICOM, or a folder of it

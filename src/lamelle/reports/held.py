@@ -121,7 +121,7 @@ def predicted_labels(held: Held, record: Record) -> np.ndarray | None:
     Raises:
         FileError: If the file cannot be read.
     """
-    from lamelle.io.readers import read_labels
+    from lamelle.io.images import read_labels
 
     folder, row = held.predicted.get(record.id, (None, {}))
     file = row.get("file")

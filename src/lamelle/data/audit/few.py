@@ -51,7 +51,7 @@ def _depths(records: Sequence[Record]) -> list[int]:
 
 def _depth(image: Source) -> int:
     """Planes of a whole file; 1 where it is one plane, or cannot be read."""
-    from lamelle.io.readers import header
+    from lamelle.io.images import header
 
     if image.index is not None:
         return 1

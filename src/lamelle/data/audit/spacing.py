@@ -80,7 +80,7 @@ def _target(record: Record) -> Source:
 
 def _of_labels(target: Source) -> Spacing | None:
     """What the header of the label image says; nothing where it cannot be read."""
-    from lamelle.io.readers import header
+    from lamelle.io.images import header
 
     try:
         return header(target.path, key=target.key).spacing

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from lamelle.data.groups.candidate import Candidate
 from lamelle.data.groups.spec import Spec
-from lamelle.io.dicom import LEVELS, belongs_to
-from lamelle.io.readers import may_be_dicom
+from lamelle.io.dicom_identity import LEVELS, belongs_to
+from lamelle.io.files import may_be_dicom
 from lamelle.types import Problem, Record
 
 

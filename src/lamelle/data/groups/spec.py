@@ -15,7 +15,7 @@ import yaml
 from lamelle.data.groups.words import folder_rank
 from lamelle.data.tables import column_like
 from lamelle.errors import RequestError, printable
-from lamelle.io.dicom import LEVELS, belongs_to
+from lamelle.io.dicom_identity import LEVELS, belongs_to
 from lamelle.types import Record
 
 NONE = "none"

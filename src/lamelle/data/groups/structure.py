@@ -18,7 +18,7 @@ from lamelle.data.groups.names import says_kind
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.words import split_of
 from lamelle.data.randomness import generator
-from lamelle.io.readers import is_image_name
+from lamelle.io.files import is_image_name
 
 Cells = Sequence[str | None]
 

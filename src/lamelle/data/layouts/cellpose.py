@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
-from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
@@ -56,6 +56,6 @@ def _seg_files(listing: Listing) -> list[Entry]:
 
 def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     """Folders with ``_masks``; a file with another word for a mask is none of them, and no image."""
-    found, rest = together(listing, lambda e: e.suffix not in VOLUME_SUFFIXES)
+    found, rest = together(listing, lambda e: not e.volume)
     kept = [f for f in found if any(map(holds_objects, f.masks))]
     return kept, [*rest, *(e for f in found if f not in kept for e in f.images)]

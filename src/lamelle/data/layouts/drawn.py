@@ -16,7 +16,7 @@ from lamelle.data.layouts.listing import Entry, Listing, same_form
 from lamelle.data.layouts.pairing import Pair
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import FileError
-from lamelle.io.readers import header, planes
+from lamelle.io.images import header, planes
 
 _FEW, _MANY = 8, 16
 """Grey values up to which an image may be a mask, and from which it is none."""

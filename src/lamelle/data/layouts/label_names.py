@@ -11,7 +11,7 @@ from lamelle.data.groups.words import tokens
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import printable
-from lamelle.io.readers import is_image_name
+from lamelle.io.files import is_image_name
 from lamelle.types import Problem, ValueNames
 
 _STEMS = frozenset(

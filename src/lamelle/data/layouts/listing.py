@@ -13,13 +13,15 @@ from functools import cached_property
 from pathlib import Path
 
 from lamelle.errors import RequestError, printable
-from lamelle.io.readers import is_image_name, is_unnamed_dicom, junk
+from lamelle.io.dicom_names import is_unnamed_dicom
+from lamelle.io.files import is_image_name, suffix_of
+from lamelle.io.format import Format
+from lamelle.io.formats.table import FORMATS
+from lamelle.io.paths import junk
 from lamelle.io.sidecar import is_series
 from lamelle.types import Problem
 
 TABLE_SUFFIXES = (".csv", ".tsv")
-VOLUME_SUFFIXES = (".nii", ".nii.gz", ".zarr", ".ome.zarr")
-_DOUBLE_SUFFIXES = (".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr")
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -54,11 +56,18 @@ class Entry:
         """Lower case, and both parts of ``.nii.gz`` or ``.ome.tif``."""
         if self.unnamed:
             return ""
-        lower = self.name.lower()
-        for double in _DOUBLE_SUFFIXES:
-            if lower.endswith(double):
-                return double
-        return os.path.splitext(lower)[1]
+        return suffix_of(self.name)
+
+    @property
+    def format(self) -> Format | None:
+        """The format that the name promises, if one is read that has this suffix."""
+        row = FORMATS.of_suffix(self.suffix)
+        return row if row is not None and row.read is not None else None
+
+    @property
+    def volume(self) -> bool:
+        """Whether the name says that it is a volume."""
+        return self.format is not None and self.format.volumes
 
     @property
     def stem(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lamelle.data.layouts import table
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.listing import Entry, list_folder
-from lamelle.io.readers import SUFFIXES, is_image_name
+from lamelle.io.files import is_image_name, promised
 from lamelle.types import Index
 
 _BETWEEN = re.compile(r"[ \t]*[|;][ \t]*")
@@ -48,7 +48,7 @@ class Naming:
         above, _, name = path.rpartition("/")
         above = above or folder
         entry = Entry(above, name)
-        if not self.suffix and entry.suffix.removeprefix(".ome") in SUFFIXES:
+        if not self.suffix and promised(name):
             name = entry.stem
         return f"{above}/{name}" if self.folder and above else name
 

@@ -10,6 +10,7 @@ from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_imag
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import read_table
 from lamelle.errors import FileError, in_lines, printable
+from lamelle.io.formats.table import FORMATS
 from lamelle.types import Problem
 
 _HEAD = 1 << 16
@@ -28,23 +29,7 @@ _KNOWN = ("dataset.json", "series.json")
 """Texts that name images and are read."""
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz")
 
-IMAGES = {
-    "microscope": (
-        ".czi", ".lif", ".lof", ".nd2", ".oib", ".oif", ".oir", ".vsi", ".ims", ".zvi", ".dv", ".r3d", ".lei", ".sld",
-        ".stk", ".ids", ".ics", ".xdce", ".flex", ".mvd2", ".scanr",
-    ),
-    "slide": (".svs", ".ndpi", ".ndpis", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".isyntax", ".qptiff"),
-    "picture": (
-        ".gif", ".webp", ".jp2", ".j2k", ".jxl", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif", ".avif",
-        ".psd", ".xcf", ".dng", ".cr2", ".nef", ".arw", ".jxr",
-    ),
-    "arrays": (".h5", ".hdf5", ".hdf", ".he5", ".n5", ".mat"),
-    "medical": (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr", ".par", ".mnc"),
-    "electron": (".mrc", ".rec", ".st", ".mrcs", ".em", ".dm3", ".dm4", ".ser", ".emd"),
-    "spreadsheet": (".xlsx", ".xls", ".xlsm", ".ods", ".numbers"),
-    "film": (".avi", ".mp4", ".mov", ".mkv", ".wmv", ".mpg", ".mpeg"),
-}  # fmt: skip
-"""Suffixes of pictures and tables that are not read, by how they are converted."""
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 
 
 def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[str] = ()) -> list[Problem]:
@@ -61,10 +46,9 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
         [('layouts.passed_microscope', 2, '.czi')]
     """
     others = [e for e in listing.entries if not is_image(e) and e.rel not in read]
-    kinds = {suffix: kind for kind, suffixes in IMAGES.items() for suffix in suffixes}
     found: dict[tuple[str, str], list[Entry]] = {}
     for entry in others:
-        if kind := kinds.get(entry.suffix):
+        if kind := _kind(entry.suffix):
             found.setdefault((kind, entry.suffix), []).append(entry)
     problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in found.items()]
     tests = {"archives": _is_archive} | ({} if masks_read else OUTLINES)
@@ -74,6 +58,14 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
         if drawn := [e for e in others if test(listing, e)]:
             problems.append(_problem(kind, drawn[0].suffix, drawn))
     return problems
+
+
+def _kind(suffix: str) -> str | None:
+    """How files of a suffix that is known and not read are converted."""
+    row = FORMATS.of_suffix(suffix)
+    if row is not None and row.read is None:
+        return row.cure
+    return "spreadsheet" if suffix in SPREADSHEETS else None
 
 
 def tables_below(listing: Listing) -> list[Problem]:

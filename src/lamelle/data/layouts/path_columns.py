@@ -18,7 +18,7 @@ from lamelle.data.layouts.siblings import is_called
 from lamelle.data.layouts.words import FolderName, file_name, folder_name
 from lamelle.data.tables import Table, column_like, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable
-from lamelle.io.readers import is_image_name
+from lamelle.io.files import is_image_name
 from lamelle.types import Problem
 
 _LOOKED_AT, _OPENED = 40, 4

@@ -11,8 +11,9 @@ import numpy as np
 
 from lamelle.errors import FileError, printable
 from lamelle.io.common import Header, Lattice
+from lamelle.io.files import says_places
 from lamelle.io.geometry import CANONICAL, apart, directions, turn_of
-from lamelle.io.readers import header, says_places
+from lamelle.io.images import header
 from lamelle.types import Geometry, Index, Problem, Record, Severity, Source
 
 _ROUNDED = 0.1

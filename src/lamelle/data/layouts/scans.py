@@ -14,7 +14,7 @@ from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.volumes import is_volume
 from lamelle.data.layouts.words import folder_name, holds
 from lamelle.io.dicom_slices import placed_slice
-from lamelle.io.readers import SUFFIXES
+from lamelle.io.formats import dicom
 from lamelle.types import Problem
 
 _LAYOUTS = (volume_pairs.NAME, nnunet.NAME)
@@ -73,7 +73,7 @@ def _scans(listing: Listing) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for folder in ("", *listing.folders):
         images = listing.images_in(folder)
-        if images and all(e.unnamed or SUFFIXES.get(e.suffix) == "dicom" for e in images):
+        if images and all(e.unnamed or e.format is dicom.FORMAT for e in images):
             asked = {images[0], images[len(images) // 2], images[-1]}
             slices = [s for e in asked if (s := placed_slice(listing.path(e)))]
             if slices:

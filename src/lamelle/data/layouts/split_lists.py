@@ -13,7 +13,7 @@ from lamelle.data.layouts.listing import Entry, Listing, same_form
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import split_of
-from lamelle.io.readers import is_image_name
+from lamelle.io.files import is_image_name
 from lamelle.types import Problem, Record
 
 _SUFFIXES = (".txt", ".lst", ".list")

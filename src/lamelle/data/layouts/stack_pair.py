@@ -13,11 +13,11 @@ from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
 from lamelle.data.layouts.words import SPLIT_NAMES, STACKS, kind
+from lamelle.io.formats import tiff
 from lamelle.types import Index, Problem, Record
 
 NAME = "stack_pair"
 TASKS = ("segment",)
-SUFFIXES = (".tif", ".tiff", ".ome.tif", ".ome.tiff")
 _BETWEEN = re.compile(r"[-_. ]+")
 Key = tuple[str, tuple[str, ...]]
 
@@ -79,7 +79,7 @@ def label_stacks(listing: Listing) -> list[Entry]:
 
 
 def _may_be_stack(entry: Entry) -> bool:
-    return (entry.series and not entry.dicom_series) or entry.suffix in SUFFIXES
+    return (entry.series and not entry.dicom_series) or entry.format is tiff.FORMAT
 
 
 def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:

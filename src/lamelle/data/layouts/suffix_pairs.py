@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
-from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
 from lamelle.data.layouts.pairing import Pair, unused
 from lamelle.data.layouts.siblings import Beside, places, together
@@ -72,4 +72,4 @@ def _records(
 def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     if has_series(listing):
         return [], list(listing.images)  # volume pairs
-    return together(listing, lambda e: e.suffix not in VOLUME_SUFFIXES and not cellpose.holds_objects(e))
+    return together(listing, lambda e: not e.volume and not cellpose.holds_objects(e))

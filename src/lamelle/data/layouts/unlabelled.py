@@ -15,7 +15,7 @@ from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import slice_records
 from lamelle.data.layouts.words import folder_name, holds
 from lamelle.errors import DataError, FileError, RequestError, printable
-from lamelle.io.readers import header
+from lamelle.io.images import header
 from lamelle.types import Problem, Record, Source
 
 
@@ -144,7 +144,7 @@ def _records(listing: Listing, entry: Entry, dims: int | None, *, series: str | 
     name = entry.id if series is None else f"{entry.id}/{series}"
     if path.suffix.lower() == ".npz":
         return _rows(path, name)
-    may_be_stack = path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".bmp")
+    may_be_stack = entry.format is None or entry.format.planes is not None
     whole = [Record(name, Source(path, series))]
     if dims == 3 or not may_be_stack:
         return whole

@@ -6,7 +6,7 @@ import re
 
 from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
-from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import Pair, names_of, unused
 from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
@@ -30,7 +30,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         words = [re.split(r"[-_. ]+", e.stem)[-1] for e in images]
         keys = " / ".join(setting("data.images", w) for w in dict.fromkeys(words))
         return lacks(0.48, "one_channel", names=names_of(images), mask=mask.name, keys=keys)
-    if any(e.suffix in VOLUME_SUFFIXES or e.dicom_series for e in listing.images):
+    if any(e.volume or e.dicom_series for e in listing.images):
         return lacks(0.45, "label_volumes")
     return lacks(0.3, "volumes") if found else Match(0.1, without_pair(listing).missing)
 
@@ -77,14 +77,14 @@ def _is_nnunet(listing: Listing) -> bool:
 def _beside(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     """Folders where some label volume's name is that of a volume with an ending."""
     whole = has_series(listing)
-    return together(listing, lambda e: whole or e.suffix in VOLUME_SUFFIXES)
+    return together(listing, lambda e: whole or e.volume)
 
 
 def _channels(listing: Listing) -> tuple[Entry, list[Entry]] | None:
     """A label volume with several volumes that begin like it: one file for each channel of a case."""
     for entry in listing.images:
         name = file_name(entry.stem)
-        if name.role == "mask" and entry.suffix in VOLUME_SUFFIXES:
+        if name.role == "mask" and entry.volume:
             others = [e for e in listing.images_in(entry.folder) if e != entry and e.stem.startswith(name.keys[-1])]
             if len(others) > 1 and name.keys[-1]:
                 return entry, others

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lamelle.data.layouts.listing import VOLUME_SUFFIXES, Entry, Listing
+from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
-from lamelle.io import dicom_series
 from lamelle.io.common import Header, Wanted
-from lamelle.io.readers import FORMATS, SUFFIXES, stored_header, suffix_of
+from lamelle.io.files import promised, suffix_of
+from lamelle.io.formats import dicom_series
+from lamelle.io.formats.table import FORMATS
+from lamelle.io.images import stored_header
 from lamelle.types import Problem, Record, Source
-
-_MAY_BE_STACK = (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".npy", ".dcm")
 
 
 def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
@@ -31,9 +31,9 @@ def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
 
 def is_volume(listing: Listing, entry: Entry) -> bool:
     """Whether a file holds more than one plane; a file that cannot be read is left to the reader to report."""
-    if entry.series or entry.suffix in VOLUME_SUFFIXES:
+    if entry.series or entry.volume:
         return True
-    if entry.suffix not in _MAY_BE_STACK:
+    if entry.format is None or not entry.format.may_be_stack:
         return False
     try:
         return len(shape_of(listing.path(entry), axes=listing.axes)) == 3
@@ -137,7 +137,8 @@ def of_one_slice(records: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def _is_volume_file(image: Source) -> bool:
-    return image.path.name.lower().endswith(VOLUME_SUFFIXES)
+    row = FORMATS.of_suffix(suffix_of(image.path.name))
+    return row is not None and row.volumes
 
 
 def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
@@ -172,7 +173,7 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
 
 def _depth(record: Record) -> int:
     """Slices of a stack with class names; 0 where it is a plane, one of a stack already, or a format of planes."""
-    image, known = record.image, SUFFIXES.get(suffix_of(record.image.path.name))
+    image, known = record.image, promised(record.image.path.name)
     named = any(isinstance(t, str) for t in record.target)
     if not named or image.index is not None or image.span is not None or (known and FORMATS[known].planes is None):
         return 0

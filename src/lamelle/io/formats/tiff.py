@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.errors import FileError
+from lamelle.io.atomic import writing
 from lamelle.io.axes import (
     UNNAMED,
     Arrangement,
@@ -27,10 +28,12 @@ from lamelle.io.axes import (
     turned,
 )
 from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
-from lamelle.io.pixels import looked_up, native, real_dtype, shown_indices, without_alpha
-from lamelle.io.streams import Calibration
+from lamelle.io.form import Calibration, Form
+from lamelle.io.format import Format, Writer, starts
+from lamelle.io.pixels import looked_up, native, real_dtype, shown_indices, smallest, without_alpha
+from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, named_ome, write_tiff
 from lamelle.io.tiff_meta import calibration_of, check_chain, check_claims, spacing_of
-from lamelle.types import Image, Problem
+from lamelle.types import Grid, Image, Problem, Spacing
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -118,24 +121,38 @@ def read(path: Path, wanted: Wanted) -> Image:
 
 def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] of a TIFF, mapped or decoded page by page."""
+    return _planes(path, wanted, slice(None))
+
+
+def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """A part [C, (Z,) Y, X] of a TIFF, of which only the pages are decoded that it lies in."""
+    plane = tuple(slice(s, s + n) for s, n in zip(start[-2:], size[-2:], strict=True))
+    if len(size) == 2:
+        return read(path, wanted).array[(..., *plane)]
+    found = [one[(..., *plane)] for one in _planes(path, wanted, slice(start[0], start[0] + size[0]))]
+    return np.stack(found, axis=1) if found else np.empty((0, 0, 0, 0))
+
+
+def _planes(path: Path, wanted: Wanted, span: slice) -> Iterator[np.ndarray]:
     with _opened(path, wanted) as (tif, stack):
         lead = len(stack.shape) - len(stack.keyframe.shape)
         depth = stack.arrangement.stack
         paged = len(stack.pages) == math.prod(stack.shape[:lead]) and (depth is None or depth < lead)
         _check_segments(path, stack)
+        chosen_z = range(1 if depth is None else stack.shape[depth])[span]
         if stack.dataoffset is not None:
             mapped = np.memmap(path, stack.dtype, "r", stack.dataoffset, stack.shape)
             array = stack.arrangement.apply(mapped)
-            each = (array[:, z] for z in range(array.shape[1])) if depth is not None else iter([array])
+            each = (array if depth is None else array[:, z] for z in chosen_z)
             yield from (_finished(path, tif, stack, plane, wanted.labels) for plane in each)
             return
         if not paged:
             array = read(path, wanted).array
-            yield from (array[:, z] for z in range(array.shape[1])) if array.ndim == 4 else [array]
+            yield from (array if depth is None else array[:, z] for z in chosen_z)
             return
         numbers = np.arange(len(stack.pages)).reshape(stack.shape[:lead])
         size = stack.nbytes // (1 if depth is None else stack.shape[depth])
-        for z in range(1 if depth is None else stack.shape[depth]):
+        for z in chosen_z:
             chosen = numbers if depth is None else numbers.take([z], axis=depth)
             affordable(path, size, stored=sum(sum(stack.pages[i].databytecounts) for i in chosen.ravel()))
             pages = np.stack([stack.pages[i].asarray() for i in chosen.ravel()])
@@ -292,3 +309,46 @@ def _check_segments(path: Path, stack: _Stack) -> None:
         ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True) if o > 0 and n > 0]
         if len(ends) != len(page.dataoffsets) or not ends or max(ends) > size:
             raise FileError("files.truncated", path)
+
+
+def _holds(form: Form) -> bool:
+    return form.dtype.name in IMAGEJ_TYPES + OME_TYPES
+
+
+def _storable(path: Path, array: np.ndarray) -> np.ndarray:
+    """The array in a type that TIFF readers know, each value kept."""
+    if array.dtype.name in IMAGEJ_TYPES + OME_TYPES:
+        return array
+    if array.dtype == np.float16:
+        return array.astype(np.float32)
+    if array.dtype.kind in "biu":
+        return smallest(path, array)
+    raise FileError("files.cannot_store", path, what=str(array.dtype), rule="TIFF: int8 … uint32, float32, float64")
+
+
+def _write(path: Path, form: Form, planes: Iterable[np.ndarray], out: Path) -> None:
+    write_tiff(path, form, planes, ome=named_ome(out))
+
+
+def _write_array(path: Path, array: np.ndarray, spacing: Spacing | None, grid: Grid | None, labels: bool) -> None:
+    array = _storable(path, array)
+    planes = array.swapaxes(0, 1) if array.ndim == 4 else array[None]
+    stated = calibration(grid.path, axes=grid.axes) if grid is not None and grid.format == "tiff" else None
+    form = Form(array.shape, array.dtype, spacing, labels=array if labels else None, stated=stated)
+    with writing(path) as temporary:
+        _write(temporary, form, planes, path)
+
+
+FORMAT = Format(
+    "tiff",
+    "TIFF",
+    (".tif", ".tiff", ".ome.tif", ".ome.tiff", ".btf", ".tf8", ".lsm"),
+    recognise=starts(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    header=header,
+    read=read,
+    planes=planes,
+    window=window,
+    in_place=True,
+    palette=True,
+    write=Writer("tif", (".tif", ".tiff"), _write, _holds, _write_array, slices=True),
+)

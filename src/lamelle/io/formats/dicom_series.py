@@ -10,18 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io import dicom
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, Wanted, affordable, listed
+from lamelle.io.dicom_data import EXTRA, PACKAGE
 from lamelle.io.dicom_slices import slice_files
 from lamelle.io.dicom_stacks import Stack, stacks
+from lamelle.io.format import Format, Promise
+from lamelle.io.formats import dicom
 from lamelle.io.geometry import own_turn, spacing_of
+from lamelle.io.paths import junk
 from lamelle.types import Image, Problem
-
-
-def is_dicom_series(folder: Path) -> bool:
-    """Whether the images of a folder are DICOM files; whether they make a volume, who reads them says."""
-    return bool(slice_files(folder))
 
 
 def header(path: Path, wanted: Wanted) -> Header:
@@ -123,3 +121,29 @@ def _slices(stack: Stack, order: range, wanted: Wanted) -> Iterator[np.ndarray]:
         if plane.shape != size:
             raise FileError("convert.mixed", stack.files[z], found=sizes(plane.shape), wanted=sizes(size))
         yield plane.astype(stored.dtype, copy=False)
+
+
+def _is_series(folder: Path, promised: Promise) -> bool:
+    """Whether all images of a folder are DICOM files; whether they make a volume, who reads them says."""
+    files = slice_files(folder)
+    if not files:
+        return False
+    levels = [level for level in (files[0].parent, *files[0].parents) if level.is_relative_to(folder)]
+    there = [p for level in levels for p in level.iterdir() if not p.name.startswith(".") and junk(p.name) is None]
+    return all(promised(p.name) in (None, dicom.FORMAT.name) or not p.is_file() for p in there)
+
+
+FORMAT = Format(
+    "dicom series",
+    "DICOM series",
+    is_folder=_is_series,
+    unnamed=True,
+    needs=PACKAGE,
+    extra=EXTRA,
+    header=header,
+    read=read,
+    planes=planes,
+    volumes=True,
+    places=True,
+    answers=(".tif", ".nii.gz"),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ import numpy as np
 
 from lamelle.errors import FileError, printable
 from lamelle.io import zarr_sums
+from lamelle.io.atomic import writing_folder
 from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
 from lamelle.io.common import Header, Lattice, Wanted, affordable, listed, quiet
+from lamelle.io.form import Form
+from lamelle.io.format import Format, Writer
 from lamelle.io.pixels import native, real_dtype
-from lamelle.types import Image, Problem, Spacing
+from lamelle.io.streams import write_zarr
+from lamelle.types import Grid, Image, Problem, Spacing
 
 _SLAB_BYTES = 256 << 20
 _BYTE_WITH_ORDER = re.compile(r"[<>=][iub]1")
@@ -111,6 +115,18 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
         where = tuple(slice(start, stop) if a == depth else slice(None) for a in range(stored.array.ndim))
         slab = native(path, stored.arrangement.apply(np.asarray(stored.array[where])))
         yield from (slab[:, z] for z in range(slab.shape[1]))
+
+
+def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+    """A part [C, (Z,) Y, X] of a Zarr array, of which only the chunks are read that it lies in."""
+    stored = _opened(path, wanted)
+    inner = [a for a in (stored.arrangement.stack, *stored.arrangement.plane) if a is not None]
+    sizes = dict(zip(inner, size, strict=True))
+    first = dict(zip(inner, start, strict=True))
+    where = tuple(slice(first[a], first[a] + sizes[a]) if a in sizes else slice(None) for a in range(stored.array.ndim))
+    channels = stored.arrangement.shape(stored.array.shape)[0]
+    affordable(path, channels * math.prod(size) * stored.array.dtype.itemsize)
+    return native(path, stored.arrangement.apply(np.asarray(stored.array[where])))
 
 
 def _opened(path: Path, wanted: Wanted) -> _Array:
@@ -294,3 +310,37 @@ def _ome_axes(path: Path, multiscale: dict, ndim: int) -> tuple[str, list[float 
     if len(names) != ndim:
         raise FileError("files.contradiction", path, metadata="OME", claimed=names, found=f"{ndim} axes")
     return names, [microns(str(a.get("unit", ""))) for a in axes]
+
+
+_MARKS = ("zarr.json", ".zarray", *_GROUPS[1:])
+
+
+def _write(path: Path, form: Form, planes: Iterable[np.ndarray], out: Path) -> None:
+    write_zarr(path, form, planes, name=form.name or out.name)
+
+
+def _write_array(path: Path, array: np.ndarray, spacing: Spacing | None, grid: Grid | None, labels: bool) -> None:
+    at = offset(grid.path) if grid is not None and grid.format == "zarr" else None
+    if grid is not None and at is not None and spacing is not None and len(at) == len(spacing) == 3:
+        at = (at[0] + grid.start * spacing[0], *at[1:])
+    planes = array.swapaxes(0, 1) if array.ndim == 4 else array[None]
+    with writing_folder(path) as temporary:
+        write_zarr(temporary, Form(array.shape, array.dtype, spacing), planes, name=path.name, offset=at)
+
+
+FORMAT = Format(
+    "zarr",
+    "OME-Zarr",
+    (".ome.zarr", ".zarr"),
+    is_folder=lambda path, promised: any((path / mark).is_file() for mark in _MARKS),
+    unnamed=True,
+    header=header,
+    read=read,
+    planes=planes,
+    window=window,
+    volumes=True,
+    labels="floats",
+    places=True,
+    answers=(".ome.zarr", ".ome.zarr"),
+    write=Writer("zarr", (".ome.zarr", ".zarr"), _write, array=_write_array, folder=True),
+)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gzip
 import math
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,9 +14,13 @@ from typing import IO, Any
 import numpy as np
 
 from lamelle.errors import FileError
+from lamelle.io.atomic import writing
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, require, size_of, warning
+from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
+from lamelle.io.form import Form
+from lamelle.io.format import Format, Writer
 from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
+from lamelle.io.nifti_stream import TYPES, stored_head, write_nifti, write_on_grid
 from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Geometry, Grid, Image, Problem, Spacing
 
@@ -132,7 +136,6 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
 
 
 def _volume(path: Path) -> _Volume:
-    require(path, "nibabel", "medical")
     quiet("nibabel")
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
@@ -144,7 +147,7 @@ def _volume(path: Path) -> _Volume:
 def _parsed(path: Path) -> _Volume:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    head = _head(path, zipped)
+    head = stored_head(path, zipped)
     slope, intercept = head.get_slope_inter()
     dtype = head.get_data_dtype()
     size = _sizes(path, tuple(int(n) for n in head.get_data_shape()), rgb=dtype == _RGB)
@@ -156,22 +159,6 @@ def _parsed(path: Path) -> _Volume:
     offset = int(head.get_data_offset())
     geometry, problems = _geometry(path, head, size[:-1])
     return _Volume(zipped, size, dtype, offset, slope or 1.0, intercept or 0.0, spacing, geometry, problems)
-
-
-def _head(path: Path, zipped: bool) -> Any:
-    """The header, NIfTI-1 or -2, as it stands in the file."""
-    from nibabel.nifti1 import Nifti1Header
-    from nibabel.nifti2 import Nifti2Header
-
-    with gzip.open(path) if zipped else path.open("rb") as file:
-        block = file.read(Nifti2Header.template_dtype.itemsize)
-    kind = Nifti2Header if block[4:7] in (b"n+2", b"ni2") else Nifti1Header
-    if len(block) < kind.template_dtype.itemsize:
-        raise FileError("files.truncated", path)
-    head = kind(block[: kind.template_dtype.itemsize], check=False)
-    if bytes(head["magic"].tobytes()[:2]) == b"ni":
-        raise FileError("files.unsupported", path, format="NIfTI .hdr/.img")
-    return head
 
 
 def _unit(head: Any) -> float:
@@ -238,76 +225,46 @@ def _exactly(path: Path, file: IO[bytes], size: int) -> bytearray:
     return buffer
 
 
-def write(path: Path, array: np.ndarray, grid: Grid, *, top: float) -> None:
-    """Write [C, (Z,) Y, X], as handed out, as NIfTI on the grid of a file: as it is stored there, in the same place.
-
-    Of a NIfTI file the form, the affines with their codes and the sizes of voxels are kept; what else its header says
-    (it may name a patient) is not. Channels are the fifth axis.
-
-    Args:
-        path: Written gzipped if it ends in ``.gz``.
-        top: Value that a viewer shows as white.
-
-    Raises:
-        FileError: If the header of the file cannot be read.
-    """
-    dims = array.ndim - 1
-    turn = own_turn(grid.geometry)
-    stored = turn.undo(array, dims=dims)
-    head = _placed(grid)
-    if grid.geometry is not None:
-        depth, *plane = (1,) * (3 - dims) + array.shape[1:]
-        ends = [(grid.start, 0, 0), (grid.start + depth - 1, plane[0] - 1, plane[1] - 1)]
-        _move(head, np.min([turn.stored(end, grid.geometry.size) for end in ends], axis=0))
-    size = stored.shape[:0:-1]
-    head.set_data_shape(size if len(array) == 1 else (*size, *(1,) * (4 - dims), len(array)))
-    head.set_data_dtype(array.dtype)
-    head["cal_max"], head["vox_offset"] = top, head.sizeof_hdr + 4
-    head["scl_slope"], head["scl_inter"] = 1, 0
-    with path.open("wb") as raw:
-        zipped = gzip.GzipFile("", "wb", 3, raw, mtime=0) if path.suffix == ".gz" else nullcontext(raw)
-        with zipped as file:
-            file.write(head.binaryblock + bytes(4))
-            for channel in stored:
-                for plane in channel if dims == 3 else [channel]:
-                    file.write(np.ascontiguousarray(plane, array.dtype.newbyteorder("<")).data)
+def _recognised(head: bytes) -> bool:
+    first = (head[344:348], head[:4]) if len(head) >= 348 else (b"", b"")
+    one = first[0] in (b"n+1\0", b"ni1\0") and first[1] in (b"\x5c\x01\0\0", b"\0\0\x01\x5c")
+    return one or head[4:8] in (b"n+2\0", b"ni2\0")
 
 
-_PLACE = ("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x")
-_PLACE += ("qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z")
+def _write(path: Path, form: Form, planes: Iterable[np.ndarray], out: Path) -> None:
+    write_nifti(path, form, planes, geometry=form.geometry, zipped=out.suffix.lower() == ".gz")
 
 
-def _placed(grid: Grid) -> Any:
-    """A new header that says of the grid's place what its file says."""
-    from nibabel.nifti1 import Nifti1Header
-
-    if grid.format != "nifti":
-        head = Nifti1Header(endianness="<")
-        head.set_xyzt_units("mm")
-        if grid.geometry is not None:
-            head.set_data_shape(grid.geometry.size)
-            head.set_qform(np.array(grid.geometry.affine), 1, strip_shears=True)
-            head.set_sform(np.array(grid.geometry.affine), 1)
-        return head
-    with grid.path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    known = _head(grid.path, zipped)
-    head = type(known)(endianness="<")
-    for name in _PLACE:
-        head[name] = known[name]
-    head["pixdim"][4:] = 1
-    return head
+def _write_array(path: Path, array: np.ndarray, spacing: Spacing | None, grid: Grid | None, labels: bool) -> None:
+    top = max(1.0, float(array.max(initial=0)))
+    array = array.astype(np.float32) if array.dtype == np.float16 else array
+    with writing(path) as temporary:
+        write_on_grid(temporary, array, grid or Grid(path, "", spacing), top=top)
 
 
-def _move(head: Any, low: np.ndarray) -> None:
-    """Let the affines begin at the stored voxel (x, y, z) ``low``."""
-    if not low.any():
-        return
-    if head["sform_code"] > 0:
-        start = head.get_sform() @ (*low, 1)
-        for name, value in zip(("srow_x", "srow_y", "srow_z"), start, strict=False):
-            head[name][3] = value
-    if head["qform_code"] > 0:
-        start = head.get_qform() @ (*low, 1)
-        for name, value in zip(("qoffset_x", "qoffset_y", "qoffset_z"), start, strict=False):
-            head[name] = value
+FORMAT = Format(
+    "nifti",
+    "NIfTI",
+    (".nii", ".nii.gz"),
+    recognise=_recognised,
+    zipped=True,
+    needs="nibabel",
+    extra="medical",
+    header=header,
+    read=read,
+    planes=planes,
+    volumes=True,
+    in_place=True,
+    labels="floats",
+    places=True,
+    answers=(".nii.gz", ".nii.gz"),
+    write=Writer(
+        "nii",
+        (".nii.gz", ".nii"),
+        _write,
+        lambda form: form.dtype.name in TYPES,
+        _write_array,
+        sizes="needed",
+        as_stored=True,
+    ),
+)

@@ -12,18 +12,18 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing
-from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, require
+from lamelle.io.common import Header, Wanted, affordable
+from lamelle.io.dicom_data import EXTRA, PACKAGE, opened, private
 from lamelle.io.dicom_frames import Frames, placed
+from lamelle.io.dicom_names import SUFFIXES, is_dicom
+from lamelle.io.format import Format
 from lamelle.io.geometry import own_turn, spacing_of
 from lamelle.io.pixels import native
-from lamelle.io.signature import marked_dicom
 from lamelle.types import Image, Problem, Spacing
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_DIRECTORY = "1.2.840.10008.1.3.10"
-_IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
 
@@ -104,44 +104,6 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
         chosen = None if order is None else list(order[::-1] if turn.flipped[0] else order)
         for pixels in iter_pixels(data, indices=chosen, decoding_plugin=plugin):
             yield turn.apply(_values(path, data, facts, pixels, wanted.labels).reshape(frame), dims=2)
-
-
-def private(path: Path) -> Any:
-    """Turn the exceptions of pydicom into a sentence that quotes no value of the file.
-
-    Raises:
-        FileError: If pydicom is not installed, or the body raised.
-    """
-    require(path, "pydicom", "medical")
-    quiet("pydicom")
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-
-    return decoding(path, InvalidDicomError, BytesLengthException, private=True)
-
-
-def opened(path: Path, *, pixels: bool = False) -> Dataset:
-    """The data set of a file; to be called inside `private`.
-
-    Raises:
-        FileError: If it is a DICOMDIR, or unfolds to more than fits.
-    """
-    from pydicom import dcmread
-    from pydicom.config import IGNORE, settings
-    from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import UID
-
-    from lamelle.io.dicom_codecs import check_inflated
-
-    settings.reading_validation_mode = IGNORE  # its remarks quote values
-    check_inflated(path)
-    data = dcmread(path, force=True, stop_before_pixels=not pixels)
-    meta = getattr(data, "file_meta", None) or FileMetaDataset()
-    data.file_meta = meta
-    if "TransferSyntaxUID" not in meta:
-        meta.TransferSyntaxUID = UID(_IMPLICIT_LITTLE)
-    if str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY or "DirectoryRecordSequence" in data:
-        raise FileError("files.dicomdir", path)
-    return data
 
 
 def _with_pixels(path: Path) -> Dataset:
@@ -257,42 +219,17 @@ def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels:
     return native(path, array)[None]
 
 
-LEVELS = {"patient": "PatientID", "study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
-"""What a file may belong to, and the tag that says it; what holds more comes first."""
-
-
-def belongs_to(path: Path) -> dict[str, str]:
-    """Which patient, study and series a file is of: short hashes of what its header says, never the values.
-
-    The same value has the same hash in every folder. A file that is no DICOM, or cannot be read, says nothing here.
-
-    Args:
-        path: A file, or the folder of a stack of slices.
-
-    Returns:
-        Hash of each of ``LEVELS`` that the header says.
-    """
-    import hashlib
-
-    data = _identity(path)
-    said = {level: str(data.get(tag) or "").strip() for level, tag in LEVELS.items()} if data is not None else {}
-    return {k: f"{k}-{hashlib.sha256(v.encode()).hexdigest()[:10]}" for k, v in said.items() if v}
-
-
-def _identity(path: Path) -> Dataset | None:
-    """The tags of ``LEVELS`` alone; None where the file is no DICOM or cannot be read: who reads its pixels says so."""
-    from lamelle.io.dicom_slices import slice_files
-
-    try:
-        file = next(iter(slice_files(path)), path) if path.is_dir() else path
-        if not marked_dicom(file):
-            return None
-        with private(file):
-            from pydicom import dcmread
-
-            from lamelle.io.dicom_codecs import check_inflated
-
-            check_inflated(file)
-            return dcmread(file, stop_before_pixels=True, specific_tags=list(LEVELS.values()))
-    except (OSError, FileError):
-        return None
+FORMAT = Format(
+    "dicom",
+    "DICOM",
+    SUFFIXES,
+    recognise=is_dicom,
+    unnamed=True,
+    needs=PACKAGE,
+    extra=EXTRA,
+    header=header,
+    read=read,
+    planes=planes,
+    places=True,
+    answers=(".tif", ".nii.gz"),
+)
