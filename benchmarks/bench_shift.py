@@ -119,7 +119,7 @@ def real(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Pool]:
             continue
         images = [images.read(r.image.path).array for r in chosen]
         groups = [r.group or r.columns.get(column, r.id) for r in chosen] if column else None
-        classes = None if name == "lungs" else [str(r.target) for r in chosen]
+        classes = None if name == "lungs" else [str(r.names) for r in chosen]
         if name == "dsb2018":
             dark = [np.ptp(i.astype(int), axis=0).max() < 8 and i.mean() < 128 for i in images]
             classes = ["fluorescence" if d else "other" for d in dark]

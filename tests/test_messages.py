@@ -17,7 +17,7 @@ from lamelle.reports.terminal import print_check
 from lamelle.runs.evaluate import headline
 from lamelle.runs.splitting import Outlook
 from lamelle.training.progress import epoch_line
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 FRENCH = sorted(p.stem for p in (Path(__file__).parents[1] / "src/lamelle/messages/fr").glob("*.toml"))
 
@@ -72,11 +72,13 @@ def test_lines_of_scores_and_epochs_speak_one_language(spoken: str) -> None:
 
 
 def test_a_check_has_its_colons_in_the_language(spoken: str) -> None:
-    records = tuple(Record(f"{i}.png", Source(Path(f"{i}.png")), ("ab"[i % 2],), split="train") for i in range(4))
-    index = Index(Path("data"), "class_folders", "classify", records, skipped={"*.txt": 2})
+    records = tuple(
+        Record(f"{i}.png", Source(Path(f"{i}.png")), ClassNames(("ab"[i % 2],)), split="train") for i in range(4)
+    )
+    index = Index(Path("data"), "class_folders", records, skipped={"*.txt": 2})
     audit = Audit((Problem("files.empty", "a.png"),), (), (), {"classes": {"a": 2, "b": 2}}, Statistics(records=4))
     out = io.StringIO()
-    outlook = Outlook(records, "record", {r.id: r.target for r in records}, ())  # type: ignore[arg-type]
+    outlook = Outlook(records, "record", {r.id: set(r.names) for r in records}, ())
     print_check(index, audit, outlook, Console(file=out, width=200))
     said = out.getvalue()
     assert len(re.findall(r"\S: ", said)) == (0 if spoken == "fr" else len(re.findall(": ", said)))

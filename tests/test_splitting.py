@@ -19,7 +19,7 @@ from lamelle.runs.folder import RunFolder
 from lamelle.runs.splitting import judged_by_few
 from lamelle.runs.train import describe, save_plan
 from lamelle.specimens.write import write_demo
-from lamelle.types import Record, Source
+from lamelle.types import ClassNames, Record, Source
 
 
 def save(path: Path, seed: int, kind: int = 0) -> None:
@@ -95,7 +95,7 @@ def test_what_is_said_of_the_split_stands_in_the_terminal_the_training_and_the_r
     assert [line.split(" – ")[0].strip() for line in lines[:3]] == ["training", "validation", "test"]
     outlook = verbs.look_and_check(data)[2]
     testing = [r for r in outlook.records if r.split == "test"]
-    a, groups = [r for r in testing if r.target == ("a",)], len({r.group for r in testing})
+    a, groups = [r for r in testing if r.names == ("a",)], len({r.group for r in testing})
     said = f"Images: {len(testing)}, Share: {len(testing) / 36:.0%}".replace("%", " %")
     assert f"{said}, Groups: {groups}, a: {len(a)} ({len({r.group for r in a})})" in lines[2].replace("\u202f", " ")
     assert f"The smallest class is a: 18 images, {len(a)} of them in the test set" in told
@@ -141,7 +141,7 @@ def rare(tests: int, *, grouped: bool) -> list[Record]:
         Record(
             str(i),
             Source(Path(str(i))),
-            ("b" if i < 3 or 9 <= i < 9 + tests else "a",),
+            ClassNames(("b" if i < 3 or 9 <= i < 9 + tests else "a",)),
             group=("one" if 9 <= i < 9 + tests else f"g{i}") if grouped else None,
             split=split,
         )
@@ -161,7 +161,7 @@ def rare(tests: int, *, grouped: bool) -> list[Record]:
 )
 def test_a_class_that_next_to_nothing_judges(tests: int, grouped: bool, codes: list[str]) -> None:
     records = rare(tests, grouped=grouped)
-    classes = {r.id: {str(t) for t in r.target} for r in records}
+    classes = {r.id: set(r.names) for r in records}
     found = judged_by_few(records, classes, recipes.validate({}))
     assert [(p.code, p.values["classes"]) for p in found] == [(code, "b") for code in codes]
     assert judged_by_few(records, classes, recipes.validate({"split": {"folds": 5}})) == []
@@ -238,7 +238,7 @@ def test_a_part_that_the_folders_lack_is_made_of_the_training_images(
     given: tuple[str, ...], pairs: tuple[str, ...], made: tuple[str, ...]
 ) -> None:
     names = [given[i % len(given)] if i >= 20 else "train" for i in range(40)]
-    records = [Record(f"{i}", Source(Path(f"{i}")), ("x",), split=name) for i, name in enumerate(names)]
+    records = [Record(f"{i}", Source(Path(f"{i}")), ClassNames(("x",)), split=name) for i, name in enumerate(names)]
     asked = recipes.validate(recipes.parse_overrides(pairs) | {"task": {"name": "classify"}})
     splitting.check_parts(records, asked)
     placed, by = splitting.place(records, asked)
@@ -252,6 +252,6 @@ def test_a_part_that_the_folders_lack_is_made_of_the_training_images(
 
 
 def test_folders_of_training_alone_are_asked_about() -> None:
-    records = [Record(f"{i}", Source(Path(f"{i}")), ("x",), split="train") for i in range(9)]
+    records = [Record(f"{i}", Source(Path(f"{i}")), ClassNames(("x",)), split="train") for i in range(9)]
     with pytest.raises(RequestError, match=r"train and test or validation are needed.*data\.split=none"):
         splitting.place(records, recipes.validate({"task": {"name": "classify"}}))

@@ -11,8 +11,8 @@ Arrays, everywhere below the user's surface:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -24,6 +24,7 @@ IGNORE = -1
 SPLITS = ("train", "validation", "test")
 Spacing = tuple[float, ...]
 Severity = Literal["error", "warning", "note"]
+Meaning = Literal["classes", "objects"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,8 +40,6 @@ class Source:
     """Some consecutive planes along Z, the first and the one after the last: a volume out of a larger one."""
     axes: str | None = None
     """What the user says the axes of the file are, one letter each (``YXC``); None = as the file says."""
-    blank: bool = False
-    """Of labels: there is no object in the image that ``path`` names, and so no file of labels."""
     directions: str | None = None
     """Where the stored x, y, z run to (``RAS``: right, front, head), instead of what the file says about it."""
 
@@ -57,14 +56,56 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassNames:
+    """Target: the class of a whole image, or several."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelImage:
+    """Target: one file with a value for each pixel."""
+
+    source: Source
+    meaning: Meaning | None = None
+    """What the values are: numbers of classes or of objects; None where the folder does not say it."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMasks:
+    """Target: a file for each object, white where it is; without a file there is no object in the image."""
+
+    sources: tuple[Source, ...]
+    meaning: Meaning | None = "objects"
+    """None where the folder does not say whether each mask is an object of its own; all together are taken then."""
+
+
+Labels = LabelImage | ObjectMasks
+"""Targets that say something of each pixel."""
+Target = ClassNames | Labels
+"""What is said about an image, as it lies on disk; how a task sees it is a view (`lamelle.data.targets`)."""
+
+
+def with_sources(labels: Labels, sources: Sequence[Source]) -> Labels:
+    """The same target in other files, or other parts of them."""
+    if isinstance(labels, LabelImage):
+        return replace(labels, source=sources[0])
+    return replace(labels, sources=tuple(sources))
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One item of the user's folder: an image, and what is said about it."""
 
     id: str
     """Unique and stable: the path below the folder, and ``#slice`` for a plane of a stack, ``#first-last`` for some."""
     image: Source
-    target: tuple[str, ...] | tuple[Source, ...] = ()
-    """Class names (classify), one label image, or one mask per object (instances); empty = unlabelled."""
+    target: Target | None = None
+    """None = unlabelled."""
     group: str | None = None
     """Patient, animal or volume: records of one group belong in one split."""
     split: str | None = None
@@ -77,6 +118,23 @@ class Record:
     """What the split keeps in proportion: the class, or the class folder of a segmentation set."""
     columns: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Every other column of the user's table, as text."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its classes, where they are named."""
+        return self.target.names if isinstance(self.target, ClassNames) else ()
+
+    @property
+    def labels(self) -> Labels | None:
+        """Its target, where that says something of each pixel."""
+        return None if isinstance(self.target, ClassNames) else self.target
+
+    @property
+    def label_place(self) -> str:
+        """Where its labels lie, as a message says it: the first of their files, or the image where there is none."""
+        if self.labels is None:
+            return ""
+        return str(self.labels.sources[0] if self.labels.sources else self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +164,21 @@ class Index:
 
     root: Path
     layout: str
-    task: str
-    """Name of the task the folder speaks of: ``classify`` or ``segment``."""
     records: tuple[Record, ...]
     classes: tuple[str, ...] = ()
     """Class names in order; empty for segmentation, where they follow from the label values."""
     names: ValueNames | None = None
     """What a file says that label values mean, where the classes are not known otherwise."""
-    instances: bool = False
-    """Targets count objects (1, 2, 3 ...) instead of naming classes."""
     problems: tuple[Problem, ...] = ()
     """What a reader of the folder must be told; errors stop a training, not the check."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Reason → number of files passed over (``._x.png``, ``.DS_Store`` ...)."""
+
+    @property
+    def numbers_objects(self) -> bool:
+        """Whether all label images number objects (1, 2, 3 …) instead of classes."""
+        meanings = {r.labels.meaning for r in self.records if r.labels}
+        return meanings == {"objects"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import sentence
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, LabelImage, Problem, Record, Source
 
 Rule = dict[int, int] | None
 
@@ -51,13 +51,13 @@ def segmentation(root: Path, masks: dict[str, np.ndarray], *, instances: bool = 
     for n, (name, mask) in enumerate(masks.items()):
         image = save(root / "images" / f"{name}.png", texture(n))
         label = save(root / "masks" / f"{name}.png", mask)
-        records.append(Record(f"images/{name}.png", image, (label,)))
-    return Index(root, "image_mask_folders", "segment", tuple(records), instances=instances)
+        records.append(Record(f"images/{name}.png", image, LabelImage(label, "objects" if instances else None)))
+    return Index(root, "image_mask_folders", tuple(records))
 
 
 def classes(root: Path, names: dict[str, str], suffix: str = ".png") -> list[Record]:
     return [
-        Record(f"{name}{suffix}", save(root / f"{name}{suffix}", texture(n)), (target,), stratum=target)
+        Record(f"{name}{suffix}", save(root / f"{name}{suffix}", texture(n)), ClassNames((target,)), stratum=target)
         for n, (name, target) in enumerate(names.items())
     ]
 
@@ -77,7 +77,7 @@ def test_every_broken_file_is_named_not_the_first_only(tmp_path: Path) -> None:
     (root / "1.png").write_bytes(b"")
     (root / "3.png").write_bytes((root / "3.png").read_bytes()[:-300])
     (root / "4.png").write_text("<html><body>not found</body></html>")
-    found = audit(Index(root, "class_folders", "classify", tuple(records), ("a", "b")))
+    found = audit(Index(root, "class_folders", tuple(records), ("a", "b")))
     assert [(p.where, p.code) for p in found.errors] == [
         ("1.png", "files.empty"),
         ("3.png", "files.truncated"),
@@ -92,8 +92,8 @@ def test_masks(tmp_path: Path) -> None:
     index = segmentation(tmp_path / "data", {"good": cell, "empty": cell * 0, "turned": cell[:40], "strange": cell * 7})
     Image.fromarray(cell * 200).save(tmp_path / "data" / "masks" / "jpeg.jpg")
     image = save(tmp_path / "data" / "images" / "jpeg.png", texture(9))
-    lossy = Record("images/jpeg.png", image, (Source(tmp_path / "data" / "masks" / "jpeg.jpg"),))
-    index = Index(index.root, index.layout, index.task, (*index.records, lossy))
+    lossy = Record("images/jpeg.png", image, LabelImage(Source(tmp_path / "data" / "masks" / "jpeg.jpg")))
+    index = Index(index.root, index.layout, (*index.records, lossy))
     found = audit(index)
     assert said(found, "audit.empty_mask").where == "masks/empty.png"
     mismatch = said(found, "audit.size_mismatch")
@@ -112,12 +112,13 @@ def test_images(tmp_path: Path) -> None:
     root = tmp_path / "data"
     colour = np.stack([texture(n) for n in range(3)], axis=-1)
     records = classes(root, {f"{n}": "ab"[n % 2] for n in range(4)})
-    flat = Record("flat.png", save(root / "flat.png", np.full((64, 64), 9, np.uint8)), ("a",))
-    rgb = Record("rgb.png", save(root / "rgb.png", colour), ("b",))
+    flat = Record("flat.png", save(root / "flat.png", np.full((64, 64), 9, np.uint8)), ClassNames(("a",)))
+    rgb = Record("rgb.png", save(root / "rgb.png", colour), ClassNames(("b",)))
     deep = [
-        Record(f"deep{n}.png", save(root / f"deep{n}.png", texture(50 + n).astype(np.uint16)), ("a",)) for n in (0, 1)
+        Record(f"deep{n}.png", save(root / f"deep{n}.png", texture(50 + n).astype(np.uint16)), ClassNames(("a",)))
+        for n in (0, 1)
     ]
-    found = audit(Index(root, "class_folders", "classify", (*records, flat, rgb, *deep), ("a", "b")))
+    found = audit(Index(root, "class_folders", (*records, flat, rgb, *deep), ("a", "b")))
     constant = said(found, "audit.constant")
     assert (constant.where, constant.values["value"]) == ("flat.png", "9")
     assert said(found, "audit.mixed_channels").values["found"] == "1 (7), 3 (1)"
@@ -136,8 +137,8 @@ def test_pixel_sizes(tmp_path: Path) -> None:
             {} if size is None else {"imagej": True, "resolution": (1 / size, 1 / size), "metadata": {"unit": "um"}}
         )
         tifffile.imwrite(path, texture(n), **options)
-        records.append(Record(path.name, Source(path), ("a",)))
-    found = audit(Index(tmp_path / "data", "class_folders", "classify", tuple(records), ("a",)))
+        records.append(Record(path.name, Source(path), ClassNames(("a",))))
+    found = audit(Index(tmp_path / "data", "class_folders", tuple(records), ("a",)))
     assert said(found, "audit.spacing_missing").values == {"count": 1, "all": 4, "example": "3.tif"}
     assert said(found, "audit.spacing_differs").values["found"] == "0.5 × 0.5 (2), 0.25 × 0.25 (1)"
     assert found.statistics.spacings == (((0.5, 0.5), 2), ((0.25, 0.25), 1))
@@ -150,7 +151,7 @@ def test_what_the_index_knew_is_kept_and_said_once(tmp_path: Path) -> None:
     tifffile.imwrite(path, stack, photometric="minisblack", compression="zlib")
     records = [Record(f"stack#{z}", Source(path, index=z), position=z) for z in range(4)]
     known = Problem("layouts.single_sample", "", "error", {"name": "a"})
-    found = audit(Index(tmp_path / "data", "stack_pair", "segment", tuple(records), problems=(known,)))
+    found = audit(Index(tmp_path / "data", "stack_pair", tuple(records), problems=(known,)))
     assert found.problems[0] == known
     assert said(found, "files.wrong_suffix").where == "stack.png"  # not once per plane
 
@@ -175,9 +176,11 @@ def test_a_format_that_gives_the_class_away(tmp_path: Path) -> None:
     records = [
         Record(r.id, r.image, r.target)
         for n, (name, target) in enumerate(names.items())
-        for r in [Record(f"{name}", save(root / f"{name}.{'bmp' if n < 14 else 'png'}", texture(n)), (target,))]
+        for r in [
+            Record(f"{name}", save(root / f"{name}.{'bmp' if n < 14 else 'png'}", texture(n)), ClassNames((target,)))
+        ]
     ]
-    found = audit(Index(root, "class_folders", "classify", tuple(records), ("sick", "well")))
+    found = audit(Index(root, "class_folders", tuple(records), ("sick", "well")))
     values = said(found, "audit.class_equals_format").values
     assert (values["name"], values["value"], values["here"], values["there"]) == ("sick", "bmp", 93, 0)
 
@@ -185,10 +188,14 @@ def test_a_format_that_gives_the_class_away(tmp_path: Path) -> None:
 def test_a_format_that_says_little_is_not_flagged(tmp_path: Path) -> None:
     root = tmp_path / "data"
     records = [
-        Record(f"{n}", save(root / f"{n}.{'bmp' if n % 3 else 'png'}", texture(n)), ("sick" if n % 2 else "well",))
+        Record(
+            f"{n}",
+            save(root / f"{n}.{'bmp' if n % 3 else 'png'}", texture(n)),
+            ClassNames(("sick" if n % 2 else "well",)),
+        )
         for n in range(40)
     ]
-    found = audit(Index(root, "class_folders", "classify", tuple(records), ("sick", "well")))
+    found = audit(Index(root, "class_folders", tuple(records), ("sick", "well")))
     assert not [p for p in found.problems if p.code.startswith("audit.class_equals")]
 
 
@@ -266,10 +273,10 @@ def test_statistics_pool_all_pixels_and_survive_json(tmp_path: Path) -> None:
     root = tmp_path / "data"
     arrays = [texture(n, (40 + 8 * n, 64)) for n in range(5)]
     records = [
-        Record(f"{n}", save(root / f"{n}.png", a), ("ab"[n % 2],), group=str(n // 2), split="train")
+        Record(f"{n}", save(root / f"{n}.png", a), ClassNames(("ab"[n % 2],)), group=str(n // 2), split="train")
         for n, a in enumerate(arrays)
     ]
-    found = audit(Index(root, "class_folders", "classify", tuple(records), ("a", "b")))
+    found = audit(Index(root, "class_folders", tuple(records), ("a", "b")))
     pooled = np.concatenate([a.ravel() for a in arrays])
     statistics = found.statistics
     assert statistics.mean == pytest.approx((pooled.mean(),))
@@ -290,9 +297,9 @@ def test_a_volume_is_looked_at_whole(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     np.save(tmp_path / "data" / "v.npy", volume)
     tifffile.imwrite(tmp_path / "data" / "l.tif", labels, compression="zlib", photometric="minisblack")
-    target = (Source(tmp_path / "data" / "l.tif"),)
+    target = LabelImage(Source(tmp_path / "data" / "l.tif"))
     record = Record("v.npy", Source(tmp_path / "data" / "v.npy"), target)
-    found = audit(Index(tmp_path / "data", "volume_pairs", "segment", (record,)))
+    found = audit(Index(tmp_path / "data", "volume_pairs", (record,)))
     assert found.rows[0].shape == (1, 6, 40, 30)
     assert found.statistics.dims == 3
     assert found.statistics.labels == {0: int((labels == 0).sum()), 1: int(labels.sum())}
@@ -303,7 +310,7 @@ def test_a_volume_is_looked_at_whole(tmp_path: Path) -> None:
 
 def test_an_empty_index_has_an_empty_audit(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    found = audit(Index(tmp_path / "data", "table", "classify", ()))
+    found = audit(Index(tmp_path / "data", "table", ()))
     assert found.rows == ()
     assert found.statistics.records == 0
     assert Audit.from_json(json.loads(json.dumps(found.to_json()))).rows == ()
@@ -316,12 +323,12 @@ def test_an_empty_index_has_an_empty_audit(tmp_path: Path) -> None:
 def test_the_source_of_the_tuberculosis_images_is_flagged(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "cxr-4class"
     records = tuple(
-        Record(p.relative_to(folder).as_posix(), Source(p), (p.parts[-3],))
+        Record(p.relative_to(folder).as_posix(), Source(p), ClassNames((p.parts[-3],)))
         for name in sorted(folder.iterdir())
         for p in sorted((name / "images").iterdir())[::4]
     )
     found = inspect(
-        Index(folder, "class_folders", "classify", records), Store(tmp_path / "store", budget=1 << 30),
+        Index(folder, "class_folders", records), Store(tmp_path / "store", budget=1 << 30),
         declared=None, ignore=(), workers=2,
     )  # fmt: skip
     values = said(found, "audit.class_equals_format").values
@@ -398,8 +405,8 @@ def test_images_of_two_scales_in_one_folder_are_named(tmp_path: Path, name: str)
     records = []
     for n in range(24):
         image = (large if n % 2 else small)(texture(n))
-        records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ("ab"[n % 2],)))
-    found = audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b")))
+        records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ClassNames(("ab"[n % 2],))))
+    found = audit(Index(tmp_path, "class_folders", tuple(records), ("a", "b")))
     values = said(found, "audit.several_scales").values
     ranges = [
         f"{min(i.min() for i in each):.6g} … {max(i.max() for i in each):.6g}"
@@ -422,8 +429,8 @@ def test_values_below_zero_that_go_with_the_class_are_named(tmp_path: Path, othe
         for n in range(24):
             image = other(texture(n))
             image = image if part(n) else image - image.min()
-            records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ("ab"[n % 2],)))
-        problems = audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b"))).problems
+            records.append(Record(f"{n}.tif", save(tmp_path / f"{n}.tif", image), ClassNames(("ab"[n % 2],))))
+        problems = audit(Index(tmp_path, "class_folders", tuple(records), ("a", "b"))).problems
         assert [p.values["value"] for p in problems if p.code == "audit.class_equals_sign"] == ["≥ 0"] * told
 
 
@@ -433,6 +440,6 @@ def test_hot_pixels_make_no_scale(tmp_path: Path) -> None:
     for n in range(24):
         image = texture(n).astype(np.uint16) * 16
         image[0, 0] = 60000 if n % 2 else 0
-        records.append(Record(f"{n}.png", save(tmp_path / f"{n}.png", image), ("ab"[n % 2],)))
-    codes = {p.code for p in audit(Index(tmp_path, "class_folders", "classify", tuple(records), ("a", "b"))).problems}
+        records.append(Record(f"{n}.png", save(tmp_path / f"{n}.png", image), ClassNames(("ab"[n % 2],))))
+    codes = {p.code for p in audit(Index(tmp_path, "class_folders", tuple(records), ("a", "b"))).problems}
     assert not codes & {"audit.several_scales", "audit.class_equals_dtype"}

@@ -23,7 +23,7 @@ from lamelle.data.audit.starts import starts
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.specimens import write_demo
-from lamelle.types import Index, Record, Source
+from lamelle.types import ClassNames, Index, LabelImage, Record, Source
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -91,7 +91,7 @@ def smear(seed: int, size: int = 96) -> np.ndarray:
 
 
 def look(root: Path, records: list[Record], store: Path) -> Audit:
-    index = Index(root, "class_folders", "classify", tuple(records))
+    index = Index(root, "class_folders", tuple(records))
     return inspect(index, Store(store, budget=1 << 30), declared=None, ignore=(), workers=2)
 
 
@@ -100,10 +100,10 @@ def planted(root: Path, originals: list[Image.Image], change: Change) -> list[Re
     records = []
     for n, image in enumerate(originals):
         image.save(root / f"{n:03}.png")
-        records.append(Record(f"{n:03}", Source(root / f"{n:03}.png"), ("a",)))
+        records.append(Record(f"{n:03}", Source(root / f"{n:03}.png"), ClassNames(("a",))))
     for n, image in enumerate(originals):
         change(image).save(root / f"{n:03}copy.png")
-        records.append(Record(f"{n:03}copy", Source(root / f"{n:03}copy.png"), ("a",)))
+        records.append(Record(f"{n:03}copy", Source(root / f"{n:03}copy.png"), ClassNames(("a",))))
     return records
 
 
@@ -125,9 +125,9 @@ def test_a_reencoded_file_of_the_same_pixels_is_exact(tmp_path: Path) -> None:
     records = []
     for n, suffix in enumerate(("png", "bmp", "tif")):
         Image.fromarray(tissue(1)).save(tmp_path / f"{n}.{suffix}")
-        records.append(Record(f"{n}", Source(tmp_path / f"{n}.{suffix}"), ("a",)))
+        records.append(Record(f"{n}", Source(tmp_path / f"{n}.{suffix}"), ClassNames(("a",))))
     Image.fromarray(np.stack([tissue(1)] * 3, axis=-1)).save(tmp_path / "3.png")
-    records.append(Record("3", Source(tmp_path / "3.png"), ("a",)))
+    records.append(Record("3", Source(tmp_path / "3.png"), ClassNames(("a",))))
     audit = look(tmp_path, records, tmp_path / "store")
     assert [(p.first, p.second, p.kind) for p in audit.pairs] == [(("0"), n, "exact") for n in "123"]
     (problem,) = [p for p in audit.problems if p.code == "audit.duplicate"]
@@ -140,7 +140,10 @@ def test_copies_with_different_classes(tmp_path: Path) -> None:
     image.save(tmp_path / "a.png")
     image.save(tmp_path / "b.png", compress_level=1)
     scaled(image, 0.5).save(tmp_path / "c.png")
-    records = [Record(n, Source(tmp_path / f"{n}.png"), (c,)) for n, c in (("a", "sick"), ("b", "well"), ("c", "sick"))]
+    records = [
+        Record(n, Source(tmp_path / f"{n}.png"), ClassNames((c,)))
+        for n, c in (("a", "sick"), ("b", "well"), ("c", "sick"))
+    ]
     audit = look(tmp_path, records, tmp_path / "store")
     (exact,) = [p for p in audit.problems if p.code == "audit.duplicate_conflict"]
     assert (exact.severity, exact.where, exact.values["labels"]) == ("error", "a", "sick, well")
@@ -157,7 +160,9 @@ def test_the_same_image_with_two_masks(tmp_path: Path) -> None:
         mask[:, :width] = 1
         Image.fromarray(tissue(1)).save(tmp_path / f"{name}.png")
         Image.fromarray(mask).save(tmp_path / f"{name}_mask.png")
-        records.append(Record(name, Source(tmp_path / f"{name}.png"), (Source(tmp_path / f"{name}_mask.png"),)))
+        records.append(
+            Record(name, Source(tmp_path / f"{name}.png"), LabelImage(Source(tmp_path / f"{name}_mask.png")))
+        )
     for chosen, code, severity in (
         (records[:2], "audit.duplicate", "warning"),
         (records, "audit.duplicate_masks", "error"),
@@ -171,7 +176,7 @@ def test_constant_images_are_not_copies(tmp_path: Path) -> None:
     records = []
     for n in range(3):
         Image.fromarray(np.full((50, 50), 0 if n else 3, np.uint8)).save(tmp_path / f"{n}.png")
-        records.append(Record(str(n), Source(tmp_path / f"{n}.png"), ("a",)))
+        records.append(Record(str(n), Source(tmp_path / f"{n}.png"), ClassNames(("a",))))
     assert look(tmp_path, records, tmp_path / "store").pairs == ()
 
 
@@ -209,7 +214,7 @@ def test_specimens_of_one_kind_are_no_copies(tmp_path: Path, kind: str, count: i
     folder = write_demo(kind, tmp_path / kind, seed=0, count=count, size=96)
     paths = sorted(p for p in folder.rglob("*.png") if "mask" not in p.parent.name)
     assert len(paths) >= count
-    records = [Record(str(p), Source(p), ("a",)) for p in paths]
+    records = [Record(str(p), Source(p), ClassNames(("a",))) for p in paths]
     assert look(folder, records, tmp_path / "store").pairs == ()
 
 
@@ -332,7 +337,7 @@ def test_of_a_crowd_few_pairs_are_chosen_for_each_picture_and_copies_are_among_t
 
 
 def placed(name: str, split: str, *, group: str | None = None, **columns: str) -> Record:
-    return Record(name, Source(Path(name)), ("a",), group=group, split=split, columns=columns)
+    return Record(name, Source(Path(name)), ClassNames(("a",)), group=group, split=split, columns=columns)
 
 
 def row_audit(tmp_path: Path, changes: dict[str, Change | None]) -> tuple[list[Record], Audit]:
@@ -340,7 +345,7 @@ def row_audit(tmp_path: Path, changes: dict[str, Change | None]) -> tuple[list[R
     for name, change in changes.items():
         image = Image.fromarray(tissue(ord(name[0])))
         (change(image) if change else image).save(tmp_path / f"{name}.png")
-        records.append(Record(name, Source(tmp_path / f"{name}.png"), ("a",)))
+        records.append(Record(name, Source(tmp_path / f"{name}.png"), ClassNames(("a",))))
     return records, look(tmp_path, records, tmp_path / "store")
 
 
@@ -435,7 +440,7 @@ def test_copies_of_real_images(real_data: Path, tmp_path: Path, pattern: str, le
 def test_chest_x_rays_look_alike_but_are_not_copies(real_data: Path, tmp_path: Path) -> None:
     """Of 247 X-rays three pairs are found, looked at, and each is one film cut out or toned twice."""
     paths = [p for p in sorted((real_data / "cxr-4class").glob("*/images/*")) if p.stem.endswith(("2", "3", "7"))]
-    records = [Record(p.name, Source(p), (p.parts[-3],)) for p in paths]
+    records = [Record(p.name, Source(p), ClassNames((p.parts[-3],))) for p in paths]
     pairs = look(real_data / "cxr-4class", records, tmp_path / "store").pairs
     same = ("COVID-1002.png", "COVID-322.png"), ("COVID-1427.png", "COVID-1433.png"), ("TB.522.jpg", "TB.567.jpg")
     assert {frozenset((p.first, p.second)) for p in pairs} <= {frozenset(pair) for pair in same}

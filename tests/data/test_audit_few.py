@@ -15,9 +15,9 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.io.writers import write_image, write_labels
 from lamelle.messages import text
-from lamelle.types import Problem, Record, Source
+from lamelle.types import ClassNames, LabelImage, Problem, Record, Source
 
-MASK = (Source(Path("m.png")),)
+MASK = LabelImage(Source(Path("m.png")))
 
 
 def images(n: int) -> list[Record]:
@@ -60,7 +60,7 @@ def test_groups() -> None:
 def test_given_splits_and_classes_are_not_spoken_of() -> None:
     given = [replace(r, split=s) for r, s in zip(images(3), ("train", "validation", "test"), strict=True)]
     assert few_problems(given) == []
-    assert few_problems([replace(r, target=("cat",)) for r in images(3)]) == []
+    assert few_problems([replace(r, target=ClassNames(("cat",))) for r in images(3)]) == []
 
 
 @pytest.mark.parametrize(("depth", "span", "said"), [(5, False, True), (5, True, True), (12, False, False)])
@@ -74,15 +74,15 @@ def test_a_volume(tmp_path: Path, depth: int, span: bool, said: bool) -> None:
     index = read_folder(tmp_path / "data", options=LayoutOptions())
     (record,) = index.records
     if span:
-        target = record.target[0]
-        assert isinstance(target, Source)
+        assert isinstance(record.target, LabelImage)
+        target = record.target.source
         parts = ((0, 3, "train"), (3, 4, "validation"), (4, depth, "test"))
         cut = [
             replace(
                 record,
                 id=f"v#{a}-{b}",
                 image=replace(record.image, span=(a, b)),
-                target=(replace(target, span=(a, b)),),
+                target=LabelImage(replace(target, span=(a, b))),
                 split=split,
             )
             for a, b, split in parts

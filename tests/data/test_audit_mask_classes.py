@@ -14,6 +14,7 @@ from lamelle import verbs
 from lamelle.errors import RequestError, sentence
 from lamelle.recipe import parse_overrides
 from lamelle.runs import plan
+from lamelle.tasks.table import task_of
 from lamelle.types import Problem
 
 
@@ -40,22 +41,22 @@ def test_masks_of_unknown_words_stop_with_both_ways_out(tmp_path: Path, images: 
     keys = [str(said.values["images_key"]), str(said.values["masks_key"])]
     assert all(k in sentence(said) for k in keys)
     index = plan.read_data(root, parse_overrides(shlex.split(" ".join(keys))))
-    assert (index.task, len(index.records)) == ("segment", 6)
+    assert (task_of(index), len(index.records)) == ("segment", 6)
     assert _found(root, "data.layout=class_folders") == []
     (root / masks).rename(root / str(said.values["name"]))
-    assert plan.read_data(root, {}).task == "segment"
+    assert task_of(plan.read_data(root, {})) == "segment"
 
 
 def test_an_unknown_folder_beside_images_is_named(tmp_path: Path) -> None:
     root = _folders(tmp_path, "raw data", "QC ok")
     with pytest.raises(RequestError, match=r"beside images/; if another folder holds them, say 'data\.masks=QC ok'"):
         plan.read_data(root, {})
-    assert plan.read_data(root, parse_overrides(["data.masks=QC ok"])).task == "segment"
+    assert task_of(plan.read_data(root, parse_overrides(["data.masks=QC ok"]))) == "segment"
 
 
 def test_masks_with_an_ending_in_a_folder_of_any_name_are_masks(tmp_path: Path) -> None:
     index = plan.read_data(_folders(tmp_path, "a", "b", suffix="_label"), {})
-    assert (index.task, len(index.records)) == ("segment", 6)
+    assert (task_of(index), len(index.records)) == ("segment", 6)
 
 
 def test_dark_images_and_other_names_are_a_class(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_masks_beside_images_in_folders_of_classes_stop(tmp_path: Path, image: s
     for path in [p for p in tmp_path.rglob("*.*") if p.name.startswith(("out", "tumour")) or p.stem.endswith("_a")]:
         stem = path.stem.removeprefix("out-").removesuffix("_a").replace("tumour", "ct")
         path.rename(path.with_name(f"{stem}_mask{path.suffix}"))
-    assert plan.read_data(tmp_path, {}).task == "segment"
+    assert task_of(plan.read_data(tmp_path, {})) == "segment"
 
 
 def test_a_few_flat_images_among_many_are_images(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from lamelle.data.audit.numbering import numbering_problems, numbers
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
+from lamelle.data.targets import with_meaning
 from lamelle.errors import sentence
 from lamelle.messages import text
 from lamelle.types import Problem
@@ -148,7 +148,7 @@ def foreground(seed: int, count: int) -> np.ndarray:
     return (objects(seed, count) > 0) * np.uint8(255)
 
 
-def wanted(root: Path, masks: list[np.ndarray], *, task: str = "instances") -> list[Problem]:
+def wanted(root: Path, masks: list[np.ndarray], *, apart: bool = True) -> list[Problem]:
     """What the audit says of a folder whose objects are wanted one by one."""
     for name in ("images", "masks"):
         (root / "data" / name).mkdir(parents=True)
@@ -156,8 +156,8 @@ def wanted(root: Path, masks: list[np.ndarray], *, task: str = "instances") -> l
         grey = np.random.default_rng(i).integers(0, 255, mask.shape, dtype=np.uint8)
         Image.fromarray(grey).save(root / "data" / "images" / f"{i}.png")
         Image.fromarray(mask).save(root / "data" / "masks" / f"{i}.png")
-    index = replace(read_folder(root / "data", options=LayoutOptions()), task=task, instances=True)
-    found = inspect(index, Store(root / "store", budget=1 << 24), declared=None, ignore=(), workers=1)
+    index = with_meaning(read_folder(root / "data", options=LayoutOptions()), "objects")
+    found = inspect(index, Store(root / "store", budget=1 << 24), declared=None, ignore=(), workers=1, apart=apart)
     return [p for p in found.problems if p.code == "audit.objects_not_parted"]
 
 
@@ -182,4 +182,4 @@ def test_a_single_object_in_each_image_is_parted_well(tmp_path: Path) -> None:
 
 
 def test_where_any_object_is_nothing_has_to_be_parted(tmp_path: Path) -> None:
-    assert wanted(tmp_path, [foreground(i, 6) for i in range(3)], task="segment") == []
+    assert wanted(tmp_path, [foreground(i, 6) for i in range(3)], apart=False) == []

@@ -15,6 +15,7 @@ from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.recipe import parse_overrides
 from lamelle.runs import plan
+from lamelle.tasks.table import task_of
 from lamelle.types import Problem
 
 Drawn = Callable[[np.ndarray], np.ndarray]
@@ -86,10 +87,10 @@ def test_masks_in_the_folder_of_their_image_stop(tmp_path: Path, image: str, mas
     assert (said.where, said.values["of"]) == (mask.format(c="p", k=0), image.format(c="p", k=0))
     keys = shlex.split(str(said.values["keys"]))
     index = plan.read_data(tmp_path, parse_overrides(keys))
-    assert (index.task, len(index.records)) == ("segment", CASES)
-    assert {r.id: str(r.target[0]) for r in index.records}[image.format(c="p", k=0)].endswith(mask.format(c="p", k=0))
+    assert (task_of(index), len(index.records)) == ("segment", CASES)
+    assert {r.id: r.label_place for r in index.records}[image.format(c="p", k=0)].endswith(mask.format(c="p", k=0))
     index = plan.read_data(tmp_path, parse_overrides(["task=classify", *keys]))
-    assert (index.task, len(index.records), index.classes) == ("classify", CASES, ("p", "q"))
+    assert (task_of(index), len(index.records), index.classes) == ("classify", CASES, ("p", "q"))
     (kept,) = _said(tmp_path, str(said.values["layout"]))
     assert (kept.code, kept.severity) == ("audit.masks_kept", "warning"), "the way out is said, and goes on"
 
@@ -107,7 +108,7 @@ def test_the_level_of_the_class_leads_to_no_masks(tmp_path: Path) -> None:
     keys = shlex.split(str(said.values["keys"]))
     assert keys == ["data.images=scan", "data.masks=outline"]
     assert len(plan.read_data(root, parse_overrides(["data.label=folder:2", "task=classify", *keys])).records) == CASES
-    assert plan.read_data(root, parse_overrides(["data.label=folder:2", *keys])).task == "segment"
+    assert task_of(plan.read_data(root, parse_overrides(["data.label=folder:2", *keys]))) == "segment"
     assert [p.severity for p in _said(root, "data.label=folder:1")] == ["error"]
 
 
@@ -192,5 +193,5 @@ def test_masks_of_two_hands_beside_their_images_are_offered(tmp_path: Path) -> N
     for one, end in zip(keys.split(" / "), ("1stHO", "2ndHO"), strict=True):
         index = plan.read_data(root, parse_overrides(shlex.split(one)))
         assert len(index.records) == CASES
-        assert {str(r.target[0])[-9:] for r in index.records} == {f"{end}.png"}
+        assert {r.label_place[-9:] for r in index.records} == {f"{end}.png"}
         assert not [p for p in index.problems if p.severity == "error"]

@@ -48,7 +48,7 @@ def said(counts: Sequence[dict[int, int]], *, ignore: tuple[int, ...] = ()) -> l
     for some in counts:
         for value, n in some.items():
             total[value] = total.get(value, 0) + n
-    index = Index(Path(), "image_mask_folders", "segment", ())
+    index = Index(Path(), "image_mask_folders", ())
     places = [f"masks/{i}.png" for i in range(len(counts))]
     return value_problems(index, rows(counts), places, counts=total, declared=None, ignore=ignore)
 

@@ -66,7 +66,7 @@ class Kept:
         index = read_folder(self.folder, options=LayoutOptions())
         records = split.from_csv(self.path, index.records)
         before = split.contents_in(self.path)
-        return changes(before, records, index.records, self.audit.rows, self._store(), objects=index.instances)
+        return changes(before, records, index.records, self.audit.rows, self._store())
 
 
 def test_what_is_as_it_was_is_no_change(pairs: Path, table: Path, tmp_path: Path) -> None:

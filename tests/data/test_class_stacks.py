@@ -59,7 +59,7 @@ def test_each_slice_has_the_class_of_its_stack(tmp_path: Path, layout: str) -> N
     assert len(found) == 25
     assert {r.columns["volume"] for r in found} == {"a/flat.png", *(f"{c}/s{i}.tif" for c in "ab" for i in range(4))}
     first = [r for r in found if r.columns["volume"] == "b/s1.tif"]
-    assert [(r.id, r.image.index, r.position, r.target) for r in first] == [
+    assert [(r.id, r.image.index, r.position, r.names) for r in first] == [
         (f"b/s1.tif#{z}", z, z, ("b",)) for z in range(3)
     ]
     assert all(r.position == 0 for r in found if r.id == "a/flat.png")

@@ -13,7 +13,7 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
-from lamelle.types import Record, Source
+from lamelle.types import LabelImage, Record, Source
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 7])
@@ -46,7 +46,7 @@ def test_training_and_prediction_prepare_alike(tmp_path: Path, normalise: str) -
     store = Store(tmp_path / "store", budget=1 << 24)
     preparation = Preparation(1, None, normalise, (30.0,), (9.0,), context=1)
     assert preparation.inputs == 3
-    record = Record("v#2", Source(stack(tmp_path), None, 2), (Source(tmp_path / "v.npy", None, 2),))
+    record = Record("v#2", Source(stack(tmp_path), None, 2), LabelImage(Source(tmp_path / "v.npy", None, 2)))
 
     class Raw:
         spatial: ClassVar[bool] = True

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lamelle.data.groups.decide import grouped
-from lamelle.types import Index, Record, Source
+from lamelle.types import ClassNames, Index, Record, Source
 
 ROOT = Path("/data")
 Table = dict[str, list[str]]
@@ -18,10 +18,15 @@ SYLLABLES = ("mo", "rei", "ba", "lu", "ten", "ka", "vil", "du", "sar", "nek", "p
 def named(table: Table, labels: list[str]) -> list[str]:
     """The columns that a reader of the table is told of, the first first."""
     records = tuple(
-        Record(f"i{i:05d}.png", Source(ROOT / f"i{i:05d}.png"), (label,), columns={c: table[c][i] for c in table})
+        Record(
+            f"i{i:05d}.png",
+            Source(ROOT / f"i{i:05d}.png"),
+            ClassNames((label,)),
+            columns={c: table[c][i] for c in table},
+        )
         for i, label in enumerate(labels)
     )
-    problems = grouped(Index(ROOT, "table", "classify", records), None).problems
+    problems = grouped(Index(ROOT, "table", records), None).problems
     return [str(p.values["value"]) for p in problems if p.code.startswith(("groups.maybe", "groups.taken"))]
 
 

@@ -16,7 +16,7 @@ from lamelle.data.groups.names import patterns
 from lamelle.data.groups.spec import Spec, parse
 from lamelle.errors import RequestError, sentence
 from lamelle.runs.plan import read_data
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, LabelImage, Problem, Record, Source
 
 ROOT = Path("/data")
 INITIALS = ["MUE", "SCH", "BAU", "KLE", "WOL", "NEU", "KG"]
@@ -30,13 +30,13 @@ def index_of(paths: list[str], *, classes: str = "", columns: Mapping[str, list[
         Record(
             path,
             Source(ROOT / path),
-            (classes[i % len(classes)],) if classes else (Source(ROOT / "masks" / path),),
+            ClassNames((classes[i % len(classes)],)) if classes else LabelImage(Source(ROOT / "masks" / path)),
             stratum=classes[i % len(classes)] if classes else None,
             columns={name: cells[i % len(cells)] for name, cells in (columns or {}).items()},
         )
         for i, path in enumerate(paths)
     )
-    return Index(ROOT, "any", "classify" if classes else "segment", records)
+    return Index(ROOT, "any", records)
 
 
 def said(index: Index, kind: str) -> list[Problem]:
@@ -166,25 +166,25 @@ def test_patients_at_levels_of_their_own() -> None:
 
 def test_patients_below_classes_are_groups_and_no_strata() -> None:
     paths = [f"{('Healthy', 'Tumour')[p % 2]}/patient_{p}/{k}.png" for p in range(8) for k in range(3)]
-    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
-    found = grouped(Index(ROOT, "class_folders", "classify", records), None)
+    records = tuple(Record(p, Source(ROOT / p), ClassNames((p.split("/")[0],)), stratum=p.split("/")[0]) for p in paths)
+    found = grouped(Index(ROOT, "class_folders", records), None)
     assert sorted(map(len, together(found))) == [3] * 8
     assert {r.stratum for r in found.records} == {"Healthy", "Tumour"}
-    strata = tuple(Record(p, Source(ROOT / p), (Source(ROOT / "m"),), stratum=p.split("/")[1]) for p in paths)
-    assert {r.stratum for r in grouped(Index(ROOT, "any", "segment", strata), None).records} == {None}
+    strata = tuple(Record(p, Source(ROOT / p), LabelImage(Source(ROOT / "m")), stratum=p.split("/")[1]) for p in paths)
+    assert {r.stratum for r in grouped(Index(ROOT, "any", strata), None).records} == {None}
 
 
 def test_patients_that_would_be_classes_are_an_error() -> None:
     paths = [f"Patient {p}/{k}.png" for p in range(4) for k in range(3)]
-    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],)) for p in paths)
-    found = grouped(Index(ROOT, "class_folders", "classify", records), None)
+    records = tuple(Record(p, Source(ROOT / p), ClassNames((p.split("/")[0],))) for p in paths)
+    found = grouped(Index(ROOT, "class_folders", records), None)
     assert [p.severity for p in said(found, "patients_as_classes")] == ["error"]
 
 
 def test_folders_inside_classes_may_be_patients_whatever_their_names() -> None:
     paths = [f"{('ill', 'well')[p // 3]}/{name}/{k}.png" for p, name in enumerate(INITIALS[:6]) for k in range(4)]
-    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
-    (problem,) = said(grouped(Index(ROOT, "class_folders", "classify", records), None), "")
+    records = tuple(Record(p, Source(ROOT / p), ClassNames((p.split("/")[0],)), stratum=p.split("/")[0]) for p in paths)
+    (problem,) = said(grouped(Index(ROOT, "class_folders", records), None), "")
     assert (problem.code, problem.values["key"]) == ("groups.maybe_folder", "data.group=folder:2")
 
 
@@ -201,8 +201,8 @@ def test_folders_inside_classes_may_be_patients_whatever_their_names() -> None:
 def test_folders_inside_classes_that_are_something_else(pattern: str) -> None:
     places = [(("ill", "well")[p // 3], p, k) for p in range(6) for k in range(4)]
     paths = [pattern.format(c=c, p=p, k=k, letter="abcd"[k], half=("early", "late")[p % 2]) for c, p, k in places]
-    records = tuple(Record(p, Source(ROOT / p), (p.split("/")[0],), stratum=p.split("/")[0]) for p in paths)
-    assert said(grouped(Index(ROOT, "class_folders", "classify", records), None), "maybe_folder") == []
+    records = tuple(Record(p, Source(ROOT / p), ClassNames((p.split("/")[0],)), stratum=p.split("/")[0]) for p in paths)
+    assert said(grouped(Index(ROOT, "class_folders", records), None), "maybe_folder") == []
 
 
 @pytest.mark.parametrize("pattern", ["{p}043/images/{k}.png", "A/LIDC-IDRI-{p:04d}/{k}.png", "B{p}/{k}.png"])
@@ -678,8 +678,10 @@ def test_a_column_of_measures_is_not_named(cell: str) -> None:
 @pytest.mark.parametrize("pattern", ["fold_{f}/{c}/{k}.png", "{c}/Pli {f}/{k}.png"])
 def test_folders_called_folds_are_named(pattern: str) -> None:
     paths = [pattern.format(f=f, c=c, k=k) for f in range(1, 5) for c in "ab" for k in range(3)]
-    records = tuple(Record(p, Source(ROOT / p), (next(x for x in p.split("/") if x in "ab"),)) for p in paths)
-    index = Index(ROOT, "class_folders", "classify", records)
+    records = tuple(
+        Record(p, Source(ROOT / p), ClassNames((next(x for x in p.split("/") if x in "ab"),))) for p in paths
+    )
+    index = Index(ROOT, "class_folders", records)
     (problem,) = said(grouped(index, None), "")
     level = 1 + ("{c}/Pli" in pattern)
     told = ("groups.maybe_folds", 4, f"data.group=folder:{level}")
@@ -708,7 +710,7 @@ def test_numbered_classes_are_named_and_the_key_makes_groups_of_them(folders: st
     assert (problem.severity, problem.values["classes"]) == (severity, ", ".join(classes))
     again = grouped(index, value_of(*shlex.split(str(problem.values["key"]))))
     assert (again.classes, {r.group for r in again.records}) == (classes, set(labels))
-    assert {r.target for r in again.records} == {(c,) for c in classes}
+    assert {r.names for r in again.records} == {(c,) for c in classes}
     assert "error" not in {p.severity for p in again.problems}
     assert said(grouped(index, "none"), "numbered_classes") == []
 
@@ -735,8 +737,8 @@ def test_numbers_of_grades_and_kinds_are_classes(folders: str) -> None:
 
 def of_class(names: list[str], labels: list[str]) -> Index:
     places = [ROOT / label / name for name, label in zip(names, labels, strict=True)]
-    records = tuple(Record(str(p), Source(p), (label,)) for p, label in zip(places, labels, strict=True))
-    return Index(ROOT, "class_folders", "classify", records)
+    records = tuple(Record(str(p), Source(p), ClassNames((label,))) for p, label in zip(places, labels, strict=True))
+    return Index(ROOT, "class_folders", records)
 
 
 AT_THE_END = [
@@ -810,9 +812,14 @@ def of_column(name: str, cells: list[str]) -> Index:
     return Index(
         ROOT,
         "table",
-        "classify",
         tuple(
-            Record(f"{i}.png", Source(ROOT / f"{i}.png"), ("ab"[i // 3 % 2],), position=places[i], columns={name: c})
+            Record(
+                f"{i}.png",
+                Source(ROOT / f"{i}.png"),
+                ClassNames(("ab"[i // 3 % 2],)),
+                position=places[i],
+                columns={name: c},
+            )
             for i, c in enumerate(cells)
         ),
     )

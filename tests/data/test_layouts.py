@@ -253,7 +253,7 @@ def test_what_to_predict_on(tmp_path: Path) -> None:
     assert ids == ["b9.png", "b10.png", "images/1.png"]
     both = read_unlabelled([tmp_path / "d", tmp_path / "f" / "b9.png", tmp_path / "d" / "b10.png"], dims=2).records
     assert [r.id for r in both] == [str(tmp_path / "d/b9.png"), "b10.png", str(tmp_path / "f/b9.png")]
-    assert all(r.target == () for r in both)
+    assert all(r.target is None for r in both)
 
 
 def test_stacks_to_predict_on(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_tables_and_arrays_to_predict_on(tmp_path: Path) -> None:
     _touch(tmp_path, "test/a.png", "test/b.png")
     (tmp_path / "test.csv").write_text("image,slice\na.png,3\nb.png,4\n", encoding="utf-8")
     records = read_unlabelled([tmp_path / "test.csv"], dims=2).records
-    assert [(r.id, r.target, r.position) for r in records] == [("test/a.png", (), 3), ("test/b.png", (), 4)]
+    assert [(r.id, r.target, r.position) for r in records] == [("test/a.png", None, 3), ("test/b.png", None, 4)]
     (tmp_path / "test.csv").write_text("image\na.png\nc.png\nd.png\n", encoding="utf-8")
     found = read_unlabelled([tmp_path / "test.csv"], dims=2)
     assert [r.id for r in found.records] == ["test/a.png"]

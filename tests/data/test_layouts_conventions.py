@@ -15,7 +15,8 @@ from PIL import Image
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
-from lamelle.types import Index, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index
 
 N = 3
 README = Path(__file__).parents[2] / "README.md"
@@ -74,8 +75,8 @@ PAIRED = {
 def test_data_sets_of_pairs(tmp_path: Path, name: str) -> None:
     image, mask = PAIRED[name]
     index = _read(_put(tmp_path, PAIRED[name]))
-    assert index.task == "segment"
-    assert {r.id: [t.path.relative_to(tmp_path).as_posix() for t in r.target if isinstance(t, Source)]
+    assert task_of(index) == "segment"
+    assert {r.id: [t.path.relative_to(tmp_path).as_posix() for t in (r.labels.sources if r.labels else ())]
             for r in index.records} == {image.format(i=i): [mask.format(i=i)] for i in range(N)}  # fmt: skip
     assert not [p for p in index.problems if p.severity == "error"]
 

@@ -15,7 +15,8 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.errors import RequestError
-from lamelle.types import Index, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index
 
 Put = Callable[[list[str], list[str]], Path]
 
@@ -44,7 +45,7 @@ def _read(folder: Path, **options: str) -> Index:
 
 def _pairs(index: Index) -> dict[str, list[str]]:
     return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in r.target if isinstance(t, Source)]
+        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
         for r in index.records
     }
 
@@ -57,7 +58,7 @@ def _pairs(index: Index) -> dict[str, list[str]]:
 def test_a_folder_per_patient_with_an_image_and_a_mask(put: Put, image: str, mask: str, layout: str) -> None:
     images, masks = ([f"Pat{i}/{word}" for i in range(3)] for word in (image, mask))
     index = _read(put(images, masks))
-    assert (index.layout, index.task) == (layout, "segment")
+    assert (index.layout, task_of(index)) == (layout, "segment")
     assert _pairs(index) == {i: [m] for i, m in zip(images, masks, strict=True)}
     assert [p for p in index.problems if p.severity == "error"] == []
     assert {r.id for r in read_unlabelled([index.root], dims=3).records} == set(images)

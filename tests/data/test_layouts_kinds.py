@@ -16,7 +16,8 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.errors import FileError, RequestError
 from lamelle.messages import LANGUAGES, catalogue
-from lamelle.types import Index, Record, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index, LabelImage, ObjectMasks, Record, Source
 
 Put = Callable[..., Path]
 
@@ -62,7 +63,8 @@ def _by_id(index: Index) -> dict[str, Record]:
 
 
 def _mask(record: Record) -> Source:
-    (source,) = record.target
+    assert record.labels
+    (source,) = record.labels.sources
     assert isinstance(source, Source)
     return source
 
@@ -77,9 +79,9 @@ def _csv(folder: Path, text: str, name: str = "labels.csv") -> None:
 @pytest.mark.parametrize("inner", ["", "images/"])
 def test_class_folders(put: Put, inner: str) -> None:
     index = _read(put(*(f"{c}/{inner}{i}.png" for c in ("tumour", "benign") for i in (2, 10))))
-    assert (index.layout, index.task, index.classes) == ("class_folders", "classify", ("benign", "tumour"))
+    assert (index.layout, task_of(index), index.classes) == ("class_folders", "classify", ("benign", "tumour"))
     assert [r.id for r in index.records] == [f"{c}/{inner}{i}.png" for c in ("benign", "tumour") for i in (2, 10)]
-    assert next((r.target, r.stratum, r.split) for r in index.records) == (("benign",), "benign", None)
+    assert next((r.names, r.stratum, r.split) for r in index.records) == (("benign",), "benign", None)
     assert index.problems == ()
 
 
@@ -131,10 +133,10 @@ def test_a_table_beside_images(put: Put) -> None:
     index = _read(root)
     assert (index.layout, index.classes) == ("table", ("x", "y"))
     first = _by_id(index)["images/a.png"]
-    assert (first.target, first.group, first.split, first.position) == (("x",), "p1", "train", 3)
+    assert (first.names, first.group, first.split, first.position) == (("x",), "p1", "train", 3)
     assert dict(first.columns) == {"patient": "p1", "split": "train", "slice": "3", "age": "40"}
     assert [r.split for r in index.records] == ["train", "test", "validation", "test"]
-    assert index.records[3].target == ("y", "x")
+    assert index.records[3].names == ("y", "x")
     assert index.records[3].group == "images/d.png", "nobody knows whose it is: a group of its own"
     assert _said(index, "warning") == {("groups.blank", "")}
     assert _said(index, "note") == {("groups.taken_column", ""), ("split_taken", "labels.csv")}
@@ -220,7 +222,7 @@ def test_an_unreadable_table_is_named_with_its_line(put: Put) -> None:
 @pytest.mark.parametrize("ending", ["", "_mask", "-seg", "_label"])
 def test_images_and_masks(put: Put, masks: str, ending: str) -> None:
     index = _read(put("images/a.png", "images/b.jpg", f"{masks}/a{ending}.png", f"{masks}/b{ending}.tif"))
-    assert (index.layout, index.task, index.instances) == ("image_mask_folders", "segment", False)
+    assert (index.layout, task_of(index), index.numbers_objects) == ("image_mask_folders", "segment", False)
     pairs = {r.id: _mask(r).path.name for r in index.records}
     assert pairs == {"images/a.png": f"a{ending}.png", "images/b.jpg": f"b{ending}.tif"}
     assert index.problems == ()
@@ -266,25 +268,27 @@ def test_a_column_without_a_table_is_refused(put: Put) -> None:
 def test_one_folder_per_image(put: Put) -> None:
     put("one/images/one.png", "one/masks/o2.png", "one/masks/o10.png", "two/images/two.png", "two/masks/x.png")
     index = _read(put("bare/images/bare.png", "many/images/1.png", "many/images/2.png", "many/masks/1.png"))
-    assert (index.layout, index.instances) == ("folder_per_image", True)
-    names = [t.path.name for t in _by_id(index)["one/images/one.png"].target if isinstance(t, Source)]
+    assert (index.layout, index.numbers_objects) == ("folder_per_image", True)
+    target = _by_id(index)["one/images/one.png"].target
+    assert isinstance(target, ObjectMasks)
+    names = [t.path.name for t in target.sources]
     assert names == ["o2.png", "o10.png"]
     assert _said(index) == {("no_objects", "bare/images/bare.png"), ("one_image_each", "many")}
     (index.root / "bare" / "masks").mkdir()
     empty = _by_id(_read(index.root))["bare/images/bare.png"]
-    assert empty.target == (Source(empty.image.path, blank=True),), "an empty folder of masks: nothing is there"
+    assert empty.target == ObjectMasks(()), "an empty folder of masks: nothing is there"
 
 
 def test_class_folders_with_masks(put: Put) -> None:
     root = put(*(f"{c}/{k}/{i}.png" for c in ("ill", "well") for k in ("images", "masks") for i in (1, 2)))
     index = _read(root)
-    assert (index.layout, index.task, index.classes) == ("class_mask_folders", "segment", ())
+    assert (index.layout, task_of(index), index.classes) == ("class_mask_folders", "segment", ())
     assert [(r.id, r.stratum, _mask(r).path.parent.name) for r in index.records][:1] == [
         ("ill/images/1.png", "ill", "masks")
     ]
     classify = _read(root, task="classify")
-    assert (classify.task, classify.classes) == ("classify", ("ill", "well"))
-    assert classify.records[0].target == ("ill",)
+    assert (task_of(classify), classify.classes) == ("classify", ("ill", "well"))
+    assert classify.records[0].names == ("ill",)
     put("ill/images/3.png", "well/masks/4.png", "other/images/1.png")
     assert _said(_read(root)) == {
         ("missing_mask", "ill/images/3.png"), ("orphan_mask", "well/masks/4.png"),
@@ -304,11 +308,11 @@ def test_stack_pairs(put: Put, volume: str, labels: str) -> None:
     put("test-volume.tif", shape=(4, 6, 8))
     root = put(f"{volume}.tif", f"{labels}.tif", shape=(12, 6, 8))
     index = _read(root)
-    assert (index.layout, index.task, len(index.records)) == ("stack_pair", "segment", 12)
+    assert (index.layout, task_of(index), len(index.records)) == ("stack_pair", "segment", 12)
     record = index.records[7]
     assert (record.id, record.position, record.group) == (f"{volume}.tif#07", 7, None)
     assert record.image == Source(root / f"{volume}.tif", None, 7)
-    assert record.target == (Source(root / f"{labels}.tif", None, 7),)
+    assert record.target == LabelImage(Source(root / f"{labels}.tif", None, 7))
     assert dict(record.columns) == {"volume": f"{volume}.tif"}
     assert _said(index, "note") == {("unlabelled_volume", "test-volume.tif")}
     assert _said(index) == set()
@@ -403,7 +407,7 @@ def test_cellpose(put: Put) -> None:
     root = put()
     (root / "a_seg.npy").write_bytes(b"pickle")
     index = _read(root)
-    assert (index.layout, index.instances) == ("cellpose", True)
+    assert (index.layout, index.numbers_objects) == ("cellpose", True)
     assert {r.id: _mask(r).path.name for r in index.records} == {
         "000_img.png": "000_masks.png", "a.tif": "a_masks.tif", "b.png": "b_cp_masks.png"
     }  # fmt: skip
@@ -413,7 +417,7 @@ def test_cellpose(put: Put) -> None:
 
 def test_cellpose_stacks_are_not_a_stack_pair(put: Put) -> None:
     index = _read(put("cells.tif", "cells_masks.tif", shape=(3, 6, 8)))
-    assert (index.layout, index.instances) == ("cellpose", True)
+    assert (index.layout, index.numbers_objects) == ("cellpose", True)
 
 
 # MedMNIST
@@ -443,7 +447,7 @@ def test_medmnist_as_file_and_in_a_folder(tmp_path: Path) -> None:
 
 def test_medmnist_with_several_labels(tmp_path: Path) -> None:
     index = _read(_medmnist(tmp_path / "chest.npz", np.array([[0, 1, 1], [0, 0, 0], [1, 0, 0]], np.uint8)))
-    assert [r.target for r in index.records[:3]] == [("1", "2"), ("none",), ("0",)]
+    assert [r.names for r in index.records[:3]] == [("1", "2"), ("none",), ("0",)]
     assert [(p.code, p.values["count"]) for p in index.problems] == [("layouts.none_class", 3)]
 
 

@@ -36,7 +36,7 @@ def _put(root: Path, files: list[str], rows: list[str]) -> Index:
 )
 def test_paths_of_another_machine_are_found_and_that_is_said(tmp_path: Path, begin: str, said: str | None) -> None:
     index = _put(tmp_path, [f"img/{i}.png" for i in range(4)], [f"{begin}{i}.png" for i in range(4)])
-    assert {r.id: r.target for r in index.records} == {f"img/{i}.png": ("ab"[i % 2],) for i in range(4)}
+    assert {r.id: r.names for r in index.records} == {f"img/{i}.png": ("ab"[i % 2],) for i in range(4)}
     found = [p.values for p in index.problems if p.code == "layouts.listed_elsewhere"]
     assert found == ([{"begin": said}] if said else [])
 

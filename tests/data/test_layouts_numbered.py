@@ -11,7 +11,8 @@ from PIL import Image
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import sentence
-from lamelle.types import Index, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index
 
 
 def read(root: Path, images: list[str], masks: list[str]) -> Index:
@@ -23,7 +24,7 @@ def read(root: Path, images: list[str], masks: list[str]) -> Index:
 
 
 def masks_of(index: Index) -> dict[str, list[str]]:
-    return {r.image.path.stem: [t.path.stem for t in r.target if isinstance(t, Source)] for r in index.records}
+    return {r.image.path.stem: [t.path.stem for t in (r.labels.sources if r.labels else ())] for r in index.records}
 
 
 def said(index: Index) -> list[tuple[str, str]]:
@@ -105,7 +106,7 @@ def test_folders_of_several_annotators_are_asked_about_and_are_no_classes(tmp_pa
         for name in IMAGES:
             Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / kind / f"{name}.png")
     index = read_folder(tmp_path, options=LayoutOptions())
-    assert (index.task, said(index)) == ("segment", [("two_mask_folders", "error")])
+    assert (task_of(index), said(index)) == ("segment", [("two_mask_folders", "error")])
     chosen = read_folder(tmp_path, options=LayoutOptions(masks="masks_annotator2"))
     assert masks_of(chosen) == {name: [name] for name in IMAGES}
     assert "error" not in [severity for _, severity in said(chosen)]

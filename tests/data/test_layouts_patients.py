@@ -90,7 +90,7 @@ def test_dicom_without_a_suffix_is_read(tmp_path: Path) -> None:
         shutil.copy(files, tmp_path / name)
     (tmp_path / "cov" / "README").write_text("a note")
     index = _read(tmp_path)
-    assert {r.id: r.target for r in index.records} == {name: (name[:3],) for name in names}
+    assert {r.id: r.names for r in index.records} == {name: (name[:3],) for name in names}
     assert index.skipped == {"DICOMDIR": 1, "*.sr": 1, "README": 1}
     assert "layouts.twins" not in _codes(index)
     alone = read_folder(_put(tmp_path / "seg", "images/a.png", "masks/a.png"), options=LayoutOptions())

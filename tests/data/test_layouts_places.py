@@ -12,9 +12,10 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
+from lamelle.data.targets import read_labels
 from lamelle.errors import sentence
 from lamelle.io.writers import write_labels
-from lamelle.types import Index, Source
+from lamelle.types import Index
 
 nibabel = pytest.importorskip("nibabel")
 zarr = pytest.importorskip("zarr")
@@ -47,8 +48,7 @@ def lies(index: Index, tmp_path: Path) -> bool:
     """Whether the labels are those that were drawn from the image."""
     store = Store(tmp_path / "store", budget=1 << 24)
     for record in index.records:
-        sources = tuple(t for t in record.target if isinstance(t, Source))
-        labels = store.labels(sources, objects=False)
+        labels = read_labels(record, store)
         if not np.array_equal(labels, store.image(record.image)[0] > 600):
             return False
     return bool(index.records)
@@ -177,7 +177,7 @@ def test_masks_of_single_slices_are_laid_on_them_too(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", budget=1 << 24)
     assert told(index) == []
     for i, record in enumerate(index.records):
-        labels = store.labels(tuple(t for t in record.target if isinstance(t, Source)), objects=False)
+        labels = read_labels(record, store)
         assert np.array_equal(labels, store.image(record.image)[0] > 600 + i)
 
 

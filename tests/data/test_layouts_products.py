@@ -12,7 +12,7 @@ from PIL import Image
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
-from lamelle.types import Index, Source
+from lamelle.types import Index
 
 
 def _put(root: Path, names: Sequence[str]) -> Path:
@@ -27,7 +27,7 @@ def _read(root: Path) -> Index:
 
 
 def _names(index: Index) -> list[tuple[str, list[str]]]:
-    return [(r.id, [t.path.name for t in r.target if isinstance(t, Source)]) for r in index.records]
+    return [(r.id, [t.path.name for t in (r.labels.sources if r.labels else ())]) for r in index.records]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_results_of_the_cell_tracking_challenge_are_no_images(tmp_path: Path) ->
     root = _put(tmp_path, [f"{f}/{name.format(t)}" for f, name in folders.items() for t in ("000", "001", "002")])
     index = _read(root)
     assert [i for i, _ in _names(index)] == [f"{s}/t00{t}.tif" for s in ("01", "02") for t in range(3)]
-    assert {t.path.parent.parent.name for r in index.records for t in r.target if isinstance(t, Source)} == {
+    assert {t.path.parent.parent.name for r in index.records for t in (r.labels.sources if r.labels else ())} == {
         "01_GT", "02_GT"
     }  # fmt: skip
     assert [p.values["count"] for p in index.problems if p.code == "layouts.products"] == [9]

@@ -11,6 +11,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.listing import TABLE_SUFFIXES
 from lamelle.data.layouts.unlabelled import read_unlabelled
+from lamelle.tasks.table import task_of
 
 FOLDERS = [
     ("isbi2012", "stack_pair", "segment", 30, 0),
@@ -27,7 +28,7 @@ FOLDERS = [
 @pytest.mark.parametrize(("folder", "layout", "task", "count", "classes"), FOLDERS, ids=[f[0] for f in FOLDERS])
 def test_real_folders(real_data: Path, folder: str, layout: str, task: str, count: int, classes: int) -> None:
     index = read_folder(real_data / folder, options=LayoutOptions())
-    assert (index.layout, index.task, len(index.records), len(index.classes)) == (layout, task, count, classes)
+    assert (index.layout, task_of(index), len(index.records), len(index.classes)) == (layout, task, count, classes)
     assert [p for p in index.problems if p.severity != "note"] == []
     assert len({r.id for r in index.records}) == count
     assert all(r.image.path.is_file() and r.target for r in index.records)
@@ -43,8 +44,8 @@ def test_real_groups_positions_and_objects(real_data: Path) -> None:
     assert set(patches.records[0].columns) == {"slice", "y", "x", "volume"}
     assert {r.image.path.parent.name for r in patches.records} == {"train"}
     nuclei = read_folder(real_data / "dsb2018" / "stage1_train", options=LayoutOptions())
-    assert nuclei.instances
-    assert sum(len(r.target) for r in nuclei.records) > 5000
+    assert nuclei.numbers_objects
+    assert sum(len(r.labels.sources) for r in nuclei.records if r.labels) > 5000
     lungs = read_folder(real_data / "lungs", options=LayoutOptions())
     assert all(r.group and r.columns["licence"] for r in lungs.records)
     chests = read_folder(real_data / "cxr-4class", options=LayoutOptions())

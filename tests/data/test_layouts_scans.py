@@ -15,9 +15,10 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.store import Store
+from lamelle.data.targets import read_labels
 from lamelle.errors import RequestError, sentence
 from lamelle.io.writers import write_labels
-from lamelle.types import Index, Problem, Source
+from lamelle.types import Index, Problem
 
 pytest.importorskip("pydicom")
 pytest.importorskip("nibabel")
@@ -47,7 +48,7 @@ def told(problems: tuple[Problem, ...], *, but: str = "groups.") -> list[tuple[s
 def lies(index: Index, tmp_path: Path) -> bool:
     """Whether the labels are those that were drawn from the images."""
     store = Store(tmp_path / "store", budget=1 << 26)
-    pairs = [(store.image(r.image)[0], store.labels([t for t in r.target if isinstance(t, Source)], objects=False))
+    pairs = [(store.image(r.image)[0], read_labels(r, store))
              for r in index.records]  # fmt: skip
     return bool(pairs) and all(np.array_equal(labels > 0, image > 600) for image, labels in pairs)
 

@@ -13,6 +13,7 @@ from lamelle import verbs
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
+from lamelle.tasks.table import task_of
 from lamelle.types import Index, Source
 
 
@@ -30,7 +31,8 @@ def put(root: Path, *names: str, shape: tuple[int, ...] = (6, 8)) -> Index:
 def pairs(index: Index) -> list[tuple[str, str]]:
     found = []
     for record in index.records:
-        (target,) = record.target
+        assert record.labels
+        (target,) = record.labels.sources
         assert isinstance(target, Source)
         found.append((record.image.path.name, target.path.name))
     return found
@@ -39,13 +41,18 @@ def pairs(index: Index) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("ending", ["_mask", "_label", "_labels", "_seg", "-mask", "_gt"])
 def test_pairs(tmp_path: Path, ending: str) -> None:
     index = put(tmp_path, "a1.tif", f"a1{ending}.png", "b_2.png", f"b_2{ending}.png")
-    assert (index.layout, index.task, index.instances, index.problems) == ("suffix_pairs", "segment", False, ())
+    assert (index.layout, task_of(index), index.numbers_objects, index.problems) == (
+        "suffix_pairs",
+        "segment",
+        False,
+        (),
+    )
     assert pairs(index) == [("a1.tif", f"a1{ending}.png"), ("b_2.png", f"b_2{ending}.png")]
 
 
 def test_cellpose_keeps_its_ending(tmp_path: Path) -> None:
     index = put(tmp_path, "a.tif", "a_masks.tif")
-    assert (index.layout, index.instances) == ("cellpose", True)
+    assert (index.layout, index.numbers_objects) == ("cellpose", True)
 
 
 def test_splits(tmp_path: Path) -> None:

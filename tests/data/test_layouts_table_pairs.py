@@ -13,7 +13,8 @@ from PIL import Image
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError, sentence
-from lamelle.types import Index, Problem, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index, Problem
 
 Fill = Callable[..., Path]
 NAMES = [f"{i:03}" for i in range(6)]
@@ -42,7 +43,7 @@ def _read(folder: Path, **options: str) -> Index:
 
 def _pairs(index: Index) -> dict[str, list[str]]:
     return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in r.target if isinstance(t, Source)]
+        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
         for r in index.records
     }
 
@@ -74,7 +75,7 @@ MASKS = [f"p/{n}b.png" for n in NAMES]
 )
 def test_a_table_of_images_and_masks_is_read_as_pairs(fill: Fill, header: str, image: str, mask: str) -> None:
     index = _read(fill(IMAGES, MASKS, header, [(image.format(n), mask.format(n)) for n in NAMES]))
-    assert (index.layout, index.task) == ("table_pairs", "segment")
+    assert (index.layout, task_of(index)) == ("table_pairs", "segment")
     assert _pairs(index) == {i: [m] for i, m in zip(IMAGES, MASKS, strict=True)}
     assert [p for p in index.problems if p.severity != "note"] == []
     assert _said(index, "columns_of_pairs").values["mask"] == header.split(",")[1]
@@ -100,7 +101,7 @@ def test_several_masks_of_an_image(fill: Fill, rows: str) -> None:
 def test_classes_are_learned_from_the_images_and_never_from_their_masks(fill: Fill) -> None:
     folder = fill(IMAGES, MASKS, "path,picture,label", list(zip(MASKS, IMAGES, LABELS, strict=True)))
     index = _read(folder)
-    assert (index.task, [r.id for r in index.records]) == ("classify", IMAGES)
+    assert (task_of(index), [r.id for r in index.records]) == ("classify", IMAGES)
     assert index.records[0].columns == {}
     said = _said(index, "masks_of_table")
     assert (said.values["masks"], said.severity) == ("path", "note")
@@ -191,11 +192,11 @@ def test_the_label_that_is_named_is_learned_though_the_table_names_masks(fill: F
     rows = [[f"full/{n}.png", f"roi/{n}.png", label] for n, label in zip(NAMES, LABELS, strict=True)]
     root = fill([r[0] for r in rows], [r[1] for r in rows], "image file path,ROI mask file path,pathology", rows)
     index = _read(root)
-    assert (index.task, len(index.records)) == ("segment", 6)
+    assert (task_of(index), len(index.records)) == ("segment", 6)
     key = str(_said(index, "classes_beside_pairs").values["key"])
     assert key == "data.label=pathology"
     index = _read(root, label="pathology")
-    assert (index.task, index.classes) == ("classify", ("benign", "malignant"))
+    assert (task_of(index), index.classes) == ("classify", ("benign", "malignant"))
     assert {r.image.path.parent.name for r in index.records} == {"full"}
 
 
@@ -204,5 +205,5 @@ def test_a_label_beside_masks_that_are_asked_for_is_said_not_to_be_learned(fill:
     rows = [[f"full/{n}.png", f"roi/{n}.png", label] for n, label in zip(NAMES, LABELS, strict=True)]
     root = fill([r[0] for r in rows], [r[1] for r in rows], "image file path,ROI mask file path,pathology", rows)
     index = _read(root, label="pathology", **said)
-    assert index.task == "segment"
+    assert task_of(index) == "segment"
     assert _said(index, "label_not_learned").severity == "warning"

@@ -15,7 +15,8 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.errors import RequestError
-from lamelle.types import Index, Source
+from lamelle.tasks.table import task_of
+from lamelle.types import Index
 
 Put = Callable[..., Path]
 
@@ -39,7 +40,7 @@ def _read(folder: Path, **options: str) -> Index:
 
 def _pairs(index: Index) -> dict[str, list[str]]:
     return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in r.target if isinstance(t, Source)]
+        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
         for r in index.records
     }
 
@@ -64,7 +65,7 @@ def test_two_folders_in_the_words_of_the_field(put: Put, images: str, masks: str
     put(*(f"{above}{folder}/f{i}.png" for folder in (images, masks) for i in range(3)))
     index = _read(put("Patient 02/images/1.png", "Patient 02/masks/1.png") if above else put())
     found = _pairs(index)
-    assert (index.layout, index.task) == ("image_mask_folders", "segment")
+    assert (index.layout, task_of(index)) == ("image_mask_folders", "segment")
     assert [p.code for p in index.problems] == (["groups.taken_folder"] if above else [])
     assert {k: v for k, v in found.items() if k.startswith(above) and "Patient 02" not in k} == {
         f"{above}{images}/f{i}.png": [f"{above}{masks}/f{i}.png"] for i in range(3)
@@ -89,7 +90,7 @@ FILES = [
 @pytest.mark.parametrize("above", ["", "sample_a/"])
 def test_pairs_in_one_folder(put: Put, image: str, mask: str, above: str) -> None:
     index = _read(put(*(f"{above}{name.format(i)}" for i in range(3) for name in (image, mask))))
-    assert (index.layout, index.task, index.problems) == ("suffix_pairs", "segment", ())
+    assert (index.layout, task_of(index), index.problems) == ("suffix_pairs", "segment", ())
     assert _pairs(index) == {f"{above}{image.format(i)}": [f"{above}{mask.format(i)}"] for i in range(3)}
 
 
@@ -195,7 +196,7 @@ def test_patients_below_splits(put: Put) -> None:
 
 def test_folders_named_by_the_user(put: Put) -> None:
     root = put(*(f"{f}/{i}.png" for f in ("alpha", "beta", "gamma") for i in range(3)))
-    assert _read(root).task == "classify"
+    assert task_of(_read(root)) == "classify"
     index = _read(root, images="alpha", masks="beta")
     assert _pairs(index) == {f"alpha/{i}.png": [f"beta/{i}.png"] for i in range(3)}
     with pytest.raises(RequestError, match=r"data\.masks=delta: there is no such folder .*: alpha/, beta/, gamma/"):

@@ -14,6 +14,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
 from lamelle.messages import text
+from lamelle.tasks.table import task_of
 from lamelle.types import Index
 
 
@@ -39,7 +40,7 @@ ONE = ["1.0,0.0,0.0", "0.0,1.0,0.0", "0.0,0.0,1.0"] * 2
 def test_one_1_in_each_row_makes_classes(tmp_path: Path) -> None:
     index = _read(tmp_path, _table("image,MEL,NV,BCC", ONE))
     assert (index.layout, index.classes) == ("table", ("BCC", "MEL", "NV"))
-    assert [r.target for r in index.records[:3]] == [("MEL",), ("NV",), ("BCC",)]
+    assert [r.names for r in index.records[:3]] == [("MEL",), ("NV",), ("BCC",)]
     assert _said(index) == {"one_hot": "note"}
 
 
@@ -52,7 +53,7 @@ def test_other_columns_of_0_and_1_are_left_beside_the_classes(tmp_path: Path) ->
 
 def test_several_or_none_are_several_classes_and_said(tmp_path: Path) -> None:
     index = _read(tmp_path, _table("image,edema,effusion,mass", ["1,1,0", "0,0,0", "0,1,1", "1,0,0", "0,0,1", "0,0,0"]))
-    assert [r.target for r in index.records[:3]] == [("edema", "effusion"), ("none",), ("effusion", "mass")]
+    assert [r.names for r in index.records[:3]] == [("edema", "effusion"), ("none",), ("effusion", "mass")]
     assert _said(index) == {"several_hot": "warning"}
 
 
@@ -77,7 +78,7 @@ def test_a_manifest_beside_masks_keeps_its_facts(tmp_path: Path) -> None:
     for i in range(6):
         Image.fromarray(np.zeros((6, 8), np.uint8)).save(tmp_path / "masks" / f"im{i}.png")
     index = _read(tmp_path, _table("image,MEL,NV,BCC", ONE), name="manifest.csv")
-    assert index.task == "segment"
+    assert task_of(index) == "segment"
     assert dict(index.records[0].columns) == {"MEL": "1.0", "NV": "0.0", "BCC": "0.0"}
 
 
@@ -118,7 +119,7 @@ def test_facts_are_asked_about_and_are_no_classes(tmp_path: Path, header: str, c
     both = [name for name in names if name in ways.partition("say")[2]]
     assert both == names
     options = LayoutOptions(classes=(*names, "none"))
-    assert read_folder(tmp_path, options=options).records[0].target == tuple(names[:2])
+    assert read_folder(tmp_path, options=options).records[0].names == tuple(names[:2])
     if says != "data.label=COLUMN":
         column = says.removeprefix("data.label=")
         assert len(read_folder(tmp_path, options=LayoutOptions(label=column)).classes) == 2
@@ -134,7 +135,7 @@ def test_other_columns_do_not_hinder_classes(tmp_path: Path, beside: str) -> Non
 def test_listed_classes_choose_the_columns_though_there_is_a_label(tmp_path: Path) -> None:
     rows = [f"{c},{'ab'[i % 2]}" for i, c in enumerate(SEVERAL)]
     index = _read(tmp_path, _table("image,Edema,Mass,c,label", rows), classes=("edema", "mass", "none"))
-    assert index.records[0].target == ("edema", "mass")
+    assert index.records[0].names == ("edema", "mass")
     assert _said(index)["several_hot"] == "note"
 
 

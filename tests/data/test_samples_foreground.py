@@ -13,8 +13,8 @@ from lamelle.data.crops import MOST, kept_of_each, places
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader, Samples
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap, apply_values
-from lamelle.types import IGNORE, Record, Source
+from lamelle.data.targets import ValueMap, apply_values, read_labels
+from lamelle.types import IGNORE, LabelImage, Record, Source
 
 RULE = ValueMap(("background", "a", "b"), {0: 0, 1: 1, 2: 2}, ignore=(255,))
 
@@ -26,9 +26,7 @@ class Labels:
     classes = RULE.classes
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:
-        source = record.target[0]
-        assert isinstance(source, Source)
-        return store.labels([source], objects=False)
+        return read_labels(record, store)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
         return apply_values(target, RULE)
@@ -38,10 +36,10 @@ def samples(folder: Path, labels: np.ndarray, *, foreground: float, patch: tuple
     """A data set whose image is its label image."""
     np.save(folder / "image.npy", labels)
     np.save(folder / "labels.npy", labels)
-    record = Record("v", Source(folder / "image.npy"), (Source(folder / "labels.npy"),), split="train")
+    record = Record("v", Source(folder / "image.npy"), LabelImage(Source(folder / "labels.npy")), split="train")
     if labels.ndim == 3 and len(patch) == 2:
         records = [
-            Record(f"v#{z}", Source(folder / "image.npy", None, z), (Source(folder / "labels.npy", None, z),))
+            Record(f"v#{z}", Source(folder / "image.npy", None, z), LabelImage(Source(folder / "labels.npy", None, z)))
             for z in range(len(labels))
         ]
     else:

@@ -149,7 +149,7 @@ def folder(root: Path, kind: str) -> Index:
 def test_folders_and_cells_are_read_as_one_class(kind: str, tmp_path: Path) -> None:
     index = folder(tmp_path, kind)
     assert index.classes == ("benign", "malignant")
-    assert {r.target for r in index.records} == {("benign",), ("malignant",)}
+    assert {r.names for r in index.records} == {("benign",), ("malignant",)}
     assert {r.stratum for r in index.records} == {"benign", "malignant"}
     assert [p.code for p in index.problems] == ["layouts.spellings_one"]
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from lamelle.data.targets import ValueMap, apply_values, infer_values, merge_objects, semantic_of
+from lamelle.data.decoding import merge_objects
+from lamelle.data.targets import ValueMap, apply_values, infer_values, semantic_of
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.types import IGNORE
 

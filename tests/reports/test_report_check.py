@@ -163,7 +163,7 @@ def test_each_kind_of_problem_is_one_entry_however_many_files_have_it(terminal: 
         Problem("layouts.passed_microscope", "", "warning", passed | {"suffix": s}) for s in (".czi", ".lif")
     )
     audit = Audit(problems, (), (), {}, Statistics())
-    said = printed(Index(Path("data"), "class_folders", "classify", ()), audit, terminal=terminal)
+    said = printed(Index(Path("data"), "class_folders", ()), audit, terminal=terminal)
     assert len(said.splitlines()) < 30
     for wanted in ("image000.png", "image003.png", "and 299 more like it", "t.csv:3", "and 89 more like it"):
         assert wanted in said
@@ -193,7 +193,7 @@ def test_the_table_names_every_kind_of_problem(checked: tuple[Index, Audit, str]
 
 
 def test_a_name_cannot_forge_a_line_of_the_terminal() -> None:
-    index = Index(Path("data"), "class_folders", "classify", ())
+    index = Index(Path("data"), "class_folders", ())
     audit = Audit((Problem("files.empty", "a\x1b[2J\nok.png"),), (), (), {}, Statistics())
     for terminal in (True, False):
         assert "\x1b[2J" not in printed(index, audit, terminal=terminal)

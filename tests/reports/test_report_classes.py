@@ -78,7 +78,7 @@ def test_a_histogram_has_the_shares_of_the_pixels(
     monkeypatch.setattr(classes.figures, "histogram", lambda edges, shares: str(found.append(shares) or edges))
     names = list(held.plan.task.classes)
     assert classes.histograms(held.plan, store, names)
-    members = [r for r in held.plan.records if names[0] in r.target]
+    members = [r for r in held.plan.records if names[0] in r.names]
     assert len(members) <= classes.SAMPLED, "all of them are looked at"
     levels = np.array([read(r.image.path).array.mean(0) for r in members])
     wanted = np.histogram(levels, classes._BINS, (-0.5, 255.5))[0] / levels.size
@@ -92,7 +92,7 @@ def test_previews_stand_under_their_class(classify_run: RunFolder, store: Store)
     assert held.plan is not None
     found = classes.previews(held.plan, store, held.plan.task.classes)
     assert [name for name, _ in found] == list(held.plan.task.classes)
-    counts = Counter(r.target[0] for r in held.plan.records)
+    counts = Counter(r.names[0] for r in held.plan.records)
     assert all({p.detail for p in some} == {name} for name, some in found)
     assert [len(some) for _, some in found] == [min(6, counts[name]) for name in held.plan.task.classes]
 

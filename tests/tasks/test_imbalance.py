@@ -19,7 +19,7 @@ from lamelle.losses import bce, ce, focal
 from lamelle.tasks import imbalance
 from lamelle.tasks.base import as_logits
 from lamelle.tasks.classify import Classify, Options
-from lamelle.types import Record, Source
+from lamelle.types import ClassNames, Record, Source
 
 COUNTS = (60, 30, 10)
 counts = st.lists(st.integers(1, 10_000), min_size=2, max_size=6)
@@ -33,7 +33,7 @@ def task(classes: int = 3, **options: Any) -> Classify:
 
 def records(classes: tuple[str, ...]) -> tuple[Record, ...]:
     """One record for each text; ``ab`` has the classes a and b."""
-    return tuple(Record(str(i), Source(Path(str(i))), tuple(c)) for i, c in enumerate(classes))
+    return tuple(Record(str(i), Source(Path(str(i))), ClassNames(tuple(c))) for i, c in enumerate(classes))
 
 
 NATURAL = records(("a",) * 60 + ("b",) * 30 + ("c",) * 10)

@@ -190,7 +190,7 @@ def test_targets_are_read_as_objects() -> None:
     assert numbered(np.array([[0, 70_000, 5, 0, -1]])).tolist() == [[0, 2, 1, 0, -1]]
     assert task(ignore=(255,)).encode(np.array([[0, 9, 255]], np.uint8)).tolist() == [[0, 1, -1]]
     assert task(parts=True).encode(np.array([[255, 255, 0, 255]], np.uint8)).tolist() == [[1, 1, 0, 2]]
-    index = Index(Path(), "x", "instances", (), instances=False)
+    index = Index(Path(), "x", ())
     assert task().matched(index, Labels({0: 1, 255: 2}, None, (), (7,))).options.parts
     with pytest.raises(RequestError, match="one kind of object"):
         Instances(Options(("a", "b", "c"), None, None, None, (), False))
@@ -252,4 +252,4 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     assert plans.open_plan(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
     if masks := list(out.glob("masks/*/masks/*.png")):
         assert read_labels(masks[0]).array.max() == 255
-    assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).instances
+    assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).numbers_objects

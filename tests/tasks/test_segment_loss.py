@@ -22,7 +22,7 @@ from lamelle.runs import plan as plans
 from lamelle.runs.plan import make_task
 from lamelle.tasks.pixel_loss import PARAMETERS
 from lamelle.tasks.segment import Options, Segment
-from lamelle.types import IGNORE, Index, Record, Source
+from lamelle.types import IGNORE, Index, LabelImage, Record, Source
 
 
 class Counted:
@@ -39,10 +39,10 @@ class Counted:
 
 def planned(classes: int = 2, rows: dict[str, dict[int, int]] | None = None, **task: Any) -> Segment:
     counts = rows or {"a": dict.fromkeys(range(classes), 8)}
-    records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in counts)
+    records = tuple(Record(i, Source(Path(i)), LabelImage(Source(Path(i))), split="train") for i in counts)
     if "late" in counts:
-        records = (*records[:-1], Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
-    index = Index(Path(), "table", "segment", records)
+        records = (*records[:-1], Record("late", Source(Path("late")), LabelImage(Source(Path("late"))), split="test"))
+    index = Index(Path(), "table", records)
     recipe: Recipe = validate({"task": {"name": "segment"} | task})
     audit: Any = Counted(counts)
     made = make_task(recipe, index, audit, records)
@@ -155,9 +155,9 @@ def test_keys_reach_the_loss(loss: str) -> None:
 def test_balanced_weights_come_from_the_training_pixels_alone() -> None:
     rows = {"a": {0: 80, 1: 10, 9: 500}, "b": {0: 10}, "late": {0: 1, 1: 999}}
     values = {"labels": {0: 0, 1: 1, 9: -1}}
-    records = tuple(Record(i, Source(Path(i)), (Source(Path(i)),), split="train") for i in ("a", "b"))
-    records = (*records, Record("late", Source(Path("late")), (Source(Path("late")),), split="test"))
-    index = Index(Path(), "table", "segment", records)
+    records = tuple(Record(i, Source(Path(i)), LabelImage(Source(Path(i))), split="train") for i in ("a", "b"))
+    records = (*records, Record("late", Source(Path("late")), LabelImage(Source(Path("late"))), split="test"))
+    index = Index(Path(), "table", records)
     recipe = validate({"task": {"name": "segment", "weights": "balanced", "loss": "bce"}, "data": values})
     audit: Any = Counted(rows)
     task = make_task(recipe, index, audit, records)

@@ -55,7 +55,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     assert plan.recipe.task.model_dump()["threshold"] == "f1"
     sampling = plan.task.sampling(plan.of("train"))
     assert sampling is not None
-    rare = np.array(["bright" in r.target for r in plan.of("train")])
+    rare = np.array(["bright" in r.names for r in plan.of("train")])
     assert sampling[rare].min() > sampling[~rare].max()
     run = RunFolder.create(tmp_path, "run")
     course.save_plan(run, plan)

@@ -25,7 +25,7 @@ from lamelle.tasks.instances import Options as InstanceOptions
 from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
-from lamelle.types import IGNORE, Classes, Index, LabelMap, Record, Source
+from lamelle.types import IGNORE, Classes, ClassNames, Index, LabelImage, LabelMap, Record, Source
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
@@ -325,8 +325,9 @@ def labels(counts: dict[int, int], names: tuple[str, ...] = (), declared: dict[i
 
 
 def folder(*, instances: bool = False, classes: tuple[str, ...] = (), targets: tuple[str, ...] = ()) -> Index:
-    records = tuple(Record(t, Source(Path(t)), (t,)) for t in targets)
-    return Index(Path(), "table", "classify" if targets else "segment", records, classes, instances=instances)
+    records = tuple(Record(t, Source(Path(t)), ClassNames((t,))) for t in targets)
+    labels = LabelImage(Source(Path("m")), "objects" if instances else None)
+    return Index(Path(), "table", records or (Record("m", Source(Path("i")), labels),), classes)
 
 
 def encoded(task: Task, values: list[int]) -> list[int]:

@@ -23,7 +23,7 @@ from lamelle.errors import DataError, FileError, RequestError
 from lamelle.prediction.package import load
 from lamelle.runs import plan as plans
 from lamelle.specimens.write import write_demo
-from lamelle.types import Record, Source
+from lamelle.types import LabelImage, Record, Source
 
 SMALL = (
     *("filters=[4,8]", "samples=4", "batch=2", "epochs=1", "precision=32", "threads=1", "workers=0"),
@@ -52,12 +52,14 @@ def options(**changes: Any) -> SplitOptions:
 
 def test_every_slice_of_a_volume_is_in_one_block(tmp_path: Path) -> None:
     folder = volume(tmp_path / "v")
-    whole = Record("v.tif", Source(folder / "train-volume.tif"), (Source(folder / "train-labels.tif"),), group="v")
+    whole = Record(
+        "v.tif", Source(folder / "train-volume.tif"), LabelImage(Source(folder / "train-labels.tif")), group="v"
+    )
     parts = cut([whole], options())
     assert [r.split for r in parts] == ["train", GAP, "validation", GAP, "test"]
     assert [z for r in parts if r.image.span for z in range(*r.image.span)] == list(range(14))
     assert parts[0].id == "v.tif#00-07"
-    assert all(r.group is None and r.target[0].span == r.image.span for r in parts if isinstance(r.target[0], Source))
+    assert all(r.group is None and r.labels and r.labels.sources[0].span == r.image.span for r in parts)
     by_hand = cut([whole], options(blocks={"train": "0-3,10-13", "validation": "5", "test": "7-8"}))
     spans = [(r.split, r.image.span) for r in by_hand if r.split != GAP]
     assert spans == [("train", (0, 4)), ("validation", (5, 6)), ("test", (7, 9)), ("train", (10, 14))]
@@ -147,7 +149,7 @@ def test_pieces_of_several_volumes_are_of_their_volume(tmp_path: Path, monkeypat
     records = []
     for name in ("a", "b"):
         folder = volume(tmp_path / name)
-        target = (Source(folder / "train-labels.tif"),)
+        target = LabelImage(Source(folder / "train-labels.tif"))
         records.append(Record(f"{name}.tif", Source(folder / "train-volume.tif"), target, split="test"))
     parts = blocks.pieces(records)
     assert [(r.id, r.group) for r in parts[:3]] == [
@@ -158,7 +160,8 @@ def test_pieces_of_several_volumes_are_of_their_volume(tmp_path: Path, monkeypat
     assert {r.columns["volume"] for r in parts} == {"a.tif", "b.tif"}
     thin = replace(records[0], image=replace(records[0].image, span=(0, 3)))
     assert blocks.pieces([thin]) == (thin,)
-    plane = Record("p", replace(records[0].image, index=3), (replace(records[0].target[0], index=3),))  # type: ignore[type-var]
+    target = LabelImage(Source(tmp_path / "a" / "train-labels.tif", None, 3))
+    plane = Record("p", replace(records[0].image, index=3), target)
     assert blocks.pieces([plane]) == (plane,)
     names = [r.id for r in parts] + ["a.tif#00-99", "c.tif#00-01"]
     assert [r.id for r in blocks.with_pieces(records, names)] == ["a.tif", "b.tif", *(r.id for r in parts)]

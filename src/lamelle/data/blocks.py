@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from lamelle.data import split
 from lamelle.data.split import SplitOptions
 from lamelle.io.images import header
-from lamelle.types import Index, Record, Source
+from lamelle.types import Index, Record, Source, with_sources
 
 _ENOUGH = 3
 """Volumes from which each split gets whole ones."""
@@ -37,8 +37,8 @@ def to_be_cut(index: Index, options: SplitOptions) -> bool:
 
 def _is_volume(record: Record) -> bool:
     """Whether a record is a whole volume with one label volume."""
-    target = record.target[0] if len(record.target) == 1 else None
-    whole = isinstance(target, Source) and record.image.index is None and target.index is None
+    files = record.labels.sources if record.labels else ()
+    whole = record.labels is not None and len(files) < 2 and all(s.index is None for s in (record.image, *files))
     return whole and _depth(record.image) > 1
 
 
@@ -131,7 +131,7 @@ def with_pieces(records: Sequence[Record], names: Iterable[str]) -> tuple[Record
 
 def _part(record: Record, span: tuple[int, int], name: str | None) -> Record:
     width = len(str(_depth(record.image) - 1))
-    target = tuple(replace(t, span=span) for t in record.target if isinstance(t, Source))
+    target = record.labels and with_sources(record.labels, [replace(s, span=span) for s in record.labels.sources])
     return replace(
         record,
         id=f"{record.id}#{span[0]:0{width}d}-{span[1] - 1:0{width}d}",

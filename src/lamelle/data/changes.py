@@ -17,6 +17,7 @@ from lamelle.data.audit.measure import count_labels, measure
 from lamelle.data.audit.results import Row
 from lamelle.data.contents import digest
 from lamelle.data.store import Store
+from lamelle.data.targets import read_labels
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.types import SPLITS, Problem, Record, Source
 
@@ -82,9 +83,10 @@ def contents(records: Sequence[Record], store: Store) -> dict[str, Content]:
     Example:
         >>> import tempfile
         >>> from pathlib import Path
+        >>> from lamelle.types import ClassNames
         >>> folder = Path(tempfile.mkdtemp())
         >>> _ = (folder / "a.png").write_bytes(b"...")
-        >>> record = Record("a.png", Source(folder / "a.png"), ("cell",), split="train")
+        >>> record = Record("a.png", Source(folder / "a.png"), ClassNames(("cell",)), split="train")
         >>> len(contents([record], Store(folder / "store", budget=1))["a.png"].image)
         64
     """
@@ -94,17 +96,17 @@ def contents(records: Sequence[Record], store: Store) -> dict[str, Content]:
 
 
 def _content(record: Record, store: Store) -> Content:
-    names = [str(t) for t in record.target if not isinstance(t, Source)]
-    files = [_file(t, store) for t in record.target if isinstance(t, Source)]
-    if names:
-        return Content(_file(record.image, store), digest("classes", *sorted(names)))
-    return Content(_file(record.image, store), files[0] if len(files) == 1 else digest(*files) if files else "")
+    image = _file(record.image, store)
+    if record.labels is None:
+        return Content(image, digest("classes", *sorted(record.names)) if record.names else "")
+    files = [_file(source, store) for source in record.labels.sources]
+    if not files:  # there is no object
+        return Content(image, digest("blank"))
+    return Content(image, files[0] if len(files) == 1 else digest(*files))
 
 
 def _file(source: Source, store: Store) -> str:
-    """Hash of a file; of labels that say that there is no object, which have none, that of these words."""
-    if source.blank:
-        return digest("blank")
+    """Hash of a file; nothing where it cannot be read."""
     try:
         return store.content(source.path)
     except FileError:
@@ -117,8 +119,6 @@ def changes(
     there: Iterable[Record],
     rows: Sequence[Row],
     store: Store,
-    *,
-    objects: bool,
 ) -> Changes:
     """Compare data with what they were.
 
@@ -127,7 +127,6 @@ def changes(
         records: The same records as they are now.
         there: Everything that the folder holds now.
         rows: What the audit measured before the split.
-        objects: Labels number objects.
     """
     known = {_place(r) for r in records}
     added = tuple(sorted(r.id for r in there if r.target and _place(r) not in known))
@@ -143,7 +142,7 @@ def changes(
         row = measured.get(record.id)
         if held[record.id].image != one.image and not _same_image(record, row, store):
             images.append(record.id)
-        if held[record.id].label != one.label and not _same_labels(record, row, store, objects=objects):
+        if held[record.id].label != one.label and not _same_labels(record, row, store):
             labels.append(record.id)
     return Changes(tuple(images), tuple(labels), torn, added)
 
@@ -174,11 +173,10 @@ def _same_image(record: Record, row: Row | None, store: Store) -> bool:
         return False
 
 
-def _same_labels(record: Record, row: Row | None, store: Store, *, objects: bool) -> bool:
-    sources = [t for t in record.target if isinstance(t, Source)]
-    if row is None or not sources:
+def _same_labels(record: Record, row: Row | None, store: Store) -> bool:
+    if row is None or record.labels is None:
         return False
     try:
-        return count_labels(store.labels(sources, objects=objects))[1] == row.label_pixels
+        return count_labels(read_labels(record, store))[1] == row.label_pixels
     except (FileError, DataError):
         return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.data.entries import Entry, Pixels, mapped_entry
-from lamelle.errors import FileError
+from lamelle.errors import DataError, FileError
 from lamelle.io.common import Wanted
 from lamelle.types import Image, Problem, Source
 
@@ -121,8 +121,6 @@ def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
         FileError: If a file cannot be read.
         DataError: If the masks differ in size.
     """
-    from lamelle.data.targets import merge_objects
-
     masks = _Masks(sources)
     problems: list[Problem] = []
     if len(sources) == 1:
@@ -138,6 +136,39 @@ def object_pixels(sources: Sequence[Source], *, objects: bool) -> Pixels:
             problems.append(Problem("audit.objects_empty", "", "warning", {"count": hidden}))
     array = instances.astype(np.uint32) if objects else np.where(instances > 0, *_one_value(masks))
     return Pixels.whole(array, problems=tuple(problems))
+
+
+def merge_objects(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
+    """Instances uint32 [(Z,) Y, X] from one mask [(Z,) Y, X] per object; the first is 1.
+
+    Returns:
+        The instances, and the number of pixels claimed by a later object after an earlier one: the later keeps them.
+
+    Raises:
+        DataError: If the masks differ in size; both sizes are named.
+        ValueError: If there are no masks, since their size is then unknown.
+
+    Example:
+        >>> instances, overlaps = merge_objects([np.array([[1, 1, 0]]), np.array([[0, 9, 9]])])
+        >>> instances, overlaps
+        (array([[1, 2, 2]], dtype=uint32), 1)
+    """
+    if not masks:
+        raise ValueError("no masks: the size of the image is unknown")
+    instances = np.zeros(masks[0].shape, np.uint32)
+    overlaps = 0
+    for number, mask in enumerate(masks, start=1):
+        if mask.shape != instances.shape:
+            sizes = {"number": number, "size": _size(mask), "first": _size(instances)}
+            raise DataError([Problem("layouts.object_size", "", "error", sizes)])
+        inside = mask > 0
+        overlaps += int(np.count_nonzero(instances[inside]))
+        instances[inside] = number
+    return instances, overlaps
+
+
+def _size(array: np.ndarray) -> str:
+    return " × ".join(str(n) for n in array.shape)
 
 
 def _one_value(masks: Sequence[np.ndarray]) -> tuple[np.generic, np.generic]:

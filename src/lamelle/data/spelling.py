@@ -11,7 +11,7 @@ from itertools import combinations
 
 from lamelle.data.layouts.listing import natural
 from lamelle.errors import printable, setting
-from lamelle.types import Problem, Record
+from lamelle.types import ClassNames, Problem, Record
 
 _JOINT = re.compile(r"(?<=\w)(?:[-_]|\s+[-–]\s+|\s)[_\s]*(?=\w)")
 """What parts the words of a name: `grade_1`, `grade-1`, `grade 1`; not the sign of `grade -1`."""
@@ -137,8 +137,8 @@ def _mapped(name: str, mapping: Mapping[str, str]) -> str:
 
 
 def _renamed(record: Record, names: Mapping[str, str]) -> Record:
-    target = tuple(dict.fromkeys(names.get(t, t) for t in record.target if isinstance(t, str)))
-    return replace(record, target=target, stratum="|".join(target)) if target else record
+    read = tuple(dict.fromkeys(names.get(name, name) for name in record.names))
+    return replace(record, target=ClassNames(read), stratum="|".join(read)) if read else record
 
 
 def _pooled(counts: Mapping[str, int], names: Mapping[str, str]) -> Counter[str]:

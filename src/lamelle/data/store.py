@@ -117,6 +117,19 @@ class Store:
             array = array[None]
         return array[decoding.planes_of(sources[0], len(array))]
 
+    def blank(self, image: Source) -> np.ndarray:
+        """Labels ``[(Z,) Y, X]`` of an image without any object: 0 everywhere; read-only.
+
+        Raises:
+            FileError: If the image's header cannot be read, the plane does not exist or the disk is full.
+        """
+        whole = replace(image, index=None, span=None)
+        name = ("blank", *_told(image))
+        array = self._map(partial(self._entry, name, (whole,), partial(decoding.blank_pixels, whole)))
+        if image.index is None and image.span is None:
+            return array
+        return array[decoding.planes_of(image, len(array))]
+
     def resized(
         self, source: Source | Sequence[Source], *, size: Sequence[int], labels: bool = False, objects: bool = False
     ) -> np.ndarray:
@@ -172,10 +185,6 @@ class Store:
         return self._entry(("image", *_told(source)), (source,), partial(decoding.image_pixels, source))
 
     def _labels(self, sources: tuple[Source, ...], objects: bool) -> Entry:
-        if sources[0].blank:
-            source = sources[0]
-            name = ("blank", *_told(source))
-            return self._entry(name, sources, partial(decoding.blank_pixels, source))
         if len(sources) == 1 and not objects:
             source = sources[0]
             name = ("labels", *_told(source))

@@ -1,14 +1,18 @@
-"""From the values in label images to classes, and from one mask per object to instances."""
+"""From the values in label images to classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lamelle.errors import DataError, RequestError, setting
-from lamelle.types import IGNORE, Problem, ValueNames
+from lamelle.types import IGNORE, Index, Meaning, Problem, Record, ValueNames
+
+if TYPE_CHECKING:
+    from lamelle.data.store import Store
 
 MOST_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
@@ -35,6 +39,39 @@ class ValueMap:
     """Values that become ``IGNORE``."""
     problems: tuple[Problem, ...] = ()
     """Notes on what was concluded."""
+
+
+def read_labels(record: Record, store: Store) -> np.ndarray:
+    """Labels [(Z,) Y, X] as they lie on disk: values, or numbers of objects where the record says that they are.
+
+    Raises:
+        FileError: If a file cannot be read.
+        DataError: If masks of objects differ in size.
+    """
+    return labels_as(record, store, objects=_are_objects(record))
+
+
+def problems_of_labels(record: Record, store: Store) -> tuple[Problem, ...]:
+    """What the reader had to say about labels: overlapping or empty objects, a wrong suffix."""
+    sources = record.labels.sources if record.labels else ()
+    return store.label_problems(sources, objects=_are_objects(record)) if sources else ()
+
+
+def labels_as(record: Record, store: Store, *, objects: bool) -> np.ndarray:
+    """Labels [(Z,) Y, X] as numbers of objects, or as values, whatever the record says that they are."""
+    assert record.labels is not None
+    sources = record.labels.sources
+    return store.labels(sources, objects=objects) if sources else store.blank(record.image)
+
+
+def _are_objects(record: Record) -> bool:
+    return record.labels is not None and record.labels.meaning == "objects"
+
+
+def with_meaning(index: Index, meaning: Meaning) -> Index:
+    """The Index with label images that number classes, or objects, whatever the folder says."""
+    records = (replace(r, target=replace(r.labels, meaning=meaning)) if r.labels else r for r in index.records)
+    return replace(index, records=tuple(records))
 
 
 def infer_values(
@@ -237,39 +274,6 @@ def _whole(array: np.ndarray) -> np.ndarray:
     if not np.array_equal(array, np.trunc(array)):
         raise DataError([Problem("layouts.values_fractions", "", "error", {"dtype": array.dtype})])
     return array.astype(np.int64)
-
-
-def merge_objects(masks: Sequence[np.ndarray]) -> tuple[np.ndarray, int]:
-    """Instances uint32 [(Z,) Y, X] from one mask [(Z,) Y, X] per object; the first is 1.
-
-    Returns:
-        The instances, and the number of pixels claimed by a later object after an earlier one: the later keeps them.
-
-    Raises:
-        DataError: If the masks differ in size; both sizes are named.
-        ValueError: If there are no masks, since their size is then unknown.
-
-    Example:
-        >>> instances, overlaps = merge_objects([np.array([[1, 1, 0]]), np.array([[0, 9, 9]])])
-        >>> instances, overlaps
-        (array([[1, 2, 2]], dtype=uint32), 1)
-    """
-    if not masks:
-        raise ValueError("no masks: the size of the image is unknown")
-    instances = np.zeros(masks[0].shape, np.uint32)
-    overlaps = 0
-    for number, mask in enumerate(masks, start=1):
-        if mask.shape != instances.shape:
-            sizes = {"number": number, "size": _size(mask), "first": _size(instances)}
-            raise DataError([Problem("layouts.object_size", "", "error", sizes)])
-        inside = mask > 0
-        overlaps += int(np.count_nonzero(instances[inside]))
-        instances[inside] = number
-    return instances, overlaps
-
-
-def _size(array: np.ndarray) -> str:
-    return " × ".join(str(n) for n in array.shape)
 
 
 def semantic_of(instances: np.ndarray) -> np.ndarray:

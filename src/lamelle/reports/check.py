@@ -15,6 +15,7 @@ from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
 from lamelle.runs.splitting import Outlook
+from lamelle.tasks.table import task_of
 from lamelle.types import Index
 
 SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")
@@ -64,7 +65,7 @@ def page(index: Index, audit: Audit, store: Store, outlook: Outlook) -> str:
         title=text("report.check_title", name=index.root.name),
         kicker=text("report.check_kicker"),
         heading=index.root.name,
-        tags=[index.task, index.layout],
+        tags=[task_of(index), index.layout],
         sections=[(name, text(f"report.section_{name}")) for name in SECTIONS if parts[name]],
         severity=severities(),
         **{name: value for part in parts.values() for name, value in part.items()},
@@ -104,7 +105,7 @@ def _problems(audit: Audit) -> Values:
 def _shortcuts(index: Index, audit: Audit) -> Values:
     """How often each class has each format, size … that goes with it."""
     found = [p.code.removeprefix(_SHORTCUT) for p in audit.problems if p.code.startswith(_SHORTCUT)]
-    classes = {r.id: str(r.target[0]) for r in index.records if len(r.target) == 1 and isinstance(r.target[0], str)}
+    classes = {r.id: r.names[0] for r in index.records if len(r.names) == 1}
     tables = []
     for name in found:
         counts: dict[str, Counter[str]] = defaultdict(Counter)
@@ -204,5 +205,5 @@ def _pixels(index: Index, audit: Audit) -> Values:
 
 
 def _previews(index: Index, store: Store) -> Values:
-    shown = pictures.previews(index.records, store, number=_PREVIEWS, instances=index.instances)
+    shown = pictures.previews(index.records, store, number=_PREVIEWS)
     return {"previews": shown} if shown else {}

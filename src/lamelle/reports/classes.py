@@ -155,7 +155,7 @@ def histograms(plan: Plan, store: Store, classes: Sequence[str]) -> str:
     shares = []
     for name in classes:
         counts = np.zeros(_BINS)
-        for record in pictures.spread([_alone(r) for r in plan.records if name in r.target], SAMPLED):
+        for record in pictures.spread([_alone(r) for r in plan.records if name in r.names], SAMPLED):
             try:
                 found = np.histogram(_grey(store.image(record.image)), edges)[0]
             except FileError:
@@ -193,7 +193,7 @@ def previews(plan: Plan, store: Store, classes: Sequence[str]) -> list[tuple[str
     each = max(1, min(_PICTURES, _ALL_PICTURES // max(1, len(shown))))
     found = []
     for name in shown:
-        members = [_alone(r) for r in plan.records if name in r.target]
-        if some := pictures.previews(members, store, number=each, instances=False):
+        members = [_alone(r) for r in plan.records if name in r.names]
+        if some := pictures.previews(members, store, number=each):
             found.append((name, some))
     return found

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from lamelle.data.store import Store
+from lamelle.data.targets import read_labels
 from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.prediction.overlay import draw_contours, shown_plane, to_rgb
 from lamelle.reports.held import Held, probability
 from lamelle.runs.plan import Plan
-from lamelle.types import Index, Record, Source
+from lamelle.types import Index, Record
 
 SMALL, LARGE = 240, 512
 """Pixels along the longer edge, of a preview and of a case that is looked at closely."""
@@ -95,23 +96,20 @@ def spread(records: Sequence[Record], number: int) -> list[Record]:
     return chosen[:number]
 
 
-def previews(records: Sequence[Record], store: Store, *, number: int, instances: bool) -> list[Picture]:
+def previews(records: Sequence[Record], store: Store, *, number: int) -> list[Picture]:
     """Images of a folder with what is said about them; what cannot be read is left out.
 
     Args:
         number: How many at most.
-        instances: Label images count objects.
     """
     found = []
     for record in spread(records, number):
-        names = [t for t in record.target if isinstance(t, str)]
-        sources = [t for t in record.target if isinstance(t, Source)]
         try:
-            labels = store.labels(sources, objects=instances) if sources else None
+            labels = read_labels(record, store) if record.labels else None
             image = store.image(record.image)
             if labels is not None and labels.shape != image.shape[1:]:
                 labels = None
-            label = ", ".join(names) or (record.stratum or "")
+            label = ", ".join(record.names) or (record.stratum or "")
             said = (
                 text("report.alt_label", name=record.id, label=label)
                 if label
@@ -135,7 +133,7 @@ def pairs(index: Index, ids: Sequence[tuple[str, str, str]], store: Store) -> li
                     None,
                     alt=text("report.alt_image", name=name),
                     caption=name,
-                    detail=", ".join(t for t in known[name].target if isinstance(t, str)),
+                    detail=", ".join(known[name].names),
                 )
                 for name in (first, second)
             ]

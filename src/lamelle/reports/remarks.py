@@ -160,7 +160,7 @@ def _numbered(
     target: np.ndarray, said: np.ndarray, raw: np.ndarray, plan: Plan
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Classes of truth and prediction, and their numbers where they count objects."""
-    most, numbers = len(plan.task.classes) - 1, raw if plan.index.instances else None
+    most, numbers = len(plan.task.classes) - 1, raw if plan.index.numbers_objects else None
     said_as_classes = plan.task.describe().get("objects", False)  # even where the truth counts objects
     if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
         return np.minimum(target, most), said, numbers, None

@@ -20,7 +20,7 @@ from lamelle.reports.html import number, percent
 from lamelle.reports.pictures import LARGE, Picture, encode, shrunk, spread
 from lamelle.reports.remarks import Scored, place, read
 from lamelle.runs.plan import Plan
-from lamelle.types import IGNORE, SPLITS, Record, Source
+from lamelle.types import IGNORE, SPLITS, Record
 
 CONTOURS = {"truth": (255, 176, 0), "prediction": (0, 200, 255), "both": (255, 255, 255)}
 """Lines of truth and prediction, and where they run together; told apart with colour-vision deficiencies."""
@@ -57,7 +57,7 @@ def previews(plan: Plan, store: Store) -> list[tuple[str, list[tuple[str, Pictur
     Returns:
         Name of the split, and of each pair the folder (empty if there is one only), the image and the mask.
     """
-    labelled = [r for r in plan.records if any(isinstance(t, Source) for t in r.target)]
+    labelled = [r for r in plan.records if r.labels]
     strata = {r.stratum for r in labelled if r.stratum}
     found = []
     for split in SPLITS:
@@ -81,7 +81,7 @@ def _pair(record: Record, plan: Plan, store: Store) -> tuple[Picture, Picture] |
         image, raw = image[:, index], raw[index]
     raw = np.asarray(raw)
     encoded = plan.task.encode(raw)
-    shown = np.where(encoded > 0, raw, encoded) if plan.index.instances else encoded
+    shown = np.where(encoded > 0, raw, encoded) if plan.index.numbers_objects else encoded
     step = max(1, min(raw.shape) // (2 * _SMALL))
     small = shrunk(to_rgb(np.asarray(image[:, ::step, ::step])), _SMALL)
     views = (("image", lambda: small), ("mask", lambda: _coloured(_sampled(shown, small.shape[1:]), plan)))

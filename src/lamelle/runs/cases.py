@@ -19,7 +19,7 @@ from lamelle.prediction.apply import readable
 from lamelle.prediction.comparing import compare
 from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
-from lamelle.types import Record, Source
+from lamelle.types import Record
 
 _SAID_EVERY = 20
 """Images between two lines about progress."""
@@ -143,4 +143,4 @@ def carry_out(
 
 
 def _truth(record: Record) -> str:
-    return "|".join(t for t in record.target if not isinstance(t, Source))
+    return "|".join(record.names)

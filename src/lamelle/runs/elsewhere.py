@@ -41,6 +41,7 @@ from lamelle.runs.evaluate import interval_options, predict_and_measure, write_s
 from lamelle.runs.folder import RunFolder, environment
 from lamelle.runs.plan import Plan
 from lamelle.tasks.base import Labels, Task
+from lamelle.tasks.table import can_learn, task_of
 from lamelle.types import Index, Problem, Record
 
 _TURNED = ("audit.masks_inverted", "audit.mostly_foreground", "audit.objects_everywhere")
@@ -138,8 +139,8 @@ def score_elsewhere(
 def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, store: Store) -> _Found:
     recipe = recipes.validate(recipes.merge(_intervals_of(run), deepcopy(asked)))
     index, classes = _with_classes(_look(package, data, asked), package.task.classes, asked.get("data", {}))
-    if index.task != package.task.name:
-        raise RequestError("evaluate.other_task", found=index.task, task=package.task.name)
+    if not can_learn(package.task, index):
+        raise RequestError("evaluate.other_task", found=task_of(index), task=package.task.name)
     given = recipe.data.layout is not None
     audit = inspect(
         index, store, declared=recipe.data.labels, ignore=recipe.data.ignore, workers=cores(), classes=given
@@ -187,7 +188,7 @@ def _look(package: Package, data: Path, asked: Section) -> Index:
 def _with_classes(index: Index, known: Sequence[str], given: Section) -> tuple[Index, tuple[ReadAs, ...]]:
     """The folder with its classes as the model names them: as asked, else whatever differs in its spelling only."""
     mapping = recipes.renamed_classes(given)
-    of_images = Counter(t for r in index.records for t in r.target if isinstance(t, str))
+    of_images = Counter(name for r in index.records for name in r.names)
     counts = of_images or dict.fromkeys(index.classes, 0)
     settled = settle(counts, mapping=mapping, listed=known)
     read = _alike(settled.names, known)

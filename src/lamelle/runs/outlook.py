@@ -11,6 +11,7 @@ from lamelle.errors import LamelleError
 from lamelle.recipe import Section
 from lamelle.runs.plan import class_values
 from lamelle.runs.splitting import Outlook, check_parts, cut, judged_by_few, only_split, parts_made, place, present
+from lamelle.tasks.table import task_of
 from lamelle.types import Index, Problem
 
 
@@ -21,7 +22,7 @@ def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
         asked: What the command line says.
     """
     asked = deepcopy(asked)
-    asked.setdefault("task", {}).setdefault("name", index.task)
+    asked.setdefault("task", {}).setdefault("name", task_of(index))
     try:
         recipe = recipes.validate(only_split(asked))
         check_parts(index.records, recipe)

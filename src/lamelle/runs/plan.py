@@ -17,7 +17,7 @@ from lamelle.data.changes import Changes, Content, changes, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap, infer_values
+from lamelle.data.targets import ValueMap, infer_values, with_meaning
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.models.pretrained import expected_normalise, expected_size
@@ -39,7 +39,7 @@ from lamelle.runs.splitting import (
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
 from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
-from lamelle.tasks.table import find
+from lamelle.tasks.table import find, task_of
 from lamelle.types import IGNORE, Index, Problem, Record
 
 OF_ONE_SPLIT = "plan.absent_"
@@ -92,9 +92,9 @@ def read_data(data: Path, asked: Section) -> Index:
             _refuse_other_task(data, options)
         raise
     if asked.get("task", {}).get("name") == instances.Instances.name:
-        index = replace(index, task=instances.Instances.name, instances=True)
+        index = with_meaning(index, "objects")
     if "instances" in given and given["instances"] is not None:
-        index = replace(index, instances=bool(given["instances"]))
+        index = with_meaning(index, "objects" if given["instances"] else "classes")
     return index
 
 
@@ -104,7 +104,7 @@ def _refuse_other_task(data: Path, options: LayoutOptions) -> None:
         found = read_folder(data.resolve(), options=replace(options, task=None))
     except RequestError:
         return
-    raise RequestError("evaluate.other_task", found=found.task, task=options.task) from None
+    raise RequestError("evaluate.other_task", found=task_of(found), task=options.task) from None
 
 
 def layout_options(asked: Section) -> LayoutOptions:
@@ -132,7 +132,7 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     """
     asked = deepcopy(asked)
     index = read_data(data, asked)
-    task_name = asked.get("task", {}).get("name", index.task)
+    task_name = asked.get("task", {}).get("name") or task_of(index)
     asked.setdefault("task", {})["name"] = task_name
     asked.setdefault("data", {})["path"] = str(data.resolve())
     first = recipes.validate(only_split(asked))
@@ -184,9 +184,7 @@ def open_plan(run: RunFolder, store: Store | None = None) -> Plan:
 
 def changed(plan: Plan, store: Store) -> Changes:
     """What is no longer as it was in the data of a plan that was opened again."""
-    return changes(
-        plan.contents, plan.records, plan.index.records, plan.audit.rows, store, objects=plan.index.instances
-    )
+    return changes(plan.contents, plan.records, plan.index.records, plan.audit.rows, store)
 
 
 def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]:
@@ -198,18 +196,20 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     keys = recipe.task
     if keys.name == "classify":
         names = recipes.listed_classes(recipe.data.model_dump()) or index.classes
-        if unknown := sorted({str(t) for r in records for t in r.target} - set(names)):
+        if unknown := sorted({name for r in records for name in r.names} - set(names)):
             raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
         training = [r for r in records if r.split == "train"]
-        counts = tuple(sum(name in r.target for r in training) for name in names)
-        many = any(len(r.target) != 1 for r in records)
+        counts = tuple(sum(name in r.names for r in training) for name in names)
+        many = any(len(r.names) != 1 for r in records)
         options = keys.model_dump(exclude={"name"})
         return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
     if keys.name == "instances":
         least = None if keys.min_size == "auto" else keys.min_size
         names = recipes.listed_classes(recipe.data.model_dump()) or ("background", "object")
         known = (keys.mask_threshold, keys.seed_threshold, least)
-        return instances.Instances(instances.Options(names, *known, recipe.data.ignore, parts=not index.instances))
+        return instances.Instances(
+            instances.Options(names, *known, recipe.data.ignore, parts=not index.numbers_objects)
+        )
     values = label_values(recipe.data.model_dump(), index, audit)
     options = keys.model_dump(exclude={"name"})
     weights = keys.weights
@@ -218,7 +218,9 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     parameters = loss_parameters(keys.loss, options)
     known = {f.name for f in fields(segment.Options)}
     options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
-    return segment.Segment(segment.Options(classes=values.classes, values=values, objects=index.instances, **options))
+    return segment.Segment(
+        segment.Options(classes=values.classes, values=values, objects=index.numbers_objects, **options)
+    )
 
 
 def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
@@ -260,7 +262,7 @@ def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMa
         declared={int(k): int(v) for k, v in declared.items()} if declared else None,
         names=recipes.listed_classes(data) or index.classes,
         ignore=tuple(data.get("ignore") or ()),
-        instances=index.instances,
+        instances=index.numbers_objects,
         said=index.names,
     )
 
@@ -274,6 +276,7 @@ def label_options(asked: Section) -> dict[str, Any]:
         "ignore": given.ignore,
         "named": bool(recipes.listed_classes(data)),
         "classes": data.get("layout") is not None,
+        "apart": asked.get("task", {}).get("name") == instances.Instances.name,
     }
 
 
@@ -300,9 +303,9 @@ def _facts(
 ) -> Facts:
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
-    if index.task == "classify":
+    if not find(asked["task"]["name"]).spatial:
         names = recipes.listed_classes(asked["data"]) or index.classes
-        counts = tuple(sum(name in r.target for r in records if r.id in training) for name in names)
+        counts = tuple(sum(name in r.names for r in records if r.id in training) for name in names)
     else:
         counts = tuple(statistics.labels.values())
     encoder = asked.get("model", {}).get("name")

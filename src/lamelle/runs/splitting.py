@@ -126,7 +126,7 @@ def present(records: Sequence[Record], audit: Audit, values: ValueMap | None) ->
         values: Which label value means which class; None where names say it.
     """
     if values is None:
-        return {r.id: {str(t) for t in r.target} for r in records}
+        return {r.id: set(r.names) for r in records}
     known = {
         v: values.classes[c]
         for v, c in values.mapping.items()
@@ -196,7 +196,7 @@ def written_down(path: Path, index: Index, rows: Sequence[Row], store: Store | N
         return split.from_csv(path, there)
     except RequestError as error:
         rest, before = split.from_csv(path, there, partly=True), split.contents_in(path)
-        if store and (found := changes(before, rest, rest, rows, store, objects=index.instances).altered):
+        if store and (found := changes(before, rest, rest, rows, store).altered):
             more = {"changed": len(found), "changed_names": listed(found)}
             raise RequestError("split.records_gone_changed", **error.values, **more) from error
         raise

@@ -130,6 +130,8 @@ class Task(Protocol):
     name: ClassVar[str]
     spatial: ClassVar[bool]
     """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
+    sees: ClassVar[tuple[type, ...]]
+    """The kinds of target that it can learn from."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
     models: ClassVar[tuple[str, ...]]

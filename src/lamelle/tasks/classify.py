@@ -19,7 +19,7 @@ from lamelle.tasks.base import MANY, Facts, Labels, Row, Table, as_logits, check
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
-from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
+from lamelle.types import IGNORE, Classes, ClassNames, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,6 +69,7 @@ class Classify:
 
     name: ClassVar[str] = "classify"
     spatial: ClassVar[bool] = False
+    sees: ClassVar[tuple[type, ...]] = (ClassNames,)
     monitor: ClassVar[str] = "macro_f1"
     models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
 
@@ -134,12 +135,12 @@ class Classify:
         return Classify(checked(Options, described))
 
     def matched(self, index: Index, labels: Labels) -> Classify:
-        names = {str(t) for r in index.records for t in r.target}
+        names = {name for r in index.records for name in r.names}
         refuse_classes(sorted(names - set(self.classes)), self.classes, names)
         return self
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:
-        numbers = [self._number[str(name)] for name in record.target]
+        numbers = [self._number[name] for name in record.names]
         if not self.options.multi_label:
             return np.asarray(numbers[0], dtype=np.int64)
         hot = np.zeros(self.outputs, dtype=np.float32)
@@ -150,7 +151,7 @@ class Classify:
         return target
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        members = [[self._number[str(name)] for name in record.target] for record in records]
+        members = [[self._number[name] for name in record.names] for record in records]
         if self.options.imbalance == "oversample":
             return imbalance.oversampling(self.options.class_counts, members)
         if self.options.imbalance == "both":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lamelle.data.targets import labels_as
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, intervals, regions
 from lamelle.metrics.counts import ratio
@@ -19,7 +20,7 @@ from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_fr
 from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.pixel_scores import REGIONS
 from lamelle.tasks.segment import Segment
-from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Source, Spacing
+from lamelle.types import IGNORE, Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +63,7 @@ class Instances:
 
     name: ClassVar[str] = "instances"
     spatial: ClassVar[bool] = True
+    sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
     monitor: ClassVar[str] = "ap50"
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
@@ -95,10 +97,10 @@ class Instances:
 
     def matched(self, index: Index, labels: Labels) -> Instances:
         ignore = tuple(dict.fromkeys((*self.options.ignore, *labels.ignore)))
-        return Instances(replace(self.options, ignore=ignore, parts=not index.instances))
+        return Instances(replace(self.options, ignore=ignore, parts=not index.numbers_objects))
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:
-        return store.labels(cast("tuple[Source, ...]", record.target), objects=not self.options.parts)
+        return labels_as(record, store, objects=not self.options.parts)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
         ignored = np.isin(target, self.options.ignore) if self.options.ignore else None

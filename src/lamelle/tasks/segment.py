@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
-from lamelle.types import Index, LabelMap, Prediction, Record, Source, Spacing
+from lamelle.types import Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +65,7 @@ class Segment:
 
     name: ClassVar[str] = "segment"
     spatial: ClassVar[bool] = True
+    sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
     monitor: ClassVar[str] = "dice"
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
@@ -142,7 +143,7 @@ class Segment:
         return Segment(checked(Options, {**described, "values": {**kept, "mapping": dict(kept["mapping"])}}))
 
     def matched(self, index: Index, labels: Labels) -> Segment:
-        return Segment(replace(self.options, values=self._values(index, labels), objects=index.instances))
+        return Segment(replace(self.options, values=self._values(index, labels), objects=index.numbers_objects))
 
     def _values(self, index: Index, labels: Labels) -> targets.ValueMap:
         """Its values as they were in training where those explain all, else what they mean by name, or in order."""
@@ -153,7 +154,7 @@ class Segment:
             refuse_values(labels.counts, mapping, ignore, self.classes)
             return targets.ValueMap(self.classes, mapping, ignore)
         names = labels.names or index.classes
-        alike = index.instances == self.options.objects and names in ((), self.classes)
+        alike = index.numbers_objects == self.options.objects and names in ((), self.classes)
         if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
             return replace(ours, ignore=ignore)
         try:
@@ -162,7 +163,7 @@ class Segment:
                 declared=None,
                 names=names,
                 ignore=ignore,
-                instances=index.instances,
+                instances=index.numbers_objects,
                 said=index.names,
             )
         except DataError:  # not consecutive, or too many, or one only
@@ -177,7 +178,7 @@ class Segment:
         return targets.ValueMap(self.classes, mapping, ignore)
 
     def read_target(self, record: Record, store: Store) -> np.ndarray:
-        return store.labels(cast("tuple[Source, ...]", record.target), objects=self.options.objects)
+        return targets.labels_as(record, store, objects=self.options.objects)
 
     def encode(self, target: np.ndarray) -> np.ndarray:
         if self._numbered:

@@ -6,11 +6,13 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from lamelle.data.layouts.detect import LAYOUTS
 from lamelle.errors import RequestError
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
+from lamelle.types import ClassNames, Index, LabelImage
 
 TASKS: dict[str, type[Task]] = {"classify": Classify, "segment": Segment, "instances": Instances}
 
@@ -25,6 +27,18 @@ def find(name: str) -> type[Task]:
         near = ", ".join(difflib.get_close_matches(name, TASKS) or TASKS)
         raise RequestError("tasks.unknown", name=name, near=near)
     return TASKS[name]
+
+
+def task_of(index: Index) -> str:
+    """The first task that can learn from the targets of a folder."""
+    return next(name for name, task in TASKS.items() if can_learn(task, index))
+
+
+def can_learn(task: type[Task] | Task, index: Index) -> bool:
+    """Whether a task can learn from all targets of a folder; where there is none, from those of its layout."""
+    kinds = {type(r.target) for r in index.records if r.target is not None}
+    named = LAYOUTS[index.layout].TASKS[0] == "classify"
+    return (kinds or {ClassNames if named else LabelImage}) <= set(task.sees)
 
 
 def restore(name: str, described: Mapping[str, Any]) -> Task:

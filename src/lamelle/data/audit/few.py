@@ -22,7 +22,7 @@ def few_problems(records: Sequence[Record]) -> list[Problem]:
     Args:
         records: Those of the folder, also as sub-volumes of a volume that is cut.
     """
-    labelled = [r for r in records if r.target and isinstance(r.target[0], Source)]
+    labelled = [r for r in records if r.labels]
     if not labelled or any((r.split or r.fold is not None) and r.image.span is None for r in labelled):
         return []
     groups = len({r.group for r in labelled if r.group})

@@ -26,8 +26,9 @@ from lamelle.data.audit.values import value_problems
 from lamelle.data.layouts.volumes import mismatch
 from lamelle.data.sequences import sequence_problems
 from lamelle.data.store import Store
+from lamelle.data.targets import problems_of_labels, read_labels
 from lamelle.errors import DataError, FileError, LamelleError
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, Problem, Record
 
 Progress = Callable[[int, int], None]
 """Called with the number of records looked at and the number of all."""
@@ -60,6 +61,7 @@ def inspect(
     workers: int,
     named: bool = False,
     classes: bool = False,
+    apart: bool = False,
     progress: Progress | None = None,
 ) -> Audit:
     """Look at every image and label image of a folder; fills the store.
@@ -75,12 +77,13 @@ def inspect(
         workers: Threads that decode.
         named: The user has named the classes, so that label values are no numbers of objects.
         classes: The user has said how the folder is read, so that what looks like masks is warned of alone.
+        apart: Objects are learnt one by one, so that each needs a number of its own.
         progress: Called after each record.
     """
     seen: list[_Seen] = []
     pool = Pool(len(index.records))
     with ThreadPoolExecutor(max(1, workers)) as threads:
-        for result in threads.map(lambda record: _look(record, index, store, ignore), index.records):
+        for result in threads.map(lambda record: _look(record, store, ignore), index.records):
             if result.row is not None:
                 exact = np.dtype(result.row.dtype).itemsize <= 2 and np.dtype(result.row.dtype).kind in "bui"
                 pool.add(result.distributions, exact=exact)
@@ -95,7 +98,9 @@ def inspect(
     problems = [*index.problems, *(p for s in seen for p in s.problems)]
     problems += [*_folder_problems(rows), *_stacks(rows, records), *spacing_problems(rows, records)]
     problems += scale_problems(rows, records)
-    problems += _about_masks(index, whole, statistics.labels, declared=declared, ignore=ignore, named=named)
+    problems += _about_masks(
+        index, whole, statistics.labels, declared=declared, ignore=ignore, named=named, apart=apart
+    )
     problems += few_problems(index.records)
     surfaces = [s.surface for s in whole]
     masks = mask_class_problems(records, surfaces, index.layout)
@@ -117,15 +122,16 @@ def _about_masks(
     declared: Mapping[int, int] | None,
     ignore: Sequence[int],
     named: bool,
+    apart: bool,
 ) -> list[Problem]:
     """What is wrong with label images, or may be; their values are spoken of where nothing worse is."""
     masked = [(s.row, s.look or Look(), s.record) for s in seen if s.row is not None and s.row.labels]
-    looks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.instances)
-    found = [*_counted(index, seen, named=named or declared is not None), *looks]
+    looks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.numbers_objects)
+    found = [*_counted(index, seen, named=named or declared is not None, apart=apart), *looks]
     if any(p.severity == "error" for p in found):
         return found
     rows = [s.row for s in seen if s.row is not None]
-    masks = [str(s.record.target[0]) if s.record.target else "" for s in seen]
+    masks = [s.record.label_place for s in seen]
     return [*value_problems(index, rows, masks, counts=counts, declared=declared, ignore=ignore), *found]
 
 
@@ -156,7 +162,7 @@ def _relative(problem: Problem, root: Path) -> Problem:
         return problem
 
 
-def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> _Seen:
+def _look(record: Record, store: Store, ignore: Sequence[int]) -> _Seen:
     """Measure one record; all that is wrong with its files is collected."""
     problems: list[Problem] = []
     seen, image = _Seen(record, ()), None
@@ -165,32 +171,31 @@ def _look(record: Record, index: Index, store: Store, ignore: Sequence[int]) -> 
         problems += store.problems(record.image)
         seen = _measured(record, image, store, problems)
     except (FileError, DataError) as error:
-        problems += _told(error, record.image)
-    sources = tuple(t for t in record.target if isinstance(t, Source))
-    if len(sources) > 0:
+        problems += _told(error, str(record.image))
+    if (target := record.labels) is not None:
+        objects, files = target.meaning == "objects", len(target.sources)
         try:
-            labels = store.labels(sources, objects=index.instances)
-            place = record.id if len(sources) > 1 else str(sources[0])
-            said = store.label_problems(sources, objects=index.instances)
-            problems += [replace(p, where=place) for p in said]
-            row, said = _labelled(record, seen.row, labels, instances=index.instances)
+            labels = read_labels(record, store)
+            place = record.id if files > 1 else record.label_place
+            problems += [replace(p, where=place) for p in problems_of_labels(record, store)]
+            row, said = _labelled(record, seen.row, labels, objects=objects)
             if row is not None and labels.shape == row.size:  # so the planes are what they were taken for
                 problems = [p for p in problems if p.code != "files.maybe_channels"]
             if image is not None and row is not None and not said:
-                inside = labels > 0 if index.instances else labels
+                inside = labels > 0 if objects else labels
                 seen = replace(seen, look=look(image, inside, {v: n for v, n in row.labels.items() if v not in ignore}))
-            found = _numbers(labels, row, ignore, instances=index.instances) if len(sources) == 1 else None
+            found = _numbers(labels, row, ignore, objects=objects) if files < 2 else None
             seen, problems = replace(seen, row=row, numbers=found), [*problems, *said]
         except (FileError, DataError) as error:
-            problems += _told(error, sources[0])
+            problems += _told(error, record.label_place)
     return replace(seen, problems=tuple(problems))
 
 
-def _told(error: LamelleError, source: Source) -> list[Problem]:
+def _told(error: LamelleError, place: str) -> list[Problem]:
     if isinstance(error, FileError):
         return [error.problem]
     found = error.problems if isinstance(error, DataError) else ()
-    return [replace(p, where=p.where or str(source)) for p in found]
+    return [replace(p, where=p.where or place) for p in found]
 
 
 def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Problem]) -> _Seen:
@@ -199,7 +204,6 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
     if found.minimum == found.maximum:
         problems.append(Problem("audit.constant", place, "warning", {"value": f"{found.minimum:g}"}))
     quantiles = [d.quantiles(0.01, 0.99) for d in found.distributions]
-    targets = [t for t in record.target if isinstance(t, str)]
     row = Row(
         record.id,
         store.entry(record.image).format,
@@ -215,31 +219,31 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
         tuple(q[0] for q in quantiles),
         tuple(q[1] for q in quantiles),
         found.pixels,
-        label_pixels="|".join(sorted(targets)) if targets else None,
+        label_pixels="|".join(sorted(record.names)) or None,
     )
-    made_up = surface(image, found.distributions) if len(targets) == 1 else None
+    made_up = surface(image, found.distributions) if len(record.names) == 1 else None
     return _Seen(record, (), row, shrunk(found.thumbnail), found.distributions, made_up)
 
 
 def _labelled(
-    record: Record, row: Row | None, labels: np.ndarray, *, instances: bool
+    record: Record, row: Row | None, labels: np.ndarray, *, objects: bool
 ) -> tuple[Row | None, list[Problem]]:
     """The row with what its label image holds, and what is wrong with it."""
     counts, content = count_labels(labels)
-    objects = None
-    if instances:
+    count = None
+    if objects:
         inside = sum(n for value, n in counts.items() if value)
-        objects = sum(1 for value in counts if value)
+        count = sum(1 for value in counts if value)
         counts = {value: n for value, n in ((0, counts.get(0, 0)), (1, inside)) if n}
     if row is None:
         return None, []
     wrong = [_mismatch(record, row.size, labels.shape)] if labels.shape != row.size else []
-    return replace(row, labels=counts, objects=objects, label_pixels=content), wrong
+    return replace(row, labels=counts, objects=count, label_pixels=content), wrong
 
 
 def _mismatch(record: Record, image: tuple[int, ...], labels: tuple[int, ...]) -> Problem:
     """An image and its label image are not of one size."""
-    place = str(record.target[0])
+    place = record.label_place
     if code := mismatch(image, labels):
         sizes = {"label": Path(place).name, "label_size": _size(labels), "size": _size(image), "first": image[0]}
         return Problem(code, str(record.image), "error", sizes)
@@ -271,7 +275,7 @@ def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
 
 def _stacks(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
     """One error where images with class names are stacks: what looks at them sees planes."""
-    named = [row for row, r in zip(rows, records, strict=True) if any(isinstance(t, str) for t in r.target)]
+    named = [row for row, r in zip(rows, records, strict=True) if r.names]
     stacks = [row for row in named if len(row.size) == 3]
     if not stacks:
         return []
@@ -279,17 +283,17 @@ def _stacks(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
     return [Problem("audit.stacks_with_classes", stacks[0].id, "error", values)]
 
 
-def _numbers(labels: np.ndarray, row: Row | None, ignore: Sequence[int], *, instances: bool) -> Numbers | None:
+def _numbers(labels: np.ndarray, row: Row | None, ignore: Sequence[int], *, objects: bool) -> Numbers | None:
     """What the values of a label image are like; of objects the row does not tell how often each occurs."""
     if row is None:
         return None
-    return numbers(labels, count_labels(labels)[0] if instances else row.labels, ignore=() if instances else ignore)
+    return numbers(labels, count_labels(labels)[0] if objects else row.labels, ignore=() if objects else ignore)
 
 
-def _counted(index: Index, seen: Sequence[_Seen], *, named: bool) -> list[Problem]:
+def _counted(index: Index, seen: Sequence[_Seen], *, named: bool, apart: bool) -> list[Problem]:
     """Whether label values number objects although nobody says so, or do not although somebody does."""
     masks = [s for s in seen if s.row is not None and s.row.labels]
-    found, places = [s.numbers for s in masks], [str(s.record.target[0]) for s in masks]
-    if index.instances:
-        return parting_problems(found, places) if index.task == "instances" else []
+    found, places = [s.numbers for s in masks], [s.record.label_place for s in masks]
+    if index.numbers_objects:
+        return parting_problems(found, places) if apart else []
     return [] if named or index.classes or index.names else numbering_problems(found, places)

@@ -135,19 +135,19 @@ def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | 
 
     Example:
         >>> from pathlib import Path
-        >>> from lamelle.types import Source
+        >>> from lamelle.types import ClassNames, Source
         >>> ids = ["a/1.png", "a/2.png", "b/1_out.png", "b/2_out.png"]
-        >>> records = [Record(i, Source(Path(i)), (i[0],)) for i in ids]
+        >>> records = [Record(i, Source(Path(i)), ClassNames((i[0],))) for i in ids]
         >>> surfaces = [Surface(90, False), Surface(80, False), Surface(2, True), Surface(2, True)]
         >>> [p.values["masks"] for p in mask_class_problems(records, surfaces, 'class_folders')]
         ['b']
     """
     classes: dict[str, dict[Entry, tuple[Record, Surface]]] = defaultdict(dict)
     for record, seen in zip(records, surfaces, strict=True):
-        if seen and len(record.target) == 1 and isinstance(record.target[0], str):
-            place = _place(record, record.target[0])
+        if seen and len(record.names) == 1:
+            place = _place(record, record.names[0])
             if place is not None:
-                classes[record.target[0]][place] = (record, seen)
+                classes[record.names[0]][place] = (record, seen)
     return [
         _problem(images, masks, len(classes[masks]), (classes[masks][mask], classes[images][image]), layout)
         for masks in classes

@@ -103,7 +103,7 @@ def mask_problems(
     rows = [row for row, _, _ in found]
     looks = [one for _, one, _ in found]
     records = [record for _, _, record in found]
-    places = [str(r.target[0]) for r in records]
+    places = [r.label_place for r in records]
     problems = [*_empty(rows, places), *_same(looks, places), *_copied(rows, records, places)]
     framed = [(f, place) for one, place in zip(looks, places, strict=True) if (f := one.frame) and f[0] not in ignore]
     if framed and declared is None and not instances:
@@ -112,7 +112,7 @@ def mask_problems(
         left_out = setting("data.ignore", [*ignore, value])
         said = {"value": value, "width": width, "count": alike, "all": len(rows), "ignore": left_out}
         problems.append(Problem("audit.mask_frame", place, "warning", said))
-    if instances and all(len(r.target) > 1 for r in records):
+    if instances and all(r.labels and len(r.labels.sources) > 1 for r in records):
         return [*problems, *_mostly(rows, 1, (), objects=True)]
     values = sorted({v for row in rows for v in row.labels if v not in ignore})
     if len(values) != 2 or values[0] != 0:

@@ -44,10 +44,10 @@ def association(classes: Sequence[str], values: Sequence[str]) -> float:
 
 def shortcut_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
     """One warning for every property of the files that goes with the class."""
-    classed = [(row, record) for row, record in zip(rows, records, strict=True) if _one_class(record)]
+    classed = [(row, record) for row, record in zip(rows, records, strict=True) if len(record.names) == 1]
     if len(classed) < FEWEST:
         return []
-    classes = [str(record.target[0]) for _, record in classed]
+    classes = [record.names[0] for _, record in classed]
     problems = []
     for code, values in _properties([row for row, _ in classed], [record for _, record in classed]).items():
         counts = Counter(values)
@@ -56,10 +56,6 @@ def shortcut_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Pr
         if strength >= STRONG:
             problems.append(Problem(f"audit.class_equals_{code}", "", "warning", _example(classes, common, strength)))
     return problems
-
-
-def _one_class(record: Record) -> bool:
-    return len(record.target) == 1 and isinstance(record.target[0], str)
 
 
 def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, list[str]]:

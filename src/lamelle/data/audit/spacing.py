@@ -24,7 +24,7 @@ def spacing_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Pro
     known = Counter(r.spacing for r in rows if r.spacing is not None)
     missing = [r.id for r in rows if r.spacing is None]
     labelled = _labelled(rows, records)
-    files = {(t.path, t.key): t for t in map(_target, labelled)}
+    files = {(t.path, t.key): t for record in labelled for t in _sources(record)}
     labels = {file: _of_labels(target) for file, target in files.items()}
     problems = _contradicting(rows, labelled, labels)
     if missing and not known and (found := Counter(s for s in labels.values() if s is not None)):
@@ -50,7 +50,7 @@ def _contradicting(
     spacings = {row.id: row.spacing for row in rows}
     found: dict[Path, tuple[Record, Spacing, Spacing]] = {}
     for record in records:
-        target = _target(record)
+        target = _sources(record)[0]
         image, labels = spacings[record.id], said_by[target.path, target.key]
         if image is None or labels is None:
             continue
@@ -60,7 +60,7 @@ def _contradicting(
         return []
     record, image, labels = next(iter(found.values()))
     said = {"count": len(found), "labels": _said(labels), "image": _said(image), "of": record.id}
-    return [Problem("audit.spacing_contradicts", str(_target(record).path), "warning", said)]
+    return [Problem("audit.spacing_contradicts", str(_sources(record)[0].path), "warning", said)]
 
 
 def _labelled(rows: Sequence[Row], records: Sequence[Record]) -> list[Record]:
@@ -68,14 +68,12 @@ def _labelled(rows: Sequence[Row], records: Sequence[Record]) -> list[Record]:
     return [
         record
         for row, record in zip(rows, records, strict=True)
-        if row.labels and len(record.target) == 1 and not _target(record).blank and _target(record).directions is None
+        if row.labels and (sources := _sources(record)) and len(sources) == 1 and sources[0].directions is None
     ]
 
 
-def _target(record: Record) -> Source:
-    target = record.target[0]
-    assert isinstance(target, Source)
-    return target
+def _sources(record: Record) -> tuple[Source, ...]:
+    return record.labels.sources if record.labels else ()
 
 
 def _of_labels(target: Source) -> Spacing | None:

@@ -101,8 +101,7 @@ def count(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, dict[str,
     """How many records there are of every class, group, split, size, dtype, format and number of channels."""
     classes: Counter[str] = Counter()
     for record in records:
-        names = [t for t in record.target if isinstance(t, str)]
-        classes.update(names or ([record.stratum] if record.stratum else []))
+        classes.update(record.names or ([record.stratum] if record.stratum else []))
     counts: Mapping[str, Counter[str]] = {
         "classes": classes,
         "groups": Counter(r.group for r in records if r.group is not None),

@@ -43,7 +43,7 @@ def value_problems(
     if not counts:
         return []
     said = {v: n for v, n in counts.items() if v not in ignore}
-    if declared is None and not index.instances and (soft := _soft(said)):
+    if declared is None and not index.numbers_objects and (soft := _soft(said)):
         return [_soft_edges(soft, rows, places)]
     try:
         rule = infer_values(
@@ -51,14 +51,14 @@ def value_problems(
             declared=declared,
             names=index.classes,
             ignore=tuple(ignore),
-            instances=index.instances,
+            instances=index.numbers_objects,
             said=index.names,
         )
     except DataError as error:
         return [_placed(_by_turns(p, rows, said), rows, places) for p in error.problems]
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
-    grounds = _two_grounds(rows, places, ignore) if declared is None and not index.instances else []
+    grounds = _two_grounds(rows, places, ignore) if declared is None and not index.numbers_objects else []
     return [*rule.problems, *grounds]
 
 

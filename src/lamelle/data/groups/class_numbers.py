@@ -14,7 +14,7 @@ from lamelle.data.groups.words import folder_rank
 from lamelle.data.layouts.common import class_names
 from lamelle.data.layouts.listing import natural
 from lamelle.data.layouts.pairing import names_of
-from lamelle.types import Index, Problem
+from lamelle.types import ClassNames, Index, Problem
 
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\s_.-]+([0-9]+)|([^\W\d_]{4,})([0-9]+)")
 _SHOWN = 4
@@ -75,11 +75,13 @@ def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
 
     Example:
         >>> from pathlib import Path
-        >>> from lamelle.types import Record, Source
+        >>> from lamelle.types import ClassNames, Record, Source
         >>> paths = [Path("/d", f"{c}_{p}", "1.png") for c, p in (("ill", 1), ("ill", 2), ("well", 3))]
-        >>> records = tuple(Record(str(p), Source(p), (p.parent.name,), stratum=p.parent.name) for p in paths)
-        >>> found = without_numbers(Index(Path("/d"), "any", "classify", records), [p.parent.name for p in paths])
-        >>> found.classes, [(r.target, r.stratum) for r in found.records][0], found.problems[0].code
+        >>> names = [p.parent.name for p in paths]
+        >>> pairs = zip(paths, names)
+        >>> records = tuple(Record(str(p), Source(p), ClassNames((n,)), stratum=n) for p, n in pairs)
+        >>> found = without_numbers(Index(Path("/d"), "any", records), names)
+        >>> found.classes, [(r.names, r.stratum) for r in found.records][0], found.problems[0].code
         (('ill', 'well'), (('ill',), 'ill'), 'groups.numbers_left_out')
     """
     labels = _labels(index)
@@ -87,7 +89,7 @@ def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
     if not words:
         return index
     records = tuple(
-        replace(r, target=(words[label],), stratum=words[label] if r.stratum == label else r.stratum)
+        replace(r, target=ClassNames((words[label],)), stratum=words[label] if r.stratum == label else r.stratum)
         for r, label in zip(index.records, labels, strict=True)
     )
     values = {"n": len(words), "classes": names_of(sorted({*words.values()}, key=natural), most=_SHOWN)}
@@ -98,4 +100,4 @@ def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
 
 def _labels(index: Index) -> list[str]:
     """The class of each record that has one."""
-    return [str(r.target[0]) if len(r.target) == 1 and isinstance(r.target[0], str) else "" for r in index.records]
+    return [r.names[0] if len(r.names) == 1 else "" for r in index.records]

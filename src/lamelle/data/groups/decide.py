@@ -55,11 +55,11 @@ def grouped(index: Index, asked: str | None) -> Index:
         RequestError: If what was asked for is not there.
 
     Example:
-        >>> from lamelle.types import Source
+        >>> from lamelle.types import ClassNames, Source
         >>> root = Path("/data")
         >>> paths = [root / f"patient {p}/{k}.png" for p in range(3) for k in range(2)]
-        >>> records = tuple(Record(p.name, Source(p), ("x",)) for p in paths)
-        >>> found = grouped(Index(root, "class_folders", "classify", records), None)
+        >>> records = tuple(Record(p.name, Source(p), ClassNames(("x",))) for p in paths)
+        >>> found = grouped(Index(root, "class_folders", records), None)
         >>> found.records[0].group, [(p.code, p.values["key"]) for p in found.problems]
         ('patient 0', [('groups.taken_folder', 'data.group=folder:1')])
     """
@@ -306,7 +306,7 @@ def _is_class(values: Sequence[str | None], records: Sequence[Record]) -> bool:
 
 def _label(record: Record) -> str:
     """The class of a record; empty where a label image tells it."""
-    return "|".join(t for t in record.target if isinstance(t, str))
+    return "|".join(record.names)
 
 
 def _blank(cells: Sequence[str | None]) -> list[str | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
@@ -36,13 +36,13 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         pairs, wrong = folder.pairs()
         problems += wrong
         for one in pairs:
-            target = tuple(Source(listing.path(mask)) for mask in one.masks)
+            target = label_target([Source(listing.path(mask)) for mask in one.masks], "objects")
             image = Source(listing.path(one.image))
             records.append(Record(one.image.id, image, target, split=folder.split, stratum=folder.stratum))
     problems += unused(rest, "layouts.not_used", "warning")
     if seg := _seg_files(listing):
         problems.append(Problem("layouts.seg_npy", seg[0].rel, "note", {"count": len(seg)}))
-    return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def holds_objects(entry: Entry) -> bool:

@@ -27,7 +27,7 @@ from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.errors import setting
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 NAME = "class_folders"
 TASKS = ("classify",)
@@ -110,7 +110,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     if level_of(options) is None and numbered_alike(names):
         said = {"count": len(names), "names": names_of(sorted(names, key=natural), most=_SHOWN)}
         problems.append(Problem("layouts.ids_as_classes", "", "warning", said))
-    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def _of_texts(listing: Listing, folder: str) -> bool:
@@ -138,7 +138,7 @@ def images_of(listing: Listing, folder: str) -> list[Entry]:
 
 def class_record(listing: Listing, entry: Entry, name: str, split: str | None) -> Record:
     """The record of an image that lies in the folder of its class."""
-    return Record(entry.id, Source(listing.path(entry)), (name,), split=split, stratum=name)
+    return Record(entry.id, Source(listing.path(entry)), ClassNames((name,)), split=split, stratum=name)
 
 
 def _is_none(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lamelle.data.layouts.class_folders import class_folders, class_record, images_of
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, last
+from lamelle.data.layouts.common import LayoutOptions, Match, bases, label_target, lacks, last
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.siblings import kind_of, places
 from lamelle.types import Index, Problem, Record, Source
@@ -48,6 +48,6 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             pairs, found = place.pairs(listing)
             problems += found
             for one in pairs:
-                target = tuple(Source(listing.path(mask)) for mask in one.masks)
+                target = label_target([Source(listing.path(mask)) for mask in one.masks])
                 records.append(replace(class_record(listing, one.image, last(folder), split), target=target))
-    return Index(listing.root, NAME, "classify" if classify else "segment", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))

@@ -18,7 +18,7 @@ from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
 from lamelle.errors import printable
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, LabelImage, Meaning, ObjectMasks, Problem, Record, Source
 
 _NUMBER = re.compile(r"[<>~≈]?\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*(?:%|[^\W\d_]{1,5}(?:/[^\W\d_]{1,3})?)?")
 """A number as people write it into tables: ``34.5``, ``34,5``, ``< 0.1``, ``12 mm``, ``80 %``, ``7 g/L``."""
@@ -184,24 +184,22 @@ def with_axes(records: Sequence[Record], axes: str | None) -> tuple[Record, ...]
     """The records with what the user says the axes of their images are; of label images nothing is said."""
     if axes is None:
         return tuple(records)
-    return tuple(
-        replace(
-            r,
-            image=replace(r.image, axes=axes),
-            target=tuple(replace(t, axes=axes) if isinstance(t, Source) and t.blank else t for t in r.target),  # type: ignore[arg-type]
-        )
-        for r in records
-    )
+    return tuple(replace(r, image=replace(r.image, axes=axes)) for r in records)
+
+
+def label_target(sources: Sequence[Source], meaning: Meaning | None = None) -> LabelImage | ObjectMasks:
+    """The target of an image with one mask, or with several."""
+    return LabelImage(sources[0], meaning) if len(sources) == 1 else ObjectMasks(tuple(sources), meaning)
 
 
 def class_names(records: Iterable[Record]) -> tuple[str, ...]:
     """Every class that a record bears, in natural order."""
-    return tuple(sorted({c for r in records for c in r.target if isinstance(c, str)}, key=natural))
+    return tuple(sorted({c for r in records for c in r.names}, key=natural))
 
 
 def class_problems(records: Sequence[Record]) -> list[Problem]:
     """Errors for a single class, for classes with one sample, and for measured numbers in the place of classes."""
-    counts = Counter(c for r in records for c in r.target if isinstance(c, str))
+    counts = Counter(c for r in records for c in r.names)
     ordered = sorted(counts, key=natural)
     if _measured(counts):
         values = {"count": len(counts), "images": len(records), "names": names_of(ordered, most=_SHOWN)}

@@ -53,7 +53,7 @@ from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
 from lamelle.messages import labelled, text
-from lamelle.types import Index, Problem, Record, Source, ValueNames
+from lamelle.types import ClassNames, Index, Problem, Record, ValueNames
 
 LAYOUTS: dict[str, Layout] = {
     "class_folders": class_folders,
@@ -108,7 +108,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         ...     (folder / name).parent.mkdir(exist_ok=True)
         ...     _ = (folder / name).write_bytes(b"")
         >>> index = read_folder(folder, options=LayoutOptions())
-        >>> index.layout, index.classes, index.records[0].id, index.records[0].target
+        >>> index.layout, index.classes, index.records[0].id, index.records[0].names
         ('class_folders', ('cat', 'dog'), 'cat/1.png', ('cat',))
     """
     listing = scans.as_labelled(without_products(replace(list_folder(root), axes=options.axes)), options)
@@ -125,9 +125,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     if options.task == "classify":
         options = replace(options, images=None, masks=None)
     name = _choose(listing, options)
-    index = images_alone(LAYOUTS[name].read(listing, options), asked)
-    index = _with_classes(listing, index, options)
-    masks_read = any(isinstance(t, Source) for r in index.records for t in r.target)
+    index = _read(listing, name, options, asked)
+    masks_read = any(r.labels for r in index.records)
     problems = [*listing.problems, *index.problems]
     if options.label and masks_read:
         values = {"key": setting("data.label", options.label), "task": setting("task", "classify")}
@@ -149,11 +148,18 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     return laid_over(grouped(whole, options.group))
 
 
+def _read(listing: Listing, name: str, options: LayoutOptions, asked: LayoutOptions) -> Index:
+    """What a layout reads, with the classes as they are meant."""
+    index = LAYOUTS[name].read(listing, options)
+    index = images_alone(index, asked) if _names_classes(index, options) else index
+    return _with_classes(listing, index, options)
+
+
 def _split(
     listing: Listing, records: Sequence[Record], options: LayoutOptions
 ) -> tuple[tuple[Record, ...], list[Problem], frozenset[str]]:
     """The records with the split that folders, columns and lists of names say, what is said, and the lists."""
-    used = {s.path for r in records for s in (r.image, *r.target) if isinstance(s, Source)}
+    used = {s.path for r in records for s in (r.image, *(r.labels.sources if r.labels else ()))}
     said = beside_splits(listing, used)
     if options.split == NONE:
         return tuple(replace(r, split=None, fold=None) for r in records), said, frozenset()
@@ -163,9 +169,15 @@ def _split(
     return records, [*said, *beside, *of_lists, *of_levels], lists
 
 
+def _names_classes(index: Index, options: LayoutOptions) -> bool:
+    """Whether the targets are names of classes, or would be if there were any."""
+    found = {isinstance(r.target, ClassNames) for r in index.records if r.target}
+    return any(found) if found else (options.task or LAYOUTS[index.layout].TASKS[0]) == "classify"
+
+
 def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:
     """The Index with the names of its classes: those that the records bear, spellings of one class as one."""
-    if index.task != "classify":
+    if not _names_classes(index, options):
         classes = tuple(options.renamed.get(name, name) for name in index.classes)
         names, said = (None, []) if index.classes or options.classes else value_names(listing)
         have = index.classes if names is None else (*names.known.values(), *names.ordered)
@@ -176,7 +188,7 @@ def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Ind
         problems = (*index.problems, *said, *not_found(options.renamed, have))
         return replace(index, classes=classes, names=names, problems=problems)
     meant, left_out = _meant(index.records, options.left_out)
-    counts = Counter(name for r in meant for name in r.target if isinstance(name, str))
+    counts = Counter(name for r in meant for name in r.names)
     found = settle(counts, mapping=options.renamed, listed=options.classes)
     records = spelt(meant, found.names)
     named = _numbers_named(listing, class_names(records))
@@ -199,9 +211,9 @@ def _meant(records: Sequence[Record], left_out: Sequence[str]) -> tuple[tuple[Re
     """The records without those of classes that are left out, and what was left out."""
     if not left_out:
         return tuple(records), []
-    names = [t for r in records for t in r.target if isinstance(t, str)]
+    names = [t for r in records for t in r.names]
     unmeant = {name for name in names if folded(name) in set(map(folded, left_out))}
-    kept = tuple(r for r in records if not unmeant.intersection(r.target))
+    kept = tuple(r for r in records if not unmeant.intersection(r.names))
     values = {"count": len(records) - len(kept), "classes": ", ".join(printable(n) for n in sorted(unmeant))}
     said = [Problem("layouts.class_left_out", severity="note", values=values)] if unmeant else []
     return kept, [*said, *not_found(left_out, names)]

@@ -8,7 +8,7 @@ from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.siblings import kind_of, places
 from lamelle.data.layouts.words import holds
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, ObjectMasks, Problem, Record, Source
 
 NAME = "folder_per_image"
 TASKS = ("segment",)
@@ -42,7 +42,6 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             if not masks and not any(holds(last(f)) == "mask" for f in listing.subfolders(folder)):
                 problems.append(Problem("layouts.no_objects", images[0].rel, "error", {"folder": last(folder)}))
                 continue
-            nothing = Source(listing.path(images[0]), blank=True)  # an empty folder of masks: no object is in the image
-            target = tuple(Source(listing.path(m)) for m in masks) or (nothing,)
+            target = ObjectMasks(tuple(Source(listing.path(m)) for m in masks))  # an empty folder: there is no object
             records.append(Record(images[0].id, Source(listing.path(images[0])), target, split=split))
-    return Index(listing.root, NAME, "segment", tuple(records), instances=True, problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))

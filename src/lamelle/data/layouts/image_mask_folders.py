@@ -5,7 +5,7 @@ The two may lie in the folder itself or deeper: below train/ and test/, below ea
 
 from __future__ import annotations
 
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, last, named
+from lamelle.data.layouts.common import LayoutOptions, Match, bases, label_target, lacks, last, named
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import inner_folder, unused
 from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
@@ -57,11 +57,11 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         pairs, wrong = place.pairs(listing)
         problems += wrong
         for one in pairs:
-            target = tuple(Source(listing.path(mask)) for mask in one.masks)
+            target = label_target([Source(listing.path(mask)) for mask in one.masks])
             own = split or inner_split(one.image, place.images)
             records.append(Record(one.image.id, Source(listing.path(one.image)), target, split=own))
     problems += left_over(listing, found)
-    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def left_over(listing: Listing, found: list[Place]) -> list[Problem]:

@@ -14,7 +14,7 @@ from lamelle.data.layouts.common import LayoutOptions, Match, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.errors import FileError
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 NAME = "medmnist"
 TASKS = ("classify",)
@@ -54,14 +54,14 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
                 Record(
                     f"{entry.id}:{part}_images#{row:0{width}d}",
                     Source(path, f"{part}_images", row),
-                    target,
+                    ClassNames(target),
                     split=SPLIT_NAMES[part] if len(parts) > 1 else None,
                     stratum="|".join(target),
                 )
             )
-    if several and (empty := sum(r.target == ("none",) for r in records)):
+    if several and (empty := sum(r.names == ("none",) for r in records)):
         problems.append(Problem("layouts.none_class", entry.rel, "note", {"count": empty}))
-    return Index(listing.root, NAME, "classify", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def _target(values: np.ndarray) -> tuple[str, ...]:

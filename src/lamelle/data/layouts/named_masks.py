@@ -103,7 +103,7 @@ def images_alone(index: Index, options: LayoutOptions) -> Index:
     Raises:
         RequestError: If an expression is none.
     """
-    if index.task != "classify" or not (options.images or options.masks):
+    if not (options.images or options.masks):
         return index
     kept = [r for r in index.records if _is_meant(r, options)]
     values = {"count": len(index.records) - len(kept), "all": len(index.records)}

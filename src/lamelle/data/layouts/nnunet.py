@@ -50,7 +50,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records, problems = [*records, *more], [*problems, *wrong]
     else:
         problems += unused(listing.images_below("imagesTs"), "layouts.not_used", "note")
-    return Index(listing.root, NAME, "segment", tuple(records), names, problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), names, problems=tuple(problems))
 
 
 def _cases(

@@ -14,7 +14,7 @@ from lamelle.io.common import Header, Lattice
 from lamelle.io.files import says_places
 from lamelle.io.geometry import CANONICAL, apart, directions, turn_of
 from lamelle.io.images import header
-from lamelle.types import Geometry, Index, Problem, Record, Severity, Source
+from lamelle.types import Geometry, Index, Problem, Record, Severity, Source, Target, with_sources
 
 _ROUNDED = 0.1
 """Voxels by which two headers of one place may differ: float32, or an affine written with fewer digits."""
@@ -127,18 +127,18 @@ def laid_over(index: Index) -> Index:
     return replace(index, records=records, problems=(*index.problems, *problems))
 
 
-def _laid(record: Record, known: dict[tuple[Source, Source], Over | None]) -> tuple[str, ...] | tuple[Source, ...]:
-    sources = tuple(t for t in record.target if isinstance(t, Source))
-    if not sources or not any(says_places(s.path) for s in (record.image, *sources)):
+def _laid(record: Record, known: dict[tuple[Source, Source], Over | None]) -> Target | None:
+    target = record.labels
+    if target is None or not any(says_places(s.path) for s in (record.image, *target.sources)):
         return record.target
     laid = []
-    for source in sources:
+    for source in target.sources:
         pair = (_whole(record.image), _whole(source))
-        if not source.blank and pair not in known:
+        if pair not in known:
             known[pair] = _over(*pair)
         way = known.get(pair)
         laid.append(source if way is None else replace(source, directions=way.directions))
-    return tuple(laid)
+    return with_sources(target, laid)
 
 
 def _whole(source: Source) -> Source:

@@ -23,9 +23,9 @@ def by_levels(records: Sequence[Record], root: Path) -> tuple[tuple[Record, ...]
     of a split stands among others, the folders are named. Where anything else says the split, nothing is done.
 
     Example:
-        >>> from lamelle.types import Source
+        >>> from lamelle.types import ClassNames, Source
         >>> paths = [Path("/d", site, split, "1.png") for site in "AB" for split in ("train", "test")]
-        >>> found, said = by_levels([Record(str(p), Source(p), ("x",)) for p in paths], Path("/d"))
+        >>> found, said = by_levels([Record(str(p), Source(p), ClassNames(("x",))) for p in paths], Path("/d"))
         >>> [r.split for r in found], said[0].code
         (['train', 'test', 'train', 'test'], 'layouts.split_level')
     """
@@ -35,7 +35,7 @@ def by_levels(records: Sequence[Record], root: Path) -> tuple[tuple[Record, ...]
     depth = min(map(len, parts), default=0)
     for level in (*range(depth), *range(-1, -depth - 1, -1)):
         names = sorted({p[level] for p in parts}, key=natural)
-        if all(r.target == (p[level],) for r, p in zip(records, parts, strict=True)):
+        if all(r.names == (p[level],) for r, p in zip(records, parts, strict=True)):
             continue  # the classes
         splits = splits_of(names)
         if len(splits) == len(names) > 1 and "train" in splits.values():

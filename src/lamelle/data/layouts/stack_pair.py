@@ -53,7 +53,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records += made
         problems += wrong
     problems += _leftovers(listing)
-    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
 from lamelle.data.layouts.pairing import Pair, unused
@@ -55,7 +55,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             records += [replace(r, stratum=stratum) for r in made]
             problems += wrong
     problems += unused(rest, "layouts.not_used", "warning")
-    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def _records(
@@ -65,7 +65,7 @@ def _records(
     group = one.image.id if is_volume(listing, one.image) else None
     made, wrong = pair_records(listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=group)
     if len(one.masks) > 1:
-        made = [replace(r, target=tuple(Source(listing.path(mask)) for mask in one.masks)) for r in made]
+        made = [replace(r, target=label_target([Source(listing.path(mask)) for mask in one.masks])) for r in made]
     return made, wrong
 
 

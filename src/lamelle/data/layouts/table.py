@@ -27,7 +27,7 @@ from lamelle.data.tables import (
     read_table,
 )
 from lamelle.errors import FileError, RequestError, printable, setting
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 NAME = "table"
 TASKS = ("classify",)
@@ -116,7 +116,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems += [*_in_two_tables(records), *_one_label(records, labelled), *_forms(listing, records, labelled)]
     problems += _unlisted(listing, labelled)
     joined, wrong = with_columns(listing, records, [t for t in tables if t not in labelled])
-    return Index(listing.root, NAME, "classify", joined, problems=(*problems, *wrong))
+    return Index(listing.root, NAME, joined, problems=(*problems, *wrong))
 
 
 def _beside(listing: Listing, found: Found, options: LayoutOptions) -> list[Problem]:
@@ -317,7 +317,7 @@ def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[
         entry = found.files.entries[row.cells[columns.image or ""]]
         first = records.setdefault(entry, record)
         if first is not record:
-            same = same_names(first.target, record.target)
+            same = same_names(first.names, record.names)
             code, severity = ("same_row", "warning") if same else ("conflict", "error")
             values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
             problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
@@ -335,11 +335,11 @@ def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tupl
         problems.append(Problem("layouts.listed_doubtful", table.at(row), "error", values))
     elif entry is None:
         problems.append(Problem("layouts.listed_missing", table.at(row), "error", {"file": printable(name)}))
-    target: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     if labelled:
         cell = row.cells[columns.label or ""]
-        target = () if is_blank(cell) else labels_of(cell)
-        if not target:
+        names = () if is_blank(cell) else labels_of(cell)
+        if not names:
             values = {"file": printable(name), "column": columns.label, "value": cell}
             problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
     said = row.cells[columns.split] if columns.split else ""
@@ -347,24 +347,24 @@ def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tupl
     if said and split is None:
         values = {"column": columns.split, "value": printable(said)}
         problems.append(Problem("layouts.bad_split", table.at(row), "error", values))
-    if entry is None or (labelled and not target):
+    if entry is None or (labelled and not names):
         return None, problems
     others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
     record = Record(
         entry.id,
         Source(listing.path(entry)),
-        target,
+        ClassNames(names) if names else None,
         split=split,
         fold=columns.folds.get(row.cells[columns.fold]) if columns.fold else None,
         position=int(row.cells[columns.position]) if columns.position else None,
-        stratum="|".join(target) or None,
+        stratum="|".join(names) or None,
         columns=others,
     )
     return record, problems
 
 
 def _said(record: Record) -> str:
-    return "|".join(str(c) for c in record.target)
+    return "|".join(record.names)
 
 
 def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
@@ -375,16 +375,16 @@ def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
 
 def _one_label(records: Sequence[Record], tables: Sequence[Found]) -> list[Problem]:
     """An error where the column of labels says the same of every image."""
-    names = {t for r in records for t in r.target}
+    names = {t for r in records for t in r.names}
     if len(names) != 1 or not tables[0].columns.label:
         return []
-    values = {"column": printable(tables[0].columns.label), "value": printable(str(next(iter(names))))}
+    values = {"column": printable(tables[0].columns.label), "value": printable(next(iter(names)))}
     return [Problem("layouts.one_label", tables[0].entry.rel, "error", {**values, "count": len(records)})]
 
 
 def _forms(listing: Listing, records: Sequence[Record], tables: Sequence[Found]) -> list[Problem]:
     """A warning for each of several tables that says the same of all its images."""
-    of = {r.image.path: "|".join(map(str, r.target)) for r in records}
+    of = {r.image.path: "|".join(r.names) for r in records}
     said = {t.entry.rel: [of[p] for e in t.files.all if (p := listing.path(e)) in of] for t in tables}
     return [p for name, labels in said.items() for p in one_for_all(name, labels, set(of.values())) if len(said) > 1]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import names_in
@@ -49,7 +49,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems += _unlisted(listing, tables)
     rest = [t for t in tables_of(listing, options) if not t.paths.masks]
     joined, wrong = with_columns(listing, records, rest)
-    return Index(listing.root, NAME, "segment", joined, problems=(*problems, *wrong))
+    return Index(listing.root, NAME, joined, problems=(*problems, *wrong))
 
 
 def _paired(listing: Listing, options: LayoutOptions) -> list[Found]:
@@ -72,7 +72,7 @@ def _pairs(listing: Listing, found: Found, options: LayoutOptions) -> tuple[list
         made, wrong = pair_records(listing, entry, masks[0], dims=options.dims or 3, split=row.split, group=group)
         problems += wrong
         if len(masks) > 1:
-            made = [replace(r, target=tuple(Source(listing.path(m)) for m in masks)) for r in made]
+            made = [replace(r, target=label_target([Source(listing.path(m)) for m in masks])) for r in made]
         label = row.columns.get(found.columns.label or "")
         records += [
             replace(r, fold=row.fold, stratum=label or None, columns={**row.columns, **r.columns}) for r in made

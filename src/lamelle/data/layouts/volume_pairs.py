@@ -45,7 +45,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         )
         records += made
         problems += wrong
-    return Index(listing.root, NAME, "segment", tuple(records), problems=tuple(problems))
+    return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
 def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[Pair, str | None]], list[Problem]]:

@@ -14,7 +14,7 @@ from lamelle.io.files import promised, suffix_of
 from lamelle.io.formats import dicom_series
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.images import stored_header
-from lamelle.types import Problem, Record, Source
+from lamelle.types import LabelImage, Problem, Record, Source
 
 
 def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
@@ -82,7 +82,9 @@ def pair_records(
         values = {"label": label.id, "label_size": _size(labelled), "size": _size(size), "first": size[0]}
         return [], [Problem(mismatch(size, labelled) or "layouts.sizes_differ", image.rel, "error", values)]
     if dims == 3 or len(size) == 2:
-        record = Record(image.id, source, (Source(target),), group=group, split=split, columns={"volume": image.id})
+        record = Record(
+            image.id, source, LabelImage(Source(target)), group=group, split=split, columns={"volume": image.id}
+        )
         return [record], problems
     made = slice_records(image.id, source.path, size[0], target=target, split=split, key=source.key)
     return made, problems
@@ -116,7 +118,7 @@ def slice_records(
         Record(
             f"{name}#{z:0{width}d}",
             Source(source, key, z),
-            () if target is None else (Source(target, None, z),),
+            None if target is None else LabelImage(Source(target, None, z)),
             split=split,
             position=z,
             columns={"volume": name},
@@ -174,8 +176,8 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
 def _depth(record: Record) -> int:
     """Slices of a stack with class names; 0 where it is a plane, one of a stack already, or a format of planes."""
     image, known = record.image, promised(record.image.path.name)
-    named = any(isinstance(t, str) for t in record.target)
-    if not named or image.index is not None or image.span is not None or (known and FORMATS[known].planes is None):
+    of_planes = known is not None and FORMATS[known].planes is None
+    if not record.names or image.index is not None or image.span is not None or of_planes:
         return 0
     try:
         shape = stored_header(image.path, Wanted(image.key, axes=image.axes)).shape
