@@ -11,11 +11,11 @@ import pytest
 import tifffile
 import zarr
 from dicom_series import AXIAL, CORONAL, SAGITTAL, write_series
+from format_contract import agree
 from PIL import Image as Pillow
 
 from lamelle.errors import FileError
-from lamelle.io.common import Wanted
-from lamelle.io.images import header, planes, read, read_labels, stored_header
+from lamelle.io.images import read
 
 RNG = np.random.default_rng(11)
 STACK = RNG.integers(0, 120, (5, 40, 50), np.uint8)
@@ -24,25 +24,6 @@ COLOURS = RNG.integers(0, 256, (40, 50, 3), np.uint8)
 Case = tuple[Callable[[Path], object], np.ndarray | None]
 """What writes the file, and what it holds as [C, (Z,) Y, X]; None where a decoder changes values."""
 TYPES = ("u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
-
-
-def agree(path: Path, wanted: np.ndarray | None) -> None:
-    head, image = header(path), read(path)
-    streamed = np.stack(list(planes(path)), axis=1)
-    streamed = streamed if image.array.ndim == 4 else streamed[:, 0]
-    assert head.shape == image.array.shape == streamed.shape
-    assert head.dtype == image.array.dtype == streamed.dtype
-    assert (head.bits, head.spacing, head.problems) == (image.bits, image.spacing, image.problems)
-    assert np.array_equal(image.array, streamed)
-    assert wanted is None or np.array_equal(image.array, wanted)
-    try:
-        labels = read_labels(path).array
-    except FileError:
-        return
-    head = stored_header(path, Wanted(labels=True))
-    streamed = np.stack([plane[0] for plane in planes(path, labels=True)])
-    assert head.shape[1:] == labels.shape
-    assert np.array_equal(streamed.reshape(labels.shape), labels)
 
 
 def tif(array: np.ndarray, wanted: np.ndarray | None, **options) -> Case:

@@ -129,9 +129,9 @@ def stored_window(
     row = row or format_of(path)
     with _decoding(path, row):
         found = row.window(path, wanted, start, size) if row.window else _cut(path, wanted, row, start, size)
-        finite(path, found)
     if found.shape[1:] != tuple(size):
         raise ValueError(f"a window of {tuple(size)} at {tuple(start)} does not lie inside the image")
+    finite(path, found)
     return found
 
 

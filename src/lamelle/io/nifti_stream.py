@@ -154,6 +154,8 @@ def _placed(grid: Grid) -> Any:
             head.set_data_shape(grid.geometry.size)
             head.set_qform(np.array(grid.geometry.affine), 1, strip_shears=True)
             head.set_sform(np.array(grid.geometry.affine), 1)
+        elif grid.spacing is not None:
+            head["pixdim"][1 : 1 + len(grid.spacing)] = [v / 1e3 for v in reversed(grid.spacing)]
         return head
     with grid.path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
