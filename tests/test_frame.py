@@ -24,6 +24,8 @@ SOURCE = ROOT / "src" / "lamelle"
 MODULES = sorted(SOURCE.rglob("*.py"))
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 SPEAKERS = {"LamelleError", "RequestError", "WorkError", "FileError", "Problem", "text"}
+TABLES = ("metrics",)
+"""Catalogues of rows, whose English stands in the rows themselves; the contract of each table holds them complete."""
 HEAVY = {
     "torch",
     "timm",
@@ -44,6 +46,8 @@ def catalogues(language: str) -> dict[str, str]:
     """Every sentence of a language, by its whole key."""
     found = {}
     for file in sorted((SOURCE / "messages" / language).glob("*.toml")):
+        if file.stem in TABLES:
+            continue
         for name, said in tomllib.loads(file.read_text(encoding="utf-8")).items():
             found[f"{file.stem}.{name}"] = said
     return found

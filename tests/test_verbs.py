@@ -20,7 +20,7 @@ import lamelle
 from lamelle import verbs
 from lamelle.errors import DataError, RequestError
 from lamelle.io.images import read, read_labels
-from lamelle.messages import text
+from lamelle.metrics.names import name_of
 from lamelle.reports.held import open_held, predicted_labels
 from lamelle.runs.folder import RunFolder
 from lamelle.training.loop import Interrupted
@@ -314,7 +314,7 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     headline = whole.scores["headline"][0]
     each = [json.loads((whole.path / fold / "scores.json").read_text())["scores"][headline]["value"] for fold in folds]
     between = next(n["values"]["scores"] for n in whole.scores["notes"] if n["code"] == "evaluate.between_folds")
-    assert f"{text(f'report.score_{headline}')} {min(each):.3f} – {max(each):.3f}" in between
+    assert f"{name_of(headline)} {min(each):.3f} – {max(each):.3f}" in between
     assert whole.folder.report.is_file()
 
     def stop(step: int) -> None:

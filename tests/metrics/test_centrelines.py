@@ -9,7 +9,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.morphology import skeletonize
 
-from lamelle.metrics.centrelines import CENTRELINE_SCORES, centreline_row, cldice, cldice_of
+from lamelle.metrics.centrelines import centreline_row, cldice, cldice_of, precision_of, sensitivity_of
 
 
 def vessels(seed: int, shape: tuple[int, ...] = (90, 100)) -> np.ndarray:
@@ -26,8 +26,8 @@ def test_score_is_that_of_the_authors(shape: tuple[int, ...]) -> None:
     assert 0.3 < expected < 0.99
     assert cldice(target, prediction) == pytest.approx(expected)
     row = centreline_row(target, prediction)
-    assert CENTRELINE_SCORES["line_precision"](row) == pytest.approx(precision)
-    assert CENTRELINE_SCORES["line_sensitivity"](row) == pytest.approx(sensitivity)
+    assert precision_of(row) == pytest.approx(precision)
+    assert sensitivity_of(row) == pytest.approx(sensitivity)
     assert cldice(prediction, target) == pytest.approx(expected)
 
 

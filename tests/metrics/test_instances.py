@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
 from lamelle.metrics.instances import (
-    INSTANCE_SCORES,
     ROW,
     THRESHOLDS,
     ap_of,
@@ -22,7 +21,9 @@ from lamelle.metrics.instances import (
     instance_row,
     overlaps,
 )
+from lamelle.metrics.table import METRICS
 
+INSTANCE_SCORES = {m.name: m.value for m in METRICS.values() if m.of == "objects"} | {"are": are_of}
 LABELS = arrays(np.uint32, (5, 6), elements=st.sampled_from([0, 0, 0, 1, 2, 5, 4_000_000_000]))
 
 

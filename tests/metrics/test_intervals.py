@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from lamelle.metrics.blocks import spatial_blocks
 from lamelle.metrics.class_intervals import Answers, class_intervals
 from lamelle.metrics.differences import Imagined, exchange, holm, paired
 from lamelle.metrics.intervals import (
@@ -17,7 +18,6 @@ from lamelle.metrics.intervals import (
     few_units,
     proportion,
     shown,
-    spatial_blocks,
     tail,
     why_none,
 )

@@ -78,29 +78,6 @@ def test_what_is_no_binary_target_is_refused() -> None:
         ranking.roc_auc(np.array([0, 1]), np.array([0.1, 0.2, 0.3]))
 
 
-def test_curves_are_thin_and_keep_their_area() -> None:
-    target, score = binary(20000, ties=False)
-    roc = ranking.roc_points(target, score, points=200)
-    assert len(roc.x) <= 200
-    assert (roc.x[0], roc.y[0], roc.x[-1], roc.y[-1]) == (0, 0, 1, 1)
-    assert np.trapezoid(roc.y, roc.x) == pytest.approx(oracle.roc_auc_score(target, score), abs=2e-3)
-    said = score >= roc.thresholds[100]
-    assert roc.y[100] == pytest.approx(oracle.recall_score(target, said))
-    pr = ranking.pr_points(target, score, points=200)
-    assert len(pr.x) <= 200
-    assert pr.x[-1] == 1
-    assert np.trapezoid(pr.y, pr.x) == pytest.approx(oracle.average_precision_score(target, score), abs=1e-2)
-
-
-def test_short_curves_are_whole() -> None:
-    target, score = binary(50, ties=False)
-    x, y, thresholds = oracle.roc_curve(target, score, drop_intermediate=False)
-    found = ranking.roc_points(target, score, points=200)
-    np.testing.assert_allclose([found.x, found.y, found.thresholds], [x, y, thresholds])
-    assert not ranking.roc_points(np.ones(3, int), np.ones(3), points=9).x.size
-    assert not ranking.pr_points(np.zeros(3, int), np.ones(3), points=9).x.size
-
-
 def test_brier_is_that_of_scikit_learn() -> None:
     target, score = binary()
     assert ranking.brier(target, score) == pytest.approx(oracle.brier_score_loss(target, score))

@@ -11,6 +11,7 @@ import pytest
 from sklearn import metrics
 
 from lamelle.data.targets import ValueMap
+from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics import calibration
 from lamelle.tasks import calibrating
@@ -66,7 +67,7 @@ def fitted(task: Task, items: Items) -> dict[str, Any]:
 
 
 def scores(task: Task, items: Items, found: dict[str, Any]) -> dict[str, float]:
-    rows = json.loads(json.dumps([task.row(p, t, found) for p, t in items]))
+    rows = json.loads(json.dumps(plain([task.row(p, t, found) for p, t in items])))
     return {k: float(v[0]) for k, v in task.summarise(task.table(rows), np.ones((1, len(rows)))).items()}
 
 
@@ -92,22 +93,22 @@ def test_what_is_too_sure_is_mended_on_images_never_seen(task: tuple[Task, Items
     assert found["temperature"] == pytest.approx(SURE, rel=0.15)
     for before, after in (v for k, v in found["temperature_scores"].items() if k != "n"):
         assert after < before
-    mended, plain = scores(one, test, found), scores(one, test, {})
+    mended, raw = scores(one, test, found), scores(one, test, {})
     for name in ("log_loss", "brier", "ece"):
-        assert mended[name] < plain[name]
-        assert mended[f"{name}_uncalibrated"] == pytest.approx(plain[name], rel=0.02), "as it was before"
-        assert f"{name}_uncalibrated" not in plain
-    assert mended["ece"] < 0.06 < plain["ece"]
+        assert mended[name] < raw[name]
+        assert mended[f"{name}_uncalibrated"] == pytest.approx(raw[name], rel=0.02), "as it was before"
+        assert f"{name}_uncalibrated" not in raw
+    assert mended["ece"] < 0.06 < raw["ece"]
     assert set(one.headline).isdisjoint(k for k in mended if k.startswith(("ece", "brier", "log_loss")))
 
 
 def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, Items, Items]) -> None:
     one, validation, test = task
     found = fitted(one, validation)
-    plain = type(one)(replace(one.options, calibrate=False))  # type: ignore[attr-defined]
-    before = fitted(plain, validation)
+    uncalibrated = type(one)(replace(one.options, calibrate=False))  # type: ignore[attr-defined]
+    before = fitted(uncalibrated, validation)
     assert "temperature" not in before
-    pairs = [(one.decode(p, found, None), plain.decode(p, before, None), p) for p, _ in test]
+    pairs = [(one.decode(p, found, None), uncalibrated.decode(p, before, None), p) for p, _ in test]
     same = 0
     for now, then, p in pairs:
         assert isinstance(now, Classes | LabelMap)
@@ -155,7 +156,7 @@ def test_each_fold_has_its_own_temperature() -> None:
     test = items_of(one, 40)
     at = [{"temperature": 1.0 + i % 2} for i in range(40)]
     rows = [one.row(p, t, f) for (p, t), f in zip(test, at, strict=True)]
-    np.testing.assert_allclose(one.table(rows)["uncalibrated"], [p for p, _ in test], atol=1e-4)
+    np.testing.assert_allclose(one.table(rows)["before"], [p for p, _ in test], atol=1e-4)
 
 
 def test_a_threshold_is_searched_among_calibrated_probabilities() -> None:

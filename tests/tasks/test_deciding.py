@@ -211,7 +211,7 @@ def test_every_place_says_the_same_class() -> None:
             assert figures["confusion"] == metrics.confusion_matrix(truth, said).tolist()
         quick = one.quick_row(p[0], np.asarray(truth[0]))
         plain = (p[0] >= 0.5).astype(int).tolist() if said.ndim == 2 else int(p[0].argmax())
-        assert quick["chosen"] == plain
+        assert quick["chosen"].tolist() == plain
 
 
 def test_brier_and_log_loss_are_those_of_scikit_learn() -> None:

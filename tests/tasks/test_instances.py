@@ -17,7 +17,8 @@ from lamelle import verbs
 from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
 from lamelle.io.images import read_labels
-from lamelle.metrics.instances import INSTANCE_SCORES, instance_row
+from lamelle.metrics.instances import instance_row
+from lamelle.metrics.table import METRICS
 from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
@@ -46,7 +47,7 @@ def discs(size: int = 96, count: int = 12, seed: int = 0) -> np.ndarray:
 
 
 def score(truth: np.ndarray, said: np.ndarray, name: str = "ap50") -> float:
-    return float(INSTANCE_SCORES[name](instance_row(truth, said)))
+    return float(METRICS[name].value(instance_row(truth, said)))
 
 
 def test_objects_come_back_from_their_own_maps() -> None:
@@ -159,7 +160,7 @@ def test_the_search_takes_what_is_best_on_validation() -> None:
     assert fitted["min_size"] in (32, 64)
     assert chosen == sum(t.max() for _, t in some) > first
     counted = np.sum([task().row(m, t, fitted)["objects"] for m, t in some], axis=0)
-    best = float(INSTANCE_SCORES["ap50"](counted))
+    best = float(METRICS["ap50"].value(counted))
     for name in QUICK:
         curve = fitted[f"{name}_curve"]
         assert curve["ap50"][curve[name].index(fitted[name])] == pytest.approx(best) == max(curve["ap50"])

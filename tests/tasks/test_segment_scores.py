@@ -13,8 +13,11 @@ from scipy.spatial import KDTree
 from skimage.measure import label
 
 from lamelle.data.targets import ValueMap
+from lamelle.io.atomic import plain
 from lamelle.metrics import boundary, centrelines, clustering, instances
-from lamelle.tasks.pixel_scores import pixel_row, pixel_scores, pixel_table
+from lamelle.metrics.pairs import PixelPair
+from lamelle.metrics.statistics import measured
+from lamelle.metrics.table import METRICS
 from lamelle.tasks.segment import Options, Segment
 from lamelle.types import IGNORE
 
@@ -34,14 +37,16 @@ def masks(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
     return (field > 0.03).astype(np.int64), (other > 0.03).astype(np.int64)
 
 
+SHAPES = ("confusion", "outlines", "hd95_um", "lines", "components")
+
+
 def row(target: np.ndarray, said: np.ndarray, **options: Any) -> dict[str, Any]:
-    known = {"classes": 2, "tolerance": 2.0, "lines": True, "components": True, "spacing": None}
-    return pixel_row(target, said, **known | options)
+    return measured(SHAPES, PixelPair(target, said, 2, **options))
 
 
 def scores(*rows: dict[str, Any]) -> dict[str, float]:
-    again = json.loads(json.dumps(rows).replace("NaN", "null"))
-    found = pixel_scores(pixel_table(again), np.ones((1, len(rows))), classes=NAMES)
+    task, again = segment(), json.loads(json.dumps(plain(rows)))
+    found = task.summarise(task.table(again), np.ones((1, len(rows))))
     return {name: float(value[0]) for name, value in found.items()}
 
 
@@ -60,7 +65,7 @@ def test_scores_are_those_of_their_metrics() -> None:
     assert found["image_cldice"] == pytest.approx(np.mean([centrelines.cldice_of(x) for x in lines]))
     parts = [instances.instance_row(*(numbered(x) for x in pair)) for pair in some]
     for name in ("ap50", "pq", "aji"):
-        score = instances.INSTANCE_SCORES[name]
+        score = METRICS[name].value
         assert found[f"component_{name}"] == pytest.approx(float(score(np.sum(parts, axis=0))))
         assert found[f"image_component_{name}"] == pytest.approx(np.mean([score(x) for x in parts]))
 
@@ -140,7 +145,7 @@ def test_what_is_ignored_decides_nothing() -> None:
     truth[:, 30:] = IGNORE
     other = said.copy()
     other[:, 30:] = 1 - other[:, 30:]
-    assert json.dumps(row(truth, said)) == json.dumps(row(truth, other))
+    assert plain(row(truth, said)) == plain(row(truth, other))
 
 
 def test_strokes_score_their_pixels_and_no_shapes() -> None:
@@ -167,4 +172,4 @@ def test_rows_stay_small_and_quick() -> None:
     before = time.process_time()
     found = task.row(p, truth, {})
     assert time.process_time() - before < 1.0, "about 0.2 s where nothing else runs"
-    assert len(json.dumps(found)) < 4000
+    assert len(json.dumps(plain(found))) < 4000

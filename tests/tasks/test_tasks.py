@@ -16,6 +16,7 @@ from sklearn import metrics
 from lamelle import recipe as recipes
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
+from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
@@ -203,7 +204,7 @@ def test_weights_count_items_as_often_as_they_say(task: Task, items: Any) -> Non
 @cases
 def test_rows_survive_json(task: Task, items: Any) -> None:
     rows = rows_of(task, items)
-    again = json.loads(json.dumps(rows).replace("NaN", "null"))
+    again = json.loads(json.dumps(plain(rows)))
     one = np.ones((1, len(rows)))
     for name, value in task.summarise(task.table(rows), one).items():
         np.testing.assert_allclose(task.summarise(task.table(again), one)[name], value, err_msg=name)

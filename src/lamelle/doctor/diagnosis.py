@@ -13,6 +13,7 @@ from lamelle.doctor.reading import read
 from lamelle.doctor.rules import findings
 from lamelle.errors import RequestError
 from lamelle.messages import text
+from lamelle.metrics.names import name_of
 from lamelle.runs.folder import RunFolder
 
 
@@ -63,7 +64,7 @@ def tell(finding: Finding, run: RunFolder) -> Told:
     """A finding in the language that is spoken."""
     values = {**finding.values, "change": " ".join(finding.change)}
     if "monitor" in values:
-        values["monitor"] = text(f"report.score_{values['monitor']}")
+        values["monitor"] = name_of(str(values["monitor"]))
     command = ""
     if finding.change:
         command = shlex.join(["lamelle", "train", "--recipe", str(run.recipe), *finding.change])

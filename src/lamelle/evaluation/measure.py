@@ -15,9 +15,9 @@ import numpy as np
 
 from lamelle.data.samples import Reader
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units
+from lamelle.metrics.names import of_images
 from lamelle.prediction.predictor import Predictor
 from lamelle.tasks.base import Row, Task
-from lamelle.tasks.pixel_scores import of_images
 from lamelle.types import Problem, Record
 
 Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]

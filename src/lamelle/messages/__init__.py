@@ -30,6 +30,27 @@ def catalogue(spoken: str, room: str) -> dict[str, str]:
     return tomllib.loads((files(__name__) / spoken / f"{room}.toml").read_text(encoding="utf-8"))
 
 
+@cache
+def _rows(spoken: str, kind: str) -> dict[str, str]:
+    """What a language says of the rows of a table; English stands in the rows themselves."""
+    file = files(__name__) / spoken / f"{kind}.toml"
+    return tomllib.loads(file.read_text(encoding="utf-8")) if spoken != "en" and file.is_file() else {}
+
+
+def translated(kind: str, name: str, english: str) -> str:
+    """What a row of a table says, in the language that is spoken; English where that has no words for it.
+
+    Args:
+        kind: The catalogue, such as ``metrics``.
+        name: The entry: the name of the row, and what is said of it.
+
+    Example:
+        >>> translated("metrics", "dice_about", "Twice the overlap.")
+        'Twice the overlap.'
+    """
+    return _rows(language(), kind).get(name, english)
+
+
 _NUMBERS = {
     "audit": {"association", "near", "far", "spacing", "found"},
     "cli": {"used", "budget"},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from lamelle.messages import local
+from lamelle.messages import local, text
+
+_UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
 
 
 def number(value: object, digits: int = 3) -> str:
@@ -52,3 +54,13 @@ def percent(share: float) -> str:
         return local("< 0.1 %" if share < 0.5 else "> 99.9 %")
     digits = 1 if 0 < share < 0.0995 or 0.99 < share < 1 else 0
     return local(f"{100 * share:.{digits}f} %")
+
+
+def unit_of(unit: str, n: int) -> str:
+    """What was counted, as it stands behind its number; any other unit than those of the scores stays as it is.
+
+    Example:
+        >>> unit_of("slice", 1), unit_of("slice", 6)
+        ('slice', 'slices')
+    """
+    return text(f"report.unit_one_{unit}" if n == 1 else f"report.unit_{unit}") if unit in _UNITS else unit

@@ -11,10 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamelle.metrics.counts import ratio
-from lamelle.metrics.ranking import CERTAIN, one_hot
+from lamelle.metrics.ranking import CERTAIN, brier_each, log_loss_each, one_hot
+from lamelle.types import IGNORE
 
 BINS = 15
 """Bins of equal width, as in the paper that made the calibration error known (Guo et al. 2017)."""
+ROW = 3 * BINS + 2
+"""Numbers of an item: its bins (`binned`), squares (Brier score) and nats (log loss), each summed over its answers."""
+_PIECE = 1 << 20
+"""Pixels that are scored at once."""
 COLDEST, HOTTEST = 0.1, 10.0
 """Temperatures between which one is sought."""
 _SIMULATED = 400
@@ -107,6 +112,79 @@ def ece(sums: np.ndarray) -> np.ndarray:
     return ratio(np.abs(sums[..., 1, :] - sums[..., 2, :]).sum(-1), sums[..., 0, :].sum(-1))
 
 
+def item_rows(target: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Sums over the answers of each item [N, ROW].
+
+    Args:
+        target: Classes [N], or multi-hot [N, K]: then each class is an answer of its own.
+
+    Example:
+        >>> rows = item_rows(np.array([0, 1]), np.array([[1.0, 0.0], [0.5, 0.5]]))
+        >>> rows[:, -2], rows.shape == (2, ROW)
+        (array([0. , 0.5]), True)
+    """
+    hit, chance = outcomes(target, probabilities)
+    answers = hit.shape[1]  # what the scores are means over
+    bins = binned(hit, chance, bins=BINS).reshape(len(hit), -1)
+    rest = (answers * brier_each(target, probabilities), answers * log_loss_each(target, probabilities))
+    return np.concatenate([bins, np.stack(rest, axis=1)], axis=1)
+
+
+def pixel_row(target: np.ndarray, probabilities: np.ndarray, *, exclusive: bool) -> np.ndarray:
+    """Sums over the pixels that are not ignored [ROW].
+
+    Args:
+        target: Classes [(Z,) Y, X].
+        probabilities: Of each class [K, ...]; where they do not exclude each other, of the classes 1, 2 … [K − 1, ...],
+            each a question of its own.
+
+    Example:
+        >>> row = pixel_row(np.array([[0, 1, -1]]), np.array([[[0.5, 0.5, 0.1]]]), exclusive=False)
+        >>> float(row[-2]), round(float(row[-1]), 3), len(row) == ROW
+        (0.5, 1.386, True)
+    """
+    found = np.zeros(ROW)
+    flat, p = target.reshape(-1), probabilities.reshape(len(probabilities), -1)
+    for start in range(0, flat.size, _PIECE):
+        part = slice(start, start + _PIECE)
+        kept = flat[part] != IGNORE
+        truth, said = flat[part][kept], p[:, part][:, kept].T.astype(np.float64)
+        if not exclusive:
+            truth = truth[:, None] == np.arange(1, len(p) + 1)
+        hit, chance = outcomes(truth, said)
+        found[:-2] += binned(hit.reshape(1, -1), chance.reshape(1, -1), bins=BINS)[0].ravel()
+        answers = hit.shape[1]  # what the scores are means over
+        found[-2] += answers * brier_each(truth, said).sum()
+        found[-1] += answers * log_loss_each(truth, said).sum()
+    return found
+
+
+def bins_of(sums: np.ndarray) -> np.ndarray:
+    """The bins [..., 3, bins] of sums [..., ROW]."""
+    return sums[..., :-2].reshape(*sums.shape[:-1], 3, BINS)
+
+
+def brier_of(sums: np.ndarray) -> np.ndarray:
+    """Brier score [...] of sums [..., ROW]; see `lamelle.metrics.ranking.brier_each`.
+
+    Example:
+        >>> sums = pixel_row(np.array([[0, 1]]), np.array([[[0.25, 0.75]]]), exclusive=False)
+        >>> [float(score(sums).round(3)) for score in (brier_of, log_loss_of, ece_of)]
+        [0.062, 0.288, 0.25]
+    """
+    return ratio(sums[..., -2], bins_of(sums)[..., 0, :].sum(-1))
+
+
+def log_loss_of(sums: np.ndarray) -> np.ndarray:
+    """Log loss [...] of sums [..., ROW], in nats."""
+    return ratio(sums[..., -1], bins_of(sums)[..., 0, :].sum(-1))
+
+
+def ece_of(sums: np.ndarray) -> np.ndarray:
+    """Expected calibration error [...] of sums [..., ROW]."""
+    return ece(bins_of(sums))
+
+
 def chance_ece(chance: np.ndarray, *, bins: int, share: float, seed: int) -> float:
     """The error [quantile ``share``] that probabilities [N, M] show by chance alone if every one of them is true.
 
@@ -159,6 +237,15 @@ def log_odds(p: np.ndarray) -> np.ndarray:
     """
     p = np.clip(p, CERTAIN, 1 - CERTAIN)
     return np.log(p) - np.log1p(-p)
+
+
+def uncalibrated(probabilities: np.ndarray, temperatures: np.ndarray, *, exclusive: bool) -> np.ndarray:
+    """Calibrated probabilities [N, K] as they were before, each at the temperature [N] that its fold fitted."""
+    before = np.array(probabilities, np.float64)
+    for one in np.unique(temperatures):
+        at = temperatures == one
+        before[at] = tempered(before[at], 1 / float(one), exclusive=exclusive, axis=1)
+    return before
 
 
 def _sigmoid(z: np.ndarray) -> np.ndarray:

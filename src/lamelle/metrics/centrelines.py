@@ -7,9 +7,6 @@ The rule for empty masks: both empty = NaN, one empty = 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 import numpy as np
 
 from lamelle.metrics.counts import ratio
@@ -107,9 +104,3 @@ def cldice(target: np.ndarray, prediction: np.ndarray) -> float:
     Reference: Shit et al. (2021), doi:10.1109/CVPR46437.2021.01629
     """
     return float(cldice_of(centreline_row(target, prediction)))
-
-
-CENTRELINE_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {"cldice": cldice_of, "line_sensitivity": sensitivity_of, "line_precision": precision_of}
-)
-"""Name → score of rows, [..., 4] → [...]."""

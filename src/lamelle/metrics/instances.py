@@ -11,10 +11,7 @@ error is NaN without an object in the truth, and near 1 without one in the predi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 
@@ -297,20 +294,3 @@ def are_of(rows: np.ndarray) -> np.ndarray:
 
 def _column(rows: np.ndarray, name: str) -> np.ndarray:
     return np.asarray(rows, np.float64)[..., _AT[name]]
-
-
-INSTANCE_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {
-        **{f"ap{round(100 * t)}": partial(ap_of, threshold=t) for t in THRESHOLDS},
-        "ap": mean_ap_of,
-        "object_f1": f1_of,
-        "object_precision": precision_of,
-        "object_recall": recall_of,
-        "pq": pq_of,
-        "sq": sq_of,
-        "rq": rq_of,
-        "aji": aji_of,
-        "are": are_of,
-    }
-)
-"""Name → score of rows, [..., R] → [...]; ``ap`` is the mean over thresholds, ``are`` is an error: less is better."""

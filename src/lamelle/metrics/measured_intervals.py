@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lamelle.metrics.directions import is_share, less_is_better
 from lamelle.metrics.intervals import LEAST, Interval, IntervalOptions, Stratum, Units, bounds, draws, tail
+from lamelle.metrics.names import less_is_better, limits
 
 Statistic = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 """From weights of the rows float64 [R, N] to name → scores [R]."""
@@ -122,10 +122,11 @@ def best_and_worst(score: str, single: np.ndarray) -> tuple[float, float]:
     known = single[~np.isnan(single)]
     if not len(known):
         return math.nan, math.nan
+    (low, high), least, most = limits(score), float(known.min()), float(known.max())
+    bounded = math.isfinite(high)
     if not less_is_better(score):
-        return (1.0, float(known.min()) / 3) if is_share(score) else (2 * float(known.max()), float(known.min()) / 2)
-    worst = float(known.max())
-    return 0.0, 1 - (1 - worst) / 3 if is_share(score) else 2 * worst or 1.0
+        return (high, low + (least - low) / 3) if bounded else (2 * most, least / 2)
+    return low, high - (high - most) / 3 if bounded else 2 * most or 1.0
 
 
 def most_and_least(score: str, single: np.ndarray) -> tuple[float, float]:

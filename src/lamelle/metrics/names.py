@@ -1,92 +1,111 @@
-"""The names of scores, and of what they count, for people."""
+"""What is known of a score by its name: what people call it, what it means, which way it is better."""
 
 from __future__ import annotations
 
-import re
-
-from lamelle.messages import text
-from lamelle.messages.numbers import short
-
-NAMES = (
-    "dice",
-    "iou",
-    "accuracy",
-    "balanced_accuracy",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "weighted_precision",
-    "weighted_recall",
-    "weighted_f1",
-    "mcc",
-    "roc_auc",
-    "pr_auc",
-    "brier",
-    "log_loss",
-    "ece",
-    "brier_uncalibrated",
-    "log_loss_uncalibrated",
-    "ece_uncalibrated",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "image_dice",
-    "image_iou",
-    "boundary_f",
-    "hd95",
-    "hd95_um",
-    "v_rand",
-    "v_info",
-    "ap50",
-    "ap",
-    "pq",
-    "sq",
-    "rq",
-    "aji",
-    "object_f1",
-    "object_precision",
-    "object_recall",
-    "image_ap50",
-    "nsd",
-    "one_empty",
-    "are",
-    "cldice",
-    "image_cldice",
-    "component_ap50",
-    "image_component_ap50",
-    "component_pq",
-    "image_component_pq",
-    "component_aji",
-    "image_component_aji",
-)
-"""Scores that have a name and a definition; any other is shown by its key."""
-_UNITS = ("image", "slice", "block", "group", "patient", "volume", "object", "pixel")
-_AP = re.compile(r"ap([0-9]{2})")
+from lamelle.messages import text, translated
+from lamelle.metrics.metric import Metric
+from lamelle.metrics.scoring import IMAGE
+from lamelle.metrics.table import METRICS
 
 
-def name_of(key: str) -> str:
+def metric_of(score: str) -> tuple[Metric | None, bool]:
+    """The metric of a score, and whether the score is its mean over single images; None if no row has that name.
+
+    Example:
+        >>> found, of_images = metric_of("image_dice/cell")
+        >>> found.name, of_images
+        ('dice', True)
+    """
+    name = score.partition("/")[0]
+    if name in METRICS:
+        return METRICS[name], False
+    name = name.removeprefix(IMAGE)
+    return METRICS.get(name), name in METRICS
+
+
+def name_of(score: str) -> str:
     """A score's name for people, with the class behind where it is of one.
 
     Example:
         >>> name_of("macro_f1"), name_of("recall/tumour"), name_of("ap75"), name_of("mine")
         ('Macro F1', 'Recall (tumour)', 'AP at IoU 0.75', 'mine')
+        >>> name_of("image_dice")
+        'Dice, mean over images'
     """
-    score, _, of = key.partition("/")
+    name, _, of = score.partition("/")
     if of:
-        return f"{name_of(score)} ({of})"
-    if key in NAMES:
-        return text(f"report.score_{key}")
-    if found := _AP.fullmatch(key):
-        return text("report.score_ap_at", iou=short(int(found[1]) / 100))
-    return key
+        return f"{name_of(name)} ({of})"
+    metric, of_images = metric_of(name)
+    if metric is None:
+        return name
+    label = translated("metrics", metric.name, metric.label)
+    return text("report.mean_over_images", score=label) if of_images else label
 
 
-def unit_of(unit: str, n: int) -> str:
-    """What was counted, as it stands behind its number; any other unit than those of the scores stays as it is.
+def meaning_of(score: str) -> str:
+    """What a score means: formula, range, and what it does not tell; empty if no row has that name.
 
     Example:
-        >>> unit_of("slice", 1), unit_of("slice", 6)
-        ('slice', 'slices')
+        >>> meaning_of("mine"), meaning_of("iou/cell")[:23], meaning_of("image_iou")[:27]
+        ('', 'Intersection over union', 'IoU of each image by itself')
     """
-    return text(f"report.unit_one_{unit}" if n == 1 else f"report.unit_{unit}") if unit in _UNITS else unit
+    metric, of_images = metric_of(score)
+    if metric is None:
+        return ""
+    if of_images:
+        return text("report.mean_over_images_about", score=translated("metrics", metric.name, metric.label))
+    return translated("metrics", f"{metric.name}_about", metric.about)
+
+
+def place_of(score: str) -> int:
+    """The place of a score in the order of pages; those that have no row come last.
+
+    Example:
+        >>> place_of("dice") < place_of("image_dice/cell") < place_of("iou") < place_of("mine")
+        True
+    """
+    metric, of_images = metric_of(score)
+    return 2 * list(METRICS).index(metric.name) + of_images if metric is not None else 2 * len(METRICS)
+
+
+def less_is_better(score: str) -> bool:
+    """Whether a smaller value of this score is the better one.
+
+    Example:
+        >>> less_is_better("hd95"), less_is_better("recall/tumour"), less_is_better("ece_uncalibrated")
+        (True, False, True)
+    """
+    metric, _ = metric_of(score)
+    return metric is not None and metric.better == "low"
+
+
+def limits(score: str) -> tuple[float, float]:
+    """The least and the largest value that a score can have; those of a share, if no row has that name.
+
+    Example:
+        >>> limits("recall/tumour"), limits("mcc"), limits("hd95")
+        ((0.0, 1.0), (-1.0, 1.0), (0.0, inf))
+    """
+    metric, _ = metric_of(score)
+    return (0.0, 1.0) if metric is None else metric.bounds
+
+
+def is_share(score: str) -> bool:
+    """Whether a score lies between 0 and 1.
+
+    Example:
+        >>> is_share("dice/cell"), is_share("log_loss_uncalibrated"), is_share("mcc")
+        (True, False, False)
+    """
+    return limits(score) == (0.0, 1.0)
+
+
+def of_images(score: str) -> bool:
+    """Whether a score is a mean over the images that have one, not pooled over all.
+
+    Example:
+        >>> of_images("image_dice/cell"), of_images("boundary_f"), of_images("dice")
+        (True, True, False)
+    """
+    metric, mean = metric_of(score)
+    return mean or (metric is not None and not metric.pooled)

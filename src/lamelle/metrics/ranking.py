@@ -6,7 +6,6 @@ K]. Items may carry weights [..., N], such as the counts of a bootstrap; the res
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -15,15 +14,6 @@ from lamelle.metrics.counts import ratio
 
 CERTAIN = 1e-7
 """A probability of 0 or 1 counts as this far from it, so that one sure mistake does not make a mean infinite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """A curve to be drawn: x, y and the threshold at each point, float64 [P]."""
-
-    x: np.ndarray
-    y: np.ndarray
-    thresholds: np.ndarray
 
 
 def steps(
@@ -150,43 +140,6 @@ def weighted_of_labels(values: np.ndarray, support: np.ndarray) -> np.ndarray:
         array(0.375)
     """
     return ratio((support * np.nan_to_num(values)).sum(-1), support.sum(-1))
-
-
-def roc_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
-    """ROC curve, x = 1 − specificity, y = recall, thinned to at most ``points``; empty if a truth is missing.
-
-    Example:
-        >>> roc_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
-        array([0., 1., 1.])
-    """
-    negatives, positives, thresholds = steps(target, score, None)
-    if not thresholds.size or negatives[-1] == 0 or positives[-1] == 0:
-        return Points(np.empty(0), np.empty(0), np.empty(0))
-    x, y = _from_zero(negatives) / negatives[-1], _from_zero(positives) / positives[-1]
-    return _thinned(x, y, np.append(np.inf, thresholds), points)
-
-
-def pr_points(target: np.ndarray, score: np.ndarray, *, points: int) -> Points:
-    """Precision-recall curve, x = recall, y = precision, thinned to at most ``points``; empty without a positive.
-
-    Example:
-        >>> pr_points(np.array([0, 1]), np.array([0.2, 0.7]), points=200).y
-        array([1. , 0.5])
-    """
-    negatives, positives, thresholds = steps(target, score, None)
-    if not thresholds.size or positives[-1] == 0:
-        return Points(np.empty(0), np.empty(0), np.empty(0))
-    return _thinned(positives / positives[-1], positives / (positives + negatives), thresholds, points)
-
-
-def _thinned(x: np.ndarray, y: np.ndarray, thresholds: np.ndarray, points: int) -> Points:
-    """At most ``points`` of a curve, evenly spread over its length, the ends among them."""
-    if len(x) > points:
-        length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
-        keep = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)))
-        keep[-1] = len(x) - 1
-        x, y, thresholds = x[keep], y[keep], thresholds[keep]
-    return Points(x, y, thresholds)
 
 
 def heights(

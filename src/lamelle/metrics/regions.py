@@ -7,9 +7,6 @@ that the truth holds. Dice of a class is its F1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 import numpy as np
 
 from lamelle.metrics.counts import ratio
@@ -197,25 +194,3 @@ def mcc(matrix: np.ndarray) -> np.ndarray:
     truth_variance, predicted_variance = 1 - (truth**2).sum(-1), 1 - (predicted**2).sum(-1)
     spread = np.sqrt(np.maximum(truth_variance, 0) * np.maximum(predicted_variance, 0))
     return ratio(covariance, np.where(total[..., 0] == 0, 0.0, spread))
-
-
-CLASS_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {"dice": dice, "iou": iou, "precision": precision, "recall": recall, "specificity": specificity}
-)
-"""Name → score of each class, [..., K, K] → [..., K]."""
-
-OVERALL_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType(
-    {
-        "accuracy": accuracy,
-        "balanced_accuracy": balanced_accuracy,
-        "macro_precision": macro_precision,
-        "macro_f1": macro_f1,
-        "weighted_precision": weighted_precision,
-        "weighted_f1": weighted_f1,
-        "mcc": mcc,
-    }
-)
-"""Name → score over all classes, [..., K, K] → [...]."""
-
-REGION_SCORES: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType({**CLASS_SCORES, **OVERALL_SCORES})
-"""Name → every score of a confusion matrix."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamelle.messages import text
-from lamelle.metrics.names import NAMES, name_of
+from lamelle.metrics.names import metric_of, name_of, place_of
 from lamelle.reports import figures
 from lamelle.reports.classes import DRAWN
 
@@ -28,7 +28,9 @@ def curves(history: History, *, monitor: str, classes: Sequence[str], best: floa
         classes: Names of the classes; of more than `DRAWN`, the first are drawn.
         best: The epoch that was kept.
     """
-    names = [n for n in NAMES if n != monitor and (_known(history, n) or _known(history, f"train_{n}"))]
+    columns = {name.removeprefix("train_") for row in history for name in row if "/" not in name}
+    scored = sorted((name for name in columns if metric_of(name)[0] is not None), key=place_of)
+    names = [n for n in scored if n != monitor and (_known(history, n) or _known(history, f"train_{n}"))]
     shown = list(classes)[:DRAWN]
     several = len(classes) > 2 or any(_known(history, f"f1/{c}") for c in shown)
     stems = [s for s in _OF_CLASSES if several and any(_known(history, f"{s}/{c}") for c in shown)]

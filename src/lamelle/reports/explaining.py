@@ -15,8 +15,8 @@ from lamelle.explanation.explain import Explained
 from lamelle.explanation.inside import by_class, summarise
 from lamelle.io import atomic, writers
 from lamelle.messages import text
+from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import Interval, few_units
-from lamelle.metrics.names import unit_of
 from lamelle.prediction.files import items_csv
 from lamelle.reports import heat
 from lamelle.reports.html import number, percent, render

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.messages import text
-from lamelle.metrics.directions import is_share
+from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import why_none
-from lamelle.metrics.names import NAMES, name_of, unit_of
+from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
 from lamelle.reports.html import number
 from lamelle.tasks import by_class as table
 
-_DISTANCES = ("hd95",)
-"""Scores in pixels, of which less is better."""
 LARGEST_MATRIX = 40
 """Classes up to which the confusion matrix is shown whole."""
 
@@ -41,7 +39,8 @@ class Score:
 
     @property
     def _digits(self) -> int:
-        return 1 if self.key in _DISTANCES else 3
+        metric, _ = metric_of(self.key)
+        return 3 if metric is None else metric.digits
 
     @property
     def bar(self) -> tuple[float, float, float] | None:
@@ -80,7 +79,7 @@ def headline(scores: Mapping[str, Any]) -> list[Score]:
 def overall(scores: Mapping[str, Any]) -> list[Score]:
     """Every score that is not of one class, those with a name first."""
     keys = [k for k in scores["scores"] if "/" not in k]
-    keys.sort(key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
+    keys.sort(key=place_of)
     return [score(k, scores["scores"][k]) for k in keys]
 
 
@@ -97,7 +96,7 @@ class ClassRow:
 
 def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[ClassRow]]:
     """Names of the columns, and a row for each class and each average over the classes."""
-    columns = sorted(table.columns(scores), key=lambda k: NAMES.index(k) if k in NAMES else len(NAMES))
+    columns = sorted(table.columns(scores), key=place_of)
     rows = []
     for line in table.lines(scores):
         each = [scores["scores"][line.keys[c]] if c in line.keys else None for c in columns]
@@ -166,8 +165,8 @@ def confusions(scores: Mapping[str, Any], most: int) -> list[tuple[str, str, int
 
 def glossary(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and definition of every score that is shown."""
-    used = {k.partition("/")[0] for k in scores["scores"]}
-    return [(name_of(k), text(f"report.define_{k}")) for k in NAMES if k in used]
+    used = dict.fromkeys(k.partition("/")[0] for k in sorted(scores["scores"], key=place_of))
+    return [(name_of(k), meaning_of(k)) for k in used if meaning_of(k)]
 
 
 def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[Any], list[Any]]:

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from lamelle.messages import labelled, text
+from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
-from lamelle.metrics.names import name_of, unit_of
+from lamelle.metrics.names import name_of
 from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
 

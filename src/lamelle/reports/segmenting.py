@@ -12,6 +12,7 @@ import numpy as np
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
+from lamelle.metrics.names import metric_of
 from lamelle.prediction.overlay import CONFUSION, colour, confusion_picture, label_picture, shown_plane, to_rgb
 from lamelle.reports import scoring
 from lamelle.reports.describing import split_name
@@ -149,7 +150,7 @@ def _numbers(item: Mapping[str, Any], found: Scored, plan: Plan) -> list[tuple[s
     rows = []
     for key, value in item.items():
         name, _, of = key.partition("/")
-        if isinstance(value, int | float) and name in scoring.NAMES and of != plan.task.classes[0]:
+        if isinstance(value, int | float) and metric_of(name)[0] is not None and of != plan.task.classes[0]:
             rows.append((scoring.name_of(name) + (f" ({of})" if of else ""), number(value)))
     seen, true = found.target != IGNORE, int((found.target > 0).sum())
     said = int(((found.labels > 0) & seen).sum())

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 from lamelle.io import atomic
 from lamelle.messages import text
-from lamelle.metrics.directions import is_share, less_is_better
+from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
-from lamelle.metrics.names import name_of, unit_of
+from lamelle.metrics.names import is_share, less_is_better, name_of
 from lamelle.reports import figures, study_figures
 from lamelle.reports.html import number, render, whole
 

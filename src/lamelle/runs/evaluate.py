@@ -12,9 +12,9 @@ from lamelle.data.store import Store
 from lamelle.evaluation.measure import measure, summarise, written
 from lamelle.keys import Recipe
 from lamelle.messages import text
-from lamelle.messages.numbers import number
+from lamelle.messages.numbers import number, unit_of
 from lamelle.metrics.intervals import IntervalOptions, why_none
-from lamelle.metrics.names import name_of, unit_of
+from lamelle.metrics.names import name_of
 from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.package import Package

@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
-from lamelle.metrics.directions import less_is_better
 from lamelle.metrics.intervals import why_none
+from lamelle.metrics.names import less_is_better
 from lamelle.platform import network_disk
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.recipe import Section

@@ -17,8 +17,8 @@ from lamelle.errors import RequestError
 from lamelle.evaluation.measure import units_of
 from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
-from lamelle.metrics.directions import limits
 from lamelle.metrics.intervals import COLUMNS, Interval, IntervalOptions, Units, cells
+from lamelle.metrics.names import limits, of_images
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.base import Row, Table, Task
@@ -104,7 +104,7 @@ def compare(
     shared = units_of(next(iter(read.values()))[0])
     items = [row["id"] for row in shared.rows]
     tables = {name: [_table(task, rows, items) for rows in each] for name, each in read.items()}
-    names = [s for s in scores if not (shared.unit == "block" and s.startswith("image_"))]
+    names = [s for s in scores if not (shared.unit == "block" and of_images(s))]
     units = Units.of(len(items), shared.groups, shared.unit)
     lines = []
     for name, each in tables.items():

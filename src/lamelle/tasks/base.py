@@ -21,7 +21,7 @@ MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
 Row = dict[str, Any]
-"""Sufficient statistics of one item: what `Task.summarise` needs, and nothing that cannot be summed or listed."""
+"""Statistics of one item (rows of `lamelle.metrics.statistics.STATISTICS`), and what else is known of it."""
 Table = dict[str, np.ndarray]
 """Rows as columns [n, ...], so that an interval can resample them quickly."""
 
@@ -210,6 +210,10 @@ class Task(Protocol):
 
     def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
         """The part of `row` that the monitored score needs; taken at every epoch, so it must be cheap."""
+        ...
+
+    def quick_scores(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
+        """The scores [1] that are taken after every epoch, of rows of `quick_row`."""
         ...
 
     def table(self, rows: Sequence[Row]) -> Table:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from lamelle.errors import RequestError
-from lamelle.metrics import counts, ranking, regions
-from lamelle.metrics.class_intervals import AVERAGED, Answers, class_difference, class_intervals
-from lamelle.metrics.counts import ratio
-from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics import counts, ranking
+from lamelle.metrics.class_intervals import AVERAGED
+from lamelle.metrics.pairs import ClassPair
 from lamelle.tasks import calibrating, imbalance
-from lamelle.tasks.base import MANY, Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.base import MANY, Facts, Labels, Row, as_logits, checked
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
+from lamelle.tasks.scoring import Scored
 from lamelle.types import IGNORE, Classes, ClassNames, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -30,18 +29,6 @@ _MOST = 10**9
 """Training images of one class."""
 MANY_PIXELS = 160
 """Images at least this large are classified at 224 pixels, smaller ones at their own size."""
-
-
-_OVERALL = (
-    *("accuracy", "balanced_accuracy", "macro_precision", "macro_f1"),
-    *("weighted_precision", "weighted_f1", "mcc"),
-)
-_EACH = {
-    "precision": regions.precision,
-    "recall": regions.recall,
-    "specificity": regions.specificity,
-    "f1": regions.dice,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +51,15 @@ class Options:
     """Fit a temperature on validation; models of before there was one have none."""
 
 
-class Classify:
+class Classify(Scored):
     """The classification task; see `lamelle.tasks.base.Task`."""
 
     name: ClassVar[str] = "classify"
+    view: ClassVar[str] = "classes"
     spatial: ClassVar[bool] = False
     sees: ClassVar[tuple[type, ...]] = (ClassNames,)
     monitor: ClassVar[str] = "macro_f1"
+    statistics = ("truth", "probabilities", "chosen", "temperature")
     models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
 
     def __init__(self, options: Options) -> None:
@@ -218,95 +207,12 @@ class Classify:
         said = self._decide(probabilities, fitted)
         return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
-    def row(
-        self,
-        probabilities: np.ndarray,
-        target: np.ndarray,
-        fitted: Mapping[str, Any],
-        spacing: Spacing | None = None,
-    ) -> Row:
+    def pair(
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+    ) -> ClassPair:
         probabilities = self._calibrated(probabilities, fitted)
-        said = self._decide(probabilities, fitted)
-        found = {
-            "truth": target.tolist(),
-            "probabilities": [float(p) for p in probabilities],
-            "chosen": said.tolist(),
-        }
-        return found | {name: fitted[name] for name in ("temperature",) if name in fitted}
-
-    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
-        return self.row(probabilities, target, {})
-
-    def table(self, rows: Sequence[Row]) -> Table:
-        found = {
-            "truth": np.array([r["truth"] for r in rows]),
-            "probabilities": np.array([r["probabilities"] for r in rows], dtype=np.float64),
-            "chosen": np.array([r["chosen"] for r in rows], dtype=np.int64),
-        }
-        if rows and all("temperature" in r for r in rows):
-            at = np.array([r["temperature"] for r in rows], dtype=np.float64)
-            exclusive = not self.options.multi_label
-            found["uncalibrated"] = calibrating.uncalibrated(found["probabilities"], at, exclusive=exclusive)
-        return found
-
-    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        truth, probabilities, chosen = table["truth"], table["probabilities"], table["chosen"]
-        areas = {
-            "roc_auc": ranking.roc_auc_each(truth, probabilities, weights=weights),
-            "pr_auc": ranking.pr_auc_each(truth, probabilities, weights=weights),
-        }
-        if self.options.multi_label:
-            scores = self._summarise_labels(truth, chosen, weights)
-        else:
-            scores = self._summarise_classes(truth, chosen, weights)
-        scores |= calibrating.item_scores(truth, probabilities, weights, classes=self.classes)
-        if "uncalibrated" in table:
-            before = calibrating.item_scores(truth, table["uncalibrated"], weights, classes=())
-            scores |= {f"{name}{calibrating.BEFORE}": value for name, value in before.items()}
-        scores |= {name: ranking.macro(each) for name, each in areas.items()}
-        for name, each in areas.items():
-            scores |= {f"{name}/{c}": each[..., k] for k, c in enumerate(self.classes)}
-        return scores
-
-    def _summarise_classes(self, truth: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        k = self.outputs
-        cells = (truth * k + chosen)[:, None] == np.arange(k * k)
-        matrix = (weights @ cells).reshape(len(weights), k, k)
-        scores = {name: getattr(regions, name)(matrix) for name in _OVERALL}
-        for name, score in _EACH.items():
-            each = regions.of_present(score(matrix), matrix.sum(-1))
-            scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
-        return scores
-
-    def _summarise_labels(self, truth: np.ndarray, chosen: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Several classes may hold at once: each class is a yes or no of its own."""
-        cells = (truth.astype(np.int64) * 2 + chosen)[..., None] == np.arange(4)
-        matrix = np.einsum("bn,nkc->bkc", weights, cells).reshape(len(weights), self.outputs, 2, 2)
-        scores = {"accuracy": ratio(weights @ (chosen == truth).all(1), weights.sum(1))}
-        support = matrix[..., 1, :].sum(-1)
-        for name, score in _EACH.items():
-            each = regions.of_present(score(matrix)[..., 1], support)
-            scores |= {f"{name}/{c}": each[:, i] for i, c in enumerate(self.classes)}
-        for name in AVERAGED:
-            each = _EACH[name](matrix)[..., 1]
-            scores[f"macro_{name}"] = regions.mean_of_present(each, support)
-            scores[f"weighted_{name}"] = ranking.weighted_of_labels(each, support)
-        return scores
-
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
-        truth, probabilities = table["truth"], table["probabilities"]
-        answers = Answers(truth.astype(np.int64), table["chosen"], probabilities, self.classes)
-        made = class_intervals(answers, units=units, options=options)
-        shared = {"units": units, "options": options}
-        made |= calibrating.item_intervals(truth, probabilities, classes=self.classes, **shared)
-        if "uncalibrated" in table:
-            before = calibrating.item_intervals(truth, table["uncalibrated"], classes=(), **shared)
-            made |= {f"{name}{calibrating.BEFORE}": found for name, found in before.items()}
-        return made
-
-    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
-        hot = ranking.one_hot(tables[0]["truth"], classes=self.outputs).astype(bool)
-        return class_difference(score, hot, classes=self.classes)
+        chosen = self._decide(probabilities, fitted)
+        return ClassPair(target, chosen, probabilities.astype(np.float64), fitted.get("temperature"))
 
     def item(self, row: Row) -> dict[str, Any]:
         """Quality is the probability of the truth, confidence that of what was said.
@@ -314,7 +220,7 @@ class Classify:
         With several labels, quality is that of the class it falls shortest of, and confidence that of the surest
         mistake; of the least sure answer, if there is no mistake.
         """
-        p, truth, chosen = np.asarray(row["probabilities"]), np.asarray(row["truth"]), np.asarray(row["chosen"])
+        p, truth, chosen = (np.asarray(row[name]) for name in ("probabilities", "truth", "chosen"))
         if self.options.multi_label:
             truth, chosen = truth.astype(bool), chosen.astype(bool)
             named, said = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
@@ -322,8 +228,8 @@ class Classify:
             quality = float(np.where(truth, p, 1 - p).min())
             confidence = float(sure[wrong].max() if wrong.any() else sure.min())
         else:
-            named, said = self.classes[truth], self.classes[chosen]
-            quality, confidence = float(p[truth]), float(p[chosen])
+            named, said = self.classes[int(truth)], self.classes[int(chosen)]
+            quality, confidence = float(p[int(truth)]), float(p[int(chosen)])
         return {
             "truth": named,
             "predicted": said,
@@ -335,7 +241,8 @@ class Classify:
     def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Confusion matrix [K, K] (several labels: ``confusion_each`` [K, 2, 2]), support [K], and the curves."""
         table = self.table(rows)
-        truth, probabilities, chosen = table["truth"], table["probabilities"], table["chosen"]
+        probabilities = table["probabilities"]
+        truth, chosen = (table[name].astype(np.int64) for name in ("truth", "chosen"))
         groups = [row.get("group") for row in rows]
         known = groups if all(groups) and len(set(groups)) > 1 else None
         hot = ranking.one_hot(truth, classes=self.outputs)
@@ -345,8 +252,11 @@ class Classify:
             found["confusion_each"] = each
         else:
             found["confusion"] = counts.confusion(truth, chosen, classes=self.outputs).tolist()
-        found["reliability"] = calibrating.item_figure(truth, probabilities, table.get("uncalibrated"))
-        return found | {"curves": curves(hot, probabilities, classes=self.classes, groups=known)}
+        return (
+            found
+            | calibrating.figure_of(table)
+            | {"curves": curves(hot, probabilities, classes=self.classes, groups=known)}
+        )
 
 
 def _check(options: Options) -> None:

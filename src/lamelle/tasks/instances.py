@@ -10,15 +10,12 @@ import numpy as np
 
 from lamelle.data.targets import labels_as
 from lamelle.errors import RequestError
-from lamelle.metrics import counts, intervals, regions
-from lamelle.metrics.counts import ratio
-from lamelle.metrics.differences import Imagined
-from lamelle.metrics.instances import INSTANCE_SCORES, ROW, Overlaps, instance_row, overlaps, row_of
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
-from lamelle.tasks.base import Facts, Labels, Row, Table, as_logits, checked
+from lamelle.metrics import regions
+from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps, pq_of, row_of
+from lamelle.metrics.pairs import PixelPair
+from lamelle.tasks.base import Facts, Labels, Row, as_logits, checked
 from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_from, table_of
-from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
-from lamelle.tasks.pixel_scores import REGIONS
+from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
 
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
 QUICK = {"mask_threshold": 0.5, "seed_threshold": 0.5, "min_size": 16}
 """How objects are made while nothing is decided yet."""
-BLOCKS = 16
-"""Blocks of the plane, for intervals where all items come from one volume."""
 FOREGROUNDS, SEEDS, SIZES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (1, 8, 16, 32, 64)
 """What is tried on validation."""
 _DISTANCE = 4.0
@@ -53,7 +48,7 @@ class Options:
     """Label images are masks: the connected parts are the objects."""
 
 
-class Instances:
+class Instances(Scored):
     """The task of instances; see `lamelle.tasks.base.Task`.
 
     A network of three outputs learns where objects are, where two meet, and how deep inside one a pixel lies; a
@@ -62,9 +57,11 @@ class Instances:
     """
 
     name: ClassVar[str] = "instances"
+    view: ClassVar[str] = "objects"
     spatial: ClassVar[bool] = True
     sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
     monitor: ClassVar[str] = "ap50"
+    statistics = ("confusion", "objects", "blocks")
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
     def __init__(self, options: Options) -> None:
@@ -157,56 +154,22 @@ class Instances:
         labels = self.objects(probabilities, fitted)
         return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0], spacing)))
 
-    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
-        return self._agreement(self.objects(probabilities, {}), target)
+    @property
+    def scored_classes(self) -> tuple[str, ...]:
+        """None by itself: there is one kind of object."""
+        return ()
 
-    def row(
-        self,
-        probabilities: np.ndarray,
-        target: np.ndarray,
-        fitted: Mapping[str, Any],
-        spacing: Spacing | None = None,
-    ) -> Row:
+    def pair(
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+    ) -> PixelPair:
         labels = self.objects(probabilities, fitted)
-        truth, said = _semantic(target), (labels > 0).astype(np.int64)
-        blocks = intervals.spatial_blocks(target.shape[-2:], blocks=BLOCKS)
-        cut = [counts.confusion(truth[(..., *b)], said[(..., *b)], classes=2).tolist() for b in blocks]
-        return self._agreement(labels, target) | {"blocks": cut}
-
-    def _agreement(self, labels: np.ndarray, target: np.ndarray) -> Row:
-        matrix = counts.confusion(_semantic(target), (labels > 0).astype(np.int64), classes=2)
-        return {"confusion": matrix.tolist(), "objects": instance_row(*_scored(target, labels)).tolist()}
-
-    def table(self, rows: Sequence[Row]) -> Table:
-        names = [n for n in ("confusion", "objects") if rows and n in rows[0]]
-        return {n: np.array([r[n] for r in rows], dtype=np.float64) for n in names}
-
-    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores of objects are pooled over all objects, those of pixels over all pixels; ``image_…`` = mean of images.
-
-        An image without object in truth and prediction has no score of its own.
-        """
-        pooled = np.einsum("bn,nij->bij", weights, table["confusion"])
-        scores = {"accuracy": regions.accuracy(pooled)}
-        scores |= {name: score(pooled)[..., 1] for name, score in REGIONS.items()}
-        if "objects" in table:
-            together = weights @ table["objects"]
-            scores |= {name: score(together) for name, score in INSTANCE_SCORES.items() if name != "are"}
-            each = INSTANCE_SCORES["ap50"](table["objects"])
-            known = ~np.isnan(each)
-            scores["image_ap50"] = ratio(weights @ np.where(known, each, 0.0), weights @ known.astype(np.float64))
-        return scores
-
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
-        return pixel_intervals(lambda weights: self.summarise(table, weights), units=units, options=options)
-
-    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
-        a, b = (lambda weights, table=table: self.summarise(table, weights)[score] for table in tables)
-        return pixel_difference(a, b, score, units)
+        numbers, predicted = _scored(target, labels)
+        foreground = (labels > 0).astype(np.int64)
+        return PixelPair(_semantic(target), foreground, 2, numbers=numbers, predicted_numbers=predicted)
 
     def item(self, row: Row) -> dict[str, Any]:
         found = np.asarray(row["objects"], np.float64)
-        scores = {name: float(INSTANCE_SCORES[name](found)) for name in ("ap50", "ap", "pq")}
+        scores = {"ap50": float(ap_of(found, threshold=0.5)), "ap": float(mean_ap_of(found)), "pq": float(pq_of(found))}
         numbers = dict(zip(ROW, found.tolist(), strict=True))
         dice = float(regions.dice(np.asarray(row["confusion"]))[1])
         quality = 1.0 if np.isnan(scores["ap"]) else scores["ap"]  # nothing there, nothing said
@@ -254,7 +217,7 @@ class _Search:
                     self._sums[f, s, m] += row_of(_without(found, areas < least))
 
     def done(self) -> dict[str, Any]:
-        ap50, ap = INSTANCE_SCORES["ap50"](self._sums), INSTANCE_SCORES["ap"](self._sums)
+        ap50, ap = ap_of(self._sums, threshold=0.5), mean_ap_of(self._sums)
         if not (ap50 > 0).any():
             nothing = not self._sums[..., ROW.index("truth")].any()
             searched = any(len(tried) > 1 for tried in (self._foregrounds, self._seeds, self._sizes))

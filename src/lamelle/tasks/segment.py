@@ -10,19 +10,17 @@ import numpy as np
 
 from lamelle.data import targets
 from lamelle.errors import DataError
-from lamelle.metrics import counts, regions
-from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics import regions
+from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, Row, Table, as_logits, checked
+from lamelle.tasks.base import MANY, Facts, Labels, Row, as_logits, checked
 from lamelle.tasks.cleaning import Bound, Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
 from lamelle.tasks.matching import refuse_classes, refuse_values
-from lamelle.tasks.pixel_intervals import pixel_difference, pixel_intervals
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
-from lamelle.tasks.pixel_scores import cell_row, pixel_row, pixel_scores, pixel_table
+from lamelle.tasks.scoring import Scored
 from lamelle.types import Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -60,10 +58,11 @@ class Options:
         return Cleaning(self.min_size, self.fill_holes, self.largest)
 
 
-class Segment:
+class Segment(Scored):
     """The segmentation task; see `lamelle.tasks.base.Task`."""
 
     name: ClassVar[str] = "segment"
+    view: ClassVar[str] = "labels"
     spatial: ClassVar[bool] = True
     sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
     monitor: ClassVar[str] = "dice"
@@ -91,6 +90,12 @@ class Segment:
             *(("v_rand", "v_info") if options.cells else ()),
         )
 
+        self.statistics = (
+            *("confusion", "calibration", "uncalibrated", "outlines", "hd95_um", "blocks"),
+            *(("lines",) if options.lines else ()),
+            *(("components",) if self.binary and options.objects else ()),
+            *(("cells",) if options.cells else ()),
+        )
         several = options.classes[1:] if 2 < len(options.classes) <= MANY else ()
         each = [f"{score}/{name}" for name in several for score in ("dice", "iou")]
         self.tabled: tuple[str, ...] = ("precision", "recall", *each)
@@ -237,55 +242,31 @@ class Segment:
         probabilities = self._calibrated(probabilities, fitted)
         return LabelMap(self._labels(probabilities, fitted), probabilities, spacing)
 
-    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
+    def quick_pair(self, probabilities: np.ndarray, target: np.ndarray) -> PixelPair:
         """Pixels only, at one half and before cleaning: validation has decided nothing yet."""
-        said = self._raw(probabilities, {})
-        return {"confusion": counts.confusion(self._classes(target), said, classes=len(self.classes)).tolist()}
+        return PixelPair(self._classes(target), self._raw(probabilities, {}), len(self.classes))
 
-    def row(
-        self,
-        probabilities: np.ndarray,
-        target: np.ndarray,
-        fitted: Mapping[str, Any],
-        spacing: Spacing | None = None,
-    ) -> Row:
+    def pair(
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+    ) -> PixelPair:
         before, probabilities = probabilities, self._calibrated(probabilities, fitted)
-        target = self._classes(target)
-        found = pixel_row(
-            target,
+        return PixelPair(
+            self._classes(target),
             self._labels(probabilities, fitted),
-            classes=len(self.classes),
+            len(self.classes),
+            probabilities=probabilities,
+            uncalibrated=before if "temperature" in fitted else None,
+            exclusive=self.exclusive,
             tolerance=self.options.tolerance,
-            lines=self.options.lines,
-            components=self.binary and self.options.objects,
             spacing=spacing,
+            cells=self._cells(probabilities, fitted) if self.options.cells else None,
         )
-        found["calibration"] = calibrating.pixel_row(target, probabilities, exclusive=self.exclusive)
-        if "temperature" in fitted:
-            found["uncalibrated"] = calibrating.pixel_row(target, before, exclusive=self.exclusive)
-        if self.options.cells:
-            found["cells"] = cell_row(target, self._cells(probabilities, fitted))
-        return found
 
     def _cells(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """Where the background is said, boolean [(Z,) Y, X]; of two classes by the threshold that separates it best."""
         if self.binary:
             return probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
         return self._raw(probabilities, fitted) == 0
-
-    def table(self, rows: Sequence[Row]) -> Table:
-        return pixel_table(rows)
-
-    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """``name`` = mean over the foreground classes, ``name/class`` = one class; see `pixel_scores`."""
-        return pixel_scores(table, weights, classes=self.classes)
-
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
-        return pixel_intervals(lambda weights: self.summarise(table, weights), units=units, options=options)
-
-    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
-        a, b = (lambda weights, table=table: self.summarise(table, weights)[score] for table in tables)
-        return pixel_difference(a, b, score, units)
 
     def item(self, row: Row) -> dict[str, Any]:
         matrix = np.asarray(row["confusion"])
@@ -299,7 +280,7 @@ class Segment:
         found = {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
         if not (self.exclusive or self.binary):
             found["exclusive"] = False
-        return found | calibrating.pixel_figure(rows)
+        return found | calibrating.figure_of(self.table(rows))
 
 
 def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:

@@ -82,8 +82,12 @@ def save(
     name = _name(state)
     digest = _write(folder / f"{name}.safetensors", to_bytes(tensors))
     content = {"state": asdict(state), "groups": described["param_groups"], "tensors_sha256": digest}
-    atomic.write_bytes(folder / f"{name}.json", seal(json.dumps(content)))
+    atomic.write_bytes(folder / f"{name}.json", seal(json.dumps(content, default=_listed)))
     _tidy(folder, state)
+
+
+def _listed(array: Any) -> Any:
+    return array.tolist()
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

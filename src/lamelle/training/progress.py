@@ -6,6 +6,7 @@ import sys
 from typing import Any, Protocol, TextIO
 
 from lamelle.messages import text
+from lamelle.metrics.names import name_of
 
 
 class Progress(Protocol):
@@ -55,7 +56,7 @@ def epoch_line(row: dict[str, Any]) -> str:
         >>> print(epoch_line(row | {"seconds": 8.0}))
         epoch    3* training: loss 0.5000, Dice – | validation: loss 0.2500, Dice 0.7500 | 8 s
     """
-    name = text(f"report.score_{row['monitor']}")
+    name = name_of(row["monitor"])
     shown = {k: "–" if row.get(k) is None else f"{row[k]:.4f}" for k in ("train_loss", "train_score", "loss", "score")}
     return text(
         "train.epoch",

@@ -16,7 +16,7 @@ from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
 from lamelle.messages import text
-from lamelle.metrics.directions import less_is_better
+from lamelle.metrics.names import less_is_better
 from lamelle.recipe import Section
 from lamelle.reports.searching import page
 from lamelle.runs.folder import RunFolder

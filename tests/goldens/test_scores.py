@@ -1,0 +1,86 @@
+"""Scores, intervals and notes of fixed synthetic answers stay what they were, digit by digit."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from goldens.synthetic import Case, cases
+
+from lamelle.data.targets import ValueMap
+from lamelle.evaluation.measure import summarise
+from lamelle.io.atomic import plain
+from lamelle.keys import ClassifyKeys
+from lamelle.metrics.intervals import IntervalOptions
+from lamelle.tasks.base import Task
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.classify import Options as ClassifyOptions
+from lamelle.tasks.instances import Instances
+from lamelle.tasks.instances import Options as InstanceOptions
+from lamelle.tasks.segment import Options as SegmentOptions
+from lamelle.tasks.segment import Segment
+
+EXPECTED = json.loads((Path(__file__).parent / "scores.json").read_text(encoding="utf-8"))
+CASES = {case.name: case for case in cases()}
+
+
+def task_of(case: Case) -> Task:
+    if case.task == "classify":
+        keys = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False} | case.options
+        return Classify(ClassifyOptions(case.classes, class_counts=(5,) * len(case.classes), **keys))
+    if case.task == "instances":
+        return Instances(InstanceOptions(case.classes, None, None, None, (), parts=False))
+    sigmoid = len(case.classes) == 2 or not case.options.get("exclusive", True)
+    known: dict[str, Any] = {"loss": "bce" if sigmoid else "ce", "weights": None, "threshold": None, "tolerance": 2.0}
+    values = ValueMap(case.classes, {i: i for i in range(len(case.classes))})
+    options = {"cells": False, "objects": False} | known | case.options
+    return Segment(SegmentOptions(classes=case.classes, values=values, **options))
+
+
+def found(case: Case) -> dict[str, Any]:
+    task = task_of(case)
+    rows = [
+        task.row(i.probabilities, i.target, case.fitted, i.spacing)
+        | {"id": i.id, "group": i.group, "volume": i.volume, "position": i.position}
+        for i in case.items
+    ]
+    rows = json.loads(json.dumps(plain(rows)))
+    quick = [task.quick_row(i.probabilities, i.target) for i in case.items]
+    scores = summarise(task, rows, IntervalOptions(0.95, 200, 0), split="test", fitted=case.fitted)
+    weights = np.random.default_rng(9).standard_exponential((3, len(rows)))
+    fields = ("value", "low", "high", "n", "unit", "reason", "of")
+    return plain({
+        "scores": {name: [one[field] for field in fields] for name, one in scores["scores"].items()},
+        "weighted": {name: list(value) for name, value in task.summarise(task.table(rows), weights).items()},
+        "quick": {name: float(value[0]) for name, value in task.quick_scores(quick).items()},
+        "quality": [item["quality"] for item in scores["items"]],
+        "notes": [note["code"] for note in scores["notes"]],
+        "headline": scores["headline"],
+    })  # fmt: skip
+
+
+def flat(name: str, value: Any) -> dict[str, Any]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        return {name: value}
+    return {key: one for k, part in parts for key, one in flat(f"{name}/{k}", part).items()}
+
+
+def same(one: Any, other: Any, near: float) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=near, abs_tol=near)
+    return one == other
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_that_is_computed_has_changed(name: str) -> None:
+    now, before = flat("", found(CASES[name])), flat("", EXPECTED[name])
+    assert now.keys() == before.keys()
+    # exponentials and logarithms in float32, of which a temperature needs some, differ by processor
+    near = 1e-5 if "temperature" in CASES[name].fitted else 1e-12
+    differing = {key: (value, now[key]) for key, value in before.items() if not same(value, now[key], near)}
+    assert differing == {}
