@@ -60,7 +60,10 @@ def make(
     asked["train"] = {"epochs": max(epochs, 1), "precision": "32"}
     recipes.merge(asked, {key: dict(value) for key, value in sections.items()})
     run.write_text(run.recipe, recipes.validate(asked).to_yaml())
-    run.write_json(run.environment, {"split_by": split_by})
+    run.write_json(run.environment, {})
+    index = {"root": str(root), "layout": "table", "records": []}
+    plan = {"format": 1, "index": index, "records": [], "contents": {}, "task": {"name": task, "options": {}}}
+    run.write_json(run.plan, plan | {"split_by": split_by, "planned": {}, "problems": [], "naming": None})
     rows = [f"{c}{i},validation,,{c}," for c, n in (validation or {"a": 100, "b": 100}).items() for i in range(n)]
     run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")
     if epochs:

@@ -14,11 +14,14 @@ from PIL import Image
 from lamelle import keys, verbs
 from lamelle import recipe as recipes
 from lamelle.data import split
+from lamelle.data.changes import Changes
+from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
-from lamelle.runs.train import describe, save_plan
+from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
+from lamelle.runs.train import describe
 
 
 def pixels(seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:
@@ -242,14 +245,20 @@ def test_a_plan_that_was_written_down_is_read_again(table: Path, tmp_path: Path)
     plan = make(table)
     run = RunFolder.create(tmp_path, "run")
     save_plan(run, plan)
-    again = plans.open_plan(run)
+    again = open_plan(run)
     assert again.recipe == plan.recipe
     assert again.split_by == plan.split_by
     assert [(r.id, r.split) for r in again.records] == [(r.id, r.split) for r in plan.records]
     assert again.task.describe() == plan.task.describe()
+    assert again.records == plan.records
+    assert again.contents == plan.contents
+    assert again.naming == plan.naming
+    store = Store(tmp_path / "store", budget=1 << 28)
+    assert data_changes(run, again, store) == Changes()
     (table / "images" / "0.png").unlink()
-    with pytest.raises(RequestError):
-        plans.open_plan(run)
+    assert open_plan(run).records == plan.records, "the folder is not read for it"
+    with pytest.raises(RequestError, match="no longer in the data"):
+        data_changes(run, again, store)
 
 
 def test_a_folder_that_is_not_there_is_a_wrong_request(tmp_path: Path) -> None:

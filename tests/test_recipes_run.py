@@ -99,7 +99,7 @@ def test_a_packaged_recipe_runs(name: str, tmp_path: Path, weights: Callable[[st
     assert run.folder.altered() == {}
     page = run.folder.report.read_text(encoding="utf-8")
     assert any(item["id"] in page for item in run.scores["items"])
-    planned = run.folder.read_json(run.folder.environment)["planned"]
+    planned = run.folder.read_json(run.folder.plan)["planned"]
     assert not [key for key in planned if key.startswith(("augment.", "task."))], (
         "the recipe says what is done to images"
     )

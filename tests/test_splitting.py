@@ -16,8 +16,9 @@ from lamelle.errors import RequestError
 from lamelle.runs import plan as plans
 from lamelle.runs import splitting
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan, save_plan
 from lamelle.runs.splitting import judged_by_few
-from lamelle.runs.train import describe, save_plan
+from lamelle.runs.train import describe
 from lamelle.specimens.write import write_demo
 from lamelle.types import ClassNames, Record, Source
 
@@ -109,7 +110,7 @@ def test_what_is_said_of_the_split_stands_in_the_terminal_the_training_and_the_r
     save_plan(run, plan)
     saved = json.loads(run.audit.read_text())
     assert "groups.taken_column" in json.dumps(saved)
-    again = plans.open_plan(run)
+    again = open_plan(run)
     assert [r.group for r in again.records] == [r.group for r in plan.records]
 
 

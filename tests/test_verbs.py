@@ -54,15 +54,23 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
     folder = run.folder
-    for path in (folder.recipe, folder.environment, folder.split, folder.audit, folder.history, folder.scores,
-                 folder.predictions_table, folder.report, folder.log, folder.model / "model.json"):  # fmt: skip
+    written = (
+        folder.recipe,
+        folder.environment,
+        folder.plan,
+        folder.split,
+        folder.audit,
+        folder.history,
+        folder.scores,
+    )
+    for path in (*written, folder.predictions_table, folder.report, folder.log, folder.model / "model.json"):
         assert path.is_file(), path.name
     assert folder.altered() == {}
     assert sum(row["split"] == "test" for row in rows(folder.split)) == run.scores["n"]
     assert {row["image"] for row in rows(folder.predictions_table)} == {i["id"] for i in run.scores["items"]}
-    environment = json.loads(folder.environment.read_text())
-    assert environment["split_by"] == "record"
-    assert "train.lr" in environment["planned"]
+    plan = json.loads(folder.plan.read_text())
+    assert plan["split_by"] == "record"
+    assert "train.lr" in plan["planned"]
     log = folder.log.read_text(encoding="utf-8")
     assert "Dice" in log
     assert "Independence is not verified" in log, "what the scores cannot say stands beside them"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import pytest
 import tifffile
 from PIL import Image
 
-from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Changes, changes, contents
@@ -47,13 +47,11 @@ def table(tmp_path: Path) -> Path:
 class Kept:
     """A folder as it was when it was split, and what has changed in it since."""
 
-    def __init__(self, folder: Path, home: Path) -> None:
+    def __init__(self, folder: Path, home: Path, parts: Mapping[str, str] | None = None) -> None:
         self.folder, self.home = folder, home
         index, self.audit = self._read()
-        records = tuple(replace(r, split="train") for r in index.records)
-        path = home / "split.csv"
-        path.write_text(split.to_csv(records, contents(records, self._store())), encoding="utf-8")
-        self.path, self.ids = path, {r.id for r in records}
+        self.records = tuple(replace(r, split=(parts or {}).get(r.id, "train")) for r in index.records)
+        self.before, self.ids = contents(self.records, self._store()), {r.id for r in self.records}
 
     def _store(self) -> Store:
         return Store(self.home / "store", budget=1 << 30)
@@ -64,9 +62,7 @@ class Kept:
 
     def now(self) -> Changes:
         index = read_folder(self.folder, options=LayoutOptions())
-        records = split.from_csv(self.path, index.records)
-        before = split.contents_in(self.path)
-        return changes(before, records, index.records, self.audit.rows, self._store())
+        return changes(self.before, self.records, index.records, self.audit.rows, self._store())
 
 
 def test_what_is_as_it_was_is_no_change(pairs: Path, table: Path, tmp_path: Path) -> None:
@@ -102,8 +98,7 @@ def test_one_pixel_and_a_lost_mask_are_seen(pairs: Path, tmp_path: Path) -> None
     Image.fromarray(array).save(pairs / "images" / "3.png")
     assert kept.now() == Changes(images=("images/3.png",))
     (pairs / "masks" / "0.png").unlink()
-    with pytest.raises(RequestError, match=r"or their labels, are no longer in the data \(images/0\.png"):
-        kept.now()
+    assert kept.now() == Changes(images=("images/3.png",), gone=("images/0.png",))
 
 
 def test_of_a_stack_only_the_slices_that_differ_are_named(tmp_path: Path) -> None:
@@ -130,24 +125,12 @@ def test_another_class_in_a_table_is_a_changed_label_and_a_row_more_is_added(tab
     found.refuse("split.changed_test", among=["1.png"], run=Path("runs/a"), data="d")
 
 
-def test_a_split_of_before_there_were_hashes_says_so(pairs: Path, tmp_path: Path) -> None:
-    kept = Kept(pairs, tmp_path)
-    records = split.from_csv(kept.path, read_folder(pairs, options=LayoutOptions()).records)
-    kept.path.write_text(split.to_csv(records), encoding="utf-8")
-    Image.fromarray(255 - pixels(1)).save(pairs / "images" / "1.png")
-    assert kept.now() == Changes(unknown=True)
-    assert [(p.code, p.severity) for p in kept.now().problems()] == [("split.unknown_content", "note")]
-
-
 def test_a_group_that_came_to_lie_in_several_splits_is_said(table: Path, tmp_path: Path) -> None:
     rows = ["0.png,a,p0", "1.png,b,p1", "2.png,a,p2", "3.png,b,p3"]
     path = table / "labels.csv"
     path.write_text("\n".join(["image,label,patient", *rows]))
-    kept = Kept(table, tmp_path)
     parts = dict(zip(("0.png", "1.png", "2.png", "3.png"), ("train", "train", "validation", "test"), strict=True))
-    index = read_folder(table, options=LayoutOptions())
-    records = tuple(replace(r, split=parts[r.id]) for r in index.records)
-    kept.path.write_text(split.to_csv(records, contents(records, kept._store())), encoding="utf-8")
+    kept = Kept(table, tmp_path, parts)
     path.write_text("\n".join(["image,label,patient", *rows]).replace("p1", "p9"))
     assert kept.now() == Changes(), "another name for the same"
     path.write_text("\n".join(["image,label,patient", *rows]).replace("p3", "p0"))

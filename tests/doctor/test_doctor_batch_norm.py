@@ -17,6 +17,7 @@ from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder, set_batch_norm
 from lamelle.prediction import package
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
 from lamelle.specimens.write import write_demo
 
 SETTINGS = (
@@ -49,10 +50,9 @@ def _with_its_statistics(run: RunFolder, path: Path) -> RunFolder:
     import shutil
 
     from lamelle.prediction.predictor import of_package
-    from lamelle.runs import plan as plans
 
     shutil.copytree(run.path, path)
-    found, plan = package.load(path), plans.open_plan(run)
+    found, plan = package.load(path), open_plan(run)
     batches = [torch.from_numpy(x) for _, x in of_package(found).inputs(plan.of("train"), verbs.open_store())]
     for norm in _learning(found.model, plan.recipe.model):
         norm.reset_running_stats()

@@ -344,7 +344,7 @@ def test_the_surest_errors_come_first_by_what_was_said(classify_run: RunFolder, 
 
 
 def test_what_was_planned_is_listed(segment_run: RunFolder) -> None:
-    planned = json.loads(segment_run.environment.read_text())["planned"]
+    planned = json.loads(segment_run.plan.read_text())["planned"]
     page = segment_run.report.read_text()
     assert planned
     assert all(f'<th scope="row">{key}</th>' in page for key in planned)

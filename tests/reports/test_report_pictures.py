@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lamelle.io.palette import COLOURS
-from lamelle.prediction.overlay import label_picture
+from lamelle.pictures.overlay import label_picture
 from lamelle.reports.pictures import SMALL, encode, preview
 
 

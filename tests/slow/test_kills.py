@@ -25,8 +25,8 @@ from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.io import atomic
 from lamelle.runs import plan as plans
-from lamelle.runs import train as course
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import save_plan
 from lamelle.specimens.write import write_demo
 from lamelle.training import checkpoint
 
@@ -79,7 +79,7 @@ class Workshop:
         asked = recipes.parse_overrides((*KEYS, f"train.seed={seed}"))
         plan = plans.make_plan(self.data, asked, verbs.open_store(), accelerator=False)
         run = RunFolder.create(self.folder, "run")
-        course.save_plan(run, plan)
+        save_plan(run, plan)
         return run
 
     def start(self, run: RunFolder, log: Log, **given: Any) -> BaseProcess:

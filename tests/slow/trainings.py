@@ -87,9 +87,9 @@ def train(order: Order) -> None:
     from lamelle import verbs
     from lamelle.errors import FileError
     from lamelle.runs import fit as session
-    from lamelle.runs import plan
     from lamelle.runs.folder import RunFolder
     from lamelle.runs.initial_model import build
+    from lamelle.runs.saved_plan import open_plan
     from lamelle.training.loop import Interrupted
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -104,7 +104,7 @@ def train(order: Order) -> None:
         _mount(run.checkpoints, order.disk, first=True)
     say("start", os.getpid())
     try:
-        again = plan.open_plan(run)
+        again = open_plan(run)
         session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     except Interrupted:
         say("interrupted", 0)
@@ -115,7 +115,7 @@ def train(order: Order) -> None:
         if order.disk is None:
             os._exit(UNWRITABLE)
         _mount(run.checkpoints, 16 << 20, first=False)
-        again = plan.open_plan(run)
+        again = open_plan(run)
         session.train(again, build(again), run, verbs.open_store(), Quiet(), resume=True)
     say("finished", 0)
 

@@ -22,6 +22,7 @@ from lamelle.metrics.table import METRICS
 from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
+from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import QUICK, Instances, Options
 from lamelle.tasks.objects import connected, maps_of, numbered, objects_from, table_of
@@ -250,7 +251,7 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     assert list(out.glob("masks/*/masks"))
     elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"])
     assert elsewhere["scores"]["ap50"]["n"] == 12
-    assert plans.open_plan(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
+    assert open_plan(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
     if masks := list(out.glob("masks/*/masks/*.png")):
         assert read_labels(masks[0]).array.max() == 255
     assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).numbers_objects

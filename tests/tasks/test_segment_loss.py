@@ -18,8 +18,8 @@ from lamelle.keys import Recipe, SegmentKeys
 from lamelle.losses import LOSSES, UNWEIGHTED, border_weights
 from lamelle.prediction.package import load
 from lamelle.recipe import validate
-from lamelle.runs import plan as plans
 from lamelle.runs.plan import make_task
+from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.pixel_loss import PARAMETERS
 from lamelle.tasks.segment import Options, Segment
 from lamelle.types import IGNORE, Index, LabelImage, Record, Source
@@ -133,7 +133,7 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
     assert run.scores["classes"] == ["background", "foreground"]
     assert np.shape(run.scores["figures"]["confusion"]) == (2, 2)
-    plan = plans.open_plan(run.folder)
+    plan = open_plan(run.folder)
     reader = Reader(verbs.open_store(), plan.task, load(run.path).preparation)
     assert max(int(reader.target(r).max()) for r in plan.records) > 1
 

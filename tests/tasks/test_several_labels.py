@@ -17,10 +17,10 @@ from lamelle.evaluation.measure import measure, summarise
 from lamelle.prediction.predictor import of_package
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
-from lamelle.runs import train as course
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
+from lamelle.runs.saved_plan import save_plan
 
 SMALL = (
     *("model.kind=cnn", "model.name=cnn1", "data.resize=[16,16]", "data.channels=1", "batch=8", "epochs=12", "lr=2e-3"),
@@ -58,7 +58,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     rare = np.array(["bright" in r.names for r in plan.of("train")])
     assert sampling[rare].min() > sampling[~rare].max()
     run = RunFolder.create(tmp_path, "run")
-    course.save_plan(run, plan)
+    save_plan(run, plan)
     quiet = Quiet()
     package = session.train(plan, build(plan), run, store, quiet, resume=False)
     thresholds = package.fitted["thresholds"]

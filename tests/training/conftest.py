@@ -11,9 +11,9 @@ from lamelle import verbs
 from lamelle.prediction.package import Package
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
-from lamelle.runs import train as course
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
+from lamelle.runs.saved_plan import open_plan, save_plan
 from lamelle.specimens.write import write_demo
 
 
@@ -34,12 +34,12 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
 
         store = verbs.open_store()
         if resume is not None:
-            plan, run = plans.open_plan(resume), resume
+            plan, run = open_plan(resume), resume
         else:
             asked = recipes.parse_overrides((*TINY, *overrides))
             plan = plans.make_plan(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
-            course.save_plan(run, plan)
+            save_plan(run, plan)
         return run, session.train(plan, build(plan), run, store, quiet or Quiet(), resume=resume is not None)
 
     return train

@@ -16,9 +16,9 @@ from lamelle import verbs
 from lamelle.data.samples import Samples
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
-from lamelle.runs import train as course
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
+from lamelle.runs.saved_plan import open_plan, save_plan
 from lamelle.specimens.write import write_demo
 from lamelle.training import features
 from lamelle.training.loop import Interrupted, Training
@@ -49,11 +49,11 @@ def run(data: Path, folder: Path, *overrides: str, quiet: Quiet | None = None, r
     store = verbs.open_store()
     if resume:
         again = RunFolder.open(folder / "run")
-        plan = plans.open_plan(again)
+        plan = open_plan(again)
     else:
         plan = plans.make_plan(data, recipes.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
         again = RunFolder.create(folder, "run")
-        course.save_plan(again, plan)
+        save_plan(again, plan)
     session.train(plan, build(plan), again, store, quiet or Quiet(), resume=resume)
     return again
 

@@ -13,7 +13,7 @@ from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.prediction.predictor import of_package
 from lamelle.runs.folder import RunFolder
-from lamelle.runs.plan import open_plan
+from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import MANY
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.classify import Options as ClassifyOptions

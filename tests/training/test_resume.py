@@ -66,7 +66,7 @@ def test_a_run_that_was_killed_before_it_was_written_down_begins_anew(
         with pytest.raises(KeyboardInterrupt):
             verbs.train(nuclei, overrides=few, runs=tmp_path, name="run", progress=Quiet())
     run = RunFolder(tmp_path / "run")
-    assert run.split.is_file()
+    assert run.recipe.is_file()
     assert not run.audit.exists()
     verbs.train(resume=run.path, progress=Quiet())
     assert digest(run) == digest(RunFolder(whole.path))

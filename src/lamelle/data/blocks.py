@@ -110,25 +110,6 @@ def _volume(record: Record) -> str:
     return found[1] if found else record.id
 
 
-def with_pieces(records: Sequence[Record], names: Iterable[str]) -> tuple[Record, ...]:
-    """The records, and the pieces of them that are named but not among them."""
-    known = {r.id for r in records}
-    made: list[Record] = []
-    for name in names:
-        found = None if name in known else _SPAN.fullmatch(name)
-        if found is None:
-            continue
-        span = int(found[2]), int(found[3]) + 1
-        for record in records:
-            if _volume(record) != found[1] or not _is_volume(record):
-                continue
-            first, stop = record.image.span or (0, _depth(record.image))
-            if first <= span[0] < span[1] <= stop:
-                made.append(_piece(record, span))
-                break
-    return (*records, *made)
-
-
 def _part(record: Record, span: tuple[int, int], name: str | None) -> Record:
     width = len(str(_depth(record.image) - 1))
     target = record.labels and with_sources(record.labels, [replace(s, span=span) for s in record.labels.sources])

@@ -19,7 +19,7 @@ from lamelle.data.contents import digest
 from lamelle.data.store import Store
 from lamelle.data.targets import read_labels
 from lamelle.errors import DataError, FileError, RequestError
-from lamelle.types import SPLITS, Problem, Record, Source
+from lamelle.types import SPLITS, Problem, Record, Source, with_sources
 
 _THREADS = 8
 
@@ -44,8 +44,8 @@ class Changes:
     """What the data now count to one group though it lies in several splits, and did not before."""
     added: tuple[str, ...] = ()
     """In no split, and so used by none."""
-    unknown: bool = False
-    """The split holds no hashes, so that nothing can be said of images and labels."""
+    gone: tuple[str, ...] = ()
+    """No longer in the data, or without a label that they had."""
 
     @property
     def altered(self) -> tuple[str, ...]:
@@ -72,8 +72,6 @@ class Changes:
         if self.added:
             values = {"count": len(self.added), "names": listed(self.added)}
             found.append(Problem("split.added", severity="note", values=values))
-        if self.unknown:
-            found.append(Problem("split.unknown_content", severity="note"))
         return tuple(found)
 
 
@@ -114,29 +112,25 @@ def _file(source: Source, store: Store) -> str:
 
 
 def changes(
-    before: Mapping[str, Content],
-    records: Sequence[Record],
-    there: Iterable[Record],
-    rows: Sequence[Row],
-    store: Store,
+    before: Mapping[str, Content], records: Sequence[Record], there: Sequence[Record], rows: Sequence[Row], store: Store
 ) -> Changes:
     """Compare data with what they were.
 
     Args:
-        before: Content hashes of the records as they were split; empty = not written down.
-        records: The same records as they are now.
+        before: Content hashes of the records as they were split.
+        records: The records as they were split.
         there: Everything that the folder holds now.
         rows: What the audit measured before the split.
     """
-    known = {_place(r) for r in records}
+    known, places = {_place(r) for r in records}, {_place(r): r for r in there}
     added = tuple(sorted(r.id for r in there if r.target and _place(r) not in known))
+    gone = tuple(sorted(r.id for r in records if _gone(r, places.get(_place(r)))))
     now, then = ({r.id: r.group for r in some} for some in (there, records))
     torn = tuple(sorted(_torn(now, records) - _torn(then, records)))
-    if not any(one.image for one in before.values()):
-        return Changes(groups=torn, added=added, unknown=True)
-    held, measured = contents(records, store), {row.id: row for row in rows}
+    kept = [_as_now(r, places[_place(r)]) for r in records if r.id not in gone]
+    held, measured = contents(kept, store), {row.id: row for row in rows}
     images, labels = [], []
-    for record in records:
+    for record in kept:
         if record.split not in SPLITS or (one := before.get(record.id)) is None:
             continue
         row = measured.get(record.id)
@@ -144,7 +138,19 @@ def changes(
             images.append(record.id)
         if held[record.id].label != one.label and not _same_labels(record, row, store):
             labels.append(record.id)
-    return Changes(tuple(images), tuple(labels), torn, added)
+    return Changes(tuple(images), tuple(labels), torn, added, gone)
+
+
+def _gone(record: Record, now: Record | None) -> bool:
+    return now is None or (record.target is not None and now.target is None)
+
+
+def _as_now(record: Record, there: Record) -> Record:
+    """A record with the labels that it has now; of a part of a volume, those of that part."""
+    labels = there.labels
+    if labels is None or (span := record.image.span) is None:
+        return replace(record, target=there.target)
+    return replace(record, target=with_sources(labels, [replace(s, span=span) for s in labels.sources]))
 
 
 def _torn(groups: Mapping[str, str | None], records: Sequence[Record]) -> set[str]:

@@ -11,7 +11,6 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -273,36 +272,6 @@ def to_csv(records: Sequence[Record], contents: Mapping[str, Content] | None = N
         row = [r.id, r.split, r.group or "", r.stratum or "", "" if r.position is None else r.position]
         writer.writerow(row if contents is None else [*row, contents[r.id].image, contents[r.id].label])
     return out.getvalue()
-
-
-def contents_in(path: Path) -> dict[str, Content]:
-    """Content hashes of the records in the split that a Run wrote down; none of an older Run, which has none."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    return {row["id"]: Content(*(row[name] for name in HASHES)) for row in rows if all(name in row for name in HASHES)}
-
-
-def names_in(path: Path) -> list[str]:
-    """Ids of the records in the split that a Run wrote down."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        return [row["id"] for row in csv.DictReader(lines)]
-
-
-def from_csv(path: Path, records: Sequence[Record], *, partly: bool = False) -> tuple[Record, ...]:
-    """Give the records the splits and groups that a Run wrote down.
-
-    Args:
-        partly: What the folder no longer holds is left out.
-
-    Raises:
-        RequestError: If the folder no longer holds what was split.
-    """
-    with path.open(encoding="utf-8", newline="") as lines:
-        known = {row["id"]: (row["split"], row["group"] or None) for row in csv.DictReader(lines)}
-    found = {r.id for r in records}
-    if not partly and (missing := sorted(set(known) - found)):
-        raise RequestError("split.records_gone", count=len(missing), first=", ".join(missing[:3]), path=path)
-    return tuple(replace(r, split=known[r.id][0], group=known[r.id][1]) for r in records if r.id in known)
 
 
 def of_split(records: Sequence[Record], split: str) -> tuple[Record, ...]:

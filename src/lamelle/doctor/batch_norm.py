@@ -19,9 +19,9 @@ from lamelle.data.store import Store
 from lamelle.doctor.facts import Measured
 from lamelle.errors import LamelleError
 from lamelle.prediction.predictor import Predictor, of_package
-from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.model import load_model
+from lamelle.runs.saved_plan import open_plan
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +38,7 @@ def measure(run: RunFolder, store: Store) -> Measured | None:
         None if there is nothing to compare: no model, no data, no batch norm that learnt, or images of their own sizes.
     """
     try:
-        plan, package = plans.open_plan(run), load_model(run.path)
+        plan, package = open_plan(run), load_model(run.path)
     except LamelleError:
         return None
     if package.task.spatial or package.preparation.resize is None:

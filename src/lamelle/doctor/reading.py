@@ -17,6 +17,7 @@ from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
 from lamelle.errors import RequestError
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import read_saved
 from lamelle.tasks.table import find
 
 _USUAL_MOMENTUM = 0.1
@@ -104,7 +105,7 @@ def _advised(run: RunFolder) -> str | None:
 
 
 def _split_by(run: RunFolder) -> str:
-    return str(run.read_json(run.environment).get("split_by", "")) if run.environment.is_file() else ""
+    return read_saved(run).split_by if run.plan.is_file() else ""
 
 
 def _test_error(scores: Mapping[str, Any] | None, monitor: str) -> float | None:

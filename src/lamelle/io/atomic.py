@@ -10,6 +10,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def cell(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """What JSON can hold: NaN and infinities become null, numpy values plain numbers, paths text.
+    """What JSON can hold: NaN and infinities become null, numpy values plain numbers, paths text, records their fields.
 
     Example:
         >>> plain({"dice": float("nan"), "at": (1, Path("a"))})
@@ -156,6 +157,8 @@ def plain(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if is_dataclass(value) and not isinstance(value, type):
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

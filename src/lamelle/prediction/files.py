@@ -13,9 +13,9 @@ import numpy as np
 
 from lamelle.io import atomic, writers
 from lamelle.io.geometry import AS_STORED, own_turn
+from lamelle.pictures.overlay import overlay
 from lamelle.prediction.masks import ObjectMasks
 from lamelle.prediction.object_rows import as_stored
-from lamelle.prediction.overlay import overlay
 from lamelle.prediction.pile import Pile
 from lamelle.types import Classes, Grid, LabelMap, Prediction, Record, Source
 

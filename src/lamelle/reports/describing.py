@@ -128,7 +128,7 @@ def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]
     Args:
         described: ``classes``, ``mapping`` and ``ignore`` of the trained task, if there is one.
     """
-    from lamelle.prediction.overlay import colour
+    from lamelle.pictures.overlay import colour
 
     labels, images = audit.statistics.labels, audit.statistics.label_images
     total = sum(labels.values()) or 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamelle.prediction.overlay import draw_contours, to_rgb
+from lamelle.pictures.overlay import draw_contours, to_rgb
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont

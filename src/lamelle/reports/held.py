@@ -17,9 +17,9 @@ from lamelle.data.store import Store
 from lamelle.doctor.reading import history
 from lamelle.errors import LamelleError
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
-from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
+from lamelle.runs.saved_plan import data_changes, open_plan
 from lamelle.types import SPLITS, Problem, Record, Source
 
 _SELF_TEST = "selftest."
@@ -76,10 +76,10 @@ def open_held(run: RunFolder, store: Store | None = None) -> Held:
     """
     plan, gone, changed = None, "", tuple[Problem, ...]()
     try:
-        plan = plans.open_plan(run, store)
-        changed = plans.changed(plan, store).problems() if store else ()
+        plan = open_plan(run)
+        changed = data_changes(run, plan, store).problems() if store else ()
     except LamelleError as error:
-        gone = str(error)
+        plan, gone = None, str(error)
         if error.code in _GONE:
             changed = (Problem(error.code, "", "warning", error.values),)
     description = run.model / DESCRIPTION

@@ -305,7 +305,7 @@ def _split(held: Held) -> Values:
     if not held.split:
         return {}
     columns, rows = describing.splits(held.split, strata=find(held.recipe["task"]["name"]).spatial)
-    by = held.environment.get("split_by", "")
+    by = held.plan.split_by if held.plan else ""
     if by == "record" and not any(row.get("stratum") for row in held.split):
         by = "record_plain"
     how = text(f"report.by_{by}") if by in {"given", "block", "group", "record", "record_plain"} else str(by)

@@ -15,7 +15,7 @@ from lamelle.data.store import Store
 from lamelle.data.targets import read_labels
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.prediction.overlay import draw_contours, shown_plane, to_rgb
+from lamelle.pictures.overlay import draw_contours, shown_plane, to_rgb
 from lamelle.reports.held import Held, probability
 from lamelle.runs.plan import Plan
 from lamelle.types import Index, Record

@@ -27,7 +27,7 @@ def section(held: Held) -> Values:
         "commands": commands,
         "how": _how(held),
         "machine": machine(held.environment),
-        "planned": [(str(k), _plain(v)) for k, v in (held.environment.get("planned") or {}).items()],
+        "planned": [(str(k), _plain(v)) for k, v in (held.plan.planned if held.plan else {}).items()],
         "also_done": [] if held.history else method(held),
         "recipe": held.run.read_bytes(held.run.recipe).decode("utf-8"),
     }

@@ -13,7 +13,7 @@ from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.metrics.names import metric_of
-from lamelle.prediction.overlay import CONFUSION, colour, confusion_picture, label_picture, shown_plane, to_rgb
+from lamelle.pictures.overlay import CONFUSION, colour, confusion_picture, label_picture, shown_plane, to_rgb
 from lamelle.reports import scoring
 from lamelle.reports.describing import split_name
 from lamelle.reports.held import Held

@@ -17,8 +17,8 @@ from lamelle.explanation.inside import Masks, checked, share_inside
 from lamelle.messages import text
 from lamelle.prediction.apply import readable
 from lamelle.prediction.comparing import compare
-from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
 from lamelle.types import Record
 
 _SAID_EVERY = 20
@@ -86,7 +86,7 @@ def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, 
         folder = RunFolder.open(run)
     except RequestError as error:
         raise RequestError("explain.no_run", path=run) from error
-    items, plan = folder.read_json(folder.scores)["items"], plans.open_plan(folder)
+    items, plan = folder.read_json(folder.scores)["items"], open_plan(folder)
     records = {record.id: record for record in plan.of(plan.judged)}
     cases = choose(items, records, subject.package.task.classes, number=number, only=name)
     if not cases:

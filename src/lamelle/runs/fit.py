@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from lamelle.data.augment.parameters import AugmentOptions, margin
-from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.layouts.volumes import are_slices
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
@@ -18,7 +16,6 @@ from lamelle.messages import text
 from lamelle.prediction import package
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import Predictor, of_package, reorder
-from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import Built
 from lamelle.runs.plan import Plan
@@ -66,7 +63,6 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         precision=keys.precision,
     )
     reader = Reader(store, plan.task, preparation)
-    naming = _naming(plan)  # now, while the table is as it was when the plan was made
     clock = Clock()
     feed = make_feed(plan, predictor, reader, progress, clock)
     clock.prepared = clock.seconds
@@ -90,7 +86,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         flips=plan.recipe.evaluate.flips,
         spacing=_spacing(plan),
         fitted={},
-        naming=naming,
+        naming=plan.naming,
         profile=profile_of((*plan.of("train"), *plan.of("validation")), store, span=plan.recipe.data.range),
         axes=plan.recipe.data.axes,
         provenance=_provenance(plan, state) | built.about | short,
@@ -129,12 +125,6 @@ def _written(plan: Plan, run: RunFolder, **resolved: object) -> Plan:
     recipe = plan.recipe.model_copy(update={"train": plan.recipe.train.model_copy(update=resolved)})
     run.write_text(run.recipe, recipe.to_yaml())
     return replace(plan, recipe=recipe)
-
-
-def _naming(plan: Plan) -> Naming | None:
-    """How the training table spells the names of its images, for tables of predictions."""
-    data = Path(plan.recipe.data.path)
-    return naming_of(plan.index, data, plans.layout_options(plan.recipe.model_dump()))
 
 
 def _spacing(plan: Plan) -> Spacing | None:

@@ -1,10 +1,11 @@
 """The folder of a Run: the only module that knows its file names.
 
-``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``split.csv`` · ``audit.json`` · ``history.csv`` ·
-``stopped.json`` (why a training broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of
-the training are known again) · ``scores.json`` · ``classes.csv`` (scores by class) · ``rows.json`` (what scores are
-made of) · ``predictions/`` · ``predictions.csv`` · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/``
-(on other folders: each with files of these names, but no recipe).
+``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``plan.json`` (split, settled task, what followed from the
+data) · ``split.csv`` (the split, for people) · ``audit.json`` · ``history.csv`` · ``stopped.json`` (why a training
+broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of the training are known again) ·
+``scores.json`` · ``classes.csv`` (scores by class) · ``rows.json`` (what scores are made of) · ``predictions/`` ·
+``predictions.csv`` · ``pictures/`` and ``pictures.json`` (what the page shows of pixels) · ``figures/`` ·
+``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files of these names, but no recipe).
 
 ``manifest.json`` holds the SHA-256 of all that was written. Whoever reads a file of a Run does it here, or asks
 `check`: what is no longer as it was written is refused, with its name.
@@ -47,7 +48,10 @@ class RunFolder(Artefacts):
         super().__init__(path)
         self.recipe = path / "recipe.yaml"
         self.environment = path / "environment.json"
+        self.plan = path / "plan.json"
         self.split = path / "split.csv"
+        self.pictures = path / "pictures"
+        self.pictures_list = path / "pictures.json"
         self.audit = path / "audit.json"
         self.history = path / "history.csv"
         self.stopped = path / "stopped.json"
@@ -120,7 +124,7 @@ class RunFolder(Artefacts):
     @property
     def begun(self) -> bool:
         """Whether it was written down, so that it can be gone on with."""
-        return all(path.is_file() for path in (self.recipe, self.split, self.audit, self.environment))
+        return all(path.is_file() for path in (self.recipe, self.plan, self.split, self.audit, self.environment))
 
     def parts(self) -> list[RunFolder]:
         """The Runs that were trained: those of the folds, in their order, or the Run itself."""

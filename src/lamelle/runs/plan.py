@@ -13,9 +13,10 @@ from lamelle import recipe as recipes
 from lamelle.data import crops, split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
-from lamelle.data.changes import Changes, Content, changes, contents
+from lamelle.data.changes import Content, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
+from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap, infer_values, with_meaning
 from lamelle.errors import DataError, RequestError
@@ -24,7 +25,6 @@ from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.recipe import Section
 from lamelle.runs import fitness
-from lamelle.runs.folder import RunFolder
 from lamelle.runs.splitting import (
     check_parts,
     cut,
@@ -34,7 +34,6 @@ from lamelle.runs.splitting import (
     parts_made,
     place,
     present,
-    written_down,
 )
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
@@ -64,6 +63,8 @@ class Plan:
     """Warnings that the report must show; leakage that was allowed is among them."""
     contents: Mapping[str, Content] = field(default_factory=dict)
     """Content hashes of the records, by their ids."""
+    naming: Naming | None = None
+    """How the table that labels the images spells; None where no table does."""
 
     def of(self, name: str) -> tuple[Record, ...]:
         """The records of one split."""
@@ -163,28 +164,8 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     if audit.statistics.dims == 3 and not _cleans(recipe.task):
         records = in_pieces(records)
     warned, hashed = _warnings(audit, allowed), contents(records, store)
-    return Plan(recipe, index, audit, records, task, by, planned, warned, hashed)
-
-
-def open_plan(run: RunFolder, store: Store | None = None) -> Plan:
-    """The plan of a Run as it was written down, over the same data.
-
-    Raises:
-        RequestError: If the data is gone or no longer holds what was split, or the split is no longer as it was.
-    """
-    run.check(run.split)
-    recipe = recipes.validate(run.read_recipe())
-    index = cut(read_data(Path(recipe.data.path), recipe.model_dump(mode="json")), recipe)
-    audit = Audit.from_json(run.read_json(run.audit))
-    records = written_down(run.split, index, audit.rows, store)
-    task = make_task(recipe, index, audit, records)
-    by = str(run.read_json(run.environment).get("split_by", "given"))
-    return Plan(recipe, index, audit, records, task, by, {}, _warnings(audit), split.contents_in(run.split))
-
-
-def changed(plan: Plan, store: Store) -> Changes:
-    """What is no longer as it was in the data of a plan that was opened again."""
-    return changes(plan.contents, plan.records, plan.index.records, plan.audit.rows, store)
+    naming = naming_of(index, data, layout_options(recipe.model_dump()))
+    return Plan(recipe, index, audit, records, task, by, planned, warned, hashed, naming)
 
 
 def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from lamelle.data import blocks, split
-from lamelle.data.audit.duplicates import listed
-from lamelle.data.audit.results import Audit, Row
-from lamelle.data.changes import changes
+from lamelle.data.audit.results import Audit
 from lamelle.data.sequences import in_order
-from lamelle.data.store import Store
 from lamelle.data.targets import ValueMap
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, SplitKeys
@@ -178,25 +174,3 @@ def _options(keys: SplitKeys) -> split.SplitOptions:
 def _folded(records: Sequence[Record], keys: SplitKeys) -> tuple[Record, ...]:
     """Numbered folds as train, validation and test."""
     return split.as_fold(records, fold=keys.fold or 0, folds=keys.folds) if keys.folds else tuple(records)
-
-
-def written_down(path: Path, index: Index, rows: Sequence[Row], store: Store | None) -> tuple[Record, ...]:
-    """The records of a folder with the splits and groups that a Run wrote down.
-
-    Args:
-        path: Its ``split.csv``.
-        rows: What its audit measured.
-        store: If some of the data are gone, the others are compared with what they were, so that the error names both.
-
-    Raises:
-        RequestError: If the folder no longer holds what was split.
-    """
-    there = blocks.with_pieces(index.records, split.names_in(path))
-    try:
-        return split.from_csv(path, there)
-    except RequestError as error:
-        rest, before = split.from_csv(path, there, partly=True), split.contents_in(path)
-        if store and (found := changes(before, rest, rest, rows, store).altered):
-            more = {"changed": len(found), "changed_names": listed(found)}
-            raise RequestError("split.records_gone_changed", **error.values, **more) from error
-        raise

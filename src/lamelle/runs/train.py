@@ -6,7 +6,6 @@ What is made of a scored Run (its page, what the doctor says) is made by rooms a
 from __future__ import annotations
 
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lamelle import recipe as recipes
-from lamelle.data import seen, split
+from lamelle.data import seen
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.durations import spelled
@@ -27,10 +26,11 @@ from lamelle.recipe import Section, merge, validate
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
 from lamelle.runs.evaluate import headline, interval_options, read_rows, score_run, score_validation, write_scores
-from lamelle.runs.folder import RunFolder, environment
+from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import Built, build
 from lamelle.runs.plan import Plan
 from lamelle.runs.request import differing
+from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
 from lamelle.runs.sizing import fitted
 from lamelle.tasks.base import Row
 from lamelle.training import resources
@@ -39,15 +39,6 @@ from lamelle.training.progress import Progress
 
 Finish = Callable[[RunFolder, Store], list[str]]
 """Hears of each Run that was scored, while it is locked; what it answers is said, and stands in the log of the Run."""
-
-
-def save_plan(run: RunFolder, plan: Plan) -> None:
-    """What the run is about, before it starts."""
-    run.write_text(run.recipe, plan.recipe.to_yaml())
-    run.write_text(run.split, split.to_csv(plan.records, plan.contents))
-    run.write_json(run.audit, plan.audit.to_json())
-    about = environment(resolved={"seed": plan.recipe.train.seed}, argv=sys.argv[1:])
-    run.write_json(run.environment, about | {"split_by": plan.split_by, "planned": dict(plan.planned)})
 
 
 def start(
@@ -72,8 +63,8 @@ def resume(run: RunFolder, store: Store, progress: Progress, finish: Finish) -> 
         _say([text("train.begun_anew")], progress)
         train_and_score(plan, build(plan), run, store, progress, finish, resume=False)
         return
-    plan = plans.open_plan(run, store)
-    changes = plans.changed(plan, store)
+    plan = open_plan(run)
+    changes = data_changes(run, plan, store)
     changes.refuse("split.changed_resume", among=plan.contents, run=run.path, data=plan.recipe.data.path)
     _say([sentence(problem) for problem in changes.problems()], progress)
     if folds_of(run.read_recipe()):
@@ -240,7 +231,7 @@ def _each_fold(
                 resume(run, store, progress, finish)
             rows += read_rows(run)
             each.append(run.read_json(run.scores))
-        pooled, options = plans.open_plan(whole), interval_options(recipes.validate(asked))
+        pooled, options = open_plan(whole), interval_options(recipes.validate(asked))
         scores = write_scores(whole, pooled.task, rows, options, split="folds", fitted={}, folds=each)
         finish(whole, store)
     for line in headline(scores):

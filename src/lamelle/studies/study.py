@@ -18,6 +18,7 @@ from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
 from lamelle.runs.sizing import fitted
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
@@ -110,7 +111,7 @@ def compared(
         seen_from: The folder of the table, from which the runs are named.
     """
     first = next(iter(runs.values()))[0]
-    plan = plans.open_plan(first)
+    plan = open_plan(first)
     known = first.read_json(first.scores)
     decides = objective or plan.task.monitor
     named = [*plan.task.tabled, *known["headline"], decides]

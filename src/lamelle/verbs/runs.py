@@ -163,11 +163,11 @@ def evaluate(
 
 def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> dict[str, Any]:
     """Score the test set of a Run again, unless its data have changed, and report."""
-    from lamelle.runs import plan as plans
     from lamelle.runs.evaluate import interval_options, score_run
+    from lamelle.runs.saved_plan import data_changes, open_plan
 
-    plan = plans.open_plan(folder, store)
-    records, changes = plan.of(plan.judged), plans.changed(plan, store)
+    plan = open_plan(folder)
+    records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
     score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
     report(folder.path)

@@ -14,7 +14,7 @@ from skimage.segmentation import find_boundaries
 from lamelle.io.images import read
 from lamelle.io.palette import COLOURS
 from lamelle.io.writers import write_rgb
-from lamelle.prediction.overlay import (
+from lamelle.pictures.overlay import (
     CONFUSION,
     IGNORED,
     colour,

@@ -1,0 +1,146 @@
+"""Truth and prediction of the images that a Run has scored, read again from its files and from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lamelle.data.store import Store
+from lamelle.errors import FileError
+from lamelle.io.images import read_labels
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
+from lamelle.types import Record
+
+MOST, PIXELS = 60, 30_000_000
+"""Images of a sample, evenly spread over those that were scored, and their pixels in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Where the prediction of a record lies: the folder, and its row of the table there."""
+
+    folder: Path
+    row: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredImage:
+    """An image's truth and what was predicted for it; classes, and numbers of objects where these are known."""
+
+    record: Record
+    target: np.ndarray
+    labels: np.ndarray
+    numbers: np.ndarray | None = None
+    predicted_numbers: np.ndarray | None = None
+
+    def plane(self, index: int | None) -> ScoredImage:
+        """One plane of a volume; an image as it is."""
+        if index is None:
+            return self
+        numbers = (None if a is None else a[index] for a in (self.numbers, self.predicted_numbers))
+        return ScoredImage(self.record, self.target[index], self.labels[index], *numbers)
+
+
+def predicted_in(run: RunFolder) -> dict[str, Predicted]:
+    """What a Run, or each fold of it, has predicted, by record.
+
+    A quote before a name that looks like a formula is taken off.
+    """
+    found: dict[str, Predicted] = {}
+    for folder in [run.predictions, *sorted(run.path.glob(f"fold*/{run.predictions.name}"))]:
+        for row in run.read_table(folder / "predictions.csv"):
+            name = row["image"]
+            found[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = Predicted(folder, row)
+    return found
+
+
+class ScoredImages:
+    """The images of a Run that were scored; what cannot be read any more is left out."""
+
+    def __init__(self, run: RunFolder, plan: Plan, store: Store) -> None:
+        self.plan, self.store = plan, store
+        self.records = {r.id: r for r in plan.records}
+        self.predicted = predicted_in(run)
+        self._run = run
+
+    def sample(self, ids: Sequence[str]) -> Iterator[ScoredImage]:
+        """A bounded sample of some records."""
+        known = [name for name in ids if name in self.records]
+        places = np.linspace(0, len(known) - 1, min(MOST, len(known))).round().astype(int)
+        left = PIXELS
+        for i in dict.fromkeys(places.tolist()):
+            found = self.read(self.records[known[i]], most=left)
+            if found is not None:
+                left -= found.target.size
+                yield found
+
+    def read(self, record: Record, *, most: int | None = None) -> ScoredImage | None:
+        """Truth and prediction of one record; None if it has none, they do not fit, or a file is gone or changed.
+
+        Args:
+            most: Pixels; of a larger volume the middle slices are taken, a larger image is left out. None = all.
+        """
+        try:
+            labels = self._labels(record)
+            raw = self.plan.task.read_target(record, self.store) if labels is not None else None
+        except FileError:
+            return None
+        if labels is None or raw is None or tuple(raw.shape) != labels.shape:
+            return None
+        if most is not None and labels.size > most:
+            planes = most // max(labels[0].size, 1) if labels.ndim == 3 else 0
+            first = (len(labels) - planes) // 2
+            raw, labels = raw[first : first + planes], labels[first : first + planes]
+            if not planes:
+                return None
+        raw = np.asarray(raw)
+        return ScoredImage(record, *self._numbered(self.plan.task.encode(raw), labels.astype(np.int64), raw))
+
+    def image(self, record: Record) -> np.ndarray | None:
+        """Pixels [C, (Z,) Y, X] of a record; None if the file is gone or changed."""
+        try:
+            return self.store.image(record.image)
+        except FileError:
+            return None
+
+    def probability(self, record: str, name: str) -> float | None:
+        """Probability that was predicted for a class of one record."""
+        found = self.predicted.get(record)
+        value = found.row.get(f"probability:{name}") if found else None
+        return float(value) if value else None
+
+    def _labels(self, record: Record) -> np.ndarray | None:
+        """Predicted labels [(Z,) Y, X] of one record, as they were written; None if there are none."""
+        found = self.predicted.get(record.id)
+        file = found.row.get("file") if found else None
+        if found is None or not file or not (found.folder / file).resolve().is_relative_to(found.folder.resolve()):
+            return None
+        labels = read_labels(self._run.check(found.folder / file)).array
+        if record.image.index is None or labels.ndim == 2:
+            return labels
+        # of this folder: each fold of a cross-validation has a file of the same name, with other slices
+        together = [k for k, p in self.predicted.items() if p.folder == found.folder and p.row.get("file") == file]
+        if len(together) == 1:
+            return labels[0]
+        order = sorted(together, key=lambda k: self.records[k].image.index or 0 if k in self.records else 0)
+        return labels[order.index(record.id)]
+
+    def _numbered(
+        self, target: np.ndarray, said: np.ndarray, raw: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Classes of truth and prediction, and their numbers where they count objects."""
+        most, numbers = len(self.plan.task.classes) - 1, raw if self.plan.index.numbers_objects else None
+        said_as_classes = self.plan.task.describe().get("objects", False)  # even where the truth counts objects
+        if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
+            return np.minimum(target, most), said, numbers, None
+        return np.sign(target), np.sign(said), target, said
+
+
+def place(record: Record) -> tuple[str, int | None]:
+    """The volume and the slice that a record is; the record itself if it is no slice."""
+    volume = record.columns.get("volume")
+    return (volume, record.position) if volume and record.position is not None else (record.id, None)
