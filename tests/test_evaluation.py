@@ -15,7 +15,7 @@ from torch import nn
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.evaluation.measure import measure, summarise
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
@@ -176,7 +176,7 @@ def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, to
     model = nn.Sequential(nn.Flatten(), nn.Linear(256, 5))
     how = {"dims": 2, "tile": None, "whole": True, "overlap": 0.25, "flips": False, "precision": "32"}
     predictor = Predictor(model, task, plain, **how, device=torch.device("cpu"))  # type: ignore[arg-type]
-    reader = Reader(Store(tmp_path / "store", budget=1 << 24), task, plain)
+    reader = Reader(Store(tmp_path / "store", budget=1 << 24), task.targets, plain)
     scores = summarise(task, measure(index.records, predictor, reader, {}, None), OPTIONS, split="t", fitted={})
     found = scores["scores"]["accuracy"]
     if told_apart:

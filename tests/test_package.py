@@ -22,7 +22,7 @@ from lamelle.data.appearance import NAMES, look
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic

@@ -73,9 +73,9 @@ def test_label_values_with_gaps_are_an_error_that_suggests_the_map(pairs: Path) 
         make(pairs)
     plan = make(pairs, "labels={0: 0, 10: 1, 20: 1}", "classes=[outside, inside]")
     assert plan.task.classes == ("outside", "inside")
-    assert plan.task.encode(np.array([0, 10, 20])).tolist() == [0, 1, 1]
+    assert plan.task.targets.window(np.array([0, 10, 20]), None, None).tolist() == [0, 1, 1]
     plan = make(pairs, "labels={0: 0, 10: 1}", "ignore=[20]")
-    assert plan.task.encode(np.array([0, 10, 20])).tolist() == [0, 1, -1]
+    assert plan.task.targets.window(np.array([0, 10, 20]), None, None).tolist() == [0, 1, -1]
     with pytest.raises(DataError, match="20"):
         make(pairs, "labels={0: 0, 10: 1}")
 
@@ -93,7 +93,7 @@ def test_a_split_that_lacks_a_class_is_said_before_the_training(pairs: Path) -> 
 def test_values_can_be_declared_to_count_objects(pairs: Path) -> None:
     plan = make(pairs, "data.instances=true")
     assert plan.task.classes == ("background", "foreground")
-    assert plan.task.encode(np.array([0, 10, 20])).tolist() == [0, 1, 1]
+    assert plan.task.targets.window(np.array([0, 10, 20]), None, None).tolist() == [0, 1, 1]
 
 
 def test_what_nobody_asked_for_is_planned_and_what_was_asked_for_is_kept(pairs: Path) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,7 @@ class Source:
 class ClassNames:
     """Target: the class of a whole image, or several."""
 
+    kind: ClassVar[str] = "class_names"
     names: tuple[str, ...]
 
 
@@ -66,6 +67,7 @@ class ClassNames:
 class LabelImage:
     """Target: one file with a value for each pixel."""
 
+    kind: ClassVar[str] = "label_image"
     source: Source
     meaning: Meaning | None = None
     """What the values are: numbers of classes or of objects; None where the folder does not say it."""
@@ -79,6 +81,7 @@ class LabelImage:
 class ObjectMasks:
     """Target: a file for each object, white where it is; without a file there is no object in the image."""
 
+    kind: ClassVar[str] = "object_masks"
     sources: tuple[Source, ...]
     meaning: Meaning | None = "objects"
     """None where the folder does not say whether each mask is an object of its own; all together are taken then."""
@@ -250,6 +253,20 @@ class LabelMap:
     spacing: Spacing | None = None
     objects: tuple[Mapping[str, float], ...] | None = None
     """Where labels number objects: one row each, with its number, size, place and probability."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """Boxes around objects of one image."""
+
+    corners: np.ndarray
+    """float32 [n, 2, d]: where each begins and where it ends, (Z,) Y, X in pixels; pixel i reaches from i to i + 1."""
+    classes: np.ndarray
+    """int64 [n]: number of the class, 0 = background."""
+    shape: tuple[int, ...]
+    """[(Z,) Y, X] of the image."""
+    scores: np.ndarray | None = None
+    """float32 [n]: how sure each is, where they were predicted."""
 
 
 Prediction = Classes | LabelMap

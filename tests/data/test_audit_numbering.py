@@ -15,7 +15,7 @@ from lamelle.data.audit.numbering import numbering_problems, numbers
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
-from lamelle.data.targets import with_meaning
+from lamelle.data.targets.reading import with_meaning
 from lamelle.errors import sentence
 from lamelle.messages import text
 from lamelle.types import Problem

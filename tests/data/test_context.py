@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +11,8 @@ from lamelle.data.context import check_context, mirrored, neighbours, with_neigh
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
+from lamelle.data.targets.values import ValueMap
+from lamelle.data.targets.views import LabelView
 from lamelle.errors import RequestError
 from lamelle.types import LabelImage, Record, Source
 
@@ -48,17 +49,12 @@ def test_training_and_prediction_prepare_alike(tmp_path: Path, normalise: str) -
     assert preparation.inputs == 3
     record = Record("v#2", Source(stack(tmp_path), None, 2), LabelImage(Source(tmp_path / "v.npy", None, 2)))
 
-    class Raw:
-        spatial: ClassVar[bool] = True
-        classes = ("a", "b")
-
-        def read_target(self, record: Record, store: Store) -> np.ndarray:
+    class Nothing(LabelView):
+        def read(self, record: Record, store: Store) -> np.ndarray:
             return np.zeros((8, 9), np.int64)
 
-        def encode(self, target: np.ndarray) -> np.ndarray:
-            return target
-
-    window = Reader(store, Raw(), preparation).window(record, (-1, 2), (6, 6)).image
+    view = Nothing(ValueMap(("a", "b"), {0: 0, 1: 1}))
+    window = Reader(store, view, preparation).window(record, (-1, 2), (6, 6)).image
     whole = with_neighbours(store, record.image, context=1)
     expected = preparation.apply(whole, preparation.affine(whole, bits=None))
     np.testing.assert_array_equal(window[:, 1:], expected[:, :5, 2:8])

@@ -16,7 +16,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.label_names import value_names
 from lamelle.data.layouts.listing import list_folder
-from lamelle.data.targets import infer_values
+from lamelle.data.targets.values import infer_values
 from lamelle.errors import sentence
 from lamelle.types import ValueNames
 

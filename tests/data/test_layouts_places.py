@@ -12,7 +12,7 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
-from lamelle.data.targets import read_labels
+from lamelle.data.targets.reading import read_labels
 from lamelle.errors import sentence
 from lamelle.io.writers import write_labels
 from lamelle.types import Index

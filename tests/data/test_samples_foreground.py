@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,23 +12,11 @@ from lamelle.data.crops import MOST, kept_of_each, places
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader, Samples
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap, apply_values, read_labels
+from lamelle.data.targets.values import ValueMap
+from lamelle.data.targets.views import LabelView
 from lamelle.types import IGNORE, LabelImage, Record, Source
 
 RULE = ValueMap(("background", "a", "b"), {0: 0, 1: 1, 2: 2}, ignore=(255,))
-
-
-class Labels:
-    """The part of a task that reading needs."""
-
-    spatial: ClassVar[bool] = True
-    classes = RULE.classes
-
-    def read_target(self, record: Record, store: Store) -> np.ndarray:
-        return read_labels(record, store)
-
-    def encode(self, target: np.ndarray) -> np.ndarray:
-        return apply_values(target, RULE)
 
 
 def samples(folder: Path, labels: np.ndarray, *, foreground: float, patch: tuple[int, ...], margin: int = 0) -> Samples:
@@ -44,7 +31,7 @@ def samples(folder: Path, labels: np.ndarray, *, foreground: float, patch: tuple
         ]
     else:
         records = [record]
-    reader = Reader(Store(folder / "store", budget=1 << 26), Labels(), Preparation(1, None, "unit", (), ()))
+    reader = Reader(Store(folder / "store", budget=1 << 26), LabelView(RULE), Preparation(1, None, "unit", (), ()))
     return Samples(
         records,
         reader,

@@ -182,7 +182,7 @@ def test_classes_are_read_as_others_where_the_user_says_so(tmp_path: Path) -> No
 
 
 def test_names_of_label_values_are_renamed_and_two_of_one_name_are_one_class() -> None:
-    from lamelle.data.targets import infer_values
+    from lamelle.data.targets.values import infer_values
 
     rule = infer_values({0: 9, 1: 5, 2: 4}, declared=None, names=("rest", "cell", "cell"), ignore=(), instances=False)
     assert (rule.classes, rule.mapping) == (("rest", "cell"), {0: 0, 1: 1, 2: 1})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lamelle.data.decoding import merge_objects
-from lamelle.data.targets import ValueMap, apply_values, infer_values, semantic_of
+from lamelle.data.targets.values import ValueMap, apply_values, infer_values, semantic_of
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.types import IGNORE
 

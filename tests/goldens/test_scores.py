@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from goldens.synthetic import Case, cases
 
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.evaluation.measure import summarise
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys

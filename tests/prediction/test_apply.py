@@ -21,7 +21,7 @@ from torch import nn
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io.axes import arrange
 from lamelle.keys import ClassifyKeys

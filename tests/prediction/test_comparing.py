@@ -24,7 +24,7 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import DataError, RequestError
 from lamelle.messages import LANGUAGES, text
 from lamelle.prediction.apply import predict_files

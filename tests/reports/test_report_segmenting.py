@@ -81,7 +81,7 @@ def predict(run: RunFolder, store: Store, how: str) -> Held:
     assert held.plan is not None
     stacks: dict[Path, list[np.ndarray]] = {}
     for record in sorted(held.plan.of("test"), key=lambda r: r.image.index or 0):
-        target = held.plan.task.encode(np.asarray(held.plan.task.read_target(record, store)))
+        target = held.plan.task.targets.window(held.plan.task.targets.read(record, store), None, None)
         labels = {"right": target, "moved": np.roll(target, 2, axis=-1), "none": np.zeros_like(target)}[how]
         folder, row = held.predicted[record.id]
         stacks.setdefault(folder / row["file"], []).append(labels.astype(np.uint8))

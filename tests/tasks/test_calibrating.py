@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys
 from lamelle.metrics import calibration

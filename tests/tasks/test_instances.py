@@ -15,6 +15,7 @@ from skimage.measure import regionprops
 
 from lamelle import verbs
 from lamelle.data.layouts.detect import read_folder
+from lamelle.data.targets.reading import connected, numbered
 from lamelle.errors import RequestError
 from lamelle.io.images import read_labels
 from lamelle.metrics.instances import instance_row
@@ -25,7 +26,7 @@ from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import QUICK, Instances, Options
-from lamelle.tasks.objects import connected, maps_of, numbered, objects_from, table_of
+from lamelle.tasks.objects import maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
 FULL = {"foreground": 0.5, "seed": 0.5, "min_size": 1}
@@ -190,8 +191,10 @@ def test_an_object_across_tiles_is_one_object() -> None:
 
 def test_targets_are_read_as_objects() -> None:
     assert numbered(np.array([[0, 70_000, 5, 0, -1]])).tolist() == [[0, 2, 1, 0, -1]]
-    assert task(ignore=(255,)).encode(np.array([[0, 9, 255]], np.uint8)).tolist() == [[0, 1, -1]]
-    assert task(parts=True).encode(np.array([[255, 255, 0, 255]], np.uint8)).tolist() == [[1, 1, 0, 2]]
+    assert task(ignore=(255,)).targets.window(np.array([[0, 9, 255]], np.uint8), None, None).tolist() == [[0, 1, -1]]
+    assert task(parts=True).targets.window(np.array([[255, 255, 0, 255]], np.uint8), None, None).tolist() == [
+        [1, 1, 0, 2]
+    ]
     index = Index(Path(), "x", ())
     assert task().matched(index, Labels({0: 1, 255: 2}, None, (), (7,))).options.parts
     with pytest.raises(RequestError, match="one kind of object"):

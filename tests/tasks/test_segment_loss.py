@@ -12,7 +12,7 @@ from support import TINY, Quiet
 
 from lamelle import verbs
 from lamelle.data.samples import Reader
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, SegmentKeys
 from lamelle.losses import LOSSES, UNWEIGHTED, border_weights
@@ -93,7 +93,10 @@ def test_touching_objects_are_pressed_apart() -> None:
     numbers = touching()
     task, blind = of_objects(objects=True), of_objects(objects=False)
     slopes = []
-    for one, target in ((task, task.encode(numbers)), (blind, blind.encode(np.sign(numbers)))):
+    for one, target in (
+        (task, task.targets.window(numbers, None, None)),
+        (blind, blind.targets.window(np.sign(numbers), None, None)),
+    ):
         output = torch.zeros(1, 1, *numbers.shape, requires_grad=True)
         loss = one.loss(output, torch.from_numpy(target)[None])
         slopes.append(torch.autograd.grad(loss, output)[0][0, 0].abs())
@@ -107,19 +110,19 @@ def test_touching_objects_are_pressed_apart() -> None:
     )
     expected = LOSSES["boundary_ce"](output, classes, weights=None, maps=torch.from_numpy(maps)[None])
     wide = of_objects(objects=True, w0=3.0, sigma=2.0)
-    assert wide.loss(output, torch.from_numpy(wide.encode(numbers))[None]) == expected
+    assert wide.loss(output, torch.from_numpy(wide.targets.window(numbers, None, None))[None]) == expected
 
 
 def test_only_the_weights_between_objects_know_their_numbers() -> None:
     numbers = touching()
     p = np.random.default_rng(0).random((1, *numbers.shape)).astype(np.float32)
     task, other = of_objects(objects=True), of_objects(objects=True, loss="bce")
-    assert np.unique(task.encode(numbers)).tolist() == [0, 1, 7, 300]
+    assert np.unique(task.targets.window(numbers, None, None)).tolist() == [0, 1, 7, 300]
     for plain in (other, of_objects(objects=True, between=1), of_objects(objects=True, loss="dice_ce")):
-        assert np.unique(plain.encode(numbers)).tolist() == [0, 1]
+        assert np.unique(plain.targets.window(numbers, None, None)).tolist() == [0, 1]
     found = []
     for one in (task, other):
-        target = one.encode(numbers)
+        target = one.targets.window(numbers, None, None)
         fitter = one.fitter()
         fitter.add(p, target)
         found.append(str((fitter.done(), one.row(p, target, {}), one.quick_row(p, target))))
@@ -134,7 +137,7 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     assert run.scores["classes"] == ["background", "foreground"]
     assert np.shape(run.scores["figures"]["confusion"]) == (2, 2)
     plan = open_plan(run.folder)
-    reader = Reader(verbs.open_store(), plan.task, load(run.path).preparation)
+    reader = Reader(verbs.open_store(), plan.task.targets, load(run.path).preparation)
     assert max(int(reader.target(r).max()) for r in plan.records) > 1
 
 

@@ -12,7 +12,7 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.spatial import KDTree
 from skimage.measure import label
 
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.io.atomic import plain
 from lamelle.metrics import boundary, centrelines, clustering, instances
 from lamelle.metrics.pairs import PixelPair

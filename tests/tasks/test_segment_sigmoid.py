@@ -14,7 +14,7 @@ from sklearn import metrics
 from support import Quiet
 
 from lamelle import verbs
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.images import read
 from lamelle.losses import LOSSES, UNWEIGHTED, border_maps

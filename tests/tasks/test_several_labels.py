@@ -66,7 +66,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     assert all(0 < t < 1 for t in thresholds)
     assert quiet.rows[-1]["train_loss"] < 0.6 * quiet.rows[0]["train_loss"]
     assert quiet.rows[-1]["loss"] < quiet.rows[0]["loss"], "the loss of validation is measured with the right logits"
-    reader = Reader(store, package.task, package.preparation)
+    reader = Reader(store, package.task.targets, package.preparation)
     rows = measure(plan.of("test"), of_package(package), reader, package.fitted, None)
     scores = summarise(package.task, rows, interval_options(plan.recipe), split="test", fitted=package.fitted)
     assert scores["scores"]["macro_f1"]["value"] > 0.7

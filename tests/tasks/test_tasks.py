@@ -14,7 +14,7 @@ import torch
 from sklearn import metrics
 
 from lamelle import recipe as recipes
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
 from lamelle.keys import ClassifyKeys, TimmKeys, TimmUnetKeys, UnetKeys
@@ -332,7 +332,7 @@ def folder(*, instances: bool = False, classes: tuple[str, ...] = (), targets: t
 
 
 def encoded(task: Task, values: list[int]) -> list[int]:
-    return task.encode(np.array([values], np.uint8)).ravel().tolist()
+    return task.targets.window(np.array([values], np.uint8), None, None).ravel().tolist()
 
 
 def test_another_folder_may_write_the_same_classes_with_other_values() -> None:

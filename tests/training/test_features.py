@@ -151,7 +151,7 @@ def test_draws_repeat_in_turn_and_differ_from_each_other(tissue: Path, tmp_path:
     plan = plans.make_plan(tissue, recipes.parse_overrides((*SMALL, "draws=3")), store, accelerator=False)
     from lamelle.data.samples import Reader
 
-    samples, _ = session.training_samples(plan, Reader(store, plan.task, session.prepare(plan, store)))
+    samples, _ = session.training_samples(plan, Reader(store, plan.task.targets, session.prepare(plan, store)))
     keys = [samples.order(epoch) for epoch in range(4)]
     for epoch, order in enumerate(keys):
         assert order.draw is not None

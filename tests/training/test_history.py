@@ -47,7 +47,7 @@ def test_every_epoch_has_every_score_of_both_sets(trained: Trainer) -> None:
             assert float(row[prefix + "score"]) == found["dice"]
         assert row["dice/background"] != row["dice"]
     plan, store = open_plan(run), verbs.open_store()
-    reader, sums = Reader(store, package.task, package.preparation), np.zeros((2, 2))
+    reader, sums = Reader(store, package.task.targets, package.preparation), np.zeros((2, 2))
     for record, probabilities in of_package(package).of_records(plan.of("validation"), store):
         np.add.at(sums, (reader.target(record), (probabilities[0] >= 0.5).astype(int)), 1)
     hits, truth, said = sums[1, 1], sums[1].sum(), sums[:, 1].sum()

@@ -17,7 +17,7 @@ from lamelle.data.audit.measure import count_labels, measure
 from lamelle.data.audit.results import Row
 from lamelle.data.contents import digest
 from lamelle.data.store import Store
-from lamelle.data.targets import read_labels
+from lamelle.data.targets.reading import read_labels
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.types import SPLITS, Problem, Record, Source, with_sources
 

@@ -8,31 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamelle.data.context import neighbours, with_neighbours
-from lamelle.data.crops import Places, kept_of_each, places
+from lamelle.data.crops import Places, kept_of_each
 from lamelle.data.preparation import Preparation, read_window
 from lamelle.data.randomness import epoch_order, generator
-from lamelle.data.resize import resize_labels
 from lamelle.data.store import Store
-from lamelle.types import Record, Source, Spacing
+from lamelle.data.targets.views import AnyView
+from lamelle.types import Boxes, Record, Source, Spacing
 
 if TYPE_CHECKING:
     import torch
-
-
-class Targets(Protocol):
-    """The part of a task that reading needs."""
-
-    spatial: ClassVar[bool]
-    classes: tuple[str, ...]
-
-    def read_target(self, record: Record, store: Store) -> np.ndarray: ...
-
-    def encode(self, target: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +29,7 @@ class Sample:
     """One Record loaded: network input, encoded target, spacing."""
 
     image: np.ndarray
-    target: np.ndarray
+    target: np.ndarray | Boxes
     spacing: Spacing | None
 
 
@@ -51,7 +40,7 @@ class Batch:
     images: torch.Tensor
     """float32 [N, C, (Z,) Y, X]"""
     targets: torch.Tensor
-    """int64 [N, (Z,) Y, X], int64 [N] or float32 [N, K]"""
+    """int64 [N, (Z,) Y, X], int64 [N], float32 [N, K] or, of boxes, float32 [N, M, 1 + 2 d]"""
     generators: tuple[np.random.Generator, ...]
     """One per sample, for the parameters of its augmentation."""
     ids: tuple[str, ...]
@@ -70,8 +59,8 @@ class Order:
 class Reader:
     """Reads Records as Samples; remembers each image's intensity range."""
 
-    def __init__(self, store: Store, task: Targets, preparation: Preparation) -> None:
-        self.store, self.task, self.preparation = store, task, preparation
+    def __init__(self, store: Store, view: AnyView, preparation: Preparation) -> None:
+        self.store, self.view, self.preparation = store, view, preparation
         self._affine: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def image(self, record: Record) -> np.ndarray:
@@ -89,30 +78,27 @@ class Reader:
             self._affine[record.id] = self.preparation.affine(pixels, bits=self.store.bits(record.image))
         return self._affine[record.id]
 
-    def target(self, record: Record) -> np.ndarray:
-        """Encoded target at native size."""
-        return self.task.encode(np.asarray(self.task.read_target(record, self.store)))
+    def target(self, record: Record) -> Any:
+        """The target at native size, as the loss and the scores take it."""
+        return self.view.window(self.view.read(record, self.store), None, None)
 
     def window(self, record: Record, start: Sequence[int] | None, size: Sequence[int] | None) -> Sample:
         """A window of one record, or the whole of it."""
         planes = [self._sized(s) for s in neighbours(self.store, record.image, context=self.preparation.context)]
-        target = self.labels(record)
+        target = self.view.window(self.labels(record), start, size)
         if start is not None and size is not None:
             planes = [read_window(plane, start, size) for plane in planes]
-            target = read_window(target, start, size) if self.task.spatial else target
         image = np.concatenate(planes) if len(planes) > 1 else np.asarray(planes[0])
         return Sample(
             self.preparation.apply(image, self.affine(record)),
-            self.task.encode(np.asarray(target)),
+            target,
             self.store.spacing(record.image),
         )
 
-    def labels(self, record: Record) -> np.ndarray:
-        """The target as it lies on disk, as large as `image`."""
-        target = self.task.read_target(record, self.store)
-        if self.task.spatial and self.preparation.resize is not None:
-            return resize_labels(np.asarray(target), self.preparation.resize)
-        return target
+    def labels(self, record: Record) -> Any:
+        """The target as it was read, for an image as large as `image`."""
+        raw = self.view.read(record, self.store)
+        return raw if self.preparation.resize is None else self.view.resize(raw, self.preparation.resize)
 
 
 class Samples:
@@ -151,7 +137,7 @@ class Samples:
         self.records, self.reader = tuple(records), reader
         self.patch, self.window, self.seed, self.spacing = patch, window or patch, seed, spacing
         self.draws, self.colour, self.foreground = draws, colour, foreground
-        self._places: dict[str, Places] = {}
+        self._places: dict[str, Places | None] = {}
         repeats = [self._crops(r) for r in self.records]
         self._owner = np.repeat(np.arange(len(self.records)), repeats)
         self.length = length or len(self._owner)
@@ -198,7 +184,7 @@ class Samples:
             ids.append(record.id)
         return Batch(
             torch.from_numpy(np.stack([s.image for s in samples])),
-            torch.from_numpy(np.stack([s.target for s in samples])),
+            self.reader.view.stack([s.target for s in samples]),
             tuple(generators),
             tuple(ids),
         )
@@ -225,16 +211,11 @@ class Samples:
         if not self.foreground or draw.random() >= self.foreground:
             return None
         if record.id not in self._places:  # two threads may both find them: they find the same
-            task = self.reader.task
-            most = kept_of_each(len(self.records), len(task.classes))
-            self._places[record.id] = places(
-                self.reader.labels(record),
-                task.encode,
-                classes=len(task.classes),
-                most=most,
-                key=(self.seed, record.id),
-            )
-        return self._places[record.id].draw(draw)
+            view = self.reader.view
+            most = kept_of_each(len(self.records), len(view.classes))
+            self._places[record.id] = view.centres(self.reader.labels(record), most=most, key=(self.seed, record.id))
+        found = self._places[record.id]
+        return found.draw(draw) if found else None
 
 
 def _occurrence(values: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def measure(run: RunFolder, store: Store) -> Measured | None:
     right: dict[str, list[bool]] = {"stored": [], "batch": []}
     shifts: list[np.ndarray] = []
     for records, inputs in predictor.inputs([training[i] for i in places], store):
-        targets = [package.task.read_target(record, store) for record in records]
+        targets = [package.task.targets.read(record, store) for record in records]
         with _hooked(norms, _note(shifts)):
             right["stored"] += _right(predictor, inputs, targets)
         with _hooked(norms, _by_batch):

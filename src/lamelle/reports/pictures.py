@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.data.store import Store
-from lamelle.data.targets import read_labels
+from lamelle.data.targets.reading import read_labels
 from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.pictures.overlay import draw_contours, shown_plane, to_rgb

@@ -142,7 +142,7 @@ def read(held: Held, plan: Plan, record: Record, store: Store, *, most: int | No
         FileError: If a file cannot be read.
     """
     labels = predicted_labels(held, record)
-    raw = plan.task.read_target(record, store) if labels is not None else None
+    raw = plan.task.targets.read(record, store) if labels is not None else None
     if labels is None or raw is None or tuple(raw.shape) != labels.shape:
         return None
     if most is not None and labels.size > most:
@@ -152,7 +152,7 @@ def read(held: Held, plan: Plan, record: Record, store: Store, *, most: int | No
         if not planes:
             return None
     raw = np.asarray(raw)
-    target, said = plan.task.encode(raw), labels.astype(np.int64)
+    target, said = plan.task.targets.window(raw, None, None), labels.astype(np.int64)
     return Scored(record, *_numbered(target, said, raw, plan))
 
 

@@ -71,17 +71,17 @@ def previews(plan: Plan, store: Store) -> list[tuple[str, list[tuple[str, Pictur
 
 def _pair(record: Record, plan: Plan, store: Store) -> tuple[Picture, Picture] | None:
     try:
-        image, raw = store.image(record.image), plan.task.read_target(record, store)
+        image, raw = store.image(record.image), plan.task.targets.read(record, store)
     except FileError:
         return None  # the audit names the file
     if image.shape[1:] != raw.shape:
         return None
     if raw.ndim == 3:
         step = max(1, len(raw) // 32)
-        index = step * shown_plane(plan.task.encode(np.asarray(raw[::step, ::4, ::4])))
+        index = step * shown_plane(plan.task.targets.window(raw[::step, ::4, ::4], None, None))
         image, raw = image[:, index], raw[index]
     raw = np.asarray(raw)
-    encoded = plan.task.encode(raw)
+    encoded = plan.task.targets.window(raw, None, None)
     shown = np.where(encoded > 0, raw, encoded) if plan.index.numbers_objects else encoded
     step = max(1, min(raw.shape) // (2 * _SMALL))
     small = shrunk(to_rgb(np.asarray(image[:, ::step, ::step])), _SMALL)

@@ -71,7 +71,7 @@ def predict_and_measure(
         compared: The images beside those of the training, where they are others.
     """
     others = compared or comparing.Compared()
-    reader, predictor = Reader(store, package.task, package.preparation), of_package(package, others.units)
+    reader, predictor = Reader(store, package.task.targets, package.preparation), of_package(package, others.units)
     folder = PredictionFolder(
         run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
     )
@@ -94,7 +94,7 @@ def score_validation(
     run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
 ) -> dict[str, Any]:
     """``scores.json`` of a Run that is one of many: those of the validation set, for a choice among them."""
-    reader, predictor = Reader(store, package.task, package.preparation), of_package(package)
+    reader, predictor = Reader(store, package.task.targets, package.preparation), of_package(package)
     rows = measure(records, predictor, reader, package.fitted, None)
     scores = summarise(package.task, rows, options, split="validation", fitted=package.fitted)
     scores["notes"] += [written(note) for note in notes_of(package)]

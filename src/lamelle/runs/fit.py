@@ -62,7 +62,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
         device=fabric.device,
         precision=keys.precision,
     )
-    reader = Reader(store, plan.task, preparation)
+    reader = Reader(store, plan.task.targets, preparation)
     clock = Clock()
     feed = make_feed(plan, predictor, reader, progress, clock)
     clock.prepared = clock.seconds

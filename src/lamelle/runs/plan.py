@@ -18,7 +18,9 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.naming import Naming, naming_of
 from lamelle.data.store import Store
-from lamelle.data.targets import ValueMap, infer_values, with_meaning
+from lamelle.data.targets.reading import with_meaning
+from lamelle.data.targets.values import ValueMap, infer_values
+from lamelle.data.targets.views import ClassView, LabelView
 from lamelle.errors import DataError, RequestError
 from lamelle.keys import Recipe
 from lamelle.models.pretrained import expected_normalise, expected_size
@@ -180,7 +182,7 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
         if unknown := sorted({name for r in records for name in r.names} - set(names)):
             raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
         training = [r for r in records if r.split == "train"]
-        counts = tuple(sum(name in r.names for r in training) for name in names)
+        counts = ClassView(tuple(names), several=True).counts(training, audit)
         many = any(len(r.names) != 1 for r in records)
         options = keys.model_dump(exclude={"name"})
         return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
@@ -195,7 +197,7 @@ def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Reco
     options = keys.model_dump(exclude={"name"})
     weights = keys.weights
     if weights == "balanced":
-        weights = balanced_weights(_pixels(audit, records, values, "train"))
+        weights = balanced_weights(LabelView(values).counts([r for r in records if r.split == "train"], audit))
     parameters = loss_parameters(keys.loss, options)
     known = {f.name for f in fields(segment.Options)}
     options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
@@ -209,17 +211,6 @@ def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
     return label_values(recipe.data.model_dump(), index, audit) if find(recipe.task.name).spatial else None
 
 
-def _pixels(audit: Audit, records: Sequence[Record], values: ValueMap, split_name: str) -> list[int]:
-    """Pixels of each class in the records of one split alone."""
-    chosen = {r.id for r in records if r.split == split_name}
-    counts = [0] * len(values.classes)
-    for row in audit.rows:
-        for value, pixels in row.labels.items() if row.id in chosen else ():
-            if value in values.mapping and value not in values.ignore:
-                counts[values.mapping[value]] += pixels
-    return counts
-
-
 def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> list[Problem]:
     """A warning where training or validation lacks pixels of a class: then nothing is learnt, or decided, about it."""
     if not find(recipe.task.name).spatial:
@@ -227,7 +218,7 @@ def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record
     values = label_values(recipe.data.model_dump(), index, audit)
     found = []
     for split_name in ("train", "validation"):
-        counts = _pixels(audit, records, values, split_name)
+        counts = LabelView(values).counts([r for r in records if r.split == split_name], audit)
         if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
             found.append(
                 Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
@@ -286,7 +277,7 @@ def _facts(
     training = {r.id for r in records if r.split == "train"}
     if not find(asked["task"]["name"]).spatial:
         names = recipes.listed_classes(asked["data"]) or index.classes
-        counts = tuple(sum(name in r.names for r in records if r.id in training) for name in names)
+        counts = ClassView(tuple(names), several=True).counts([r for r in records if r.id in training], audit)
     else:
         counts = tuple(statistics.labels.values())
     encoder = asked.get("model", {}).get("name")

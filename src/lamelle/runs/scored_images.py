@@ -86,7 +86,7 @@ class ScoredImages:
         """
         try:
             labels = self._labels(record)
-            raw = self.plan.task.read_target(record, self.store) if labels is not None else None
+            raw = self.plan.task.targets.read(record, self.store) if labels is not None else None
         except FileError:
             return None
         if labels is None or raw is None or tuple(raw.shape) != labels.shape:
@@ -98,7 +98,9 @@ class ScoredImages:
             if not planes:
                 return None
         raw = np.asarray(raw)
-        return ScoredImage(record, *self._numbered(self.plan.task.encode(raw), labels.astype(np.int64), raw))
+        return ScoredImage(
+            record, *self._numbered(self.plan.task.targets.window(raw, None, None), labels.astype(np.int64), raw)
+        )
 
     def image(self, record: Record) -> np.ndarray | None:
         """Pixels [C, (Z,) Y, X] of a record; None if the file is gone or changed."""

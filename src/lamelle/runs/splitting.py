@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lamelle.data import blocks, split
 from lamelle.data.audit.results import Audit
 from lamelle.data.sequences import in_order
-from lamelle.data.targets import ValueMap
+from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe, SplitKeys
 from lamelle.recipe import Section

@@ -15,7 +15,9 @@ from lamelle.runs.plan import Plan
 def known_scores(plan: Plan, store: Store) -> list[str]:
     """The scores that a run of this plan will have, from one image and an answer that says nothing."""
     data = plan.recipe.data
-    reader = Reader(store, plan.task, Preparation(data.channels or 1, data.resize, "unit", (), (), data.context))
+    reader = Reader(
+        store, plan.task.targets, Preparation(data.channels or 1, data.resize, "unit", (), (), data.context)
+    )
     first = plan.of("validation")[0]
     target = reader.target(first)
     shape: Sequence[int] = target.shape if plan.task.spatial else ()

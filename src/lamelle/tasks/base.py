@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import numpy as np
 
+from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.types import Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from lamelle.data.store import Store
 
 MANY = 40
 """Classes up to which tables have columns for each."""
@@ -130,8 +129,8 @@ class Task(Protocol):
     name: ClassVar[str]
     spatial: ClassVar[bool]
     """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
-    sees: ClassVar[tuple[type, ...]]
-    """The kinds of target that it can learn from."""
+    view: ClassVar[type[AnyView]]
+    """How it sees its targets, and so from which kinds of target it can learn."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
     models: ClassVar[tuple[str, ...]]
@@ -143,6 +142,11 @@ class Task(Protocol):
     classes: tuple[str, ...]
     outputs: int
     """Channels of the network's output."""
+
+    @property
+    def targets(self) -> AnyView:
+        """Its view of the targets, with its classes."""
+        ...
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:
@@ -164,14 +168,6 @@ class Task(Protocol):
         Raises:
             RequestError: If that folder has classes this task does not know.
         """
-        ...
-
-    def read_target(self, record: Record, store: Store) -> np.ndarray:
-        """The target as it lies on disk, unread as far as possible."""
-        ...
-
-    def encode(self, target: np.ndarray) -> np.ndarray:
-        """What the loss and the scores take, from (a window of) what `read_target` gave."""
         ...
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:

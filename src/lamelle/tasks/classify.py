@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from lamelle.data.targets.views import AnyView, ClassView
 from lamelle.errors import RequestError
 from lamelle.metrics import counts, ranking
 from lamelle.metrics.class_intervals import AVERAGED
@@ -18,12 +19,10 @@ from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.scoring import Scored
-from lamelle.types import IGNORE, Classes, ClassNames, Index, Prediction, Record, Spacing
+from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from lamelle.data.store import Store
 
 _MOST = 10**9
 """Training images of one class."""
@@ -55,9 +54,8 @@ class Classify(Scored):
     """The classification task; see `lamelle.tasks.base.Task`."""
 
     name: ClassVar[str] = "classify"
-    view: ClassVar[str] = "classes"
     spatial: ClassVar[bool] = False
-    sees: ClassVar[tuple[type, ...]] = (ClassNames,)
+    view: ClassVar[type[AnyView]] = ClassView
     monitor: ClassVar[str] = "macro_f1"
     statistics = ("truth", "probabilities", "chosen", "temperature")
     models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
@@ -81,7 +79,7 @@ class Classify(Scored):
         each = [f"{score}/{name}" for name in options.classes for score in AVERAGED]
         overall = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy")
         self.tabled: tuple[str, ...] = (*overall, *(each if self.outputs <= MANY else ()))
-        self._number = {name: i for i, name in enumerate(options.classes)}
+        self.targets = ClassView(options.classes, several=options.multi_label)
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:
@@ -128,19 +126,8 @@ class Classify(Scored):
         refuse_classes(sorted(names - set(self.classes)), self.classes, names)
         return self
 
-    def read_target(self, record: Record, store: Store) -> np.ndarray:
-        numbers = [self._number[name] for name in record.names]
-        if not self.options.multi_label:
-            return np.asarray(numbers[0], dtype=np.int64)
-        hot = np.zeros(self.outputs, dtype=np.float32)
-        hot[numbers] = 1
-        return hot
-
-    def encode(self, target: np.ndarray) -> np.ndarray:
-        return target
-
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        members = [[self._number[name] for name in record.names] for record in records]
+        members = [self.targets.numbers(record) for record in records]
         if self.options.imbalance == "oversample":
             return imbalance.oversampling(self.options.class_counts, members)
         if self.options.imbalance == "both":

@@ -8,21 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from lamelle.data.targets import labels_as
+from lamelle.data.targets.views import AnyView, ObjectView
 from lamelle.errors import RequestError
 from lamelle.metrics import regions
 from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps, pq_of, row_of
 from lamelle.metrics.pairs import PixelPair
 from lamelle.tasks.base import Facts, Labels, Row, as_logits, checked
-from lamelle.tasks.objects import MAPS, connected, maps_of, numbered, objects_from, table_of
+from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
-from lamelle.types import IGNORE, Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
+from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from lamelle.data.store import Store
 
 QUICK = {"mask_threshold": 0.5, "seed_threshold": 0.5, "min_size": 16}
 """How objects are made while nothing is decided yet."""
@@ -57,9 +55,8 @@ class Instances(Scored):
     """
 
     name: ClassVar[str] = "instances"
-    view: ClassVar[str] = "objects"
     spatial: ClassVar[bool] = True
-    sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
+    view: ClassVar[type[AnyView]] = ObjectView
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
@@ -69,6 +66,7 @@ class Instances(Scored):
             raise RequestError("tasks.instance_classes", classes=", ".join(options.classes), n=len(options.classes))
         self.options = options
         self.classes: tuple[str, ...] = options.classes
+        self.targets = ObjectView(options.classes, parts=options.parts, ignore=options.ignore)
         self.outputs = len(MAPS)
         self.headline: tuple[str, ...] = ("ap50", "ap", "pq", "dice")
         self.tabled: tuple[str, ...] = ("object_precision", "object_recall", "iou")
@@ -95,16 +93,6 @@ class Instances(Scored):
     def matched(self, index: Index, labels: Labels) -> Instances:
         ignore = tuple(dict.fromkeys((*self.options.ignore, *labels.ignore)))
         return Instances(replace(self.options, ignore=ignore, parts=not index.numbers_objects))
-
-    def read_target(self, record: Record, store: Store) -> np.ndarray:
-        return labels_as(record, store, objects=not self.options.parts)
-
-    def encode(self, target: np.ndarray) -> np.ndarray:
-        ignored = np.isin(target, self.options.ignore) if self.options.ignore else None
-        labels = connected(target > 0)[0] if self.options.parts or target.dtype == bool else target.astype(np.int64)
-        if ignored is not None:
-            labels = np.where(ignored, IGNORE, labels)
-        return numbered(labels)
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
         return None

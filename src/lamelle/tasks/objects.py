@@ -7,10 +7,11 @@ images can be averaged before objects are made of them.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from lamelle.data.targets.reading import connected
 from lamelle.types import IGNORE, Spacing
 
 MAPS = ("foreground", "border", "distance")
@@ -20,32 +21,6 @@ REACH = 2
 _SMOOTH = 1.0
 """Sigma in the plane, pixels, by which the distance is smoothed: specks in it would cut objects into pieces."""
 _AXES = "zyx"
-
-
-def numbered(labels: np.ndarray) -> np.ndarray:
-    """The same objects numbered 1, 2, 3 … without gaps, int64; 0 stays background, ``IGNORE`` stays.
-
-    Example:
-        >>> numbered(np.array([[0, 70_000, 5, -1]]))
-        array([[ 0,  2,  1, -1]])
-    """
-    found, place = np.unique(labels, return_inverse=True)
-    numbers = np.where(found > 0, np.cumsum(found > 0), np.where(found < 0, IGNORE, 0))
-    return numbers.astype(np.int64)[place].reshape(labels.shape)
-
-
-def connected(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """The parts of a mask that are connected along axes, numbered 1, 2, 3 …, and how many there are.
-
-    Example:
-        >>> connected(np.array([[True, True, False, True]]))
-        (array([[1, 1, 0, 2]], dtype=int32), 2)
-    """
-    from scipy.ndimage import label
-
-    numbers = np.zeros(mask.shape, np.int32)
-    count = label(mask, output=numbers)
-    return numbers, cast("int", count)
 
 
 def maps_of(labels: np.ndarray) -> np.ndarray:

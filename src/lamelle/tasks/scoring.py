@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
 from lamelle.metrics.metric import Metric
@@ -24,8 +25,8 @@ from lamelle.types import Spacing
 class Scored:
     """The part of a task that compares its answers with the truth; a task says how it sees both (`pair`)."""
 
-    view: ClassVar[str]
-    """How targets are seen, one of `lamelle.metrics.metric.VIEWS`."""
+    view: ClassVar[type[AnyView]]
+    """How targets are seen; its name is one of `lamelle.metrics.metric.VIEWS`."""
     classes: tuple[str, ...]
     statistics: tuple[str, ...]
     """What is measured of each item: rows of `STATISTICS`."""
@@ -49,8 +50,8 @@ class Scored:
     @cached_property
     def quick_statistics(self) -> tuple[str, ...]:
         """What is measured after every epoch: whatever the quick metrics need, and what costs nothing."""
-        quick = {s for m in METRICS.values() if m.quick and self.view in m.views for s in m.statistics}
-        cheap = {s.name for s in STATISTICS.values() if self.view == "classes" and s.listed}
+        quick = {s for m in METRICS.values() if m.quick and self.view.name in m.views for s in m.statistics}
+        cheap = {s.name for s in STATISTICS.values() if self.view.name == "classes" and s.listed}
         return tuple(name for name in self.statistics if name in quick | cheap)
 
     def row(
@@ -71,25 +72,25 @@ class Scored:
         """Rows as columns [n, ...], with what follows from them; what JSON wrote as null is NaN again."""
         names = [name for name in STATISTICS if rows and all(name in row for row in rows)]
         columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
-        return derived(columns, classes=len(self.classes)) if self.view == "classes" and columns else columns
+        return derived(columns, classes=len(self.classes)) if self.view.name == "classes" and columns else columns
 
     def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Every score [B] of a set of items that counts item i ``weights[b, i]`` times."""
-        return scores(table, weights, view=self.view, classes=self.scored_classes)
+        return scores(table, weights, view=self.view.name, classes=self.scored_classes)
 
     def quick_scores(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
         """The scores [1] that are taken after every epoch, of rows of `quick_row`."""
 
         def quick(metric: Metric) -> bool:
-            return metric.quick or self.view == "classes"
+            return metric.quick or self.view.name == "classes"
 
         table, once = self.table(rows), np.ones((1, len(rows)))
-        return scores(table, once, view=self.view, classes=self.scored_classes, which=quick)
+        return scores(table, once, view=self.view.name, classes=self.scored_classes, which=quick)
 
     def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
         """Every score of `summarise` with its interval; units are whole groups of rows, or rows."""
-        return intervals(table, view=self.view, classes=self.scored_classes, units=units, options=options)
+        return intervals(table, view=self.view.name, classes=self.scored_classes, units=units, options=options)
 
     def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
         """What one more unit could do to the difference of two models in a score."""
-        return imagined(score, tables, view=self.view, classes=self.scored_classes, units=units)
+        return imagined(score, tables, view=self.view.name, classes=self.scored_classes, units=units)

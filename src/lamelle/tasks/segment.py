@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from lamelle.data import targets
+from lamelle.data.targets.values import ValueMap, infer_values, with_background
+from lamelle.data.targets.views import AnyView, LabelView
 from lamelle.errors import DataError
 from lamelle.metrics import regions
 from lamelle.metrics.pairs import PixelPair
@@ -21,12 +22,10 @@ from lamelle.tasks.fitting import Fitting, Search
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.scoring import Scored
-from lamelle.types import Index, LabelImage, LabelMap, ObjectMasks, Prediction, Record, Spacing
+from lamelle.types import Index, LabelMap, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from lamelle.data.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Options:
     threshold: float | None
     tolerance: float
     cells: bool
-    values: targets.ValueMap
+    values: ValueMap
     objects: bool
     """Targets on disk count objects; every object is class 1."""
     parameters: Mapping[str, float] = field(default_factory=dict)
@@ -62,9 +61,8 @@ class Segment(Scored):
     """The segmentation task; see `lamelle.tasks.base.Task`."""
 
     name: ClassVar[str] = "segment"
-    view: ClassVar[str] = "labels"
     spatial: ClassVar[bool] = True
-    sees: ClassVar[tuple[type, ...]] = (LabelImage, ObjectMasks)
+    view: ClassVar[type[AnyView]] = LabelView
     monitor: ClassVar[str] = "dice"
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
@@ -81,6 +79,7 @@ class Segment(Scored):
         self.outputs = len(options.classes) - (not self.exclusive)
         # only the weights between objects need to know which pixel belongs to which
         self._numbered = options.objects and options.loss == "boundary_ce" and not options.parameters.get("between")
+        self.targets = LabelView(options.values, objects=options.objects, numbers=self._numbered)
         check_weights(options.loss, options.weights, classes=len(options.classes), exclusive=self.exclusive)
         self.headline: tuple[str, ...] = (
             "dice",
@@ -150,20 +149,20 @@ class Segment(Scored):
     def matched(self, index: Index, labels: Labels) -> Segment:
         return Segment(replace(self.options, values=self._values(index, labels), objects=index.numbers_objects))
 
-    def _values(self, index: Index, labels: Labels) -> targets.ValueMap:
+    def _values(self, index: Index, labels: Labels) -> ValueMap:
         """Its values as they were in training where those explain all, else what they mean by name, or in order."""
         ours = self.options.values
         ignore = (*ours.ignore, *labels.ignore)
         if labels.declared is not None:
-            mapping = targets.with_background(labels.declared, ignore)
+            mapping = with_background(labels.declared, ignore)
             refuse_values(labels.counts, mapping, ignore, self.classes)
-            return targets.ValueMap(self.classes, mapping, ignore)
+            return ValueMap(self.classes, mapping, ignore)
         names = labels.names or index.classes
         alike = index.numbers_objects == self.options.objects and names in ((), self.classes)
         if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
             return replace(ours, ignore=ignore)
         try:
-            theirs = targets.infer_values(
+            theirs = infer_values(
                 labels.counts,
                 declared=None,
                 names=names,
@@ -180,17 +179,7 @@ class Segment(Scored):
         else:
             mapping = dict(theirs.mapping) if len(theirs.classes) == len(self.classes) else {}
             refuse_values(labels.counts, mapping, ignore, self.classes)
-        return targets.ValueMap(self.classes, mapping, ignore)
-
-    def read_target(self, record: Record, store: Store) -> np.ndarray:
-        return targets.labels_as(record, store, objects=self.options.objects)
-
-    def encode(self, target: np.ndarray) -> np.ndarray:
-        if self._numbered:
-            return target.astype(np.int64)
-        return (
-            targets.semantic_of(target) if self.options.objects else targets.apply_values(target, self.options.values)
-        )
+        return ValueMap(self.classes, mapping, ignore)
 
     def _classes(self, target: np.ndarray) -> np.ndarray:
         """Classes of an encoded target: every object is class 1."""

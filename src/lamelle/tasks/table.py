@@ -38,7 +38,7 @@ def can_learn(task: type[Task] | Task, index: Index) -> bool:
     """Whether a task can learn from all targets of a folder; where there is none, from those of its layout."""
     kinds = {type(r.target) for r in index.records if r.target is not None}
     named = LAYOUTS[index.layout].TASKS[0] == "classify"
-    return (kinds or {ClassNames if named else LabelImage}) <= set(task.sees)
+    return (kinds or {ClassNames if named else LabelImage}) <= set(task.view.sees)
 
 
 def restore(name: str, described: Mapping[str, Any]) -> Task:

@@ -120,9 +120,7 @@ class Features:
         rows = [self._draw(int(order.draw[p]))[owner] for p, owner in zip(positions, owners, strict=True)]
         reader, records = self._samples.reader, [self._samples.records[owner] for owner in owners]
         targets = [reader.target(record) for record in records]
-        return Batch(
-            torch.from_numpy(np.stack(rows)), torch.from_numpy(np.stack(targets)), (), tuple(r.id for r in records)
-        )
+        return Batch(torch.from_numpy(np.stack(rows)), reader.view.stack(targets), (), tuple(r.id for r in records))
 
     def inputs(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
         return batch.images.to(device), batch.targets.to(device)

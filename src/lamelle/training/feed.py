@@ -80,6 +80,6 @@ def augmented(
     images, targets = batch.images.to(device), batch.targets.to(device)
     size = samples.patch or tuple(images.shape[2:])
     drawn = sample(augmentation, generators=batch.generators, size=size, spacing=samples.spacing, colour=samples.colour)
-    spatial = samples.reader.task.spatial
-    moved, labels = apply(drawn, images, targets if spatial else None, size=size, outside="reflect")
+    move = samples.reader.view.move
+    moved, labels = apply(drawn, images, targets, size=size, outside="reflect", move=move)
     return moved, targets if labels is None else labels

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from lamelle.data.augment.mixing import Mixed, mix, mix_targets
+from lamelle.data.augment.mixing import Mixed, mix
 from lamelle.data.randomness import generator, seed_device
 from lamelle.data.samples import Batch, Order, Reader
 from lamelle.durations import enough, spelled
@@ -243,7 +243,7 @@ class Training:
         loss = self.job.task.loss
         if mixed is None:
             return over_levels(output, targets, loss)
-        parts = mix_targets(mixed, targets, spatial=self.job.task.spatial)
+        parts = self.job.task.targets.mix(mixed, targets)
         zero = full(output).new_zeros(())
         return sum((weight * over_levels(output, part, loss) for weight, part in parts), start=zero)
 

@@ -24,7 +24,7 @@ def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
         pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
         parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
     losses = [
-        float(task.validation_loss(torch.from_numpy(said)[None], torch.from_numpy(true)[None])) for said, true in parts
+        float(task.validation_loss(torch.from_numpy(said)[None], task.targets.stack([true]))) for said, true in parts
     ]
     return float(np.mean(losses))
 

@@ -26,7 +26,7 @@ from lamelle.data.audit.values import value_problems
 from lamelle.data.layouts.volumes import mismatch
 from lamelle.data.sequences import sequence_problems
 from lamelle.data.store import Store
-from lamelle.data.targets import problems_of_labels, read_labels
+from lamelle.data.targets.reading import problems_of_labels, read_labels
 from lamelle.errors import DataError, FileError, LamelleError
 from lamelle.types import Index, Problem, Record
 

@@ -38,7 +38,7 @@ def value_problems(
         declared: Label value → class, where the user said so.
         ignore: Label values that are not scored.
     """
-    from lamelle.data.targets import infer_values
+    from lamelle.data.targets.values import infer_values
 
     if not counts:
         return []

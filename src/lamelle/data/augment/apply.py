@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lamelle.data.augment.intensity import adjust
 from lamelle.data.augment.parameters import Parameters
@@ -12,17 +12,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class Move(Protocol):
+    """The geometry of images and targets, as `warp` has it."""
+
+    def __call__(
+        self, parameters: Parameters, images: Tensor, targets: Any, *, size: tuple[int, ...], outside: Outside
+    ) -> tuple[Tensor, Tensor | None]: ...
+
+
 def apply(
-    parameters: Parameters, images: Tensor, targets: Tensor | None, *, size: tuple[int, ...], outside: Outside
+    parameters: Parameters,
+    images: Tensor,
+    targets: Tensor | None,
+    *,
+    size: tuple[int, ...],
+    outside: Outside,
+    move: Move = warp,
 ) -> tuple[Tensor, Tensor | None]:
     """Augment a batch on the device it lies on.
 
     Args:
         parameters: One set for each image, sampled for ``size``.
         images: Normalised images [N, C, (Z,) Y, X]; computed in float32 whatever the autocast, returned in their dtype.
-        targets: Labels int64 [N, (Z,) Y, X] or ``None``; they keep their values.
+        targets: What ``move`` takes: labels int64 [N, (Z,) Y, X], which keep their values, or ``None``.
         size: Output size. The images may be larger (see `parameters.margin`); the centres agree.
         outside: What a target is beyond the edge of its image: its reflection, as the image is, or ``IGNORE``.
+        move: The geometry of both, of a view of the targets.
 
     Returns:
         New tensors: images [N, C, *size], targets [N, *size] or ``None``.
@@ -44,8 +59,6 @@ def apply(
     n, d, _ = parameters.matrices.shape
     if len(images) != n or images.ndim != d + 2 or len(size) != d:
         raise ValueError(f"images {tuple(images.shape)} and size {size} do not fit {n} parameters in {d} dimensions")
-    if targets is not None and targets.shape != (n, *images.shape[2:]):
-        raise ValueError(f"targets {tuple(targets.shape)} do not fit images {tuple(images.shape)}")
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-        warped, labels = warp(parameters, images.float(), targets, size=size, outside=outside)
+        warped, labels = move(parameters, images.float(), targets, size=size, outside=outside)
         return adjust(parameters, warped).to(images.dtype), labels

@@ -26,8 +26,14 @@ def warp(
     The output's centre lies on the input's centre. What lies outside the input is reflected at its outer pixels; with
     ``outside="ignore"`` the target is ``IGNORE`` there. Positions that are only mirrored, turned by quarters or shifted
     by whole pixels are copied exactly. The results are new tensors.
+
+    Raises:
+        ValueError: If there is not one target of the size of its image for each.
     """
     import torch
+
+    if targets is not None and targets.shape != (len(images), *images.shape[2:]):
+        raise ValueError(f"targets {tuple(targets.shape)} do not fit images {tuple(images.shape)}")
 
     whole = tuple(images.shape[2:])
     warped = images.new_empty((*images.shape[:2], *size))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from lamelle.errors import DataError, RequestError, setting
-from lamelle.types import IGNORE, Index, Meaning, Problem, Record, ValueNames
-
-if TYPE_CHECKING:
-    from lamelle.data.store import Store
+from lamelle.types import IGNORE, Problem, ValueNames
 
 MOST_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
@@ -39,39 +35,6 @@ class ValueMap:
     """Values that become ``IGNORE``."""
     problems: tuple[Problem, ...] = ()
     """Notes on what was concluded."""
-
-
-def read_labels(record: Record, store: Store) -> np.ndarray:
-    """Labels [(Z,) Y, X] as they lie on disk: values, or numbers of objects where the record says that they are.
-
-    Raises:
-        FileError: If a file cannot be read.
-        DataError: If masks of objects differ in size.
-    """
-    return labels_as(record, store, objects=_are_objects(record))
-
-
-def problems_of_labels(record: Record, store: Store) -> tuple[Problem, ...]:
-    """What the reader had to say about labels: overlapping or empty objects, a wrong suffix."""
-    sources = record.labels.sources if record.labels else ()
-    return store.label_problems(sources, objects=_are_objects(record)) if sources else ()
-
-
-def labels_as(record: Record, store: Store, *, objects: bool) -> np.ndarray:
-    """Labels [(Z,) Y, X] as numbers of objects, or as values, whatever the record says that they are."""
-    assert record.labels is not None
-    sources = record.labels.sources
-    return store.labels(sources, objects=objects) if sources else store.blank(record.image)
-
-
-def _are_objects(record: Record) -> bool:
-    return record.labels is not None and record.labels.meaning == "objects"
-
-
-def with_meaning(index: Index, meaning: Meaning) -> Index:
-    """The Index with label images that number classes, or objects, whatever the folder says."""
-    records = (replace(r, target=replace(r.labels, meaning=meaning)) if r.labels else r for r in index.records)
-    return replace(index, records=tuple(records))
 
 
 def infer_values(
