@@ -11,6 +11,14 @@ TINY = (
 )
 
 
+def look(data: Any, **options: Any) -> tuple[Any, Any, Any]:
+    """What `lamelle.check` finds: Index, Audit and the planned split."""
+    import lamelle
+
+    found = lamelle.check(data, **options)
+    return found.index, found.audit, found.outlook
+
+
 class Quiet:
     """Hears a training; ``at`` is called after each step."""
 

@@ -15,14 +15,15 @@ import pytest
 from test_frame import CODE, ROOT, SOURCE, catalogues, trees
 
 from lamelle import recipe as recipes
-from lamelle.cli import commands
+from lamelle.cli.command import build
 from lamelle.cli.main import COMMANDS, lamelle
 from lamelle.errors import RequestError
 from lamelle.keys import Recipe
-from lamelle.messages import LANGUAGES
+from lamelle.messages import LANGUAGES, catalogue
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.folder import StudyFolder
+from lamelle.verbs.signature import described
 
 SECTIONS = "|".join(Recipe.model_fields)
 _VALUE = r"(\[[^\]]*\]|\{[^}]*\}|\"[^\"]*\"|(?:[^\s,;:)(»…'\"`]|,(?=\S))+)"
@@ -67,7 +68,7 @@ def ours() -> set[str]:
 @cache
 def known_options(command: str | None) -> set[str]:
     """The options of one command, or of all."""
-    every = [getattr(commands, name) for name in (COMMANDS if command is None else [command])]
+    every = [build(name, COMMANDS[name]) for name in (COMMANDS if command is None else [command])]
     found = {
         option for one in [*every, lamelle] for p in one.params for option in p.opts if isinstance(p, click.Option)
     }
@@ -146,6 +147,10 @@ def sentences() -> Iterator[tuple[str, str]]:
     """Every sentence for people: both languages, the pages' templates, the recipes' own words."""
     for language in LANGUAGES:
         yield from ((f"{language} {code}", said) for code, said in catalogues(language).items())
+    yield from ((f"fr commands.{name}", said) for name, said in catalogue("fr", "commands").items())
+    for name, verb in COMMANDS.items():
+        about = described(verb)
+        yield from ((f"lamelle {name}", said) for said in (about.short, about.whole, *about.arguments.values()))
     for path in [*SOURCE.rglob("*.html"), *SOURCE.rglob("*.j2")]:
         yield path.name, re.sub(r"(?s)\{[{%#].*?[}%#]\}|<[^>]*>", " ", path.read_text(encoding="utf-8"))
     for name, content in recipes.packaged().items():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support import look
 
 from lamelle import verbs
 from lamelle.data.audit.results import Audit
@@ -166,7 +167,7 @@ def found_in(audit: Audit) -> dict[str, str]:
 
 def test_every_defect_of_a_folder_of_pairs_is_named_at_once(planted: tuple[Path, dict[str, str]]) -> None:
     root, expected = planted
-    index, audit, _ = verbs.look_and_check(root)
+    index, audit, _ = look(root)
     found = found_in(audit)
     assert {k: found.get(k) for k in expected} == expected
     said = "\n".join(sentence(p) for p in audit.problems)

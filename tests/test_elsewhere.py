@@ -23,9 +23,15 @@ from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import find
 from lamelle.studies.pruning import plan as prune_plan
 from lamelle.tasks.matching import refuse_classes
+from lamelle.verbs.outcomes import Evaluation
 
 CLASSIFY = ("model.kind=cnn", "model.name=cnn1", "resize=32", "batch=4", "epochs=1", "precision=32", "threads=1",
             "workers=0", "evaluate.resamples=100")  # fmt: skip
+
+
+def scored(evaluation: Evaluation) -> dict[str, Any]:
+    """The scores, and where they lie."""
+    return evaluation.scores | {"folder": str(evaluation.folder)}
 
 
 def picture(seed: int, kind: int, size: int = 96) -> np.ndarray:
@@ -106,7 +112,7 @@ def test_training_images_under_other_names_are_named_and_left_out(
 ) -> None:
     other, twins = planted
     before = {p: p.read_bytes() for p in (run.folder.scores, run.folder.report, run.folder.predictions_table)}
-    scores = run.evaluate(other)
+    scores = scored(run.evaluate(other))
     seen = {one["id"]: one for one in scores["elsewhere"]["seen"]}
     assert {name: one["like"] for name, one in seen.items()} == twins
     assert {one["kind"] for name, one in seen.items() if name.endswith((".bmp", "0.png", "4.png"))} == {"same"}
@@ -139,8 +145,8 @@ def test_training_images_under_other_names_are_named_and_left_out(
 def test_they_are_scored_when_asked_for_and_beside_each_other(
     run: lamelle.Run, planted: tuple[Path, dict[str, str]]
 ) -> None:
-    first = run.evaluate(planted[0])
-    again = run.evaluate(planted[0], overrides=["evaluate.keep_seen=true"], out=planted[0].parent / "more.json")
+    first = scored(run.evaluate(planted[0]))
+    again = scored(run.evaluate(planted[0], overrides=["evaluate.keep_seen=true"], out=planted[0].parent / "more.json"))
     assert again["n"] == 16
     assert "evaluate.seen_kept" in notes(again)
     assert first["folder"] != again["folder"], "nothing is overwritten"
@@ -149,7 +155,7 @@ def test_they_are_scored_when_asked_for_and_beside_each_other(
 
 
 def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp_path: Path) -> None:
-    scores = run.evaluate(fresh(tmp_path / "new", n=12))
+    scores = scored(run.evaluate(fresh(tmp_path / "new", n=12)))
     for name, row in scores["elsewhere"]["beside"].items():
         own, here, difference = run.scores["scores"][name], scores["scores"][name], row["difference"]
         assert row["own"] == own
@@ -160,7 +166,7 @@ def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp
 
 
 def test_the_difference_that_is_said_lies_in_its_interval(run: lamelle.Run, tmp_path: Path) -> None:
-    scores = dict(run.evaluate(fresh(tmp_path / "new", n=12)))
+    scores = dict(scored(run.evaluate(fresh(tmp_path / "new", n=12))))
     key = scores["headline"][0]
     for value, low, high in ((-0.3, -0.5, -0.1), (-0.3, -0.5, 0.1), (0.2, 0.1, 0.4)):
         row = scores["elsewhere"]["beside"][key] | {"difference": {"value": value, "low": low, "high": high}}
@@ -172,7 +178,7 @@ def test_the_difference_that_is_said_lies_in_its_interval(run: lamelle.Run, tmp_
 
 
 def test_a_folder_without_one_class_is_not_called_worse(run: lamelle.Run, tmp_path: Path) -> None:
-    scores = run.evaluate(fresh(tmp_path / "healthy", ("a",), n=20))
+    scores = scored(run.evaluate(fresh(tmp_path / "healthy", ("a",), n=20)))
     assert "healthy has no example of b, so the two cannot be compared" in in_words(scores)
     page = RunFolder(Path(scores["folder"])).report.read_text(encoding="utf-8")
     assert "not comparable: a class is missing here" in page
@@ -186,11 +192,11 @@ def test_where_all_were_seen_there_are_no_scores(run: lamelle.Run, home: Path, t
     with pytest.raises(RequestError, match=rf"all {len(learnt)} images of this folder are training images"):
         run.evaluate(tmp_path / "all")
     assert sorted(run.folder.evaluations.glob("all*")) == kept
-    assert run.evaluate(tmp_path / "all", overrides=["evaluate.keep_seen=true"])["n"] == len(learnt)
+    assert scored(run.evaluate(tmp_path / "all", overrides=["evaluate.keep_seen=true"]))["n"] == len(learnt)
 
 
 def test_classes_that_differ_in_spelling_are_matched_and_it_is_said(run: lamelle.Run, tmp_path: Path) -> None:
-    scores = run.evaluate(fresh(tmp_path / "capitals", ("A", "b")))
+    scores = scored(run.evaluate(fresh(tmp_path / "capitals", ("A", "b"))))
     assert scores["n"] == 8
     assert notes(scores)["evaluate.read_as"] == {"classes": "A → a"}
     assert {i["truth"] for i in scores["items"]} == {"a", "b"}
@@ -214,10 +220,10 @@ def test_unknown_classes_are_refused_with_a_cure_that_works(run: lamelle.Run, tm
     with pytest.raises(RequestError, match="does not know: CLASS"):
         run.evaluate(other, overrides=[cure])
     filled = cure.replace("CLASS", "null", 1).replace("CLASS", "a", 1).replace("CLASS", "b", 1)
-    scores = run.evaluate(other, overrides=[filled])
+    scores = scored(run.evaluate(other, overrides=[filled]))
     assert scores["n"] == 8
     assert notes(scores)["layouts.class_left_out"]["count"] == 4
-    mine = run.evaluate(other, overrides=["data.classes={tumeur: b, sain: a, autre: a}"])
+    mine = scored(run.evaluate(other, overrides=["data.classes={tumeur: b, sain: a, autre: a}"]))
     assert mine["n"] == 12
     assert {(c["theirs"], c["ours"], c["images"], c["how"]) for c in mine["elsewhere"]["classes"]} == {
         ("tumeur", "b", 4, "asked"), ("sain", "a", 4, "asked"), ("autre", "a", 4, "asked")
@@ -241,13 +247,13 @@ def test_label_values_are_refused_with_a_cure_that_works(
     assert cure == f"data.labels={{{', '.join(f'{v}: CLASS' if v else '0: 0' for v in sorted(set(values)))}}}"
     with pytest.raises(RequestError, match=r"data\.labels"):
         cells.evaluate(tmp_path / "v", overrides=[cure])
-    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")])["n"] == 3
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores["n"] == 3
     with pytest.raises(RequestError, match="Say which value is which") as caught:
         cells.evaluate(tmp_path / "v", overrides=[f"data.labels={{{values[0]}: 0, {values[1]}: 4}}"])
     cure = pasted(caught.value, "data.labels")
     assert f"{values[0]}: 0" in cure
     assert f"{values[1]}: CLASS" in cure
-    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")])["n"] == 3
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores["n"] == 3
 
 
 def test_a_guess_by_spelling_is_not_taken_as_it_stands() -> None:
@@ -266,7 +272,7 @@ def test_black_and_white_is_what_two_classes_are_whatever_their_names(cells: lam
             image = picture(300 + i, 0, 64)
             save(image, tmp_path / str(top) / "images" / f"{i}.png")
             save((image > 120).astype(np.uint8) * top, tmp_path / str(top) / "masks" / f"{i}.png")
-        scores.append(cells.evaluate(tmp_path / str(top)))
+        scores.append(scored(cells.evaluate(tmp_path / str(top))))
     assert scores[0]["scores"]["dice"]["value"] == scores[1]["scores"]["dice"]["value"]
     page = RunFolder(Path(scores[0]["folder"])).report.read_text(encoding="utf-8")
     assert 'id="cases"' in page, "image, truth and prediction of the worst"
@@ -282,11 +288,11 @@ def test_masks_that_seem_inverted_are_said_with_a_cure_that_works(cells: lamelle
                 ((image > np.quantile(image, 0.95)) != turned).astype(np.uint8) * 255,
                 tmp_path / name / "masks" / f"{i}.png",
             )
-        scores = cells.evaluate(tmp_path / name)
+        scores = scored(cells.evaluate(tmp_path / name))
         assert ("audit.mostly_foreground" in notes(scores)) is turned
         dice.append(scores["scores"]["dice"]["value"])
     cure = shlex.split(str(notes(scores)["audit.mostly_foreground"]["turned"]))[0]
-    assert cells.evaluate(tmp_path / "turned", overrides=[cure])["scores"]["dice"]["value"] == dice[0] != dice[1]
+    assert cells.evaluate(tmp_path / "turned", overrides=[cure]).scores["scores"]["dice"]["value"] == dice[0] != dice[1]
 
 
 def test_a_package_by_itself_knows_no_images_and_says_so(
@@ -294,12 +300,12 @@ def test_a_package_by_itself_knows_no_images_and_says_so(
 ) -> None:
     shutil.copytree(run.folder.model, tmp_path / "shared")
     monkeypatch.chdir(tmp_path)
-    scores = lamelle.evaluate(tmp_path / "shared", planted[0])
+    scores = scored(lamelle.evaluate(tmp_path / "shared", planted[0]))
     assert "evaluate.package_alone" in notes(scores)
     assert scores["n"] == 16
     assert Path(scores["folder"]) == Path("evaluations/site 2")
     assert sorted(p.name for p in (tmp_path / "shared").iterdir()) == ["model.json", "model.safetensors"]
-    inside = lamelle.evaluate(run.folder.model, planted[0])
+    inside = scored(lamelle.evaluate(run.folder.model, planted[0]))
     assert Path(inside["folder"]).parent == run.folder.evaluations, "the model of a run is that run"
     assert inside["n"] == 8
 
@@ -309,7 +315,7 @@ def test_a_run_of_before_there_were_signatures_knows_pixels(
 ) -> None:
     shutil.copytree(run.path, tmp_path / "old")
     (tmp_path / "old" / "signatures.npz").unlink()
-    scores = lamelle.evaluate(tmp_path / "old", planted[0])
+    scores = scored(lamelle.evaluate(tmp_path / "old", planted[0]))
     assert "evaluate.only_hashes" in notes(scores)
     assert notes(scores)["evaluate.seen"]["n"] == 4, "PNG and BMP, not JPEG and resized"
 
@@ -332,7 +338,7 @@ def test_evaluations_are_part_of_their_run_for_lists_and_pruning(run: lamelle.Ru
     assert not any("evaluations" in one.name for one in listed)
     mine = [one for one in listed if one.path == run.path.resolve()]
     assert prune_plan(mine, "runs", keep=0, among=listed).staying == ()
-    assert run.report() == run.folder.report
+    assert run.report().path == run.folder.report
 
 
 @pytest.mark.parametrize(
@@ -351,7 +357,7 @@ def test_what_is_counted_as_a_group_is_said(
     names = ["Maier", "Huber", "Weber", "Vogel", "Keller", "Frank", "Otto", "Lang"]
     lines = [f"{kind}/{kind}_{i}.png,{names[i // 3 + 4 * k]}" for k, kind in enumerate("ab") for i in range(12)]
     (folder / "people.csv").write_text("\n".join([f"image,{column}", *lines]), encoding="utf-8")
-    scores = lamelle.evaluate(run.path, folder, overrides=pairs)
+    scores = scored(lamelle.evaluate(run.path, folder, overrides=pairs))
     said = notes(scores)
     assert (said[code]["n"], said[code]["key"]) == (8, f"data.group={column}")
     assert [c for c in said if c.startswith("evaluate.groups")] == [code]

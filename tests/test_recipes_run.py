@@ -66,7 +66,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 )
 def test_the_network_of_an_origin_has_its_published_size(name: str, parameters: int, tmp_path: Path) -> None:
     kind, count, size, small = SMALL[name]
-    data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size)
+    data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size).path
     pairs = [pair for pair in small if pair == BLOCKS]
     asked = recipes.merge(recipes.load(name), recipes.parse_overrides(pairs))
     plan = plans.make_plan(data, asked, verbs.open_store(), accelerator=False)
@@ -81,7 +81,7 @@ def test_every_packaged_recipe_is_tried() -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_a_packaged_recipe_runs(name: str, tmp_path: Path, weights: Callable[[str], Path]) -> None:
     kind, count, size, small = SMALL[name]
-    data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size)
+    data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size).path
     model = recipes.load(name).get("model", {})
     quiet = Quiet()
     run = verbs.train(

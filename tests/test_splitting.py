@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support import Quiet
+from support import Quiet, look
 
 from lamelle import recipe as recipes
 from lamelle import verbs
@@ -65,7 +65,7 @@ def test_check_shows_the_split_of_a_training(
     tmp_path: Path, column: str, cells: list[str], pairs: tuple[str, ...], by: str
 ) -> None:
     data = table(tmp_path / "d", column, cells)
-    _, _, outlook = verbs.look_and_check(data, overrides=pairs)
+    _, _, outlook = look(data, overrides=pairs)
     plan = planned(data, *pairs)
     assert (outlook.by, plan.split_by) == (by, by)
     assert by_id(outlook.records) == by_id(plan.records)
@@ -81,7 +81,7 @@ def test_folds_of_a_column_test_in_turn(tmp_path: Path) -> None:
             role = {fold + 1: "test", (fold + 1) % 4 + 1: "validation"}.get(int(cell), "train")
             assert split[f"images/i{i:03d}.png"] == role
     assert by_id(planned(data).records) == by_id(planned(data, "split.folds=4", "split.fold=0").records)
-    (refused,) = verbs.look_and_check(data, overrides=["split.folds=5"])[2].problems
+    (refused,) = look(data, overrides=["split.folds=5"])[2].problems
     assert "split.folds=4" in str(refused.values["reason"])
     assert "data.split=none" in str(refused.values["reason"])
 
@@ -94,7 +94,7 @@ def test_what_is_said_of_the_split_stands_in_the_terminal_the_training_and_the_r
     told = capsys.readouterr().out
     lines = [line for line in told.splitlines() if line.startswith("  ")]
     assert [line.split(" – ")[0].strip() for line in lines[:3]] == ["training", "validation", "test"]
-    outlook = verbs.look_and_check(data)[2]
+    outlook = look(data)[2]
     testing = [r for r in outlook.records if r.split == "test"]
     a, groups = [r for r in testing if r.names == ("a",)], len({r.group for r in testing})
     said = f"Images: {len(testing)}, Share: {len(testing) / 36:.0%}".replace("%", " %")
@@ -129,10 +129,10 @@ def test_patients_that_the_given_split_tears_are_named(tmp_path: Path) -> None:
     rows = (data / "labels.csv").read_text().splitlines()
     splits = ["split", *(("train", "val", "test")[i % 3] for i in range(36))]
     (data / "labels.csv").write_text("".join(f"{row},{split}\n" for row, split in zip(rows, splits, strict=True)))
-    _, audit, outlook = verbs.look_and_check(data)
+    _, audit, outlook = look(data)
     assert {p.code for p in audit.errors} == {"audit.group_in_splits"}
     assert len(outlook.problems) == 12
-    assert not verbs.look_and_check(data, overrides=["data.split=none"])[1].errors
+    assert not look(data, overrides=["data.split=none"])[1].errors
 
 
 def rare(tests: int, *, grouped: bool) -> list[Record]:
@@ -173,7 +173,7 @@ def test_it_is_said_of_a_training_too(tmp_path: Path) -> None:
     rows = (data / "labels.csv").read_text().replace("i002.png,a", "i002.png,b").replace("i013.png,a", "i013.png,b")
     (data / "labels.csv").write_text(rows)
     assert [p.values for p in planned(data).problems if p.code == "plan.absent_but_one_image"] == [{"classes": "b"}]
-    assert [p.code for p in verbs.look_and_check(data)[2].problems] == ["plan.absent_but_one_image"]
+    assert [p.code for p in look(data)[2].problems] == ["plan.absent_but_one_image"]
 
 
 FEW = ("filters=[4,8]", "patch=32", "samples=4", "epochs=1", "precision=32", "threads=1", "workers=0")
@@ -195,7 +195,7 @@ def test_without_a_test_set_validation_is_scored_and_everybody_says_so(nuclei: P
     assert set(names.values()) == {"train", "validation"}
     assert (run.scores["split"], run.scores["n"]) == ("validation", list(names.values()).count("validation"))
     assert "There is no test set" in run.folder.report.read_text(encoding="utf-8")
-    again = run.evaluate()
+    again = run.evaluate().scores
     assert [note["code"] for note in again["notes"]].count("evaluate.no_test") == 1
     with pytest.raises(RequestError, match="no test set"):
         verbs.compare_runs([run.path, run.path])
@@ -211,15 +211,17 @@ def test_what_cannot_do_without_is_refused_before_work(pair: str, said: str, nuc
     with pytest.raises(RequestError, match=said):
         verbs.train(nuclei, overrides=(*FEW, pair), runs=tmp_path / "runs", progress=Quiet())
     assert not (tmp_path / "runs").exists()
-    *_, outlook = verbs.look_and_check(nuclei, overrides=[pair])
+    *_, outlook = look(nuclei, overrides=[pair])
     assert not outlook.records
     assert any(p.code == "plan.no_split" for p in outlook.problems)
 
 
 def test_comparisons_need_a_test_set(nuclei: Path, tmp_path: Path) -> None:
     for work in (
-        lambda: verbs.compare(nuclei, pairs=[*FEW, "split.test=0", "lr=0.1,0.2"], runs=tmp_path, progress=Quiet()),
-        lambda: verbs.tune(nuclei, pairs=["split.test=0", "lr=0.1,0.2"], retrain=1, runs=tmp_path, progress=Quiet()),
+        lambda: verbs.compare(nuclei, overrides=[*FEW, "split.test=0", "lr=0.1,0.2"], runs=tmp_path, progress=Quiet()),
+        lambda: verbs.tune(
+            nuclei, overrides=["split.test=0", "lr=0.1,0.2"], retrain=1, runs=tmp_path, progress=Quiet()
+        ),
     ):
         with pytest.raises(RequestError, match=r"split\.test=0.*judges on the test set"):
             work()

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def nuclei(home: Path) -> Path:
-    return lamelle.demo("nuclei", home / "nuclei", seed=1, count=12, size=96)
+    return lamelle.demo("nuclei", home / "nuclei", seed=1, count=12, size=96).path
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +77,26 @@ def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
     assert "Independence is not verified" in log, "what the scores cannot say stands beside them"
 
 
+def test_what_comes_back_says_itself_and_shows_in_a_notebook(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
+    shown, said = run._repr_html_(), str(run)
+    dice = run.scores["scores"]["dice"]
+    for written in (shown, said):
+        assert "Dice" in written
+        assert f"{dice['value']:.3f}" in written
+        assert "report.html" in written
+    assert "<table>" in shown
+    evaluation = run.evaluate()
+    assert str(evaluation).splitlines()[-1].endswith("report.html")
+    predictions = run.predict(inputs / "grey.png", tmp_path / "out")
+    assert predictions.labels == [tmp_path / "out" / "labels" / "grey.png"]
+    for result in (evaluation, predictions, run.report(), run.diagnose(), lamelle.list_runs(run.path.parent)):
+        assert str(result)
+        assert escape(str(result)) in result._repr_html_()
+
+
 def test_evaluating_again_gives_the_same_scores(run: lamelle.Run) -> None:
     before = run.scores
-    assert run.evaluate()["scores"] == before["scores"]
+    assert run.evaluate().scores["scores"] == before["scores"]
 
 
 def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tmp_path: Path) -> None:
@@ -88,25 +106,26 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
     split = {row["id"]: row["split"] for row in rows(run.folder.split)}
     tested, trained = (next(i for i, s in split.items() if s == name) for name in ("test", "train"))
     before = run.folder.scores.read_bytes()
-    assert run.evaluate()["notes"] == run.scores["notes"]
+    assert run.evaluate().scores["notes"] == run.scores["notes"]
     for one in (trained, tested):
         path = next(p for p in data.rglob("*.png") if p.stem in one and p.parent.name == "images")
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-        page = run.report().read_text(encoding="utf-8")
+        page = run.report().path.read_text(encoding="utf-8")
         assert "1 image(s) have changed since the data were split" in page or one is tested
         assert one in page[: page.index('class="cards"')]
         with pytest.raises(RequestError, match="to go on would train on two data sets") as caught:
             lamelle.train(resume=run.path, progress=Quiet())
         assert one in str(caught.value)
         if one is trained:
-            assert "split.changed_images" in {note["code"] for note in run.evaluate()["notes"]}
+            assert "split.changed_images" in {note["code"] for note in run.evaluate().scores["notes"]}
     with pytest.raises(RequestError, match=r"of the test set are no longer") as caught:
         run.evaluate()
     assert tested in str(caught.value)
     assert f"lamelle evaluate {run.path} {data}" in str(caught.value)
     assert run.folder.scores.read_bytes() == before
-    said: list[str] = []
-    lamelle.report(run.path, say=said.append)
+    heard = Quiet()
+    said = heard.lines
+    lamelle.report(run.path, progress=heard)
     assert len(said) == 1
     assert trained in said[0]
     assert tested in said[0]
@@ -118,11 +137,11 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
             verb()
         assert all(one in str(caught.value) for one in (gone, trained, tested)), "what is gone hides no change"
     said.clear()
-    lamelle.report(run.path, say=said.append)
+    lamelle.report(run.path, progress=heard)
     assert said == [str(caught.value)]
     said.clear()
     shutil.rmtree(data)
-    lamelle.report(run.path, say=said.append)
+    lamelle.report(run.path, progress=heard)
     assert len(said) == 1
     assert said[0].startswith("The pictures are left out because the data could not be read again.")
     assert str(data) in said[0]
@@ -137,8 +156,8 @@ def test_a_split_that_was_edited_is_not_relied_on(run: lamelle.Run, tmp_path: Pa
 
 
 def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tmp_path: Path) -> None:
-    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96)
-    scores = run.evaluate(other, out=tmp_path / "scores.json")
+    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96).path
+    scores = run.evaluate(other, out=tmp_path / "scores.json").scores
     assert scores["n"] == 4
     assert scores["fitted"] == run.scores["fitted"]
     assert json.loads((tmp_path / "scores.json").read_text())["n"] == 4
@@ -146,16 +165,16 @@ def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tm
 
 
 def test_of_the_training_folder_only_the_test_images_are_scored(run: lamelle.Run, nuclei: Path) -> None:
-    notes = {note["code"]: note["values"] for note in run.evaluate(nuclei)["notes"]}
+    notes = {note["code"]: note["values"] for note in run.evaluate(nuclei).scores["notes"]}
     assert notes["evaluate.seen"]["n"] == 12 - run.scores["n"]
     assert notes["evaluate.own_test"] == {"n": run.scores["n"]}
 
 
 def test_a_folder_for_another_task_and_a_broken_one_are_refused(run: lamelle.Run, tmp_path: Path) -> None:
-    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64)
+    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64).path
     with pytest.raises(RequestError, match="laid out for classify"):
         run.evaluate(classes)
-    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96)
+    other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96).path
     for path in (broken := sorted(other.glob("*/images/*.png"))[:2]):
         path.write_bytes(b"")
     with pytest.raises(DataError) as caught:
@@ -185,7 +204,7 @@ def inputs(home: Path) -> Path:
 def test_predictions_are_as_large_as_their_images_and_keep_their_pixel_size(
     run: lamelle.Run, inputs: Path, tmp_path: Path
 ) -> None:
-    table = rows(run.predict(inputs, tmp_path / "out", probabilities=True, overlays=True))
+    table = rows(run.predict(inputs, tmp_path / "out", probabilities=True, overlays=True).table)
     assert len(table) == 5 + 4
     for row in table:
         source, found = inputs / row["image"].partition("#")[0], tmp_path / "out" / row["file"]
@@ -202,7 +221,7 @@ def test_predictions_are_as_large_as_their_images_and_keep_their_pixel_size(
 
 def test_every_table_of_predictions_has_the_same_columns(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
     folder = run.folder
-    new, inner = rows(run.predict(inputs / "grey.png", tmp_path / "out")), folder.predictions / "predictions.csv"
+    new, inner = rows(run.predict(inputs / "grey.png", tmp_path / "out").table), folder.predictions / "predictions.csv"
     for table in (inner, folder.predictions_table):
         found = rows(table)
         assert list(found[0])[: len(new[0])] == list(new[0])
@@ -216,9 +235,13 @@ def test_every_table_of_predictions_has_the_same_columns(run: lamelle.Run, input
 
 
 def test_how_to_predict_can_be_said_of_a_finished_model(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
-    whole = run.predict(inputs / "grey.png", tmp_path / "a", probabilities=True)
-    field = run.predict(inputs / "grey.png", tmp_path / "b", overrides=["tile=32", "overlap=field"], probabilities=True)
-    small = run.predict(inputs / "grey.png", tmp_path / "c", overrides=["tile=16", "overlap=0"], probabilities=True)
+    whole = run.predict(inputs / "grey.png", tmp_path / "a", probabilities=True).table
+    field = run.predict(
+        inputs / "grey.png", tmp_path / "b", overrides=["tile=32", "overlap=field"], probabilities=True
+    ).table
+    small = run.predict(
+        inputs / "grey.png", tmp_path / "c", overrides=["tile=16", "overlap=0"], probabilities=True
+    ).table
     maps = [read(next((p.parent / "probabilities").iterdir())).array for p in (whole, field, small)]
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-5)
     assert np.abs(maps[2] - maps[0]).max() > 1e-3, "small tiles without overlap show"
@@ -231,9 +254,9 @@ def test_how_to_predict_can_be_said_of_a_finished_model(run: lamelle.Run, inputs
 
 
 def test_a_table_or_one_file_or_several_can_be_predicted(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
-    assert len(rows(run.predict(inputs / "list.csv", tmp_path / "a"))) == 2
-    assert len(rows(verbs.predict(run.folder.model, inputs / "grey.png", tmp_path / "b"))) == 1
-    assert len(rows(run.predict([inputs / "grey.png", inputs / "stack.tif"], tmp_path / "c"))) == 5
+    assert len(rows(run.predict(inputs / "list.csv", tmp_path / "a").table)) == 2
+    assert len(rows(verbs.predict(run.folder.model, inputs / "grey.png", tmp_path / "b").table)) == 1
+    assert len(rows(run.predict([inputs / "grey.png", inputs / "stack.tif"], tmp_path / "c").table)) == 5
     with pytest.raises(RequestError, match="nothing is overwritten"):
         run.predict(inputs, tmp_path / "a")
     with pytest.raises(RequestError, match="no such file"):
@@ -281,18 +304,18 @@ def test_fine_tuning_takes_the_network_over_and_leaves_the_head_where_classes_di
     again = lamelle.train(nuclei, start=run.path, overrides=FAST[1:], runs=home / "runs", name="more", progress=quiet)
     assert any("tensors taken over; new: –" in line for line in quiet.lines)
     assert again.path.name == "more"
-    volumes = lamelle.demo("em-organelles", home / "organelles", count=3, size=64)
+    volumes = lamelle.demo("em-organelles", home / "organelles", count=3, size=64).path
     quiet = Quiet()
     options = (*FAST[1:], "data.dims=2", "patch=16")
     five = lamelle.train(volumes, start=run.path, overrides=options, runs=home / "runs", name="five", progress=quiet)
     assert any("new: head.weight, head.bias" in line for line in quiet.lines)
     assert len(five.scores["classes"]) == 5
-    scores = five.evaluate(volumes, overrides=["evaluate.keep_seen=true"])
+    scores = five.evaluate(volumes, overrides=["evaluate.keep_seen=true"]).scores
     assert scores["n"] == sum(len(read(p).array[0]) for p in (volumes / "images").iterdir()), "read as slices again"
 
 
 def test_a_model_cannot_start_another_task(run: lamelle.Run, home: Path, tmp_path: Path) -> None:
-    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64)
+    classes = lamelle.demo("thorax-classes", tmp_path / "classes", count=20, size=64).path
     with pytest.raises(RequestError, match="laid out for classify, the model was trained to segment"):
         lamelle.train(classes, start=run.path, runs=tmp_path / "runs", progress=Quiet())
     assert not (tmp_path / "runs").exists()
@@ -349,7 +372,7 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
 
 
 def test_folds_over_the_slices_of_one_volume_are_pooled_and_shown(home: Path, tmp_path: Path) -> None:
-    stack = lamelle.demo("em-stack", tmp_path / "stack", seed=1, count=20, size=64)
+    stack = lamelle.demo("em-stack", tmp_path / "stack", seed=1, count=20, size=64).path
     options = (*FAST, "samples=4", "folds=3", "data.dims=2")
     whole = lamelle.train(stack, overrides=options, runs=tmp_path / "runs", progress=Quiet())
     held = open_held(whole.folder)
@@ -367,7 +390,7 @@ def test_folds_over_the_slices_of_one_volume_are_pooled_and_shown(home: Path, tm
 
 
 def test_what_only_some_folds_lack_is_said_of_them(home: Path, tmp_path: Path) -> None:
-    data = lamelle.demo("nuclei", tmp_path / "rare", seed=3, count=9, size=64)
+    data = lamelle.demo("nuclei", tmp_path / "rare", seed=3, count=9, size=64).path
     for masks in sorted(data.glob("*/masks"))[1:]:
         for file in masks.iterdir():
             Image.fromarray(np.zeros((64, 64), np.uint8)).save(file)
@@ -397,4 +420,4 @@ def test_a_run_opens_by_its_path_alone(run: lamelle.Run, tmp_path: Path) -> None
     with pytest.raises(RequestError, match="not a run"):
         lamelle.Run.open(tmp_path)
     assert isinstance(RunFolder.open(run.path), RunFolder)
-    assert run.report() == run.folder.report
+    assert run.report().path == run.folder.report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lamelle import verbs
+import lamelle
 from lamelle.cli import main as entry
 from lamelle.errors import LamelleError, RequestError
 
@@ -34,7 +34,7 @@ def test_weights_that_torch_saved_become_safetensors(tmp_path: Path) -> None:
     assert found.keys() == net.state_dict().keys()
     assert all(torch.equal(found[k], v) for k, v in net.state_dict().items())
     with pytest.raises(RequestError, match=r"w\.safetensors"):
-        verbs.convert_weights(tmp_path / "w.pth", tmp_path / "w.safetensors")
+        lamelle.convert(tmp_path / "w.pth", tmp_path / "w.safetensors")
 
 
 def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
@@ -45,6 +45,6 @@ def test_weights_that_would_run_code_are_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "none.pth")
     for name, said in (("bad", "code in it is not run"), ("text", "not run|damaged"), ("none", "no tensors")):
         with pytest.raises(LamelleError, match=said):
-            verbs.convert_weights(tmp_path / f"{name}.pth", tmp_path / "w.safetensors")
+            lamelle.convert(tmp_path / f"{name}.pth", tmp_path / "w.safetensors")
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "w.safetensors").exists()

@@ -8,87 +8,13 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+from lamelle import verbs
+from lamelle.errors import DataError, FileError, LamelleError, RequestError, WorkError
+from lamelle.verbs import *  # noqa: F403
 from lamelle.version import __version__
 
-if TYPE_CHECKING:
-    from lamelle.errors import DataError, FileError, LamelleError, RequestError, WorkError
-    from lamelle.verbs import (
-        Run,
-        check,
-        compare,
-        compare_runs,
-        convert,
-        demo,
-        evaluate,
-        explain,
-        export_run,
-        list_runs,
-        predict,
-        prune_runs,
-        report,
-        train,
-        tune,
-        verify_runs,
-    )
-
-_WHERE = {
-    **dict.fromkeys(
-        (
-            "Run",
-            "check",
-            "compare",
-            "compare_runs",
-            "convert",
-            "demo",
-            "evaluate",
-            "explain",
-            "export_run",
-            "list_runs",
-            "predict",
-            "prune_runs",
-            "report",
-            "train",
-            "tune",
-            "verify_runs",
-        ),
-        "lamelle.verbs",
-    ),
-    **dict.fromkeys(("DataError", "FileError", "LamelleError", "RequestError", "WorkError"), "lamelle.errors"),
-}
-
-__all__ = [
-    "DataError",
-    "FileError",
-    "LamelleError",
-    "RequestError",
-    "Run",
-    "WorkError",
-    "__version__",
-    "check",
-    "compare",
-    "compare_runs",
-    "convert",
-    "demo",
-    "evaluate",
-    "explain",
-    "export_run",
-    "list_runs",
-    "predict",
-    "prune_runs",
-    "report",
-    "train",
-    "tune",
-    "verify_runs",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(import_module(_WHERE[name]), name)
-    raise AttributeError(f"module 'lamelle' has no attribute {name!r}")
+__all__ = ["DataError", "FileError", "LamelleError", "RequestError", "WorkError", "__version__"]
+__all__ += verbs.__all__
 
 
 def __dir__() -> list[str]:

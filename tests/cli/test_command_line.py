@@ -52,7 +52,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "lamelle.cli.main" in modules
     heavy = {"numpy", "torch", "pydantic", "rich", "yaml", "PIL", "matplotlib", "timm"}
     assert not heavy & modules
-    assert "lamelle.cli.commands" not in modules
+    assert "lamelle.verbs.outcomes" not in modules
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support import look
 
-from lamelle import verbs
 from lamelle.data.audit.results import Audit
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
@@ -67,7 +67,7 @@ def said(audit: Audit) -> dict[str, str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_values_are_called_as_the_file_says(tmp_path: Path, file: str) -> None:
-    index, audit, outlook = verbs.look_and_check(folder(tmp_path, file, FILES[file]))
+    index, audit, outlook = look(folder(tmp_path, file, FILES[file]))
     assert index.names is not None
     (line,) = said(audit).values()
     assert line.startswith(f"{file}: ")
@@ -79,7 +79,7 @@ def test_values_are_called_as_the_file_says(tmp_path: Path, file: str) -> None:
 
 
 def test_a_label_description_of_itk_snap_names_what_occurs(tmp_path: Path) -> None:
-    _, audit, _ = verbs.look_and_check(folder(tmp_path, "seg.label", SNAP))
+    _, audit, _ = look(folder(tmp_path, "seg.label", SNAP))
     assert "0: Clear Label, 1: nucleus, 2: cell body;" in said(audit)["values_named"]
 
 
@@ -112,12 +112,12 @@ def test_names_are_laid_on_values(
 
 def test_the_users_own_names_go_before_a_file(tmp_path: Path) -> None:
     root = folder(tmp_path, "labels.txt", FILES["labels.txt"])
-    _, audit, outlook = verbs.look_and_check(root, overrides=["data.classes=[a, b, c]"])
+    _, audit, outlook = look(root, overrides=["data.classes=[a, b, c]"])
     assert {name for names in outlook.classes.values() for name in names} == {"a", "b", "c"}
     assert said(audit) == {}
-    _, audit, _ = verbs.look_and_check(root, overrides=["data.labels={0: 0, 1: 1, 2: 1}"])
+    _, audit, _ = look(root, overrides=["data.labels={0: 0, 1: 1, 2: 1}"])
     assert set(said(audit)) == {"names_unused"}
-    _, audit, outlook = verbs.look_and_check(root, overrides=["data.classes={nucleus: noyau}"])
+    _, audit, outlook = look(root, overrides=["data.classes={nucleus: noyau}"])
     assert "1: noyau" in said(audit)["values_named"]
 
 
@@ -133,7 +133,7 @@ def test_the_users_own_names_go_before_a_file(tmp_path: Path) -> None:
 def test_what_does_not_fit_is_named_and_other_texts_are_left(
     tmp_path: Path, file: str, text: str, code: str | None
 ) -> None:
-    _, audit, _ = verbs.look_and_check(folder(tmp_path, file, text))
+    _, audit, _ = look(folder(tmp_path, file, text))
     assert list(said(audit)) == ([code] if code else [])
     assert not code or "data.classes=" in said(audit)[code]
 
@@ -141,10 +141,10 @@ def test_what_does_not_fit_is_named_and_other_texts_are_left(
 def test_two_files_that_differ_are_both_left(tmp_path: Path) -> None:
     root = folder(tmp_path, "labels.txt", FILES["labels.txt"])
     (root / "classes.txt").write_text("x\ny\nz\n")
-    _, audit, _ = verbs.look_and_check(root)
+    _, audit, _ = look(root)
     assert "classes.txt, labels.txt" in said(audit)["names_several"]
     (root / "classes.txt").write_text(FILES["classes.txt"])
-    assert set(said(verbs.look_and_check(root)[1])) == {"values_named"}
+    assert set(said(look(root)[1])) == {"values_named"}
 
 
 def test_numbers_that_are_classes_are_named_with_the_key(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support import look
 
-from lamelle import verbs
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.listing import Entry, Listing
@@ -80,7 +80,7 @@ def test_a_refusal_says_what_was_passed_over(tmp_path: Path) -> None:
 
 
 def test_check_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    print_check(*verbs.look_and_check(_put(tmp_path, *CLASSES, "x.czi", ".DS_Store", "notes.docx")))
+    print_check(*look(_put(tmp_path, *CLASSES, "x.czi", ".DS_Store", "notes.docx")))
     said = capsys.readouterr().out
     assert "1 file(s) .czi of a microscope are not read (x.czi)" in said
     (line,) = [one for one in said.splitlines() if one.startswith("Files passed over: ")]

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from made_runs import Maker, scored
 
-from lamelle.cli.commands import doctor
+from lamelle.cli.command import build
 from lamelle.data.store import Store
 from lamelle.doctor.diagnosis import diagnose, lines, summary
 from lamelle.doctor.rules import RULES
@@ -24,6 +24,7 @@ from lamelle.reports.verdict import section, turned
 from lamelle.runs import fit as session
 from lamelle.runs import train as course
 from lamelle.training.loop import NonFinite
+from lamelle.verbs import COMMANDS
 
 OVERFITTED: dict[str, Any] = {
     "train_loss": [0.6, 0.4, 0.3, 0.2, 0.1, 0.05, 0.03, 0.01],
@@ -76,7 +77,7 @@ def test_the_short_form_is_the_first_finding_in_two_lines(made: Maker) -> None:
 
 
 def test_the_command_prints_them_and_needs_no_data(made: Maker) -> None:
-    said = CliRunner().invoke(doctor, [str(made(**OVERFITTED).path)])
+    said = CliRunner().invoke(build("doctor", COMMANDS["doctor"]), [str(made(**OVERFITTED).path)])
     assert said.exit_code == 0, said.output
     assert "! Overfitting from epoch 3" in said.output
 
@@ -85,7 +86,7 @@ def test_each_fold_is_told_by_its_name(made: Maker) -> None:
     whole = made(name="folds")
     for fold in range(2):
         made(name=f"folds/fold{fold}", **OVERFITTED)
-    said = CliRunner().invoke(doctor, [str(whole.path)]).output
+    said = CliRunner().invoke(build("doctor", COMMANDS["doctor"]), [str(whole.path)]).output
     assert re.findall("^fold.$", said, re.MULTILINE) == ["fold0", "fold1"]
     assert said.count("! Overfitting") == 2
 

@@ -16,7 +16,7 @@ from PIL import Image
 from support import Quiet
 
 from lamelle import verbs
-from lamelle.cli.commands import explain
+from lamelle.cli.command import build
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.explanation.explain import _channel
@@ -25,6 +25,7 @@ from lamelle.prediction.predictor import of_package
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.types import Source
+from lamelle.verbs import COMMANDS
 
 QUICK = ("epochs=2", "threads=1", "workers=0", "precision=32", "resamples=100", "train.seed=0")
 
@@ -52,7 +53,7 @@ def rows_of(out: Path) -> list[dict[str, str]]:
 
 
 def test_cases_of_the_test_set_are_explained_as_they_were_predicted(made: Path, tmp_path: Path) -> None:
-    page = verbs.explain(made / "one", out=tmp_path / "out", cases=1, check=True)
+    page = verbs.explain(made / "one", out=tmp_path / "out", cases=1, check=True).path
     rows = rows_of(tmp_path / "out")
     predicted = {i["id"]: i for i in RunFolder(made / "one").read_json(made / "one" / "scores.json")["items"]}
     assert rows
@@ -89,7 +90,7 @@ def test_the_input_is_that_of_prediction(made: Path, tmp_path: Path) -> None:
 def test_models_stand_side_by_side_and_are_asked_the_same(made: Path, tmp_path: Path) -> None:
     images = sorted((made / "chests").rglob("*.png"))[:2]
     out = tmp_path / "out"
-    page = verbs.explain(made / "one", images, out=out, method="gradcam++", against=[made / "two", made / "one"])
+    page = verbs.explain(made / "one", images, out=out, method="gradcam++", against=[made / "two", made / "one"]).path
     rows = rows_of(out)
     assert [row["model"] for row in rows] == ["one", "two", "one-2"] * 2
     for first in (rows[:3], rows[3:]):
@@ -109,7 +110,7 @@ def test_the_share_inside_the_lungs_is_said_by_class(
     scores = RunFolder(made / "one").read_json(made / "one" / "scores.json")
     asked = scores["items"][0]["truth"]
     options = {"cases": 1, "everything": True, "segmenter": made / "lungs", "target": asked}
-    page = verbs.explain(made / "one", out=tmp_path / "out", progress=heard, **options)
+    page = verbs.explain(made / "one", out=tmp_path / "out", progress=heard, **options).path
     rows = rows_of(tmp_path / "out")
     assert len({row["image"] for row in rows}) == scores["n"]
     assert {row["explained"] for row in rows} == {asked}
@@ -192,6 +193,7 @@ def test_a_package_has_no_test_set_to_choose_from(made: Path, tmp_path: Path) ->
 
 def test_the_command_says_where_its_page_is(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = str(sorted((made / "chests").rglob("*.png"))[0])
-    answer = CliRunner().invoke(explain, [str(made / "one"), image, "--method", "occlusion", "-o", str(tmp_path / "o")])
+    command = build("explain", COMMANDS["explain"])
+    answer = CliRunner().invoke(command, [str(made / "one"), image, "--method", "occlusion", "-o", str(tmp_path / "o")])
     assert answer.exit_code == 0, answer.output
     assert "explain.html" in answer.output

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 from rich.console import Console
+from support import look
 
-from lamelle import verbs
 from lamelle.data.audit.results import Audit, Statistics
 from lamelle.errors import DataError, kinds, sentence
 from lamelle.messages import text
@@ -43,7 +43,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checked(faulty: Path, tmp_path: Path) -> tuple[Index, Audit, str]:
-    index, audit, _ = verbs.look_and_check(faulty, report=tmp_path / "pages" / "check.html")
+    index, audit, _ = look(faulty, report=tmp_path / "pages" / "check.html")
     return index, audit, (tmp_path / "pages" / "check.html").read_text()
 
 
@@ -102,7 +102,7 @@ def test_labels_of_a_segmentation_are_drawn(tmp_path: Path) -> None:
         mask = np.zeros((40, 40), np.uint8)
         mask[10:20, 10 + i : 20] = 1
         Pillow.fromarray(mask).save(tmp_path / "data/masks" / f"{i}.png")
-    verbs.look_and_check(tmp_path / "data", report=tmp_path / "check.html")
+    look(tmp_path / "data", report=tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text()
     assert "Values in the label images" in page
     assert page.count('class="coarse"') == 3
@@ -113,7 +113,7 @@ def test_nothing_readable_is_still_a_page(tmp_path: Path) -> None:
     (tmp_path / "data/b").mkdir()
     for name in ("a/x.png", "b/y.png"):
         (tmp_path / "data" / name).write_bytes(b"\x89PNG\r\n\x1a\n")
-    verbs.look_and_check(tmp_path / "data", report=tmp_path / "check.html")
+    look(tmp_path / "data", report=tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text()
     assert "a/x.png" in page
     assert "b/y.png" in page
@@ -202,7 +202,7 @@ def test_a_name_cannot_forge_a_line_of_the_terminal() -> None:
 
 @pytest.mark.real
 def test_the_source_of_real_chest_x_rays_gives_the_class_away(real_data: Path, tmp_path: Path) -> None:
-    verbs.look_and_check(real_data / "cxr-4class", report=tmp_path / "check.html")
+    look(real_data / "cxr-4class", report=tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text()
     assert "What gives a class away" in page
     assert len(page) < 6_000_000

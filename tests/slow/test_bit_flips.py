@@ -45,8 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def made(folder: Path) -> Path:
     """A run with an evaluation on another folder, its package by itself, a store, and a Zarr."""
-    data = lamelle.demo("nuclei", folder / "data", seed=1, count=12, size=64)
-    other = lamelle.demo("nuclei", folder / "other", seed=9, count=4, size=64)
+    data = lamelle.demo("nuclei", folder / "data", seed=1, count=12, size=64).path
+    other = lamelle.demo("nuclei", folder / "other", seed=9, count=4, size=64).path
     run = lamelle.train(data, overrides=SMALL, runs=folder / "runs", name="run")
     run.evaluate(other)
     shutil.copytree(run.path / "model", folder / "package")

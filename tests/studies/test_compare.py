@@ -178,7 +178,7 @@ def test_pairs_become_variants() -> None:
 
 
 def ask(data: Path, runs: Path, *pairs: str, quiet: Quiet | None = None, **options: Any) -> Path:
-    return verbs.compare(data, pairs=(*SMALL, *pairs), seeds=2, runs=runs, progress=quiet or Quiet(), **options)
+    return verbs.compare(data, overrides=(*SMALL, *pairs), seeds=2, runs=runs, progress=quiet or Quiet(), **options)
 
 
 def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: Path) -> None:
@@ -225,7 +225,9 @@ def test_variants_are_cross_validated_on_all_images(tissue: Path, tmp_path: Path
         if step == 20:  # in a later fold of the second variant
             os.kill(os.getpid(), signal.SIGINT)
 
-    once = verbs.compare(tissue, pairs=(*SMALL, "folds=3", "lr=0.01,0.001"), seeds=1, runs=tmp_path, progress=Quiet())
+    once = verbs.compare(
+        tissue, overrides=(*SMALL, "folds=3", "lr=0.01,0.001"), seeds=1, runs=tmp_path, progress=Quiet()
+    )
     with pytest.raises(Interrupted):
         ask(tissue, tmp_path / "stopped", "folds=3", "lr=0.01,0.001", quiet=Quiet(stop))
     rest = Quiet()
@@ -249,7 +251,7 @@ def test_what_would_not_be_paired_or_not_be_used_is_refused_before_any_training(
     with pytest.raises(RequestError, match=r"split\.seed cannot differ"):
         ask(tissue, tmp_path, "split.seed=0,1")
     with pytest.raises(RequestError, match="one split"):
-        verbs.tune(tissue, pairs=(*SMALL, "folds=3", "lr=0.1,0.2"), runs=tmp_path, progress=Quiet())
+        verbs.tune(tissue, overrides=(*SMALL, "folds=3", "lr=0.1,0.2"), runs=tmp_path, progress=Quiet())
     with pytest.raises(RequestError, match=r"split\.folds"):
         verbs.train(tissue, overrides=(*SMALL, "folds=many"), runs=tmp_path, progress=Quiet())
     quiet = Quiet()

@@ -118,7 +118,7 @@ def test_runs_are_filtered(made: Maker) -> None:
     assert listed(one) == ["a", "b", "c"]
     assert listed(one, task="segment") == listed(one, data="nuc") == listed(one, state="interrupted") == ["c"]
     assert listed(one, since="2026-11-05") == ["b", "c"]
-    assert listed(one, least=0.8) == ["b"]
+    assert listed(one, min_score=0.8) == ["b"]
     assert listed(one, pairs=["lr=1e-2"]) == ["a"], "as the recipe reads a number, not as it is spelt"
     assert listed(one, pairs=["imbalance=none"]) == ["a", "b"], "a key that a task does not have, it does not match"
     assert listed(one, pairs=["lr=0.5"]) == []

@@ -131,7 +131,7 @@ def test_only_the_weights_between_objects_know_their_numbers() -> None:
 
 
 def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
-    data = verbs.demo("nuclei", tmp_path / "data", seed=1, count=12, size=96)
+    data = verbs.demo("nuclei", tmp_path / "data", seed=1, count=12, size=96).path
     few = (*TINY, "loss=boundary_ce", "epochs=1", "train.samples=4", "evaluate.resamples=100", "min_size=auto")
     run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
     assert run.scores["classes"] == ["background", "foreground"]

@@ -183,7 +183,7 @@ def test_cells_are_where_no_class_is_said() -> None:
 
 
 def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> None:
-    data = verbs.demo("em-organelles", tmp_path / "data", seed=3, count=4, size=64)
+    data = verbs.demo("em-organelles", tmp_path / "data", seed=3, count=4, size=64).path
     small = (
         "exclusive=false",
         "filters=[4,8,8]",

@@ -167,7 +167,7 @@ def test_less_than_an_epoch_is_said_beside_the_scores(
     assert any(said in line and "train.budget=2min" in line for line in quiet.lines)
     assert [note["code"] for note in run.scores["notes"]].count("evaluate.too_short") == 1
     assert said in run.folder.report.read_text(encoding="utf-8")
-    again = verbs.evaluate(run.path)
+    again = verbs.evaluate(run.path).scores
     assert "evaluate.too_short" in [note["code"] for note in again["notes"]]
 
 

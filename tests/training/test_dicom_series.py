@@ -52,8 +52,8 @@ def test_a_series_gives_the_model_and_the_predictions_of_its_nifti(tmp_path: Pat
     assert scores["series"]["dice"] == scores["nifti"]["dice"]
     assert scores["series"]["hd95_um"] == scores["nifti"]["hd95_um"]
     assert load(runs["series"].path).volumes
-    series = lamelle.predict(runs["nifti"].path, folders["series"] / "images", tmp_path / "out series").parent
-    nifti = lamelle.predict(runs["series"].path, folders["nifti"] / "images", tmp_path / "out nifti").parent
+    series = lamelle.predict(runs["nifti"].path, folders["series"] / "images", tmp_path / "out series").table.parent
+    nifti = lamelle.predict(runs["series"].path, folders["nifti"] / "images", tmp_path / "out nifti").table.parent
     for p in range(6):
         one, other = (nibabel.load(out / "labels" / f"p{p}.nii.gz") for out in (series, nifti))
         assert np.array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))
@@ -78,5 +78,5 @@ def test_a_model_of_single_slices_takes_slices_as_single_images(tmp_path: Path) 
             np.save(single / "masks" / f"p{p}" / f"{file.name}.npy", mask)
     run = lamelle.train(single, overrides=(*SMALL, "patch=16"), runs=tmp_path / "runs", name="single", progress=Quiet())
     assert not load(run.path).volumes
-    out = lamelle.predict(run.path, single / "images" / "p0", tmp_path / "out").parent
+    out = lamelle.predict(run.path, single / "images" / "p0", tmp_path / "out").table.parent
     assert len(list((out / "labels").glob("*.tif"))) == 12

@@ -75,9 +75,9 @@ def test_what_this_machine_cannot_train_is_refused_before_an_image_is_read(
     with pytest.raises(RequestError, match="loss scaling"):
         verbs.train(tmp_path, overrides=half, runs=tmp_path / "runs")
     with pytest.raises(RequestError, match="loss scaling"):
-        verbs.compare(tmp_path, pairs=["device=cpu", "precision=32,16"], runs=tmp_path / "runs", name="study")
+        verbs.compare(tmp_path, overrides=["device=cpu", "precision=32,16"], runs=tmp_path / "runs", name="study")
     with pytest.raises(RequestError, match="loss scaling"):
-        verbs.tune(tmp_path, pairs=[*half, "lr=0.1,0.2"], runs=tmp_path / "runs", name="search")
+        verbs.tune(tmp_path, overrides=[*half, "lr=0.1,0.2"], runs=tmp_path / "runs", name="search")
     assert not list(tmp_path.rglob("recipe.yaml"))
 
 

@@ -107,7 +107,7 @@ def test_one_volume_is_trained_on_in_3d(home: Path) -> None:
     first, stop = open_plan(run.folder).of("test")[0].image.span or (0, 0)
     assert tifffile.imread(written).shape == (stop - first, 40, 40)
     assert (run.path / "report.html").is_file()
-    out = lamelle.predict(run.path, folder / "train-volume.tif", home / "all")
+    out = lamelle.predict(run.path, folder / "train-volume.tif", home / "all").table
     assert tifffile.imread(next(iter(out.parent.rglob("*.tif")))).shape == (14, 40, 40)
 
 
@@ -133,7 +133,7 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
         ] * 2
     again = open_plan(parts.folder).of("test")
     assert [r.image.span for r in again] == [(28, 32), (32, 36), (36, 40)]
-    assert parts.evaluate()["scores"]["dice"] == scores["pieces"]["dice"]
+    assert parts.evaluate().scores["scores"]["dice"] == scores["pieces"]["dice"]
     assert len(list((parts.path / "predictions").rglob("*.tif"))) == 3
     with pytest.raises(RequestError, match="all 1 images of this folder are training images"):
         parts.evaluate(folder)  # of which a part trained
@@ -174,13 +174,13 @@ def test_slices_are_trained_on_and_predicted_with_their_neighbours(home: Path, t
     run = lamelle.train(folder, overrides=(*asked, "split.gap=2"), runs=home / "runs", name="25d", progress=Quiet())
     package = load(run.path)
     assert (package.preparation.context, package.spec["in_channels"]) == (2, 5)
-    out = lamelle.predict(run.path, folder / "train-volume.tif", tmp_path / "p", probabilities=True)
+    out = lamelle.predict(run.path, folder / "train-volume.tif", tmp_path / "p", probabilities=True).table
     (path,) = (out.parent / "probabilities").rglob("*.tif")
     before = tifffile.imread(path)
     image = tifffile.imread(folder / "train-volume.tif")
     image[6] = 255 - image[6]
     tifffile.imwrite(tmp_path / "changed.tif", image, imagej=True, metadata={"axes": "ZYX"})
-    out = lamelle.predict(run.path, tmp_path / "changed.tif", tmp_path / "q", probabilities=True)
+    out = lamelle.predict(run.path, tmp_path / "changed.tif", tmp_path / "q", probabilities=True).table
     after = tifffile.imread(next((out.parent / "probabilities").rglob("*.tif")))
     moved = np.abs(after.reshape(14, -1) - before.reshape(14, -1)).max(1) > 1e-6
     assert np.flatnonzero(moved).tolist() == [4, 5, 6, 7, 8]  # a slice changes its neighbours, and no others

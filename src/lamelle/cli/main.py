@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import traceback
 
 import click
 
+from lamelle.cli.command import build, short_help
 from lamelle.errors import LamelleError, RequestError, printable
 from lamelle.messages import text
+from lamelle.verbs import COMMANDS
 from lamelle.version import __version__
 
-COMMANDS = (
-    "check",
-    "train",
-    "evaluate",
-    "predict",
-    "report",
-    "explain",
-    "doctor",
-    "compare",
-    "runs",
-    "tune",
-    "convert",
-    "recipes",
-    "cache",
-    "demo",
-)
-"""In the order of a newcomer's day; each is the function of that name in ``lamelle.cli.commands``."""
 
-
-class _Lazy(click.Group):
-    """Knows its commands by name; the module with their options is imported when one is called."""
+class _Commands(click.Group):
+    """Makes a command of the verb that is called, and only of that."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return getattr(importlib.import_module("lamelle.cli.commands"), cmd_name)
+        return build(cmd_name, COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section(text("cli.commands")):
-            formatter.write_dl([(name, text(f"cli.{name}_short")) for name in COMMANDS])
+            formatter.write_dl([(name, short_help(name)) for name in COMMANDS])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -58,7 +39,7 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Lazy, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--debug", is_flag=True, help=text("cli.debug"))
 @click.version_option(__version__, prog_name="lamelle", help=text("cli.version"))
 @click.pass_context
@@ -103,7 +84,11 @@ def _request(error: click.ClickException) -> str:
         near = ", ".join(error.possibilities or ()) or f"{place} --help"
         return text("cli.unknown_option", place=place, name=printable(error.option_name), near=near)
     if isinstance(error, click.MissingParameter) and error.param is not None and ctx is not None:
-        name = error.param.opts[-1] if isinstance(error.param, click.Option) else error.param.make_metavar(ctx)
+        name = (
+            error.param.opts[-1]
+            if isinstance(error.param, click.Option)
+            else error.param.make_metavar(ctx).partition(" ")[0]
+        )
         return text("cli.missing", place=place, name=name)
     return text("cli.bad_request", place=place, reason=error.format_message().rstrip("."))
 

@@ -1,18 +1,21 @@
 """The verbs: the thin friendly layer that the command line and Python share.
 
+Each is one function; its signature and its docstring are the command line's, and what it gives back says itself.
+
 Example:
     >>> import lamelle                                                                    # doctest: +SKIP
-    >>> run = lamelle.train("data/")                                                      # doctest: +SKIP
+    >>> run = lamelle.train("data/", epochs=20)                                           # doctest: +SKIP
     >>> run.predict("new/", out="out/")                                                   # doctest: +SKIP
 """
 
 from __future__ import annotations
 
-from lamelle.verbs.common import open_store
+from lamelle.verbs.common import open_store as open_store
 from lamelle.verbs.explaining import explain
-from lamelle.verbs.folders import check, convert, convert_weights, demo, look_and_check
-from lamelle.verbs.runs import Run, doctor, evaluate, predict, report, train
-from lamelle.verbs.shelf import compare_runs, export_run, list_runs, prune_runs, verify_runs
+from lamelle.verbs.folders import check, convert, demo
+from lamelle.verbs.kept import cache, recipes
+from lamelle.verbs.one_run import Run, diagnose, evaluate, predict, report, train
+from lamelle.verbs.run_listing import compare_runs, export_run, list_runs, prune_runs, runs, verify_runs
 from lamelle.verbs.studies import compare, tune
 
 __all__ = [
@@ -21,15 +24,12 @@ __all__ = [
     "compare",
     "compare_runs",
     "convert",
-    "convert_weights",
     "demo",
-    "doctor",
+    "diagnose",
     "evaluate",
     "explain",
     "export_run",
     "list_runs",
-    "look_and_check",
-    "open_store",
     "predict",
     "prune_runs",
     "report",
@@ -37,3 +37,21 @@ __all__ = [
     "tune",
     "verify_runs",
 ]
+
+COMMANDS = {
+    "check": check,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "report": report,
+    "explain": explain,
+    "doctor": diagnose,  # in Python the room has that name
+    "compare": compare,
+    "runs": runs,
+    "tune": tune,
+    "convert": convert,
+    "recipes": recipes,
+    "cache": cache,
+    "demo": demo,
+}
+"""The commands in the order of a newcomer's day."""

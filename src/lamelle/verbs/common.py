@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamelle import recipe as recipes
 from lamelle.errors import RequestError
 from lamelle.platform import home
+from lamelle.verbs.signature import AnyPath
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
-AnyPath = str | os.PathLike[str]
 HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips", "data.axes")
 """Keys that say how a finished model predicts."""
 
@@ -44,6 +44,8 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
     Raises:
         RequestError: If a pair is about something else.
     """
+    from lamelle import recipe as recipes
+
     asked = recipes.parse_overrides(overrides)
     for section, keys in asked.items():
         for key in keys:
@@ -54,6 +56,8 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
 
 def predicting(package: Package, asked: dict[str, Any]) -> Package:
     """The model, to predict with the tiles and mirrored images that are asked for."""
+    from lamelle import recipe as recipes
+
     asked = {section: asked.get(section, {}) for section in ("evaluate", "data")}
     checked = recipes.validate(asked)
     keys = checked.evaluate
@@ -65,3 +69,8 @@ def predicting(package: Package, asked: dict[str, Any]) -> Package:
             raise RequestError("verbs.tile_axes", tile=list(keys.tile), dims=package.dims)
         named |= {"tile": keys.tile, "whole": False}
     return replace(package, **named)
+
+
+def paths_of(given: AnyPath | Sequence[AnyPath]) -> list[Path]:
+    """One path, or several, as a list."""
+    return [Path(p) for p in ([given] if isinstance(given, str | os.PathLike) else given)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
-from lamelle.verbs.common import AnyPath, open_store
+from lamelle.verbs.common import open_store, paths_of
+from lamelle.verbs.signature import AnyPath, Cli
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
     from lamelle.explanation.inside import Masks
     from lamelle.runs.cases import Done
     from lamelle.training.progress import Progress
+    from lamelle.verbs.outcomes import Page
 
 
 def explain(
     run: AnyPath,
     images: AnyPath | Sequence[AnyPath] = (),
     *,
-    out: AnyPath,
+    out: Annotated[AnyPath, Cli("-o", "--out")],
     method: str = "gradcam",
-    target: str | None = None,
+    target: Annotated[str | None, Cli("--class")] = None,
     layer: str | None = None,
     against: Sequence[AnyPath] = (),
     masks: AnyPath | None = None,
     segmenter: AnyPath | None = None,
     region: AnyPath | None = None,
     cases: int = 2,
-    everything: bool = False,
+    everything: Annotated[bool, Cli("--all")] = False,
     check: bool = False,
-    command: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Path:
-    """Show what in an image speaks for what a model says of it.
+    command: Annotated[Sequence[str], Cli(hidden=True)] = (),
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+) -> Page:
+    """Show why a model decides: where in the image it looks.
+
+    Show what in IMAGES speaks for what RUN says of them; without images, right, wrong and uncertain ones of its test
+    set. Writes overlays, maps (float32 TIFF), attributions.csv and explain.html.
 
     Args:
         run: A Run; with ``images`` a package will do.
-        images: What is explained; none = right, wrong and uncertain images of the Run's test set.
-        out: New folder for overlays, maps (float32 TIFF), ``attributions.csv`` and ``explain.html``.
-        method: ``gradcam``, ``gradcam++``, ``occlusion`` or ``integrated-gradients``.
-        target: The class that is asked about; none = the one that is predicted.
-        layer: Where Grad-CAM takes its map; none = the last layer with places, of a segmenter the coarsest.
-        against: Other Runs or packages, side by side on the same images and classes.
-        masks: Folder of masks named as the images, of which the share of each map inside is taken.
-        segmenter: Run or package whose predictions are the masks instead.
-        region: Folder of masks: what a segmenter is asked about, instead of what it predicts.
+        images: What is explained.
+        out: New folder for all that is written.
+        method: gradcam, gradcam++, occlusion or integrated-gradients.
+        target: Ask about this class (default: the one that is predicted).
+        layer: Layer for Grad-CAM (default: the last with places in the image).
+        against: Another run or package beside it, on the same images; may be repeated.
+        masks: Folder of masks named as the images: says how much of each map lies inside.
+        segmenter: Run whose predictions are the masks instead.
+        region: Folder of masks: ask a segmenter about these pixels instead of those it predicts.
         cases: Test images of each class that are right, wrong, and uncertain.
-        everything: Measure all other test images too; they are not drawn.
-        check: Compare each map with that of the same network with random weights.
-        command: Words of the command line, for the page.
-
-    Returns:
-        Path of the page.
+        everything: Measure the whole test set; the others are not drawn.
+        check: Compare each map with that of random weights: can it be believed?
 
     Raises:
         RequestError: If the request is wrong, or captum is not installed.
@@ -64,12 +64,12 @@ def explain(
     from lamelle.explanation import attribution
     from lamelle.explanation import explain as explaining
     from lamelle.runs import cases as working
+    from lamelle.verbs.outcomes import Page
 
     tune_allocator()
     _check_request(Path(out), masks, segmenter, cases)
     attribution.check_method(method, layer)
-    given = [Path(p) for p in ([images] if isinstance(images, str | os.PathLike) else images)]
-    store = open_store()
+    given, store = paths_of(images), open_store()
     subjects = explaining.open_subjects([Path(p) for p in (run, *against)])
     if target is not None:
         working.check_known(subjects, target)
@@ -77,8 +77,8 @@ def explain(
     found = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
     asked, say = explaining.Asked(method, layer, check), progress.say if progress else None
     done = working.carry_out(found, subjects, store, asked, **wanted, say=say)
-    sample = not given and not everything
-    return _write(Path(out), done, store, asked, masks=masks or segmenter, sample=sample, command=command, say=say)
+    about = {"masks": masks or segmenter, "sample": not given and not everything, "command": command}
+    return Page(_write(Path(out), done, store, asked, **about, say=say))
 
 
 def _write(

@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from lamelle import recipe as recipes
+from lamelle.messages import text
 from lamelle.platform import cores
-from lamelle.verbs.common import AnyPath, asked_about, open_store
+from lamelle.verbs.common import asked_about, open_store
+from lamelle.verbs.signature import AnyPath, Cli, settings
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
-    from lamelle.conversion.apply import Converted
-    from lamelle.data.audit.results import Audit
-    from lamelle.runs.splitting import Outlook
-    from lamelle.types import Index
+    from lamelle.training.progress import Progress
+    from lamelle.verbs.outcomes import Check, Conversion, Written
+
+_DEMO_SETTINGS = {
+    "classify": ("train.budget=90s",),
+    "segment": ("train.budget=90s", "model.filters=[16,32,64,128]", "train.samples=96"),
+}
+"""What training on a demo asks for, by task: an end within about two minutes on two cores."""
 
 
-def check(data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None) -> Audit:
-    """Look at every file of a folder: what is in it, and what is wrong with it.
+def check(
+    data: AnyPath,
+    *,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    report: Annotated[AnyPath | None, Cli("-o", "--report")] = None,
+    **keys: Any,
+) -> Check:
+    """What is in a folder, and what is wrong with it.
+
+    Look at every file of DATA: what is in it, every defect with its cure, duplicates, conflicting labels. Exit code 1
+    if there are errors.
 
     Args:
+        data: The folder.
         overrides: ``key=value`` pairs about the data, such as ``data.group=patient``.
-        report: File for a self-contained HTML page.
+        report: Also write a self-contained HTML page here.
+        keys: The same as keywords: ``group="patient"``.
 
     Raises:
         RequestError: If no layout fits the folder.
     """
-    return look_and_check(data, overrides=overrides, report=report)[1]
-
-
-def look_and_check(
-    data: AnyPath, *, overrides: Iterable[str] = (), report: AnyPath | None = None
-) -> tuple[Index, Audit, Outlook]:
-    """What `check` looks at and finds, and the split that a training would make."""
+    from lamelle import recipe as recipes
     from lamelle.data.audit.inspect import inspect
     from lamelle.runs import plan
     from lamelle.runs.outlook import outlook
+    from lamelle.verbs.outcomes import Check
 
-    asked = recipes.parse_overrides(overrides)
+    asked = recipes.parse_overrides(settings(check, overrides, keys))
     index = plan.read_data(Path(data), asked)
     store = open_store()
     audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
@@ -51,61 +62,94 @@ def look_and_check(
         from lamelle.reports.check import write_check
 
         write_check(Path(report), index, audit, store, planned)
-    return index, audit, planned
+    return Check(index, audit, planned, None if report is None else Path(report))
 
 
-def demo(kind: str, out: AnyPath, *, seed: int = 0, count: int | None = None, size: int | None = None) -> Path:
-    """Make synthetic specimens with exact truth; a folder that already holds the same ones is kept.
+def demo(
+    kind: str = "nuclei",
+    out: Annotated[AnyPath | None, Cli("-o", "--out")] = None,
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    size: int | None = None,
+    train: bool = False,
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+) -> Written:
+    """Make synthetic specimens, to try everything on.
+
+    Make synthetic specimens with exact truth: em-stack, em-organelles, em-patches, nuclei, thorax, thorax-classes,
+    tissue. A folder that already holds the same ones is kept.
 
     Args:
-        kind: One of `lamelle.specimens.DEMOS`.
-        out: Folder to make.
-        count: Number of images; none = that of the kind.
-        size: Pixels along an edge; none = that of the kind.
+        kind: What is made.
+        out: Folder to make (default: demo/KIND).
+        seed: The same seed gives the same images.
+        count: Number of images.
+        size: Pixels along an edge.
+        train: Then train on them (about two minutes on two cores).
+        progress: Listener to the training.
 
     Raises:
         RequestError: If there is no such kind, or the folder holds something else.
     """
     from lamelle.io import atomic
-    from lamelle.specimens.write import write_demo
+    from lamelle.specimens.write import DEMOS, write_demo
+    from lamelle.verbs import one_run
+    from lamelle.verbs.outcomes import Written
 
-    folder = Path(out)
+    folder = Path("demo") / kind if out is None else Path(out)
     made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
     mark = folder.with_name(f"{folder.name}.demo.json")
-    if folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as:
-        return folder
-    write_demo(kind, folder, seed=seed, count=count, size=size)
-    atomic.write_json(mark, made_as)
-    return folder
+    if not (folder.is_dir() and mark.is_file() and json.loads(mark.read_text()) == made_as):
+        write_demo(kind, folder, seed=seed, count=count, size=size)
+        atomic.write_json(mark, made_as)
+    if not train:
+        return Written(folder, text("cli.demo_next", path=folder))
+    pairs = _DEMO_SETTINGS[DEMOS[kind].task]
+    run = one_run.train(folder, overrides=pairs, runs=folder.parent / "runs", progress=progress)
+    return Written(folder, "\n".join(run.closing_lines()))
+
+
+def _formats() -> list[str]:
+    from lamelle.io.formats.table import FORMATS
+
+    return list(FORMATS.writers())
 
 
 def convert(
-    source: AnyPath,
+    source: Annotated[AnyPath, Cli(metavar="IN")],
     out: AnyPath,
     *,
-    to: str | None = None,
+    to: Annotated[str | None, Cli(choices=_formats)] = None,
     key: str | None = None,
-    spacing: Sequence[float] | None = None,
+    spacing: Annotated[Sequence[float] | None, Cli(metavar="Z,Y,X")] = None,
     labels: bool = False,
-    overrides: Iterable[str] = (),
-) -> Converted:
-    """Write an image, a stack or a folder of slices in another format, without loss, verified by reading back.
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    **keys: Any,
+) -> Conversion | Written:
+    """Write an image, stack or series in another format.
+
+    Write IN (a file, an OME-Zarr, a folder of slices or of a DICOM series) as OUT in another format, without loss: the
+    pixels are read back and compared by hash. The format follows from the name of OUT (.tif, .png, .npy, .nii.gz,
+    .ome.zarr) or from --to, with which OUT is a folder of slices. Weights that torch saved (.pth) become safetensors
+    where OUT ends in .safetensors; no code of such a file is run.
 
     Args:
-        source: A file of any format that is read, a Zarr folder, or a folder of slices (a DICOM series too).
-        out: New file or folder: ``.tif``, ``.png``, ``.npy``, ``.nii.gz``, ``.ome.zarr``; with ``to`` a folder.
-        to: ``tif``, ``png``, ``npy``, ``nii`` or ``zarr``, where the name of ``out`` does not say it.
-        key: Array inside an .npz file or a Zarr group, one of several DICOM series in a folder.
-        spacing: µm, (Z,) Y, X, instead of what the source says.
+        source: What is converted.
+        out: A new file or folder.
+        to: Format; tif and png make a folder of slices if OUT has no suffix.
+        key: Array inside an .npz file or a Zarr group; number of a DICOM series, where a folder holds several.
+        spacing: Pixel size in µm, instead of what IN says.
         labels: Values are labels: a palette gives its indices, not its colours.
-        overrides: ``data.axes=YXC``, where the source does not say what its axes are.
+        overrides: ``data.axes=YXC``: what the stored axes of IN are, where the file does not say.
+        keys: The same as keyword: ``axes="YXC"``.
 
     Returns:
-        What was written, with the SHA-256 of the pixels and what must be known about the copy.
+        What was written: for weights, their file; otherwise with shape, spacing and hash of the pixels.
 
     Raises:
-        RequestError: If the format cannot hold the pixels as they are, or ``out`` exists.
-        DataError: If the images of a folder do not make one stack; all are named.
+        RequestError: If the format cannot hold the pixels, or ``out`` exists; nothing was written.
+        DataError: If the images of a folder do not make one stack.
         FileError: If a file cannot be read or written, or reads back differently; nothing is left of it.
 
     Example:
@@ -117,19 +161,14 @@ def convert(
         >>> made.files, back.spacing, back.sha256 == made.sha256
         (12, (0.05, 0.004, 0.004), True)
     """
+    from lamelle import recipe as recipes
     from lamelle.conversion.apply import convert_stack
+    from lamelle.conversion.weights import convert_weights
+    from lamelle.verbs.outcomes import Conversion, Written
 
-    axes = recipes.validate(asked_about(overrides, allowed=("data.axes",))).data.axes
-    return convert_stack(Path(source), Path(out), to=to, key=key, axes=axes, spacing=spacing, labels=labels)
-
-
-def convert_weights(source: AnyPath, out: AnyPath) -> Path:
-    """Write weights that torch saved (.pt, .pth, .bin, .ckpt) as safetensors, without running code of that file.
-
-    Raises:
-        RequestError: If ``out`` exists, or the file holds no tensors by their names.
-        FileError: If the file cannot be read, or holds more than tensors and plain values.
-    """
-    from lamelle.conversion import weights
-
-    return weights.convert_weights(Path(source), Path(out))
+    if Path(out).suffix == ".safetensors":
+        return Written(convert_weights(Path(source), Path(out)))
+    pairs = settings(convert, overrides, keys)
+    axes = recipes.validate(asked_about(pairs, allowed=("data.axes",))).data.axes
+    done = convert_stack(Path(source), Path(out), to=to, key=key, axes=axes, spacing=spacing, labels=labels)
+    return Conversion(**{field.name: getattr(done, field.name) for field in fields(done)})

@@ -4,47 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
-from lamelle.recipe import validate
-from lamelle.verbs.common import AnyPath, open_store
+from lamelle.verbs.common import open_store
+from lamelle.verbs.signature import AnyPath, Cli, settings
 
 if TYPE_CHECKING:
     from lamelle.training.progress import Progress
+    from lamelle.verbs.outcomes import Study
 
 
 def compare(
     data: AnyPath,
     *,
-    recipe: AnyPath | Mapping[str, Any] | None = None,
-    pairs: Iterable[str] = (),
+    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
     variants: AnyPath | Mapping[str, Any] | None = None,
+    objective: Annotated[str | None, Cli(metavar="SCORE")] = None,
     seeds: int = 3,
     jobs: int = 1,
-    objective: str | None = None,
     weights: AnyPath | None = None,
     allow_leakage: bool = False,
     name: str | None = None,
     runs: AnyPath = "runs",
-    command: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Path:
-    """Train variants on the same split with several seeds, and say what differs by more than noise.
+    command: Annotated[Sequence[str], Cli(hidden=True)] = (),
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+    **keys: Any,
+) -> Study:
+    """Train variants with several seeds; one table, and what is noise.
 
-    Asked again with the same request, it skips the runs that are done and goes on with one that was stopped.
+    Compare variants on DATA: KEY=A,B,C lists values (default = as the recipe has it). Asked again, it skips what is
+    done and goes on with what was stopped.
 
     Args:
-        pairs: ``key=value`` pairs; ``key=a,b,c`` lists variants, ``default`` stands for what the recipe has.
-        variants: Named variants instead: a YAML file or its content, name → pairs.
-        seeds: Runs of each variant; with ``split.folds=K``, cross-validations of K runs, whose scores are pooled.
+        overrides: ``key=value`` pairs; ``key=a,b,c`` lists variants, ``default`` stands for what the recipe has.
+        variants: YAML file with named variants (name: [key=value, …]).
+        objective: The score that decides which is better (default: the one that tells the best epoch).
+        seeds: Runs of each variant, with seeds 0, 1, …; with ``split.folds=K``, cross-validations of K runs.
         jobs: Processes at once.
-        objective: The score that decides which is better; None = the one that tells the best epoch.
-        command: Words of the command line, for the page.
-
-    Returns:
-        Folder of the study, with ``table.csv``, ``scores.json``, ``report.html`` and all runs.
 
     Raises:
         RequestError: If there is nothing to compare, or a study of this name was asked for something else.
@@ -55,10 +54,11 @@ def compare(
     from lamelle.studies import study as studies
     from lamelle.studies.variants import named, parse
     from lamelle.training.progress import Plain
+    from lamelle.verbs.outcomes import Study
 
     if seeds < 1:
         raise RequestError("study.seeds", seeds=seeds)
-    shared, listed = parse(pairs)
+    shared, listed = parse(settings(compare, overrides, keys))
     if variants is not None:
         listed += named(studies.read_variants(variants))
     if len(listed) < 2:
@@ -69,48 +69,46 @@ def compare(
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     _needs_test(common, "lamelle compare")
     request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command), objective)
-    return studies.carry_out(
-        request, Path(runs), name or f"compare-{name_of(recipe, data)}", open_store(), listener, jobs=jobs
-    )
+    folder = name or f"compare-{name_of(recipe, data)}"
+    return Study(studies.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs))
 
 
 def tune(
     data: AnyPath,
     *,
-    recipe: AnyPath | Mapping[str, Any] | None = None,
-    pairs: Iterable[str] = (),
-    sampler: str | None = None,
-    pruner: str = "none",
+    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    objective: Annotated[str | None, Cli(metavar="SCORE")] = None,
+    sampler: Literal["grid", "tpe", "random"] | None = None,
+    pruner: Literal["none", "asha", "hyperband"] = "none",
     trials: int | None = None,
     jobs: int = 1,
-    storage: str | None = None,
-    objective: str | None = None,
-    retrain: int = 0,
+    storage: Annotated[str | None, Cli(metavar="URL")] = None,
+    retrain: Annotated[int, Cli(metavar="SEEDS")] = 0,
     seed: int = 0,
     weights: AnyPath | None = None,
     allow_leakage: bool = False,
     name: str | None = None,
     runs: AnyPath = "runs",
-    command: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> Path:
-    """Search the values of recipe keys for the best score on the validation set.
+    command: Annotated[Sequence[str], Cli(hidden=True)] = (),
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+    **keys: Any,
+) -> Study:
+    """Search recipe keys for the best validation score.
 
-    Asked again with the same request, it goes on where it was stopped. The test set is not touched, unless the best
-    trial is trained again.
+    Search the recipe of DATA for the best score on its validation set. KEY=A,B,C lists values; KEY=LOW..HIGH is a
+    range, searched on a logarithmic scale if HIGH is at least 10 times LOW, in whole numbers if both are whole; all
+    else is shared. Asked again, it goes on where it was stopped. The test set is not touched, unless by --retrain.
 
     Args:
-        pairs: ``key=value`` pairs; ``key=a,b,c`` lists values, ``key=low..high`` gives a range.
-        sampler: ``grid``, ``tpe`` or ``random``; None = the grid if all keys have lists, else TPE.
-        pruner: ``none``, ``asha`` or ``hyperband``: stops trials early that do worse than others.
-        trials: None = all points of a grid, else 30. Asked again with more, it adds them.
-        storage: Address of a PostgreSQL database for many machines; None = SQLite in the study's folder.
-        objective: A score of the validation set; None = the one that tells the best epoch.
-        retrain: Seeds with which the best trial is trained again and scored on the test set.
-        seed: That of the sampler.
-
-    Returns:
-        Folder of the study, with ``table.csv``, ``scores.json``, ``report.html`` and all trials.
+        overrides: ``key=value`` pairs; ``key=a,b,c`` lists values, ``key=low..high`` gives a range.
+        objective: Score of the validation set, such as recall/CLASS (default: the one that tells the best epoch).
+        sampler: Default: grid if all keys have lists, else tpe.
+        pruner: Stop trials early that do worse than others.
+        trials: Number of trials (default: all points of a grid, else 30); asked again with more, it adds them.
+        storage: postgresql://USER@HOST/DATABASE for many machines (default: SQLite in the study's folder).
+        retrain: Train the best trial afresh with so many seeds, and score it on the test set.
+        seed: Seed of the sampler.
 
     Raises:
         RequestError: If there is nothing to search, or a study of this name was asked for something else.
@@ -121,23 +119,26 @@ def tune(
     from lamelle.runs.train import folds_of
     from lamelle.studies.search import search as searches
     from lamelle.training.progress import Plain
+    from lamelle.verbs.outcomes import Study
 
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
-    shared, dimensions = searches.parse(pairs)
+    shared, dimensions = searches.parse(settings(tune, overrides, keys))
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     if retrain:
         _needs_test(common, "lamelle tune --retrain")
-    how = searches.How(sampler, pruner, objective, trials, storage, seed)
-    request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
     if folds := folds_of(common):
         raise RequestError("tune.folds", folds=folds)
-    folder = name or f"tune-{name_of(recipe, data)}"
-    return searches.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs, seeds=retrain)
+    how = searches.How(sampler, pruner, objective, trials, storage, seed)
+    request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
+    place = Path(runs), name or f"tune-{name_of(recipe, data)}"
+    return Study(searches.carry_out(request, *place, open_store(), listener, jobs=jobs, seeds=retrain))
 
 
 def _needs_test(asked: Mapping[str, Any], command: str) -> None:
     """Refuse a request without a test set where runs are judged on it."""
+    from lamelle.recipe import validate
+
     keys = validate({"split": asked.get("split", {})}).split
     if not keys.test and not keys.folds:
         raise RequestError("study.no_test", command=command)

@@ -1,0 +1,332 @@
+"""Verbs about one Run: train it, score it, predict with it, report on it, say what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from lamelle.errors import RequestError, sentence
+from lamelle.messages import text
+from lamelle.platform import tune_allocator
+from lamelle.verbs.common import HOW, asked_about, open_store, paths_of, predicting
+from lamelle.verbs.shown import Shown
+from lamelle.verbs.signature import AnyPath, Cli, settings
+
+if TYPE_CHECKING:
+    from lamelle.data.store import Store
+    from lamelle.prediction.package import Package
+    from lamelle.runs.folder import RunFolder
+    from lamelle.training.progress import Progress
+    from lamelle.verbs.outcomes import Diagnoses, Evaluation, Page, Predictions
+
+
+class Run(Shown):
+    """A finished training; its methods are the verbs that work on one."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def open(cls, path: AnyPath) -> Run:
+        """The Run in a folder.
+
+        Raises:
+            RequestError: If there is none.
+        """
+        from lamelle.runs.folder import RunFolder
+
+        return cls(RunFolder.open(Path(path)))
+
+    @property
+    def path(self) -> Path:
+        """The Run's folder."""
+        return self.folder.path
+
+    @property
+    def page(self) -> Path:
+        """The report."""
+        return self.folder.report
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """The content of ``scores.json``: every score with n, unit and interval."""
+        return self.folder.read_json(self.folder.scores)
+
+    def evaluate(self, data: AnyPath | None = None, **options: Any) -> Evaluation:
+        """See `lamelle.evaluate`."""
+        return evaluate(self.path, data, **options)
+
+    def predict(self, inputs: AnyPath | Sequence[AnyPath], out: AnyPath, **options: Any) -> Predictions:
+        """See `lamelle.predict`."""
+        return predict(self.path, inputs, out, **options)
+
+    def report(self) -> Page:
+        """See `lamelle.report`."""
+        return report(self.path)
+
+    def diagnose(self) -> Diagnoses:
+        """See `lamelle.diagnose`."""
+        return diagnose(self.path)
+
+    def text_lines(self) -> Iterator[str]:
+        """The most important scores, and where the report is."""
+        from lamelle.runs.evaluate import headline
+
+        yield str(self.path)
+        if self.folder.scores.is_file():
+            yield from headline(self.scores)
+        yield from self.closing_lines()
+
+    def closing_lines(self) -> Iterator[str]:
+        """The scores were said while it was trained."""
+        if self.folder.report.is_file():
+            yield text("cli.report_at", path=self.folder.report.resolve())
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_html_(self) -> str:
+        """A table of the scores, with a link to the report."""
+        from lamelle.messages.numbers import number, unit_of
+        from lamelle.metrics.names import name_of
+
+        head = f"<h4>{escape(self.path.name)}</h4>"
+        if not self.folder.scores.is_file():
+            return head
+        scores, rows = self.scores, []
+        for name in scores["headline"]:
+            one = scores["scores"][name]
+            interval = "–" if one["low"] is None else f"{number(one['low'])} – {number(one['high'])}"
+            cells = (name_of(name), number(one["value"]), interval, f"{one['n']} {unit_of(one['unit'], one['n'])}")
+            rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        titles = (text(f"verbs.column_{name}") for name in ("score", "value", "interval", "n"))
+        columns = "".join(f"<th>{escape(title)}</th>" for title in titles)
+        notes = "".join(f"<p>{escape(text(n['code'], **n['values']))}</p>" for n in scores["notes"])
+        place = escape(str(self.folder.report), quote=True)
+        table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        return f'{head}{table}{notes}<p><a href="{place}">{place}</a></p>'
+
+
+def train(
+    data: AnyPath | None = None,
+    *,
+    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    start: Annotated[AnyPath | None, Cli("--from")] = None,
+    weights: AnyPath | None = None,
+    name: str | None = None,
+    runs: AnyPath = "runs",
+    resume: AnyPath | None = None,
+    allow_leakage: bool = False,
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+    **keys: Any,
+) -> Run:
+    """Train on a folder, evaluate, report.
+
+    Train on the folder DATA, evaluate on its test set and write a report. Without a recipe the plan follows from the
+    data. Settings: lamelle recipes --keys
+
+    Args:
+        data: The folder; not needed with ``resume``, or if the recipe names it.
+        recipe: Name of a packaged recipe (lamelle recipes), or a YAML file.
+        overrides: ``key=value`` pairs that go before the recipe.
+        start: Run or package to fine-tune.
+        weights: Pretrained weights of the encoder (safetensors).
+        name: Name of the folder that is made; by default that of the recipe or of the data.
+        runs: Folder of all runs.
+        resume: Go on with a run that was stopped.
+        allow_leakage: Train although one group or image is in two splits; recorded in the report.
+
+    Raises:
+        RequestError: If the request is wrong.
+        DataError: If the data has errors; all are named.
+        WorkError: If the training could not be finished.
+    """
+    tune_allocator()
+    from lamelle.reports.finish import finish
+    from lamelle.runs import train as course
+    from lamelle.runs.folder import RunFolder
+    from lamelle.runs.request import asked_of, name_of
+    from lamelle.training.progress import Plain
+
+    pairs, listener = settings(train, overrides, keys), progress or Plain()
+    if resume is not None:
+        if pairs or recipe or start or weights:
+            raise RequestError("cli.resume_alone")
+        again = RunFolder.open(Path(resume))
+        course.resume(again, open_store(), listener, finish)
+        return Run(again)
+    asked = asked_of(recipe, pairs, weights, start, allow_leakage, listener.say)
+    if data is None:
+        data = asked.get("data", {}).get("path")
+        if not data:
+            raise RequestError("verbs.no_data")
+    called = (name or name_of(recipe, data)) + ("-folds" if course.folds_of(asked) else "")
+    return Run(course.start(Path(data), asked, Path(runs), called, open_store(), listener, finish))
+
+
+def evaluate(
+    run: AnyPath,
+    data: AnyPath | None = None,
+    *,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    out: Annotated[AnyPath | None, Cli("-o", "--out")] = None,
+    **keys: Any,
+) -> Evaluation:
+    """Score a run again, or on another folder.
+
+    Score RUN again on its test set, or on another labelled folder DATA (classes matched by name; images that trained
+    the model are left out; the result and a page are kept in RUN/evaluations).
+
+    Args:
+        run: A Run; with ``data`` a package will do, whose result is kept in ``evaluations/`` of the current folder.
+        data: Another labelled folder.
+        overrides: ``key=value`` pairs about that data, such as ``data.group=patient`` or
+            ``data.classes={their name: ours}``, and how it is predicted, such as ``tile=256``.
+        out: Write the scores of the other folder here (JSON).
+        keys: The same as keywords.
+
+    Raises:
+        RequestError: If the other folder has classes the model does not know, or nothing that it has not seen, or the
+            run's own test set has changed.
+    """
+    tune_allocator()
+    from lamelle.reports.elsewhere import write_page
+    from lamelle.runs.elsewhere import score_elsewhere
+    from lamelle.runs.folder import RunFolder
+    from lamelle.runs.model import load_model
+    from lamelle.verbs.outcomes import Evaluation
+
+    asked = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
+    package, store = load_model(Path(run)), open_store()
+    if data is None:
+        if asked:
+            raise RequestError(
+                "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, inner in asked.items() for k in inner)
+            )
+        return _evaluate_again(RunFolder.open(Path(run)), package, store)
+    folder, scores = score_elsewhere(Path(run), predicting(package, asked), Path(data), asked, store, write_page)
+    if out is not None:
+        from lamelle.io import atomic
+
+        atomic.write_json(Path(out), scores)
+    return Evaluation(folder.path, scores)
+
+
+def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evaluation:
+    """Score the test set of a Run again, unless its data have changed, and report."""
+    from lamelle.runs.evaluate import interval_options, score_run
+    from lamelle.runs.saved_plan import data_changes, open_plan
+    from lamelle.verbs.outcomes import Evaluation
+
+    plan = open_plan(folder)
+    records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
+    changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
+    score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
+    report(folder.path)
+    scores = folder.read_json(folder.scores)
+    said = [{"code": p.code, "values": p.values} for p in changes.problems()]
+    return Evaluation(folder.path, scores | {"notes": [*scores["notes"], *said]})
+
+
+def predict(
+    run: AnyPath,
+    inputs: AnyPath | Sequence[AnyPath],
+    out: Annotated[AnyPath, Cli("-o", "--out")],
+    *,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    probabilities: bool = False,
+    overlays: bool = False,
+    masks: bool = False,
+    progress: Annotated[Progress | None, Cli(hidden=True)] = None,
+    **keys: Any,
+) -> Predictions:
+    """Predict new images.
+
+    Predict INPUTS (files, folders, stacks, tables) with a run or package. How: tile=512, overlap=field, flips=true;
+    what values mean: data.range=[0,4095].
+
+    Args:
+        run: A Run or a package.
+        inputs: What is predicted.
+        out: New folder for the predictions: label images (same size, pixel size kept) and ``predictions.csv``.
+        overrides: ``key=value`` pairs: ``tile=512``, ``overlap=field`` (as one piece would, exactly), ``flips=true``,
+            ``data.range=[0,4095]``.
+        probabilities: Also write probabilities (float32 TIFF).
+        overlays: Also write pictures with contours.
+        masks: Also write each object as a mask of its own: masks/ID/masks/*.png (models of instances).
+        progress: Listener.
+        keys: The same as keywords: ``tile=512``.
+
+    Raises:
+        RequestError: If nothing is found to predict, or ``out`` holds something already.
+        DataError: If images cannot be read; all are named, the others are predicted.
+    """
+    tune_allocator()
+    from lamelle import recipe as recipes
+    from lamelle.prediction.apply import predict_files
+    from lamelle.runs.model import load_model
+    from lamelle.verbs.outcomes import Predictions
+
+    asked = asked_about(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
+    table = predict_files(
+        predicting(load_model(Path(run)), asked),
+        paths_of(inputs),
+        Path(out),
+        store=open_store(),
+        probabilities=probabilities,
+        overlays=overlays,
+        masks=masks,
+        say=progress.say if progress else None,
+        span=recipes.validate({"data": asked.get("data", {})}).data.range,
+    )
+    return Predictions(Path(out), table)
+
+
+def report(run: AnyPath, *, progress: Annotated[Progress | None, Cli(hidden=True)] = None) -> Page:
+    """Write the report of a run anew.
+
+    Write report.html of RUN anew, from what it holds.
+
+    Args:
+        run: A Run.
+        progress: Listener; hears in which way the data are no longer what they were when they were split.
+    """
+    from lamelle.reports.held import open_held
+    from lamelle.reports.page import write_held
+    from lamelle.runs.folder import RunFolder
+    from lamelle.verbs.outcomes import Page
+
+    store = open_store()
+    held = open_held(RunFolder.open(Path(run)), store)
+    say: Callable[[str], None] | None = progress.say if progress else None
+    if say is not None:
+        for problem in held.changed:
+            say(sentence(problem))
+        if held.gone and not held.changed:
+            say(text("report.no_pictures", reason=held.gone))
+    return Page(write_held(held, store))
+
+
+def diagnose(run: AnyPath) -> Diagnoses:
+    """What the curves of a run say, and what to try next.
+
+    Read the curves, the scores and the recipe of RUN, and say what went wrong, with evidence and one next step each.
+    Where batch norms learnt, some training images are looked at again, if they are still there.
+
+    Args:
+        run: A Run, finished or not.
+
+    Raises:
+        RequestError: If there is no Run, or no epoch of it has ended yet.
+    """
+    from lamelle.doctor import diagnosis
+    from lamelle.runs.folder import RunFolder
+    from lamelle.verbs.outcomes import Diagnoses
+
+    return Diagnoses(tuple(diagnosis.diagnose(RunFolder.open(Path(run)), open_store())))
