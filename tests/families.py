@@ -12,11 +12,11 @@ import timm
 from PIL import Image
 from support import Quiet
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.models.build import sketch
 from lamelle.prediction import package
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.evaluate import interval_options, score_run
@@ -78,7 +78,7 @@ def smallest(family: str) -> str:
 
 def attempt(name: str, kind: str, data: Path, runs: Path, *overrides: str) -> Outcome:
     """Plan, train one step, save, load and score."""
-    asked = recipes.parse_overrides((f"model.kind={kind}", f"model.name={name}", *FAST, *overrides))
+    asked = layers.parse_overrides((f"model.kind={kind}", f"model.name={name}", *FAST, *overrides))
     store = verbs.open_store()
     try:
         plan = fitted(plans.make_plan(data, asked, store, accelerator=False))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lamelle import recipe as recipes
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
 
 Maker = Callable[..., RunFolder]
@@ -58,11 +59,17 @@ def make(
     epochs = max(len(train_loss), len(score))
     asked = {key: dict(value) for key, value in BASE[task].items()}
     asked["train"] = {"epochs": max(epochs, 1), "precision": "32"}
-    recipes.merge(asked, {key: dict(value) for key, value in sections.items()})
+    layers.merge(asked, {key: dict(value) for key, value in sections.items()})
     run.write_text(run.recipe, recipes.validate(asked).to_yaml())
     run.write_json(run.environment, {})
     index = {"root": str(root), "layout": "table", "records": []}
-    plan = {"format": 1, "index": index, "records": [], "contents": {}, "task": {"name": task, "options": {}}}
+    plan = {
+        "format": 1,
+        "index": index,
+        "records": [],
+        "contents": {},
+        "task": {"options": {"name": task}, "settled": {}},
+    }
     run.write_json(run.plan, plan | {"split_by": split_by, "planned": {}, "problems": [], "naming": None})
     rows = [f"{c}{i},validation,,{c}," for c, n in (validation or {"a": 100, "b": 100}).items() for i in range(n)]
     run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")

@@ -5,23 +5,26 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
 import click
 import pytest
 from test_frame import CODE, ROOT, SOURCE, catalogues, trees
 
-from lamelle import recipe as recipes
 from lamelle.cli.command import build
 from lamelle.cli.main import COMMANDS, lamelle
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.key_list import choices_of
+from lamelle.runs.recipe import Recipe
 from lamelle.studies.folder import StudyFolder
 from lamelle.verbs.signature import described
 
@@ -75,6 +78,17 @@ def known_options(command: str | None) -> set[str]:
     return found | {"--help"}
 
 
+def chosen(section: str, inner: str) -> Iterator[dict[str, Any]]:
+    """The kinds that a section may be of, and a key in it."""
+    one = choices_of(Recipe, section)
+    for kind, options in one.options.items() if one else ():
+        deeper = choices_of(options, inner) if inner in options.model_fields else None
+        for name in deeper.options if deeper else [None]:
+            yield {section: {one.tag: kind} | ({inner: {"name": name}} if name else {})} if one else {}
+    if one is None:
+        yield {}
+
+
 @cache
 def fits(key: str, value: str) -> bool:
     """Whether a value is one that a key takes, for one kind of task or model at least."""
@@ -82,14 +96,11 @@ def fits(key: str, value: str) -> bool:
         return True  # a place to fill in
     if "," in value and value[0] not in '[{"':  # several, to be compared
         return all(fits(key, one) for one in value.split(","))
-    asked = recipes.parse_overrides([f"{key}={value.strip(chr(34))}"])
-    section = next(iter(asked))
-    options = get_args(Recipe.model_fields[section].annotation)
-    for option in options or (None,):
-        tag = next((t for t in ("kind", "name") if option and t in option.model_fields and section == "model"), "name")
-        tagged = {tag: option.model_fields[tag].default} if option else {}
+    asked = layers.parse_overrides([f"{key}={value.strip(chr(34))}"])
+    section, _, rest = key.partition(".")
+    for tags in chosen(section, rest.partition(".")[0] if "." in rest else ""):
         try:
-            recipes.validate({section: tagged | dict(asked[section])})
+            recipes.validate(layers.merge(deepcopy(tags), asked))
         except RequestError:
             continue
         return True
@@ -103,9 +114,11 @@ def wrong_keys(said: str) -> Iterator[str]:
         key, value = match[1], (match[3] or "").rstrip(".")
         if any(start <= match.start() < end for start, end in files) and not value:
             continue
+        if key in dict(layers.tags()) and match[2]:
+            key += match[2]
         if key not in keys:
             yield f"no key {key}"
-        elif value and not match[2] and not fits(key, value):
+        elif value and (not match[2] or key.endswith(match[2])) and not fits(key, value):
             yield f"{key} takes no {value}"
     for match in BARE.finditer(said):
         name, value = match[1], match[2].rstrip(".")

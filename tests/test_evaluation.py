@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -15,10 +16,8 @@ from torch import nn
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
-from lamelle.data.targets.values import ValueMap
 from lamelle.evaluation.measure import measure, summarise
 from lamelle.io.atomic import plain
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.names import name_of
 from lamelle.prediction.predictor import Predictor
@@ -26,21 +25,17 @@ from lamelle.runs.evaluate import headline
 from lamelle.runs.plan import read_data
 from lamelle.specimens.write import write_demo
 from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
-from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
 
 OPTIONS = IntervalOptions(level=0.95, resamples=200, seed=0)
 
 
 def classify(*classes: str, several: bool = False) -> Classify:
-    options = ClassifyKeys().model_dump(exclude={"name"})
-    return Classify(ClassifyOptions(classes, (1,) * len(classes), multi_label=several, **options))
+    return made_tasks.classify(classes, multi_label=several)
 
 
 def segment(*classes: str) -> Segment:
-    values = ValueMap(classes, {i: i for i in range(len(classes))})
-    return Segment(SegmentOptions(classes, "ce", None, None, 2.0, False, values, False))
+    return made_tasks.segment(classes, loss="ce")
 
 
 def classified(truths: list[int], groups: Sequence[str | None], classes: int = 2) -> list[dict[str, Any]]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from test_recipes_run import SMALL
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
+from lamelle.runs import recipe as recipes
+from lamelle.runs.recipe import Recipe
 from lamelle.runs.request import asked_of
 from lamelle.specimens.write import write_demo
 
@@ -65,7 +66,7 @@ def test_a_family_that_cannot_do_the_task_is_refused(name: str, given: str, fold
 def test_a_complete_recipe_takes_every_family(before: str, given: str) -> None:
     """As the recipe of a run has them: every key of the former network is there."""
     under = recipes.validate(OWN[before]).model_dump(mode="json")
-    asked = recipes.merge(under, recipes.parse_overrides([f"model={given}"]))
+    asked = layers.merge(under, layers.parse_overrides([f"model={given}"]))
     if (before, given) == ("timm", "timm-unet"):
         asked["model"].pop("freeze")  # a value of timm that the other refuses, and names
     found = recipes.validate(asked).model
@@ -76,7 +77,7 @@ def test_a_complete_recipe_takes_every_family(before: str, given: str) -> None:
 
 def test_a_key_of_another_family_that_is_given_is_refused_by_name() -> None:
     under = recipes.load("fibsem-patches")
-    asked = recipes.merge(under, recipes.parse_overrides(["model=cnn2", "model.dropout=0.5"]))
+    asked = layers.merge(under, layers.parse_overrides(["model=cnn2", "model.dropout=0.5"]))
     with pytest.raises(RequestError, match=r"model\.dropout=0\.5: what was chosen for model has no such key"):
         recipes.validate(asked)
     assert set(Recipe.model_fields) >= set(asked)

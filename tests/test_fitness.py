@@ -10,10 +10,10 @@ import tifffile
 from support import Quiet
 
 import lamelle
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import DataError, RequestError
 from lamelle.prediction.package import load
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 
 SMALL = ("filters=[4,8]", "samples=16", "epochs=2", "batch=4", "threads=1", "workers=0", "precision=32")
@@ -83,18 +83,18 @@ def test_warnings_are_said_before_training_and_stand_in_the_report(tmp_path: Pat
     for i in range(3):
         blank = tifffile.imread(data / "labels" / f"n{i}.tif") * 0
         tifffile.imwrite(data / "labels" / f"n{i}.tif", blank)
-    asked = (*SMALL, "task.w0=20", "task.sigma=3")
+    asked = (*SMALL, "threshold=0.4", "task.threshold_by=image")
     run = lamelle.train(data, overrides=asked, runs=tmp_path / "runs", progress=quiet)
     before = quiet.lines[: next(i for i, line in enumerate(quiet.lines) if "parameters to train" in line)]
-    for wanted in ("task.w0=20 changes nothing", "task.sigma=3 changes nothing"):
-        assert sum(wanted in line for line in before) == 1
-        assert wanted in run.folder.report.read_text(encoding="utf-8")
-        assert wanted in run.folder.log.read_text(encoding="utf-8")
+    wanted = "task.threshold_by=image changes nothing"
+    assert sum(wanted in line for line in before) == 1
+    assert wanted in run.folder.report.read_text(encoding="utf-8")
+    assert wanted in run.folder.log.read_text(encoding="utf-8")
     (empty,) = [line for line in before if "no pixel is annotated" in line]
     assert "n0.tif" in empty
     assert "and 2 more like it" in empty
-    focal = recipes.parse_overrides(["loss=focal", "task.gamma=3"])
-    acting = plans.make_plan(data, focal, verbs.open_store(), accelerator=False)
+    searched = layers.parse_overrides(["task.threshold_by=image"])
+    acting = plans.make_plan(data, searched, verbs.open_store(), accelerator=False)
     assert not [p for p in acting.problems if p.code.startswith("tasks.idle")]
 
 

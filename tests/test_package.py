@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -27,14 +28,10 @@ from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.io.sealed import seal
-from lamelle.keys import ClassifyKeys
 from lamelle.models import restore as restoring
 from lamelle.models.build import build, resolve
 from lamelle.prediction import package
 from lamelle.prediction.package import Package
-from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
-from lamelle.tasks.segment import Options, Segment
 
 SPEC = {
     **{"kind": "unet", "dims": 2, "in_channels": 1, "out_channels": 1, "filters": [4, 8]},
@@ -44,7 +41,7 @@ SPEC = {
 
 def made() -> Package:
     values = ValueMap(("background", "cell"), {0: 0, 255: 1}, (9,))
-    task = Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False))
+    task = made_tasks.segment(values, loss="ce")
     torch.manual_seed(0)
     spec = resolve(SPEC)
     return Package(
@@ -215,12 +212,15 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "negative filters": lambda a: a["model"].update(filters=[-4, 8]),
     "filters that are text": lambda a: a["model"].update(filters="4,8"),
     "huge channels": lambda a: a["model"].update(in_channels=10**9),
-    "an unknown task": lambda a: a["task"].update(name="__import__"),
+    "an unknown task": lambda a: a["task"]["options"].update(name="__import__"),
     "an option too many": lambda a: a["task"]["options"].update(evil=1),
-    "classes that are numbers": lambda a: a["task"]["options"].update(classes=[1, None]),
-    "a value of no class": lambda a: a["task"]["options"]["values"].update(mapping=[["x", "y"]]),
-    "more classes than outputs": lambda a: a["task"]["options"].update(classes=["a", "b", "c"]),
-    "a missing option of the task": lambda a: a["task"]["options"].pop("loss"),
+    "an option too many of the loss": lambda a: a["task"]["options"]["loss"].update(evil=1),
+    "an unknown loss": lambda a: a["task"]["options"].update(loss="os.system"),
+    "something settled too much": lambda a: a["task"]["settled"].update(evil=1),
+    "classes that are numbers": lambda a: a["task"]["settled"].update(classes=[1, None]),
+    "a value of no class": lambda a: a["task"]["settled"]["values"].update(mapping=[["x", "y"]]),
+    "more classes than outputs": lambda a: a["task"]["settled"].update(classes=["a", "b", "c"]),
+    "something of the task that is missing": lambda a: a["task"]["settled"].pop("objects"),
     "no network": lambda a: a.pop("model"),
     "a network that is a list": lambda a: a.update(model=[1, 2]),
     "a task that is text": lambda a: a.update(task="segment"),
@@ -248,7 +248,7 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "an option that is bent": lambda a: a["task"]["options"].update(tolerance="2"),
     "a format that is true": lambda a: a.update(format=True),
     "a tile without end": lambda a: a.update(tile=[10**9, 10**9]),
-    "one class twice": lambda a: a["task"]["options"].update(classes=["cell", "cell"]),
+    "one class twice": lambda a: a["task"]["settled"].update(classes=["cell", "cell"]),
     "a threshold that is text": lambda a: a["fitted"].update(threshold="high"),
     "no digest": lambda a: a.pop("weights_sha256"),
     "a precision that is code": lambda a: a["provenance"].update(precision="exec"),
@@ -268,8 +268,7 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
 @pytest.fixture
 def sorting(tmp_path: Path) -> Path:
     """A classifier that takes images of one size."""
-    options = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False, "class_counts": (7, 4)}
-    task = Classify(ClassifyOptions(("a", "b"), **options))
+    task = made_tasks.classify(counts=(7, 4))
     spec = resolve({"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [16, 16]})
     preparation = Preparation(1, (16, 16), "unit", (), ())
     folder = tmp_path / "sorting"
@@ -280,7 +279,7 @@ def sorting(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("counts", [[-1, 4], [7, 1e30], [7, 10**30], [7], ["7", 4], [True, 4]], ids=str)
 def test_counts_of_the_training_images_are_counts(sorting: Path, counts: list[Any]) -> None:
     assert package.load(sorting).preparation.resize == (16, 16)
-    change(sorting, lambda about: about["task"]["options"].update(class_counts=counts))
+    change(sorting, lambda about: about["task"]["settled"].update(class_counts=counts))
     with pytest.raises(FileError, match="class_counts"):
         package.load(sorting)
 
@@ -476,8 +475,7 @@ def test_a_package_without_tile_and_spacing(tmp_path: Path) -> None:
     ids=["cnn2", "vit"],
 )
 def test_a_network_of_one_size_is_tested_with_that_size(spec: dict[str, Any], tmp_path: Path) -> None:
-    options = ClassifyKeys().model_dump(exclude={"name"})
-    task = Classify(ClassifyOptions(("a", "b"), (1, 1), multi_label=False, **options))
+    task = made_tasks.classify()
     resolved = resolve(spec)
     fitted = {
         "thresholds": [0.7, 0.3],

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lamelle import recipe
-from lamelle.data.augment.parameters import AugmentOptions
 from lamelle.errors import RequestError
-from lamelle.keys import AugmentKeys, Recipe
+from lamelle.runs import layers, recipe
+from lamelle.runs.recipe import Recipe
 from lamelle.runs.request import asked_of
 
 
@@ -39,12 +37,12 @@ def test_every_packaged_recipe_is_valid_and_introduces_itself(name: str) -> None
     ],
 )
 def test_overrides(pairs: list[str], expected: dict[str, object]) -> None:
-    assert recipe.parse_overrides(pairs) == expected
+    assert layers.parse_overrides(pairs) == expected
 
 
 def test_numbers_written_as_people_write_them() -> None:
-    assert recipe.validate(recipe.parse_overrides(["lr=1e-3", "budget=30min"])).train.lr == 0.001
-    assert recipe.validate(recipe.parse_overrides(["budget=1.5h"])).train.budget == 5400
+    assert recipe.validate(layers.parse_overrides(["lr=1e-3", "budget=30min"])).train.lr == 0.001
+    assert recipe.validate(layers.parse_overrides(["budget=1.5h"])).train.budget == 5400
 
 
 @pytest.mark.parametrize(
@@ -60,7 +58,7 @@ def test_numbers_written_as_people_write_them() -> None:
 )
 def test_wrong_overrides_say_the_cure(pair: str, said: str) -> None:
     with pytest.raises(RequestError, match=said):
-        recipe.parse_overrides([pair])
+        layers.parse_overrides([pair])
 
 
 def test_all_broken_rules_are_named_at_once() -> None:
@@ -89,17 +87,12 @@ def test_a_file_that_is_no_recipe(tmp_path: Path) -> None:
         recipe.load(tmp_path / "absent.yaml")
 
 
-def test_augmentation_keys_are_those_of_the_room_that_augments() -> None:
-    """The recipe holds the defaults, the room the meaning: both know the same keys; two images are mixed elsewhere."""
-    assert set(AugmentKeys.model_fields) - {"mixup", "cutmix"} == {f.name for f in dataclasses.fields(AugmentOptions)}
-
-
 def test_augmentation_is_switched_off_by_one_word() -> None:
-    asked = recipe.parse_overrides(["augment=none", "augment.rotate=5"])
+    asked = layers.parse_overrides(["augment=none", "augment.rotate=5"])
     keys = recipe.validate(asked).augment
     assert (keys.flip, keys.rot90, keys.zoom, keys.rotate) == (False, False, (1.0, 1.0), 5.0)
     with pytest.raises(RequestError, match=r"augment\.KEY=VALUE"):
-        recipe.parse_overrides(["augment=some"])
+        layers.parse_overrides(["augment=some"])
 
 
 @pytest.mark.parametrize(
@@ -127,15 +120,16 @@ def test_a_broken_rule_is_said_in_words(values: dict[str, Any], said: str) -> No
 
 
 def test_a_section_may_be_given_whole() -> None:
-    asked = recipe.parse_overrides(["model={kind: timm-unet, name: resnet18}", "task={name: segment, loss: dice}"])
-    assert asked == {"model": {"kind": "timm-unet", "name": "resnet18"}, "task": {"name": "segment", "loss": "dice"}}
+    asked = layers.parse_overrides(["model={kind: timm-unet, name: resnet18}", "task={name: segment, loss: dice}"])
+    assert asked["model"] == {"kind": "timm-unet", "name": "resnet18"}
+    assert asked["task"] == {"name": "segment", "loss": {"name": "dice"}}
     with pytest.raises(RequestError, match=r"model\.filtres.*model\.filters"):
-        recipe.parse_overrides(["model={kind: unet, filtres: [4]}"])
+        layers.parse_overrides(["model={kind: unet, filtres: [4]}"])
 
 
 @pytest.mark.parametrize("pairs", [["model.kind=timm-unet", "model.name=resnet18"], ["model=resnet18"]])
 def test_another_kind_of_model_leaves_the_former_ones_keys_behind(pairs: list[str]) -> None:
-    asked = recipe.merge(recipe.load("nuclei-instances"), recipe.parse_overrides(pairs))
+    asked = layers.merge(recipe.load("nuclei-instances"), layers.parse_overrides(pairs))
     assert asked["model"] == {"kind": "timm-unet", "name": "resnet18"}
     keys = recipe.validate(asked)
     assert (keys.model.kind, keys.train.patch, keys.task.name) == ("timm-unet", (256, 256), "instances")
@@ -143,9 +137,9 @@ def test_another_kind_of_model_leaves_the_former_ones_keys_behind(pairs: list[st
 
 def test_the_same_kind_of_model_keeps_what_was_said() -> None:
     said = recipe.load("nuclei-instances")["model"]
-    asked = recipe.merge(recipe.load("nuclei-instances"), recipe.parse_overrides(["model.kind=unet", "filters=[4, 8]"]))
+    asked = layers.merge(recipe.load("nuclei-instances"), layers.parse_overrides(["model.kind=unet", "filters=[4, 8]"]))
     assert asked["model"] == said | {"filters": [4, 8]}
-    task = recipe.merge(recipe.load("nuclei-unet"), recipe.parse_overrides(["task=instances"]))["task"]
+    task = layers.merge(recipe.load("nuclei-unet"), layers.parse_overrides(["task=instances"]))["task"]
     assert task == {"name": "instances"}
 
 

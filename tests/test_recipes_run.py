@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from support import Quiet
 
-from lamelle import recipe as recipes
 from lamelle import verbs
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
+from lamelle.runs import recipe as recipes
 from lamelle.runs.initial_model import build
 
 FEW = (
@@ -68,7 +69,7 @@ def test_the_network_of_an_origin_has_its_published_size(name: str, parameters: 
     kind, count, size, small = SMALL[name]
     data = verbs.demo(kind, tmp_path / kind, seed=3, count=count, size=size).path
     pairs = [pair for pair in small if pair == BLOCKS]
-    asked = recipes.merge(recipes.load(name), recipes.parse_overrides(pairs))
+    asked = layers.merge(recipes.load(name), layers.parse_overrides(pairs))
     plan = plans.make_plan(data, asked, verbs.open_store(), accelerator=False)
     assert sum(p.numel() for p in build(plan).model.parameters()) == parameters
     assert f"{parameters:,}".replace(",", " ") in recipes.packaged()[name]

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from support import Quiet, look
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
+from lamelle.runs import layers, splitting
 from lamelle.runs import plan as plans
-from lamelle.runs import splitting
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import open_plan, save_plan
 from lamelle.runs.splitting import judged_by_few
@@ -40,7 +40,7 @@ def table(root: Path, column: str, cells: list[str], labels: str = "ab") -> Path
 
 
 def planned(data: Path, *pairs: str) -> plans.Plan:
-    return plans.make_plan(data, recipes.parse_overrides(pairs), verbs.open_store(), accelerator=False)
+    return plans.make_plan(data, layers.parse_overrides(pairs), verbs.open_store(), accelerator=False)
 
 
 def by_id(records: tuple[Record, ...]) -> dict[str, str | None]:
@@ -242,7 +242,7 @@ def test_a_part_that_the_folders_lack_is_made_of_the_training_images(
 ) -> None:
     names = [given[i % len(given)] if i >= 20 else "train" for i in range(40)]
     records = [Record(f"{i}", Source(Path(f"{i}")), ClassNames(("x",)), split=name) for i, name in enumerate(names)]
-    asked = recipes.validate(recipes.parse_overrides(pairs) | {"task": {"name": "classify"}})
+    asked = recipes.validate(layers.parse_overrides(pairs) | {"task": {"name": "classify"}})
     splitting.check_parts(records, asked)
     placed, by = splitting.place(records, asked)
     assert by == "given"

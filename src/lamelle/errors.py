@@ -45,6 +45,10 @@ class RequestError(LamelleError):
     exit_code = 2
 
 
+class KeyMoved(FutureWarning):
+    """A key of a recipe has another name now; the old one is still read."""
+
+
 class WorkError(LamelleError):
     """The request was right, but the work failed."""
 

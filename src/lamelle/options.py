@@ -5,7 +5,7 @@ Each worker declares its own class beside it and takes it as an argument; `lamel
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -32,6 +32,14 @@ class Options(BaseModel):
     def name_of_kind(cls, tag: str) -> str:
         """The value of the key that tells this kind from others, such as ``name``."""
         return str(cls.model_fields[tag].default)
+
+    def but(self, **changes: Any) -> Self:
+        """The same with other values, checked like those of a recipe.
+
+        Raises:
+            ValueError: If one is unknown, of another type, or out of its bounds.
+        """
+        return type(self).model_validate(dict(self) | changes)
 
     def changed(self, tag: str) -> dict[str, Any]:
         """The keys, but that of the kind, whose values are not the defaults."""

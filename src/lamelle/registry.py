@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from lamelle.errors import RequestError, printable
@@ -146,7 +147,7 @@ class OneOf:
         chosen = {name: row for name, row in self.table.items() if self.where is None or self.where(row)}
         return {name: _options_of(row) for name, row in chosen.items()}
 
-    def _validate(self, value: object) -> Options:
+    def _validate(self, value: object, info: ValidationInfo) -> Options:
         """Options from a name, a mapping, or options.
 
         Raises:
@@ -166,13 +167,16 @@ class OneOf:
         if not isinstance(name, str) or name not in known:
             about = {"discriminator": f"'{self.tag}'", "tag": str(name), "expected_tags": ", ".join(known)}
             raise PydanticKnownError("union_tag_invalid", about)
-        return known[name].model_validate(dict(value) | {self.tag: name})
+        given = dict(value) | {self.tag: name}
+        if info.mode == "json":  # is written by programs, and taken as strictly as what it stands in
+            return known[name].model_validate_json(json.dumps(given), strict=True)
+        return known[name].model_validate(given)
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         written = core_schema.plain_serializer_function_ser_schema(
             lambda options, info: options.model_dump(mode=info.mode), info_arg=True
         )
-        return core_schema.no_info_plain_validator_function(self._validate, serialization=written)
+        return core_schema.with_info_plain_validator_function(self._validate, serialization=written)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"oneOf": [one.model_json_schema() for one in self.options.values()]}

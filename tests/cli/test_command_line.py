@@ -159,7 +159,7 @@ def test_an_error_that_no_one_foresaw_is_one_line(asked: Ask, monkeypatch: pytes
 
 
 def test_recipes_are_listed_shown_and_explained(asked: Ask) -> None:
-    from lamelle import recipe
+    from lamelle.runs import recipe
 
     code, out, _ = asked("recipes")
     assert code == 0

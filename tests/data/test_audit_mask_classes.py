@@ -12,8 +12,8 @@ from PIL import Image
 
 from lamelle import verbs
 from lamelle.errors import RequestError, sentence
-from lamelle.recipe import parse_overrides
 from lamelle.runs import plan
+from lamelle.runs.layers import parse_overrides
 from lamelle.tasks.table import task_of
 from lamelle.types import Problem
 

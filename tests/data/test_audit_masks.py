@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle import recipe
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
-from lamelle.runs import plan
+from lamelle.runs import layers, plan
 from lamelle.types import Problem
 
 SIDE = 48
@@ -46,7 +45,7 @@ def white(inside: np.ndarray) -> np.ndarray:
 
 
 def audit(root: Path, *pairs: str, store: Path | None = None) -> Audit:
-    asked = recipe.parse_overrides(pairs)
+    asked = layers.parse_overrides(pairs)
     kept = Store(store or root.parent / "store", budget=1 << 30)
     return inspect(plan.read_data(root, asked), kept, workers=1, **plan.label_options(asked))
 
@@ -99,7 +98,7 @@ def test_much_foreground_is_said_with_a_cure_that_works(radius: int, severity: s
     assert [p.severity for p in found.values()] == [severity]
     (pair,) = shlex.split(str(found["mostly_foreground"].values["turned"]))
     assert not told(root, pair)
-    values = plan.label_values(recipe.parse_overrides([pair])["data"], plan.read_data(root, {}), audit(root, pair))
+    values = plan.label_values(layers.parse_overrides([pair])["data"], plan.read_data(root, {}), audit(root, pair))
     assert values.mapping == {0: 1, 255: 0}
 
 

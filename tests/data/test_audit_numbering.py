@@ -118,7 +118,7 @@ def test_what_nobody_can_tell_is_a_warning_with_both_cures(
     assert (problem.code, problem.severity) == ("audit.values_objects_maybe", "warning")
     for language in ("en", "fr"):
         monkeypatch.setenv("LAMELLE_LANG", language)
-        for cure in ("task=instances", "data.instances=true", "data.classes="):
+        for cure in ("task=instances", "data.label_values=objects", "data.classes="):
             assert cure in text(problem.code, **problem.values)
 
 
@@ -169,7 +169,7 @@ def test_masks_that_part_no_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         said = text(problem.code, **problem.values)
         assert "7 " in said
         assert "task=segment" in said
-        assert "data.instances=false" in said
+        assert "data.label_values=classes" in said
 
 
 def test_some_masks_that_part_no_objects_are_a_warning(tmp_path: Path) -> None:

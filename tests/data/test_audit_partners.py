@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.recipe import parse_overrides
 from lamelle.runs import plan
+from lamelle.runs.layers import parse_overrides
 from lamelle.tasks.table import task_of
 from lamelle.types import Problem
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from augmenting import only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -15,12 +16,13 @@ from scipy.interpolate import BSpline
 from torch import Tensor
 
 from lamelle.data.augment.apply import apply
-from lamelle.data.augment.parameters import AugmentOptions, Parameters, margin, sample
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import Parameters, margin, sample
 from lamelle.data.augment.warp import coordinates, spline
 from lamelle.data.randomness import generator
 from lamelle.types import IGNORE
 
-EVERYTHING = AugmentOptions(
+EVERYTHING = only(
     flip=True,
     rot90=True,
     rotate=25,
@@ -43,10 +45,10 @@ EVERYTHING = AugmentOptions(
     policy=3,
     policy_strength=0.5,
 )
-GEOMETRY = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, invert=0.0, noise=0.0, blur=0.0, policy=0)
+GEOMETRY = EVERYTHING.but(brightness=0.0, contrast=0.0, gamma=0.0, invert=0.0, noise=0.0, blur=0.0, policy=0)
 
 
-def drawn(options: AugmentOptions, n: int, size: tuple[int, ...]) -> Parameters:
+def drawn(options: Augment, n: int, size: tuple[int, ...]) -> Parameters:
     return sample(options, generators=[generator(8, p) for p in range(n)], size=size)
 
 
@@ -54,7 +56,7 @@ def placed(*matrices: object) -> Parameters:
     """Parameters that do nothing but these matrices [d, d+1]."""
     array = np.array(matrices, np.float64)
     n, d = array.shape[:2]
-    return replace(drawn(AugmentOptions(), n, (8,) * d), matrices=array)
+    return replace(drawn(only(), n, (8,) * d), matrices=array)
 
 
 def pictures(n: int, *size: int, channels: int = 1) -> Tensor:
@@ -75,7 +77,7 @@ def done(parameters: Parameters, images: Tensor, size: tuple[int, ...] | None = 
 @pytest.mark.parametrize("size", [(32, 40), (31, 17), (6, 16, 20), (1, 16, 16), (1, 1)])
 def test_identity(size: tuple[int, ...]) -> None:
     images, targets = pictures(2, *size, channels=3), torch.randint(0, 9, (2, *size))
-    moved, labels = apply(drawn(AugmentOptions(), 2, size), images, targets, size=size, outside="ignore")
+    moved, labels = apply(drawn(only(), 2, size), images, targets, size=size, outside="ignore")
     assert torch.equal(moved, images)
     assert labels is not None
     assert torch.equal(labels, targets)
@@ -86,7 +88,7 @@ def test_identity(size: tuple[int, ...]) -> None:
 def test_interpolation_at_the_pixels_is_the_identity(size: tuple[int, ...]) -> None:
     """The general path, which an invisible displacement of one corner asks for, agrees with the exact one."""
     images, targets = pictures(2, *size), torch.randint(0, 2**40, (2, *size))
-    parameters = drawn(replace(AugmentOptions(), elastic=1e-30, elastic_spacing=8), 2, size)
+    parameters = drawn(only(elastic=1e-30, elastic_spacing=8), 2, size)
     moved, labels = apply(parameters, images, targets, size=size, outside="ignore")
     torch.testing.assert_close(moved, images, rtol=0, atol=1e-5)
     assert labels is not None
@@ -121,7 +123,7 @@ def test_flips_and_quarter_turns_are_exact(matrix: list, expected, side: int) ->
 
 def test_sampled_flips_and_turns_permute_pixels_only() -> None:
     images = pictures(20, 16, 16)
-    moved = done(drawn(AugmentOptions(flip=True, rot90=True), 20, (16, 16)), images)
+    moved = done(drawn(only(flip=True, rot90=True), 20, (16, 16)), images)
     assert torch.equal(moved.flatten(1).sort(1).values, images.flatten(1).sort(1).values)
     assert len({int(torch.argmax(m)) for m in moved - moved.mean()}) > 4
 
@@ -145,12 +147,12 @@ def test_a_larger_window_is_cut_about_its_centre_and_shifted_exactly() -> None:
 @given(
     seed=st.integers(0, 10**6),
     shape=st.sampled_from([(24, 30), (7, 20, 22)]),
-    options=st.sampled_from([GEOMETRY, AugmentOptions(elastic=4, elastic_spacing=9)]),
+    options=st.sampled_from([GEOMETRY, only(elastic=4, elastic_spacing=9)]),
 )
-def test_warp_agrees_with_scipy(seed: int, shape: tuple[int, ...], options: AugmentOptions) -> None:
+def test_warp_agrees_with_scipy(seed: int, shape: tuple[int, ...], options: Augment) -> None:
     """Interpolation, reflection, nearest labels and centres, against map_coordinates at the same places."""
     size = tuple(s - 4 for s in shape)
-    parameters = sample(replace(options, elastic_probability=1.0), generators=[generator(seed)], size=size)
+    parameters = sample(options.but(elastic_probability=1.0), generators=[generator(seed)], size=size)
     images, targets = pictures(1, *shape), blobs(1, *shape)
     moved, labels = apply(parameters, images, targets, size=size, outside="reflect")
     offsets = np.stack(np.meshgrid(*[np.arange(s) - (s - 1) / 2 for s in size], indexing="ij"))
@@ -195,21 +197,21 @@ def test_rotation_back_returns_the_middle() -> None:
 
 def test_order_of_composition() -> None:
     """Shift, zoom, shear, rotation, quarter turn, flip: as the package says, seen from the input."""
-    options = replace(EVERYTHING, elastic=0.0, policy=0)
+    options = EVERYTHING.but(elastic=0.0, policy=0)
     whole = drawn(options, 30, (32, 32)).matrices[..., :2]
     zoom, shear, rotate, turn, flip = (
-        drawn(AugmentOptions(**{k: getattr(options, k)}), 30, (32, 32)).matrices[..., :2]
+        drawn(only(**{k: getattr(options, k)}), 30, (32, 32)).matrices[..., :2]
         for k in ("zoom", "shear", "rotate", "rot90", "flip")
     )
     np.testing.assert_allclose(whole, zoom @ shear @ rotate @ turn @ flip, atol=1e-12)
-    shifted = drawn(AugmentOptions(shift=options.shift), 30, (32, 32)).matrices[..., 2]
+    shifted = drawn(only(shift=options.shift), 30, (32, 32)).matrices[..., 2]
     np.testing.assert_array_equal(drawn(options, 30, (32, 32)).matrices[..., 2], shifted)
 
 
 def test_zoom_of_two_doubles() -> None:
     image = torch.zeros(1, 1, 33, 33)
     image[..., 12:21, 12:21] = 1
-    assert done(drawn(AugmentOptions(zoom=(2.0, 2.0)), 1, (33, 33)), image).sum() == pytest.approx(4 * 81, rel=0.15)
+    assert done(drawn(only(zoom=(2.0, 2.0)), 1, (33, 33)), image).sum() == pytest.approx(4 * 81, rel=0.15)
 
 
 @pytest.mark.parametrize(("size", "whole"), [((24, 24), (32, 32)), ((4, 16, 16), (6, 20, 20))])
@@ -265,15 +267,15 @@ def test_spline_is_the_cubic_b_spline() -> None:
 def test_brightness_contrast_and_gamma() -> None:
     images = pictures(5, 16, 16, channels=3) * 4 - 2
     size = (16, 16)
-    bright = drawn(AugmentOptions(brightness=0.5), 5, size)
+    bright = drawn(only(brightness=0.5), 5, size)
     added = torch.from_numpy(bright.brightness).float().view(5, 1, 1, 1)
     torch.testing.assert_close(done(bright, images), images + added)
-    harsh = drawn(AugmentOptions(contrast=0.5), 5, size)
+    harsh = drawn(only(contrast=0.5), 5, size)
     result = done(harsh, images)
     torch.testing.assert_close(result.mean((1, 2, 3)), images.mean((1, 2, 3)), rtol=0, atol=1e-5)
     ratio = (result.std((1, 2, 3)) / images.std((1, 2, 3))).double()
     torch.testing.assert_close(ratio, torch.from_numpy(harsh.contrast), rtol=1e-4, atol=0)
-    bent = drawn(AugmentOptions(gamma=0.6), 5, size)
+    bent = drawn(only(gamma=0.6), 5, size)
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
     power = ((images - low) / (high - low)) ** torch.from_numpy(bent.gamma).float().view(5, 1, 1, 1)
     torch.testing.assert_close(done(bent, images), power * (high - low) + low)
@@ -282,7 +284,7 @@ def test_brightness_contrast_and_gamma() -> None:
 @pytest.mark.parametrize("size", [(64, 48), (3, 64, 48)])
 def test_inversion_swaps_the_ends_of_the_range_whatever_one_hot_pixel_does(size: tuple[int, ...]) -> None:
     images = pictures(3, *size, channels=2) * 4 - 1
-    parameters = replace(drawn(AugmentOptions(), 3, size), invert=np.array([True, False, True]))
+    parameters = replace(drawn(only(), 3, size), invert=np.array([True, False, True]))
     inverted = done(parameters, images)
     assert torch.equal(inverted[1], images[1])
     for before, after in zip(images[::2], inverted[::2], strict=True):
@@ -295,7 +297,7 @@ def test_inversion_swaps_the_ends_of_the_range_whatever_one_hot_pixel_does(size:
 
 
 def test_saturation_and_tint_change_colours_only() -> None:
-    images, still = pictures(2, 12, 12, channels=3), drawn(AugmentOptions(), 2, (12, 12))
+    images, still = pictures(2, 12, 12, channels=3), drawn(only(), 2, (12, 12))
     grey = images.mean(1, keepdim=True)
     vivid = done(replace(still, saturation=np.array([1.0, 1.5])), images)
     assert torch.equal(vivid[0], images[0])
@@ -312,7 +314,7 @@ def test_saturation_and_tint_change_colours_only() -> None:
 @pytest.mark.parametrize("size", [(24, 20), (5, 24, 20)])
 def test_sharpening_is_the_unsharp_mask_of_the_plane(size: tuple[int, ...]) -> None:
     images = pictures(2, *size)
-    moved = done(replace(drawn(AugmentOptions(), 2, size), sharpen=np.array([0.0, 1.5])), images)
+    moved = done(replace(drawn(only(), 2, size), sharpen=np.array([0.0, 1.5])), images)
     assert torch.equal(moved[0], images[0])
     one = images[1, 0].numpy()
     smooth = ndimage.gaussian_filter(one, [1.0] * 2, mode="mirror", radius=4, axes=(-2, -1))
@@ -322,13 +324,13 @@ def test_sharpening_is_the_unsharp_mask_of_the_plane(size: tuple[int, ...]) -> N
 @pytest.mark.parametrize("value", [0.0, -3.5])
 def test_a_constant_image_stays_finite_and_constant(value: float) -> None:
     image = torch.full((2, 1, 12, 12), value)
-    moved = done(drawn(replace(EVERYTHING, noise=0.0, brightness=0.0, policy=0), 2, (12, 12)), image)
+    moved = done(drawn(EVERYTHING.but(noise=0.0, brightness=0.0, policy=0), 2, (12, 12)), image)
     torch.testing.assert_close(moved, image, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(24, 20), (5, 24, 20)])
 def test_blur_agrees_with_scipy(size: tuple[int, ...]) -> None:
-    images, parameters = pictures(3, *size, channels=2), drawn(AugmentOptions(blur=2.5), 3, size)
+    images, parameters = pictures(3, *size, channels=2), drawn(only(blur=2.5), 3, size)
     moved = done(parameters, images).numpy()
     for n in range(3):
         radius = [int(np.ceil(4 * s)) for s in parameters.blur[n]]
@@ -338,7 +340,7 @@ def test_blur_agrees_with_scipy(size: tuple[int, ...]) -> None:
 
 
 def test_noise_has_the_asked_strength_and_its_own_seed() -> None:
-    parameters = drawn(AugmentOptions(noise=0.3, noise_probability=0.5), 12, (64, 64))
+    parameters = drawn(only(noise=0.3, noise_probability=0.5), 12, (64, 64))
     noise = done(parameters, torch.zeros(12, 1, 64, 64)).flatten(1)
     np.testing.assert_allclose(noise.std(1).numpy(), parameters.noise, atol=0.015)
     noisy = noise[torch.from_numpy(parameters.noise > 0)]
@@ -348,7 +350,7 @@ def test_noise_has_the_asked_strength_and_its_own_seed() -> None:
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
-    parameters, images = drawn(AugmentOptions(), 2, (8, 8)), pictures(2, 8, 8)
+    parameters, images = drawn(only(), 2, (8, 8)), pictures(2, 8, 8)
     for wrong in (images[:1], images[:, 0]):
         with pytest.raises(ValueError, match="do not fit 2 parameters"):
             apply(parameters, wrong, None, size=(8, 8), outside="reflect")
@@ -359,7 +361,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_processor() -> None:
     images, targets = pictures(8, 48, 48, channels=3), blobs(8, 48, 48)
-    parameters = drawn(replace(EVERYTHING, noise=0.0, policy=0), 8, (40, 40))
+    parameters = drawn(EVERYTHING.but(noise=0.0, policy=0), 8, (40, 40))
     here = apply(parameters, images, targets, size=(40, 40), outside="ignore")
     there = apply(parameters, images.cuda(), targets.cuda(), size=(40, 40), outside="ignore")
     assert there[0].is_cuda
@@ -378,7 +380,7 @@ def test_membranes_stay_dark_under_every_change_but_inversion(real_data: Path) -
     image = tifffile.imread(real_data / "isbi2012" / "train-volume.tif")[:8, :window, :window].astype(np.float32)
     label = tifffile.imread(real_data / "isbi2012" / "train-labels.tif")[:8, :window, :window] // 255
     images = torch.from_numpy((image - image.mean()) / image.std())[:, None]
-    options = replace(EVERYTHING, noise=0.3, contrast=0.2, invert=0.0, policy=0)
+    options = EVERYTHING.but(noise=0.3, contrast=0.2, invert=0.0, policy=0)
     assert max(margin(options, size=size)) <= window - size[0]
     moved, labels = apply(
         drawn(options, 8, size), images, torch.from_numpy(label.astype(np.int64)), size=size, outside="ignore"

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from augmenting import only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamelle.data.augment.parameters import AugmentOptions, Parameters, margin, sample
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import Parameters, margin, sample
 from lamelle.data.augment.warp import spline
 from lamelle.data.randomness import generator
 from lamelle.errors import RequestError
+from lamelle.runs.recipe import validate
 
 GEOMETRY = st.fixed_dictionaries(
     {
@@ -34,7 +37,7 @@ COLOURS: dict[str, Any] = {"saturation": 0.5, "tint": 0.3, "invert": 0.5}
 STILL = {"saturation": np.ones(6), "tint": np.zeros((6, 3)), "invert": np.zeros(6, bool)}
 
 
-def drawn(options: AugmentOptions, n: int = 6, *, size: tuple[int, ...] = (32, 32), **more: object) -> Parameters:
+def drawn(options: Augment, n: int = 6, *, size: tuple[int, ...] = (32, 32), **more: object) -> Parameters:
     return sample(options, generators=[generator(3, p) for p in range(n)], size=size, **more)  # type: ignore[arg-type]
 
 
@@ -44,7 +47,7 @@ def assert_same(one: Parameters, other: Parameters) -> None:
 
 
 def test_nothing_asked_changes_nothing() -> None:
-    parameters = drawn(AugmentOptions())
+    parameters = drawn(only())
     assert (parameters.matrices == np.eye(2, 3)).all()
     assert parameters.control is None
     assert (parameters.gamma == 1).all()
@@ -59,7 +62,7 @@ def test_nothing_asked_changes_nothing() -> None:
 
 @given(options=GEOMETRY, dims=st.sampled_from([2, 3]))
 def test_a_batch_is_the_stack_of_its_positions_and_survives_pickling(options: dict, dims: int) -> None:
-    chosen, size = AugmentOptions(**options, noise=0.1, blur=2, gamma=0.3), (9, 24, 32)[-dims:]
+    chosen, size = only(**options, noise=0.1, blur=2, gamma=0.3), (9, 24, 32)[-dims:]
     together = drawn(chosen, 4, size=size)
     alone = [sample(chosen, generators=[generator(3, p)], size=size) for p in reversed(range(4))]
     assert_same(together, Parameters.concatenate(alone[::-1]))
@@ -68,22 +71,22 @@ def test_a_batch_is_the_stack_of_its_positions_and_survives_pickling(options: di
 
 
 def test_switching_one_change_on_leaves_the_others_as_they_were() -> None:
-    few = drawn(AugmentOptions(rotate=20, brightness=0.3))
-    many = drawn(AugmentOptions(rotate=20, brightness=0.3, noise=0.1, blur=1, elastic=3, elastic_spacing=8))
-    assert_same(few, replace(drawn(AugmentOptions(rotate=20, brightness=0.3, **COLOURS)), **STILL))
+    few = drawn(only(rotate=20, brightness=0.3))
+    many = drawn(only(rotate=20, brightness=0.3, noise=0.1, blur=1, elastic=3, elastic_spacing=8))
+    assert_same(few, replace(drawn(only(rotate=20, brightness=0.3, **COLOURS)), **STILL))
     np.testing.assert_array_equal(few.matrices, many.matrices)
     np.testing.assert_array_equal(few.brightness, many.brightness)
 
 
 def test_parameters_of_different_options_are_not_joined() -> None:
-    bent = drawn(AugmentOptions(elastic=3, elastic_spacing=8))
+    bent = drawn(only(elastic=3, elastic_spacing=8))
     with pytest.raises(ValueError, match="different options"):
-        Parameters.concatenate([bent, drawn(AugmentOptions())])
+        Parameters.concatenate([bent, drawn(only())])
 
 
 def test_amounts_fill_their_ranges_and_stay_inside() -> None:
     parameters = drawn(
-        AugmentOptions(
+        only(
             rotate=30,
             zoom=(0.5, 2.0),
             brightness=0.4,
@@ -122,12 +125,12 @@ def test_amounts_fill_their_ranges_and_stay_inside() -> None:
 
 
 def test_flips_and_quarter_turns_reach_every_orientation() -> None:
-    both = AugmentOptions(flip=True, rot90=True)
+    both = only(flip=True, rot90=True)
     assert len(np.unique(drawn(both, 300).matrices, axis=0)) == 8
     assert len(np.unique(drawn(both, 300, size=(8, 32, 32)).matrices, axis=0)) == 16
-    oblong = drawn(AugmentOptions(rot90=True), 100, size=(32, 48)).matrices
+    oblong = drawn(only(rot90=True), 100, size=(32, 48)).matrices
     assert {tuple(m[:, :2].ravel()) for m in oblong} == {(1, 0, 0, 1), (-1, 0, 0, -1)}
-    uneven = drawn(AugmentOptions(rot90=True), 100, spacing=(2.0, 1.0)).matrices
+    uneven = drawn(only(rot90=True), 100, spacing=(2.0, 1.0)).matrices
     assert len(np.unique(uneven, axis=0)) == 2
 
 
@@ -142,15 +145,15 @@ def test_flips_and_quarter_turns_reach_every_orientation() -> None:
     ],
 )
 def test_only_the_axes_named_are_mirrored(flip: tuple[str, ...], size: tuple[int, ...], mirrored: set) -> None:
-    matrices = drawn(AugmentOptions(flip=flip), 60, size=size).matrices
+    matrices = drawn(only(flip=flip), 60, size=size).matrices
     assert {tuple(np.diagonal(m).astype(int).tolist()) for m in matrices} == mirrored
-    every = drawn(AugmentOptions(flip=True), 60, size=size).matrices
+    every = drawn(only(flip=True), 60, size=size).matrices
     named = ["zyx"[-len(size) :].index(axis) for axis in flip if axis in "zyx"[-len(size) :]]
     np.testing.assert_array_equal(matrices[:, named, named], every[:, named, named])  # the same draws
 
 
 def test_rotation_of_a_volume_stays_in_the_plane() -> None:
-    matrices = drawn(AugmentOptions(rotate=30, shear=5), size=(8, 32, 32)).matrices
+    matrices = drawn(only(rotate=30, shear=5), size=(8, 32, 32)).matrices
     assert (matrices[:, 0, :3] == [1, 0, 0]).all()
     assert (matrices[:, 1:, 0] == 0).all()
     assert (matrices[:, 1, 2] != 0).all()
@@ -158,7 +161,7 @@ def test_rotation_of_a_volume_stays_in_the_plane() -> None:
 
 def test_rotation_keeps_angles_in_pixels_that_are_not_square() -> None:
     spacing = np.diag([3.0, 1.0])
-    matrices = drawn(AugmentOptions(rotate=30), spacing=(3.0, 1.0)).matrices[:, :, :2]
+    matrices = drawn(only(rotate=30), spacing=(3.0, 1.0)).matrices[:, :, :2]
     physical = spacing @ matrices @ np.linalg.inv(spacing)
     np.testing.assert_allclose(
         physical @ physical.transpose(0, 2, 1), np.broadcast_to(np.eye(2), physical.shape), atol=1e-12
@@ -166,7 +169,7 @@ def test_rotation_keeps_angles_in_pixels_that_are_not_square() -> None:
 
 
 def test_thick_slices_are_neither_zoomed_nor_blended() -> None:
-    options = AugmentOptions(zoom=(0.7, 1.3), shift=0.1, elastic=6, elastic_spacing=8, blur=2)
+    options = only(zoom=(0.7, 1.3), shift=0.1, elastic=6, elastic_spacing=8, blur=2)
     thick = drawn(options, size=(16, 32, 32), spacing=(50.0, 4.0, 4.0))
     assert (thick.matrices[:, 0, 0] == 1).all()
     assert (thick.matrices[:, 0, 3] == np.round(thick.matrices[:, 0, 3])).all()
@@ -180,7 +183,7 @@ def test_thick_slices_are_neither_zoomed_nor_blended() -> None:
 
 
 def test_elastic_probability_leaves_some_flat() -> None:
-    options = AugmentOptions(elastic=4, elastic_spacing=8, elastic_probability=0.4)
+    options = only(elastic=4, elastic_spacing=8, elastic_probability=0.4)
     control = drawn(options, 1000).control
     assert control is not None
     assert abs(control.any(axis=(1, 2, 3)).mean() - 0.4) < 0.05
@@ -195,7 +198,7 @@ def test_elastic_probability_leaves_some_flat() -> None:
 def test_within_the_margin_nothing_is_reflected(options: dict, size: tuple[int, ...], thick: bool) -> None:
     import torch
 
-    chosen, spacing = AugmentOptions(**options), (5.0, 1.0, 1.0)[-len(size) :] if thick else None
+    chosen, spacing = only(**options), (5.0, 1.0, 1.0)[-len(size) :] if thick else None
     extra = margin(chosen, size=size, spacing=spacing)
     assert all(0 <= e <= s / 2 and e % 2 == 0 for e, s in zip(extra, size, strict=True))
     parameters = drawn(chosen, 20, size=size, spacing=spacing)
@@ -211,12 +214,12 @@ def test_within_the_margin_nothing_is_reflected(options: dict, size: tuple[int, 
 
 
 def test_margin_is_no_larger_than_needed() -> None:
-    assert margin(AugmentOptions(flip=True, rot90=True, noise=1), size=(64, 64)) == (0, 0)
-    assert margin(AugmentOptions(rotate=45), size=(101, 101)) == (42, 42)  # 50·√2 − 50 = 20.7 on each side
-    assert margin(AugmentOptions(rotate=180), size=(101, 101)) == (42, 42)
-    assert margin(AugmentOptions(zoom=(0.8, 1.2)), size=(101, 101)) == (26, 26)
-    assert margin(AugmentOptions(zoom=(0.1, 1.0)), size=(100, 100)) == (50, 50)
-    assert margin(AugmentOptions(elastic=3, elastic_spacing=8), size=(9, 64, 64), spacing=(9.0, 1.0, 1.0)) == (2, 6, 6)
+    assert margin(only(flip=True, rot90=True, noise=1), size=(64, 64)) == (0, 0)
+    assert margin(only(rotate=45), size=(101, 101)) == (42, 42)  # 50·√2 − 50 = 20.7 on each side
+    assert margin(only(rotate=180), size=(101, 101)) == (42, 42)
+    assert margin(only(zoom=(0.8, 1.2)), size=(101, 101)) == (26, 26)
+    assert margin(only(zoom=(0.1, 1.0)), size=(100, 100)) == (50, 50)
+    assert margin(only(elastic=3, elastic_spacing=8), size=(9, 64, 64), spacing=(9.0, 1.0, 1.0)) == (2, 6, 6)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,7 @@ def test_margin_is_no_larger_than_needed() -> None:
         {"zoom": (1.2, 0.8)},
         {"zoom": (80.0, 120.0)},
         {"zoom": (float("nan"), 1.0)},
-        {"elastic": 3.0},
+        {"elastic_spacing": 0.5},
         {"flip": ("x", "w")},
         {"invert": 1.5},
         {"saturation": 2.0},
@@ -245,13 +248,13 @@ def test_margin_is_no_larger_than_needed() -> None:
 def test_wrong_options_name_the_key_and_the_value(wrong: dict, spoken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMELLE_LANG", spoken)
     with pytest.raises(RequestError) as caught:
-        AugmentOptions(**wrong)
+        validate({"augment": wrong})
     (name,) = wrong
     assert f"augment.{name}" in str(caught.value)
 
 
 def test_sizes_and_spacings_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="has 1 axes"):
-        drawn(AugmentOptions(), size=(32,))
+        drawn(only(), size=(32,))
     with pytest.raises(ValueError, match="differ in their number of axes"):
-        drawn(AugmentOptions(), spacing=(1.0, 1.0, 1.0))
+        drawn(only(), spacing=(1.0, 1.0, 1.0))

@@ -8,21 +8,22 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from augmenting import only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamelle.data.augment import policy
 from lamelle.data.augment.apply import apply
-from lamelle.data.augment.parameters import AugmentOptions, Parameters, margin, sample
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import Parameters, margin, sample
 from lamelle.data.randomness import generator
-from lamelle.keys import AugmentKeys
 
-OTHERS = AugmentOptions(
+OTHERS = only(
     flip=True, rot90=True, rotate=15, zoom=(0.9, 1.2), shift=0.05, brightness=0.3, contrast=0.2, gamma=0.2, blur=1
 )
 
 
-def drawn(options: AugmentOptions, n: int = 50, size: tuple[int, ...] = (32, 32), **more: object) -> Parameters:
+def drawn(options: Augment, n: int = 50, size: tuple[int, ...] = (32, 32), **more: object) -> Parameters:
     return sample(options, generators=[generator(6, p) for p in range(n)], size=size, **more)  # type: ignore[arg-type]
 
 
@@ -52,13 +53,13 @@ def test_amounts_fill_the_table(strength: float) -> None:
 
 
 def test_without_strength_nothing_changes() -> None:
-    nothing, still = drawn(AugmentOptions(policy=4, policy_strength=0), colour=True), drawn(AugmentOptions())
+    nothing, still = drawn(only(policy=4, policy_strength=0), colour=True), drawn(only())
     for f in fields(Parameters):
         np.testing.assert_array_equal(getattr(nothing, f.name), getattr(still, f.name), err_msg=f.name)
 
 
 def test_parameters_hold_what_was_drawn_on_top_of_the_rest() -> None:
-    without, with_it = drawn(OTHERS), drawn(replace(OTHERS, policy=3, policy_strength=0.7), colour=True)
+    without, with_it = drawn(OTHERS), drawn(OTHERS.but(policy=3, policy_strength=0.7), colour=True)
     one = policy.drawn(3, 0.7, seeds=without.noise_seed, colour=True)
     np.testing.assert_allclose(with_it.brightness - without.brightness, one["brightness"], atol=1e-12)
     np.testing.assert_allclose(with_it.contrast / without.contrast, 1 + one["contrast"])
@@ -86,7 +87,7 @@ def test_parameters_hold_what_was_drawn_on_top_of_the_rest() -> None:
 )
 def test_each_geometry_does_what_its_name_says(name: str, amount: float, expected) -> None:
     chosen = {one: np.array([amount if one == name else 0.0]) for one in policy.GEOMETRY}
-    still = drawn(AugmentOptions(), 1, (16, 16))
+    still = drawn(only(), 1, (16, 16))
     parameters = replace(still, matrices=policy.moved(still.matrices, chosen, (16, 16), np.ones(2)))
     image = torch.from_numpy(generator(1).random((1, 1, 16, 16), np.float32))
     moved, labels = apply(parameters, image, (image[:, 0] * 9).long(), size=(16, 16), outside="reflect")
@@ -109,10 +110,10 @@ def test_geometry_is_done_to_what_the_other_changes_made() -> None:
     """One resampling with the composed matrix shows what two would, one after the other."""
     y, x = torch.meshgrid(torch.arange(65.0), torch.arange(65.0), indexing="ij")
     image = (torch.sin(y / 7) * torch.cos(x / 9))[None, None]
-    first = drawn(AugmentOptions(rot90=True, flip=True, rotate=20, zoom=(0.9, 1.1)), 1, (65, 65))
+    first = drawn(only(rot90=True, flip=True, rotate=20, zoom=(0.9, 1.1)), 1, (65, 65))
     chosen = {"rotate": np.array([12.0]), "shear": np.array([6.0]), "zoom": np.array([0.1])}
     chosen |= {"shift_y": np.array([0.05]), "shift_x": np.array([-0.04])}
-    still = drawn(AugmentOptions(), 1, (65, 65))
+    still = drawn(only(), 1, (65, 65))
     second = replace(still, matrices=policy.moved(still.matrices, chosen, (65, 65), np.ones(2)))
     both = replace(first, matrices=policy.moved(first.matrices, chosen, (65, 65), np.ones(2)))
 
@@ -129,9 +130,9 @@ def test_labels_move_along() -> None:
     targets = torch.zeros(40, 48, 48, dtype=torch.int64)
     targets[:, 10:30, 14:40] = 1
     targets[:, 20:26, 18:24] = 2
-    one = AugmentOptions(policy=3, policy_strength=1.0)
+    one = only(policy=3, policy_strength=1.0)
     still = drawn(one, 40, (48, 48))
-    silent = replace(still, **{k: getattr(drawn(AugmentOptions(), 40), k) for k in _INTENSITY})
+    silent = replace(still, **{k: getattr(drawn(only(), 40), k) for k in _INTENSITY})
     moved, labels = apply(silent, targets[:, None].float(), targets, size=(48, 48), outside="reflect")
     assert labels is not None
     assert (labels != targets).any()
@@ -142,16 +143,16 @@ _INTENSITY = ("gamma", "contrast", "brightness", "blur", "sharpen", "noise")
 
 
 def test_elastic_draws_and_policy_draws_do_not_disturb_each_other() -> None:
-    bent = replace(OTHERS, elastic=3, elastic_spacing=8)
-    alone, both = drawn(bent), drawn(replace(bent, policy=3))
+    bent = OTHERS.but(elastic=3, elastic_spacing=8)
+    alone, both = drawn(bent), drawn(bent.but(policy=3))
     assert alone.control is not None
     np.testing.assert_array_equal(alone.control, both.control)
-    np.testing.assert_array_equal(drawn(replace(OTHERS, policy=3)).matrices, both.matrices)
+    np.testing.assert_array_equal(drawn(OTHERS.but(policy=3)).matrices, both.matrices)
     np.testing.assert_array_equal(alone.noise_seed, both.noise_seed)
 
 
 def test_positions_keep_their_draws_in_any_batch() -> None:
-    chosen = replace(OTHERS, policy=4)
+    chosen = OTHERS.but(policy=4)
     alone = [sample(chosen, generators=[generator(6, p)], size=(32, 32)) for p in range(5)]
     joined, together = Parameters.concatenate(alone), drawn(chosen, 5)
     for f in fields(Parameters):
@@ -175,12 +176,12 @@ PINNED = [{"shift_y": 0.044738015, "shear": -9.923787912}, {"rotate": -0.6353955
     strength=st.floats(0, 1),
     size=st.sampled_from([(48, 48), (40, 64), (12, 32, 32)]),
     thick=st.booleans(),
-    others=st.sampled_from([AugmentOptions(), AugmentOptions(rot90=True, rotate=10, shift=0.02, shear=3), OTHERS]),
+    others=st.sampled_from([only(), only(rot90=True, rotate=10, shift=0.02, shear=3), OTHERS]),
 )
 def test_within_the_margin_nothing_is_reflected(
-    count: int, strength: float, size: tuple[int, ...], thick: bool, others: AugmentOptions
+    count: int, strength: float, size: tuple[int, ...], thick: bool, others: Augment
 ) -> None:
-    chosen = replace(others, policy=count, policy_strength=strength)
+    chosen = others.but(policy=count, policy_strength=strength)
     spacing = (5.0, 1.0, 1.0)[-len(size) :] if thick else None
     extra = margin(chosen, size=size, spacing=spacing)
     parameters = drawn(chosen, 40, size, spacing=spacing)
@@ -192,35 +193,35 @@ def test_within_the_margin_nothing_is_reflected(
 
 
 def test_margin_of_a_policy_is_that_of_its_widest_operation() -> None:
-    assert margin(AugmentOptions(policy=1, policy_strength=0.1), size=(101, 101)) == (6, 6)  # 3° reach 2.6 pixels
-    assert margin(AugmentOptions(policy=1, policy_strength=0), size=(101, 101)) == (0, 0)
-    assert max(margin(AugmentOptions(policy=8, policy_strength=1), size=(100, 100))) == 50
+    assert margin(only(policy=1, policy_strength=0.1), size=(101, 101)) == (6, 6)  # 3° reach 2.6 pixels
+    assert margin(only(policy=1, policy_strength=0), size=(101, 101)) == (0, 0)
+    assert max(margin(only(policy=8, policy_strength=1), size=(100, 100))) == 50
 
 
 def test_recipes_may_ask_for_no_more_than_there_is() -> None:
-    (most,) = (m.le for m in AugmentKeys.model_fields["policy"].metadata if hasattr(m, "le"))
+    (most,) = (m.le for m in Augment.model_fields["policy"].metadata if hasattr(m, "le"))
     assert most <= policy.GREY
-    assert AugmentKeys(flip="x").flip == ("x",)  # type: ignore[arg-type]
-    assert AugmentKeys.model_validate_json('{"flip": ["y", "x"]}').flip == ("y", "x")
+    assert Augment(flip="x").flip == ("x",)  # type: ignore[arg-type]
+    assert Augment.model_validate_json('{"flip": ["y", "x"]}').flip == ("y", "x")
     for wrong in ("sideways", ["w"], 3):
         with pytest.raises(ValueError, match="z, y and x"):
-            AugmentKeys(flip=wrong)  # type: ignore[arg-type]
+            Augment(flip=wrong)  # type: ignore[arg-type]
 
 
 def test_colours_of_the_options_and_of_the_policy_add_up() -> None:
-    alone = drawn(AugmentOptions(saturation=0.3, tint=0.2), 12, (16, 16), colour=True)
-    both = drawn(AugmentOptions(saturation=0.3, tint=0.2, policy=8, policy_strength=1), 12, (16, 16), colour=True)
+    alone = drawn(only(saturation=0.3, tint=0.2), 12, (16, 16), colour=True)
+    both = drawn(only(saturation=0.3, tint=0.2, policy=8, policy_strength=1), 12, (16, 16), colour=True)
     one = policy.drawn(8, 1.0, seeds=alone.noise_seed, colour=True)
     np.testing.assert_allclose(both.saturation, alone.saturation * (1 + one["saturation"]))
     np.testing.assert_allclose(both.tint, alone.tint + policy.tints(one["tint"], one["hue"]))
-    grey = drawn(AugmentOptions(saturation=0.3, tint=0.2, invert=1), 12, (16, 16))
+    grey = drawn(only(saturation=0.3, tint=0.2, invert=1), 12, (16, 16))
     assert grey.invert.all()
     assert (grey.saturation == 1).all()
     assert not grey.tint.any()
 
 
 def test_three_channels_may_change_colour_and_one_does_not() -> None:
-    options = AugmentOptions(policy=8, policy_strength=1)
+    options = only(policy=8, policy_strength=1)
     chosen = drawn(options, 12, (16, 16), colour=True)
     assert (chosen.saturation != 1).any()
     grey = torch.from_numpy(generator(2).random((12, 1, 16, 16), np.float32))

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamelle import recipe as recipes
 from lamelle.data.groups.decide import grouped
 from lamelle.data.groups.names import patterns
 from lamelle.data.groups.spec import Spec, parse
 from lamelle.errors import RequestError, sentence
+from lamelle.runs import layers
 from lamelle.runs.plan import read_data
 from lamelle.types import ClassNames, Index, LabelImage, Problem, Record, Source
 
@@ -87,7 +87,7 @@ def test_a_column_that_may_be_one_is_named_with_what_to_paste(column: str) -> No
 
 def value_of(pasted: str) -> str:
     """What the program makes of an argument."""
-    return recipes.parse_overrides([pasted])["data"]["group"]
+    return layers.parse_overrides([pasted])["data"]["group"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from lamelle import recipe, verbs
+from lamelle import verbs
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
@@ -18,6 +18,7 @@ from lamelle.data.sequences import in_order, sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.io.images import planes
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.types import Record, Source
 
@@ -67,13 +68,13 @@ def test_what_is_known_to_belong_together_is_not_warned_of() -> None:
 
 def test_a_split_by_block_takes_the_order_of_the_names(tmp_path: Path) -> None:
     data = saved(tmp_path / "data", block(2.0))
-    asked = recipe.parse_overrides(["split.blocks={train: 0-13, validation: 15-17, test: 19-23}"])
+    asked = layers.parse_overrides(["split.blocks={train: 0-13, validation: 15-17, test: 19-23}"])
     plan = plans.make_plan(data, asked, verbs.open_store(), accelerator=False)
     placed = {int(Path(r.id).stem.removeprefix("slice")): r.split for r in plan.records}
     assert [placed[z] for z in (0, 2, 10, 13, 14, 15, 17, 18, 19, 23)] == [
         *(["train"] * 4), "gap", "validation", "validation", "gap", "test", "test"
     ]  # fmt: skip
-    alone = plans.make_plan(data, recipe.parse_overrides(["split.by=block"]), verbs.open_store(), accelerator=False)
+    alone = plans.make_plan(data, layers.parse_overrides(["split.by=block"]), verbs.open_store(), accelerator=False)
     order = [r.split for r in sorted(alone.records, key=lambda r: r.position or 0)]
     assert sum(a != b for a, b in pairwise(order)) == 4, "three blocks and two gaps"
 

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle import recipe
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.spelling import settle
 from lamelle.data.store import Store
 from lamelle.errors import setting
-from lamelle.runs import plan
+from lamelle.runs import layers, plan, recipe
 from lamelle.types import Index
 
 
@@ -110,12 +109,12 @@ def test_what_is_advised_works_when_pasted(tmp_path: Path) -> None:
     advice = {k: v for p in found.problems for k, v in p.values.items() if k in ("one", "apart")}
     for key, classes in (("one", 3), ("apart", 5)):
         (pair,) = shlex.split(str(advice[key]))
-        said = recipe.validate(recipe.parse_overrides([pair])).data.model_dump()
+        said = recipe.validate(layers.parse_overrides([pair])).data.model_dump()
         again = settle(counts, mapping=recipe.renamed_classes(said), listed=recipe.listed_classes(said))
         assert len(set(again.names.values())) == classes
         assert not [p for p in again.problems if p.code == "layouts.spellings_maybe"]
     (pair,) = shlex.split(str(next(p for p in found.problems if p.code == "layouts.spellings_one").values["apart"]))
-    said = recipe.validate(recipe.parse_overrides([pair])).data.model_dump()
+    said = recipe.validate(layers.parse_overrides([pair])).data.model_dump()
     assert settle(counts, mapping=recipe.renamed_classes(said), listed=()).names["01"] == "01"
 
 
@@ -175,7 +174,7 @@ def test_one_image_listed_twice_in_two_spellings_is_no_conflict_but_alleles_are(
 
 def test_classes_are_read_as_others_where_the_user_says_so(tmp_path: Path) -> None:
     folder(tmp_path / "data", "folders")
-    asked = recipe.parse_overrides(["data.classes={malignant: tumour, benign: none}"])
+    asked = layers.parse_overrides(["data.classes={malignant: tumour, benign: none}"])
     assert plan.read_data(tmp_path / "data", asked).classes == ("none", "tumour")
     made = plan.make_plan(tmp_path / "data", asked, Store(tmp_path / "store", budget=1 << 28), accelerator=False)
     assert made.task.classes == ("none", "tumour")
@@ -191,4 +190,4 @@ def test_names_of_label_values_are_renamed_and_two_of_one_name_are_one_class() -
 def test_a_pair_can_be_pasted_whatever_the_names(tmp_path: Path) -> None:
     names = {"01": "1", "yes": "no", "l'œil": "a: b", "T cell": "x#y", "ER+": "-1", '"q"': "ünï", "null": "~"}
     (pair,) = shlex.split(setting("data.classes", names))
-    assert recipe.renamed_classes(recipe.validate(recipe.parse_overrides([pair])).data.model_dump()) == names
+    assert recipe.renamed_classes(recipe.validate(layers.parse_overrides([pair])).data.model_dump()) == names

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter, defaultdict
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamelle.data import split
+from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError
 from lamelle.types import SPLITS, Record, Source
 
 SHARES = {"train": 0.65, "validation": 0.15, "test": 0.20}
-OPTIONS = split.SplitOptions(shares=SHARES, by="auto", gap=1, blocks=None, seed=0)
+OPTIONS = Split(train=SHARES["train"], validation=SHARES["validation"], test=SHARES["test"])
 
 
 def record(i: int, **values: object) -> Record:
@@ -40,7 +40,7 @@ def test_thirty_slices_are_cut_as_the_isbi_protocol_cuts_them() -> None:
 def test_blocks_by_hand() -> None:
     slices = [record(z, position=z) for z in range(10)]
     blocks = {"train": "0-3,9", "validation": "5", "test": "7-8"}
-    done, _ = split.assign(slices, replace(OPTIONS, blocks=blocks))
+    done, _ = split.assign(slices, OPTIONS.but(blocks=blocks))
     assert names(done) == ["train"] * 4 + ["gap", "validation", "gap", "test", "test", "train"]
 
 
@@ -48,7 +48,7 @@ def test_blocks_by_hand() -> None:
 @settings(max_examples=40, deadline=None)
 def test_strata_keep_their_proportions(n: int, seed: int, strata: int) -> None:
     records = [record(i, stratum=str(i % strata)) for i in range(n)]
-    options = replace(OPTIONS, seed=seed)
+    options = OPTIONS.but(seed=seed)
     done, by = split.assign(records, options)
     again, _ = split.assign(records, options)
     assert by == "record"
@@ -63,7 +63,7 @@ def test_strata_keep_their_proportions(n: int, seed: int, strata: int) -> None:
 @settings(max_examples=60, deadline=None)
 def test_a_group_is_never_torn(sizes: list[int], seed: int) -> None:
     records = [record(100 * g + i, group=f"g{g}", stratum=str(i % 2)) for g, n in enumerate(sizes) for i in range(n)]
-    done, by = split.assign(records, replace(OPTIONS, seed=seed, by="group"))
+    done, by = split.assign(records, OPTIONS.but(seed=seed, by="group"))
     places: dict[str, set[str]] = defaultdict(set)
     for r in done:
         places[r.group or ""].add(r.split or "")
@@ -74,7 +74,7 @@ def test_a_group_is_never_torn(sizes: list[int], seed: int) -> None:
 
 def test_another_seed_is_another_split() -> None:
     records = [record(i) for i in range(50)]
-    assert split.assign(records, OPTIONS)[0] != split.assign(records, replace(OPTIONS, seed=1))[0]
+    assert split.assign(records, OPTIONS)[0] != split.assign(records, OPTIONS.but(seed=1))[0]
 
 
 def test_given_splits_are_kept_and_validation_comes_from_training() -> None:
@@ -87,7 +87,7 @@ def test_given_splits_are_kept_and_validation_comes_from_training() -> None:
 
 def test_folds_test_each_record_once() -> None:
     records = [record(i, stratum=str(i % 3)) for i in range(31)]
-    folded, _ = split.assign(records, replace(OPTIONS, shares=split.fold_shares(5)))
+    folded, _ = split.assign(records, OPTIONS.but(folds=5))
     tested = Counter(r.id for k in range(5) for r in split.as_fold(folded, fold=k, folds=5) if r.split == "test")
     assert tested == {r.id: 1 for r in records}
     one = split.as_fold(folded, fold=4, folds=5)
@@ -98,17 +98,21 @@ def test_folds_test_each_record_once() -> None:
     ("records", "options", "said"),
     [
         ([record(0), record(1)], OPTIONS, "no record falls into"),
-        ([record(i) for i in range(9)], replace(OPTIONS, by="group"), r"data\.group"),
-        ([record(i) for i in range(9)], replace(OPTIONS, by="block"), "position"),
+        ([record(i) for i in range(9)], OPTIONS.but(by="group"), r"data\.group"),
+        ([record(i) for i in range(9)], OPTIONS.but(by="block"), "position"),
         ([record(z, position=z) for z in range(4)], OPTIONS, "too few"),
         ([record(i, split="train" if i else None) for i in range(9)], OPTIONS, "have no split"),
         ([record(i, split="train") for i in range(9)], OPTIONS, "train and test or validation are needed"),
-        ([record(z, position=z) for z in range(9)], replace(OPTIONS, blocks={"train": "0-x"}), "0-17"),
-        ([record(z, position=z) for z in range(9)], replace(OPTIONS, blocks={"train": "0-4", "test": "4"}), "two spl"),
-        ([record(i, group=f"g{i % 2}") for i in range(9)], replace(OPTIONS, by="group"), "cannot fill 3"),
+        ([record(z, position=z) for z in range(9)], OPTIONS.but(blocks={"train": "0-x"}), "0-17"),
+        (
+            [record(z, position=z) for z in range(9)],
+            OPTIONS.but(blocks={"train": "0-4", "test": "4"}),
+            "two spl",
+        ),
+        ([record(i, group=f"g{i % 2}") for i in range(9)], OPTIONS.but(by="group"), "cannot fill 3"),
     ],
 )
-def test_impossible_splits_say_why(records: list[Record], options: split.SplitOptions, said: str) -> None:
+def test_impossible_splits_say_why(records: list[Record], options: Split, said: str) -> None:
     with pytest.raises(RequestError, match=said):
         split.assign(records, options)
 

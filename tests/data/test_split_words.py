@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from lamelle import recipe as recipes
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.split_columns import SplitColumns, split_columns
 from lamelle.errors import sentence
+from lamelle.runs import layers
 from lamelle.types import Index, Problem
 
 SPLITS = [
@@ -87,7 +87,7 @@ def test_words_among_others_are_named_and_the_key_takes_them(called: str) -> Non
     (problem,) = found.problems
     assert (found.split, problem.code) == (None, "layouts.split_maybe")
     (pasted,) = shlex.split(str(problem.values["key"]))
-    assert recipes.parse_overrides([pasted])["data"]["split"] == called
+    assert layers.parse_overrides([pasted])["data"]["split"] == called
     again = column(called, cells, named=True)
     assert list(again.splits.values()) == ["train", "validation", "test"]
 

@@ -12,17 +12,17 @@ from lamelle.doctor.facts import Facts
 
 
 @pytest.mark.parametrize(
-    ("imbalance", "threshold", "change"),
+    ("remedy", "threshold", "change"),
     [
-        ("none", "argmax", "task.imbalance=weights"),
-        ("weights", "argmax", "task.imbalance=oversample"),
+        ("none", "argmax", "task.remedy=weights"),
+        ("weights", "argmax", "task.remedy=oversample"),
         ("oversample", "argmax", "task.threshold=f1"),
         ("both", "f1", "train.lr=0.0001"),
     ],
 )
 def test_a_remedy_for_a_rare_class_that_did_not_help_is_followed_by_another(
-    imbalance: str, threshold: str, change: str
+    remedy: str, threshold: str, change: str
 ) -> None:
-    known = {"task.imbalance": imbalance, "task.threshold": threshold, "train.optimizer": "adamw"}
+    known = {"task.remedy.name": remedy, "task.threshold": threshold, "train.optimizer": "adamw"}
     facts = cast(Facts, SimpleNamespace(spatial=False, lr=0.001, get=known.get))
     assert cures.both_classes(facts) == (change,)

@@ -204,10 +204,10 @@ def test_a_budget_that_the_training_asked_for_is_the_one_that_is_advised(made: M
     curves = TRIGGER["still_improving"] | {"train": {"budget": 6}}
     run = made(**curves)
     said = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
-    assert said == ("train.budget=12s", "train.knots=[]")
+    assert said == ("train.budget=12s", "train.schedule_points=[]")
     run.write_json(run.model / "model.json", {"provenance": {key: {"more": "55s"}}})
     again = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
-    assert again == ("train.budget=55s", "train.knots=[]")
+    assert again == ("train.budget=55s", "train.schedule_points=[]")
 
 
 def test_noise_is_not_overfitting(made: Maker) -> None:

@@ -7,21 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from goldens.synthetic import Case, cases
 
-from lamelle.data.targets.values import ValueMap
 from lamelle.evaluation.measure import summarise
 from lamelle.io.atomic import plain
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import IntervalOptions
 from lamelle.tasks.base import Task
-from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
-from lamelle.tasks.instances import Instances
-from lamelle.tasks.instances import Options as InstanceOptions
-from lamelle.tasks.segment import Options as SegmentOptions
+from lamelle.tasks.instances import Instances, Settled
 from lamelle.tasks.segment import Segment
 
 EXPECTED = json.loads((Path(__file__).parent / "scores.json").read_text(encoding="utf-8"))
@@ -30,15 +25,13 @@ CASES = {case.name: case for case in cases()}
 
 def task_of(case: Case) -> Task:
     if case.task == "classify":
-        keys = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False} | case.options
-        return Classify(ClassifyOptions(case.classes, class_counts=(5,) * len(case.classes), **keys))
+        return made_tasks.classify(case.classes, counts=(5,) * len(case.classes), **case.options)
     if case.task == "instances":
-        return Instances(InstanceOptions(case.classes, None, None, None, (), parts=False))
-    sigmoid = len(case.classes) == 2 or not case.options.get("exclusive", True)
-    known: dict[str, Any] = {"loss": "bce" if sigmoid else "ce", "weights": None, "threshold": None, "tolerance": 2.0}
-    values = ValueMap(case.classes, {i: i for i in range(len(case.classes))})
-    options = {"cells": False, "objects": False} | known | case.options
-    return Segment(SegmentOptions(classes=case.classes, values=values, **options))
+        return Instances(Instances.Options(), Settled(case.classes, (), parts=False))
+    options = dict(case.options)
+    also = [name for name in Segment.also if options.pop(name, False)]
+    sigmoid = len(case.classes) == 2 or not options.get("exclusive", True)
+    return made_tasks.segment(case.classes, also=also, **{"loss": "bce" if sigmoid else "ce"} | options)
 
 
 def found(case: Case) -> dict[str, Any]:

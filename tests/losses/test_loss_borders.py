@@ -13,7 +13,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn import functional
 
-from lamelle.losses import border_weights, boundary_ce
+from lamelle.losses.borders import border_weights, boundary_ce
 from lamelle.types import IGNORE
 
 Batch = Callable[..., tuple[Tensor, Tensor]]

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lamelle.losses import cldice, dice, soft_skeleton
+from lamelle.losses.centrelines import cldice, soft_skeleton
+from lamelle.losses.overlap import dice
 
 Batch = Callable[..., tuple[Tensor, Tensor]]
 

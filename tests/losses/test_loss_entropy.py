@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lamelle.losses import bce, ce, focal
+from lamelle.losses.entropy import bce, ce, focal
 from lamelle.types import IGNORE
 
 Batch = Callable[..., tuple[Tensor, Tensor]]

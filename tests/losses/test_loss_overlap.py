@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lamelle.losses import bce, dice, dice_ce, focal_tversky, lovasz, tversky
+from lamelle.losses.entropy import bce
+from lamelle.losses.overlap import dice, dice_ce, focal_tversky, lovasz, tversky
 from lamelle.types import IGNORE
 
 Batch = Callable[..., tuple[Tensor, Tensor]]

@@ -9,11 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from lamelle.losses import LOSSES, UNWEIGHTED, balanced
+from lamelle.losses.balance import balanced
+from lamelle.losses.table import LOSSES
 from lamelle.types import IGNORE
 
 Batch = Callable[..., tuple[Tensor, Tensor]]
 
+UNWEIGHTED = {name for name, row in LOSSES.items() if not row.weighs}
 CASES = [(name, k) for name in LOSSES for k in (1, 4) if (name, k) != ("ce", 1)]
 FLAT = [(name, k) for name, k in CASES if name != "cldice"]
 """Losses for which a pixel that is left out need not have been there."""
@@ -22,7 +24,7 @@ FLAT = [(name, k) for name, k in CASES if name != "cldice"]
 @pytest.mark.parametrize(("name", "channels"), CASES)
 def test_ignored_pixels_contribute_nothing(batch: Batch, name: str, channels: int) -> None:
     output, target = batch(channels, ignored=True)
-    loss = LOSSES[name](output, target, weights=None)
+    loss = LOSSES[name]()(output, target, weights=None)
     loss.backward()
     assert loss.dtype == torch.float32
     assert loss.shape == ()
@@ -33,7 +35,7 @@ def test_ignored_pixels_contribute_nothing(batch: Batch, name: str, channels: in
     hinge = (name, channels) == ("lovasz", 1)  # flat where a pixel is right by far
     assert (gradient[~ignored] != 0).double().mean() > (0.7 if hinge else 0.9999)
     moved = torch.where(ignored, output + 50, output)
-    torch.testing.assert_close(LOSSES[name](moved, target, weights=None), loss)
+    torch.testing.assert_close(LOSSES[name]()(moved, target, weights=None), loss)
 
 
 @pytest.mark.parametrize("size", [(6, 7), (3, 5, 6)])
@@ -42,8 +44,8 @@ def test_ignoring_pixels_equals_removing_them(batch: Batch, name: str, channels:
     output, target = batch(channels, size=size)
     cropped = target.clone()
     cropped[..., 4:] = IGNORE
-    expected = LOSSES[name](output[..., :4], target[..., :4], weights=None)
-    torch.testing.assert_close(LOSSES[name](output, cropped, weights=None), expected)
+    expected = LOSSES[name]()(output[..., :4], target[..., :4], weights=None)
+    torch.testing.assert_close(LOSSES[name]()(output, cropped, weights=None), expected)
 
 
 @pytest.mark.parametrize(("name", "channels"), CASES)
@@ -53,7 +55,7 @@ def test_a_batch_all_ignored_gives_zero_and_no_gradient(batch: Batch, name: str,
         if name in UNWEIGHTED and channels == 1 and weights is not None:
             continue
         output.grad = None
-        loss = LOSSES[name](output, torch.full_like(target, IGNORE), weights=weights)
+        loss = LOSSES[name]()(output, torch.full_like(target, IGNORE), weights=weights)
         loss.backward()
         assert loss == 0
         assert output.grad is not None
@@ -64,9 +66,9 @@ def test_a_batch_all_ignored_gives_zero_and_no_gradient(batch: Batch, name: str,
 def test_half_precision_is_computed_in_float32(batch: Batch, name: str, channels: int) -> None:
     output, target = batch(channels)
     half = output.detach().bfloat16()
-    loss = LOSSES[name](half, target, weights=None)
+    loss = LOSSES[name]()(half, target, weights=None)
     assert loss.dtype == torch.float32
-    torch.testing.assert_close(loss, LOSSES[name](half.float(), target, weights=None))
+    torch.testing.assert_close(loss, LOSSES[name]()(half.float(), target, weights=None))
 
 
 @pytest.mark.parametrize("size", [(4, 5), (3, 3, 4)])
@@ -75,7 +77,7 @@ def test_gradient_is_that_of_finite_differences(batch: Batch, name: str, channel
     output, target = batch(channels, ignored=True, size=size, seed=1)
     exact = output.detach()[:2].double().requires_grad_()
     weights = None if name in UNWEIGHTED and channels == 1 else torch.rand(max(channels, 2)) + 0.5
-    assert torch.autograd.gradcheck(lambda o: LOSSES[name](o, target[:2], weights=weights), (exact,), eps=1e-7)
+    assert torch.autograd.gradcheck(lambda o: LOSSES[name]()(o, target[:2], weights=weights), (exact,), eps=1e-7)
 
 
 @pytest.mark.parametrize("size", [(12, 14), (6, 8, 8)])
@@ -87,18 +89,18 @@ def test_a_perfect_prediction_costs_almost_nothing(
     known = target.clamp(min=0)
     hot = torch.nn.functional.one_hot(known, max(channels, 2)).movedim(-1, 1)
     output = 40.0 * (hot[:, 1:] if channels == 1 else hot) - 20
-    assert LOSSES[name](output, target, weights=None).item() == pytest.approx(0, abs=1e-5)
-    assert LOSSES[name](-output, target, weights=None) > 0.5
+    assert LOSSES[name]()(output, target, weights=None).item() == pytest.approx(0, abs=1e-5)
+    assert LOSSES[name]()(-output, target, weights=None) > 0.5
 
 
 @pytest.mark.parametrize(("name", "channels"), CASES)
 def test_a_step_along_the_gradient_lowers_the_loss_to_almost_nothing(batch: Batch, name: str, channels: int) -> None:
     output, target = batch(channels, ignored=True)
-    start = LOSSES[name](output, target, weights=None).item()
+    start = LOSSES[name]()(output, target, weights=None).item()
     optimiser = torch.optim.Adam([output], lr=0.5)
     for _ in range(80):
         optimiser.zero_grad()
-        loss = LOSSES[name](output, target, weights=None)
+        loss = LOSSES[name]()(output, target, weights=None)
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.05 * start
@@ -111,7 +113,7 @@ def test_a_step_along_the_gradient_lowers_the_loss_to_almost_nothing(batch: Batc
 def test_extreme_logits_stay_finite(batch: Batch, name: str, channels: int) -> None:
     output, target = batch(channels)
     extreme = (output.detach() * 1e4).requires_grad_()
-    loss = LOSSES[name](extreme, target, weights=None)
+    loss = LOSSES[name]()(extreme, target, weights=None)
     loss.backward()
     assert loss.isfinite()
     assert extreme.grad is not None
@@ -121,16 +123,17 @@ def test_extreme_logits_stay_finite(batch: Batch, name: str, channels: int) -> N
 @pytest.mark.parametrize(("name", "channels"), CASES)
 def test_axes_of_images_and_volumes_are_alike(batch: Batch, name: str, channels: int) -> None:
     output, target = batch(channels, ignored=True, size=(4, 5, 6))
-    turned = LOSSES[name](output.permute(0, 1, 4, 2, 3), target.permute(0, 3, 1, 2), weights=None)
-    torch.testing.assert_close(LOSSES[name](output, target, weights=None), turned)
+    turned = LOSSES[name]()(output.permute(0, 1, 4, 2, 3), target.permute(0, 3, 1, 2), weights=None)
+    torch.testing.assert_close(LOSSES[name]()(output, target, weights=None), turned)
     plane, flat = output[:, :, :1], target[:, :1]
-    expected = LOSSES[name](plane[:, :, 0], flat[:, 0], weights=None)
-    torch.testing.assert_close(LOSSES[name](plane, flat, weights=None), expected)
+    expected = LOSSES[name]()(plane[:, :, 0], flat[:, 0], weights=None)
+    torch.testing.assert_close(LOSSES[name]()(plane, flat, weights=None), expected)
 
 
 def test_weights_and_targets_that_do_not_fit_are_named(batch: Batch) -> None:
     output, target = batch(4)
-    for name, loss in LOSSES.items():
+    for name, row in LOSSES.items():
+        loss = row()
         with pytest.raises(ValueError, match="4 weights fit 4 channels"):
             loss(output, target, weights=torch.ones(3))
         if name != "ce":
@@ -144,10 +147,10 @@ def test_losses_of_one_region_have_nothing_to_weigh(batch: Batch) -> None:
     output, target = batch(1)
     for name in UNWEIGHTED:
         with pytest.raises(ValueError, match=f"^{name} of one channel has nothing to weigh"):
-            LOSSES[name](output, target, weights=torch.ones(2))
+            LOSSES[name]()(output, target, weights=torch.ones(2))
     for name in LOSSES.keys() - UNWEIGHTED - {"ce"}:
-        uneven = LOSSES[name](output, target, weights=torch.tensor([1.0, 9.0]))
-        assert not torch.isclose(uneven, LOSSES[name](output, target, weights=None))
+        uneven = LOSSES[name]()(output, target, weights=torch.tensor([1.0, 9.0]))
+        assert not torch.isclose(uneven, LOSSES[name]()(output, target, weights=None))
 
 
 def test_balanced_weights_are_those_of_scikit_learn() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lamelle.losses import LOSSES
+from lamelle.losses.table import LOSSES
 from lamelle.models.deep_supervision import full, nearest, over_levels
 from lamelle.types import IGNORE
 
@@ -37,9 +37,9 @@ def test_levels_count_half_as_much_each() -> None:
 
 def test_one_level_is_the_loss_itself() -> None:
     output, target = torch.randn(2, 1, 6, 6), torch.randint(0, 2, (2, 6, 6))
-    loss = LOSSES["bce"](output, target, weights=None)
+    loss = LOSSES["bce"]()(output, target, weights=None)
     for given in (output, [output]):
-        torch.testing.assert_close(over_levels(given, target, lambda o, t: LOSSES["bce"](o, t, weights=None)), loss)
+        torch.testing.assert_close(over_levels(given, target, lambda o, t: LOSSES["bce"]()(o, t, weights=None)), loss)
         assert full(given) is output
 
 
@@ -47,7 +47,7 @@ def test_pixels_without_annotation_pull_at_no_level() -> None:
     levels = [torch.randn(1, 3, n, n, requires_grad=True) for n in (8, 4)]
     target = torch.randint(0, 3, (1, 8, 8))
     target[:, :, 4:] = IGNORE
-    over_levels(levels, target, lambda o, t: LOSSES["dice_ce"](o, t, weights=None)).backward()
+    over_levels(levels, target, lambda o, t: LOSSES["dice_ce"]()(o, t, weights=None)).backward()
     for level in levels:
         half = level.shape[-1] // 2
         assert level.grad is not None

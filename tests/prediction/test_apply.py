@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import tifffile
@@ -24,15 +25,10 @@ from lamelle.data.store import Store
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io.axes import arrange
-from lamelle.keys import ClassifyKeys
 from lamelle.messages import LANGUAGES
 from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
 from lamelle.prediction.package import Package
-from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
-from lamelle.tasks.segment import Options as SegmentOptions
-from lamelle.tasks.segment import Segment
 from lamelle.verbs.common import HOW, asked_about
 
 CLASSES = ("dark", "grey", "-1")
@@ -52,8 +48,7 @@ class Threshold(nn.Module):
 
 
 def classifier(naming: Naming | None = None, *, multi_label: bool = False) -> Package:
-    options = ClassifyKeys().model_dump(exclude={"name"})
-    task = Classify(ClassifyOptions(CLASSES, (1,) * 3, multi_label=multi_label, **options))
+    task = made_tasks.classify(CLASSES, multi_label=multi_label)
     return Package(
         task, {}, Brightness(), Preparation(1, (8, 8), "unit", (), ()), 2, None, 0.25, False, None, {},
         {"precision": "32"}, naming,
@@ -62,7 +57,7 @@ def classifier(naming: Naming | None = None, *, multi_label: bool = False) -> Pa
 
 def segmenter() -> Package:
     values = ValueMap(("background", "cell"), {0: 0, 1: 1})
-    task = Segment(SegmentOptions(values.classes, "ce", None, None, 2.0, False, values, False))
+    task = made_tasks.segment(values, loss="ce")
     plain = Preparation(1, None, "unit", (), ())
     return Package(
         task, {}, Threshold(), plain, 2, None, 0.25, False, None, {"threshold": 0.5}, {"precision": "32"}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import tifffile
@@ -17,7 +18,6 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from lamelle import recipe as recipes
 from lamelle.data.among import Swapped
 from lamelle.data.appearance import MEASURES
 from lamelle.data.preparation import Preparation
@@ -29,7 +29,8 @@ from lamelle.errors import DataError, RequestError
 from lamelle.messages import LANGUAGES, text
 from lamelle.prediction.apply import predict_files
 from lamelle.prediction.package import Package
-from lamelle.tasks.segment import Options, Segment
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.types import Record, Source
 
 TRAINED, NEW = 24, 8
@@ -87,7 +88,7 @@ def made(tmp_path: Path, store: Store) -> Made:
         ]
         values = ValueMap(("background", "cell"), {0: 0, 1: 1})
         return Package(
-            task=Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False)),
+            task=made_tasks.segment(values, loss="ce"),
             spec={},
             model=Threshold(at),
             preparation=Preparation(1, None, normalise, mean, std, range=span),
@@ -111,7 +112,7 @@ def predict(tmp_path: Path, store: Store) -> Predict:
         folder = write(tmp_path / f"new{number}", images, **options)
         said: list[str] = []
         out = tmp_path / f"out{number}"
-        keys = recipes.validate(recipes.parse_overrides(pairs)).data
+        keys = recipes.validate(layers.parse_overrides(pairs)).data
         wanted: dict[str, Any] = {"store": store, "probabilities": False, "overlays": False, "say": said.append}
         table = predict_files(package, [folder], out, span=keys.range, **wanted)
         with table.open(newline="", encoding="utf-8") as lines:

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lamelle.data.augment.options import Augment
 from lamelle.data.store import Store
-from lamelle.keys import AugmentKeys, ClassifyKeys
 from lamelle.reports.held import open_held
 from lamelle.reports.methods import augmentation, method
 from lamelle.reports.page import write_report
 from lamelle.runs.folder import RunFolder
+from lamelle.tasks.remedies import REMEDIES
 
-OFF = dict.fromkeys(AugmentKeys.model_fields, 0) | {"zoom": [1, 1]}
+OFF = dict.fromkeys(Augment.model_fields, 0) | {"zoom": [1, 1]}
 HELPERS = {"elastic_spacing", "elastic_probability", "noise_probability", "blur_probability", "policy_strength"}
 
 
@@ -43,7 +44,7 @@ def said(run: RunFolder) -> dict[str, str]:
     return dict(method(open_held(run)))
 
 
-@pytest.mark.parametrize("name", sorted(AugmentKeys.model_fields.keys() - HELPERS))
+@pytest.mark.parametrize("name", sorted(Augment.model_fields.keys() - HELPERS))
 def test_each_change_of_the_images_has_its_words(name: str) -> None:
     value = [0.8, 1.0] if name == "zoom" else True if name in {"flip", "rot90"} else 0.25
     assert augmentation(OFF, {}) == "none"
@@ -102,10 +103,10 @@ def test_each_depth_says_what_is_frozen(copied: RunFolder, depth: str) -> None:
     assert frozen.endswith("keep their statistics")
 
 
-@pytest.mark.parametrize("remedy", ["none", "weights", "effective", "oversample", "both", "logit_adjustment"])
+@pytest.mark.parametrize("remedy", REMEDIES)
 def test_each_remedy_and_decision_is_a_sentence(copied: RunFolder, remedy: str) -> None:
-    assert remedy in str(ClassifyKeys.model_fields["imbalance"].annotation)
-    change(copied, "task", imbalance=remedy, alpha=0.25, threshold=0.3)
+    options = REMEDIES[remedy].model_validate({"alpha": 0.25} if remedy == "both" else {})
+    change(copied, "task", remedy=options.model_dump(), threshold=0.3)
     assert len(said(copied)["Rare classes"]) > 8
     assert ("α = 0.25" in said(copied)["Rare classes"]) == (remedy == "both")
     assert said(copied)["Decision"] == "a fixed threshold of 0.300"

@@ -21,9 +21,9 @@ import pytest
 from slow.trainings import INTERRUPTED, NO_NAMESPACE, PRELOADED, UNWRITABLE, Event, Log, Order, train
 from support import TINY
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.io import atomic
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import save_plan
@@ -76,7 +76,7 @@ class Workshop:
 
     def begin(self, seed: int) -> RunFolder:
         """A Run that is written down and not begun."""
-        asked = recipes.parse_overrides((*KEYS, f"train.seed={seed}"))
+        asked = layers.parse_overrides((*KEYS, f"train.seed={seed}"))
         plan = plans.make_plan(self.data, asked, verbs.open_store(), accelerator=False)
         run = RunFolder.create(self.folder, "run")
         save_plan(run, plan)

@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import made_tasks
 import numpy as np
 import pytest
 from support import Quiet
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics.intervals import Interval, IntervalOptions, why_none
 from lamelle.reports.study import sentences, terminal
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.studies import table
 from lamelle.studies.variants import named, parse, together
-from lamelle.tasks.classify import Classify, Options
+from lamelle.tasks.classify import Classify
 from lamelle.training.loop import Interrupted
 
 SMALL = ("model=cnn1", "resize=16", "epochs=2", "batch=8", "threads=1", "workers=0", "precision=32", "resamples=200")
@@ -68,8 +68,7 @@ def written(folder: Path, right: float, *, seed: int, n: int = 300) -> RunFolder
 
 
 def task() -> Classify:
-    options = ClassifyKeys().model_dump(exclude={"name"})
-    return Classify(Options(("a", "b"), (10, 10), multi_label=False, **options))
+    return made_tasks.classify(counts=(10, 10))
 
 
 def compared(folder: Path, **rights: float) -> table.Comparison:
@@ -182,42 +181,42 @@ def ask(data: Path, runs: Path, *pairs: str, quiet: Quiet | None = None, **optio
 
 
 def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: Path) -> None:
-    whole = ask(tissue, tmp_path / "whole", "imbalance=none,weights")
+    whole = ask(tissue, tmp_path / "whole", "remedy=none,weights")
 
     def stop(step: int) -> None:
         if step == 10:
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Interrupted):
-        ask(tissue, tmp_path / "stopped", "imbalance=none,weights", quiet=Quiet(stop))
+        ask(tissue, tmp_path / "stopped", "remedy=none,weights", quiet=Quiet(stop))
     rest = Quiet()
-    stopped = ask(tissue, tmp_path / "stopped", "imbalance=none,weights", quiet=rest)
+    stopped = ask(tissue, tmp_path / "stopped", "remedy=none,weights", quiet=rest)
     assert _numbers(stopped) == _numbers(whole)
     again = Quiet()
-    ask(tissue, tmp_path / "stopped", "imbalance=none,weights", quiet=again)
+    ask(tissue, tmp_path / "stopped", "remedy=none,weights", quiet=again)
     assert again.steps == 0 < rest.steps
     found = verbs.verify_runs(stopped)
     assert {"study.json", "table.csv", "scores.json", "report.html"} <= set(found[0].files)
     assert all(one.whole for one in found)
     page = (stopped / "report.html").read_text(encoding="utf-8")
-    assert "imbalance=weights" in page
+    assert "remedy=weights" in page
     links = re.findall(r'href="([^"#]+)"', page)
     assert len(links) == 4
     assert all((stopped / unquote(link)).samefile(stopped / unquote(link)) for link in links), "of each run"
     assert "<svg" in page[page.index('id="scores"') : page.index('id="training"')]
     with (stopped / "table.csv").open(encoding="utf-8", newline="") as lines:
         (first, _) = csv.DictReader(lines)
-    classes = json.loads((stopped / "imbalance_none" / "seed0" / "scores.json").read_text())["classes"]
+    classes = json.loads((stopped / "remedy_none" / "seed0" / "scores.json").read_text())["classes"]
     each = {f"{score}/{name}" for score in ("precision", "recall", "f1") for name in classes}
     assert {*each, "weighted_f1", "macro_f1", "accuracy", "validation_loss", "train_loss"} <= set(first)
     assert all(name in page[page.index("By class") :] for name in classes)
-    chosen = ask(tissue, tmp_path / "stopped", "imbalance=none,weights", objective=f"recall/{classes[1]}")
+    chosen = ask(tissue, tmp_path / "stopped", "remedy=none,weights", objective=f"recall/{classes[1]}")
     assert json.loads((chosen / "scores.json").read_text())["score"] == f"recall/{classes[1]}"
     with pytest.raises(RequestError, match="no such score"):
-        ask(tissue, tmp_path / "never", "imbalance=none,weights", objective="recal")
+        ask(tissue, tmp_path / "never", "remedy=none,weights", objective="recal")
     assert not (tmp_path / "never").exists()
     with pytest.raises(RequestError, match="--name"):
-        ask(tissue, tmp_path / "stopped", "imbalance=none,oversample")
+        ask(tissue, tmp_path / "stopped", "remedy=none,oversample")
 
 
 def test_variants_are_cross_validated_on_all_images(tissue: Path, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ import pytest
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.keys import ClassifyKeys, Recipe, SegmentKeys
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import Recipe
 from lamelle.studies import listing, pruning, terminal
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.segment import Segment
 
 Maker = Callable[..., RunFolder]
 HOLDS = """
@@ -39,7 +41,7 @@ def made(tmp_path: Path) -> Maker:
     ) -> RunFolder:
         run = RunFolder(tmp_path / "runs" / name)
         run.path.mkdir(parents=True)
-        recipe = Recipe(task=ClassifyKeys() if task == "classify" else SegmentKeys())
+        recipe = Recipe(task=Classify.Options() if task == "classify" else Segment.Options())
         recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update=keys)})
         data = keys.pop("data", "histology")
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": f"/images/{data}"})})
@@ -120,7 +122,7 @@ def test_runs_are_filtered(made: Maker) -> None:
     assert listed(one, since="2026-11-05") == ["b", "c"]
     assert listed(one, min_score=0.8) == ["b"]
     assert listed(one, pairs=["lr=1e-2"]) == ["a"], "as the recipe reads a number, not as it is spelt"
-    assert listed(one, pairs=["imbalance=none"]) == ["a", "b"], "a key that a task does not have, it does not match"
+    assert listed(one, pairs=["remedy=none"]) == ["a", "b"], "a key that a task does not have, it does not match"
     assert listed(one, pairs=["lr=0.5"]) == []
     wrong: list[dict[str, Any]] = [
         {"state": "odd"},

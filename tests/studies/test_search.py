@@ -290,7 +290,7 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
 
 
 def test_what_a_study_sets_itself_is_not_searched() -> None:
-    for pair in ("data.path=a,b", "train.knots=[],[[0,1]]"):
+    for pair in ("data.path=a,b", "train.schedule_points=[],[[0,1]]"):
         with pytest.raises(RequestError, match="tells no variants apart"):
             parse([pair])
     assert parse(["train.seed=1,2"])[1]

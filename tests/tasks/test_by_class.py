@@ -6,17 +6,16 @@ import csv
 import math
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from lamelle.evaluation.measure import summarise
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics import regions
 from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.reports import scoring
 from lamelle.tasks import by_class
-from lamelle.tasks.classify import Classify, Options
 
 CLASSES = ("a", "b", "c")
 ORACLE: Any = metrics
@@ -25,9 +24,8 @@ SCORES = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
 
 def scored(truth: np.ndarray, chosen: np.ndarray, *, several: bool = False) -> dict[str, Any]:
     """The content of ``scores.json`` of these answers."""
-    keys = {"calibrate": False, "loss": "bce" if several else "ce"}
-    options = ClassifyKeys.model_validate(keys).model_dump(exclude={"name"})
-    task = Classify(Options(CLASSES, (5, 5, 5), multi_label=several, **options))
+    keys: dict[str, Any] = {"calibrate": False, "loss": "bce" if several else "ce"}
+    task = made_tasks.classify(CLASSES, counts=(5, 5, 5), multi_label=several, **keys)
     probabilities = 0.2 + 0.6 * (chosen if several else np.eye(3)[chosen])
     about = {"group": None, "volume": None, "position": None}
     rows = [

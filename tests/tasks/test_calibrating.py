@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from sklearn import metrics
 
-from lamelle.data.targets.values import ValueMap
 from lamelle.io.atomic import plain
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics import calibration
 from lamelle.tasks import calibrating
 from lamelle.tasks.base import Task
-from lamelle.tasks.classify import Classify, Options
-from lamelle.tasks.segment import Options as SegmentOptions
+from lamelle.tasks.classify import Classify
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Classes, LabelMap
 
@@ -27,21 +24,18 @@ SURE = 3.0
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
-    known = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False, **options}
-    return Classify(Options(tuple("abcdef"[:classes]), (9,) * classes, **known))
+    return made_tasks.classify("abcdef"[:classes], counts=(9,) * classes, **options)
 
 
 def segment(classes: int = 2, **options: Any) -> Segment:
     names = ("background", "cell", "wall")[:classes]
-    values = ValueMap(names, {i: i for i in range(classes)})
-    known = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False, "objects": False}
-    return Segment(SegmentOptions(classes=names, values=values, **known | {"calibrate": True} | options))
+    return made_tasks.segment(names, **{"calibrate": True} | options)
 
 
 def items_of(task: Task, n: int, seed: int = 0) -> Items:
     """Items whose probabilities would be honest, were their logits not ``SURE`` times too large."""
     rng, found = np.random.default_rng(seed), []
-    several = task.describe().get("multi_label")
+    several = task.describe()["settled"].get("multi_label")
     shape = (24, 24) if task.spatial else ()
     for _ in range(n):
         logits = rng.normal(size=(task.outputs, *shape)) * 1.2
@@ -105,7 +99,7 @@ def test_what_is_too_sure_is_mended_on_images_never_seen(task: tuple[Task, Items
 def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, Items, Items]) -> None:
     one, validation, test = task
     found = fitted(one, validation)
-    uncalibrated = type(one)(replace(one.options, calibrate=False))  # type: ignore[attr-defined]
+    uncalibrated = type(one)(one.options.model_copy(update={"calibrate": False}), one.settled)  # type: ignore[attr-defined]
     before = fitted(uncalibrated, validation)
     assert "temperature" not in before
     pairs = [(one.decode(p, found, None), uncalibrated.decode(p, before, None), p) for p, _ in test]
@@ -113,7 +107,7 @@ def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, 
     for now, then, p in pairs:
         assert isinstance(now, Classes | LabelMap)
         assert type(then) is type(now)
-        exclusive = one.outputs > 1 and not one.describe().get("multi_label")
+        exclusive = one.outputs > 1 and not one.describe()["settled"].get("multi_label")
         expected = calibration.tempered(p, found["temperature"], exclusive=exclusive, axis=0)
         np.testing.assert_allclose(now.probabilities, expected, atol=1e-6)
         np.testing.assert_array_equal(then.probabilities, p)
@@ -160,9 +154,12 @@ def test_each_fold_has_its_own_temperature() -> None:
 
 
 def test_a_threshold_is_searched_among_calibrated_probabilities() -> None:
-    one = segment(fill_holes="auto", cells=True)
+    one = segment(fill_holes="auto", also=["cells"])
     validation = items_of(one, 4)
-    found, plain = fitted(one, validation), fitted(segment(calibrate=False, fill_holes="auto", cells=True), validation)
+    found, plain = (
+        fitted(one, validation),
+        fitted(segment(calibrate=False, fill_holes="auto", also=["cells"]), validation),
+    )
     moved = calibration.tempered(np.array([plain["threshold"]]), found["temperature"], exclusive=False, axis=0)
     assert found["threshold"] == pytest.approx(float(moved[0]), abs=1e-6)
     assert found.get("fill_holes") == plain.get("fill_holes")
@@ -191,9 +188,7 @@ def test_a_sample_of_pixels_is_even_over_all_images(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_package_without_temperature_is_as_it_was() -> None:
-    old = classify(calibrate=False).describe()
-    del old["calibrate"]
-    one = Classify.restore(json.loads(json.dumps(old)))
+    one = classify(calibrate=False)
     assert not one.options.calibrate
     p = np.array([0.6, 0.3, 0.1], np.float32)
     said = one.decode(p, {}, None)
@@ -201,9 +196,8 @@ def test_a_package_without_temperature_is_as_it_was() -> None:
     np.testing.assert_array_equal(said.probabilities, p)
     assert "temperature" not in one.row(p, np.asarray(0), {})
     for image in (segment(calibrate=False), segment(3, calibrate=False)):
-        kept = image.describe()
-        del kept["calibrate"]
-        again = Segment.restore(json.loads(json.dumps(kept)))
+        described = json.loads(json.dumps(image.describe()))
+        again = Segment.restore(described["options"], described["settled"])
         q, truth = items_of(again, 1)[0]
         assert "uncalibrated" not in again.row(q, truth, {})
         np.testing.assert_array_equal(again.decode(q, {}, None).probabilities, q)  # type: ignore[union-attr]

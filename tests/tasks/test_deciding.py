@@ -6,26 +6,25 @@ import json
 import time
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from lamelle.keys import ClassifyKeys
 from lamelle.metrics import ranking, thresholds
 from lamelle.metrics.intervals import IntervalOptions, Units, bands
-from lamelle.tasks.classify import Classify, Options
+from lamelle.tasks.classify import Classify
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import decide
 from lamelle.types import Classes
 
 
 def task(classes: int, **options: Any) -> Classify:
-    known = ClassifyKeys().model_dump(exclude={"name", "threshold"}) | {"threshold": "f1", "multi_label": False}
-    known["calibrate"] = False
-    known |= {"class_counts": (9,) * classes, **options}
-    return Classify(Options(tuple("abcdef"[:classes]), **known))
+    return made_tasks.classify(
+        "abcdef"[:classes], counts=(9,) * classes, **{"threshold": "f1", "calibrate": False} | options
+    )
 
 
 def fitted(task: Classify, p: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
@@ -194,7 +193,7 @@ def test_every_place_says_the_same_class() -> None:
     ):
         found = fitted(one, p, truth)
         rows = [one.row(a, np.asarray(b), found) for a, b in zip(p, truth, strict=True)]
-        said = decide(p, found, multi_label=one.options.multi_label)
+        said = decide(p, found, multi_label=one.settled.multi_label)
         for i, row in enumerate(rows):
             answer = one.decode(p[i], found, None)
             assert isinstance(answer, Classes)

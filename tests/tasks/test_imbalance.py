@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -14,11 +15,10 @@ from torch.nn import functional
 
 from lamelle.data.samples import Samples
 from lamelle.errors import RequestError
-from lamelle.keys import ClassifyKeys
-from lamelle.losses import bce, ce, focal
+from lamelle.losses.entropy import bce, ce, focal
 from lamelle.tasks import imbalance
 from lamelle.tasks.base import as_logits
-from lamelle.tasks.classify import Classify, Options
+from lamelle.tasks.classify import Classify
 from lamelle.types import ClassNames, Record, Source
 
 COUNTS = (60, 30, 10)
@@ -27,8 +27,7 @@ alphas = st.floats(0, 1)
 
 
 def task(classes: int = 3, **options: Any) -> Classify:
-    known = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False, "class_counts": COUNTS[:classes]}
-    return Classify(Options(tuple("abc"[:classes]), **known | options))
+    return made_tasks.classify("abc"[:classes], counts=COUNTS[:classes], **options)
 
 
 def records(classes: tuple[str, ...]) -> tuple[Record, ...]:
@@ -94,10 +93,10 @@ def test_a_class_without_records_divides_by_nothing() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"imbalance": "oversample"}, [1 / 3, 1 / 3, 1 / 3]),
-        ({"imbalance": "both", "alpha": 0.0}, [0.6, 0.3, 0.1]),
-        ({"imbalance": "both", "alpha": 1.0}, [1 / 3, 1 / 3, 1 / 3]),
-        ({"imbalance": "both", "alpha": 0.5}, list(np.sqrt(COUNTS) / np.sqrt(COUNTS).sum())),
+        ({"remedy": "oversample"}, [1 / 3, 1 / 3, 1 / 3]),
+        ({"remedy": {"name": "both", "alpha": 0.0}}, [0.6, 0.3, 0.1]),
+        ({"remedy": {"name": "both", "alpha": 1.0}}, [1 / 3, 1 / 3, 1 / 3]),
+        ({"remedy": {"name": "both", "alpha": 0.5}}, list(np.sqrt(COUNTS) / np.sqrt(COUNTS).sum())),
     ],
 )
 def test_classes_are_drawn_in_these_shares(options: dict[str, Any], expected: list[float]) -> None:
@@ -116,12 +115,12 @@ def test_classes_are_drawn_in_these_shares(options: dict[str, Any], expected: li
 
 @pytest.mark.parametrize("name", ["none", "weights", "effective", "logit_adjustment"])
 def test_remedies_of_the_loss_draw_as_they_come(name: str) -> None:
-    assert task(imbalance=name).sampling(NATURAL) is None
+    assert task(remedy=name).sampling(NATURAL) is None
     assert sorted(samples(None).order(0).owner) == list(range(100))
 
 
 def test_records_of_several_classes_are_drawn_by_their_rarest() -> None:
-    found = task(imbalance="oversample", multi_label=True).sampling(records(("a", "ab", "abc", "")))
+    found = task(remedy="oversample", multi_label=True).sampling(records(("a", "ab", "abc", "")))
     assert found is not None
     np.testing.assert_allclose(found, [1 / 60, 1 / 30, 1 / 10, 1 / 60])
 
@@ -171,10 +170,10 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize(
     ("options", "weights"),
     [
-        ({"imbalance": "weights"}, imbalance.inverse_frequency(COUNTS)),
-        ({"imbalance": "effective", "beta": 0.9}, imbalance.effective_number(COUNTS, beta=0.9)),
-        ({"imbalance": "both", "alpha": 0.25}, imbalance.controlled_weights(COUNTS, alpha=0.25)),
-        ({"imbalance": "oversample"}, np.ones(3)),
+        ({"remedy": "weights"}, imbalance.inverse_frequency(COUNTS)),
+        ({"remedy": {"name": "effective", "beta": 0.9}}, imbalance.effective_number(COUNTS, beta=0.9)),
+        ({"remedy": {"name": "both", "alpha": 0.25}}, imbalance.controlled_weights(COUNTS, alpha=0.25)),
+        ({"remedy": "oversample"}, np.ones(3)),
     ],
 )
 def test_classes_weigh_in_the_loss(batch: tuple[torch.Tensor, torch.Tensor], options: Any, weights: np.ndarray) -> None:
@@ -182,7 +181,8 @@ def test_classes_weigh_in_the_loss(batch: tuple[torch.Tensor, torch.Tensor], opt
     w = torch.tensor(weights, dtype=torch.float32)
     torch.testing.assert_close(task(**options).loss(output, target), functional.cross_entropy(output, target, w))
     torch.testing.assert_close(
-        task(**options, loss="focal", gamma=1.5).loss(output, target), focal(output, target, weights=w, gamma=1.5)
+        task(**options, loss={"name": "focal", "gamma": 1.5}).loss(output, target),
+        focal(output, target, weights=w, gamma=1.5),
     )
     hot = functional.one_hot(target, 3).float()
     expected = functional.binary_cross_entropy_with_logits(output, hot, pos_weight=w)
@@ -192,7 +192,7 @@ def test_classes_weigh_in_the_loss(batch: tuple[torch.Tensor, torch.Tensor], opt
 
 def test_adjusted_logits_are_in_the_training_loss_only(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     output, target = batch
-    adjusted, plain = task(imbalance="logit_adjustment", tau=0.7), task()
+    adjusted, plain = task(remedy={"name": "logit_adjustment", "tau": 0.7}), task()
     prior = 0.7 * torch.log(torch.tensor(COUNTS) / 100)
     torch.testing.assert_close(adjusted.loss(output, target), functional.cross_entropy(output + prior, target))
     torch.testing.assert_close(adjusted.activate(output), plain.activate(output))
@@ -206,7 +206,7 @@ def test_adjusted_logits_are_in_the_training_loss_only(batch: tuple[torch.Tensor
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_validation_loss_is_the_loss_of_the_logits(batch: tuple[torch.Tensor, torch.Tensor], multi_label: bool) -> None:
     output, target = batch
-    one = task(multi_label=multi_label, imbalance="weights", smoothing=0.1)
+    one = task(multi_label=multi_label, remedy="weights", smoothing=0.1)
     truth = functional.one_hot(target, 3).float() if multi_label else target
     torch.testing.assert_close(one.validation_loss(one.activate(output), truth), one.loss(output, truth))
     p = one.activate(output)
@@ -239,8 +239,8 @@ def test_smoothing_draws_targets_together(batch: tuple[torch.Tensor, torch.Tenso
     ("options", "said"),
     [
         ({"threshold": 0.3}, "3 classes"),
-        ({"imbalance": "logit_adjustment", "multi_label": True}, "several labels"),
-        ({"imbalance": "logit_adjustment", "loss": "bce"}, "softmax"),
+        ({"remedy": "logit_adjustment", "multi_label": True}, "several labels"),
+        ({"remedy": "logit_adjustment", "loss": "bce"}, "softmax"),
         ({"loss": "focal", "smoothing": 0.1}, "smoothing"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -25,7 +26,7 @@ from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
-from lamelle.tasks.instances import QUICK, Instances, Options
+from lamelle.tasks.instances import QUICK, Instances, Settled
 from lamelle.tasks.objects import maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
@@ -33,8 +34,7 @@ FULL = {"foreground": 0.5, "seed": 0.5, "min_size": 1}
 
 
 def task(**known: Any) -> Instances:
-    options = {"mask_threshold": None, "seed_threshold": None, "min_size": None, "ignore": (), "parts": False}
-    return Instances(Options(("background", "cell"), **(options | known)))
+    return made_tasks.instances(**known)
 
 
 def discs(size: int = 96, count: int = 12, seed: int = 0) -> np.ndarray:
@@ -196,9 +196,9 @@ def test_targets_are_read_as_objects() -> None:
         [1, 1, 0, 2]
     ]
     index = Index(Path(), "x", ())
-    assert task().matched(index, Labels({0: 1, 255: 2}, None, (), (7,))).options.parts
+    assert task().matched(index, Labels({0: 1, 255: 2}, None, (), (7,))).settled.parts
     with pytest.raises(RequestError, match="one kind of object"):
-        Instances(Options(("a", "b", "c"), None, None, None, (), False))
+        Instances(Instances.Options(), Settled(("a", "b", "c"), (), False))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,8 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     assert list(out.glob("masks/*/masks"))
     elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"]).scores
     assert elsewhere["scores"]["ap50"]["n"] == 12
-    assert open_plan(run.folder).task.describe() == task().describe() | {"classes": ("background", "object")}
+    opened, known = open_plan(run.folder).task.describe(), task().describe()
+    assert opened == known | {"settled": known["settled"] | {"classes": ("background", "object")}}
     if masks := list(out.glob("masks/*/masks/*.png")):
         assert read_labels(masks[0]).array.max() == 255
     assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).numbers_objects

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from lamelle.data.targets.values import ValueMap
-from lamelle.tasks.segment import Options, Segment
+from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, LabelMap
 
 
 def segment(classes: int = 2, **options: Any) -> Segment:
     names = ("background", "cell", "wall")[:classes]
     values = ValueMap(names, {i: i for i in range(classes)})
-    known = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False, "objects": False}
-    return Segment(Options(classes=names, values=values, **known | options))
+    return made_tasks.segment(values, **{"loss": "dice_ce"} | options)
 
 
 def images() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -146,7 +146,7 @@ def test_the_threshold_of_cells_is_searched_by_v_rand() -> None:
     truth = np.zeros((24, 24), np.int64)
     truth[:, 11:13] = 1
     p = np.where(truth == 1, 0.3, 0.1).astype(np.float32)
-    found = fitted(segment(cells=True, threshold=0.5), [(p[None], truth)])
+    found = fitted(segment(also=["cells"], threshold=0.5), [(p[None], truth)])
     assert 0.1 < found["cell_threshold"] <= 0.3
 
 
@@ -155,7 +155,7 @@ def test_cells_are_cut_at_their_own_threshold() -> None:
     truth = np.zeros((24, 24), np.int64)
     truth[:, 11:13] = 1
     p = np.where(truth == 1, 0.3, 0.1).astype(np.float32)[None]
-    task, known = segment(cells=True, threshold=0.5), {"threshold": 0.5}
+    task, known = segment(also=["cells"], threshold=0.5), {"threshold": 0.5}
 
     def v_rand(**fitted: float) -> float:
         table = task.table([task.row(p, truth, known | fitted)])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -14,15 +15,19 @@ from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe, SegmentKeys
-from lamelle.losses import LOSSES, UNWEIGHTED, border_weights
+from lamelle.losses.borders import border_weights, boundary_ce
+from lamelle.losses.centrelines import cldice
+from lamelle.losses.entropy import focal
+from lamelle.losses.overlap import focal_tversky, tversky
+from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
-from lamelle.recipe import validate
 from lamelle.runs.plan import make_task
+from lamelle.runs.recipe import Recipe, validate
 from lamelle.runs.saved_plan import open_plan
-from lamelle.tasks.pixel_loss import PARAMETERS
-from lamelle.tasks.segment import Options, Segment
+from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Index, LabelImage, Record, Source
+
+UNWEIGHTED = {name for name, row in LOSSES.items() if not row.weighs}
 
 
 class Counted:
@@ -48,13 +53,6 @@ def planned(classes: int = 2, rows: dict[str, dict[int, int]] | None = None, **t
     made = make_task(recipe, index, audit, records)
     assert isinstance(made, Segment)
     return made
-
-
-def test_the_key_names_every_loss_and_each_parameter_has_a_key() -> None:
-    named = get_args(SegmentKeys.model_fields["loss"].annotation)
-    assert set(named) == set(LOSSES)
-    assert set(PARAMETERS) <= set(LOSSES)
-    assert {key for some in PARAMETERS.values() for key in some.values()} <= set(SegmentKeys.model_fields)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -86,7 +84,7 @@ def touching() -> np.ndarray:
 
 def of_objects(*, objects: bool, loss: str = "boundary_ce", **parameters: float) -> Segment:
     values = ValueMap(("background", "cell"), {0: 0, 1: 1})
-    return Segment(Options(values.classes, loss, None, None, 2.0, False, values, objects, parameters=parameters))
+    return made_tasks.segment(values, objects=objects, loss={"name": loss} | parameters)
 
 
 def test_touching_objects_are_pressed_apart() -> None:
@@ -108,7 +106,7 @@ def test_touching_objects_are_pressed_apart() -> None:
         torch.from_numpy(np.sign(numbers).astype(np.int64))[None],
         border_weights(numbers, w0=3.0, sigma=2.0),
     )
-    expected = LOSSES["boundary_ce"](output, classes, weights=None, maps=torch.from_numpy(maps)[None])
+    expected = LOSSES["boundary_ce"]()(output, classes, weights=None, maps=torch.from_numpy(maps)[None])
     wide = of_objects(objects=True, w0=3.0, sigma=2.0)
     assert wide.loss(output, torch.from_numpy(wide.targets.window(numbers, None, None))[None]) == expected
 
@@ -141,17 +139,19 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     assert max(int(reader.target(r).max()) for r in plan.records) > 1
 
 
-@pytest.mark.parametrize("loss", PARAMETERS)
+@pytest.mark.parametrize("loss", [name for name, row in LOSSES.items() if set(row.model_fields) - {"name"}])
 def test_keys_reach_the_loss(loss: str) -> None:
     target = torch.zeros(1, 16, 16, dtype=torch.long)
     target[:, 2:7, 2:7], target[:, 9:14, 8:14] = 1, 1
     output = torch.randn(1, 1, 16, 16, generator=torch.manual_seed(1))
     plain = planned(loss=loss).loss(output, target)
-    assert plain == LOSSES[loss](output, target, weights=None), "each default is as published"
-    for argument, key in PARAMETERS[loss].items():
-        value: Any = 1 if argument in ("between", "iterations") else 0.9
-        changed = planned(**{"loss": loss, key: value}).loss(output, target)
-        assert changed == LOSSES[loss](output, target, weights=None, **{argument: value})
+    function = {"focal": focal, "tversky": tversky, "focal_tversky": focal_tversky, "cldice": cldice}
+    published: Any = (function | {"boundary_ce": boundary_ce})[loss]
+    assert plain == published(output, target, weights=None), "each default is as published"
+    for key in set(LOSSES[loss].model_fields) - {"name"}:
+        value: Any = 1 if key in ("between", "iterations") else 0.9
+        changed = planned(loss={"name": loss, key: value}).loss(output, target)
+        assert changed == published(output, target, weights=None, **{key: value})
         assert changed != plain, key
 
 
@@ -165,7 +165,7 @@ def test_balanced_weights_come_from_the_training_pixels_alone() -> None:
     audit: Any = Counted(rows)
     task = make_task(recipe, index, audit, records)
     assert isinstance(task, Segment)
-    assert task.options.weights == pytest.approx((100 / 180, 5.0))
+    assert task.settled.weights == pytest.approx((100 / 180, 5.0))
     output, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[0, 1]]])
     assert task.loss(output, target).item() == pytest.approx(np.log(2) * (100 / 180 + 5) / 2)
 
@@ -187,5 +187,5 @@ def test_weights_that_fit_no_classes_are_refused(weights: list[float]) -> None:
 
 def test_two_classes_take_cross_entropy_as_that_of_one_channel() -> None:
     values = ValueMap(("a", "b"), {0: 0, 1: 1})
-    task = Segment(Options(values.classes, "ce", None, None, 2.0, False, values, False))
+    task = made_tasks.segment(values, loss="ce")
     assert task.loss(torch.zeros(1, 1, 2, 2), torch.ones(1, 2, 2, dtype=torch.long)).item() == pytest.approx(np.log(2))

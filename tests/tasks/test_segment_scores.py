@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion, gaussian_filter
@@ -18,7 +19,7 @@ from lamelle.metrics import boundary, centrelines, clustering, instances
 from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.statistics import measured
 from lamelle.metrics.table import METRICS
-from lamelle.tasks.segment import Options, Segment
+from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE
 
 NAMES = ("background", "cell")
@@ -26,8 +27,7 @@ NAMES = ("background", "cell")
 
 def segment(**options: Any) -> Segment:
     values = ValueMap(NAMES, {0: 0, 1: 1})
-    known = {"loss": "bce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False, "objects": False}
-    return Segment(Options(classes=NAMES, values=values, **known | options))
+    return made_tasks.segment(values, **{"loss": "bce"} | options)
 
 
 def masks(seed: int, size: int = 48) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ def test_micrometres_are_said_where_every_image_has_a_pixel_size() -> None:
 
 
 def test_the_adapted_rand_error_stands_beside_v_rand() -> None:
-    task = segment(cells=True)
+    task = segment(also=["cells"])
     truth, said = masks(0)
     found = task.row(said[None].astype(np.float32), truth, {})
     table = task.table([found])
@@ -159,7 +159,7 @@ def test_strokes_score_their_pixels_and_no_shapes() -> None:
     assert found["accuracy"] == pytest.approx((dense == said)[kept].mean())
     assert np.isnan([found[n] for n in ("boundary_f", "nsd", "hd95", "cldice", "component_pq")]).all()
     p = said[None].astype(np.float32)
-    assert not any(segment(cells=True).row(p, sparse, {})["cells"])
+    assert not any(segment(also=["cells"]).row(p, sparse, {})["cells"])
     matrix = np.sum(segment().quick_row(p, sparse)["confusion"])
     assert matrix == kept.sum()
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
@@ -17,21 +18,21 @@ from lamelle import verbs
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.images import read
-from lamelle.losses import LOSSES, UNWEIGHTED, border_maps
+from lamelle.losses.borders import border_maps
+from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
 from lamelle.tasks.deciding import pixel_classes
-from lamelle.tasks.segment import Options, Segment
+from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, LabelMap
 
+UNWEIGHTED = {name for name, row in LOSSES.items() if not row.weighs}
 NAMES = ("background", "cell", "wall")
 Items = list[tuple[np.ndarray, np.ndarray]]
 
 
 def segment(**options: Any) -> Segment:
     values = ValueMap(NAMES, {0: 0, 1: 1, 2: 2})
-    known: dict[str, Any] = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False}
-    known |= {"objects": False, "exclusive": False}
-    return Segment(Options(classes=NAMES, values=values, **known | options))
+    return made_tasks.segment(values, **{"exclusive": False} | options)
 
 
 def images(n: int = 4, sure: float = 1.0) -> Items:
@@ -103,9 +104,7 @@ def test_of_two_classes_nothing_changes() -> None:
     p, truth = images(1)[0]
     truth = np.minimum(truth, 1)
     values = ValueMap(NAMES[:2], {0: 0, 1: 1})
-    one, other = (
-        Segment(Options(NAMES[:2], "bce", None, None, 2.0, False, values, False, exclusive=e)) for e in (False, True)
-    )
+    one, other = (made_tasks.segment(values, loss="bce", exclusive=e) for e in (False, True))
     assert fitted(one, [(p[:1], truth)]) == fitted(other, [(p[:1], truth)])
     assert str(one.row(p[:1], truth, {"threshold": 0.4})) == str(other.row(p[:1], truth, {"threshold": 0.4}))
     assert (one.outputs, segment().outputs, segment(exclusive=True).outputs) == (1, 2, 3)
@@ -129,7 +128,7 @@ def test_the_loss_is_the_mean_of_those_of_each_class(loss: str, weights: tuple[f
         truth = torch.where(target == IGNORE, IGNORE, (target == c).long())
         pair = None if weights is None else torch.tensor((weights[0], weights[c]))
         extra = {"maps": border_maps(target)} if loss == "boundary_ce" else {}
-        each.append(LOSSES["bce" if loss == "ce" else loss](output[:, c - 1 : c], truth, weights=pair, **extra))
+        each.append(LOSSES[loss]().alone()(output[:, c - 1 : c], truth, weights=pair, **extra))
     assert found.item() == pytest.approx(torch.stack(each).mean().item(), rel=1e-6)
     again = segment(loss=loss, weights=weights).validation_loss(torch.sigmoid(output.detach()), target)
     assert again.item() == pytest.approx(found.item(), rel=1e-4)
@@ -177,7 +176,7 @@ def test_cells_are_where_no_class_is_said() -> None:
     truth[:, 11:13] = 1
     p = np.stack([np.where(truth == 1, 0.9, 0.1), np.full(truth.shape, 0.1)]).astype(np.float32)
     softmax = np.stack([1.1 - p.sum(0), *(p - 0.05)])
-    for task, said in ((segment(cells=True), p), (segment(cells=True, exclusive=True), softmax)):
+    for task, said in ((segment(also=["cells"]), p), (segment(also=["cells"], exclusive=True), softmax)):
         scores = task.summarise(task.table([task.row(said, truth, {})]), np.ones((1, 1)))
         assert scores["v_rand"][0] == pytest.approx(1)
 
@@ -211,5 +210,5 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     (file,) = (tmp_path / "out" / "probabilities").rglob("*.tif")
     assert read(file).array.shape[0] == len(classes) - 1
     package = load(run.path)
-    assert package.task.describe()["exclusive"] is False
+    assert package.task.describe()["options"]["exclusive"] is False
     assert package.fitted["thresholds"] == pytest.approx(scores["fitted"]["thresholds"])

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from support import Quiet
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.evaluation.measure import measure, summarise
 from lamelle.prediction.predictor import of_package
 from lamelle.runs import fit as session
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
@@ -50,8 +50,8 @@ def table(tmp_path: Path) -> Path:
 
 def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> None:
     store = verbs.open_store()
-    plan = plans.make_plan(table, recipes.parse_overrides((*SMALL, "imbalance=oversample")), store, accelerator=False)
-    assert plan.recipe.task.model_dump()["loss"] == "bce"
+    plan = plans.make_plan(table, layers.parse_overrides((*SMALL, "remedy=oversample")), store, accelerator=False)
+    assert plan.recipe.task.model_dump()["loss"] == {"name": "bce"}
     assert plan.recipe.task.model_dump()["threshold"] == "f1"
     sampling = plan.task.sampling(plan.of("train"))
     assert sampling is not None

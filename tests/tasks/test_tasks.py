@@ -4,41 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics
 
-from lamelle import recipe as recipes
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
-from lamelle.keys import ClassifyKeys, TimmKeys, TimmUnetKeys, UnetKeys
+from lamelle.models.options import Timm, TimmUNet, UNet
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.tasks.base import Facts, Labels, Row, Task
 from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.tasks.instances import Instances
-from lamelle.tasks.instances import Options as InstanceOptions
-from lamelle.tasks.segment import Options as SegmentOptions
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
 from lamelle.types import IGNORE, Classes, ClassNames, Index, LabelImage, LabelMap, Record, Source
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
-    known = ClassifyKeys().model_dump(exclude={"name"}) | {"multi_label": False} | options
-    return Classify(ClassifyOptions(tuple("abcdef"[:classes]), class_counts=(5, 3, 2, 1)[:classes], **known))
+    return made_tasks.classify("abcdef"[:classes], counts=(5, 3, 2, 1)[:classes], **options)
 
 
 def segment(classes: int = 3, **options: Any) -> Segment:
     names = ("background", "cell", "wall", "gap")[:classes]
     values = ValueMap(names, {10 * i: i for i in range(classes)}, (255,))
-    known = {"loss": "dice_ce", "weights": None, "threshold": None, "tolerance": 2.0, "cells": False} | options
-    return Segment(SegmentOptions(names, values=values, objects=False, **known))
+    return made_tasks.segment(values, **options)
 
 
 def classify_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -66,7 +62,7 @@ def segment_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]
 
 
 def instances() -> Instances:
-    return Instances(InstanceOptions(("background", "cell"), None, None, None, (), parts=False))
+    return made_tasks.instances()
 
 
 def instance_items(task: Task, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -85,25 +81,25 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
     "classify two classes": (classify(2), classify_items),
     "classify several labels": (classify(3, multi_label=True, loss="bce"), labels_items),
     "classify several labels by focal loss": (classify(3, multi_label=True, loss="focal"), labels_items),
-    "classify by weights": (classify(imbalance="weights", smoothing=0.1), classify_items),
-    "classify by effective numbers": (classify(imbalance="effective"), classify_items),
-    "classify by sampling": (classify(imbalance="oversample", loss="focal", gamma=1.0), classify_items),
-    "classify by both": (classify(imbalance="both", loss="bce", smoothing=0.1), classify_items),
-    "classify by adjusted logits": (classify(imbalance="logit_adjustment", threshold="f1"), classify_items),
+    "classify by weights": (classify(remedy="weights", smoothing=0.1), classify_items),
+    "classify by effective numbers": (classify(remedy="effective"), classify_items),
+    "classify by sampling": (classify(remedy="oversample", loss={"name": "focal", "gamma": 1.0}), classify_items),
+    "classify by both": (classify(remedy="both", loss="bce", smoothing=0.1), classify_items),
+    "classify by adjusted logits": (classify(remedy="logit_adjustment", threshold="f1"), classify_items),
     "classify at a fixed threshold": (classify(2, threshold=0.3), classify_items),
     "segment": (segment(), segment_items),
     "segment two classes": (segment(2), segment_items),
-    "segment cells": (segment(2, cells=True), segment_items),
+    "segment cells": (segment(2, also=["cells"]), segment_items),
     "segment each class by itself": (segment(exclusive=False), segment_items),
     "segment each class by itself, weighted, cleaned": (
         segment(exclusive=False, loss="bce", weights=(0.5, 1.0, 2.0), min_size="auto", threshold_by="image"),
         segment_items,
     ),
     "instances": (instances(), instance_items),
-    "segment lines, cleaned": (segment(lines=True, min_size=3, fill_holes=2, largest=True), segment_items),
+    "segment lines, cleaned": (segment(also=["lines"], min_size=3, fill_holes=2, largest=True), segment_items),
     "segment balanced": (segment(weights=(0.5, 1.0, 2.0), threshold_by="image", min_size="auto"), segment_items),
     "segment by focal Tversky": (
-        segment(2, loss="focal_tversky", parameters={"alpha": 0.2, "beta": 0.8, "gamma": 1.5}),
+        segment(2, loss={"name": "focal_tversky", "alpha": 0.2, "beta": 0.8, "gamma": 1.5}),
         segment_items,
     ),
 }
@@ -154,11 +150,11 @@ def test_a_plan_is_a_valid_recipe(name: str, known: Facts) -> None:
     assert kind in find(name).models
     unknown = set(planned) - set(recipes.known_keys()) - {"model.kind"}
     assert not unknown
-    wanted = {"unet": UnetKeys, "timm": TimmKeys, "timm-unet": TimmUnetKeys}[kind].model_fields
+    wanted = {"unet": UNet, "timm": Timm, "timm-unet": TimmUNet}[kind].model_fields
     for key, value in planned.items():
         section, _, entry = key.partition(".")
         if section != "model" or entry in wanted:
-            recipes.merge(asked, {section: {entry: value}})
+            layers.merge(asked, {section: {entry: value}})
     found = recipes.validate(asked)
     assert found.task.name == name
     if found.train.patch is not None:
@@ -171,7 +167,7 @@ def test_a_plan_is_a_valid_recipe(name: str, known: Facts) -> None:
 @cases
 def test_a_description_survives_json(task: Task, items: Any) -> None:
     described = json.loads(json.dumps(task.describe()))
-    again = restore(task.name, described)
+    again = restore(described["options"], described["settled"])
     assert json.loads(json.dumps(again.describe())) == described
     assert (again.classes, again.outputs, again.headline) == (task.classes, task.outputs, task.headline)
     p, target = items(task, 1)[0]
@@ -180,8 +176,10 @@ def test_a_description_survives_json(task: Task, items: Any) -> None:
 
 @cases
 def test_a_description_with_a_foreign_option_is_refused(task: Task, items: Any) -> None:
-    with pytest.raises(ValueError, match="evil"):
-        restore(task.name, {**task.describe(), "evil": 1})
+    described = json.loads(json.dumps(task.describe()))
+    for part in described:
+        with pytest.raises(ValueError, match="evil"):
+            restore(**described | {part: {**described[part], "evil": 1}})
 
 
 def rows_of(task: Task, items: Any, count: int = 12) -> list[Row]:
@@ -337,9 +335,7 @@ def encoded(task: Task, values: list[int]) -> list[int]:
 
 def test_another_folder_may_write_the_same_classes_with_other_values() -> None:
     task = segment(2)
-    plain = SegmentOptions(("background", "foreground"), "ce", None, None, 2.0, False, task.options.values, False)
-    plain = replace(plain, values=ValueMap(plain.classes, {0: 0, 255: 1}))
-    model = Segment(plain)
+    model = made_tasks.segment(ValueMap(("background", "foreground"), {0: 0, 255: 1}), loss="ce")
     assert encoded(model.matched(folder(), labels({0: 9, 255: 1})), [0, 255]) == [0, 1], "as in training"
     assert encoded(model.matched(folder(), labels({0: 9})), [0, 255]) == [0, 1], "a class may be absent"
     assert encoded(model.matched(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "background, foreground"

@@ -30,13 +30,13 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
     def train(
         *overrides: str, quiet: Quiet | None = None, resume: RunFolder | None = None
     ) -> tuple[RunFolder, Package]:
-        from lamelle import recipe as recipes
+        from lamelle.runs import layers
 
         store = verbs.open_store()
         if resume is not None:
             plan, run = open_plan(resume), resume
         else:
-            asked = recipes.parse_overrides((*TINY, *overrides))
+            asked = layers.parse_overrides((*TINY, *overrides))
             plan = plans.make_plan(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
             save_plan(run, plan)

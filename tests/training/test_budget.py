@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import Quiet, Trainer
 
-from lamelle import recipe, verbs
+from lamelle import verbs
 from lamelle.durations import enough, seconds, spelled
 from lamelle.errors import RequestError, WorkError
-from lamelle.keys import TrainKeys
+from lamelle.runs import layers, recipe
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.training import budget
@@ -26,6 +26,7 @@ from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
 from lamelle.training.features import Features
 from lamelle.training.loop import Training, Untrained
+from lamelle.training.options import Train
 
 Go = Callable[[float], None]
 
@@ -66,7 +67,7 @@ def history(run: RunFolder) -> np.ndarray:
     ],
 )
 def test_times_as_people_write_them(said: str, number: float | None) -> None:
-    asked = recipe.parse_overrides([f"train.budget={said}"])
+    asked = layers.parse_overrides([f"train.budget={said}"])
     if number is not None:
         assert recipe.validate(asked).train.budget == number
         return
@@ -93,7 +94,7 @@ def test_all_that_a_training_does_counts(trained: Trainer, pass_time: Go, monkey
     assert package.provenance["seconds"] == 20
     assert any("train.budget=20s of wall-clock time ended" in line and "8 step" in line for line in quiet.lines)
     assert "20s of wall-clock" in run.log.read_text()
-    knots = recipe.load(run.recipe)["train"]["knots"]
+    knots = recipe.load(run.recipe)["train"]["schedule_points"]
     assert knots[-1] == [8, 8]
 
 
@@ -181,11 +182,11 @@ def test_a_busy_machine_is_said(share: float, said: bool, monkeypatch: pytest.Mo
     for _ in range(4):
         with clock.step():
             now.wall += 1.0
-    keys, state = TrainKeys(budget=60), State(step=4, epoch=1)
+    keys, state = Train(budget=60), State(step=4, epoch=1)
     lines = budget.remarks(keys, state, clock, on_processor=True)
     assert any("30 %" in line and "train.budget=4min" in line for line in lines) == said
     assert not any("busy" in line for line in budget.remarks(keys, state, clock, on_processor=False))
-    assert budget.remarks(TrainKeys(budget=60, knots=((0, 8),)), state, clock, on_processor=True) == []
+    assert budget.remarks(Train(budget=60, schedule_points=((0, 8),)), state, clock, on_processor=True) == []
 
 
 @pytest.mark.parametrize(("share", "code"), [(0.1, "too_short_busy"), (0.95, "too_short")])
@@ -210,6 +211,6 @@ def test_a_busy_machine_is_said_where_not_an_epoch_was_done(
 
 
 def test_the_recipe_of_a_budgeted_run_is_read_again(trained: Trainer) -> None:
-    run, _ = trained("train.budget=1h", "train.knots=[[0,3]]")
+    run, _ = trained("train.budget=1h", "train.schedule_points=[[0,3]]")
     values = yaml.safe_load(run.recipe.read_text(encoding="utf-8"))
     assert recipe.validate(values).train.budget == 3600

@@ -28,7 +28,7 @@ def weights(run: RunFolder) -> str:
     return atomic.sha256(run.model / "model.safetensors")
 
 
-@pytest.mark.parametrize("overrides", [(), ("train.budget=1h", "train.knots=[[0,8]]")])
+@pytest.mark.parametrize("overrides", [(), ("train.budget=1h", "train.schedule_points=[[0,8]]")])
 def test_a_signal_during_a_validation_loses_no_step(
     trained: Trainer, monkeypatch: pytest.MonkeyPatch, overrides: tuple[str, ...]
 ) -> None:
@@ -58,7 +58,7 @@ def test_a_signal_during_the_last_validation_takes_no_step_twice(
     trained: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The training ends in the middle of an epoch, and is stopped there."""
-    knots = ("train.budget=1h", "train.knots=[[0,8]]")
+    knots = ("train.budget=1h", "train.schedule_points=[[0,8]]")
     whole, _ = trained(*knots)
     validate = Training._validate
 

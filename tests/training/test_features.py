@@ -11,11 +11,12 @@ import pytest
 from safetensors.numpy import load_file
 from support import Quiet
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.data.samples import Samples
 from lamelle.runs import fit as session
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
 from lamelle.runs.saved_plan import open_plan, save_plan
@@ -51,7 +52,7 @@ def run(data: Path, folder: Path, *overrides: str, quiet: Quiet | None = None, r
         again = RunFolder.open(folder / "run")
         plan = open_plan(again)
     else:
-        plan = plans.make_plan(data, recipes.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
+        plan = plans.make_plan(data, layers.parse_overrides((*SMALL, *overrides)), store, accelerator=False)
         again = RunFolder.create(folder, "run")
         save_plan(again, plan)
     session.train(plan, build(plan), again, store, quiet or Quiet(), resume=resume)
@@ -69,7 +70,7 @@ def weights(run: RunFolder) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("depth", ["head", "last_conv", "last_two_convs"])
 def test_cached_features_train_what_the_whole_network_trains(tissue: Path, tmp_path: Path, depth: str) -> None:
-    asked = (f"freeze={depth}", "draws=2", "imbalance=oversample")
+    asked = (f"freeze={depth}", "draws=2", "remedy=oversample")
     slow = run(tissue, tmp_path / "slow", *asked, "features=false")
     heard = Quiet()
     fast = run(tissue, tmp_path / "fast", *asked, quiet=heard)
@@ -148,7 +149,7 @@ def test_a_budget_is_not_spent_on_features_alone(tissue: Path, tmp_path: Path, m
 
 def test_draws_repeat_in_turn_and_differ_from_each_other(tissue: Path, tmp_path: Path) -> None:
     store = verbs.open_store()
-    plan = plans.make_plan(tissue, recipes.parse_overrides((*SMALL, "draws=3")), store, accelerator=False)
+    plan = plans.make_plan(tissue, layers.parse_overrides((*SMALL, "draws=3")), store, accelerator=False)
     from lamelle.data.samples import Reader
 
     samples, _ = session.training_samples(plan, Reader(store, plan.task.targets, session.prepare(plan, store)))

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from support import TINY, Quiet
 
-from lamelle import recipe as recipes
 from lamelle import verbs
+from lamelle.runs import recipe as recipes
 from lamelle.runs import request
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.train import folds_of
@@ -41,7 +41,7 @@ def test_nothing_differs_but_what_is_given(first: RunFolder, nuclei: Path, tmp_p
     assert {key for key in was if was[key] != now[key]} == {"train.epochs", "train.start"}
     (line,) = [line for line in quiet.lines if line.startswith("settings:")]
     assert "train.epochs=2 (was 1)" in line
-    assert all(key in line for key in ("data.path", "train.start", "train.knots"))
+    assert all(key in line for key in ("data.path", "train.start", "train.schedule_points"))
     assert line in again.log.read_text(encoding="utf-8")
 
 
@@ -81,15 +81,15 @@ def test_epochs_take_the_place_of_a_budget_and_a_budget_begins_anew(first: RunFo
     other = tmp_path / "budgeted"
     shutil.copytree(first.path, other)
     values = recipes.load(other / "recipe.yaml")
-    values["train"] |= {"budget": 60.0, "knots": [[0, 9]]}
+    values["train"] |= {"budget": 60.0, "schedule_points": [[0, 9]]}
     RunFolder(other).write_text(other / "recipe.yaml", yaml.safe_dump(values))
     heard: list[str] = []
     kept = request.asked_of(None, [], None, other, False, heard.append)["train"]
-    assert (kept["budget"], kept.get("knots")) == (60.0, None)
+    assert (kept["budget"], kept.get("schedule_points")) == (60.0, None)
     asked = request.asked_of(None, ["train.epochs=2"], None, other, False, heard.append)["train"]
     assert (asked["epochs"], asked["budget"]) == (2, None)
     repeated = request.asked_of(other / "recipe.yaml", ["train.epochs=2"], None, None, False, heard.append)["train"]
-    assert (repeated["epochs"], repeated["budget"], repeated["knots"]) == (2, None, [])
+    assert (repeated["epochs"], repeated["budget"], repeated["schedule_points"]) == (2, None, [])
     assert heard == ["train.epochs=2 takes the place of train.budget=60.0"] * 2
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from typing import Any
 
+import made_tasks
 import numpy as np
 import pytest
 from support import Quiet, Trainer
@@ -16,7 +16,6 @@ from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import MANY
 from lamelle.tasks.classify import Classify
-from lamelle.tasks.classify import Options as ClassifyOptions
 from lamelle.training import history
 from lamelle.training.progress import epoch_line
 from lamelle.training.validation import scores_of
@@ -31,9 +30,7 @@ def written(run: RunFolder) -> list[dict[str, str]]:
 
 def classifier(classes: int) -> Classify:
     names = tuple(f"c{i}" for i in range(classes))
-    rest: dict[str, Any] = {"loss": "ce", "gamma": 2.0, "imbalance": "none", "alpha": 0.5, "beta": 0.9, "tau": 1.0}
-    counts = (1,) * classes
-    return Classify(ClassifyOptions(names, counts, False, **rest, threshold="argmax", smoothing=0.0))
+    return made_tasks.classify(names, calibrate=False)
 
 
 def test_every_epoch_has_every_score_of_both_sets(trained: Trainer) -> None:

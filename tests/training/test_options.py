@@ -13,13 +13,13 @@ import torch
 from safetensors.numpy import load_file
 from support import Quiet, Trainer
 
-from lamelle.keys import TrainKeys
 from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder
 from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.loop import Interrupted, Training
 from lamelle.training.optimiser import Average, make_optimizer
+from lamelle.training.options import Train
 
 SPEC = {"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2}
 
@@ -34,7 +34,7 @@ def history(run: RunFolder) -> np.ndarray:
 
 def test_stages_learn_at_their_share_of_the_rate() -> None:
     model = build(SPEC)
-    groups = make_optimizer(model, TrainKeys(layer_decay=0.5)).param_groups
+    groups = make_optimizer(model, Train(layer_decay=0.5)).param_groups
     scale = {id(p): g["scale"] for g in groups for p in g["params"]}
     by_name = {name: scale[id(p)] for name, p in model.named_parameters()}
     assert by_name["head.1.weight"] == 1
@@ -49,7 +49,7 @@ def test_stages_learn_at_their_share_of_the_rate() -> None:
 def test_what_is_frozen_is_not_in_the_optimiser() -> None:
     model = build(SPEC)
     freeze_encoder(model, "head")
-    held = [p for g in make_optimizer(model, TrainKeys()).param_groups for p in g["params"]]
+    held = [p for g in make_optimizer(model, Train()).param_groups for p in g["params"]]
     assert {id(p) for p in held} == {id(p) for p in model.get_submodule("head").parameters()}
 
 

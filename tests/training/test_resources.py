@@ -11,10 +11,10 @@ from torch import nn
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.keys import TrainKeys
 from lamelle.models.build import build
 from lamelle.runs import plan as plans
 from lamelle.training import resources
+from lamelle.training.options import Train
 
 
 def network(dims: int = 3, *, thick: bool = False) -> nn.Module:
@@ -33,7 +33,7 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen(model: nn.Module, patch: tuple[int, ...] | None, precision: str = "auto") -> str:
-    keys = TrainKeys.model_validate({"patch": patch, "precision": precision, "device": "cpu"})
+    keys = Train.model_validate({"patch": patch, "precision": precision, "device": "cpu"})
     return resources.resolve(keys, model).precision
 
 
@@ -56,12 +56,12 @@ def test_float16_on_a_processor_is_refused_with_what_works(monkeypatch: pytest.M
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(RequestError, match=r"train\.precision=16: float16 with loss scaling") as caught:
-        resources.device_of(TrainKeys.model_validate({"device": device, "precision": 16}))
+        resources.device_of(Train.model_validate({"device": device, "precision": 16}))
     for word in re.findall(r"(?<=precision=)auto|32|bf16", str(caught.value)):
-        TrainKeys.model_validate({"device": device, "precision": word})
-        assert resources.device_of(TrainKeys.model_validate({"device": "cpu", "precision": word})) == "cpu"
+        Train.model_validate({"device": device, "precision": word})
+        assert resources.device_of(Train.model_validate({"device": "cpu", "precision": word})) == "cpu"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert resources.device_of(TrainKeys.model_validate({"precision": 16})) == "cuda"
+    assert resources.device_of(Train.model_validate({"precision": 16})) == "cuda"
 
 
 def test_what_this_machine_cannot_train_is_refused_before_an_image_is_read(

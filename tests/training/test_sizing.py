@@ -10,13 +10,12 @@ import families
 import pytest
 from PIL import Image
 
-from lamelle import recipe as recipes
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.models.build import sketch
 from lamelle.models.trial import refusal
+from lamelle.runs import layers, sizing
 from lamelle.runs import plan as plans
-from lamelle.runs import sizing
 from lamelle.runs.initial_model import model_spec
 from lamelle.runs.plan import Plan
 from lamelle.runs.sizing import fitted
@@ -33,7 +32,7 @@ def segmented(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def planned(data: Path, *overrides: str) -> Plan:
-    asked = recipes.parse_overrides((*families.FAST, *overrides))
+    asked = layers.parse_overrides((*families.FAST, *overrides))
     return plans.make_plan(data, asked, verbs.open_store(), accelerator=False)
 
 

@@ -14,13 +14,15 @@ import tifffile
 from support import Quiet
 
 import lamelle
-from lamelle import recipe, verbs
+from lamelle import verbs
 from lamelle.data import blocks, split
 from lamelle.data.blocks import cut
-from lamelle.data.split import GAP, SplitOptions
+from lamelle.data.split import GAP
+from lamelle.data.splits.options import Split
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.prediction.package import load
+from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.specimens.write import write_demo
@@ -46,9 +48,8 @@ def volume(folder: Path, depth: int = 14, size: int = 40) -> Path:
     return folder
 
 
-def options(**changes: Any) -> SplitOptions:
-    shares = {"train": 0.65, "validation": 0.15, "test": 0.2}
-    return SplitOptions(**({"shares": shares, "by": "block", "gap": 1, "blocks": None, "seed": 0} | changes))
+def options(**changes: Any) -> Split:
+    return Split(**{"by": "block"} | changes)
 
 
 def test_every_slice_of_a_volume_is_in_one_block(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
     elsewhere = parts.evaluate(folder, overrides=["evaluate.keep_seen=true"])
     assert (len(elsewhere["items"]), elsewhere["scores"]["image_dice"]["n"]) == (10, 1)
     cleaned = plans.make_plan(
-        folder, recipe.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
+        folder, layers.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
     )
     assert len(cleaned.of("test")) == 1, "the largest part must not be cut"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
+from typing import Any
 
 import click
 
 from lamelle.cli.command import build, short_help
-from lamelle.errors import LamelleError, RequestError, printable
+from lamelle.errors import KeyMoved, LamelleError, RequestError, printable
 from lamelle.messages import text
 from lamelle.verbs import COMMANDS
 from lamelle.version import __version__
@@ -51,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line; exit code 0: done, 1: the work failed, 2: the request was wrong."""
     arguments = sys.argv[1:] if argv is None else argv
     debug = "--debug" in arguments or bool(os.environ.get("LAMELLE_DEBUG"))
+    warnings.showwarning = _warned
     try:
         lamelle.main(args=[a for a in arguments if a != "--debug"], prog_name="lamelle", standalone_mode=False)
     except click.ClickException as error:
@@ -72,6 +75,16 @@ def main(argv: list[str] | None = None) -> None:
             raise
         click.echo(_unexpected(error), err=True)
         sys.exit(1)
+
+
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning of ours as the sentence that it is; others as Python shows them."""
+    shown = (
+        str(message) if issubclass(category, KeyMoved) else warnings.formatwarning(message, category, filename, lineno)
+    )
+    click.echo(shown.rstrip("\n"), err=True)
 
 
 def _request(error: click.ClickException) -> str:

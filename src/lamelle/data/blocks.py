@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import groupby, pairwise
 
 from lamelle.data import split
-from lamelle.data.split import SplitOptions
+from lamelle.data.splits.options import Split
 from lamelle.io.images import header
 from lamelle.types import Index, Record, Source, with_sources
 
@@ -26,12 +26,12 @@ _THINNEST = 4
 _SPAN = re.compile(r"(.*)#([0-9]+)-([0-9]+)")
 
 
-def to_be_cut(index: Index, options: SplitOptions) -> bool:
+def to_be_cut(index: Index, options: Split) -> bool:
     """Whether the volumes of a folder have to be cut: too few for three splits, or blocks were asked for."""
     labelled = [r for r in index.records if r.target]
     whole = labelled and all(r.split is None and r.fold is None and _is_volume(r) for r in labelled)
     return bool(whole) and (
-        options.by == "block" or options.blocks is not None or (options.by == "auto" and len(labelled) < _ENOUGH)
+        options.by == "block" or options.by_hand is not None or (options.by == "auto" and len(labelled) < _ENOUGH)
     )
 
 
@@ -47,7 +47,7 @@ def _depth(source: Source) -> int:
     return size[0] if len(size) == 3 else 1
 
 
-def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
+def cut(records: Sequence[Record], options: Split) -> tuple[Record, ...]:
     """Sub-volumes of volumes, named ``volume.tif#00-17``, each with its split; guard gaps are sub-volumes as well.
 
     The slices are split as slices are; those that follow each other in one split make a sub-volume.
@@ -62,7 +62,7 @@ def cut(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
         for r in records
         for z in range(_depth(r.image))
     ]
-    placed, _ = split.assign(slices, replace(options, by="block"))
+    placed, _ = split.assign(slices, options.but(by="block"))
     found: list[Record] = []
     for (volume, name), some in groupby(placed, key=lambda s: (s.columns["volume"], s.split)):
         positions = [s.position or 0 for s in some]

@@ -10,12 +10,13 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from lamelle.data.changes import Content
 from lamelle.data.randomness import generator
+from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError
 from lamelle.types import SPLITS, Record
 
@@ -23,22 +24,7 @@ GAP = "gap"
 """What ``split.csv`` says of a record that lies in a guard gap: it is used by no split."""
 
 
-@dataclass(frozen=True, slots=True)
-class SplitOptions:
-    """What `assign` needs to know; shares are relative to each other."""
-
-    shares: Mapping[str, float]
-    """Share of each split, in order."""
-    by: str
-    """``auto``, ``record``, ``group`` or ``block``."""
-    gap: int
-    """Positions left out between two blocks of a volume."""
-    blocks: Mapping[str, str] | None
-    """Positions by hand: split → ``0-17`` or ``3,5-8``."""
-    seed: int
-
-
-def assign(records: Sequence[Record], options: SplitOptions) -> tuple[tuple[Record, ...], str]:
+def assign(records: Sequence[Record], options: Split) -> tuple[tuple[Record, ...], str]:
     """Give every labelled record its split.
 
     Returns:
@@ -49,11 +35,11 @@ def assign(records: Sequence[Record], options: SplitOptions) -> tuple[tuple[Reco
         RequestError: If a split would stay empty, or positions or groups that were asked for are not known.
     """
     given = {r.split for r in records if r.split}
-    if given and not options.blocks:
+    if given and not options.by_hand:
         return _complete(records, options), "given"
     by = _unit(records) if options.by == "auto" else options.by
-    if options.blocks:
-        names, by = _by_hand(records, options.blocks), "block"
+    if options.by_hand:
+        names, by = _by_hand(records, options.by_hand), "block"
     elif by == "block":
         names = _by_block(records, options)
     elif by == "group":
@@ -63,11 +49,6 @@ def assign(records: Sequence[Record], options: SplitOptions) -> tuple[tuple[Reco
     done = tuple(replace(r, split=n) for r, n in zip(records, names, strict=True))
     _none_empty(done, [s for s, share in options.shares.items() if share > 0], by)
     return done, by
-
-
-def fold_shares(folds: int) -> dict[str, float]:
-    """Equal shares of ``folds`` folds, named by their numbers."""
-    return {str(k): 1.0 for k in range(folds)}
 
 
 def as_fold(records: Sequence[Record], *, fold: int, folds: int) -> tuple[Record, ...]:
@@ -119,7 +100,7 @@ def _volume(record: Record) -> str:
     return record.columns.get("volume", "")
 
 
-def _complete(records: Sequence[Record], options: SplitOptions) -> tuple[Record, ...]:
+def _complete(records: Sequence[Record], options: Split) -> tuple[Record, ...]:
     """Keep the given splits; a missing validation or test set is taken from the training set."""
     if missing := [r.id for r in records if not r.split]:
         raise RequestError("split.partly_given", count=len(missing), first=", ".join(missing[:3]))
@@ -131,7 +112,7 @@ def _complete(records: Sequence[Record], options: SplitOptions) -> tuple[Record,
         return tuple(records)
     training = [replace(r, split=None) for r in records if r.split == "train"]
     shares = {k: options.shares[k] for k in ("train", *missing)}
-    again, _ = assign(training, replace(options, shares=shares))
+    again, _ = assign(training, options.but(**{name: shares.get(name, 0.0) for name in SPLITS}))
     renewed = {r.id: r for r in again}
     return tuple(renewed.get(r.id, r) for r in records)
 
@@ -161,7 +142,7 @@ def _at_least_one(counts: dict[str, int]) -> dict[str, int]:
     return counts
 
 
-def _by_block(records: Sequence[Record], options: SplitOptions) -> list[str]:
+def _by_block(records: Sequence[Record], options: Split) -> list[str]:
     """Cut the positions of each volume into consecutive blocks with a gap between them."""
     if missing := [r.id for r in records if r.position is None]:
         raise RequestError("split.no_position", count=len(missing), first=", ".join(missing[:3]))
@@ -198,7 +179,7 @@ def _by_hand(records: Sequence[Record], blocks: Mapping[str, str]) -> list[str]:
     return [place.get(-1 if r.position is None else r.position, GAP) for r in records]
 
 
-def _by_record(records: Sequence[Record], options: SplitOptions) -> list[str]:
+def _by_record(records: Sequence[Record], options: Split) -> list[str]:
     """Within each stratum, shuffle and cut."""
     names = [""] * len(records)
     strata: dict[str, list[int]] = defaultdict(list)
@@ -218,7 +199,7 @@ def _by_record(records: Sequence[Record], options: SplitOptions) -> list[str]:
     return names
 
 
-def _by_group(records: Sequence[Record], options: SplitOptions) -> list[str]:
+def _by_group(records: Sequence[Record], options: Split) -> list[str]:
     """Whole groups, largest first, each to the split that then lies nearest to its share of every stratum."""
     if missing := [r.id for r in records if not r.group]:
         raise RequestError("split.no_group", count=len(missing), first=", ".join(missing[:3]))

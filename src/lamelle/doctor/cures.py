@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lamelle.data.augment.options import Augment
 from lamelle.doctor.facts import Facts
 from lamelle.durations import spelled
-from lamelle.keys import no_augmentation
 
 USUAL_LR: Mapping[str, tuple[float, float]] = {"adam": (1e-5, 1e-2), "adamw": (1e-5, 1e-2), "sgd": (1e-4, 0.5)}
 """Learning rates beyond which an optimiser is rarely of use."""
@@ -43,7 +43,7 @@ def calmer(facts: Facts) -> tuple[str, ...]:
 def longer(facts: Facts) -> tuple[str, ...]:
     """Twice the time, or what the training itself asked for."""
     if budget := facts.get("train.budget"):
-        return (f"train.budget={facts.advised or spelled(2 * budget)}", "train.knots=[]")
+        return (f"train.budget={facts.advised or spelled(2 * budget)}", "train.schedule_points=[]")
     return (f"train.epochs={2 * max(facts.epochs, int(facts.get('train.epochs', 1)))}",)
 
 
@@ -61,7 +61,7 @@ def freer(facts: Facts) -> tuple[str, ...]:
 
 def stricter(facts: Facts) -> tuple[str, ...]:
     """Augmentation where there is none, mixtures of images, or weight decay."""
-    given, off = facts.recipe.get("augment", {}), no_augmentation()
+    given, off = facts.recipe.get("augment", {}), Augment.none().model_dump()
     if all(_none(given.get(name), value) for name, value in off.items()):
         return _CHANGES[facts.spatial]
     if not facts.spatial and not given.get("mixup") and not given.get("cutmix"):
@@ -73,10 +73,10 @@ def both_classes(facts: Facts) -> tuple[str, ...]:
     """What makes a network say the rare class too."""
     if not facts.spatial:
         stronger = {None: "weights", "none": "weights", "weights": "oversample", "effective": "oversample"}
-        if (remedy := stronger.get(facts.get("task.imbalance"))) is not None:
-            return (f"task.imbalance={remedy}",)
+        if (remedy := stronger.get(facts.get("task.remedy.name"))) is not None:
+            return (f"task.remedy={remedy}",)
         return ("task.threshold=f1",) if facts.get("task.threshold") != "f1" else lower_lr(facts)
-    if facts.get("task.loss") in ("ce", "bce"):
+    if facts.get("task.loss.name") in ("ce", "bce"):
         return ("task.loss=dice_ce",)
     if facts.get("train.patch") and not facts.get("train.foreground"):
         return ("train.foreground=0.5",)

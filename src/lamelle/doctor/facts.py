@@ -112,8 +112,10 @@ class Facts:
 
     def get(self, key: str, default: Any = None) -> Any:
         """A dotted key of the recipe."""
-        section, _, name = key.partition(".")
-        return self.recipe.get(section, {}).get(name, default)
+        found: Any = self.recipe
+        for name in key.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return default if found is None else found
 
     def reached(self, score: float) -> float:
         """How far a score is from guessing (0) to perfect (1)."""
@@ -133,12 +135,12 @@ class Facts:
     @property
     def guessed_loss(self) -> float | None:
         """Loss of who has seen no image, for losses where that is known."""
-        task, classes = self.recipe["task"], len(self.counts)
+        loss, classes = self.get("task.loss.name"), len(self.counts)
         if self.spatial or classes < 2:
             return None
-        if task.get("loss") == "focal":
-            return (1 - 1 / classes) ** float(task.get("gamma", 2.0)) * math.log(classes)
-        return math.log(classes) if task.get("loss") == "ce" else math.log(2)
+        if loss == "focal":
+            return (1 - 1 / classes) ** float(self.get("task.loss.gamma", 2.0)) * math.log(classes)
+        return math.log(classes) if loss == "ce" else math.log(2)
 
     @property
     def test(self) -> float | None:

@@ -45,7 +45,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     validation = [row for row in run.read_table(run.split) if row["split"] == "validation"]
     counts = {"": len(validation)} if task.spatial else _classes(validation, recipe, scores)
     units = len({row["group"] or row["id"] for row in validation})
-    several = recipe["task"].get("loss") == "bce" or any("|" in row["stratum"] for row in validation)
+    several = recipe["task"].get("loss", {}).get("name") == "bce" or any("|" in row["stratum"] for row in validation)
     score = curve(rows, "score")
     steps = int(rows[-1].get("step") or 0) if rows else 0
     test_error = _test_error(scores, task.monitor)

@@ -51,6 +51,17 @@ def translated(kind: str, name: str, english: str) -> str:
     return _rows(language(), kind).get(name, english)
 
 
+def has(key: str) -> bool:
+    """Whether there is a sentence for a key.
+
+    Example:
+        >>> has("errors.data"), has("errors.nothing")
+        (True, False)
+    """
+    room, _, name = key.partition(".")
+    return name in catalogue(language(), room)
+
+
 _NUMBERS = {
     "audit": {"association", "near", "far", "spacing", "found"},
     "cli": {"used", "budget"},

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
+from lamelle.data.options import Axes
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
-from lamelle.keys import Axes
 
 _SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
 """Fitted values that are probabilities."""
@@ -24,8 +24,8 @@ class _Part(BaseModel):
 
 
 class _Task(_Part):
-    name: str
     options: dict[str, Any]
+    settled: dict[str, Any]
 
 
 class _Preparation(_Part):
@@ -114,7 +114,7 @@ class Description(_Part):
                 raise ValueError(f"{name} is {value!r}, not a number between 0 and 1")
             if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
                 raise ValueError(f"temperature is {value!r}, not a number above 0, and up to {_HOTTEST:g}")
-        names = self.task.options.get("classes") or ()
+        names = self.task.settled.get("classes") or ()
         if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
             raise ValueError("two classes have one name")
         return self

@@ -23,6 +23,7 @@ from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, sealed
 from lamelle.models.trial import FOREIGN
 from lamelle.prediction.description import Description
+from lamelle.prediction.migration import migrate_1_to_2
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -31,7 +32,7 @@ from lamelle.version import __version__
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _PROBE_IN, _PROBE_OUT = "selftest.input", "selftest.output"
 _TOLERANCE = 1e-3
@@ -99,7 +100,7 @@ def save(package: Package, folder: Path) -> list[Path]:
     description = {
         "format": FORMAT,
         "lamelle": __version__,
-        "task": {"name": package.task.name, "options": package.task.describe()},
+        "task": package.task.describe(),
         "model": dict(package.spec),
         "preparation": asdict(package.preparation),
         "dims": package.dims,
@@ -142,7 +143,7 @@ def load(path: Path | str) -> Package:
     if atomic.sha256(weights) != about.weights_sha256:
         raise FileError("package.changed", weights)
     try:
-        task = restore(about.task.name, about.task.options)
+        task = restore(about.task.options, about.task.settled)
         model, (probe, answer) = restored(about.model, weights, beside=(_PROBE_IN, _PROBE_OUT))
         package = Package(
             task=task,
@@ -216,8 +217,10 @@ def _description(path: Path) -> Description:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
         if whole is None:
             raise FileError("package.description_unsealed", path)
+        if isinstance(about, dict) and type(made := about.get("format")) is int and made == 1:
+            return Description.model_validate_json(json.dumps(migrate_1_to_2(about)), strict=True)
         return Description.model_validate_json(data, strict=True)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
 
 

@@ -72,7 +72,7 @@ def write_page(
         plan.audit,
         (),
         scores,
-        {"task": {"options": plan.task.describe()}},
+        {"task": plan.task.describe()},
         predicted_in(folder, [folder.predictions]),
         plan,
         "",

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lamelle.messages import text
+from lamelle.messages import has, text
 from lamelle.reports.held import Held, parameters
 from lamelle.reports.html import number, percent, short, whole
 
 Row = tuple[str, str]
 _WITH = {"elastic": "elastic_probability", "noise": "noise_probability", "blur": "blur_probability"}
 """Changes that only a share of the images gets, and the key of that share."""
+_SIGNS = {"alpha": "α", "beta": "β", "gamma": "γ", "sigma": "σ", "tau": "τ"}
+"""Letters that stand for keys in the publications."""
 _SHARES = ("shift", "invert")
 """Changes whose amount is itself a share: of the size, of the images."""
 
@@ -29,7 +31,7 @@ def method(held: Held) -> list[Row]:
         ("licence", _licence(model, done)),
         ("freeze", _frozen(model, train)),
         ("loss_function", _loss(task)),
-        ("imbalance", _imbalance(task)),
+        ("imbalance", _remedy(task)),
         ("decision", _decision(task)),
         ("calibration", _calibration(held)),
         ("augmentation", augmentation(recipe.get("augment") or {}, train)),
@@ -107,9 +109,7 @@ def _frozen(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
 
 
 def _loss(task: Mapping[str, Any]) -> str:
-    said = str(task.get("loss") or "")
-    if said == "focal" and task.get("gamma") is not None:
-        said += f", γ = {short(task['gamma'])}"
+    said = _named(task.get("loss"))
     if smoothing := task.get("smoothing"):
         said += "; " + text("report.smoothing", share=percent(smoothing))
     if weights := task.get("weights"):
@@ -118,13 +118,26 @@ def _loss(task: Mapping[str, Any]) -> str:
     return said
 
 
-def _imbalance(task: Mapping[str, Any]) -> str:
-    remedy = task.get("imbalance")
+def _named(options: Mapping[str, Any] | None) -> str:
+    """A loss or a remedy with the values of its keys."""
+    if not options:
+        return ""
+    keys = [f"{_SIGNS.get(k, k)} = {short(v) if _is_number(v) else v}" for k, v in options.items() if k != "name"]
+    return ", ".join([str(options["name"]), *keys])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _remedy(task: Mapping[str, Any]) -> str:
+    remedy = task.get("remedy")
     if remedy is None:
         return ""
-    values = {name: short(task[name]) for name in ("alpha", "beta", "tau") if task.get(name) is not None}
-    said = text(f"report.imbalance_{remedy}", **values)
-    return said + "; " + text("report.imbalance_focal") if task.get("loss") == "focal" else said
+    code = f"report.remedy_{remedy['name']}"
+    values = {name: short(value) if _is_number(value) else value for name, value in remedy.items()}
+    said = text(code, **values) if has(code) else _named(remedy)
+    return said + "; " + text("report.remedy_focal") if (task.get("loss") or {}).get("name") == "focal" else said
 
 
 def _decision(task: Mapping[str, Any]) -> str:

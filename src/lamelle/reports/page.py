@@ -256,13 +256,13 @@ def _training(held: Held, turned: int | None) -> Values:
 def _data(held: Held, store: Store) -> Values:
     if held.audit is None:
         return {}
-    task = (held.model or {}).get("task", {}).get("options", {})
+    settled = (held.model or {}).get("task", {}).get("settled", {})
     plan = held.plan
     spatial = find(held.recipe["task"]["name"]).spatial
     return {
         "facts": describing.facts(held.audit, layout=plan.index.layout if plan else None),
         "classes": describing.counted(held.audit.totals.get("classes", {}))[: describing.SHOWN] if spatial else [],
-        "label_values": describing.label_values(held.audit, task.get("values")),
+        "label_values": describing.label_values(held.audit, settled.get("values")),
         "pixels": describing.pixels(held.audit),
         "value_range": describing.value_range(held.audit),
         "gone": held.gone,

@@ -161,7 +161,7 @@ def errors(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: St
         values: dict[str, Any] = {"truth": truth, "predicted": said}
         if sure is None:
             detail = text("report.error", **values)
-        elif plan.task.describe().get("multi_label"):
+        elif plan.task.describe()["settled"].get("multi_label"):
             detail = text("report.error_labels", **values, p=round(100 * sure))
         else:
             detail = text("report.error_sure", **values, p=round(100 * sure))

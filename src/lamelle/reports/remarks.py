@@ -100,7 +100,7 @@ def _looked_at(held: Held, plan: Plan, store: Store) -> tuple[list[ErrorRow], li
     """Rows of a bounded sample of the images, the volume and the slice of each, and whether objects could touch."""
     rows, places, touching = [], [], False
     classes = len(plan.task.classes)
-    objects = range(0 if plan.task.describe().get("cells") else 1, classes)
+    objects = range(0 if "cells" in plan.task.describe()["settled"].get("also", ()) else 1, classes)
     for found in scored(held, plan, store):
         numbers = {"numbers": found.numbers, "predicted_numbers": found.predicted_numbers}
         rows.append(error_row(found.target, found.labels, classes=classes, objects=objects, **numbers))
@@ -161,7 +161,7 @@ def _numbered(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Classes of truth and prediction, and their numbers where they count objects."""
     most, numbers = len(plan.task.classes) - 1, raw if plan.index.numbers_objects else None
-    said_as_classes = plan.task.describe().get("objects", False)  # even where the truth counts objects
+    said_as_classes = plan.task.describe()["settled"].get("objects", False)  # even where the truth counts objects
     if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
         return np.minimum(target, most), said, numbers, None
     return np.sign(target), np.sign(said), target, said

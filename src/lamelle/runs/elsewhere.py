@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from lamelle import recipe as recipes
 from lamelle.data import blocks, split
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.inspect import inspect
@@ -29,17 +28,17 @@ from lamelle.data.seen import Memory, Seen, remember, seen_before, twins
 from lamelle.data.spelling import folded, settle, spelt
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError, printable
-from lamelle.keys import Recipe
 from lamelle.metrics.intervals import Interval, difference
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
 from lamelle.prediction.package import Package
-from lamelle.recipe import Section
-from lamelle.runs import fitness
+from lamelle.runs import fitness, layers
 from lamelle.runs import plan as plans
+from lamelle.runs import recipe as recipes
 from lamelle.runs.evaluate import interval_options, predict_and_measure, write_scores
 from lamelle.runs.folder import RunFolder, environment
 from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Recipe, Section
 from lamelle.tasks.base import Labels, Task
 from lamelle.tasks.table import can_learn, task_of
 from lamelle.types import Index, Problem, Record
@@ -137,7 +136,7 @@ def score_elsewhere(
 
 
 def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, store: Store) -> _Found:
-    recipe = recipes.validate(recipes.merge(_intervals_of(run), deepcopy(asked)))
+    recipe = recipes.validate(layers.merge(_intervals_of(run), deepcopy(asked)))
     index, classes = _with_classes(_look(package, data, asked), package.task.classes, asked.get("data", {}))
     if not can_learn(package.task, index):
         raise RequestError("evaluate.other_task", found=task_of(index), task=package.task.name)
@@ -180,7 +179,7 @@ def _look(package: Package, data: Path, asked: Section) -> Index:
     if isinstance(given.get("classes"), Mapping):
         given["classes"] = dict.fromkeys(recipes.left_out_classes(given))
     try:
-        return plans.read_data(data, recipes.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
+        return plans.read_data(data, layers.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
     except RequestError:
         return plans.read_data(data, asked)  # perhaps laid out for another task, which is then said
 
@@ -335,6 +334,6 @@ def _write(
     seen = {one.id for one in found.seen}
     placed = [replace(r, split=SEEN if r.id in seen and r.id not in tested else "test") for r in found.labelled]
     folder.write_text(folder.split, split.to_csv(placed, found.contents))
-    full = recipes.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
+    full = layers.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
     plan = Plan(recipes.validate(full), found.index, found.audit, tuple(scored), found.task, "", {}, ())
     return plan, folder.read_json(folder.scores)  # null where nothing is defined

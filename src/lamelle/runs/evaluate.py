@@ -10,7 +10,6 @@ import numpy as np
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
 from lamelle.evaluation.measure import measure, summarise, written
-from lamelle.keys import Recipe
 from lamelle.messages import text
 from lamelle.messages.numbers import number, unit_of
 from lamelle.metrics.intervals import IntervalOptions, why_none
@@ -20,6 +19,7 @@ from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import Recipe
 from lamelle.tasks import by_class
 from lamelle.tasks.base import Row, Task
 from lamelle.types import Problem, Record

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from lamelle.data.augment.parameters import AugmentOptions, margin
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import margin
 from lamelle.data.layouts.volumes import are_slices
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
@@ -73,7 +74,7 @@ def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Prog
     state = Training(job, resume=resume).fit()
     short = _judge_budget(job, run, state, on_processor=found.device == "cpu")
     if keys.budget:
-        plan = _written(plan, run, knots=tuple(state.knots))
+        plan = _written(plan, run, schedule_points=tuple(state.knots))
     done = Package(
         task=plan.task,
         spec=built.spec,
@@ -163,7 +164,7 @@ def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progre
     predictor.model.to(predictor.device)
     room, keys = reader.store.budget, plan.recipe.train
     features = Features(boundary, samples, augmentation, predictor, validation, root=features_folder(), budget=room)
-    features.prepare(limit=None if keys.knots else keys.budget, clock=clock, say=progress.say)
+    features.prepare(limit=None if keys.schedule_points else keys.budget, clock=clock, say=progress.say)
     return features
 
 
@@ -181,10 +182,10 @@ def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
     return split(cast("Freezable", predictor.model)), "nothing_frozen"
 
 
-def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, AugmentOptions]:
+def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, Augment]:
     """The training set as positions of epochs, read with the margin that its augmentation needs."""
     keys = plan.recipe.train
-    augmentation = AugmentOptions(**plan.recipe.augment.model_dump(exclude={"mixup", "cutmix"}))
+    augmentation = plan.recipe.augment
     # slices are augmented in their plane; only volumes need to know how thick a slice is
     thick = _spacing(plan) if plan.audit.statistics.dims == 3 else None
     window = None

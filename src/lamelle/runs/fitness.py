@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lamelle import keys
 from lamelle.data import context
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
-from lamelle.keys import Recipe
+from lamelle.models.options import Timm, TimmUNet
 from lamelle.models.pretrained import expected_normalise
-from lamelle.tasks.idle import idle_problems
+from lamelle.runs.recipe import Recipe
+from lamelle.tasks.segment import Segment
 from lamelle.types import SPLITS, Problem, Record
 
 _AXES = ("Z", "Y", "X")
@@ -81,17 +81,35 @@ def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pro
 
 
 def idle(recipe: Recipe) -> list[Problem]:
-    """Warnings of what is asked of the task and changes nothing beside what else is asked."""
-    found = idle_problems(recipe.task.model_dump(), type(recipe.task)().model_dump())
+    """Warnings of what is asked and changes nothing beside what else is asked."""
+    found: list[Problem] = []
+    task = recipe.task
+    if isinstance(task, Segment.Options) and "threshold_by" in task.changed("name") and task.threshold_known:
+        values = {"value": task.threshold_by, "threshold": f"{task.threshold:g}"}
+        found.append(Problem("tasks.idle_threshold_by", "", "warning", values))
     if recipe.split.folds and not recipe.split.test:
-        found = [*found, Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds})]
+        found.append(Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds}))
     return found
+
+
+def check_also(recipe: Recipe, known: Sequence[str]) -> None:
+    """See that a task has the scores that are asked for besides.
+
+    Args:
+        known: Those that it has.
+
+    Raises:
+        RequestError: If it has not.
+    """
+    if other := [name for name in recipe.evaluate.also if name not in known]:
+        values = {"task": recipe.task.name, "given": ", ".join(other)}
+        raise RequestError("plan.also", **values)
 
 
 def input_range(recipe: Recipe) -> list[Problem]:
     """A warning where pretrained weights get their intensities in another range than they were trained with."""
     model, given = recipe.model, recipe.data.normalise
-    if not isinstance(model, keys.TimmKeys | keys.TimmUnetKeys) or model.weights is None:
+    if not isinstance(model, Timm | TimmUNet) or model.weights is None:
         return []
     expected = expected_normalise(model.name)
     if expected is None or given == expected:

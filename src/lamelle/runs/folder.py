@@ -24,9 +24,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from lamelle import recipe as recipes
 from lamelle.errors import RequestError
 from lamelle.platform import FileLock, cores
+from lamelle.runs import recipe as recipes
 from lamelle.runs.artefacts import Artefacts, Wrong
 from lamelle.version import __version__
 
@@ -184,7 +184,7 @@ class RunFolder(Artefacts):
         Raises:
             RequestError: If it is not what was written, or no recipe.
         """
-        return recipes.load(self.check(self.recipe))
+        return recipes.load(self.check(self.recipe), quiet=True)
 
     def insist(self) -> None:
         """Refuse a Run of which a file is missing, or not what was written; what lies in ``predictions`` is there.

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lamelle.errors import RequestError
 from lamelle.io import atomic
-from lamelle.keys import CnnKeys, Recipe, TimmKeys, TimmUnetKeys, UnetKeys
 from lamelle.messages import text
+from lamelle.models.options import Cnn, Network, Timm, TimmUNet
 from lamelle.models.pretrained import expected_size
 from lamelle.platform import home
 from lamelle.runs.model import load_model
 from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Recipe
 
 if TYPE_CHECKING:
-    from lamelle.models.encoders import TimmClassifier, TimmUNet
+    from lamelle.models import encoders
     from lamelle.models.freezable import Freezable
 
-ModelKeys = UnetKeys | TimmKeys | CnnKeys | TimmUnetKeys
 _NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}
 """Keys about a network that are not part of its description."""
 
@@ -57,7 +57,7 @@ def build(plan: Plan) -> Built:
     keys = recipe.model
     if recipe.train.start:
         said.append(_start_from(model, recipe.train.start))
-    elif isinstance(keys, TimmKeys | TimmUnetKeys):
+    elif isinstance(keys, Timm | TimmUNet):
         line, about = _pretrained(model, keys)
         said.append(line)
     limit(model, keys)
@@ -69,13 +69,13 @@ def build(plan: Plan) -> Built:
     return Built(model, spec, tuple(said), about)
 
 
-def limit(model: Freezable, keys: ModelKeys) -> None:
+def limit(model: Freezable, keys: Network) -> None:
     """Freeze the parts of a network that are asked not to learn, and set its batch norms."""
     from lamelle.models.freeze import freeze_encoder, set_batch_norm
 
-    if isinstance(keys, TimmKeys | TimmUnetKeys):
+    if isinstance(keys, Timm | TimmUNet):
         freeze_encoder(model, keys.freeze)
-    if isinstance(keys, TimmKeys):
+    if isinstance(keys, Timm):
         set_batch_norm(model, momentum=keys.bn_momentum, frozen_statistics=keys.bn_frozen)
 
 
@@ -83,14 +83,14 @@ def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
     keys = recipe.model.model_dump(exclude=_NOT_BUILT)
     channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
-    if isinstance(recipe.model, CnnKeys):
+    if isinstance(recipe.model, Cnn):
         if recipe.data.resize is None:
             raise RequestError("train.no_size", name=recipe.model.name)
         keys["size"] = list(recipe.data.resize)
-    if isinstance(recipe.model, TimmKeys) and recipe.data.resize not in (None, expected_size(recipe.model.name)):
+    if isinstance(recipe.model, Timm) and recipe.data.resize not in (None, expected_size(recipe.model.name)):
         # an encoder that takes one size only is built for the images' size
         keys["arguments"] = {"img_size": list(recipe.data.resize)} if expected_size(recipe.model.name) else {}
-    if isinstance(recipe.model, CnnKeys | TimmKeys):
+    if isinstance(recipe.model, Cnn | Timm):
         return keys | {"in_channels": channels, "classes": plan.task.outputs}
     spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}
     if keys["kind"] == "unet":
@@ -99,7 +99,7 @@ def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
     return spec
 
 
-def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> tuple[str, dict[str, Any]]:
+def _pretrained(model: Freezable, keys: Timm | TimmUNet) -> tuple[str, dict[str, Any]]:
     """Fill the encoder; what was said, and what the Package tells of the weights."""
     from lamelle.models.pretrained import resolve_weights
     from lamelle.models.weights import load_encoder_weights
@@ -107,7 +107,7 @@ def _pretrained(model: Freezable, keys: TimmKeys | TimmUnetKeys) -> tuple[str, d
     if keys.weights is None:
         return text("train.random_start", name=keys.name), {}
     path = resolve_weights(keys.name, keys.weights, home(), save=atomic.writing)
-    report = load_encoder_weights(cast("TimmClassifier | TimmUNet", model), path)
+    report = load_encoder_weights(cast("encoders.TimmClassifier | encoders.TimmUNet", model), path)
     terms = report.licence or text("train.no_licence")
     line = text("train.pretrained", file=path.name, n=len(report.loaded), name=keys.name, licence=terms)
     about = {"file": path.name, "licence": report.licence, "origin": report.origin, "sha256": atomic.sha256(path)}

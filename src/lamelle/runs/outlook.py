@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from copy import deepcopy
 
-from lamelle import recipe as recipes
 from lamelle.data.audit.leaks import torn_groups
 from lamelle.data.audit.results import Audit
 from lamelle.errors import LamelleError
-from lamelle.recipe import Section
+from lamelle.runs import recipe as recipes
 from lamelle.runs.plan import class_values
+from lamelle.runs.recipe import Section
 from lamelle.runs.splitting import Outlook, check_parts, cut, judged_by_few, only_split, parts_made, place, present
 from lamelle.tasks.table import task_of
 from lamelle.types import Index, Problem

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from lamelle import keys
-from lamelle import recipe as recipes
 from lamelle.data import crops, split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
@@ -22,11 +20,12 @@ from lamelle.data.targets.reading import with_meaning
 from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import ClassView, LabelView
 from lamelle.errors import DataError, RequestError
-from lamelle.keys import Recipe
+from lamelle.models.options import CNN_NAMES, MODELS
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
-from lamelle.recipe import Section
 from lamelle.runs import fitness
+from lamelle.runs import recipe as recipes
+from lamelle.runs.recipe import Recipe, Section
 from lamelle.runs.splitting import (
     check_parts,
     cut,
@@ -39,7 +38,7 @@ from lamelle.runs.splitting import (
 )
 from lamelle.tasks import classify, instances, segment
 from lamelle.tasks.base import Facts, Task
-from lamelle.tasks.pixel_loss import balanced_weights, loss_parameters
+from lamelle.tasks.pixel_loss import balanced_weights
 from lamelle.tasks.table import find, task_of
 from lamelle.types import IGNORE, Index, Problem, Record
 
@@ -96,8 +95,8 @@ def read_data(data: Path, asked: Section) -> Index:
         raise
     if asked.get("task", {}).get("name") == instances.Instances.name:
         index = with_meaning(index, "objects")
-    if "instances" in given and given["instances"] is not None:
-        index = with_meaning(index, "objects" if given["instances"] else "classes")
+    if given.get("label_values") is not None:
+        index = with_meaning(index, given["label_values"])
     return index
 
 
@@ -157,6 +156,7 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     fitness.check_context(recipe, records, spatial=find(task_name).spatial)
     if recipe.model.kind not in (fitting := find(task_name).models):
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
+    fitness.check_also(recipe, find(task_name).also)
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
     said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
@@ -176,34 +176,26 @@ def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]
 
 def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> Task:
     """The task with everything it takes from the data: classes, their counts, the meaning of label values."""
-    keys = recipe.task
-    if keys.name == "classify":
+    options = recipe.task
+    if isinstance(options, classify.Classify.Options):
         names = recipes.listed_classes(recipe.data.model_dump()) or index.classes
         if unknown := sorted({name for r in records for name in r.names} - set(names)):
             raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
         training = [r for r in records if r.split == "train"]
         counts = ClassView(tuple(names), several=True).counts(training, audit)
         many = any(len(r.names) != 1 for r in records)
-        options = keys.model_dump(exclude={"name"})
-        return classify.Classify(classify.Options(tuple(names), counts, multi_label=many, **options))
-    if keys.name == "instances":
-        least = None if keys.min_size == "auto" else keys.min_size
+        return classify.Classify(options, classify.Settled(tuple(names), counts, multi_label=many))
+    if isinstance(options, instances.Instances.Options):
         names = recipes.listed_classes(recipe.data.model_dump()) or ("background", "object")
-        known = (keys.mask_threshold, keys.seed_threshold, least)
-        return instances.Instances(
-            instances.Options(names, *known, recipe.data.ignore, parts=not index.numbers_objects)
-        )
+        settled = instances.Settled(names, recipe.data.ignore, parts=not index.numbers_objects)
+        return instances.Instances(options, settled)
+    assert isinstance(options, segment.Segment.Options)
     values = label_values(recipe.data.model_dump(), index, audit)
-    options = keys.model_dump(exclude={"name"})
-    weights = keys.weights
+    weights = options.weights
     if weights == "balanced":
         weights = balanced_weights(LabelView(values).counts([r for r in records if r.split == "train"], audit))
-    parameters = loss_parameters(keys.loss, options)
-    known = {f.name for f in fields(segment.Options)}
-    options = {k: v for k, v in options.items() if k in known} | {"weights": weights, "parameters": parameters}
-    return segment.Segment(
-        segment.Options(classes=values.classes, values=values, objects=index.numbers_objects, **options)
-    )
+    settled = segment.Settled(values.classes, values, index.numbers_objects, weights, recipe.evaluate.also)
+    return segment.Segment(options, settled)
 
 
 def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
@@ -254,7 +246,7 @@ def label_options(asked: Section) -> dict[str, Any]:
 
 def _cleans(task: object) -> bool:
     """Whether the size of parts matters, which must then be whole."""
-    return isinstance(task, keys.SegmentKeys) and any((task.min_size, task.fill_holes, task.largest))
+    return isinstance(task, segment.Segment.Options) and any((task.min_size, task.fill_holes, task.largest))
 
 
 def _sparse(audit: Audit, *, recipe: Recipe) -> dict[str, Any]:
@@ -329,7 +321,7 @@ def _asked(asked: Section, key: str) -> bool:
 
 def _kind(name: str, kind: str | None) -> str | None:
     """The kind of classifier that a network's name says, whatever the recipe under it was written for."""
-    if name in get_args(keys.CnnKeys.model_fields["name"].annotation):
+    if name in CNN_NAMES:
         return "cnn"
     return "timm" if kind == "cnn" else kind
 
@@ -346,9 +338,8 @@ def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
     model = full.setdefault("model", {})
     if "name" in asked.get("model", {}):
         model["kind"] = _kind(str(model["name"]), model.get("kind"))
-    kinds = {"unet": keys.UnetKeys, "timm": keys.TimmKeys, "cnn": keys.CnnKeys, "timm-unet": keys.TimmUnetKeys}
-    if model.get("kind") in kinds:
-        known = kinds[model["kind"]].model_fields
+    if model.get("kind") in MODELS:
+        known = MODELS[model["kind"]].model_fields
         wanted = asked.get("model", {})
         full["model"] = {k: v for k, v in model.items() if k in known or k in wanted}
     return full

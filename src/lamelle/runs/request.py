@@ -8,17 +8,19 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from lamelle import recipe as recipes
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe
 from lamelle.messages import text
+from lamelle.models.options import MODELS
 from lamelle.platform import cores
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.model import load_model
+from lamelle.runs.recipe import Recipe
 from lamelle.training import resources
 
 AnyPath = str | os.PathLike[str]
-_NEW = ("data.path", "train.start", "train.knots")
+_NEW = ("data.path", "train.start", "train.schedule_points")
 """What a fine-tuning has of its own by nature: its images, what it starts from, and how far its budget reached."""
 
 
@@ -41,14 +43,14 @@ def asked_of(
     asked: recipes.Section = {}
     if recipe is not None:
         asked = deepcopy(dict(recipe)) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
-    _lay_over(asked, recipes.parse_overrides(overrides), say)
+    _lay_over(asked, layers.parse_overrides(overrides), say)
     if weights is not None:
-        recipes.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
+        layers.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
     if start := start or asked.get("train", {}).get("start"):
         asked = _lay_over(settings_of(Path(start)), asked, say)
-        recipes.merge(asked, {"train": {"start": str(Path(start).resolve())}})
+        layers.merge(asked, {"train": {"start": str(Path(start).resolve())}})
     if allow_leakage:
-        recipes.merge(asked, {"data": {"allow_leakage": True}})
+        layers.merge(asked, {"data": {"allow_leakage": True}})
     return asked
 
 
@@ -65,13 +67,13 @@ def _lay_over(under: recipes.Section, over: recipes.Section, say: Callable[[str]
     if "epochs" in train and "budget" not in train and below.get("budget") is not None:
         train["budget"] = None
         say(text("train.epochs_instead", budget=below["budget"], epochs=train["epochs"]))
-    if train.keys() & {"epochs", "budget"} and below.get("knots"):
-        train.setdefault("knots", [])
+    if train.keys() & {"epochs", "budget"} and below.get("schedule_points"):
+        train.setdefault("schedule_points", [])
     before = deepcopy(under)
     if isinstance(split := over.get("split"), dict):
         split.update(recipes.other_shares(under.get("split"), split))
-    recipes.merge(under, over)
-    if left := recipes.left_behind(before, under):
+    layers.merge(under, over)
+    if left := layers.left_behind(before, under):
         say(text("train.left_behind", keys=", ".join(left)))
     return under
 
@@ -111,7 +113,7 @@ def _settings_of_package(start: Path) -> recipes.Section:
     spec = dict(found.spec)
     if isinstance(dropout := spec.get("dropout"), list | tuple):
         spec["dropout"] = dropout[-1]
-    known = recipes.keys_of_model(str(spec["kind"]))
+    known = MODELS[str(spec["kind"])].model_fields
     data = {name: getattr(found.preparation, name) for name in ("channels", "resize", "normalise", "context", "range")}
     return {"task": {"name": found.task.name}, "model": {k: v for k, v in spec.items() if k in known}, "data": data}
 

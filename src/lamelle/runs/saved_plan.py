@@ -12,7 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.results import Audit
@@ -21,6 +20,7 @@ from lamelle.data.layouts.naming import Naming
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder, environment
 from lamelle.runs.plan import Plan, read_data
 from lamelle.tasks.table import restore
@@ -36,8 +36,9 @@ FORMAT = 1
 class SettledTask:
     """A task as a Package describes it."""
 
-    name: str
     options: Mapping[str, Any]
+    settled: Mapping[str, Any]
+    """What follows from the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def save_plan(run: RunFolder, plan: Plan) -> None:
         replace(plan.index, records=(), problems=()),
         plan.records,
         plan.contents,
-        SettledTask(plan.task.name, plan.task.describe()),
+        SettledTask(**plan.task.describe()),
         plan.split_by,
         plan.planned,
         plan.problems,
@@ -111,7 +112,7 @@ def open_plan(run: RunFolder) -> Plan:
         index=replace(saved.index, records=saved.records),
         audit=Audit.from_json(run.read_json(run.audit)),
         records=saved.records,
-        task=restore(saved.task.name, saved.task.options),
+        task=restore(saved.task.options, saved.task.settled),
         split_by=saved.split_by,
         planned=saved.planned,
         problems=saved.problems,

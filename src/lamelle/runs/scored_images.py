@@ -136,7 +136,9 @@ class ScoredImages:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Classes of truth and prediction, and their numbers where they count objects."""
         most, numbers = len(self.plan.task.classes) - 1, raw if self.plan.index.numbers_objects else None
-        said_as_classes = self.plan.task.describe().get("objects", False)  # even where the truth counts objects
+        said_as_classes = self.plan.task.describe()["settled"].get(
+            "objects", False
+        )  # even where the truth counts objects
         if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
             return np.minimum(target, most), said, numbers, None
         return np.sign(target), np.sign(said), target, said

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.errors import RequestError, setting
-from lamelle.keys import TimmKeys, TimmUnetKeys
+from lamelle.models.options import Timm, TimmUNet
 from lamelle.prediction.predictor import in_one_piece
 from lamelle.runs.plan import Plan
 
@@ -153,7 +153,7 @@ class _Trial:
         from lamelle.models.pretrained import published_size
 
         model = self.recipe.model
-        return published_size(model.name) if isinstance(model, TimmKeys | TimmUnetKeys) else None
+        return published_size(model.name) if isinstance(model, Timm | TimmUNet) else None
 
     @property
     def _name(self) -> str:

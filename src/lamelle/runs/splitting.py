@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from lamelle.data import blocks, split
 from lamelle.data.audit.results import Audit
 from lamelle.data.sequences import in_order
+from lamelle.data.splits.options import Split
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
-from lamelle.keys import Recipe, SplitKeys
-from lamelle.recipe import Section
+from lamelle.runs.recipe import Recipe, Section
 from lamelle.types import Index, Problem, Record
 
 
@@ -37,7 +37,7 @@ def only_split(asked: Section) -> Section:
 
 def cut(index: Index, recipe: Recipe) -> Index:
     """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
-    options = _options(recipe.split)
+    options = _checked(recipe.split)
     if not blocks.to_be_cut(index, options):
         by_block = options.by == "block" or options.blocks is not None
         return replace(index, records=in_order(index.records)) if by_block else index
@@ -57,7 +57,7 @@ def place(records: Sequence[Record], recipe: Recipe) -> tuple[tuple[Record, ...]
     if not keys.blocks and split.given_folds(records):
         return split.by_given_folds(records, fold=keys.fold, folds=keys.folds), "given"
     fresh = [replace(r, split=None) for r in records] if keys.folds else records
-    placed, by = split.assign(fresh, _options(keys))
+    placed, by = split.assign(fresh, _checked(keys))
     return _folded(placed, keys), by
 
 
@@ -156,21 +156,16 @@ def judged_by_few(records: Sequence[Record], classes: Mapping[str, set[str]], re
     return found
 
 
-def _options(keys: SplitKeys) -> split.SplitOptions:
-    """How records are split; into the folds of a cross-validation, named by their numbers, if there are any.
+def _checked(options: Split) -> Split:
+    """The same options.
 
     Raises:
         RequestError: If there are too few folds, or not the one that was asked for.
     """
-    shares = {"train": keys.train, "validation": keys.validation, "test": keys.test}
-    hand = {str(k): v for k, v in keys.blocks.items()} if keys.blocks else None
-    if not keys.folds:
-        return split.SplitOptions(shares, keys.by, keys.gap, hand, keys.seed)
-    if keys.folds < 3 or (keys.fold or 0) >= keys.folds:
-        raise RequestError("plan.folds", folds=keys.folds, fold=keys.fold)
-    return split.SplitOptions(split.fold_shares(keys.folds), keys.by, keys.gap, None, keys.seed)
+    options.check_folds()
+    return options
 
 
-def _folded(records: Sequence[Record], keys: SplitKeys) -> tuple[Record, ...]:
+def _folded(records: Sequence[Record], keys: Split) -> tuple[Record, ...]:
     """Numbered folds as train, validation and test."""
     return split.as_fold(records, fold=keys.fold or 0, folds=keys.folds) if keys.folds else tuple(records)

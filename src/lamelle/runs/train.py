@@ -13,28 +13,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamelle import recipe as recipes
 from lamelle.data import seen
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
-from lamelle.keys import TrainKeys
 from lamelle.messages import text
 from lamelle.prediction.package import Package
-from lamelle.recipe import Section, merge, validate
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
+from lamelle.runs import recipe as recipes
 from lamelle.runs.evaluate import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import Built, build
+from lamelle.runs.layers import merge
 from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Section, validate
 from lamelle.runs.request import differing
 from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
 from lamelle.runs.sizing import fitted
 from lamelle.tasks.base import Row
 from lamelle.training import resources
 from lamelle.training.loop import NonFinite
+from lamelle.training.options import Train
 from lamelle.training.progress import Progress
 
 Finish = Callable[[RunFolder, Store], list[str]]
@@ -83,7 +84,7 @@ def folds_of(asked: Section) -> int:
     return keys.folds if keys.fold is None else 0
 
 
-def training_keys(asked: Section) -> TrainKeys:
+def training_keys(asked: Section) -> Train:
     """What a request says of the training, before the data say anything.
 
     Raises:
@@ -128,7 +129,7 @@ def describe(plan: Plan) -> list[str]:
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
         *graded(said_of_split(plan.audit.problems)),
     ]
-    if keys.budget is not None and not keys.knots:
+    if keys.budget is not None and not keys.schedule_points:
         lines.append(text("verbs.plan_budget", budget=spelled(keys.budget)))
     lines += differing(plan.recipe)
     if plan.planned:

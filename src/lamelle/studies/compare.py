@@ -13,9 +13,9 @@ from pathlib import Path
 from lamelle.data.store import Store
 from lamelle.errors import WorkError
 from lamelle.messages import text
-from lamelle.recipe import Section
 from lamelle.reports.finish import finish
 from lamelle.runs import train as course
+from lamelle.runs.recipe import Section
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
 from lamelle.training.progress import Progress

@@ -9,8 +9,8 @@ from typing import Any
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.prediction.package import DESCRIPTION
-from lamelle.recipe import validate
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import validate
 from lamelle.studies.listing import Listed, open_whole, recipe_without_seed
 from lamelle.studies.study import compared
 from lamelle.studies.table import Comparison

@@ -17,14 +17,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lamelle import recipe as recipes
 from lamelle.errors import LamelleError, RequestError
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import less_is_better
 from lamelle.platform import network_disk
 from lamelle.prediction.package import DESCRIPTION
-from lamelle.recipe import Section
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import Section
 
 State = Literal["done", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = ("done", "running", "interrupted", "damaged")
@@ -87,7 +88,7 @@ class Filter:
     """First day or time, ISO 8601."""
     state: str = ""
     asked: Section = field(default_factory=dict)
-    """Keys of the recipe, as `lamelle.recipe.parse_overrides` gives them."""
+    """Keys of the recipe, as `lamelle.runs.layers.parse_overrides` gives them."""
     least: float | None = None
     """Least value of the score."""
 
@@ -247,7 +248,7 @@ def _has(recipe: Mapping[str, Any], asked: Section) -> bool:
     """Whether asking for these keys would change nothing in a recipe."""
     try:
         now = recipes.validate(recipe)
-        then = recipes.validate(recipes.merge(deepcopy(dict(recipe)), deepcopy(asked)))
+        then = recipes.validate(layers.merge(deepcopy(dict(recipe)), deepcopy(asked)))
     except RequestError:
         return False  # a key that this run's task or network does not have
     return now == then
@@ -311,6 +312,6 @@ def to_csv(runs: Sequence[Listed]) -> str:
 def recipe_without_seed(run: Listed) -> str:
     """What runs share that differ in their seed alone."""
     kept = recipes.validate(run.recipe).model_dump(mode="json")
-    for name in ("seed", "knots"):
+    for name in ("seed", "schedule_points"):
         kept["train"].pop(name)
     return json.dumps(kept, sort_keys=True)

@@ -12,12 +12,12 @@ import yaml
 
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
-from lamelle.recipe import Section
 from lamelle.reports.study import page
 from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import Section
 from lamelle.runs.saved_plan import open_plan
 from lamelle.runs.sizing import fitted
 from lamelle.studies import compare, table

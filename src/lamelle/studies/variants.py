@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamelle.errors import RequestError
-from lamelle.recipe import Section, merge, parse_overrides
+from lamelle.runs.layers import merge, parse_overrides
+from lamelle.runs.recipe import Section
 
 DEFAULT = "default"
 """The value of a variant that leaves a key as the recipe has it."""
 MOST = 200
-_ELSEWHERE = {"data.path": "DATA", "train.seed": "--seeds", "train.knots": "train.epochs"}
+_ELSEWHERE = {"data.path": "DATA", "train.seed": "--seeds", "train.schedule_points": "train.epochs"}
 """Keys that a study sets itself, and what says it in their place."""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.options import Options
 from lamelle.types import Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -19,10 +20,17 @@ if TYPE_CHECKING:
 MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
+Section = TypeVar("Section", bound=Options)
 Row = dict[str, Any]
 """Statistics of one item (rows of `lamelle.metrics.statistics.STATISTICS`), and what else is known of it."""
 Table = dict[str, np.ndarray]
 """Rows as columns [n, ...], so that an interval can resample them quickly."""
+
+
+class TaskOptions(Options):
+    """What the options of all tasks have: the section ``task`` of a recipe."""
+
+    name: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,8 @@ class Labels:
     ignore: tuple[int, ...]
 
 
-def checked(options: type[T], described: Mapping[str, Any]) -> T:
-    """IntervalOptions from JSON, each of the type that it is declared as.
+def checked(settled: type[T], described: Mapping[str, Any]) -> T:
+    """What was settled, from JSON, each value of the type that it is declared as.
 
     Raises:
         ValueError: If a value is of another type, missing or unknown.
@@ -86,9 +94,20 @@ def checked(options: type[T], described: Mapping[str, Any]) -> T:
 
     from pydantic import TypeAdapter
 
-    if unknown := set(described) - {f.name for f in fields(cast("Any", options))}:
-        raise ValueError(f"unknown options: {', '.join(sorted(unknown))}")
-    return TypeAdapter(options).validate_json(json.dumps(dict(described)), strict=True)
+    if unknown := set(described) - {f.name for f in fields(cast("Any", settled))}:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return TypeAdapter(settled).validate_json(json.dumps(dict(described)), strict=True)
+
+
+def strictly(options: type[Section], described: Mapping[str, Any]) -> Section:
+    """Options from JSON, each of the type that it is declared as.
+
+    Raises:
+        ValueError: If a value is of another type, unknown, or out of its bounds.
+    """
+    import json
+
+    return options.model_validate_json(json.dumps(dict(described)), strict=True)
 
 
 def as_logits(probabilities: Tensor, *, exclusive: bool) -> Tensor:
@@ -127,6 +146,14 @@ class Task(Protocol):
     """
 
     name: ClassVar[str]
+
+    @property
+    def Options(self) -> Any:
+        """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
+        ...
+
+    also: ClassVar[tuple[str, ...]]
+    """What `evaluate.also` may ask for besides."""
     spatial: ClassVar[bool]
     """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
     view: ClassVar[type[AnyView]]
@@ -154,12 +181,16 @@ class Task(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """The task's options, JSON-able, for the Package."""
+        """Its ``options`` and what was ``settled`` from the data, JSON-able, for the Package."""
         ...
 
     @staticmethod
-    def restore(described: Mapping[str, Any]) -> Task:
-        """The task that `describe` described."""
+    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Task:
+        """The task that `describe` described.
+
+        Raises:
+            ValueError: If a value is of another type, missing, unknown, or out of its bounds.
+        """
         ...
 
     def matched(self, index: Index, labels: Labels) -> Task:

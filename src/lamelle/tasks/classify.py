@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from lamelle.data.targets.views import AnyView, ClassView
 from lamelle.errors import RequestError
+from lamelle.losses.table import LOSSES, Ce, Loss
 from lamelle.metrics import counts, ranking
 from lamelle.metrics.class_intervals import AVERAGED
 from lamelle.metrics.pairs import ClassPair
-from lamelle.tasks import calibrating, imbalance
-from lamelle.tasks.base import MANY, Facts, Labels, Row, as_logits, checked
+from lamelle.tasks import calibrating
+from lamelle.tasks.base import MANY, Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
+from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
 from lamelle.tasks.scoring import Scored
 from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
 
@@ -31,55 +34,65 @@ MANY_PIXELS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What distinguishes one classification from another."""
+class Settled:
+    """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
     class_counts: tuple[int, ...]
     """Training records of each class."""
     multi_label: bool
-    loss: str
-    gamma: float
-    imbalance: str
-    alpha: float
-    beta: float
-    tau: float
-    threshold: str | float
-    smoothing: float
-    calibrate: bool = False
-    """Fit a temperature on validation; models of before there was one have none."""
 
 
 class Classify(Scored):
-    """The classification task; see `lamelle.tasks.base.Task`."""
+    """One class, or several, for a whole image; see `lamelle.tasks.base.Task`."""
+
+    class Options(TaskOptions):
+        """One class, or several, for a whole image."""
+
+        name: Literal["classify"] = "classify"
+        loss: Annotated[Loss, LOSSES.union(lambda row: row.of_items, default="ce")] = Field(
+            default=Ce(), description="loss function"
+        )
+        remedy: Annotated[Remedy, REMEDIES.union(default="none")] = Field(
+            default=NoRemedy(), description="remedy for rare classes: in the loss, in the sampling, or in both"
+        )
+        threshold: Literal["argmax", "f1"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+            default="argmax",
+            description="f1: chosen on validation by macro F1; a number: fixed (two classes, multi-label)",
+        )
+        smoothing: float = Field(default=0.0, ge=0, lt=1, description="label smoothing; 1 would leave no target")
+        calibrate: bool = Field(
+            default=True, description="probabilities at the temperature that fits validation best; what is said stays"
+        )
 
     name: ClassVar[str] = "classify"
+    also: ClassVar[tuple[str, ...]] = ()
     spatial: ClassVar[bool] = False
     view: ClassVar[type[AnyView]] = ClassView
     monitor: ClassVar[str] = "macro_f1"
     statistics = ("truth", "probabilities", "chosen", "temperature")
     models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
 
-    def __init__(self, options: Options) -> None:
-        """Take the options.
+    def __init__(self, options: Classify.Options, settled: Settled) -> None:
+        """Take the options, and what follows from the data.
 
         Raises:
             RequestError: If they contradict each other.
         """
-        _check(options)
-        self.options = options
-        self.classes: tuple[str, ...] = options.classes
-        self.outputs = len(options.classes)
+        _check(options, settled)
+        self.options, self.settled = options, settled
+        self.classes: tuple[str, ...] = settled.classes
+        self.outputs = len(settled.classes)
         self.headline: tuple[str, ...] = (
             "accuracy",
-            "pr_auc" if options.multi_label else "balanced_accuracy",
+            "pr_auc" if settled.multi_label else "balanced_accuracy",
             "macro_f1",
             "roc_auc",
         )
-        each = [f"{score}/{name}" for name in options.classes for score in AVERAGED]
+        each = [f"{score}/{name}" for name in settled.classes for score in AVERAGED]
         overall = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy")
         self.tabled: tuple[str, ...] = (*overall, *(each if self.outputs <= MANY else ()))
-        self.targets = ClassView(options.classes, several=options.multi_label)
+        self.targets = ClassView(settled.classes, several=settled.multi_label)
 
     @staticmethod
     def plan(facts: Facts) -> dict[str, Any]:
@@ -107,19 +120,19 @@ class Classify(Scored):
         if facts.frozen:
             known["train.draws"] = 8
         if uneven:
-            known["task.imbalance"] = "weights"
+            known["task.remedy"] = {"name": "weights"}
         if several:
-            known["task.loss"] = "bce"
+            known["task.loss"] = {"name": "bce"}
         if several or (uneven and len(facts.class_counts) == 2):
             known["task.threshold"] = "f1"
         return known
 
     def describe(self) -> dict[str, Any]:
-        return asdict(self.options)
+        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
 
     @staticmethod
-    def restore(described: Mapping[str, Any]) -> Classify:
-        return Classify(checked(Options, described))
+    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Classify:
+        return Classify(strictly(Classify.Options, options), checked(Settled, settled))
 
     def matched(self, index: Index, labels: Labels) -> Classify:
         names = {name for r in index.records for name in r.names}
@@ -128,66 +141,44 @@ class Classify(Scored):
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
         members = [self.targets.numbers(record) for record in records]
-        if self.options.imbalance == "oversample":
-            return imbalance.oversampling(self.options.class_counts, members)
-        if self.options.imbalance == "both":
-            return imbalance.controlled_sampling(self.options.class_counts, members, alpha=self.options.alpha)
-        return None
+        return self.options.remedy.sampling(self.settled.class_counts, members)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        if self.options.imbalance == "logit_adjustment":
-            prior = imbalance.log_prior(self.options.class_counts, tau=self.options.tau)
-            output = output.float() + _like(output, prior)
-        return self._plain_loss(output, target)
+        prior = self.options.remedy.prior(self.settled.class_counts)
+        return self._plain_loss(output if prior is None else output.float() + _like(output, prior), target)
 
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
-        return self._plain_loss(as_logits(probabilities, exclusive=not self.options.multi_label), target)
+        return self._plain_loss(as_logits(probabilities, exclusive=not self.settled.multi_label), target)
 
     def _plain_loss(self, output: Tensor, target: Tensor) -> Tensor:
-        """The loss with its weights and its smoothing, without the prior of the logit adjustment."""
-        from lamelle.losses import LOSSES
-
-        # several labels: the cross-entropy of each class's yes and no
-        name = "bce" if self.options.multi_label and self.options.loss == "ce" else self.options.loss
+        """The loss with its weights and its smoothing, without the prior of a remedy."""
+        # several labels: the loss of each class's yes and no
+        loss = self.options.loss.alone() if self.settled.multi_label else self.options.loss
         smoothing, extra = self.options.smoothing, {}
-        if name == "focal":
-            extra["gamma"] = self.options.gamma
-        if name == "ce":
+        if loss.smooths:
             extra["smoothing"] = smoothing
         elif smoothing:
             target = _smoothed(target, smoothing, classes=self.outputs)
-        weights = self._class_weights()
-        return LOSSES[name](output, target, weights=None if weights is None else _like(output, weights), **extra)
-
-    def _class_weights(self) -> np.ndarray | None:
-        """Weights of the classes in the loss [K]; if several may hold at once, of each one's positive term."""
-        match self.options.imbalance:
-            case "weights":
-                return imbalance.inverse_frequency(self.options.class_counts)
-            case "effective":
-                return imbalance.effective_number(self.options.class_counts, beta=self.options.beta)
-            case "both":
-                return imbalance.controlled_weights(self.options.class_counts, alpha=self.options.alpha)
-            case _:
-                return None
+        weights = self.options.remedy.weights(self.settled.class_counts)
+        return loss(output, target, weights=None if weights is None else _like(output, weights), **extra)
 
     def activate(self, output: Tensor) -> Tensor:
         import torch
 
-        return output.float().sigmoid() if self.options.multi_label else torch.softmax(output.float(), dim=1)
+        return output.float().sigmoid() if self.settled.multi_label else torch.softmax(output.float(), dim=1)
 
     def fitter(self) -> Decision:
         chosen = self.options
         return Decision(
-            chosen.threshold, classes=self.outputs, multi_label=chosen.multi_label, calibrate=chosen.calibrate
+            chosen.threshold, classes=self.outputs, multi_label=self.settled.multi_label, calibrate=chosen.calibrate
         )
 
     def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted, exclusive=not self.options.multi_label)
+        return calibrating.calibrated(probabilities, fitted, exclusive=not self.settled.multi_label)
 
     def _decide(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """What is said of one item: a class, or 0 and 1 [K]."""
-        return decide(probabilities[None], fitted, multi_label=self.options.multi_label)[0]
+        return decide(probabilities[None], fitted, multi_label=self.settled.multi_label)[0]
 
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
         probabilities = self._calibrated(probabilities, fitted)
@@ -208,7 +199,7 @@ class Classify(Scored):
         mistake; of the least sure answer, if there is no mistake.
         """
         p, truth, chosen = (np.asarray(row[name]) for name in ("probabilities", "truth", "chosen"))
-        if self.options.multi_label:
+        if self.settled.multi_label:
             truth, chosen = truth.astype(bool), chosen.astype(bool)
             named, said = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
             sure, wrong = np.where(chosen, p, 1 - p), chosen != truth
@@ -234,7 +225,7 @@ class Classify(Scored):
         known = groups if all(groups) and len(set(groups)) > 1 else None
         hot = ranking.one_hot(truth, classes=self.outputs)
         found: dict[str, Any] = {"support": hot.sum(0).tolist()}
-        if self.options.multi_label:
+        if self.settled.multi_label:
             each = [counts.confusion(t, c, classes=2).tolist() for t, c in zip(hot.T, chosen.T, strict=True)]
             found["confusion_each"] = each
         else:
@@ -246,23 +237,28 @@ class Classify(Scored):
         )
 
 
-def _check(options: Options) -> None:
+def _check(options: Classify.Options, settled: Settled) -> None:
     """Refuse what contradicts itself.
 
     Raises:
         RequestError: If it does.
     """
-    several, classes = options.multi_label, len(options.classes)
-    counts = options.class_counts
+    several, classes = settled.multi_label, len(settled.classes)
+    counts = settled.class_counts
     if len(counts) != classes or not all(0 <= n <= _MOST for n in counts):
         said = ", ".join(map(str, counts[:MANY]))
         raise RequestError("tasks.class_counts", counts=said, n=classes, most=_MOST)
     if not isinstance(options.threshold, str) and not several and classes != 2:
         raise RequestError("tasks.threshold_classes", threshold=options.threshold, n=classes)
-    if options.imbalance == "logit_adjustment" and (several or options.loss == "bce"):
-        raise RequestError("tasks.adjustment_labels", loss=options.loss)
-    if options.smoothing and options.loss == "focal" and not several:
-        raise RequestError("tasks.smoothing_focal", smoothing=options.smoothing)
+    if options.remedy.softmax and (several or not options.loss.softmax):
+        losses = ", ".join(name for name, row in LOSSES.items() if row.of_items and row.softmax)
+        remedies = ", ".join(name for name, row in REMEDIES.items() if not row.softmax)
+        values = {"remedy": options.remedy.name, "remedies": remedies, "loss": options.loss.name, "losses": losses}
+        raise RequestError("tasks.adjustment_labels", **values)
+    if options.smoothing and options.loss.softmax and not (options.loss.smooths or several):
+        losses = ", ".join(name for name, row in LOSSES.items() if row.of_items and (row.smooths or not row.softmax))
+        values = {"smoothing": options.smoothing, "loss": options.loss.name, "losses": losses}
+        raise RequestError("tasks.smoothing_loss", **values)
 
 
 def _smoothed(target: Tensor, smoothing: float, *, classes: int) -> Tensor:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from lamelle.data.targets.views import AnyView, ObjectView
 from lamelle.errors import RequestError
 from lamelle.metrics import regions
 from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps, pq_of, row_of
 from lamelle.metrics.pairs import PixelPair
-from lamelle.tasks.base import Facts, Labels, Row, as_logits, checked
+from lamelle.tasks.base import Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
@@ -31,15 +32,11 @@ _DISTANCE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What distinguishes one segmentation of instances from another."""
+class Settled:
+    """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
     """Background and the one kind of object."""
-    mask_threshold: float | None
-    """Probability from which a pixel is part of an object; none = chosen on validation."""
-    seed_threshold: float | None
-    min_size: int | None
     ignore: tuple[int, ...]
     """Values of label images that are neither trained on nor scored."""
     parts: bool
@@ -47,26 +44,44 @@ class Options:
 
 
 class Instances(Scored):
-    """The task of instances; see `lamelle.tasks.base.Task`.
+    """Which pixels belong to which of many objects; see `lamelle.tasks.base.Task`.
 
     A network of three outputs learns where objects are, where two meet, and how deep inside one a pixel lies; a
     watershed makes objects of them (`lamelle.tasks.objects`). Probabilities of tiles are merged before, so that no
     object is cut by a tile's edge.
     """
 
+    class Options(TaskOptions):
+        """Which pixels belong to which of many objects of one kind."""
+
+        name: Literal["instances"] = "instances"
+        mask_threshold: float | None = Field(
+            default=None,
+            gt=0,
+            lt=1,
+            description="probability from which a pixel is part of an object; none = validation",
+        )
+        seed_threshold: float | None = Field(
+            default=None, gt=0, lt=1, description="depth in an object from which a pixel is its seed; none = validation"
+        )
+        min_size: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+            default="auto", description="objects with fewer pixels are left out; auto = chosen on validation"
+        )
+
     name: ClassVar[str] = "instances"
+    also: ClassVar[tuple[str, ...]] = ()
     spatial: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = ObjectView
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
-    def __init__(self, options: Options) -> None:
-        if len(options.classes) != 2:
-            raise RequestError("tasks.instance_classes", classes=", ".join(options.classes), n=len(options.classes))
-        self.options = options
-        self.classes: tuple[str, ...] = options.classes
-        self.targets = ObjectView(options.classes, parts=options.parts, ignore=options.ignore)
+    def __init__(self, options: Instances.Options, settled: Settled) -> None:
+        if (n := len(settled.classes)) != 2:
+            raise RequestError("tasks.instance_classes", classes=", ".join(settled.classes), n=n)
+        self.options, self.settled = options, settled
+        self.classes: tuple[str, ...] = settled.classes
+        self.targets = ObjectView(settled.classes, parts=settled.parts, ignore=settled.ignore)
         self.outputs = len(MAPS)
         self.headline: tuple[str, ...] = ("ap50", "ap", "pq", "dice")
         self.tabled: tuple[str, ...] = ("object_precision", "object_recall", "iou")
@@ -84,15 +99,15 @@ class Instances(Scored):
         }
 
     def describe(self) -> dict[str, Any]:
-        return asdict(self.options)
+        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
 
     @staticmethod
-    def restore(described: Mapping[str, Any]) -> Instances:
-        return Instances(checked(Options, described))
+    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Instances:
+        return Instances(strictly(Instances.Options, options), checked(Settled, settled))
 
     def matched(self, index: Index, labels: Labels) -> Instances:
-        ignore = tuple(dict.fromkeys((*self.options.ignore, *labels.ignore)))
-        return Instances(replace(self.options, ignore=ignore, parts=not index.numbers_objects))
+        ignore = tuple(dict.fromkeys((*self.settled.ignore, *labels.ignore)))
+        return Instances(self.options, replace(self.settled, ignore=ignore, parts=not index.numbers_objects))
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
         return None
@@ -102,7 +117,7 @@ class Instances(Scored):
 
         Example:
             >>> import torch
-            >>> task = Instances(Options(("background", "cell"), None, None, None, (), False))
+            >>> task = Instances(Instances.Options(), Settled(("background", "cell"), (), False))
             >>> target = torch.tensor([[[1, 1, 0, 0, 0, 0, 0, 2]]])
             >>> good = torch.from_numpy(maps_of(target[0].numpy()))[None] * 18 - 9
             >>> [round(task.loss(o, target).item(), 2) for o in (good, -good)]
@@ -110,14 +125,15 @@ class Instances(Scored):
         """
         import torch
 
-        from lamelle.losses import LOSSES
+        from lamelle.losses.entropy import bce
+        from lamelle.losses.overlap import dice_ce
 
         maps = torch.from_numpy(np.stack([maps_of(one) for one in target.detach().cpu().numpy()])).to(output.device)
         known = target != IGNORE
         total = output.new_zeros((), dtype=torch.float32)
-        for channel, name in enumerate(("dice_ce", "bce")):  # a crop without any border has no Dice of borders
+        for channel, loss in enumerate((dice_ce, bce)):  # a crop without any border has no Dice of borders
             wanted = torch.where(known, maps[:, channel].long(), IGNORE)
-            total = total + LOSSES[name](output[:, channel : channel + 1], wanted, weights=None)
+            total = total + loss(output[:, channel : channel + 1], wanted, weights=None)
         off = torch.nn.functional.smooth_l1_loss(output[:, 2].float().sigmoid(), maps[:, 2], reduction="none", beta=0.1)
         inside = (target > 0).float()
         for where in (inside, known.float() - inside):  # the few pixels of small objects count as all the background
@@ -187,10 +203,10 @@ class _Search:
     image as it comes, so that no image is kept.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Instances.Options) -> None:
         self._foregrounds = FOREGROUNDS if options.mask_threshold is None else (options.mask_threshold,)
         self._seeds = SEEDS if options.seed_threshold is None else (options.seed_threshold,)
-        self._sizes = SIZES if options.min_size is None else (options.min_size,)
+        self._sizes = SIZES if options.min_size == "auto" else (options.min_size,)
         self._sums = np.zeros((len(self._foregrounds), len(self._seeds), len(self._sizes), len(ROW)))
 
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from lamelle.data.targets.values import ValueMap, infer_values, with_background
 from lamelle.data.targets.views import AnyView, LabelView
 from lamelle.errors import DataError
+from lamelle.losses.table import LOSSES, DiceCe, Loss
 from lamelle.metrics import regions
 from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.ranking import macro
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, Row, as_logits, checked
-from lamelle.tasks.cleaning import Bound, Cleaning, clean
+from lamelle.tasks.base import MANY, Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.cleaning import Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
 from lamelle.tasks.matching import refuse_classes, refuse_values
@@ -29,73 +31,105 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What distinguishes one segmentation from another; what has a value here is off unless asked for."""
+class Settled:
+    """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
-    loss: str
-    weights: tuple[float, ...] | None
-    threshold: float | None
-    tolerance: float
-    cells: bool
     values: ValueMap
     objects: bool
     """Targets on disk count objects; every object is class 1."""
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    """Arguments of the loss; none = as published."""
-    threshold_by: Literal["pooled", "image"] = "pooled"
-    min_size: Bound = 0
-    fill_holes: Bound = 0
-    largest: bool | Literal["auto"] = False
-    lines: bool = False
-    calibrate: bool = False
-    exclusive: bool = True
-    """Whether the most probable class is said; else each class but the background has a sigmoid and a threshold."""
-
-    @property
-    def cleaning(self) -> Cleaning:
-        return Cleaning(self.min_size, self.fill_holes, self.largest)
+    weights: tuple[float, ...] | None = None
+    """Of the classes in the loss; those that are asked for, or balanced."""
+    also: tuple[str, ...] = ()
+    """Scores besides: ``cells``, ``lines``."""
 
 
 class Segment(Scored):
-    """The segmentation task; see `lamelle.tasks.base.Task`."""
+    """One class for every pixel; see `lamelle.tasks.base.Task`."""
+
+    class Options(TaskOptions):
+        """One class for every pixel."""
+
+        name: Literal["segment"] = "segment"
+        loss: Annotated[Loss, LOSSES.union(default="dice_ce")] = Field(default=DiceCe(), description="loss function")
+        weights: Literal["balanced"] | tuple[float, ...] | None = Field(
+            default=None,
+            description="weight of each class in the loss (w−, w+ if binary); balanced = inverse to its pixels",
+        )
+        exclusive: bool = Field(
+            default=True, description="false: each class by itself (sigmoid), with a threshold of its own"
+        )
+        threshold: float | None = Field(
+            default=None, gt=0, lt=1, description="fixed threshold; none = chosen on validation"
+        )
+        threshold_by: Literal["pooled", "image"] = Field(
+            default="pooled", description="chosen by F1 of all validation pixels together, or by its mean over images"
+        )
+        min_size: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+            default=0, description="remove parts with fewer pixels; 0 = none; auto = chosen on validation by Dice"
+        )
+        fill_holes: Literal["auto"] | Annotated[int, Field(ge=0)] = Field(
+            default=0,
+            description="fill holes with at most so many pixels; 0 = none; auto = chosen on validation by Dice",
+        )
+        largest: Literal["auto"] | bool = Field(
+            default=False,
+            description="keep only the largest part of each class; auto = if validation is better by Dice",
+        )
+        tolerance: float = Field(
+            default=2.0,
+            gt=0,
+            description="pixels of the finest axis that outlines may be off for boundary F and surface Dice (NSD)",
+        )
+        calibrate: bool = Field(
+            default=False, description="probabilities at the temperature that fits the pixels of validation best"
+        )
+
+        @property
+        def cleaning(self) -> Cleaning:
+            return Cleaning(self.min_size, self.fill_holes, self.largest)
+
+        @property
+        def threshold_known(self) -> bool:
+            """Whether nothing is searched on validation by what ``threshold_by`` names: cleaning goes by it too."""
+            return self.threshold is not None and not self.cleaning.searched
 
     name: ClassVar[str] = "segment"
+    also: ClassVar[tuple[str, ...]] = ("cells", "lines")
     spatial: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = LabelView
     monitor: ClassVar[str] = "dice"
     models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
-    def __init__(self, options: Options) -> None:
-        """Bind the options.
+    def __init__(self, options: Segment.Options, settled: Settled) -> None:
+        """Bind the options, and what follows from the data.
 
         Raises:
             RequestError: If the loss cannot take the weights.
         """
-        self.options = options
-        self.classes: tuple[str, ...] = options.classes
-        self.binary = len(options.classes) == 2
+        self.options, self.settled = options, settled
+        self.classes: tuple[str, ...] = settled.classes
+        self.binary = len(settled.classes) == 2
         self.exclusive = options.exclusive and not self.binary
-        self.outputs = len(options.classes) - (not self.exclusive)
-        # only the weights between objects need to know which pixel belongs to which
-        self._numbered = options.objects and options.loss == "boundary_ce" and not options.parameters.get("between")
-        self.targets = LabelView(options.values, objects=options.objects, numbers=self._numbered)
-        check_weights(options.loss, options.weights, classes=len(options.classes), exclusive=self.exclusive)
+        self.outputs = len(settled.classes) - (not self.exclusive)
+        self._numbered = settled.objects and options.loss.needs_objects
+        self.targets = LabelView(settled.values, objects=settled.objects, numbers=self._numbered)
+        check_weights(options.loss, settled.weights, classes=len(settled.classes), exclusive=self.exclusive)
         self.headline: tuple[str, ...] = (
             "dice",
             "iou",
             "accuracy",
             "boundary_f",
-            *(("v_rand", "v_info") if options.cells else ()),
+            *(("v_rand", "v_info") if "cells" in settled.also else ()),
         )
 
         self.statistics = (
             *("confusion", "calibration", "uncalibrated", "outlines", "hd95_um", "blocks"),
-            *(("lines",) if options.lines else ()),
-            *(("components",) if self.binary and options.objects else ()),
-            *(("cells",) if options.cells else ()),
+            *(("lines",) if "lines" in settled.also else ()),
+            *(("components",) if self.binary and settled.objects else ()),
+            *(("cells",) if "cells" in settled.also else ()),
         )
-        several = options.classes[1:] if 2 < len(options.classes) <= MANY else ()
+        several = settled.classes[1:] if 2 < len(settled.classes) <= MANY else ()
         each = [f"{score}/{name}" for name in several for score in ("dice", "iou")]
         self.tabled: tuple[str, ...] = ("precision", "recall", *each)
 
@@ -136,29 +170,32 @@ class Segment(Scored):
         }
 
     def describe(self) -> dict[str, Any]:
-        values = self.options.values
+        values = self.settled.values
         pairs = [[int(k), int(v)] for k, v in values.mapping.items()]
         kept = {"classes": list(values.classes), "mapping": pairs, "ignore": list(values.ignore)}
-        return {f.name: getattr(self.options, f.name) for f in fields(self.options)} | {"values": kept}
+        settled = {f.name: getattr(self.settled, f.name) for f in fields(self.settled)} | {"values": kept}
+        return {"options": self.options.model_dump(mode="json"), "settled": settled}
 
     @staticmethod
-    def restore(described: Mapping[str, Any]) -> Segment:
-        kept = described["values"]
-        return Segment(checked(Options, {**described, "values": {**kept, "mapping": dict(kept["mapping"])}}))
+    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Segment:
+        kept = settled["values"]
+        found = checked(Settled, {**settled, "values": {**kept, "mapping": dict(kept["mapping"])}})
+        return Segment(strictly(Segment.Options, options), found)
 
     def matched(self, index: Index, labels: Labels) -> Segment:
-        return Segment(replace(self.options, values=self._values(index, labels), objects=index.numbers_objects))
+        settled = replace(self.settled, values=self._values(index, labels), objects=index.numbers_objects)
+        return Segment(self.options, settled)
 
     def _values(self, index: Index, labels: Labels) -> ValueMap:
         """Its values as they were in training where those explain all, else what they mean by name, or in order."""
-        ours = self.options.values
+        ours = self.settled.values
         ignore = (*ours.ignore, *labels.ignore)
         if labels.declared is not None:
             mapping = with_background(labels.declared, ignore)
             refuse_values(labels.counts, mapping, ignore, self.classes)
             return ValueMap(self.classes, mapping, ignore)
         names = labels.names or index.classes
-        alike = index.numbers_objects == self.options.objects and names in ((), self.classes)
+        alike = index.numbers_objects == self.settled.objects and names in ((), self.classes)
         if alike and {*ours.mapping, *ignore}.issuperset(labels.counts):
             return replace(ours, ignore=ignore)
         try:
@@ -189,13 +226,11 @@ class Segment(Scored):
         return None
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
-        chosen = self.options
         return pixel_loss(
             output,
             target.clamp(max=1) if self._numbered else target,
-            loss=chosen.loss,
-            weights=chosen.weights,
-            parameters=chosen.parameters,
+            loss=self.options.loss,
+            weights=self.settled.weights,
             exclusive=self.exclusive,
             objects=target if self._numbered else None,
         )
@@ -210,7 +245,13 @@ class Segment(Scored):
 
     def fitter(self) -> Fitting:
         chosen = self.options
-        search = (chosen.threshold, chosen.threshold_by, chosen.cells, chosen.cleaning, chosen.calibrate)
+        search = (
+            chosen.threshold,
+            chosen.threshold_by,
+            "cells" in self.settled.also,
+            chosen.cleaning,
+            chosen.calibrate,
+        )
         return Fitting(Search(self.classes, self.exclusive, self._numbered, *search))
 
     def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
@@ -248,7 +289,7 @@ class Segment(Scored):
             exclusive=self.exclusive,
             tolerance=self.options.tolerance,
             spacing=spacing,
-            cells=self._cells(probabilities, fitted) if self.options.cells else None,
+            cells=self._cells(probabilities, fitted) if "cells" in self.settled.also else None,
         )
 
     def _cells(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from lamelle.data.layouts.detect import LAYOUTS
-from lamelle.errors import RequestError
+from lamelle.registry import Registry
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
 from lamelle.types import ClassNames, Index, LabelImage
 
-TASKS: dict[str, type[Task]] = {"classify": Classify, "segment": Segment, "instances": Instances}
+TASKS: Registry[type[Task]] = Registry("task", Classify, Segment, Instances)
 
 
 def find(name: str) -> type[Task]:
@@ -23,10 +22,7 @@ def find(name: str) -> type[Task]:
     Raises:
         RequestError: If there is no such task.
     """
-    if name not in TASKS:
-        near = ", ".join(difflib.get_close_matches(name, TASKS) or TASKS)
-        raise RequestError("tasks.unknown", name=name, near=near)
-    return TASKS[name]
+    return TASKS.find(name)
 
 
 def task_of(index: Index) -> str:
@@ -41,6 +37,10 @@ def can_learn(task: type[Task] | Task, index: Index) -> bool:
     return (kinds or {ClassNames if named else LabelImage}) <= set(task.view.sees)
 
 
-def restore(name: str, described: Mapping[str, Any]) -> Task:
-    """The task that `Task.describe` described."""
-    return find(name).restore(described)
+def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Task:
+    """The task that `Task.describe` described.
+
+    Raises:
+        RequestError: If there is no such task.
+    """
+    return TASKS.find(options.get("name")).restore(options, settled)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamelle.durations import enough, spelled
-from lamelle.keys import TrainKeys
 from lamelle.messages import text
 from lamelle.training.checkpoint import State
+from lamelle.training.options import Train
 
 _BUSY = 0.7
 """A processor that computes gives its steps at least this share of their time; less, and others use it too."""
@@ -56,13 +56,13 @@ class Clock:
         return self._processor / self._wall if self._wall else 1.0
 
 
-def remarks(keys: TrainKeys, state: State, clock: Clock, *, on_processor: bool) -> list[str]:
+def remarks(keys: Train, state: State, clock: Clock, *, on_processor: bool) -> list[str]:
     """What is to be said of a budget once the training has ended: what it allowed, and where the machine was busy.
 
     Args:
         on_processor: Whether the steps were computed by the processor, not by an accelerator.
     """
-    if keys.budget is None or keys.knots:
+    if keys.budget is None or keys.schedule_points:
         return []
     said = []
     stalled = keys.patience and state.stale >= keys.patience
@@ -73,17 +73,15 @@ def remarks(keys: TrainKeys, state: State, clock: Clock, *, on_processor: bool) 
     return said
 
 
-def busy(keys: TrainKeys, clock: Clock, *, on_processor: bool) -> dict[str, object] | None:
+def busy(keys: Train, clock: Clock, *, on_processor: bool) -> dict[str, object] | None:
     """What to say of a budget where other work had the processor too; None where it had not, or no budget counted."""
-    if keys.budget is None or keys.knots or not on_processor or clock.share >= _BUSY:
+    if keys.budget is None or keys.schedule_points or not on_processor or clock.share >= _BUSY:
         return None
     more = enough(keys.budget / max(clock.share, 0.05))
     return {"budget": spelled(keys.budget), "share": round(100 * clock.share), "more": more}
 
 
-def too_short(
-    keys: TrainKeys, state: State, clock: Clock, *, steps: int, on_processor: bool
-) -> dict[str, object] | None:
+def too_short(keys: Train, state: State, clock: Clock, *, steps: int, on_processor: bool) -> dict[str, object] | None:
     """What to say beside the scores where the budget ended the training within its first epoch; None where it did not.
 
     Args:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamelle.data.augment.parameters import AugmentOptions
+from lamelle.data.augment.options import Augment
 from lamelle.data.contents import digest
 from lamelle.data.samples import Batch, Order, Samples
 from lamelle.durations import enough, spelled
@@ -54,7 +54,7 @@ class Features:
         self,
         boundary: Boundary,
         samples: Samples,
-        augmentation: AugmentOptions,
+        augmentation: Augment,
         predictor: Predictor,
         validation: Sequence[Record],
         *,
@@ -67,7 +67,7 @@ class Features:
         model: Freezable = predictor.model  # type: ignore[assignment]
         address = digest(
             *("features", _fingerprint(model), model.frozen, predictor.precision, str(predictor.device)),
-            *(asdict(predictor.preparation), asdict(augmentation), samples.seed),
+            *(asdict(predictor.preparation), augmentation.model_dump(), samples.seed),
             *(self._contents(samples.records), self._contents(self._validation)),
         )
         self.folder = root / address

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from lamelle.data.augment.apply import apply
-from lamelle.data.augment.parameters import AugmentOptions, sample
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import sample
 from lamelle.data.samples import Batch, Order, Samples
 from lamelle.prediction.predictor import Predictor
 from lamelle.types import Record
@@ -51,7 +52,7 @@ class Images:
     """Images, each changed by parameters of its own."""
 
     def __init__(
-        self, samples: Samples, augmentation: AugmentOptions, predictor: Predictor, validation: Sequence[Record]
+        self, samples: Samples, augmentation: Augment, predictor: Predictor, validation: Sequence[Record]
     ) -> None:
         self._samples, self._augmentation = samples, augmentation
         self._predictor, self._validation = predictor, validation
@@ -73,9 +74,7 @@ class Images:
         yield from self._predictor.of_records(self._validation, self._samples.reader.store)
 
 
-def augmented(
-    batch: Batch, samples: Samples, augmentation: AugmentOptions, device: torch.device
-) -> tuple[Tensor, Tensor]:
+def augmented(batch: Batch, samples: Samples, augmentation: Augment, device: torch.device) -> tuple[Tensor, Tensor]:
     """Images and targets on the device, each sample changed by parameters of its own."""
     images, targets = batch.images.to(device), batch.targets.to(device)
     size = samples.patch or tuple(images.shape[2:])

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from lamelle.data.augment.mixing import Mixed, mix
+from lamelle.data.augment.options import Augment
 from lamelle.data.randomness import generator, seed_device
 from lamelle.data.samples import Batch, Order, Reader
 from lamelle.durations import enough, spelled
 from lamelle.errors import WorkError, setting
-from lamelle.keys import AugmentKeys, TrainKeys
 from lamelle.messages import text
 from lamelle.platform import StopSignal
 from lamelle.prediction.predictor import channels_last
@@ -32,6 +32,7 @@ from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
 from lamelle.training.feed import Feed
 from lamelle.training.optimiser import Average, make_optimizer
+from lamelle.training.options import Train
 from lamelle.training.progress import Progress
 from lamelle.training.recorder import Recorder
 from lamelle.training.schedule import progress as progressed
@@ -74,8 +75,8 @@ class Job:
     """All that a training works with."""
 
     recorder: Recorder
-    keys: TrainKeys
-    mixing: AugmentKeys
+    keys: Train
+    mixing: Augment
     task: Task
     network: Freezable
     feed: Feed
@@ -91,7 +92,7 @@ class Training:
 
     def __init__(self, job: Job, *, resume: bool) -> None:
         self.job, self.keys = job, job.keys
-        self.state = State(knots=[(a, b) for a, b in job.keys.knots])
+        self.state = State(knots=[(a, b) for a, b in job.keys.schedule_points])
         network = self._network = job.network
         self._limit = tuple(network.frozen)
         self._unbounded = {*checkpoint.not_finite(network)} & {name for name, _ in network.named_buffers()}
@@ -169,7 +170,7 @@ class Training:
             self.job.progress.step(epoch=state.epoch, done=progressed(state.step, state.knots), loss=loss)
             if stop.name:
                 self._interrupt(stop)
-            if self.keys.budget and state.step == _FIRST_ESTIMATE and not self.keys.knots:
+            if self.keys.budget and state.step == _FIRST_ESTIMATE and not self.keys.schedule_points:
                 self._estimate()
             if self._finished():
                 break
@@ -295,7 +296,7 @@ class Training:
         state.done = finished or stalled
         if state.done and keys.budget:
             state.knots.append((state.step, state.step))
-        if keys.budget and not state.done and not keys.knots:
+        if keys.budget and not state.done and not keys.schedule_points:
             self._estimate()
         now = time.monotonic()
         save = state.done or now - self._saved_at > _SHARE * self._save_cost
@@ -354,7 +355,7 @@ class Training:
     # time and safety -----------------------------------------------------------------------------------------------
 
     def _finished(self) -> bool:
-        budget = None if self.keys.knots else self.keys.budget
+        budget = None if self.keys.schedule_points else self.keys.budget
         out_of_time = budget is not None and self.job.clock.seconds + self._reserve >= budget
         return out_of_time or progressed(self.state.step, self.state.knots) >= 1
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lamelle.keys import TrainKeys
+from lamelle.training.options import Train
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamelle.models.freezable import Freezable
 
 
-def make_optimizer(model: Freezable, keys: TrainKeys) -> torch.optim.Optimizer:
+def make_optimizer(model: Freezable, keys: Train) -> torch.optim.Optimizer:
     """The optimiser over what is trainable; norms and biases are not decayed.
 
     Each group has a ``scale``: its share of the learning rate, ``layer_decay`` to the power of its stage counted from

@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError
-from lamelle.keys import TrainKeys
 from lamelle.platform import cores, has_fast_bf16
+from lamelle.training.options import Train
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -39,7 +39,7 @@ def has_accelerator() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
-def device_of(keys: TrainKeys) -> str:
+def device_of(keys: Train) -> str:
     """Where a training runs; asked before anything is read, so that what cannot be stops early.
 
     Raises:
@@ -51,7 +51,7 @@ def device_of(keys: TrainKeys) -> str:
     return device
 
 
-def resolve(keys: TrainKeys, model: nn.Module) -> Resources:
+def resolve(keys: Train, model: nn.Module) -> Resources:
     """The values for ``auto``.
 
     bf16 where the hardware has it, except that depthwise networks train in float32 on a processor, where bf16 is

@@ -44,9 +44,9 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
     Raises:
         RequestError: If a pair is about something else.
     """
-    from lamelle import recipe as recipes
+    from lamelle.runs import layers
 
-    asked = recipes.parse_overrides(overrides)
+    asked = layers.parse_overrides(overrides)
     for section, keys in asked.items():
         for key in keys:
             if section not in allowed and f"{section}.{key}" not in allowed:
@@ -56,7 +56,7 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
 
 def predicting(package: Package, asked: dict[str, Any]) -> Package:
     """The model, to predict with the tiles and mirrored images that are asked for."""
-    from lamelle import recipe as recipes
+    from lamelle.runs import recipe as recipes
 
     asked = {section: asked.get(section, {}) for section in ("evaluate", "data")}
     checked = recipes.validate(asked)

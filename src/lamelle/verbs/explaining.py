@@ -101,8 +101,8 @@ def _write(
     Raises:
         RequestError: If no image has a mask although masks were given.
     """
-    from lamelle.keys import EvaluateKeys
     from lamelle.reports.explaining import ExplanationFolder, Intervals, notes_of
+    from lamelle.runs.recipe import Evaluate
 
     folder = ExplanationFolder(out, method=asked.method, checked=asked.check)
     masked = unmasked = 0
@@ -111,7 +111,7 @@ def _write(
         folder.add(one.case, one.maps, one.mask, store.spacing(one.case.record.image))
     if masks is not None and not masked:
         raise RequestError("explain.no_mask_fits", path=masks)
-    keys = EvaluateKeys()
+    keys = Evaluate()
     intervals = Intervals(level=keys.level, resamples=keys.resamples, seed=0)
     page = folder.close(
         notes=notes_of(sample=sample, masked=masked, unmasked=unmasked), intervals=intervals, command=command

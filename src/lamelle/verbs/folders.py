@@ -46,13 +46,12 @@ def check(
     Raises:
         RequestError: If no layout fits the folder.
     """
-    from lamelle import recipe as recipes
     from lamelle.data.audit.inspect import inspect
-    from lamelle.runs import plan
+    from lamelle.runs import layers, plan
     from lamelle.runs.outlook import outlook
     from lamelle.verbs.outcomes import Check
 
-    asked = recipes.parse_overrides(settings(check, overrides, keys))
+    asked = layers.parse_overrides(settings(check, overrides, keys))
     index = plan.read_data(Path(data), asked)
     store = open_store()
     audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
@@ -161,9 +160,9 @@ def convert(
         >>> made.files, back.spacing, back.sha256 == made.sha256
         (12, (0.05, 0.004, 0.004), True)
     """
-    from lamelle import recipe as recipes
     from lamelle.conversion.apply import convert_stack
     from lamelle.conversion.weights import convert_weights
+    from lamelle.runs import recipe as recipes
     from lamelle.verbs.outcomes import Conversion, Written
 
     if Path(out).suffix == ".safetensors":

@@ -23,7 +23,7 @@ def recipes(name: str | None = None, *, keys: bool = False) -> Text:
     Raises:
         RequestError: If there is no recipe of this name.
     """
-    from lamelle import recipe
+    from lamelle.runs import recipe
     from lamelle.verbs.outcomes import Text
 
     if keys:

@@ -268,8 +268,8 @@ def predict(
         DataError: If images cannot be read; all are named, the others are predicted.
     """
     tune_allocator()
-    from lamelle import recipe as recipes
     from lamelle.prediction.apply import predict_files
+    from lamelle.runs import recipe as recipes
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Predictions
 

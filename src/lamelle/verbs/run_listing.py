@@ -226,7 +226,7 @@ def _answer(
 
 
 def _filter(pairs: Iterable[str], task: str, data: str, since: str, state: str, least: float | None) -> Filter:
-    from lamelle import recipe as recipes
+    from lamelle.runs import layers
     from lamelle.studies.listing import STATES, Filter
     from lamelle.tasks.table import find
 
@@ -239,4 +239,4 @@ def _filter(pairs: Iterable[str], task: str, data: str, since: str, state: str, 
             datetime.fromisoformat(since)
         except ValueError:
             raise RequestError("runs.since", given=since) from None
-    return Filter(task, data, since, state, recipes.parse_overrides(pairs), least)
+    return Filter(task, data, since, state, layers.parse_overrides(pairs), least)

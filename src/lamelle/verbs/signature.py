@@ -93,7 +93,7 @@ def settings(
         >>> settings(settings, ["lr=0.1"], {"epochs": 2})
         ['lr=0.1', 'train.epochs=2']
     """
-    from lamelle import recipe as recipes
+    from lamelle.runs import recipe as recipes
 
     pairs = [_pair(k, v) for k, v in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
     for name, value in given.items():

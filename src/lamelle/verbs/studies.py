@@ -137,7 +137,7 @@ def tune(
 
 def _needs_test(asked: Mapping[str, Any], command: str) -> None:
     """Refuse a request without a test set where runs are judged on it."""
-    from lamelle.recipe import validate
+    from lamelle.runs.recipe import validate
 
     keys = validate({"split": asked.get("split", {})}).split
     if not keys.test and not keys.folds:

@@ -9,6 +9,3 @@
 A ``policy`` draws a few more of these for each position; its geometry comes last, in the same resampling.
 The result for one position does not depend on the others of its batch. ``mixing.mix`` then mixes whole batches.
 """
-
-ZOOM = (0.1, 10.0)
-"""Least and largest magnification that ``zoom`` may ask for."""

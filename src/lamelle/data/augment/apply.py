@@ -47,9 +47,10 @@ def apply(
 
     Example:
         >>> import torch
-        >>> from lamelle.data.augment.parameters import AugmentOptions, sample
+        >>> from lamelle.data.augment.options import Augment
+        >>> from lamelle.data.augment.parameters import sample
         >>> from lamelle.data.randomness import generator
-        >>> drawn = sample(AugmentOptions(rotate=15), generators=[generator(1, 0, 0)], size=(32, 32))
+        >>> drawn = sample(Augment(rotate=15), generators=[generator(1, 0, 0)], size=(32, 32))
         >>> images, targets = torch.rand(1, 3, 40, 40), torch.zeros(1, 40, 40, dtype=torch.int64)
         >>> [t.shape for t in apply(drawn, images, targets, size=(32, 32), outside="ignore")]
         [torch.Size([1, 3, 32, 32]), torch.Size([1, 32, 32])]

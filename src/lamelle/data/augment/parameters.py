@@ -1,4 +1,4 @@
-"""What may be done to a sample (`AugmentOptions`), and what is done to each one (`Parameters`)."""
+"""What is done to each sample: parameters that are drawn, and how far beyond its window they reach."""
 
 from __future__ import annotations
 
@@ -9,99 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.data.augment import ZOOM, policy
+from lamelle.data.augment import policy
 from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
+from lamelle.data.augment.options import Augment
 from lamelle.data.randomness import generator
-from lamelle.errors import RequestError
 from lamelle.types import Spacing
 
-_LIMITS = {"rotate": 180, "shift": 1, "shear": 80, "contrast": 1}
-_LIMITS |= {"elastic_probability": 1, "noise_probability": 1, "blur_probability": 1}
-_LIMITS |= {"policy": policy.GREY, "policy_strength": 1, "invert": 1, "saturation": 1}
-_AMOUNTS = ("elastic", "elastic_spacing", "brightness", "gamma", "tint", "noise", "blur")
 _AXES = "zyx"
 _DRAWS = (
     *("flip0", "flip1", "flip2", "turn", "rotate", "zoom", "shift0", "shift1", "shift2", "shear"),
     *("brightness", "contrast", "gamma", "blur", "blur_gate", "noise_seed", "noise_gate", "elastic_gate"),
 )
 """One uniform number each, drawn whether used or not: switching one change on leaves the others as they were."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AugmentOptions:
-    """How far samples may be changed; every default changes nothing.
-
-    Images are normalised before they are changed. The brightness and contrast of torchvision's ``ColorJitter`` are
-    meant for values of [0, 1] instead. Its brightness b multiplies by f of 1 ± b, which is a contrast of f about the
-    mean μ and (f − 1)·μ added; for images normalised with mean μ and deviation σ, ``brightness = b·μ/σ`` adds as much,
-    without the contrast that goes with it there. Its contrast is the same as here for grey images (for colours, the
-    mean there weighs the channels by how bright they look). Here nothing is clipped.
-
-    Raises:
-        RequestError: If a value is out of its range; the message gives the value and the range.
-
-    Example:
-        >>> AugmentOptions(rotate=15, zoom=(0.8, 1.0)).flip
-        False
-    """
-
-    flip: bool | tuple[str, ...] = False
-    """Mirror each axis, with probability one half; or only the axes named, such as ``("x",)``. There is no z in 2D.
-
-    With ``rot90`` or large rotations the other axes are mirrored all the same: half a turn and a flip.
-    """
-    rot90: bool = False
-    """Turn by 0, 90, 180 or 270° in the plane; by 0 or 180° where Y and X differ in size or spacing."""
-    rotate: float = 0.0
-    """Largest rotation in the plane, degrees."""
-    zoom: tuple[float, float] = (1.0, 1.0)
-    """Range of magnification, within ``ZOOM``: at 2 things look twice as large, at 0.5 half as large."""
-    shift: float = 0.0
-    """Largest shift along each axis, as a fraction of the size."""
-    shear: float = 0.0
-    """Largest shear of X along Y, degrees."""
-    elastic: float = 0.0
-    """Bound of the elastic displacement, pixels in the plane."""
-    elastic_spacing: float = 0.0
-    """Distance of the elastic control points, pixels in the plane; needed with ``elastic``."""
-    elastic_probability: float = 1.0
-    brightness: float = 0.0
-    """Largest value added, in units of normalised intensity."""
-    contrast: float = 0.0
-    """Contrast about the image's mean is multiplied by 1 ± this."""
-    gamma: float = 0.0
-    """Largest logarithm of the exponent."""
-    saturation: float = 0.0
-    """Colours' distance from grey is multiplied by 1 ± this; for images of three channels that are colours."""
-    tint: float = 0.0
-    """Largest value added to one channel, the others sharing the opposite; for images as above."""
-    invert: float = 0.0
-    """Share of the images whose bright becomes dark."""
-    noise: float = 0.0
-    """Standard deviation of the noise, in units of normalised intensity."""
-    noise_probability: float = 1.0
-    blur: float = 0.0
-    """Largest sigma of the Gaussian, pixels in the plane."""
-    blur_probability: float = 1.0
-    policy: int = 0
-    """Random operations on each image, on top of the others; see the table of ``augment.policy``."""
-    policy_strength: float = 0.5
-    """How far they may go: 1 is to the ends of the table."""
-
-    def __post_init__(self) -> None:
-        for name, high in _LIMITS.items():
-            if not 0 <= (value := getattr(self, name)) <= high:
-                raise RequestError("augment.range", name=name, value=value, high=high)
-        for name in _AMOUNTS:
-            if not 0 <= (value := getattr(self, name)) < math.inf:
-                raise RequestError("augment.amount", name=name, value=value)
-        low, high = self.zoom
-        if not ZOOM[0] <= low <= high <= ZOOM[1]:
-            raise RequestError("augment.zoom", low=low, high=high, least=ZOOM[0], most=ZOOM[1])
-        if self.elastic > 0 and self.elastic_spacing < 1:
-            raise RequestError("augment.elastic_spacing", value=self.elastic_spacing)
-        if not isinstance(self.flip, bool) and not set(self.flip) <= set(_AXES):
-            raise RequestError("augment.flip", value=", ".join(map(str, self.flip)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,7 +80,7 @@ class Parameters:
 
 
 def sample(
-    options: AugmentOptions,
+    options: Augment,
     *,
     generators: Sequence[np.random.Generator],
     size: tuple[int, ...],
@@ -185,7 +104,7 @@ def sample(
     Example:
         >>> from lamelle.data.randomness import generator
         >>> keys = [generator(1, "augment", 0, position) for position in range(4)]
-        >>> sample(AugmentOptions(flip=True, rotate=15), generators=keys, size=(64, 64)).matrices.shape
+        >>> sample(Augment(flip=True, rotate=15), generators=keys, size=(64, 64)).matrices.shape
         (4, 2, 3)
     """
     ratio = pixel_ratio(size, spacing)
@@ -218,7 +137,7 @@ def _colours(seeds: np.ndarray) -> np.ndarray:
 
 
 def _with_policy(
-    parameters: Parameters, options: AugmentOptions, size: tuple[int, ...], ratio: np.ndarray, colour: bool
+    parameters: Parameters, options: Augment, size: tuple[int, ...], ratio: np.ndarray, colour: bool
 ) -> Parameters:
     """The policy's operations on top: offsets add up, factors multiply, blur and noise add up in their variances."""
     amounts = policy.drawn(options.policy, options.policy_strength, seeds=parameters.noise_seed, colour=colour)
@@ -236,7 +155,7 @@ def _with_policy(
     )
 
 
-def margin(options: AugmentOptions, *, size: tuple[int, ...], spacing: Spacing | None = None) -> tuple[int, ...]:
+def margin(options: Augment, *, size: tuple[int, ...], spacing: Spacing | None = None) -> tuple[int, ...]:
     """Pixels to read beyond ``size`` along each axis, both sides together, so that nothing need be reflected.
 
     Even, so that the centres of window and output agree; at most half the size: beyond, reflection is cheaper.
@@ -245,7 +164,7 @@ def margin(options: AugmentOptions, *, size: tuple[int, ...], spacing: Spacing |
         ValueError: If the size has not two or three axes, or the spacing not as many.
 
     Example:
-        >>> margin(AugmentOptions(shift=0.1), size=(100, 100)), margin(AugmentOptions(flip=True), size=(100, 100))
+        >>> margin(Augment.none(shift=0.1), size=(100, 100)), margin(Augment(flip=True), size=(100, 100))
         ((20, 20), (0, 0))
     """
     ratio = pixel_ratio(size, spacing)
@@ -269,9 +188,7 @@ def _mirrored(flip: bool | tuple[str, ...], d: int) -> np.ndarray:
     return np.array([flip if isinstance(flip, bool) else axis in flip for axis in _AXES[-d:]])
 
 
-def _matrices(
-    options: AugmentOptions, drawn: dict[str, np.ndarray], size: tuple[int, ...], ratio: np.ndarray
-) -> np.ndarray:
+def _matrices(options: Augment, drawn: dict[str, np.ndarray], size: tuple[int, ...], ratio: np.ndarray) -> np.ndarray:
     """Input offset = zoom · shear · rotation · quarter turn · flip · output offset + shift [N, d, d+1].
 
     Whole numbers stay whole: with flips and quarter turns only, the matrices are exact.
@@ -295,7 +212,7 @@ def _matrices(
 
 
 def _control(
-    options: AugmentOptions,
+    options: Augment,
     generators: Sequence[np.random.Generator],
     chosen: np.ndarray,
     size: tuple[int, ...],

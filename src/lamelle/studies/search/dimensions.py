@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lamelle.errors import RequestError
-from lamelle.recipe import full_key, parse_overrides
+from lamelle.runs.layers import parse_overrides
+from lamelle.runs.recipe import full_key
 from lamelle.studies.variants import DEFAULT, Variant, listed, of_pairs, refuse_own
 
 if TYPE_CHECKING:

@@ -11,16 +11,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lamelle import recipe as recipes
 from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
 from lamelle.messages import text
 from lamelle.metrics.names import less_is_better
-from lamelle.recipe import Section
 from lamelle.reports.searching import page
+from lamelle.runs import layers
+from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Section
 from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.scores import known_scores
@@ -266,5 +267,5 @@ def _check_values(dimensions: Sequence[Dimension], plan: Plan) -> None:
         if dimension.key.partition(".")[0] != "model":
             for value in dimension.ends():
                 if value != DEFAULT:
-                    asked = recipes.parse_overrides([f"{dimension.key}={value}"])
-                    recipes.validate(recipes.merge(deepcopy(whole), asked))
+                    asked = layers.parse_overrides([f"{dimension.key}={value}"])
+                    recipes.validate(layers.merge(deepcopy(whole), asked))

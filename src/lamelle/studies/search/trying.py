@@ -15,12 +15,12 @@ from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.io.atomic import plain
 from lamelle.messages import text
-from lamelle.recipe import Section
 from lamelle.reports.searching import LOSS
 from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Section
 from lamelle.runs.sizing import fitted
 from lamelle.studies.search.dimensions import Dimension, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker

@@ -1,0 +1,64 @@
+"""Packages of format 1, as Lamelle wrote them before its options were nested, read as those of format 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LOSS_OF_CLASSES = {"focal": ("gamma",)}
+_REMEDY = {"effective": ("beta",), "both": ("alpha",), "logit_adjustment": ("tau",)}
+_OLD_TASKS = ("classify", "segment", "instances")
+
+
+def migrate_1_to_2(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a package of format 1 as one of format 2.
+
+    Raises:
+        KeyError: If it lacks what each of format 1 had.
+        ValueError: If it holds what none of format 1 had.
+    """
+    return {**described, "format": 2, "task": _task(described["task"])}
+
+
+def _task(old: Mapping[str, Any]) -> dict[str, Any]:
+    name, given = old["name"], dict(old["options"])
+    if name == "classify":
+        options, settled = _classify(given)
+    elif name == "segment":
+        options, settled = _segment(given)
+    elif name == "instances":
+        options, settled = _instances(given)
+    else:
+        raise ValueError(f"{name!r} was no task of format 1; there were {', '.join(_OLD_TASKS)}")
+    if given:
+        raise ValueError(f"unknown options: {', '.join(map(str, given))}")
+    return {"options": {"name": name, **options}, "settled": settled}
+
+
+def _classify(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    settled = {key: given.pop(key) for key in ("classes", "class_counts", "multi_label")}
+    loss, remedy = given.pop("loss"), given.pop("imbalance")
+    values = {key: given.pop(key) for key in ("gamma", "alpha", "beta", "tau")}
+    options = {
+        "loss": {"name": loss} | {key: values[key] for key in _LOSS_OF_CLASSES.get(loss, ())},
+        "remedy": {"name": remedy} | {key: values[key] for key in _REMEDY.get(remedy, ())},
+        **{key: given.pop(key) for key in ("threshold", "smoothing")},
+        "calibrate": given.pop("calibrate", False),  # models of before there was a temperature have none
+    }
+    return options, settled
+
+
+def _segment(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    settled = {key: given.pop(key) for key in ("classes", "values", "objects", "weights")}
+    settled["also"] = [key for key in ("cells", "lines") if given.pop(key, False)]
+    options: dict[str, Any] = {"loss": {"name": given.pop("loss")} | dict(given.pop("parameters", {}))}
+    options |= {"weights": settled["weights"], **{key: given.pop(key) for key in ("threshold", "tolerance")}}
+    later = ("threshold_by", "min_size", "fill_holes", "largest", "calibrate", "exclusive")
+    return options | {key: given.pop(key) for key in later if key in given}, settled
+
+
+def _instances(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    settled = {key: given.pop(key) for key in ("classes", "ignore", "parts")}
+    options = {key: given.pop(key) for key in ("mask_threshold", "seed_threshold")}
+    least = given.pop("min_size")
+    return options | {"min_size": "auto" if least is None else least}, settled

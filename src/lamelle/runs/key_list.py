@@ -1,0 +1,101 @@
+"""Every dotted key of nested options, with what it means, its default and its bounds: read off the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lamelle.options import Options
+from lamelle.registry import OneOf
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key as one kind of options has it."""
+
+    path: str
+    """Dotted: ``task.loss.gamma``."""
+    about: str
+    rule: str
+    """Default, bounds and choices."""
+    kind: str | None = None
+    """The one of several kinds that has it: ``focal``."""
+
+
+def choices_of(options: type[Options], name: str) -> OneOf | None:
+    """The table that a key chooses from; None if it is a plain value."""
+    found = [one for one in options.model_fields[name].metadata if isinstance(one, OneOf)]
+    return found[0] if found else None
+
+
+def keys_of(options: type[Options], prefix: str = "", kind: str | None = None) -> Iterator[Key]:
+    """The keys of a class of options, and of the options in it.
+
+    Example:
+        >>> from pydantic import Field
+        >>> class Train(Options):
+        ...     lr: float = Field(default=0.1, gt=0, description="learning rate")
+        >>> class Recipe(Options):
+        ...     train: Train = Train()
+        >>> [(key.path, key.about, key.rule) for key in keys_of(Recipe)]
+        [('train.lr', 'learning rate', '0.1; > 0')]
+    """
+    for name, field in options.model_fields.items():
+        path, inner = f"{prefix}{name}", field.annotation
+        if (one := choices_of(options, name)) is not None:
+            yield from _keys_of_kinds(one, path, field.default, field.description, kind)
+        elif isinstance(inner, type) and issubclass(inner, Options):
+            yield from keys_of(inner, f"{path}.")
+        else:
+            rules = [_written(field.default), _bounds(_properties(options)[name])]
+            yield Key(path, field.description or "", "; ".join(rule for rule in rules if rule), kind)
+
+
+def _keys_of_kinds(one: OneOf, path: str, default: object, about: str | None, kind: str | None) -> Iterator[Key]:
+    """The key that chooses, and those of every kind that can be chosen; at the top it is called after its tag."""
+    chosen = default.name_of_kind(one.tag) if isinstance(default, Options) else ""
+    named = path if "." in path else f"{path}.{one.tag}"
+    yield Key(named, about or f"{one.table.kind}", "; ".join([chosen, ", ".join(one.options)]), kind)
+    for name, options in one.options.items():
+        yield from (key for key in keys_of(options, f"{path}.", name) if key.path != f"{path}.{one.tag}")
+
+
+def described(keys: list[Key]) -> str:
+    """What one key means, in each kind of options that has it."""
+    meanings: dict[str, list[str]] = {}
+    for key in keys:
+        meanings.setdefault(f"{key.about} [{key.rule}]" if key.rule else key.about, []).append(key.kind or "")
+    named = {said: ", ".join(dict.fromkeys(filter(None, kinds))) for said, kinds in meanings.items()}
+    return " | ".join(f"{kinds}: {said}" if kinds else said for said, kinds in named.items())
+
+
+@cache
+def _properties(options: type[Options]) -> dict[str, Any]:
+    """The JSON schemas of the plain keys of a class."""
+    return options.model_json_schema()["properties"]
+
+
+_LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if several := schema.get("anyOf"):
+        return " or ".join(filter(None, map(_bounds, several)))
+    if "enum" in schema:
+        return ", ".join(map(_written, schema["enum"]))
+    if "const" in schema:
+        return _written(schema["const"])
+    return " and ".join(f"{sign} {_written(schema[name])}" for name, sign in _LIMITS.items() if name in schema)
+
+
+def _written(value: object) -> str:
+    """A value as one writes it behind ``=``."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_written, value))}]"
+    return (
+        "" if value == "" else "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    )

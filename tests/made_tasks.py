@@ -1,0 +1,47 @@
+"""Tasks as a recipe and some data would make them, from a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamelle.data.targets.values import ValueMap
+from lamelle.tasks import classify as classification
+from lamelle.tasks import instances as objects_one_by_one
+from lamelle.tasks import segment as segmentation
+from lamelle.tasks.classify import Classify
+from lamelle.tasks.instances import Instances
+from lamelle.tasks.segment import Segment
+
+
+def classify(
+    classes: Sequence[str] = ("a", "b"),
+    *,
+    counts: Sequence[int] | None = None,
+    multi_label: bool = False,
+    **options: Any,
+) -> Classify:
+    """A classification; ``options`` are keys of its section."""
+    settled = classification.Settled(tuple(classes), tuple(counts or [1] * len(classes)), multi_label)
+    return Classify(Classify.Options.model_validate(options), settled)
+
+
+def segment(
+    values: ValueMap | Sequence[str] = ("background", "cell"),
+    *,
+    objects: bool = False,
+    also: Sequence[str] = (),
+    **options: Any,
+) -> Segment:
+    """A segmentation; the values of classes are their numbers, if nothing is said of them."""
+    if not isinstance(values, ValueMap):
+        values = ValueMap(tuple(values), {i: i for i in range(len(values))})
+    chosen = Segment.Options.model_validate(options)
+    weights = chosen.weights if isinstance(chosen.weights, tuple) else None
+    return Segment(chosen, segmentation.Settled(values.classes, values, objects, weights, tuple(also)))
+
+
+def instances(*, ignore: Sequence[int] = (), parts: bool = False, **options: Any) -> Instances:
+    """A segmentation of objects."""
+    settled = objects_one_by_one.Settled(("background", "cell"), tuple(ignore), parts)
+    return Instances(Instances.Options.model_validate(options), settled)
