@@ -251,7 +251,7 @@ def test_no_class_is_made_to_count_where_none_is_rare(made: Maker) -> None:
     one_answer = FLAT | {"scores": scored(0.33, confusion=[[100, 0], [100, 0]])}
     for name, counts, key in (
         ("even", {"a": 100, "b": 100}, "train.epochs"),
-        ("rare", {"a": 180, "b": 20}, "task.imbal"),
+        ("rare", {"a": 180, "b": 20}, "task.remedy"),
     ):
         assert found(made, one_answer | {"validation": counts}, name=name)["collapse"].change[0].startswith(key)
 
