@@ -173,7 +173,7 @@ def test_the_command_lists_compares_and_prunes(runs: Path, tmp_path: Path, capsy
 def test_curves_and_scores_go_to_tensorboard(runs: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    where = verbs.export_run(runs / "a", to="tensorboard", store=str(tmp_path / "tb"))
+    ((_, where),) = verbs.export_run(runs / "a", to="tensorboard", store=str(tmp_path / "tb")).places
     found = EventAccumulator(where)
     found.Reload()
     run = RunFolder(runs / "a")
@@ -193,7 +193,7 @@ def test_all_of_a_run_goes_to_mlflow_and_nothing_to_anyone_else(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    said = verbs.export_run(runs / "a", to="mlflow", store=store)
+    ((_, said),) = verbs.export_run(runs / "a", to="mlflow", store=store).places
     from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
     client = MlflowClient(tracking_uri=store)

@@ -121,15 +121,15 @@ def test_runs_are_filtered(made: Maker) -> None:
     assert listed(one, task="segment") == listed(one, data="nuc") == listed(one, state="interrupted") == ["c"]
     assert listed(one, since="2026-11-05") == ["b", "c"]
     assert listed(one, min_score=0.8) == ["b"]
-    assert listed(one, pairs=["lr=1e-2"]) == ["a"], "as the recipe reads a number, not as it is spelt"
-    assert listed(one, pairs=["remedy=none"]) == ["a", "b"], "a key that a task does not have, it does not match"
-    assert listed(one, pairs=["lr=0.5"]) == []
+    assert listed(one, overrides=["lr=1e-2"]) == ["a"], "as the recipe reads a number, not as it is spelt"
+    assert listed(one, overrides=["remedy=none"]) == ["a", "b"], "a key that a task does not have, it does not match"
+    assert listed(one, overrides=["lr=0.5"]) == []
     wrong: list[dict[str, Any]] = [
         {"state": "odd"},
         {"since": "soon"},
         {"sort": "luck"},
         {"task": "paint"},
-        {"pairs": ["x=1"]},
+        {"overrides": ["x=1"]},
     ]
     for asked in wrong:
         with pytest.raises(RequestError):
@@ -180,7 +180,7 @@ def test_what_is_no_run_and_what_lies_behind_links_is_not_listed(made: Maker, tm
     run.path.symlink_to(elsewhere)
     (run.path.parent / "notes").mkdir()
     (run.path.parent / "notes" / "recipe.yml").write_text("")
-    assert verbs.list_runs(run.path.parent) == []
+    assert len(verbs.list_runs(run.path.parent)) == 0
 
 
 @pytest.mark.parametrize("how", ["recipe", "scores", "model"])

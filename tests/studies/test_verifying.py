@@ -11,8 +11,9 @@ import torch
 from lamelle import verbs
 from lamelle.cli.main import main
 from lamelle.errors import RequestError
-from lamelle.prediction.package import DESCRIPTION, load
+from lamelle.prediction.package import DESCRIPTION
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.model import load_model
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.verifying import Verified
 from lamelle.training import checkpoint
@@ -137,7 +138,7 @@ def test_the_package_of_another_run_is_no_package_of_this_one(run: RunFolder) ->
         folder.write_bytes(folder.model / DESCRIPTION, other)
     (RunFolder(run.path / "fold0").model / DESCRIPTION).replace(run.model / DESCRIPTION)
     with pytest.raises(RequestError, match=r"model\.json: this file is no longer what the run wrote"):
-        load(run.path)
+        load_model(run.path)
 
 
 def test_every_file_of_a_run_its_folds_and_evaluations_is_looked_at(run: RunFolder) -> None:
