@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from lamelle.data.resize import resize_labels
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.explanation.inside import Share
-from lamelle.prediction.package import Package, load
+from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import WHOLE, Predictor, of_package
 from lamelle.types import Classes, LabelMap, Record
 
@@ -89,8 +89,11 @@ class Subject:
         return self.package.task.classes.index(name)
 
 
-def open_subjects(paths: Sequence[Path]) -> list[Subject]:
+def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> list[Subject]:
     """Models under names of their own: that of the folder, numbered where two are alike.
+
+    Args:
+        load: Reads the model of a Run, checked against what the Run wrote, or a package.
 
     Raises:
         RequestError: If one is no Run or package, or they take images of different dimensions.

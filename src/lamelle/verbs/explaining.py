@@ -64,13 +64,14 @@ def explain(
     from lamelle.explanation import attribution
     from lamelle.explanation import explain as explaining
     from lamelle.runs import cases as working
+    from lamelle.runs import model
     from lamelle.verbs.outcomes import Page
 
     tune_allocator()
     _check_request(Path(out), masks, segmenter, cases)
     attribution.check_method(method, layer)
     given, store = paths_of(images), open_store()
-    subjects = explaining.open_subjects([Path(p) for p in (run, *against)])
+    subjects = explaining.open_subjects([Path(p) for p in (run, *against)], model.load_model)
     if target is not None:
         working.check_known(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
