@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lamelle.errors import FileError
-from lamelle.io.common import Wanted
+from lamelle.io.common import ReadOptions
 from lamelle.io.images import header, planes, read, read_labels, stored_header, window
 
 
@@ -31,7 +31,7 @@ def agree(path: Path, wanted: np.ndarray | None) -> None:
         labels = read_labels(path).array
     except FileError:
         return
-    head = stored_header(path, Wanted(labels=True))
+    head = stored_header(path, ReadOptions(labels=True))
     streamed = np.stack([plane[0] for plane in planes(path, labels=True)])
     assert head.shape[1:] == labels.shape
     assert np.array_equal(streamed.reshape(labels.shape), labels)

@@ -18,7 +18,7 @@ from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
 from lamelle.io.axes import checked_spacing
-from lamelle.io.common import Header, Wanted, size_of
+from lamelle.io.common import Header, ReadOptions, size_of
 from lamelle.io.files import is_image_name
 from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
@@ -51,22 +51,22 @@ def _mapped(path: Path) -> tuple[np.ndarray, tuple[float, ...] | None]:
     return np.memmap(path, dtype, "r", offset, (z, y, x)), checked_spacing(spacing) if len(spacing) == 3 else None
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     array, spacing = _mapped(path)
     shape = (1, *array.shape) if len(array) > 1 else array.shape
     return Header("mrc", shape, array.dtype.newbyteorder("="), spacing and spacing[1 - len(shape) :])
 
 
-def read_mrc(path: Path, wanted: Wanted) -> Image:
+def read_mrc(path: Path, wanted: ReadOptions) -> Image:
     array = _mapped(path)[0]
     return Image(native(path, array[None] if len(array) > 1 else array), header(path, wanted).spacing)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     yield from (native(path, plane[None]) for plane in _mapped(path)[0])
 
 
-def window_of(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+def window_of(path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
     array = _mapped(path)[0]
     where = tuple(slice(s, s + n) for s, n in zip(start, size, strict=True))
     return native(path, array[None][(slice(None), *where)] if len(where) == 3 else array[(slice(None), *where)])

@@ -19,7 +19,7 @@ from lamelle.cli.command import build, short_help
 from lamelle.errors import RequestError
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.verbs import COMMANDS
-from lamelle.verbs.shown import Shown
+from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import AnyPath, Cli, described, settings
 
 
@@ -84,7 +84,7 @@ def test_a_keyword_of_several_keys_names_them(tmp_path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Greeting(Shown):
+class Greeting(Outcome):
     said: tuple[Any, ...]
     failed: bool = False  # type: ignore[assignment]
 

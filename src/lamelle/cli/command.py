@@ -14,8 +14,8 @@ import click
 
 from lamelle import verbs
 from lamelle.messages import catalogue, language, text
-from lamelle.verbs.shown import Shown
-from lamelle.verbs.signature import Cli, Described, described
+from lamelle.verbs.outcome import Outcome
+from lamelle.verbs.signature import Cli, Docstring, described
 
 _GIVEN = ("progress", "command")
 """Arguments that the command line fills in itself."""
@@ -23,7 +23,7 @@ _PAIRS = "overrides"
 _PAIR = "[KEY=VALUE]..."
 
 
-def build(name: str, verb: Callable[..., Shown]) -> click.Command:
+def build(name: str, verb: Callable[..., Outcome]) -> click.Command:
     """The command that calls a verb.
 
     Positional arguments of Python are those of the command up to one that takes several; what follows is an option.
@@ -57,7 +57,7 @@ def build(name: str, verb: Callable[..., Shown]) -> click.Command:
 class _Help:
     """What is said of a verb and its arguments, in the language that is spoken; English stands in the docstring."""
 
-    def __init__(self, name: str, said: Described) -> None:
+    def __init__(self, name: str, said: Docstring) -> None:
         self._name, self._said = name, said
         self._known: Mapping[str, str] = {} if language() == "en" else catalogue(language(), "commands")
 
@@ -119,11 +119,11 @@ def _click_type(kind: Any, cli: Cli) -> click.ParamType | type:
     if any(get_origin(one) is os.PathLike or one is os.PathLike for one in members):
         return click.Path(path_type=Path)
     if (inner := next((get_args(one)[0] for one in members if get_origin(one) is Sequence), None)) is not None:
-        return _Numbers() if inner is float else _click_type(inner, Cli())
+        return _NumberList() if inner is float else _click_type(inner, Cli())
     return next(one for one in members if one in (int, float, str))
 
 
-class _Numbers(click.ParamType):
+class _NumberList(click.ParamType):
     """Numbers with commas between them."""
 
     name = "numbers"
@@ -165,7 +165,7 @@ def _option(parameter: inspect.Parameter, kind: Any, cli: Cli, about: str) -> cl
 
 
 def _call(
-    verb: Callable[..., Shown],
+    verb: Callable[..., Outcome],
     signature: inspect.Signature,
     words: Sequence[inspect.Parameter],
     values: dict[str, Any],

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.conversion.pixels import Digest, counted
-from lamelle.conversion.source import Stack, open_stack
+from lamelle.conversion.source import InputStack, open_stack
 from lamelle.conversion.target import check_free, check_holds, target_of
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic, sidecar
@@ -99,7 +99,9 @@ def _given(spacing: Sequence[float], form: Form) -> Spacing:
     return values
 
 
-def _single(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> list[Problem]:
+def _single(
+    out: Path, writer: Writer, stack: InputStack, planes: Iterator[np.ndarray], digest: Digest
+) -> list[Problem]:
     """One file or folder; where the pixel size had to be rounded away, that is said."""
     form = replace(stack.form, name=stack.name, geometry=stack.geometry)
     rounded = writer.sizes == "rounded"
@@ -112,7 +114,7 @@ def _single(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray
     return [Problem("convert.spacing_lost", str(out), "warning", values)]
 
 
-def _with_sidecar(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
+def _with_sidecar(out: Path, writer: Writer, stack: InputStack, planes: Iterator[np.ndarray], digest: Digest) -> None:
     """The array, and beside it what it cannot say; the array gets its name last."""
     beside = sidecar.beside(out)
     try:
@@ -129,7 +131,7 @@ def _with_sidecar(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.n
         raise
 
 
-def _series(out: Path, writer: Writer, stack: Stack, planes: Iterator[np.ndarray], digest: Digest) -> None:
+def _series(out: Path, writer: Writer, stack: InputStack, planes: Iterator[np.ndarray], digest: Digest) -> None:
     """A folder of slices with names that sort, and a sidecar."""
     names = [f"{stem}{writer.suffixes[0]}" for stem in slice_stems(stack.name, stack.stems, stack.form.depth)]
     channels, *_, height, width = stack.form.shape
@@ -158,7 +160,7 @@ def slice_stems(name: str, stems: Sequence[str], depth: int) -> list[str]:
     return [f"{name}_{z:0{width}d}" for z in range(depth)]
 
 
-def _sidecar(stack: Stack, digest: Digest, files: Sequence[str]) -> Sidecar:
+def _sidecar(stack: InputStack, digest: Digest, files: Sequence[str]) -> Sidecar:
     form = stack.form
     axes = "CZYX" if len(form.shape) == 4 else "CYX"
     source = stack.path.resolve().name

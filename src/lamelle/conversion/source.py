@@ -14,7 +14,7 @@ from lamelle.data.layouts.listing import Entry, list_inside
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, Wanted, listed
+from lamelle.io.common import Header, ReadOptions, listed
 from lamelle.io.form import Form
 from lamelle.io.images import format_called, format_of, header, planes, read_labels, stored_header
 from lamelle.io.paths import regular
@@ -28,7 +28,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class InputStack:
     """An opened source: what it is, and its planes."""
 
     path: Path
@@ -45,7 +45,7 @@ class Stack:
     """Where the voxels of the source lie, as it stores them."""
 
 
-def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -> Stack:
+def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -> InputStack:
     """Open a file, a Zarr folder or a folder of slices; no pixel is decoded yet, except for labels in one file.
 
     Args:
@@ -60,7 +60,7 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
     """
     if not regular(path) and not _is_one(path):
         return _folder(path, labels=labels)
-    head = _label_header(path, Wanted(key)) if labels else header(path, key=key, axes=axes)
+    head = _label_header(path, ReadOptions(key)) if labels else header(path, key=key, axes=axes)
     if not head.shape:
         raise RequestError("convert.which_array", path=path, keys=listed(head.keys))
     for problem in head.problems:
@@ -73,8 +73,8 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
         for plane in planes(path, key=key, axes=axes):
             yield plane[:, 0] if plane.ndim == 4 else plane  # of a file that holds one slice
 
-    stack = Stack(
-        path, form, stream, stem, problems=_warned(path, Wanted(key, labels, axes), head), geometry=head.geometry
+    stack = InputStack(
+        path, form, stream, stem, problems=_warned(path, ReadOptions(key, labels, axes), head), geometry=head.geometry
     )
     known = sidecar.read(sidecar.beside(path)) if _has_sidecar(head) else None
     if known is not None:
@@ -88,7 +88,7 @@ def _has_sidecar(head: Header) -> bool:
     return writer is not None and writer.sizes == "beside"
 
 
-def _as_labels(stack: Stack, key: str | None) -> Stack:
+def _as_labels(stack: InputStack, key: str | None) -> InputStack:
     array = read_labels(stack.path, key=key).array[None]
     if array.ndim == 4 and array.shape[1] == 1:
         array = array[:, 0]
@@ -104,7 +104,7 @@ def _is_one(path: Path) -> bool:
         return False
 
 
-def _label_header(path: Path, wanted: Wanted) -> Header:
+def _label_header(path: Path, wanted: ReadOptions) -> Header:
     return stored_header(path, replace(wanted, labels=True))
 
 
@@ -116,7 +116,7 @@ def _form(head: Header) -> Form:
     return Form(shape, head.dtype or np.dtype(np.uint8), spacing, format_called(head.format).colours and shape[0] == 3)
 
 
-def _warned(path: Path, wanted: Wanted, head: Header) -> tuple[Problem, ...]:
+def _warned(path: Path, wanted: ReadOptions, head: Header) -> tuple[Problem, ...]:
     """The reader's warnings, and what will not be in the copy."""
     found = list(head.problems)
     coloured = not wanted.labels and format_called(head.format).palette
@@ -137,7 +137,7 @@ def _matches(path: Path, known: Sidecar, form: Form) -> None:
         raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claim, found=found)
 
 
-def _folder(path: Path, *, labels: bool) -> Stack:
+def _folder(path: Path, *, labels: bool) -> InputStack:
     known = sidecar.read(sidecar.beside(path))
     listing = list_inside(path)
     entries = listing.images_in("")
@@ -165,7 +165,7 @@ def _folder(path: Path, *, labels: bool) -> Stack:
             else:
                 yield from planes(path / one)
 
-    return Stack(path, form, stream, name, stems, known, (*problems, *more))
+    return InputStack(path, form, stream, name, stems, known, (*problems, *more))
 
 
 def _in_order(path: Path, found: list[str], known: Sidecar | None) -> list[str]:
@@ -185,13 +185,13 @@ def _heads(path: Path, names: Sequence[str], *, labels: bool) -> tuple[list[Head
     problems: list[Problem] = []
     for name in names:
         try:
-            head = _label_header(path / name, Wanted()) if labels else header(path / name)
+            head = _label_header(path / name, ReadOptions()) if labels else header(path / name)
         except FileError as error:
             problems.append(error.problem)
             continue
         losing = [p for p in head.problems if p.code in _LOSES]
         problems += [replace(p, severity="error") for p in losing]
-        problems += [p for p in _warned(path / name, Wanted(labels=labels), head) if p.code not in _LOSES]
+        problems += [p for p in _warned(path / name, ReadOptions(labels=labels), head) if p.code not in _LOSES]
         if head.format == "dicom":
             problems.append(Problem("convert.dicom_slices", str(path / name)))
         elif len(head.shape) != 3:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamelle.data.entries import Entry, Pixels, mapped_entry
 from lamelle.errors import DataError, FileError
-from lamelle.io.common import Wanted
+from lamelle.io.common import ReadOptions
 from lamelle.types import Image, Problem, Source
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def in_place(kind: object, source: Source) -> Entry | None:
 
     if kind not in ("image", "labels") or not source.path.is_file() or source.path.stat().st_size < _SMALL:
         return None
-    header = images.stored_header(source.path, Wanted(source.key, kind == "labels", source.axes))
+    header = images.stored_header(source.path, ReadOptions(source.key, kind == "labels", source.axes))
     if not images.format_called(header.format).in_place or not _SMALL <= header.nbytes <= source.path.stat().st_size:
         return None  # never raw, small, or compressed
     image = images.read(source.path, key=source.key, axes=source.axes) if kind == "image" else _labels(source)
@@ -93,7 +93,7 @@ def label_pixels(source: Source) -> Pixels:
     from lamelle.io import images
 
     if source.path.is_dir() or source.path.stat().st_size > STREAMED // 512:
-        header = images.stored_header(source.path, Wanted(source.key, labels=True))
+        header = images.stored_header(source.path, ReadOptions(source.key, labels=True))
         stack = len(header.shape) == 4 and header.shape[0] == 1 and header.nbytes > STREAMED
         if stack and source.directions is None and header.dtype is not None and header.dtype.kind in "ui":
             return _streamed(source, header, labels=True)

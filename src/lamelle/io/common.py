@@ -84,7 +84,7 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReadOptions:
     """What of a file is meant, and as what; formats that know their own axes do not look at ``axes``."""
 
     key: str | None = None

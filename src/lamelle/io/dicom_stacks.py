@@ -18,7 +18,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, Wanted, warning
+from lamelle.io.common import Header, ReadOptions, warning
 from lamelle.io.dicom_slices import Slice, slice_files, slice_of
 from lamelle.io.formats import dicom
 from lamelle.io.geometry import located
@@ -39,7 +39,7 @@ _TILTED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class SliceStack:
     """A series that is a volume."""
 
     files: tuple[Path, ...]
@@ -51,7 +51,7 @@ class Stack:
     labels: Header
 
 
-def stacks(folder: Path) -> Mapping[str, Stack | Problem]:
+def stacks(folder: Path) -> Mapping[str, SliceStack | Problem]:
     """The series of a folder: what each is called → its slices in order, or why they make no volume.
 
     The files lie in the folder itself, or in the only folder that is inside it. Headers are read once.
@@ -64,7 +64,7 @@ def stacks(folder: Path) -> Mapping[str, Stack | Problem]:
 
 
 @lru_cache(maxsize=4096)
-def _stacks(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> Mapping[str, Stack | Problem]:
+def _stacks(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> Mapping[str, SliceStack | Problem]:
     """By the files' sizes and times too, so that what was changed is read again."""
     found: dict[tuple[str, str], list[Slice]] = {}
     others: list[Path] = []
@@ -74,7 +74,7 @@ def _stacks(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> Mapping[s
         else:
             found.setdefault((one.number, one.uid), []).append(one)
     said = (warning("files.series_others", folder, count=len(others), name=others[0].name),) if others else ()
-    made: dict[str, Stack | Problem] = {}
+    made: dict[str, SliceStack | Problem] = {}
     for name, slices in _named(found).items():
         try:
             made[name] = _stack(folder, slices, said)
@@ -89,7 +89,7 @@ def _named(found: Mapping[tuple[str, str], list[Slice]]) -> dict[str, list[Slice
     return {number if number and counts[number] == 1 else uid: slices for (number, uid), slices in found.items()}
 
 
-def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...]) -> Stack:
+def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...]) -> SliceStack:
     """Put slices in order.
 
     Raises:
@@ -130,7 +130,7 @@ def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...])
         raise FileError("files.series_no_place", way.path, tag="ImageOrientationPatient")
     known = (*problems, *copies, *said)
     heads = [_whole(folder, [getattr(s, name) for s in ordered], known) for name in ("image", "labels")]
-    return Stack(tuple(s.path for s in ordered), geometry, heads[0], heads[1])
+    return SliceStack(tuple(s.path for s in ordered), geometry, heads[0], heads[1])
 
 
 def _alike(
@@ -184,7 +184,7 @@ def _once(ordered: Sequence[Slice], normal: np.ndarray) -> tuple[list[Slice], tu
 
 
 def _same_pixels(one: Path, other: Path) -> bool:
-    first, second = (dicom.read(path, Wanted()).array for path in (one, other))
+    first, second = (dicom.read(path, ReadOptions()).array for path in (one, other))
     return np.array_equal(first, second)
 
 

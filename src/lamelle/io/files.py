@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.common import Header, Wanted, decoding, require, warning
+from lamelle.io.common import Header, ReadOptions, decoding, require, warning
 from lamelle.io.dicom_names import is_unnamed_dicom
 from lamelle.io.format import HEAD, Format, not_read
 from lamelle.io.formats import dicom
@@ -89,7 +89,7 @@ def _text(head: bytes) -> str:
 # ---- by the row of its format
 
 
-def stored(path: Path, wanted: Wanted, row: Format | None = None) -> Image:
+def stored(path: Path, wanted: ReadOptions, row: Format | None = None) -> Image:
     """One file as it is meant: its pixels, or as labels the indices of a palette."""
     row = row or format_of(path)
     with _decoding(path, row):
@@ -99,7 +99,7 @@ def stored(path: Path, wanted: Wanted, row: Format | None = None) -> Image:
     return replace(image, problems=(*misnamed(path, row), *image.problems))
 
 
-def stored_header(path: Path, wanted: Wanted, row: Format | None = None) -> Header:
+def stored_header(path: Path, wanted: ReadOptions, row: Format | None = None) -> Header:
     """The header of what `stored` returns."""
     row = row or format_of(path)
     with _decoding(path, row):
@@ -108,7 +108,7 @@ def stored_header(path: Path, wanted: Wanted, row: Format | None = None) -> Head
     return replace(found, problems=(*misnamed(path, row), *found.problems))
 
 
-def stored_planes(path: Path, wanted: Wanted, row: Format | None = None) -> Iterator[np.ndarray]:
+def stored_planes(path: Path, wanted: ReadOptions, row: Format | None = None) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] of what `stored` returns."""
     row = row or format_of(path)
     with _decoding(path, row):
@@ -119,7 +119,7 @@ def stored_planes(path: Path, wanted: Wanted, row: Format | None = None) -> Iter
 
 
 def stored_window(
-    path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int], row: Format | None = None
+    path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence[int], row: Format | None = None
 ) -> np.ndarray:
     """A part [C, (Z,) Y, X] of what `stored` returns.
 
@@ -135,7 +135,7 @@ def stored_window(
     return found
 
 
-def _cut(path: Path, wanted: Wanted, row: Format, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+def _cut(path: Path, wanted: ReadOptions, row: Format, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
     """A part cut from the planes that hold it; those before are passed over, those after are not decoded."""
     assert row.read
     plane = tuple(slice(s, s + n) for s, n in zip(start[-2:], size[-2:], strict=True))

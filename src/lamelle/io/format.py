@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.common import Header, Wanted
+from lamelle.io.common import Header, ReadOptions
 from lamelle.io.form import Form
 from lamelle.messages import text
 from lamelle.registry import Registry
@@ -79,12 +79,12 @@ class Format:
     """The package that reads it, where it is not always installed."""
     extra: str = ""
     """What installs that package: ``pip install lamelle[EXTRA]``."""
-    header: Callable[[Path, Wanted], Header] | None = None
-    read: Callable[[Path, Wanted], Image] | None = None
+    header: Callable[[Path, ReadOptions], Header] | None = None
+    read: Callable[[Path, ReadOptions], Image] | None = None
     """None where the format is known and not read: ``cure`` says what to do with such files."""
-    planes: Callable[[Path, Wanted], Iterator[np.ndarray]] | None = None
+    planes: Callable[[Path, ReadOptions], Iterator[np.ndarray]] | None = None
     """Streams ``[C, Y, X]``; None where a file holds one plane only."""
-    window: Callable[[Path, Wanted, Sequence[int], Sequence[int]], np.ndarray] | None = None
+    window: Callable[[Path, ReadOptions, Sequence[int], Sequence[int]], np.ndarray] | None = None
     """A part ``[C, (Z,) Y, X]`` by its first pixel and its size; None = cut from the planes."""
     volumes: bool = False
     """A file is taken for a volume unless its header says otherwise."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.io import files, series
-from lamelle.io.common import Header, Wanted
+from lamelle.io.common import Header, ReadOptions
 from lamelle.io.format import Format
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.labels import labelled
@@ -39,7 +39,7 @@ def read(path: Path, *, key: str | None = None, axes: str | None = None) -> Imag
         >>> image.array.shape, image.array.dtype.name
         ((1, 30, 64, 48), 'uint16')
     """
-    return stored(Path(path), Wanted(key, axes=axes))
+    return stored(Path(path), ReadOptions(key, axes=axes))
 
 
 def header(path: Path, *, key: str | None = None, axes: str | None = None) -> Header:
@@ -58,7 +58,7 @@ def header(path: Path, *, key: str | None = None, axes: str | None = None) -> He
         ...     header(Path(folder, "stack.npy")).shape
         (1, 30, 64, 48)
     """
-    return stored_header(Path(path), Wanted(key, axes=axes))
+    return stored_header(Path(path), ReadOptions(key, axes=axes))
 
 
 def planes(
@@ -80,7 +80,7 @@ def planes(
         30
     """
     path = Path(path)
-    yield from files.stored_planes(path, Wanted(key, labels, axes), format_of(path))
+    yield from files.stored_planes(path, ReadOptions(key, labels, axes), format_of(path))
 
 
 def window(
@@ -111,7 +111,7 @@ def window(
         (1, 4, 32, 32)
     """
     path = Path(path)
-    return files.stored_window(path, Wanted(key, labels, axes), start, size, format_of(path))
+    return files.stored_window(path, ReadOptions(key, labels, axes), start, size, format_of(path))
 
 
 def read_labels(
@@ -139,16 +139,16 @@ def read_labels(
     """
     path = Path(path)
     row = format_of(path)
-    image = files.stored(path, Wanted(key, colours is None), row)
+    image = files.stored(path, ReadOptions(key, colours is None), row)
     return replace(image, array=labelled(path, image.array, row.label, kind=row.labels, colours=colours))
 
 
-def stored(path: Path, wanted: Wanted) -> Image:
+def stored(path: Path, wanted: ReadOptions) -> Image:
     """One image as `read` gives it, or as labels: the indices of a palette."""
     return files.stored(path, wanted, format_of(path))
 
 
-def stored_header(path: Path, wanted: Wanted) -> Header:
+def stored_header(path: Path, wanted: ReadOptions) -> Header:
     """The header of what `stored` returns."""
     return files.stored_header(path, wanted, format_of(path))
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing, not_print, oriented, turned
-from lamelle.io.common import Header, Wanted, affordable, quiet, size_of, warning
+from lamelle.io.common import Header, ReadOptions, affordable, quiet, size_of, warning
 from lamelle.io.pixels import looked_up, shown_indices, without_alpha
 from lamelle.types import Image, Spacing
 
@@ -35,7 +35,7 @@ class _Png:
     animated: bool = False
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a PNG, JPEG or BMP; the chunks' lengths are followed, the pixels are not read."""
     quiet("PIL")
     png = _png(path) if _is_png(path) else None
@@ -43,7 +43,7 @@ def header(path: Path, wanted: Wanted) -> Header:
         return _header(path, image, png, wanted.labels)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of a PNG, JPEG or BMP, upright after its EXIF orientation.
 
     Raises:

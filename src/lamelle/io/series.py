@@ -10,7 +10,7 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io import files, sidecar
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, Wanted, affordable, listed
+from lamelle.io.common import Header, ReadOptions, affordable, listed
 from lamelle.io.format import Format
 from lamelle.io.sidecar import Sidecar, is_series
 from lamelle.types import Image
@@ -18,10 +18,10 @@ from lamelle.types import Image
 _SHOWN = 6
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
     known = _known(path)
-    first = files.stored_header(path / known.files[0], Wanted(labels=wanted.labels))
+    first = files.stored_header(path / known.files[0], ReadOptions(labels=wanted.labels))
     plane = (known.shape[0], *known.shape[-2:])
     if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
         found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
@@ -29,7 +29,7 @@ def header(path: Path, wanted: Wanted) -> Header:
     return Header("series", known.shape, first.dtype, known.spacing, first.bits, problems=first.problems)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of all slices, decoded into memory."""
     about = header(path, wanted)
     affordable(path, about.nbytes)
@@ -40,7 +40,7 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(array.reshape(about.shape), about.spacing, about.bits, about.problems)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Slices [C, Y, X] one after the other."""
     return _planes(path, wanted.labels)
 
@@ -49,7 +49,7 @@ def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
     known = _known(path)
     plane = (known.shape[0], *known.shape[-2:])
     for name in known.files:
-        image = files.stored(path / name, Wanted(labels=labels))
+        image = files.stored(path / name, ReadOptions(labels=labels))
         if (image.array.shape, image.array.dtype) != (plane, np.dtype(known.dtype)):
             found = f"{image.array.dtype} {sizes(image.array.shape)}"
             values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}

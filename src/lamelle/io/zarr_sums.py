@@ -23,7 +23,7 @@ _METADATA = (".zgroup", ".zattrs", f"{_ARRAY}/.zarray", f"{_ARRAY}/.zattrs")
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class FileSums:
     """The SHA-256 of each file below ``root``, as they were written."""
 
     root: Path
@@ -51,7 +51,7 @@ def write(root: Path) -> None:
     (root / _ARRAY / SUMS).write_bytes(sealed({"files": names}))
 
 
-def of(path: Path) -> Sums | None:
+def of(path: Path) -> FileSums | None:
     """The sums of a Zarr, or of its array; its metadata are checked at once.
 
     Raises:
@@ -61,7 +61,7 @@ def of(path: Path) -> Sums | None:
         if not (file := root / _ARRAY / SUMS).is_file() or (root != path and path.name != _ARRAY):
             continue
         try:
-            found = Sums(root, opened(file.read_bytes())["files"])
+            found = FileSums(root, opened(file.read_bytes())["files"])
         except ValueError as error:
             raise FileError("files.sums_changed", file) from error
         for name in _METADATA:
@@ -70,7 +70,7 @@ def of(path: Path) -> Sums | None:
     return None
 
 
-def store(node: Path, sums: Sums) -> Any:
+def store(node: Path, sums: FileSums) -> Any:
     """A store that checks each chunk of the array at ``node`` as it is read."""
     from zarr.storage import LocalStore
 

@@ -262,7 +262,7 @@ def _unet(name: str, in_channels: int, out_channels: int, decoder: Axes, options
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
+class _ImageSizes:
     """Which images a U-Net takes."""
 
     multiple: Axes
@@ -274,22 +274,22 @@ class _Grid:
 
 
 @lru_cache(maxsize=64)
-def _grid(name: str, in_channels: int, options: _Options) -> _Grid:
+def _grid(name: str, in_channels: int, options: _Options) -> _ImageSizes:
     """Asked of the network: of strides, windows and embedded positions, each family has its own."""
     with torch.device("meta"):
         net = _unet(name, in_channels, 1, (8,) * 5, options)
     if (only := fixed_size(net)) is not None:
-        return _Grid(only, 1, only)
+        return _ImageSizes(only, 1, only)
     stride = max(net.encoder.model.feature_info.reduction())
     for least in (2, 3, 4):
         if refusal(net, (least * stride, (least + 1) * stride), channels=in_channels) is None:
-            return _Grid((stride, stride), least)
+            return _ImageSizes((stride, stride), least)
     for side in range(2 * stride, (_WINDOWS + 1) * stride, stride):
         if refusal(net, (side, 2 * side), channels=in_channels) is None:
-            return _Grid((side, side), 1)
+            return _ImageSizes((side, side), 1)
     only = tuple(getattr(net.encoder.model, "pretrained_cfg", {}).get("input_size", ()))[1:]
     if only and refusal(net, only, channels=in_channels) is None:
-        return _Grid(only, 1, only)
+        return _ImageSizes(only, 1, only)
     raise RequestError("models.no_pyramid", name=name)
 
 

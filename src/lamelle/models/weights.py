@@ -129,7 +129,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class EncoderWeights:
     """The tensors of a file, matched to an encoder."""
 
     tensors: Mapping[str, Tensor]
@@ -164,7 +164,7 @@ def read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Path) -> Parts:
+def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Path) -> EncoderWeights:
     """Give every tensor of the encoder its tensor of the file, or say why that cannot be.
 
     Raises:
@@ -204,7 +204,7 @@ def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pat
     others = (*(found[key][0] for key in unexpected), *outside)
     said = metadata(path)
     terms = said.get("licence") or said.get("license") or licence(name)
-    return Parts(taken, WeightReport(tuple(taken), missing, others, tuple(adapted), terms, said.get("origin")))
+    return EncoderWeights(taken, WeightReport(tuple(taken), missing, others, tuple(adapted), terms, said.get("origin")))
 
 
 @lru_cache(maxsize=64)

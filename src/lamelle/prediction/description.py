@@ -23,12 +23,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class _Task(_Part):
+class _TaskPart(_Part):
     options: dict[str, Any]
     settled: dict[str, Any]
 
 
-class _Preparation(_Part):
+class _PreparationPart(_Part):
     channels: PositiveInt
     resize: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
     normalise: Literal["dataset", "image", "unit", "imagenet", "symmetric"]
@@ -52,7 +52,7 @@ class _Preparation(_Part):
         return self
 
 
-class _Naming(_Part):
+class _NamingPart(_Part):
     image: str
     label: str
     folder: bool
@@ -87,9 +87,9 @@ class Description(_Part):
 
     format: int
     lamelle: str
-    task: _Task
+    task: _TaskPart
     model: dict[str, Any]
-    preparation: _Preparation
+    preparation: _PreparationPart
     dims: Literal[2, 3]
     tile: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
     whole: bool = True
@@ -98,7 +98,7 @@ class Description(_Part):
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
     fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
     provenance: _Provenance
-    naming: _Naming | None = None
+    naming: _NamingPart | None = None
     profile: Profile | None = None
     axes: Axes | None = None
     slices: bool = False

@@ -14,9 +14,9 @@ import numpy as np
 from lamelle.io import atomic, writers
 from lamelle.io.geometry import AS_STORED, own_turn
 from lamelle.pictures.overlay import overlay
-from lamelle.prediction.masks import ObjectMasks
+from lamelle.prediction.masks import MaskFolder
 from lamelle.prediction.object_rows import as_stored
-from lamelle.prediction.pile import Pile
+from lamelle.prediction.stack_writer import StackWriter
 from lamelle.types import Classes, Grid, LabelMap, Prediction, Record, Source
 
 
@@ -60,10 +60,10 @@ class PredictionFolder:
         """
         self.folder, self.classes = folder, tuple(classes)
         self._probabilities, self._overlays, self._expected = probabilities, overlays, planes
-        self._piles: dict[tuple[str, Source], Pile] = {}
+        self._piles: dict[tuple[str, Source], StackWriter] = {}
         self._places: dict[Path, Path] = {}
         self._rows: list[dict[str, Any]] = []
-        self._masks = ObjectMasks(folder / "masks") if masks else None
+        self._masks = MaskFolder(folder / "masks") if masks else None
         self._objects: list[dict[str, Any]] | None = None
 
     def add(
@@ -177,11 +177,11 @@ class PredictionFolder:
                 found.close()
         return place.relative_to(self.folder).as_posix()
 
-    def _piled(self, kind: str, record: Record, plane: np.ndarray, dtype: np.dtype) -> Pile | None:
+    def _piled(self, kind: str, record: Record, plane: np.ndarray, dtype: np.dtype) -> StackWriter | None:
         """Add a plane [K, Y, X] to its stack; the stack if that was the last one."""
         stack, index = _stack(record), record.image.index or 0
         if (kind, stack) not in self._piles:
-            self._piles[kind, stack] = Pile(self.folder / kind, depth=len(self._expected[stack]), dtype=dtype)
+            self._piles[kind, stack] = StackWriter(self.folder / kind, depth=len(self._expected[stack]), dtype=dtype)
         self._piles[kind, stack].add(index, plane)
         return self._piles.pop((kind, stack)) if self._piles[kind, stack].full else None
 

@@ -11,7 +11,7 @@ from lamelle.io import writers
 from lamelle.types import Grid, Record
 
 
-class ObjectMasks:
+class MaskFolder:
     """Writes ``ID/masks/ID_0001.png`` …: 255 in the object, 0 elsewhere; a volume in its own format."""
 
     def __init__(self, folder: Path) -> None:

@@ -11,7 +11,7 @@ from lamelle.errors import RequestError, sentence
 from lamelle.messages import text
 from lamelle.platform import tune_allocator
 from lamelle.verbs.common import HOW, asked_about, open_store, paths_of, predicting
-from lamelle.verbs.shown import Shown
+from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import AnyPath, Cli, settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lamelle.verbs.outcomes import Diagnoses, Evaluation, Page, Predictions
 
 
-class Run(Shown):
+class Run(Outcome):
     """A finished training; its methods are the verbs that work on one."""
 
     def __init__(self, folder: RunFolder) -> None:

@@ -13,7 +13,7 @@ from lamelle.errors import printable
 from lamelle.messages import text
 from lamelle.studies.table import Comparison
 from lamelle.types import Problem
-from lamelle.verbs.shown import Shown
+from lamelle.verbs.outcome import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +31,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Place(Shown):
+class PathOutcome(Outcome):
     """A file or folder that was made; it goes wherever a path does."""
 
     path: Path
@@ -44,7 +44,7 @@ class Place(Shown):
 
 
 @dataclass(frozen=True)
-class Check(Shown):
+class Check(Outcome):
     """What is in a folder, and what is wrong with it."""
 
     index: Index
@@ -100,7 +100,7 @@ class Check(Shown):
 
 
 @dataclass(frozen=True)
-class Evaluation(Shown):
+class Evaluation(Outcome):
     """Scores of a model on its own test set, or on another folder."""
 
     folder: Path
@@ -125,7 +125,7 @@ class Evaluation(Shown):
 
 
 @dataclass(frozen=True)
-class Predictions(Shown):
+class Predictions(Outcome):
     """What was predicted of new images."""
 
     folder: Path
@@ -142,7 +142,7 @@ class Predictions(Shown):
 
 
 @dataclass(frozen=True)
-class Page(Place):
+class Page(PathOutcome):
     """A page that was written."""
 
     @property
@@ -154,7 +154,7 @@ class Page(Place):
 
 
 @dataclass(frozen=True)
-class Diagnoses(Shown):
+class Diagnoses(Outcome):
     """What the doctor says of a Run, or of each fold of one."""
 
     diagnoses: tuple[Diagnosis, ...]
@@ -178,7 +178,7 @@ class Diagnoses(Shown):
 
 
 @dataclass(frozen=True)
-class Study(Place):
+class Study(PathOutcome):
     """Runs on one split that were compared or searched: ``table.csv``, ``scores.json``, ``report.html``, all runs."""
 
     @property
@@ -201,7 +201,7 @@ class Study(Place):
 
 
 @dataclass(frozen=True)
-class RunListing(Shown):
+class RunListing(Outcome):
     """The runs below a folder."""
 
     runs: tuple[Listed, ...]
@@ -228,7 +228,7 @@ class RunListing(Shown):
 
 
 @dataclass(frozen=True)
-class RunComparison(Comparison, Shown):
+class RunComparison(Comparison, Outcome):
     """Finished runs side by side."""
 
     report: Path | None = field(default=None, kw_only=True)
@@ -247,7 +247,7 @@ class RunComparison(Comparison, Shown):
 
 
 @dataclass(frozen=True)
-class Pruning(Shown):
+class Pruning(Outcome):
     """What goes to make room, and what stays."""
 
     plan: Plan
@@ -275,7 +275,7 @@ class Pruning(Shown):
 
 
 @dataclass(frozen=True)
-class Verification(Shown):
+class Verification(Outcome):
     """Every file of runs and packages, compared with what was written."""
 
     artefacts: tuple[Verified, ...]
@@ -313,7 +313,7 @@ class Verification(Shown):
 
 
 @dataclass(frozen=True)
-class Exported(Shown):
+class Exported(Outcome):
     """Runs that were written into the store of another tool."""
 
     places: tuple[tuple[Path, str], ...]
@@ -325,7 +325,7 @@ class Exported(Shown):
 
 
 @dataclass(frozen=True)
-class Conversion(Converted, Shown):
+class Conversion(Converted, Outcome):
     """An image, a stack or a series in another format."""
 
     @property
@@ -340,7 +340,7 @@ class Conversion(Converted, Shown):
 
 
 @dataclass(frozen=True)
-class Written(Place):
+class Written(PathOutcome):
     """A file or folder that was made."""
 
     next: str = ""
@@ -353,7 +353,7 @@ class Written(Place):
 
 
 @dataclass(frozen=True)
-class Text(Shown):
+class Text(Outcome):
     """Lines to read."""
 
     said: tuple[str, ...]

@@ -14,8 +14,8 @@ from lamelle.verbs.signature import AnyPath, Cli, settings
 
 if TYPE_CHECKING:
     from lamelle.studies.listing import Filter
+    from lamelle.verbs.outcome import Outcome
     from lamelle.verbs.outcomes import Exported, Pruning, RunComparison, RunListing, Verification
-    from lamelle.verbs.shown import Shown
 
 
 def list_runs(
@@ -163,7 +163,7 @@ def runs(
     yes: bool = False,
     to: Annotated[str | None, Cli(metavar="mlflow|tensorboard")] = None,
     store: str | None = None,
-) -> Shown:
+) -> Outcome:
     """List, verify, compare, prune or export the runs that are there.
 
     List the runs below FOLDER (default: runs), or only those whose recipe has KEY=VALUE. With --compare, FOLDERs are
@@ -196,7 +196,7 @@ def runs(
 
 def _answer(
     places: Sequence[Path], filters: Mapping[str, Any], options: Mapping[str, Any], report: AnyPath | None
-) -> Shown:
+) -> Outcome:
     """List, verify, compare, prune or export: what these options ask for together.
 
     Raises:

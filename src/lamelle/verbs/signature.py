@@ -44,7 +44,7 @@ class Cli:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class Docstring:
     """What a docstring says."""
 
     short: str
@@ -54,7 +54,7 @@ class Described:
     arguments: Mapping[str, str]
 
 
-def described(verb: Callable[..., object]) -> Described:
+def described(verb: Callable[..., object]) -> Docstring:
     """What the docstring of a verb says of it and of its arguments.
 
     Example:
@@ -73,7 +73,7 @@ def described(verb: Callable[..., object]) -> Described:
         elif arguments and words:
             arguments[list(arguments)[-1]] += f" {words}"
     paragraphs = said.partition("\n\nRaises:")[0].partition("\n\nReturns:")[0].strip()
-    return Described(said.partition("\n")[0], " ".join(paragraphs.split()), arguments)
+    return Docstring(said.partition("\n")[0], " ".join(paragraphs.split()), arguments)
 
 
 def settings(

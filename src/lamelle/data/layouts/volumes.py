@@ -9,7 +9,7 @@ from pathlib import Path
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
-from lamelle.io.common import Header, Wanted
+from lamelle.io.common import Header, ReadOptions
 from lamelle.io.files import promised, suffix_of
 from lamelle.io.formats import dicom_series
 from lamelle.io.formats.table import FORMATS
@@ -26,7 +26,7 @@ def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
     Raises:
         FileError: If the header cannot be read.
     """
-    return tuple(stored_header(path, Wanted(axes=axes)).shape[1:])
+    return tuple(stored_header(path, ReadOptions(axes=axes)).shape[1:])
 
 
 def is_volume(listing: Listing, entry: Entry) -> bool:
@@ -62,7 +62,7 @@ def pair_records(
     """
     problems: list[Problem] = []
     heads: list[Header] = []
-    for entry, wanted in ((image, Wanted(axes=listing.axes)), (label, Wanted(labels=True))):
+    for entry, wanted in ((image, ReadOptions(axes=listing.axes)), (label, ReadOptions(labels=True))):
         try:
             heads.append(stored_header(listing.path(entry), wanted))
             if not heads[-1].shape and entry.dicom_series and entry is label:
@@ -97,7 +97,7 @@ def _series_of(
     path, fitting = listing.path(image), []
     for key in heads[0].keys:
         try:
-            head = stored_header(path, Wanted(key))
+            head = stored_header(path, ReadOptions(key))
         except FileError:
             continue
         way = over(head, heads[1])
@@ -180,7 +180,7 @@ def _depth(record: Record) -> int:
     if not record.names or image.index is not None or image.span is not None or of_planes:
         return 0
     try:
-        shape = stored_header(image.path, Wanted(image.key, axes=image.axes)).shape
+        shape = stored_header(image.path, ReadOptions(image.key, axes=image.axes)).shape
     except FileError:
         return 0
     return shape[1] if len(shape) == 4 else 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing
-from lamelle.io.common import Header, Wanted, affordable
+from lamelle.io.common import Header, ReadOptions, affordable
 from lamelle.io.dicom_data import EXTRA, PACKAGE, opened, private
 from lamelle.io.dicom_frames import Frames, placed
 from lamelle.io.dicom_names import SUFFIXES, is_dicom
@@ -29,7 +29,7 @@ _COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YB
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _PixelFacts:
     """What decides how pixels are read."""
 
     shape: tuple[int, ...]
@@ -59,13 +59,13 @@ class _Facts:
         return np.dtype(np.float32)
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a DICOM file; its pixels are not read."""
     with private(path):
         return header_of(path, opened(path), labels=wanted.labels)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of a DICOM file: MONOCHROME1 inverted, modality rescaled, frames along Z; no window is applied.
 
     Raises:
@@ -85,7 +85,7 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(array, head.spacing, head.bits, head.problems, geometry=head.geometry)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Frames [C, Y, X] of a DICOM file, decoded one at a time."""
     with private(path):
         from pydicom.pixels.utils import iter_pixels
@@ -113,7 +113,7 @@ def _with_pixels(path: Path) -> Dataset:
     return data
 
 
-def _facts(path: Path, data: Dataset, labels: bool) -> _Facts:
+def _facts(path: Path, data: Dataset, labels: bool) -> _PixelFacts:
     if "Rows" not in data or "Columns" not in data:
         raise FileError("files.no_pixels", path)
     frames, rows, columns = int(data.get("NumberOfFrames") or 1), int(data.Rows), int(data.Columns)
@@ -126,7 +126,7 @@ def _facts(path: Path, data: Dataset, labels: bool) -> _Facts:
         stored = np.dtype(np.uint8)
     slope, intercept = _rescale(path, data)
     depth = (frames,) if frames > 1 else ()
-    return _Facts(
+    return _PixelFacts(
         shape=(3 if colour else 1, *depth, rows, columns),
         stored=stored,
         bits=int(data.get("BitsStored") or allocated),
@@ -143,7 +143,7 @@ def header_of(path: Path, data: Dataset, *, labels: bool) -> Header:
     return _header(path, data, _facts(path, data, labels))
 
 
-def _header(path: Path, data: Dataset, facts: _Facts) -> Header:
+def _header(path: Path, data: Dataset, facts: _PixelFacts) -> Header:
     problems: tuple[Problem, ...] = ()
     if "WindowCenter" in data or "VOILUTSequence" in data:
         problems = (Problem("files.window_not_applied", str(path), "note", {}),)
@@ -201,7 +201,7 @@ def _plugin(path: Path, data: Dataset) -> str:
         raise FileError("files.missing_codec", path, syntax=known) from None
 
 
-def _values(path: Path, data: Dataset, facts: _Facts, array: np.ndarray, labels: bool) -> np.ndarray:
+def _values(path: Path, data: Dataset, facts: _PixelFacts, array: np.ndarray, labels: bool) -> np.ndarray:
     """Stored values [(F,) Y, X] or [(F,) Y, X, C] → what they mean, [C, (F,) Y, X]."""
     if array.dtype.kind == facts.stored.kind and array.dtype.itemsize < facts.stored.itemsize:
         array = array.astype(facts.stored)  # a compressed frame says itself how many bits it has

@@ -11,10 +11,10 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import sizes
-from lamelle.io.common import Header, Wanted, affordable, listed
+from lamelle.io.common import Header, ReadOptions, affordable, listed
 from lamelle.io.dicom_data import EXTRA, PACKAGE
 from lamelle.io.dicom_slices import slice_files
-from lamelle.io.dicom_stacks import Stack, stacks
+from lamelle.io.dicom_stacks import SliceStack, stacks
 from lamelle.io.format import Format, Promise
 from lamelle.io.formats import dicom
 from lamelle.io.geometry import own_turn, spacing_of
@@ -22,7 +22,7 @@ from lamelle.io.paths import junk
 from lamelle.types import Image, Problem
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a series; of several, where none is named, only their keys."""
     found = stacks(path)
     if wanted.key is None and len(found) > 1:
@@ -30,7 +30,7 @@ def header(path: Path, wanted: Wanted) -> Header:
     return _header(_chosen(path, wanted), wanted.labels)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of all slices, rescaled one by one, Z along the patient.
 
     Raises:
@@ -47,7 +47,7 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(array, head.spacing, head.bits, head.problems, geometry=stack.geometry)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] along Z: file by file; where slices were cut another way, by way of the disk."""
     stack = _chosen(path, wanted)
     turn, count = own_turn(stack.geometry), len(stack.files)
@@ -67,7 +67,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
         yield from (np.array(turned[:, z]) for z in range(turned.shape[1]))
 
 
-def _chosen(path: Path, wanted: Wanted) -> Stack:
+def _chosen(path: Path, wanted: ReadOptions) -> SliceStack:
     """The series that is meant.
 
     Raises:
@@ -101,14 +101,14 @@ def said(path: Path) -> str:
     return ", ".join(f"{key} ({size})" if size else key for key, size in sized.items())
 
 
-def _header(stack: Stack, labels: bool) -> Header:
+def _header(stack: SliceStack, labels: bool) -> Header:
     stored = stack.labels if labels else stack.image
     turn = own_turn(stack.geometry)
     shape = (stored.shape[0], *turn.sizes(stored.shape[1:]))
     return replace(stored, shape=shape, spacing=turn.sizes(spacing_of(stack.geometry)), geometry=stack.geometry)
 
 
-def _slices(stack: Stack, order: range, wanted: Wanted) -> Iterator[np.ndarray]:
+def _slices(stack: SliceStack, order: range, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Slices [C, Y, X] as they are stored, in the type of all.
 
     Raises:
@@ -117,7 +117,7 @@ def _slices(stack: Stack, order: range, wanted: Wanted) -> Iterator[np.ndarray]:
     stored = stack.labels if wanted.labels else stack.image
     size = (stored.shape[0], *stored.shape[2:])
     for z in order:
-        plane = dicom.read(stack.files[z], Wanted(labels=wanted.labels)).array
+        plane = dicom.read(stack.files[z], ReadOptions(labels=wanted.labels)).array
         if plane.shape != size:
             raise FileError("convert.mixed", stack.files[z], found=sizes(plane.shape), wanted=sizes(size))
         yield plane.astype(stored.dtype, copy=False)

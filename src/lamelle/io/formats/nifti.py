@@ -16,7 +16,7 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.atomic import writing
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
+from lamelle.io.common import Header, ReadOptions, affordable, decoding, quiet, size_of, warning
 from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
 from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
@@ -34,7 +34,7 @@ _RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
 @dataclass(frozen=True, slots=True)
-class _Volume:
+class _VoxelHeader:
     """The header: sizes in the file's order, fastest first."""
 
     zipped: bool
@@ -88,7 +88,7 @@ class _Volume:
         return (stored.astype(np.float64) * self.slope + self.intercept).astype(np.float32)
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a NIfTI file; axes become Z, Y, X, turned as its affine says (`lamelle.io.geometry`)."""
     volume = _volume(path)
     dtype = np.dtype(np.float32) if volume.scaled else real_dtype(path, volume.dtype)
@@ -96,7 +96,7 @@ def header(path: Path, wanted: Wanted) -> Header:
     return Header("nifti", volume.shape, dtype, volume.spacing, **about)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Voxels of a NIfTI file, mapped where it is not zipped; a slope or intercept makes them float32."""
     volume = _volume(path)
     if volume.zipped:
@@ -111,7 +111,7 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(array, volume.spacing, geometry=volume.geometry, problems=volume.problems)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] along Z, unzipped one at a time; what is stored in another order, to the disk first."""
     volume = _volume(path)
     if not volume.zipped or volume.dims == 2:
@@ -135,7 +135,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
             yield volume.turn.apply(volume.values(path, stored), dims=2)
 
 
-def _volume(path: Path) -> _Volume:
+def _volume(path: Path) -> _VoxelHeader:
     quiet("nibabel")
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
@@ -144,7 +144,7 @@ def _volume(path: Path) -> _Volume:
         return _parsed(path)
 
 
-def _parsed(path: Path) -> _Volume:
+def _parsed(path: Path) -> _VoxelHeader:
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     head = stored_head(path, zipped)
@@ -158,7 +158,7 @@ def _parsed(path: Path) -> _Volume:
     spacing = checked_spacing(tuple(reversed(zooms))) if len(zooms) == len(size) - 1 else None
     offset = int(head.get_data_offset())
     geometry, problems = _geometry(path, head, size[:-1])
-    return _Volume(zipped, size, dtype, offset, slope or 1.0, intercept or 0.0, spacing, geometry, problems)
+    return _VoxelHeader(zipped, size, dtype, offset, slope or 1.0, intercept or 0.0, spacing, geometry, problems)
 
 
 def _unit(head: Any) -> float:
@@ -209,7 +209,7 @@ def _sizes(path: Path, shape: tuple[int, ...], *, rgb: bool) -> tuple[int, ...]:
 
 
 @contextmanager
-def _voxels(path: Path, volume: _Volume) -> Iterator[IO[bytes]]:
+def _voxels(path: Path, volume: _VoxelHeader) -> Iterator[IO[bytes]]:
     with gzip.open(path) as file:
         file.seek(volume.offset)
         yield file  # type: ignore[misc]

@@ -12,7 +12,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.axes import Arrangement, arrange, declared, doubts, plain
-from lamelle.io.common import Header, Wanted, size_of
+from lamelle.io.common import Header, ReadOptions, size_of
 from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer, starts
 from lamelle.io.pixels import native, real_dtype
@@ -43,7 +43,7 @@ class StoredArray:
         return np.frombuffer(buffer, self.dtype).reshape(self.shape, order="F" if self.fortran else "C")
 
 
-def array_head(path: Path, file: IO[bytes], wanted: Wanted) -> StoredArray:
+def array_head(path: Path, file: IO[bytes], wanted: ReadOptions) -> StoredArray:
     """The head of the array that a file begins with.
 
     Raises:
@@ -62,7 +62,7 @@ def array_head(path: Path, file: IO[bytes], wanted: Wanted) -> StoredArray:
     return StoredArray(shape, fortran, dtype, file.tell(), arrange(path, axes, shape), problems)
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of an NPY file."""
     with path.open("rb") as file:
         stored = array_head(path, file, wanted)
@@ -70,13 +70,13 @@ def header(path: Path, wanted: Wanted) -> Header:
     return Header("npy", shape, dtype, problems=stored.problems)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of an NPY file, mapped from the file (copied only where its byte order is foreign)."""
     stored, array = _mapped(path, wanted)
     return Image(native(path, array), problems=stored.problems)
 
 
-def _mapped(path: Path, wanted: Wanted) -> tuple[StoredArray, np.ndarray]:
+def _mapped(path: Path, wanted: ReadOptions) -> tuple[StoredArray, np.ndarray]:
     with path.open("rb") as file:
         stored = array_head(path, file, wanted)
     if stored.offset + stored.nbytes > size_of(path):
@@ -86,7 +86,7 @@ def _mapped(path: Path, wanted: Wanted) -> tuple[StoredArray, np.ndarray]:
     return stored, stored.arrangement.apply(array)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes of an NPY file, each copied from the mapped file."""
     _, array = _mapped(path, wanted)
     yield from (native(path, array[:, z]) for z in range(array.shape[1])) if array.ndim == 4 else [native(path, array)]

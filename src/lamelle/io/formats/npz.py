@@ -12,14 +12,14 @@ from typing import IO
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.common import Header, Wanted, affordable, listed
+from lamelle.io.common import Header, ReadOptions, affordable, listed
 from lamelle.io.format import Format, not_read, starts
 from lamelle.io.formats.npy import StoredArray, array_head
 from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Image
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of one array of an NPZ file, and the names of all; a name may stay open."""
     names = _names(path)
     if wanted.key is None and len(names) > 1:
@@ -29,7 +29,7 @@ def header(path: Path, wanted: Wanted) -> Header:
     return Header("npz", shape, real_dtype(path, stored.dtype), keys=names)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of one array of an NPZ file."""
     with _member(path, wanted) as (file, stored):
         buffer = bytearray(stored.nbytes)
@@ -39,7 +39,7 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(native(path, stored.arrangement.apply(stored.formed(buffer))))
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes of one array of an NPZ file, unpacked one at a time where Z is its first axis."""
     with _member(path, wanted, whole=False) as (file, stored):
         if stored.fortran or stored.arrangement.stack != 0:
@@ -73,7 +73,7 @@ def _names(path: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _member(path: Path, wanted: Wanted, *, whole: bool = True) -> Iterator[tuple[IO[bytes], StoredArray]]:
+def _member(path: Path, wanted: ReadOptions, *, whole: bool = True) -> Iterator[tuple[IO[bytes], StoredArray]]:
     """The opened array behind its head; ``whole`` refuses what does not fit in memory."""
     names, key = _names(path), wanted.key
     if key is None and len(names) > 1:

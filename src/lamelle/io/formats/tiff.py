@@ -27,7 +27,7 @@ from lamelle.io.axes import (
     sizes,
     turned,
 )
-from lamelle.io.common import Header, Wanted, affordable, decoding, quiet, size_of, warning
+from lamelle.io.common import Header, ReadOptions, affordable, decoding, quiet, size_of, warning
 from lamelle.io.form import Calibration, Form
 from lamelle.io.format import Format, Writer, starts
 from lamelle.io.pixels import looked_up, native, real_dtype, shown_indices, smallest, without_alpha
@@ -47,7 +47,7 @@ _BITS_OF_MAXIMUM = {1023: 10, 4095: 12, 16383: 14}
 
 
 @dataclass(frozen=True, slots=True)
-class _Stack:
+class _PageStack:
     """The pixels that are meant: one series, or single pages of one size written one by one."""
 
     axes: str
@@ -93,13 +93,13 @@ class _Stack:
         return int(self.keyframe.samplesperpixel)
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a TIFF from its directories."""
     with _opened(path, wanted) as (tif, stack):
         return _header(path, tif, stack, wanted.labels)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of a TIFF; mapped from the file where they are uncompressed and of the machine's byte order.
 
     Raises:
@@ -119,12 +119,12 @@ def read(path: Path, wanted: Wanted) -> Image:
     return Image(array, head.spacing, head.bits, head.problems)
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes [C, Y, X] of a TIFF, mapped or decoded page by page."""
     return _planes(path, wanted, slice(None))
 
 
-def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+def window(path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
     """A part [C, (Z,) Y, X] of a TIFF, of which only the pages are decoded that it lies in."""
     plane = tuple(slice(s, s + n) for s, n in zip(start[-2:], size[-2:], strict=True))
     if len(size) == 2:
@@ -133,7 +133,7 @@ def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]
     return np.stack(found, axis=1) if found else np.empty((0, 0, 0, 0))
 
 
-def _planes(path: Path, wanted: Wanted, span: slice) -> Iterator[np.ndarray]:
+def _planes(path: Path, wanted: ReadOptions, span: slice) -> Iterator[np.ndarray]:
     with _opened(path, wanted) as (tif, stack):
         lead = len(stack.shape) - len(stack.keyframe.shape)
         depth = stack.arrangement.stack
@@ -166,7 +166,7 @@ def calibration(path: Path, *, axes: str | None = None) -> Calibration:
     Raises:
         FileError: If it cannot be read.
     """
-    with _opened(path, Wanted(axes=axes)) as (tif, stack):
+    with _opened(path, ReadOptions(axes=axes)) as (tif, stack):
         found = calibration_of(tif, stack.keyframe)
         if found.resolution is None:
             return found
@@ -175,7 +175,7 @@ def calibration(path: Path, *, axes: str | None = None) -> Calibration:
 
 
 @contextmanager
-def _opened(path: Path, wanted: Wanted) -> Iterator[tuple[TiffFile, _Stack]]:
+def _opened(path: Path, wanted: ReadOptions) -> Iterator[tuple[TiffFile, _PageStack]]:
     quiet("tifffile")
     warnings.filterwarnings("ignore", message="<tifffile")  # said in the name of whoever calls it
     from tifffile import TiffFile
@@ -187,7 +187,7 @@ def _opened(path: Path, wanted: Wanted) -> Iterator[tuple[TiffFile, _Stack]]:
         yield tif, _stack(path, tif, wanted)
 
 
-def _stack(path: Path, tif: TiffFile, wanted: Wanted) -> _Stack:
+def _stack(path: Path, tif: TiffFile, wanted: ReadOptions) -> _PageStack:
     """The series that is meant; pages of one size and type written one by one are one stack."""
     series = tif.series
     if not series:
@@ -211,10 +211,10 @@ def _stack(path: Path, tif: TiffFile, wanted: Wanted) -> _Stack:
     if wanted.axes is None:
         no_strips(path, arrangement, shape)
     dtype = np.dtype(tif.byteorder + (first.dtype or np.dtype("V")).char)
-    return _Stack(axes, shape, dtype, pages, first.keyframe, offset, arrangement, whole, (*problems, *unsure))
+    return _PageStack(axes, shape, dtype, pages, first.keyframe, offset, arrangement, whole, (*problems, *unsure))
 
 
-def _axes(path: Path, said: str, shape: tuple[int, ...], wanted: Wanted) -> tuple[str, tuple[Problem, ...]]:
+def _axes(path: Path, said: str, shape: tuple[int, ...], wanted: ReadOptions) -> tuple[str, tuple[Problem, ...]]:
     """What the axes are: as declared, as the file says, or as its shape tells where it says nothing; and the doubts.
 
     Raises:
@@ -230,7 +230,7 @@ def _axes(path: Path, said: str, shape: tuple[int, ...], wanted: Wanted) -> tupl
     return axes, () if wanted.labels else doubts(path, axes, shape)
 
 
-def _header(path: Path, tif: TiffFile, stack: _Stack, labels: bool) -> Header:
+def _header(path: Path, tif: TiffFile, stack: _PageStack, labels: bool) -> Header:
     page = stack.keyframe
     space = _SPACES.get(stack.photometric)
     if stack.photometric == _YCBCR and int(page.compression) not in _JPEG:
@@ -253,7 +253,7 @@ def _header(path: Path, tif: TiffFile, stack: _Stack, labels: bool) -> Header:
     )
 
 
-def _bits(stack: _Stack, dtype: np.dtype) -> int | None:
+def _bits(stack: _PageStack, dtype: np.dtype) -> int | None:
     if stack.photometric == _PALETTE or dtype.kind not in "iu":
         return None
     stored = stack.keyframe.bitspersample
@@ -263,7 +263,7 @@ def _bits(stack: _Stack, dtype: np.dtype) -> int | None:
     return _BITS_OF_MAXIMUM.get(declared) if dtype == np.uint16 and isinstance(declared, int) else None
 
 
-def _coloured(tif: TiffFile, stack: _Stack, labels: bool) -> bool:
+def _coloured(tif: TiffFile, stack: _PageStack, labels: bool) -> bool:
     """Whether palette indices are to become colours: not for labels, not ImageJ's display tables, not plain greys."""
     if stack.photometric != _PALETTE or labels or tif.is_imagej or stack.dtype.kind not in "ub":
         return False
@@ -272,7 +272,7 @@ def _coloured(tif: TiffFile, stack: _Stack, labels: bool) -> bool:
     return not all((np.asarray(channel) // 257 == ramp).all() for channel in palette)
 
 
-def _finished(path: Path, tif: TiffFile, stack: _Stack, array: np.ndarray, labels: bool) -> np.ndarray:
+def _finished(path: Path, tif: TiffFile, stack: _PageStack, array: np.ndarray, labels: bool) -> np.ndarray:
     """Colours looked up, white made the largest value, in labels too, alpha dropped, upright, native."""
     if _coloured(tif, stack, labels):
         palette = np.asarray(stack.keyframe.colormap)
@@ -287,7 +287,7 @@ def _finished(path: Path, tif: TiffFile, stack: _Stack, array: np.ndarray, label
     return native(path, oriented(array, stack.orientation))
 
 
-def _turned_over(path: Path, stack: _Stack, array: np.ndarray) -> np.ndarray:
+def _turned_over(path: Path, stack: _PageStack, array: np.ndarray) -> np.ndarray:
     """Values whose smallest means white, turned over, so that white is the largest as in every other image."""
     affordable(path, array.nbytes)
     if array.dtype.kind == "f":
@@ -296,7 +296,7 @@ def _turned_over(path: Path, stack: _Stack, array: np.ndarray) -> np.ndarray:
     return ~array if array.dtype.kind == "i" else (((1 << bits) - 1) - array).astype(array.dtype)
 
 
-def _check_segments(path: Path, stack: _Stack) -> None:
+def _check_segments(path: Path, stack: _PageStack) -> None:
     """Every strip and tile must lie inside the file; tifffile gives zeros for one that is missing."""
     if stack.dataoffset is not None:
         if stack.dataoffset + stack.nbytes > size_of(path):

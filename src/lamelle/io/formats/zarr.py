@@ -16,7 +16,7 @@ from lamelle.errors import FileError, printable
 from lamelle.io import zarr_sums
 from lamelle.io.atomic import writing_folder
 from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
-from lamelle.io.common import Header, Lattice, Wanted, affordable, listed, quiet
+from lamelle.io.common import Header, Lattice, ReadOptions, affordable, listed, quiet
 from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
 from lamelle.io.pixels import native, real_dtype
@@ -50,7 +50,7 @@ class _Array:
         return math.prod(self.array.shape) * self.array.dtype.itemsize
 
 
-def header(path: Path, wanted: Wanted) -> Header:
+def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a Zarr array or group; a group with several arrays lists them and leaves the shape empty."""
     zarr_sums.of(path)  # before anything is taken from its metadata
     keys = _keys(path)
@@ -63,7 +63,7 @@ def header(path: Path, wanted: Wanted) -> Header:
     return Header("zarr", shape, dtype, stored.spacing, **about)
 
 
-def read(path: Path, wanted: Wanted) -> Image:
+def read(path: Path, wanted: ReadOptions) -> Image:
     """Pixels of a Zarr array, decoded into memory."""
     stored = _opened(path, wanted)
     affordable(path, stored.nbytes)
@@ -98,7 +98,7 @@ def _moves(source: dict, kind: str) -> list[dict]:
     return [t for t in source.get("coordinateTransformations", []) if t.get("type") == kind]
 
 
-def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
+def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
     """Planes [C, Y, X]; as many at once as one row of chunks holds, if that is little memory."""
     stored = _opened(path, wanted)
     affordable(path, math.prod(stored.array.chunks) * stored.array.dtype.itemsize)
@@ -117,7 +117,7 @@ def planes(path: Path, wanted: Wanted) -> Iterator[np.ndarray]:
         yield from (slab[:, z] for z in range(slab.shape[1]))
 
 
-def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
+def window(path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
     """A part [C, (Z,) Y, X] of a Zarr array, of which only the chunks are read that it lies in."""
     stored = _opened(path, wanted)
     inner = [a for a in (stored.arrangement.stack, *stored.arrangement.plane) if a is not None]
@@ -129,7 +129,7 @@ def window(path: Path, wanted: Wanted, start: Sequence[int], size: Sequence[int]
     return native(path, stored.arrangement.apply(np.asarray(stored.array[where])))
 
 
-def _opened(path: Path, wanted: Wanted) -> _Array:
+def _opened(path: Path, wanted: ReadOptions) -> _Array:
     key = wanted.key
     sums = zarr_sums.of(path)
     node = path if key is None else _inside(path, key)
@@ -165,7 +165,7 @@ def _opened(path: Path, wanted: Wanted) -> _Array:
     return _Array(array, arrangement, step if sure else None, keys, lattice=lattice)
 
 
-def _array(path: Path, node: Path, sums: zarr_sums.Sums | None) -> Any:
+def _array(path: Path, node: Path, sums: zarr_sums.FileSums | None) -> Any:
     quiet("zarr")
     meta = _json(node / "zarr.json") or _json(node / ".zarray")
     if meta is None:

@@ -11,7 +11,7 @@ import numpy as np
 from lamelle.errors import FileError
 
 
-class Pile:
+class StackWriter:
     """A stack [K, Z, Y, X] that grows plane by plane in an unnamed file, so that memory never holds it.
 
     Args:
@@ -20,7 +20,7 @@ class Pile:
         dtype: Type that holds every value.
 
     Example:
-        >>> with Pile(Path(tempfile.gettempdir()), depth=2, dtype=np.dtype(np.uint8)) as pile:
+        >>> with StackWriter(Path(tempfile.gettempdir()), depth=2, dtype=np.dtype(np.uint8)) as pile:
         ...     pile.add(7, np.ones((1, 2, 3)))
         ...     pile.add(4, np.zeros((1, 2, 3)))
         ...     pile.full, pile.whole()[:, :, 0, 0].tolist()
@@ -75,7 +75,7 @@ class Pile:
         """Let the file go."""
         self._file.close()
 
-    def __enter__(self) -> Pile:
+    def __enter__(self) -> StackWriter:
         return self
 
     def __exit__(self, *error: object) -> None:

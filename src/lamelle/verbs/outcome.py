@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lamelle.types import Problem
 
 
-class Shown:
+class Outcome:
     """A result: ``str`` is what a terminal shows, and a notebook shows the same with a link to its page."""
 
     @property
