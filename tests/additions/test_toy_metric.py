@@ -59,7 +59,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LAMELLE_LANG", "en")
         patch.chdir(root)
         pairs = [*SMALL, "lr=0.01,0.001"]
-        yield verbs.compare(data, overrides=pairs, seeds=1, objective="youden", runs=root / "runs", progress=Quiet())
+        yield verbs.compare(data, overrides=pairs, seeds=1, objective="youden", runs=root / "runs", progress=Quiet()).path
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_search_looks_for_it(compared: Path) -> None:
     pytest.importorskip("optuna")
     root = compared.parents[1]
     pairs = [*SMALL, "lr=0.01,0.003"]
-    folder = verbs.tune(root / "shades", overrides=pairs, objective="youden", runs=root / "runs", progress=Quiet())
+    folder = verbs.tune(root / "shades", overrides=pairs, objective="youden", runs=root / "runs", progress=Quiet()).path
     found = json.loads((folder / "scores.json").read_text())
     assert found["objective"] == "youden"
     assert {trial["state"] for trial in found["trials"]} == {"done"}

@@ -177,7 +177,7 @@ def test_pairs_become_variants() -> None:
 
 
 def ask(data: Path, runs: Path, *pairs: str, quiet: Quiet | None = None, **options: Any) -> Path:
-    return verbs.compare(data, overrides=(*SMALL, *pairs), seeds=2, runs=runs, progress=quiet or Quiet(), **options)
+    return verbs.compare(data, overrides=(*SMALL, *pairs), seeds=2, runs=runs, progress=quiet or Quiet(), **options).path
 
 
 def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_variants_are_cross_validated_on_all_images(tissue: Path, tmp_path: Path
 
     once = verbs.compare(
         tissue, overrides=(*SMALL, "folds=3", "lr=0.01,0.001"), seeds=1, runs=tmp_path, progress=Quiet()
-    )
+    ).path
     with pytest.raises(Interrupted):
         ask(tissue, tmp_path / "stopped", "folds=3", "lr=0.01,0.001", quiet=Quiet(stop))
     rest = Quiet()

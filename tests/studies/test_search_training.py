@@ -35,7 +35,7 @@ def tissue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(data: Path, runs: Path, *pairs: str, quiet: Quiet | None = None, **options: Any) -> Path:
-    return verbs.tune(data, overrides=(*SMALL, *pairs), runs=runs, progress=quiet or Quiet(), **options)
+    return verbs.tune(data, overrides=(*SMALL, *pairs), runs=runs, progress=quiet or Quiet(), **options).path
 
 
 def table(study: Path) -> list[dict[str, str]]:
