@@ -87,7 +87,23 @@ class ObjectMasks:
     """None where the folder does not say whether each mask is an object of its own; all together are taken then."""
 
 
-Labels = LabelImage | ObjectMasks
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """Target: boxes or outlines in a text file; a key of the source names the image that is meant."""
+
+    kind: ClassVar[str] = "shapes"
+    source: Source
+    format: str
+    """A row of ``lamelle.data.shapes.SHAPES``."""
+    meaning: Meaning | None = None
+    """Whether the number of its class or its own is drawn for each; None = what the task wants."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (self.source,)
+
+
+Labels = LabelImage | ObjectMasks | Shapes
 """Targets that say something of each pixel."""
 Target = ClassNames | Labels
 """What is said about an image, as it lies on disk; how a task sees it is a view (`lamelle.data.targets`)."""
@@ -95,9 +111,9 @@ Target = ClassNames | Labels
 
 def with_sources(labels: Labels, sources: Sequence[Source]) -> Labels:
     """The same target in other files, or other parts of them."""
-    if isinstance(labels, LabelImage):
-        return replace(labels, source=sources[0])
-    return replace(labels, sources=tuple(sources))
+    if isinstance(labels, ObjectMasks):
+        return replace(labels, sources=tuple(sources))
+    return replace(labels, source=sources[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +175,8 @@ class ValueNames:
     """Value → name."""
     ordered: tuple[str, ...] = ()
     """Names alone, in the order of their values, where the file says none."""
+    ignored: tuple[int, ...] = ()
+    """Values of which it is not known what they mean."""
 
 
 @dataclass(frozen=True, slots=True)

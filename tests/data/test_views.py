@@ -13,7 +13,8 @@ from PIL import Image
 from lamelle.data.audit.results import Audit, Row, Statistics
 from lamelle.data.augment.apply import apply
 from lamelle.data.augment.mixing import mix
-from lamelle.data.augment.parameters import AugmentOptions, sample
+from lamelle.data.augment.options import Augment
+from lamelle.data.augment.parameters import sample
 from lamelle.data.randomness import generator
 from lamelle.data.store import Store
 from lamelle.data.targets import boxes as of_boxes
@@ -152,15 +153,15 @@ def around(labels: np.ndarray) -> Boxes:
 
 
 CHANGES = {
-    "nothing": AugmentOptions(),
-    "flips": AugmentOptions(flip=True),
-    "quarter turns": AugmentOptions(flip=True, rot90=True),
-    "rotation": AugmentOptions(rotate=40),
-    "zoom": AugmentOptions(zoom=(0.6, 1.7)),
-    "shift": AugmentOptions(shift=0.1),
-    "shear": AugmentOptions(shear=25),
-    "elastic": AugmentOptions(elastic=4, elastic_spacing=24),
-    "all": AugmentOptions(flip=True, rot90=True, rotate=180, zoom=(0.8, 1.2), shear=10, shift=0.05),
+    "nothing": Augment.none(),
+    "flips": Augment.none(flip=True),
+    "quarter turns": Augment.none(flip=True, rot90=True),
+    "rotation": Augment.none(rotate=40),
+    "zoom": Augment.none(zoom=(0.6, 1.7)),
+    "shift": Augment.none(shift=0.1),
+    "shear": Augment.none(shear=25),
+    "elastic": Augment.none(elastic=4, elastic_spacing=24),
+    "all": Augment.none(flip=True, rot90=True, rotate=180, zoom=(0.8, 1.2), shear=10, shift=0.05),
 }
 
 
@@ -205,7 +206,7 @@ def test_boxes_move_as_their_masks_do(name: str, dims: int) -> None:
 
 def test_whole_moves_of_boxes_are_exact() -> None:
     labels = np.stack([OBJECTS, OBJECTS[::-1]]).astype(np.int64)
-    drawn = sample(AugmentOptions(flip=True), generators=[generator(1, i) for i in range(2)], size=OBJECTS.shape)
+    drawn = sample(Augment.none(flip=True), generators=[generator(1, i) for i in range(2)], size=OBJECTS.shape)
     seen = view("boxes", "objects")
     images = torch.zeros(2, 1, *OBJECTS.shape)
     boxes = apply(drawn, images, seen.stack([around(one) for one in labels]), size=OBJECTS.shape, outside="reflect",

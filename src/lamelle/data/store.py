@@ -25,9 +25,10 @@ from lamelle.data import decoding
 from lamelle.data.contents import Contents, digest
 from lamelle.data.entries import TEMPORARY, Entry, Pixels, entries_in, load_entry, remove_entry, save_entry, unwritable
 from lamelle.data.resize import resize_image, resize_labels
+from lamelle.data.shapes import SHAPES, drawn
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.types import Grid, Problem, Source, Spacing
+from lamelle.types import Grid, Problem, Shapes, Source, Spacing
 
 READER = 2
 """To be raised when ``lamelle.io`` reads the same file into other pixels: all entries are then rebuilt."""
@@ -130,6 +131,29 @@ class Store:
             return array
         return array[decoding.planes_of(image, len(array))]
 
+    def drawn(self, image: Source, shapes: Shapes, *, objects: bool) -> np.ndarray:
+        """Labels int32 ``[Y, X]`` of boxes or outlines, as large as their image; read-only.
+
+        With ``objects`` each has a number of its own, else that of its class.
+
+        Raises:
+            FileError: If the file, or the image's header, cannot be read, or the disk is full.
+        """
+        return self._map(partial(self._drawn, image, shapes, objects))
+
+    def problems_of_drawn(self, image: Source, shapes: Shapes, *, objects: bool) -> tuple[Problem, ...]:
+        """What is to be said about boxes or outlines: overlapping objects, objects without outline."""
+        return self._drawn(image, shapes, objects).problems
+
+    def size(self, image: Source) -> tuple[int, ...]:
+        """``[(Z,) Y, X]`` of an image, by its header.
+
+        Raises:
+            FileError: If the header cannot be read.
+        """
+        size = self._image(image).shape[1:]
+        return size[-2:] if image.index is not None else size
+
     def resized(
         self, source: Source | Sequence[Source], *, size: Sequence[int], labels: bool = False, objects: bool = False
     ) -> np.ndarray:
@@ -194,6 +218,15 @@ class Store:
         kind = "objects" if objects else "joined"
         build = partial(decoding.object_pixels, sources, objects=objects)
         return self._entry((kind, *map(_told, sources)), sources, build)
+
+    def _drawn(self, image: Source, shapes: Shapes, objects: bool) -> Entry:
+        size, source, row = self.size(image), shapes.source, SHAPES[shapes.format]
+        name = (("shapes", row.name, objects, size), source.path, source.key)
+
+        def build() -> Pixels:
+            return drawn(row.name, row.read(source.path, source.key, size), size, objects=objects)
+
+        return self._entry(name, (source,), build)
 
     def _resized(self, sources: tuple[Source, ...], size: tuple[int, ...], labels: bool, objects: bool) -> Entry:
         kind = ("labels" if labels else "image", objects, size, *((s.index, s.span) for s in sources))

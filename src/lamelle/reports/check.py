@@ -15,7 +15,7 @@ from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
 from lamelle.runs.splitting import Outlook
-from lamelle.tasks.table import task_of
+from lamelle.tasks.table import tasks_for
 from lamelle.types import Index
 
 SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")
@@ -65,7 +65,7 @@ def page(index: Index, audit: Audit, store: Store, outlook: Outlook) -> str:
         title=text("report.check_title", name=index.root.name),
         kicker=text("report.check_kicker"),
         heading=index.root.name,
-        tags=[task_of(index), index.layout],
+        tags=[*tasks_for(index)[:1], index.layout],
         sections=[(name, text(f"report.section_{name}")) for name in SECTIONS if parts[name]],
         severity=severities(),
         **{name: value for part in parts.values() for name, value in part.items()},

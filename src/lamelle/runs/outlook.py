@@ -22,8 +22,8 @@ def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
         asked: What the command line says.
     """
     asked = deepcopy(asked)
-    asked.setdefault("task", {}).setdefault("name", task_of(index))
     try:
+        asked.setdefault("task", {}).setdefault("name", task_of(index))
         recipe = recipes.validate(only_split(asked))
         check_parts(index.records, recipe)
         records, by = place(cut(index, recipe).records, recipe)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamelle.data.layouts.detect import LAYOUTS
+from lamelle.errors import RequestError
 from lamelle.registry import Registry
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
-from lamelle.types import ClassNames, Index, LabelImage
+from lamelle.types import Index
 
 TASKS: Registry[type[Task]] = Registry("task", Classify, Segment, Instances)
 
@@ -26,15 +27,25 @@ def find(name: str) -> type[Task]:
 
 
 def task_of(index: Index) -> str:
-    """The first task that can learn from the targets of a folder."""
-    return next(name for name, task in TASKS.items() if can_learn(task, index))
+    """The first task that can learn from the targets of a folder.
+
+    Raises:
+        RequestError: If there is none.
+    """
+    if not (found := tasks_for(index)):
+        raise RequestError("tasks.none_for_boxes", layout=index.layout)
+    return found[0]
+
+
+def tasks_for(index: Index) -> tuple[str, ...]:
+    """The tasks that can learn from all targets of a folder."""
+    return tuple(name for name, task in TASKS.items() if can_learn(task, index))
 
 
 def can_learn(task: type[Task] | Task, index: Index) -> bool:
     """Whether a task can learn from all targets of a folder; where there is none, from those of its layout."""
-    kinds = {type(r.target) for r in index.records if r.target is not None}
-    named = LAYOUTS[index.layout].TASKS[0] == "classify"
-    return (kinds or {ClassNames if named else LabelImage}) <= set(task.view.sees)
+    targets = [r.target for r in index.records if r.target is not None]
+    return all(map(task.view.can_see, targets)) if targets else LAYOUTS[index.layout].yields[0] in task.view.sees
 
 
 def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Task:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "cellpose"
-TASKS = ("segment",)
 _MASKS = re.compile(r"_masks$", re.IGNORECASE)
 
 
@@ -59,3 +58,6 @@ def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     found, rest = together(listing, lambda e: not e.volume)
     kept = [f for f in found if any(map(holds_objects, f.masks))]
     return kept, [*rest, *(e for f in found if f not in kept for e in f.images)]
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage, ObjectMasks), match=match, read=read)

@@ -12,25 +12,17 @@ from dataclasses import dataclass
 
 from lamelle.data.groups.names import numbered_alike
 from lamelle.data.groups.words import named_like_group
-from lamelle.data.layouts.common import (
-    LayoutOptions,
-    Match,
-    bases,
-    lacks,
-    last,
-    named,
-)
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, last, named
 from lamelle.data.layouts.listing import Entry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.split_words import splits_of
-from lamelle.data.layouts.table import column_of, joins
+from lamelle.data.layouts.table_join import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds
 from lamelle.errors import setting
 from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 NAME = "class_folders"
-TASKS = ("classify",)
 _LEVEL = re.compile(r"folder:([1-9]\d*)")
 _SHOWN = 4
 _TEXTS = (".txt", ".lst", ".list", ".csv", ".tsv", ".json", ".md", ".xml", ".yaml", ".yml", ".pdf", ".log")
@@ -227,3 +219,6 @@ def _levels(found: Sequence[_Classed]) -> dict[str, object]:
     first, second = several[:2]
     said = [names_of(sorted(names[i]), most=_SHOWN) for i in (first, second)]
     return {"first": first + 1, "second": second + 1, "first_names": said[0], "second_names": said[1]}
+
+
+LAYOUT = Layout(name=NAME, yields=(ClassNames,), match=match, read=read)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lamelle.data.layouts.class_folders import class_folders, class_record, images_of
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, label_target, lacks, last
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, label_target, lacks, last, left_over
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.siblings import kind_of, places
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "class_mask_folders"
-TASKS = ("segment", "classify")
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -50,4 +49,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             for one in pairs:
                 target = label_target([Source(listing.path(mask)) for mask in one.masks])
                 records.append(replace(class_record(listing, one.image, last(folder), split), target=target))
+    problems += left_over(listing, records, problems)
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage, ObjectMasks, ClassNames), match=match, read=read, two_folders=True)

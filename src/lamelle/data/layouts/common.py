@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
 
 from lamelle.data.groups.spec import NONE, parse
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.listing import Listing, natural
-from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import Role, folder_name, holds, split_of
 from lamelle.errors import printable
-from lamelle.types import Index, LabelImage, Meaning, ObjectMasks, Problem, Record, Source
+from lamelle.messages import text
+from lamelle.types import ClassNames, Index, LabelImage, Meaning, ObjectMasks, Problem, Record, Source, Target
 
 _NUMBER = re.compile(r"[<>~≈]?\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*(?:%|[^\W\d_]{1,5}(?:/[^\W\d_]{1,3})?)?")
 """A number as people write it into tables: ``34.5``, ``34,5``, ``< 0.1``, ``12 mm``, ``80 %``, ``7 g/L``."""
@@ -76,18 +76,39 @@ class Match:
     """What the folder lacks."""
 
 
-class Layout(Protocol):
-    """A module of this package that can read one way of laying out a folder."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One way of laying out a folder: a row of the table, in the file that reads it."""
+
+    name: str
+    yields: tuple[type[Target], ...]
+    """The kinds of target that its records have; the first where nobody says which is meant."""
+    match: Callable[[Listing, LayoutOptions], Match]
+    read: Callable[[Listing, LayoutOptions], Index]
+    wants: str = ""
+    """What such a folder looks like, in a line; of the layouts here the messages say it: ``layouts.wants_NAME``."""
+    of_one_file: bool = False
+    """Whether it reads a file that is given instead of a folder."""
+    own_columns: bool = False
+    """Whether it reads the columns of tables itself."""
+    two_folders: bool = False
+    """Whether ``data.images`` and ``data.masks`` name its folders."""
+    described: bool = False
+    """Whether a file of its own tells what is what, more than names of folders do: it then goes before others."""
+
+    def can_be(self, task: str | None) -> bool:
+        """Whether it has what a task learns from: classes of images, or what says something of each pixel."""
+        return task is None or any((kind is ClassNames) == (task == "classify") for kind in self.yields)
 
     @property
-    def NAME(self) -> str: ...
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that it is for, in two words."""
+        return tuple(dict.fromkeys("classify" if kind is ClassNames else "segment" for kind in self.yields))
 
     @property
-    def TASKS(self) -> tuple[str, ...]: ...
-
-    def match(self, listing: Listing, options: LayoutOptions) -> Match: ...
-
-    def read(self, listing: Listing, options: LayoutOptions) -> Index: ...
+    def help(self) -> str:
+        """What such a folder looks like."""
+        return self.wants or text(f"layouts.wants_{self.name}")
 
 
 def lacks(score: float, code: str, **values: object) -> Match:
@@ -178,6 +199,17 @@ def _wrapped(listing: Listing, folder: str) -> str | None:
 def named(listing: Listing, base: str, role: Role) -> list[str]:
     """Folders directly below ``base`` that are called after images or masks, and hold some."""
     return [f for f in listing.subfolders(base) if holds(last(f)) == role and listing.images_below(f)]
+
+
+def left_over(listing: Listing, records: Sequence[Record], problems: Sequence[Problem]) -> list[Problem]:
+    """A note for each folder of images that are of no record and are not spoken of either."""
+    if listing.only is not None:
+        return []
+    used = {s.path for r in records for s in (r.image, *(r.labels.sources if r.labels else ()))}
+    told = {p.where for p in problems}
+    rest = [e for e in listing.images if listing.path(e) not in used and told.isdisjoint((e.rel, e.folder))]
+    named = " ".join(str(v) for p in problems for v in p.values.values())
+    return unused([e for e in rest if printable(e.name) not in named], "layouts.not_used", "note")
 
 
 def with_axes(records: Sequence[Record], axes: str | None) -> tuple[Record, ...]:

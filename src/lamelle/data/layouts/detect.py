@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -11,11 +10,11 @@ from pathlib import Path
 
 from lamelle.data.groups.decide import grouped
 from lamelle.data.groups.spec import NONE
-from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts import (
     cellpose,
     class_folders,
     class_mask_folders,
+    coco,
     folder_per_image,
     image_mask_folders,
     medmnist,
@@ -26,65 +25,54 @@ from lamelle.data.layouts import (
     table,
     table_pairs,
     volume_pairs,
+    yolo,
 )
 from lamelle.data.layouts.common import (
     Layout,
     LayoutOptions,
-    Match,
     beside_splits,
     class_names,
     class_problems,
     in_splits,
-    last,
     with_axes,
 )
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
-from lamelle.data.layouts.named_masks import by_names, endings_said, images_alone
-from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.named_masks import by_names, images_alone
 from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
 from lamelle.data.layouts.places import laid_over
-from lamelle.data.layouts.products import products_of, without_products
+from lamelle.data.layouts.products import without_products
 from lamelle.data.layouts.split_levels import by_levels
 from lamelle.data.layouts.split_lists import by_lists
+from lamelle.data.layouts.table_join import add_columns
+from lamelle.data.layouts.unknown import unknown_folder, what_is_there
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
-from lamelle.data.layouts.words import folder_name
 from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
-from lamelle.messages import labelled, text
-from lamelle.types import ClassNames, Index, Problem, Record, ValueNames
+from lamelle.messages import labelled
+from lamelle.registry import Registry
+from lamelle.types import ClassNames, Index, Problem, Record, Shapes, ValueNames
 
-LAYOUTS: dict[str, Layout] = {
-    "class_folders": class_folders,
-    "class_mask_folders": class_mask_folders,
-    "table": table,
-    "table_pairs": table_pairs,
-    "image_mask_folders": image_mask_folders,
-    "suffix_pairs": suffix_pairs,
-    "folder_per_image": folder_per_image,
-    "stack_pair": stack_pair,
-    "volume_pairs": volume_pairs,
-    "nnunet": nnunet,
-    "cellpose": cellpose,
-    "medmnist": medmnist,
-}
-_FOR_ONE_FILE = ("table", "table_pairs", "medmnist", "stack_pair")
-_WITH_OWN_COLUMNS = ("table", "table_pairs", "medmnist", "nnunet", "stack_pair")
-_OF_TWO_FOLDERS = ("image_mask_folders", "volume_pairs", "class_mask_folders", "folder_per_image")
-_DESCRIBED = ("nnunet", "table_pairs")
-"""Layouts of which a file of their own tells what is what: more than names of folders do."""
-_READABLE = 0.5
-_WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[-_. ]*\(?\d")
-_MOST_WORDS = 20
-"""Words at the beginning of names up to which they may be classes."""
-_ASKS = (
-    *("layouts.lacks_classes_of_boxes", "layouts.lacks_masks_of_runs", "layouts.lacks_answers"),
-    *("layouts.lacks_rows_of_images", "layouts.lacks_rival_of_columns", "layouts.lacks_facts_in_columns"),
-    *("layouts.lacks_class_level", "layouts.lacks_only_groups", "layouts.lacks_ids_of_table"),
-    *("layouts.lacks_rows_of_folders", "layouts.lacks_masks_of_several", "layouts.lacks_one_channel"),
+LAYOUTS: Registry[Layout] = Registry(
+    "layout",
+    class_folders.LAYOUT,
+    class_mask_folders.LAYOUT,
+    table.LAYOUT,
+    table_pairs.LAYOUT,
+    image_mask_folders.LAYOUT,
+    suffix_pairs.LAYOUT,
+    folder_per_image.LAYOUT,
+    stack_pair.LAYOUT,
+    volume_pairs.LAYOUT,
+    nnunet.LAYOUT,
+    cellpose.LAYOUT,
+    medmnist.LAYOUT,
+    yolo.LAYOUT,
+    coco.LAYOUT,
 )
-"""What is lacking where the folder was understood, and a folder below would only hide it."""
+"""Every layout, in the order in which the nearest is named."""
+_READABLE = 0.5
 
 
 def read_folder(root: Path, *, options: LayoutOptions) -> Index:
@@ -116,7 +104,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         raise RequestError(
             "layouts.nothing_found",
             path=printable(str(root)),
-            found=_found(listing),
+            found=what_is_there(listing),
             passed=sentences(passed_over(listing)),
         )
     listing, options = images_of_word(listing, options)
@@ -134,8 +122,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     records = index.records
     if name != table.NAME and not listing.tables and (column := options.columns["group"] or options.given_split):
         raise RequestError("layouts.no_table_for", column=column, path=printable(str(listing.root)))
-    if name not in _WITH_OWN_COLUMNS:
-        records, wrong = table.add_columns(listing, records, replace(options, label=None))
+    if not LAYOUTS[name].own_columns:
+        records, wrong = add_columns(listing, records, replace(options, label=None))
         names = index.names.file if index.names else None
         problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
     records, said, lists = _split(listing, records, options)
@@ -144,7 +132,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)
     records = slices_of_stacks(records) if options.dims == 2 else of_one_slice(records)
-    whole = replace(index, records=records, problems=tuple(problems), skipped=_skipped(listing, index.names, lists))
+    skipped = _skipped(listing, records, index.names, lists)
+    whole = replace(index, records=records, problems=tuple(problems), skipped=skipped)
     return laid_over(grouped(whole, options.group))
 
 
@@ -172,14 +161,16 @@ def _split(
 def _names_classes(index: Index, options: LayoutOptions) -> bool:
     """Whether the targets are names of classes, or would be if there were any."""
     found = {isinstance(r.target, ClassNames) for r in index.records if r.target}
-    return any(found) if found else (options.task or LAYOUTS[index.layout].TASKS[0]) == "classify"
+    return any(found) if found else (options.task or LAYOUTS[index.layout].tasks[0]) == "classify"
 
 
 def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:
     """The Index with the names of its classes: those that the records bear, spellings of one class as one."""
     if not _names_classes(index, options):
         classes = tuple(options.renamed.get(name, name) for name in index.classes)
-        names, said = (None, []) if index.classes or options.classes else value_names(listing)
+        names, said = index.names, []
+        if names is None and not index.classes and not options.classes:
+            names, said = value_names(listing)
         have = index.classes if names is None else (*names.known.values(), *names.ordered)
         if names is not None:
             known = {value: options.renamed.get(name, name) for value, name in names.known.items()}
@@ -223,8 +214,8 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     """The name of the layout that fits."""
     if options.layout is not None:
         return _named(listing, options, options.layout)
-    names = [n for n in LAYOUTS if listing.only is None or n in _FOR_ONE_FILE]
-    names = [n for n in names if options.task is None or options.task in LAYOUTS[n].TASKS]
+    names = [n for n, row in LAYOUTS.items() if listing.only is None or row.of_one_file]
+    names = [n for n in names if LAYOUTS[n].can_be(options.task)]
     if by_names(options):
         names = [n for n in names if n == suffix_pairs.NAME]
     elif class_folders.level_of(options) and not (options.masks or options.images):
@@ -232,18 +223,18 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     elif options.masks and is_column(listing, options.masks):
         names = [n for n in names if n == table_pairs.NAME]
     elif options.masks or options.images:
-        names = [n for n in names if n in _OF_TWO_FOLDERS]
+        names = [n for n in names if LAYOUTS[n].two_folders]
     matches = {n: LAYOUTS[n].match(listing, options) for n in names}
     readable = {n: m.score for n, m in matches.items() if m.score >= _READABLE}
     if not readable:
-        raise _unknown(listing, options, matches)
+        raise unknown_folder(listing, options, matches, LAYOUTS)
     best = [n for n, score in readable.items() if score == max(readable.values())]
     if options.label is not None and "table" in best:
         best = ["table"]
-    if described := [n for n in _DESCRIBED if n in best]:
+    if described := [n for n in best if LAYOUTS[n].described]:
         best = described[:1]
     if len(best) > 1:
-        wants = "\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in best)
+        wants = "\n".join(f"  {labelled(n, LAYOUTS[n].help)}" for n in best)
         raise RequestError(
             "layouts.ambiguous", path=printable(str(listing.root)), names=", ".join(best), wants=wants, first=best[0]
         )
@@ -262,68 +253,23 @@ def _named(listing: Listing, options: LayoutOptions, name: str) -> str:
             path=printable(str(listing.root)),
             name=name,
             missing=sentence(match.missing),
-            wants=text(f"layouts.wants_{name}"),
-            found=_found(listing),
+            wants=LAYOUTS[name].help,
+            found=what_is_there(listing),
         )
-    if options.task is not None and options.task not in LAYOUTS[name].TASKS:
-        raise RequestError("layouts.other_task", name=name, task=options.task, tasks=", ".join(LAYOUTS[name].TASKS))
+    if not LAYOUTS[name].can_be(options.task):
+        tasks = ", ".join(LAYOUTS[name].tasks)
+        raise RequestError("layouts.other_task", name=name, task=options.task, tasks=tasks)
     return name
 
 
-def _unknown(listing: Listing, options: LayoutOptions, matches: dict[str, Match]) -> RequestError:
-    """What was found, what each layout wants, the nearest, and a folder below that would do."""
-    nearest = max(matches, key=lambda n: matches[n].score, default=None)
-    missing = matches[nearest].missing if nearest else None
-    inner = next(
-        (
-            f
-            for f in (listing.subfolders("")[:20] if listing.only is None else [])
-            if not named_like_group(last(f))
-            and folder_name(last(f)).role != "mask"
-            and any(LAYOUTS[n].match(listing.below(f), options).score == 1.0 for n in matches)
-        ),
-        None,
-    )
-    asked = missing is not None and missing.code in _ASKS
-    hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
-    if not hint and not asked and (ends := endings_said(listing)):
-        hint = text("layouts.hint_endings", **ends)
-    if not hint and not asked and (words := _words_of_names(listing)):
-        hint = text("layouts.hint_names", names=names_of(words, most=6))
-    return RequestError(
-        "layouts.unknown",
-        path=printable(str(listing.root if listing.only is None else listing.root / listing.only)),
-        found=_found(listing),
-        wants="\n".join(f"  {labelled(n, text(f'layouts.wants_{n}'))}" for n in matches),
-        nearest=nearest or "",
-        missing=sentence(missing) if missing else "",
-        hint=hint,
-        passed=sentences([*products_of(listing), *passed_over(listing), *scans.series_said(listing)]),
-    )
-
-
-def _words_of_names(listing: Listing) -> list[str]:
-    """The words that all names of files begin with before a number, if they may be classes: ``benign_001.png``."""
-    found = [_WORD.match(e.stem) for e in listing.images]
-    counts = Counter(m[1].casefold() for m in found if m)
-    classes = all(found) and 1 < len(counts) <= _MOST_WORDS and min(counts.values()) > 1
-    return sorted({m[1] for m in found if m}) if classes else []
-
-
-def _found(listing: Listing) -> str:
-    """Counts by suffix, the first names, and the folders of the root."""
-    counts = Counter(e.suffix or "–" for e in listing.entries)
-    by_suffix = ", ".join(f"{count} {printable(suffix)}" for suffix, count in counts.most_common(6))
-    files = names_of([e.rel for e in listing.entries], most=4)
-    folders = names_of([f"{f}/" for f in listing.subfolders("")], most=6)
-    return "; ".join(part for part in (by_suffix, files, folders) if part) or text("layouts.found_nothing")
-
-
-def _skipped(listing: Listing, names: ValueNames | None, lists: Collection[str]) -> dict[str, int]:
+def _skipped(
+    listing: Listing, records: Sequence[Record], names: ValueNames | None, lists: Collection[str]
+) -> dict[str, int]:
     """Junk by reason, and files of other kinds by suffix."""
     counts = Counter(listing.skipped)
     read = {*lists, *([names.file] if names else [])}
-    others = [e for e in listing.entries if _is_other(e) and e.rel not in read]
+    drawn = {r.labels.source.path for r in records if isinstance(r.labels, Shapes)}
+    others = [e for e in listing.entries if _is_other(e) and e.rel not in read and listing.path(e) not in drawn]
     counts.update(f"*{e.suffix}" if e.suffix else e.name for e in others)
     return dict(counts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamelle.data.layouts.class_folders import class_folders
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks, last, named
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, last, left_over, named
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.siblings import kind_of, places
@@ -11,7 +11,6 @@ from lamelle.data.layouts.words import holds
 from lamelle.types import Index, ObjectMasks, Problem, Record, Source
 
 NAME = "folder_per_image"
-TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -44,4 +43,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
                 continue
             target = ObjectMasks(tuple(Source(listing.path(m)) for m in masks))  # an empty folder: there is no object
             records.append(Record(images[0].id, Source(listing.path(images[0])), target, split=split))
+    problems += left_over(listing, records, problems)
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
+
+
+LAYOUT = Layout(name=NAME, yields=(ObjectMasks,), match=match, read=read, two_folders=True)

@@ -5,17 +5,16 @@ The two may lie in the folder itself or deeper: below train/ and test/, below ea
 
 from __future__ import annotations
 
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, label_target, lacks, last, named
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, label_target, lacks, last, named
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import inner_folder, unused
 from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
 from lamelle.data.layouts.volumes import is_volume
 from lamelle.data.layouts.words import folder_name, holds, split_of
 from lamelle.errors import printable, setting
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "image_mask_folders"
-TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -85,3 +84,6 @@ def _among_masks(entry: Entry) -> bool:
 def inner_split(entry: Entry, base: str) -> str | None:
     """The split that a folder inside ``base`` names, as in ``images/train/a.png``."""
     return split_of(inner_folder(entry, base).partition("/")[0])
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage, ObjectMasks), match=match, read=read, two_folders=True)

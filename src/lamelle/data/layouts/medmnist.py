@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks, left_over
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.errors import FileError
 from lamelle.types import ClassNames, Index, Problem, Record, Source
 
 NAME = "medmnist"
-TASKS = ("classify",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -61,6 +60,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             )
     if several and (empty := sum(r.names == ("none",) for r in records)):
         problems.append(Problem("layouts.none_class", entry.rel, "note", {"count": empty}))
+    problems += left_over(listing, records, problems)
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
@@ -106,3 +106,6 @@ def _arrays(path: Path, part: str) -> tuple[np.ndarray, tuple[int, ...]]:
         reason = f"{part}_images {shape}, {part}_labels {labels.shape} {labels.dtype}"
         raise FileError("layouts.npz_broken", path, reason=reason)
     return labels.reshape(len(labels), -1), tuple(shape)
+
+
+LAYOUT = Layout(name=NAME, yields=(ClassNames,), match=match, read=read, of_one_file=True, own_columns=True)

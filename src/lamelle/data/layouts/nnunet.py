@@ -10,15 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks, left_over
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.volumes import pair_records
 from lamelle.errors import FileError
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Index, LabelImage, Problem, Record
 
 NAME = "nnunet"
-TASKS = ("segment",)
 _CHANNEL = re.compile(r"^(.+)_(\d{4})$")
 
 
@@ -50,6 +49,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records, problems = [*records, *more], [*problems, *wrong]
     else:
         problems += unused(listing.images_below("imagesTs"), "layouts.not_used", "note")
+    problems += left_over(listing, records, problems)
     return Index(listing.root, NAME, tuple(records), names, problems=tuple(problems))
 
 
@@ -106,3 +106,6 @@ def _classes(listing: Listing) -> tuple[tuple[str, ...], list[Problem]]:
     if sorted(by_value) != list(range(len(by_value))):
         problems.append(Problem("layouts.json_gaps", path.name, "error", {"values": sorted(by_value)}))
     return tuple(by_value[v] for v in sorted(by_value)), problems
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage,), match=match, read=read, own_columns=True, described=True)

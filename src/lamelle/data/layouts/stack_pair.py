@@ -8,16 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lamelle.data.layouts.common import LayoutOptions, Match, bases, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, left_over
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
 from lamelle.data.layouts.words import SPLIT_NAMES, STACKS, kind
 from lamelle.io.formats import tiff
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Index, LabelImage, Problem, Record
 
 NAME = "stack_pair"
-TASKS = ("segment",)
 _BETWEEN = re.compile(r"[-_. ]+")
 Key = tuple[str, tuple[str, ...]]
 
@@ -53,6 +52,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         records += made
         problems += wrong
     problems += _leftovers(listing)
+    problems += left_over(listing, records, problems)
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
@@ -125,3 +125,6 @@ def _leftovers(listing: Listing) -> list[Problem]:
         elif len(group) > 1:
             problems.append(Problem("layouts.two_masks", images[key][0].rel, "error", {"masks": names_of(group)}))
     return problems
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage,), match=match, read=read, of_one_file=True, own_columns=True)

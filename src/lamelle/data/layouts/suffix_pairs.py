@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
-from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
 from lamelle.data.layouts.pairing import Pair, unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "suffix_pairs"
-TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -73,3 +72,6 @@ def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
     if has_series(listing):
         return [], list(listing.images)  # volume pairs
     return together(listing, lambda e: not e.volume and not cellpose.holds_objects(e))
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage, ObjectMasks), match=match, read=read)

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.structure import id_columns
-from lamelle.data.groups.words import maybe_group, named_like_group, rank_of
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.groups.words import maybe_group, rank_of
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
+from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import masks_alone
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_files import Found, tables_of
+from lamelle.data.layouts.table_join import with_columns
+from lamelle.data.layouts.table_rows import records_of
 from lamelle.data.one_hot import FINDING
-from lamelle.data.spelling import folded, same_names
 from lamelle.data.table_kinds import is_form, one_for_all, other_kind
 from lamelle.data.tables import (
-    Row,
     Table,
     holds_classes,
     is_blank,
-    labels_of,
-    read_table,
 )
 from lamelle.errors import FileError, RequestError, printable, setting
-from lamelle.types import ClassNames, Index, Problem, Record, Source
+from lamelle.types import ClassNames, Index, Problem, Record
 
 NAME = "table"
-TASKS = ("classify",)
-_CASE_RANK = 3
-"""Rank of a column up to which it holds what has a folder of its own: a patient, an animal, a case, a study."""
 _KEYS = 3
 """Columns that are proposed as the label."""
 _TEST_FOLDERS = ("test", "test/images", "test_images")
@@ -172,112 +166,6 @@ def spelt(listing: Listing, options: LayoutOptions) -> tuple[str, str, list[str]
     return None
 
 
-def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOptions) -> tuple[
-    tuple[Record, ...], list[Problem]
-]:  # fmt: skip
-    """Join a table beside the folders (``manifest.csv``) to records by file: columns, group, split and position.
-
-    A table that names none of the images is left alone, and said.
-    """
-    try:
-        tables = tables_of(listing, options)
-    except FileError as error:
-        return tuple(records), [error.problem]
-    return with_columns(listing, records, tables)
-
-
-def with_columns(
-    listing: Listing, records: Sequence[Record], tables: Sequence[Found]
-) -> tuple[tuple[Record, ...], list[Problem]]:
-    """Join tables to records by file."""
-    problems: list[Problem] = []
-    joined = list(records)
-    paths = {r.image.path for r in records}
-    parts = _parts(listing, paths, tables)
-    listed: set[Path] = set()
-    for found in tables:
-        if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
-            problems.append(_unused(listing, found))
-            continue
-        rows, wrong = records_of(listing, found, labelled=False)
-        problems += wrong
-        part = parts.get(found.entry)
-        by_path = {r.image.path: replace(r, split=r.split or part) for r in rows}
-        if part is None:
-            problems += _no_rows(records, by_path, found.entry.name)
-        listed |= by_path.keys()
-        joined = [_joined(r, by_path.get(r.image.path)) for r in joined]
-    if parts:
-        problems += _no_rows(records, listed, ", ".join(e.name for e in parts))
-    return tuple(joined), problems
-
-
-def _unused(listing: Listing, found: Found) -> Problem:
-    """What is said of a table that names none of the images; folders of its rows are named."""
-    folders = {f.rpartition("/")[2] for f in listing.folders if named_like_group(f.rpartition("/")[2])}
-    said = column_of(listing, folders) if folders else None
-    if said is None or said["table"] != found.entry.id or not listing.images:
-        return Problem("layouts.table_unused", found.entry.rel, "note")
-    values = {"column": said["column"], "first": listing.images[0].id}
-    return Problem("layouts.table_of_folders", found.entry.rel, "note", values)
-
-
-def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[Entry, str]:
-    """Tables that are called after splits, ``train.csv``, ``test.csv``, and list images here, with the split."""
-    said = splits_of([t.entry.stem for t in tables])
-    parts = {
-        t.entry: split
-        for t in tables
-        if (split := said.get(t.entry.stem)) and any(listing.path(e) in paths for e in t.files.entries.values())
-    }
-    return parts if len(set(parts.values())) > 1 else {}
-
-
-def _no_rows(records: Sequence[Record], listed: Collection[Path], table: str) -> list[Problem]:
-    return [Problem("layouts.no_row", r.id, "warning", {"table": table}) for r in records if r.image.path not in listed]
-
-
-def joins(listing: Listing, options: LayoutOptions) -> bool:
-    """Whether a table beside the folders names images in them, and lacks a column of classes that is called so."""
-    try:
-        tables = tables_of(listing, options, labelled=True)
-    except FileError:
-        return False  # who reads the table says what is wrong with it
-    return any(t.files.entries and not t.columns.label for t in tables)
-
-
-def column_of(listing: Listing, folders: Collection[str]) -> dict[str, str] | None:
-    """The table, and its column of patients, animals or cases, that holds the names of all these folders, if any.
-
-    A name without a number is that of a patient alone: ``cat`` may stand in a column ``animal`` and be a class.
-    """
-    wanted = {folded(name) for name in folders}
-    numbered = all(any(map(str.isdecimal, name)) for name in folders)
-    for entry in listing.tables:
-        try:
-            table = read_table(listing.path(entry))
-        except FileError:
-            continue  # who reads the table says what is wrong with it
-        for column in table.columns:
-            rank = rank_of(column)
-            holds = rank is not None and rank <= (_CASE_RANK if numbered else 0)
-            if holds and wanted <= {folded(row.cells[column]) for row in table.rows}:
-                return {"table": entry.id, "column": printable(column)}
-    return None
-
-
-def _joined(record: Record, row: Record | None) -> Record:
-    if row is None:
-        return record
-    return replace(
-        record,
-        split=row.split or record.split,
-        fold=record.fold if row.fold is None else row.fold,
-        position=record.position if row.position is None else row.position,
-        columns={**record.columns, **row.columns},
-    )
-
-
 def _label_keys(found: Found) -> str:
     """What to say for each column that may hold the classes."""
     known = (found.columns.image, found.columns.split, found.columns.fold, found.columns.position)
@@ -298,73 +186,6 @@ def _are_groups(table: Table, column: str) -> bool:
 
 def _columns(found: Found) -> str:
     return ", ".join(printable(c) for c in found.table.columns)
-
-
-def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[Record], list[Problem]]:
-    """One record per image; rows that say the same image again are compared with the first."""
-    table, columns = found.table, found.columns
-    problems = [*table.problems, *columns.problems]
-    if found.files.elsewhere:
-        said = {"begin": printable(found.files.elsewhere)}
-        problems.append(Problem("layouts.listed_elsewhere", found.entry.rel, "note", said))
-    records: dict[Entry, Record] = {}
-    lines: dict[Entry, int] = {}
-    for row in table.rows:
-        record, wrong = _record(listing, found, row, labelled=labelled)
-        problems += wrong
-        if record is None:
-            continue
-        entry = found.files.entries[row.cells[columns.image or ""]]
-        first = records.setdefault(entry, record)
-        if first is not record:
-            same = same_names(first.names, record.names)
-            code, severity = ("same_row", "warning") if same else ("conflict", "error")
-            values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
-            problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
-        lines.setdefault(entry, row.line)
-    return list(records.values()), problems
-
-
-def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
-    table, columns = found.table, found.columns
-    name = row.cells[columns.image or ""]
-    entry = found.files.entries.get(name)
-    problems: list[Problem] = []
-    if name in found.files.doubtful:
-        values = {"file": printable(name), "names": names_of(found.files.doubtful[name])}
-        problems.append(Problem("layouts.listed_doubtful", table.at(row), "error", values))
-    elif entry is None:
-        problems.append(Problem("layouts.listed_missing", table.at(row), "error", {"file": printable(name)}))
-    names: tuple[str, ...] = ()
-    if labelled:
-        cell = row.cells[columns.label or ""]
-        names = () if is_blank(cell) else labels_of(cell)
-        if not names:
-            values = {"file": printable(name), "column": columns.label, "value": cell}
-            problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
-    said = row.cells[columns.split] if columns.split else ""
-    split = columns.splits.get(said)
-    if said and split is None:
-        values = {"column": columns.split, "value": printable(said)}
-        problems.append(Problem("layouts.bad_split", table.at(row), "error", values))
-    if entry is None or (labelled and not names):
-        return None, problems
-    others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
-    record = Record(
-        entry.id,
-        Source(listing.path(entry)),
-        ClassNames(names) if names else None,
-        split=split,
-        fold=columns.folds.get(row.cells[columns.fold]) if columns.fold else None,
-        position=int(row.cells[columns.position]) if columns.position else None,
-        stratum="|".join(names) or None,
-        columns=others,
-    )
-    return record, problems
-
-
-def _said(record: Record) -> str:
-    return "|".join(record.names)
 
 
 def _in_two_tables(records: Sequence[Record]) -> list[Problem]:
@@ -398,3 +219,6 @@ def _unlisted(listing: Listing, tables: Sequence[Found]) -> list[Problem]:
     return unused([e for e in rest if e.folder in folders], "layouts.unlisted", "warning") + unused(
         [e for e in rest if e.folder not in folders], "layouts.not_used", "note"
     )
+
+
+LAYOUT = Layout(name=NAME, yields=(ClassNames,), match=match, read=read, of_one_file=True, own_columns=True)

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lamelle.data.layouts.common import LayoutOptions, Match, label_target, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import names_in
-from lamelle.data.layouts.table import is_sure, records_of, with_columns
+from lamelle.data.layouts.table import is_sure
 from lamelle.data.layouts.table_files import Found, tables_of
+from lamelle.data.layouts.table_join import with_columns
+from lamelle.data.layouts.table_rows import records_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
 from lamelle.data.tables import is_blank
 from lamelle.errors import FileError, RequestError, printable, setting
-from lamelle.types import Index, Problem, Record, Source
+from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "table_pairs"
-TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -128,3 +129,14 @@ def _unlisted(listing: Listing, tables: Iterable[Found]) -> list[Problem]:
     """A warning per folder of files that no table names as image or mask."""
     listed = {e for t in tables for files in (t.files, *t.paths.files) for e in files.all}
     return unused([e for e in listing.images if e not in listed], "layouts.unlisted", "warning")
+
+
+LAYOUT = Layout(
+    name=NAME,
+    yields=(LabelImage, ObjectMasks),
+    match=match,
+    read=read,
+    of_one_file=True,
+    own_columns=True,
+    described=True,
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
 from lamelle.data.layouts.listing import Entry, Listing
 from lamelle.data.layouts.pairing import Pair, names_of, unused
@@ -12,10 +12,9 @@ from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, to
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import setting
-from lamelle.types import Index, Problem, Record
+from lamelle.types import Index, LabelImage, Problem, Record
 
 NAME = "volume_pairs"
-TASKS = ("segment",)
 
 
 def match(listing: Listing, options: LayoutOptions) -> Match:
@@ -89,3 +88,6 @@ def _channels(listing: Listing) -> tuple[Entry, list[Entry]] | None:
             if len(others) > 1 and name.keys[-1]:
                 return entry, others
     return None
+
+
+LAYOUT = Layout(name=NAME, yields=(LabelImage,), match=match, read=read, two_folders=True)

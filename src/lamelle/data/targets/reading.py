@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from lamelle.types import IGNORE, Index, Meaning, Problem, Record
+from lamelle.types import IGNORE, Index, Meaning, Problem, Record, Shapes
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
@@ -25,15 +25,19 @@ def read_labels(record: Record, store: Store) -> np.ndarray:
 
 def problems_of_labels(record: Record, store: Store) -> tuple[Problem, ...]:
     """What the reader had to say about labels: overlapping or empty objects, a wrong suffix."""
+    if isinstance(record.labels, Shapes):
+        return store.problems_of_drawn(record.image, record.labels, objects=_are_objects(record))
     sources = record.labels.sources if record.labels else ()
     return store.label_problems(sources, objects=_are_objects(record)) if sources else ()
 
 
 def labels_as(record: Record, store: Store, *, objects: bool) -> np.ndarray:
     """Labels [(Z,) Y, X] as numbers of objects, or as values, whatever the record says that they are."""
-    assert record.labels is not None
-    sources = record.labels.sources
-    return store.labels(sources, objects=objects) if sources else store.blank(record.image)
+    target = record.labels
+    assert target is not None
+    if isinstance(target, Shapes):
+        return store.drawn(record.image, target, objects=objects)
+    return store.labels(target.sources, objects=objects) if target.sources else store.blank(record.image)
 
 
 def _are_objects(record: Record) -> bool:

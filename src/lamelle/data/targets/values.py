@@ -68,6 +68,7 @@ def infer_values(
         >>> rule.mapping, rule.classes
         ({0: 0, 255: 1}, ('background', 'foreground'))
     """
+    ignore = (*ignore, *(said.ignored if said else ()))
     values = sorted(set(counts) - set(ignore))
     problems: list[Problem] = []
     if declared is not None:

@@ -7,6 +7,7 @@ on disk            `ClassView`                 `LabelView`                `Objec
 `LabelImage`       –                           yes (objects: foreground)  yes (classes: their  yes, around objects
                                                                           connected parts)
 `ObjectMasks`      –                           yes, their union           yes                  yes
+`Shapes`           –                           yes, drawn (no boxes)      yes (no boxes)       yes
 =================  ==========================  =========================  ===================  ======================
 """
 
@@ -24,12 +25,13 @@ from lamelle.data.augment.warp import Outside, warp
 from lamelle.data.crops import Places, places
 from lamelle.data.preparation import read_window
 from lamelle.data.resize import resize_labels
+from lamelle.data.shapes import SHAPES, boxes_of
 from lamelle.data.targets import boxes as of_boxes
 from lamelle.data.targets.reading import connected, labels_as, numbered
 from lamelle.data.targets.values import ValueMap, apply_values, semantic_of
 from lamelle.errors import RequestError
 from lamelle.messages import text
-from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, ObjectMasks, Record, Target
+from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, ObjectMasks, Record, Shapes, Target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -168,7 +170,11 @@ class ClassView(View[np.ndarray, np.ndarray]):
 class _Pixels(View[np.ndarray, np.ndarray]):
     """A number for each pixel, int64 [(Z,) Y, X]."""
 
-    sees = (LabelImage, ObjectMasks)
+    sees = (LabelImage, ObjectMasks, Shapes)
+
+    @classmethod
+    def can_see(cls, target: Target) -> bool:
+        return super().can_see(target) and not (isinstance(target, Shapes) and not SHAPES[target.format].outlines)
 
     @abstractmethod
     def _encoded(self, raw: np.ndarray) -> np.ndarray:
@@ -273,7 +279,7 @@ class BoxView(View[Boxes, Boxes]):
     """The boxes around objects; a batch is float32 [N, M, 1 + 2 d], as `boxes.stacked` says."""
 
     name = "boxes"
-    sees = (LabelImage, ObjectMasks)
+    sees = (LabelImage, ObjectMasks, Shapes)
 
     def __init__(self, values: ValueMap, *, objects: bool) -> None:
         """Say what is what.
@@ -286,12 +292,22 @@ class BoxView(View[Boxes, Boxes]):
 
     def read(self, record: Record, store: Store) -> Boxes:
         self.check(record)
+        if isinstance(shapes := record.target, Shapes):
+            return self._of_shapes(record, shapes, store)
         raw = np.asarray(labels_as(record, store, objects=self.objects))
         if self.objects:
             return of_boxes.around({1: numbered(raw)}, raw.shape)
         labels = apply_values(raw, self.values)
         parts = {c: connected(labels == c)[0] for c in range(1, len(self.classes))}
         return of_boxes.around(parts, raw.shape)
+
+    def _of_shapes(self, record: Record, shapes: Shapes, store: Store) -> Boxes:
+        size = store.size(record.image)
+        found = boxes_of(SHAPES[shapes.format].read(shapes.source.path, shapes.source.key, size), size)
+        rule = {**self.values.mapping, **dict.fromkeys(self.values.ignore, IGNORE)}
+        classes = [1 if self.objects else rule[int(v)] for v in found.classes]
+        kept = np.array(classes, np.int64) > 0
+        return Boxes(found.corners[kept], np.array(classes, np.int64)[kept], found.shape)
 
     def window(self, raw: Boxes, start: Window, size: Window) -> Boxes:
         return raw if start is None or size is None else of_boxes.cut(raw, start, size)

@@ -1,0 +1,82 @@
+"""From the rows of a table to records: one for each image, with its classes and every other column as text."""
+
+from __future__ import annotations
+
+from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.pairing import names_of
+from lamelle.data.layouts.table_files import Found
+from lamelle.data.spelling import same_names
+from lamelle.data.tables import (
+    Row,
+    is_blank,
+    labels_of,
+)
+from lamelle.errors import printable
+from lamelle.types import ClassNames, Problem, Record, Source
+
+
+def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[Record], list[Problem]]:
+    """One record per image; rows that say the same image again are compared with the first."""
+    table, columns = found.table, found.columns
+    problems = [*table.problems, *columns.problems]
+    if found.files.elsewhere:
+        said = {"begin": printable(found.files.elsewhere)}
+        problems.append(Problem("layouts.listed_elsewhere", found.entry.rel, "note", said))
+    records: dict[Entry, Record] = {}
+    lines: dict[Entry, int] = {}
+    for row in table.rows:
+        record, wrong = _record(listing, found, row, labelled=labelled)
+        problems += wrong
+        if record is None:
+            continue
+        entry = found.files.entries[row.cells[columns.image or ""]]
+        first = records.setdefault(entry, record)
+        if first is not record:
+            same = same_names(first.names, record.names)
+            code, severity = ("same_row", "warning") if same else ("conflict", "error")
+            values = {"file": entry.id, "line": lines[entry], "first": _said(first), "second": _said(record)}
+            problems.append(Problem(f"layouts.{code}", table.at(row), severity, values))
+        lines.setdefault(entry, row.line)
+    return list(records.values()), problems
+
+
+def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
+    table, columns = found.table, found.columns
+    name = row.cells[columns.image or ""]
+    entry = found.files.entries.get(name)
+    problems: list[Problem] = []
+    if name in found.files.doubtful:
+        values = {"file": printable(name), "names": names_of(found.files.doubtful[name])}
+        problems.append(Problem("layouts.listed_doubtful", table.at(row), "error", values))
+    elif entry is None:
+        problems.append(Problem("layouts.listed_missing", table.at(row), "error", {"file": printable(name)}))
+    names: tuple[str, ...] = ()
+    if labelled:
+        cell = row.cells[columns.label or ""]
+        names = () if is_blank(cell) else labels_of(cell)
+        if not names:
+            values = {"file": printable(name), "column": columns.label, "value": cell}
+            problems.append(Problem("layouts.blank_label", table.at(row), "error", values))
+    said = row.cells[columns.split] if columns.split else ""
+    split = columns.splits.get(said)
+    if said and split is None:
+        values = {"column": columns.split, "value": printable(said)}
+        problems.append(Problem("layouts.bad_split", table.at(row), "error", values))
+    if entry is None or (labelled and not names):
+        return None, problems
+    others = {c: v for c, v in row.cells.items() if c != columns.image and not (labelled and c == columns.label)}
+    record = Record(
+        entry.id,
+        Source(listing.path(entry)),
+        ClassNames(names) if names else None,
+        split=split,
+        fold=columns.folds.get(row.cells[columns.fold]) if columns.fold else None,
+        position=int(row.cells[columns.position]) if columns.position else None,
+        stratum="|".join(names) or None,
+        columns=others,
+    )
+    return record, problems
+
+
+def _said(record: Record) -> str:
+    return "|".join(record.names)
