@@ -59,7 +59,8 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LAMELLE_LANG", "en")
         patch.chdir(root)
         pairs = [*SMALL, "lr=0.01,0.001"]
-        yield verbs.compare(data, overrides=pairs, seeds=1, objective="youden", runs=root / "runs", progress=Quiet()).path
+        study = verbs.compare(data, overrides=pairs, seeds=1, objective="youden", runs=root / "runs", progress=Quiet())
+        yield study.path
 
 
 @pytest.fixture

@@ -177,7 +177,8 @@ def test_pairs_become_variants() -> None:
 
 
 def ask(data: Path, runs: Path, *pairs: str, quiet: Quiet | None = None, **options: Any) -> Path:
-    return verbs.compare(data, overrides=(*SMALL, *pairs), seeds=2, runs=runs, progress=quiet or Quiet(), **options).path
+    options |= {"seeds": 2, "runs": runs, "progress": quiet or Quiet()}
+    return verbs.compare(data, overrides=(*SMALL, *pairs), **options).path
 
 
 def test_a_study_that_was_stopped_gives_the_same_table(tissue: Path, tmp_path: Path) -> None:
