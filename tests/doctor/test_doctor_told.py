@@ -19,10 +19,10 @@ from lamelle.errors import RequestError
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.reports import figures
 from lamelle.reports.finish import finish
-from lamelle.reports.held import open_held
 from lamelle.reports.verdict import section, turned
 from lamelle.runs import fit as session
 from lamelle.runs import train as course
+from lamelle.runs.bundle import open_bundle
 from lamelle.training.loop import NonFinite
 from lamelle.verbs import COMMANDS
 
@@ -97,7 +97,7 @@ def test_a_run_without_an_ended_epoch_is_refused_by_name(made: Maker) -> None:
         diagnose(run)
     assert str(run.path) in str(error.value)
     assert summary(run) == []
-    assert section(open_held(run)) == {}
+    assert section(open_bundle(run)) == {}
 
 
 def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -111,6 +111,7 @@ def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pyte
 
     monkeypatch.setattr(session, "train", broken)
     nothing = cast("Any", None)
+    run.write_json(run.pictures_list, {})
     with pytest.raises(NonFinite):
         course.train_and_score(nothing, nothing, run, store, cast("Any", Deaf()), finish, resume=False)
     told = diagnose(run)[0].told[0]
@@ -127,7 +128,7 @@ def test_an_interrupted_training_says_how_to_go_on(made: Maker) -> None:
 
 
 def test_the_page_shows_the_findings_and_shades_the_epochs(made: Maker) -> None:
-    held = open_held(made(**OVERFITTED))
+    held = open_bundle(made(**OVERFITTED))
     found = section(held)
     assert turned(found["diagnoses"]) == 3
     plain = figures.training(held.history, score="F1", best=3)

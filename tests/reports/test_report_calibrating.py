@@ -8,7 +8,7 @@ import pytest
 
 from lamelle.messages import catalogue, language
 from lamelle.reports import calibrating, methods
-from lamelle.reports.held import open_held
+from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 
 LINE = {"confidence": [0.3, None, 0.9], "accuracy": [0.4, None, 0.8], "count": [10, 0, 30]}
@@ -71,4 +71,4 @@ def test_a_run_shows_its_own(classify_run: RunFolder) -> None:
     scores = classify_run.read_json(classify_run.scores)
     assert scores["fitted"]["temperature"] > 0
     assert {"ece", "ece_uncalibrated", "brier_uncalibrated"} <= set(scores["scores"])
-    assert any("temperature" in value for _, value in methods.method(open_held(classify_run)))
+    assert any("temperature" in value for _, value in methods.method(open_bundle(classify_run)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 from types import MappingProxyType
@@ -16,15 +15,19 @@ from lamelle.data.audit.results import Audit, Row, Statistics
 from lamelle.data.store import Store
 from lamelle.io.images import read
 from lamelle.reports import classes
-from lamelle.reports.held import open_held
-from lamelle.reports.page import write_report
+from lamelle.runs.bundle import open_bundle
+from lamelle.runs.data_pictures import SAMPLED
 from lamelle.runs.folder import RunFolder
+from lamelle.types import ClassNames, Record, Source
 
 SPLIT = [
-    {"id": "1", "split": "train", "stratum": "a"},
-    {"id": "2", "split": "train", "stratum": "a|b"},
-    {"id": "3", "split": "test", "stratum": "b"},
-    {"id": "4", "split": "validation", "stratum": ""},
+    Record(name, Source(Path(name)), ClassNames(names), split=split)
+    for name, split, names in (
+        ("1", "train", ("a",)),
+        ("2", "train", ("a", "b")),
+        ("3", "test", ("b",)),
+        ("4", "validation", ()),
+    )
 ]
 
 
@@ -69,32 +72,31 @@ def test_only_so_many_classes_are_described() -> None:
     assert len(classes.table(SPLIT, audit(), [str(i) for i in range(60)])) == classes.SHOWN
 
 
-def test_a_histogram_has_the_shares_of_the_pixels(
-    classify_run: RunFolder, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = open_held(classify_run)
-    assert held.plan is not None
-    found: list[list[list[float]]] = []
-    monkeypatch.setattr(classes.figures, "histogram", lambda edges, shares: str(found.append(shares) or edges))
-    names = list(held.plan.task.classes)
-    assert classes.histograms(held.plan, store, names)
-    members = [r for r in held.plan.records if names[0] in r.names]
-    assert len(members) <= classes.SAMPLED, "all of them are looked at"
+def test_a_histogram_has_the_shares_of_the_pixels(classify_run: RunFolder) -> None:
+    bundle = open_bundle(classify_run)
+    assert bundle.plan is not None
+    found, names = bundle.pictures.data.grey_levels, list(bundle.plan.task.classes)
+    assert found is not None
+    assert list(found.shares) == names
+    members = [r for r in bundle.records if names[0] in r.names]
+    assert len(members) <= SAMPLED, "all of them are looked at"
     levels = np.array([read(r.image.path).array.mean(0) for r in members])
-    wanted = np.histogram(levels, classes._BINS, (-0.5, 255.5))[0] / levels.size
-    assert [sum(s) for s in found[0]] == pytest.approx([1.0] * len(names))
-    np.testing.assert_allclose(found[0][0], wanted, atol=1e-12)
-    assert np.abs(np.array(found[0][0]) - found[0][-1]).sum() > 0
+    wanted = np.histogram(levels, len(found.edges) - 1, (-0.5, 255.5))[0] / levels.size
+    assert [sum(s) for s in found.shares.values()] == pytest.approx([1.0] * len(names))
+    first, *_, last = (np.array(s) for s in found.shares.values())
+    np.testing.assert_allclose(first, wanted, atol=1e-12)
+    assert np.abs(first - last).sum() > 0
+    assert classes.histograms(bundle).startswith("<svg")
 
 
-def test_previews_stand_under_their_class(classify_run: RunFolder, store: Store) -> None:
-    held = open_held(classify_run)
-    assert held.plan is not None
-    found = classes.previews(held.plan, store, held.plan.task.classes)
-    assert [name for name, _ in found] == list(held.plan.task.classes)
-    counts = Counter(r.names[0] for r in held.plan.records)
+def test_previews_stand_under_their_class(classify_run: RunFolder) -> None:
+    bundle = open_bundle(classify_run)
+    assert bundle.plan is not None
+    found = classes.previews(bundle)
+    assert [name for name, _ in found] == list(bundle.plan.task.classes)
+    counts = Counter(r.names[0] for r in bundle.records)
     assert all({p.detail for p in some} == {name} for name, some in found)
-    assert [len(some) for _, some in found] == [min(6, counts[name]) for name in held.plan.task.classes]
+    assert [len(some) for _, some in found] == [min(6, counts[name]) for name in bundle.plan.task.classes]
 
 
 def test_a_page_describes_the_data_before_it_scores(classify_run: RunFolder) -> None:
@@ -104,18 +106,8 @@ def test_a_page_describes_the_data_before_it_scores(classify_run: RunFolder) -> 
     assert {"Grey levels of each class", "Mean grey level of each image", "Some images of each class"} <= set(
         re.findall(r"<h3>([^<]+)</h3>", data)
     )
-    counts = Counter((r["stratum"], r["split"]) for r in open_held(classify_run).split)
+    counts = Counter((r.stratum, r.split) for r in open_bundle(classify_run).records)
     for name in json.loads(classify_run.scores.read_text())["classes"]:
         row = data[data.index(f'<th scope="row">{name}</th>') :].partition("</tr>")[0]
         wanted = [counts[name, split] for split in ("train", "validation", "test")]
         assert re.findall(r'<td class="n">(\d+)</td>', row)[:4] == [str(sum(wanted)), *map(str, wanted)]
-
-
-def test_classes_are_described_without_the_data(classify_run: RunFolder, store: Store, tmp_path: Path) -> None:
-    shutil.copytree(classify_run.path, tmp_path / "run")
-    run = RunFolder(tmp_path / "run")
-    run.write_text(run.recipe, re.sub(r"(?m)^  path: .*$", "  path: /moved/away", run.recipe.read_text()))
-    page = write_report(run, store).read_text()
-    assert "Every class: images in each split" in page
-    assert "Mean grey level of each image" in page
-    assert "Grey levels of each class" not in page

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lamelle.reports import describing, scoring
+from lamelle.types import Record, Source
 
 
-def row(name: str, split: str, position: str = "") -> dict[str, str]:
-    return {"id": name, "split": split, "group": "", "stratum": "", "position": position}
+def record(name: str, split: str, *, span: str = "", position: int | None = None) -> Record:
+    planes = (int(span[:2]), int(span[3:]) + 1) if span else None
+    return Record(name, Source(Path("a.tif"), span=planes), split=split, position=position)
 
 
 def test_blocks_of_slices_are_counted_in_slices() -> None:
     spans = {"00-17": "train", "18-18": "gap", "19-22": "validation", "23-23": "gap", "24-29": "test"}
-    rows = [row(f"a.tif#{span}", split) for span, split in spans.items()]
-    columns, table = describing.splits(rows, strata=True)
+    records = [record(f"a.tif#{span}", split, span=span) for span, split in spans.items()]
+    columns, table = describing.splits(records, strata=True)
     assert columns == ["Blocks", "Slices", "Share"]
     assert table == [
         ("train", ["1", "18", "60 %"]),
@@ -21,13 +25,15 @@ def test_blocks_of_slices_are_counted_in_slices() -> None:
         ("gap", ["2", "2", "6.7 %"]),
     ]
     singles = [
-        row(f"a.tif#{z:02d}", s, str(z)) for span, s in spans.items() for z in range(int(span[:2]), int(span[3:]) + 1)
+        record(f"a.tif#{z:02d}", s, position=z)
+        for span, s in spans.items()
+        for z in range(int(span[:2]), int(span[3:]) + 1)
     ]
-    assert describing.strips(rows, 4) == describing.strips(singles, 4) != [], "the same bar as of single slices"
+    assert describing.strips(records, 4) == describing.strips(singles, 4) != [], "the same bar as of single slices"
 
 
 def test_images_are_counted_as_images() -> None:
-    columns, table = describing.splits([row("a.png", "train"), row("b#1-2.png", "test")], strata=True)
+    columns, table = describing.splits([record("a.png", "train"), record("b#1-2.png", "test")], strata=True)
     assert columns == ["Images", "Share"]
     assert table == [("train", ["1", "50 %"]), ("test", ["1", "50 %"])]
 

@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from lamelle.data.augment.options import Augment
-from lamelle.data.store import Store
-from lamelle.reports.held import open_held
 from lamelle.reports.methods import augmentation, method
 from lamelle.reports.page import write_report
+from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.remedies import REMEDIES
 
@@ -41,7 +40,7 @@ def provenance(run: RunFolder, **values: object) -> None:
 
 
 def said(run: RunFolder) -> dict[str, str]:
-    return dict(method(open_held(run)))
+    return dict(method(open_bundle(run)))
 
 
 @pytest.mark.parametrize("name", sorted(Augment.model_fields.keys() - HELPERS))
@@ -112,12 +111,11 @@ def test_each_remedy_and_decision_is_a_sentence(copied: RunFolder, remedy: str) 
     assert said(copied)["Decision"] == "a fixed threshold of 0.300"
 
 
-def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder, tmp_path: Path) -> None:
-    store = Store(tmp_path / "store", budget=1 << 30)
-    page = write_report(copied, store).read_text()
+def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder) -> None:
+    page = write_report(copied).read_text()
     training = page[page.index('id="training"') : page.index('id="repeat"')]
     assert all(f">{name}</th>" in training for name in said(copied))
     copied.forget(copied.history)
     copied.history.unlink()
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert ">Rare classes</th>" in page[page.index('id="repeat"') :]

@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from html import escape
 from html.parser import HTMLParser
@@ -18,9 +20,12 @@ import yaml
 from lamelle.data.store import Store
 from lamelle.prediction.files import PredictionFolder, planes_of
 from lamelle.prediction.package import load
-from lamelle.reports.held import open_held, parameters, predicted_labels
 from lamelle.reports.page import write_report
+from lamelle.runs.bundle import parameters
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
+from lamelle.runs.scored_images import ScoredImages
+from lamelle.runs.scored_pictures import save_scored_pictures
 from lamelle.types import Grid, LabelMap
 
 NASTY = "<script>alert(1)&amp;.png"
@@ -160,8 +165,8 @@ def test_names_of_files_are_escaped(classify_run: RunFolder) -> None:
 
 
 def test_the_page_is_the_same_each_time(copied: RunFolder, store: Store) -> None:
-    once = write_report(copied, store).read_bytes()
-    assert write_report(copied, store).read_bytes() == once
+    once = write_report(copied).read_bytes()
+    assert write_report(copied).read_bytes() == once
     assert copied.states()["report.html"] == "whole"
 
 
@@ -170,7 +175,7 @@ def test_a_french_page_is_french(
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", "fr")
     shutil.copytree(classify_run.path, tmp_path / "run")
-    page = write_report(RunFolder(tmp_path / "run"), store).read_text()
+    page = write_report(RunFolder(tmp_path / "run")).read_text()
     assert Outline(page).named("html")[0]["lang"] == "fr"
     assert "Matrice de confusion" in page
     assert "L&#39;indépendance n&#39;est pas vérifiée" in page
@@ -188,15 +193,15 @@ def lacks(run: RunFolder, *paths: Path) -> None:
 
 def test_an_interrupted_run_says_how_to_go_on(copied: RunFolder, store: Store) -> None:
     lacks(copied, copied.model, copied.predictions, copied.scores)
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert f"lamelle train --resume {copied.path}" in page
     assert sections(page) == ["summary", "data", "split", "doctor", "training", "repeat"]
 
 
 def test_a_run_that_has_just_begun_has_a_page(copied: RunFolder, store: Store) -> None:
     held = (copied.model, copied.predictions, copied.scores, copied.history, copied.audit, copied.environment)
-    lacks(copied, *held, copied.split)
-    assert sections(write_report(copied, store).read_text()) == ["summary", "repeat"]
+    lacks(copied, *held, copied.split, copied.plan)
+    assert sections(write_report(copied).read_text()) == ["summary", "repeat"]
 
 
 def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -> None:
@@ -206,7 +211,8 @@ def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -
     (copied.path / "fold0").mkdir()
     shutil.copytree(copied.predictions, copied.path / "fold0" / copied.predictions.name)
     lacks(copied, copied.predictions, copied.model, copied.history)
-    page = write_report(copied, store).read_text()
+    save_scored_pictures(copied, open_plan(copied), scores["items"], store)
+    page = write_report(copied).read_text()
     assert "Cross-validation over 3 folds" in page
     assert "is one of many possible ones" not in page
     assert "cases" in sections(page)
@@ -214,25 +220,33 @@ def test_folds_show_the_pictures_of_each_fold(copied: RunFolder, store: Store) -
     assert "training" not in sections(page)
 
 
-def test_a_page_without_the_data_keeps_its_numbers(copied: RunFolder, store: Store) -> None:
-    change(copied, "data", path=str(copied.path / "moved away"))
-    page = write_report(copied, store).read_text()
-    assert "The pictures are left out because the data could not be read again." in page
-    assert "<img" not in page
-    assert {"scores", "data", "split"} <= set(sections(page))
+def test_a_page_opens_no_file_outside_of_the_run(segment_run: RunFolder, classify_run: RunFolder) -> None:
+    """Neither images nor labels: the page is complete with the data gone."""
+    for run in (segment_run, classify_run):
+        code = (
+            "import sys\nfrom pathlib import Path\nfrom lamelle.reports.page import write_report\n"
+            "from lamelle.runs.folder import RunFolder\n"
+            "run = RunFolder(Path(sys.argv[1]))\nopened = []\n"
+            "sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == 'open' else None)\n"
+            "write_report(run)\nprint(*opened, sep='\\n')\n"
+        )
+        before = run.report.read_bytes()
+        done = subprocess.run([sys.executable, "-c", code, str(run.path)], capture_output=True, text=True, check=True)
+        data = str(Path(str(run.read_recipe()["data"]["path"])).resolve())
+        opened = done.stdout.splitlines()
+        assert any(name.startswith(str(run.path)) for name in opened), "the hook hears of what is opened"
+        assert [name for name in opened if name.startswith(data)] == []
+        assert run.report.read_bytes() == before, "the same page, byte for byte"
+        assert "<img" in before.decode()
 
 
-def test_allowed_leakage_stands_on_top(copied: RunFolder, store: Store) -> None:
-    rows = list(csv.DictReader(copied.split.open()))
-    for row in rows:
-        row["group"] = "mouse <7>"
-    with copied.split.open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    copied.seal(copied.split)
-    change(copied, "data", allow_leakage=True, path=str(copied.path / "moved away"))
-    page = write_report(copied, store).read_text()
+def test_allowed_leakage_stands_on_top(copied: RunFolder) -> None:
+    plan = json.loads(copied.plan.read_text())
+    for record in plan["records"]:
+        record["group"] = "mouse <7>"
+    copied.write_text(copied.plan, json.dumps(plan))
+    change(copied, "data", allow_leakage=True)
+    page = write_report(copied).read_text()
     assert "Leakage was allowed" in page[: page.index('class="cards"')]
     assert "The group mouse &lt;7&gt; is in several splits" in page
 
@@ -240,14 +254,14 @@ def test_allowed_leakage_stands_on_top(copied: RunFolder, store: Store) -> None:
 def test_curves_of_every_score_stand_under_those_of_the_training(
     copied: RunFolder, classify_run: RunFolder, store: Store
 ) -> None:
-    page = write_report(copied, store).read_text(encoding="utf-8")
+    page = write_report(copied).read_text(encoding="utf-8")
     training = page[page.index('id="training"') : page.index('id="repeat"')]
     assert {">IoU<", ">Recall<", ">Precision<", ">Accuracy<"} <= set(re.findall(r">[A-Za-z]+<", training))
     assert "Scores of each class" not in training, "of two classes the foreground is all that is scored"
     assert "Scores of each class" in classify_run.report.read_text(encoding="utf-8")
     older = [line.split(",")[:11] for line in copied.history.read_text(encoding="utf-8").splitlines()]
     copied.write_text(copied.history, "\n".join(map(",".join, older)) + "\n")
-    page = write_report(copied, store).read_text(encoding="utf-8")
+    page = write_report(copied).read_text(encoding="utf-8")
     training = page[page.index('id="training"') : page.index('id="repeat"')]
     assert ">IoU</text>" not in training
     assert ">Dice</text>" in training, "the score that tells the best epoch was kept then, too"
@@ -271,10 +285,9 @@ def test_the_network_is_counted_from_its_file(segment_run: RunFolder) -> None:
     assert f"{learnt:,} in all, {learnt + kept:,} with the statistics" in segment_run.log.read_text(encoding="utf-8")
 
 
-def test_each_slice_gets_its_own_prediction_back(copied: RunFolder) -> None:
-    held = open_held(copied)
-    assert held.plan is not None
-    records = held.plan.of("test") + held.plan.of("validation")
+def test_each_slice_gets_its_own_prediction_back(copied: RunFolder, store: Store) -> None:
+    plan = open_plan(copied)
+    records = plan.of("test") + plan.of("validation")
     shutil.rmtree(copied.predictions)
     folder = PredictionFolder(
         copied.predictions,
@@ -288,29 +301,28 @@ def test_each_slice_gets_its_own_prediction_back(copied: RunFolder) -> None:
         folder.add(record, np.zeros((1, 4, 4), np.uint8), LabelMap(labels), Grid(record.image.path, "npy"))
     folder.close()
     copied.forget(copied.predictions)
-    held = open_held(copied)
+    images = ScoredImages(copied, plan, store)
     for record in records:
-        found = predicted_labels(held, record)
+        found = images._labels(record)
         assert found is not None
         assert found.tolist() == [[record.image.index] * 4] * 4
 
 
-def test_a_prediction_outside_of_the_run_is_not_read(copied: RunFolder) -> None:
+def test_a_prediction_outside_of_the_run_is_not_read(copied: RunFolder, store: Store) -> None:
     table = copied.predictions / "predictions.csv"
     table.write_text(table.read_text().replace("labels/", "../../labels/"))
     copied.seal(table)
-    held = open_held(copied)
-    assert held.plan is not None
-    assert predicted_labels(held, held.plan.of("test")[0]) is None
+    plan = open_plan(copied)
+    assert ScoredImages(copied, plan, store)._labels(plan.of("test")[0]) is None
 
 
 def test_near_copies_between_the_splits_are_warned_of(copied: RunFolder, store: Store) -> None:
-    assert 'id="warnings"' not in write_report(copied, store).read_text()
+    assert 'id="warnings"' not in write_report(copied).read_text()
     rows = {r["split"]: r["id"] for r in csv.DictReader(copied.split.open())}
     audit = json.loads(copied.audit.read_text())
     pair = {"first": rows["train"], "second": rows["test"], "kind": "near", "correlation": 0.99, "turned": ""}
     copied.write_text(copied.audit, json.dumps(audit | {"pairs": [pair]}))
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert "audit.near_in_splits" in page[page.index('id="warnings"') :]
     assert "1 warning(s) about the data" in page
     assert "Leakage was allowed" not in page
@@ -321,7 +333,7 @@ def test_fewer_than_five_units_have_no_interval(copied: RunFolder, store: Store)
     for found in scores["scores"].values():
         found |= {"n": 4, "low": None, "high": None, "reason": "few", "of": ""}
     copied.write_text(copied.scores, json.dumps(scores))
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert "lack an interval or a value. No interval: 4" in page
     assert "5 are needed" in page
     assert "95 % interval –" in page
@@ -337,7 +349,8 @@ def test_the_surest_errors_come_first_by_what_was_said(classify_run: RunFolder, 
         item |= {"correct": False, "predicted": name, "confidence": confidence}
     scores["items"] = scores["items"][: len(order)]
     run.write_text(run.scores, json.dumps(scores))
-    page = write_report(run, store).read_text()
+    save_scored_pictures(run, open_plan(run), scores["items"], store)
+    page = write_report(run).read_text()
     errors = page[page.index('id="errors"') : page.index('id="training"')]
     shown = re.findall(r"<span class=\"detail bad\">[^<]*, predicted (\w) \((\d+) %\)", errors)
     assert shown == [("d", "97"), ("c", "62"), ("a", "50"), ("b", "50")]

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from lamelle.io.palette import COLOURS
+from lamelle.pictures.encode import SMALL
 from lamelle.pictures.overlay import label_picture
-from lamelle.reports.pictures import SMALL, encode, preview
+from lamelle.reports.pictures import preview, uri
 
 
 def decoded(uri: str) -> Image.Image:
@@ -23,14 +24,14 @@ def decoded(uri: str) -> Image.Image:
 
 def test_colours_of_classes_are_kept_exactly() -> None:
     labels = np.arange(64).reshape(8, 8) % len(COLOURS)
-    found = decoded(encode(label_picture(labels, classes=8), lossy=False)).convert("RGB")
+    found = decoded(uri(label_picture(labels, classes=8), lossy=False)).convert("RGB")
     np.testing.assert_array_equal(np.array(found), COLOURS[labels])
 
 
 def test_grey_pictures_are_stored_as_grey() -> None:
     grey = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 16, 16), 3, axis=0)
-    assert decoded(encode(grey, lossy=True)).mode == "L"
-    assert decoded(encode(grey[:, ::-1] * np.array([1, 0, 1], np.uint8)[:, None, None], lossy=True)).mode == "RGB"
+    assert decoded(uri(grey, lossy=True)).mode == "L"
+    assert decoded(uri(grey[:, ::-1] * np.array([1, 0, 1], np.uint8)[:, None, None], lossy=True)).mode == "RGB"
 
 
 @pytest.mark.parametrize("shape", [(1, 3000, 1500), (3, 40, 30), (1, 5, 600, 900), (2, 64, 64)])

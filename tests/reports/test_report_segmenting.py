@@ -14,11 +14,16 @@ from lamelle import verbs
 from lamelle.data.store import Store
 from lamelle.io.writers import write_labels
 from lamelle.messages import text
-from lamelle.metrics.error_patterns import Pattern
+from lamelle.pictures import encode
 from lamelle.reports import remarks, segmenting
-from lamelle.reports.held import Held, open_held
 from lamelle.reports.page import write_report
+from lamelle.results.pictures import ErrorPattern
+from lamelle.runs import scored_images
+from lamelle.runs.bundle import RunBundle, open_bundle
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
+from lamelle.runs.scored_images import ScoredImages
+from lamelle.runs.scored_pictures import save_scored_pictures
 from lamelle.specimens.write import write_demo
 
 QUICK = ("epochs=1", "filters=[4,8]", "threads=1", "train.precision=32", "evaluate.resamples=100", "train.seed=0")
@@ -56,7 +61,7 @@ def section(page: str, name: str) -> str:
 @pytest.mark.parametrize("kind", sorted(remarks._SHOWN))
 def test_every_remark_has_its_words_and_its_numbers(kind: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    pattern = Pattern("merges" if kind == "touching" else kind, VALUES)
+    pattern = ErrorPattern(kind="merges" if kind == "touching" else kind, values=VALUES)
     (said,) = remarks.remarks([pattern], touching=kind == "touching")
     assert said.kind == kind
     shown = [remarks._shown(name, VALUES[name]) for name in remarks._SHOWN[kind]]
@@ -74,60 +79,61 @@ def test_every_part_of_an_image_has_a_name(language: str, monkeypatch: pytest.Mo
     assert len({text(f"report.part_{part}") for part in parts}) == 15
 
 
-def predict(run: RunFolder, store: Store, how: str) -> Held:
+def predict(run: RunFolder, store: Store, how: str) -> RunBundle:
     """Put made predictions in the place of those of a run."""
-    held = open_held(run)
+    plan = open_plan(run)
+    images = ScoredImages(run, plan, store)
     run.forget(run.predictions)
-    assert held.plan is not None
     stacks: dict[Path, list[np.ndarray]] = {}
-    for record in sorted(held.plan.of("test"), key=lambda r: r.image.index or 0):
-        target = held.plan.task.targets.window(held.plan.task.targets.read(record, store), None, None)
+    for record in sorted(plan.of("test"), key=lambda r: r.image.index or 0):
+        target = plan.task.targets.window(plan.task.targets.read(record, store), None, None)
         labels = {"right": target, "moved": np.roll(target, 2, axis=-1), "none": np.zeros_like(target)}[how]
-        folder, row = held.predicted[record.id]
-        stacks.setdefault(folder / row["file"], []).append(labels.astype(np.uint8))
+        found = images.predicted[record.id]
+        stacks.setdefault(found.folder / found.row["file"], []).append(labels.astype(np.uint8))
     for path, planes in stacks.items():
         write_labels(path, np.stack(planes) if len(planes) > 1 else planes[0], spacing=None)
     run.seal(*stacks)
-    return open_held(run)
+    save_scored_pictures(run, plan, run.read_json(run.scores)["items"], store)
+    return open_bundle(run)
 
 
 def test_remarks_come_from_the_predictions_on_disk(copied: RunFolder, store: Store) -> None:
     kinds = {}
     for how in ("right", "none"):
-        found = remarks.section(predict(copied, store, how), store)
+        found = remarks.section(predict(copied, store, how))
         kinds[how] = {r.kind for r in found["remarks"]}
         assert str(len(json.loads(copied.scores.read_text())["items"])) in found["remarks_about"]
     assert kinds["right"] == set()
     assert "never" in kinds["none"]
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert "is never predicted." in section(page, "remarks")
 
 
 def test_a_page_says_so_where_nothing_is_wrong(copied: RunFolder, store: Store) -> None:
     predict(copied, store, "right")
-    page = write_report(copied, store).read_text()
+    page = write_report(copied).read_text()
     assert text("report.remarks_none") in section(page, "remarks")
     assert "Wrong pixels 0 %" in section(page, "slices")
 
 
 def test_a_sample_is_bounded(copied: RunFolder, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = open_held(copied)
-    assert held.plan is not None
-    every = list(remarks.scored(held, held.plan, store))
-    assert len(every) == len(held.plan.of("test"))
-    monkeypatch.setattr(remarks, "PIXELS", every[0].target.size)
-    assert len(list(remarks.scored(held, held.plan, store))) == 1
-    monkeypatch.setattr(remarks, "PIXELS", 10)
-    assert remarks.section(held, store) == {}
+    plan = open_plan(copied)
+    images, ids = ScoredImages(copied, plan, store), [r.id for r in plan.of("test")]
+    every = list(images.sample(ids))
+    assert len(every) == len(ids)
+    monkeypatch.setattr(scored_images, "PIXELS", every[0].target.size)
+    assert len(list(images.sample(ids))) == 1
+    monkeypatch.setattr(scored_images, "PIXELS", 10)
+    save_scored_pictures(copied, plan, copied.read_json(copied.scores)["items"], store)
+    assert remarks.section(open_bundle(copied)) == {}
 
 
 def test_of_a_large_volume_the_middle_is_looked_at(volume_run: RunFolder, store: Store) -> None:
-    held = open_held(volume_run)
-    assert held.plan is not None
-    record = held.plan.of("test")[0]
-    whole = remarks.read(held, held.plan, record, store)
+    plan = open_plan(volume_run)
+    images, record = ScoredImages(volume_run, plan, store), plan.of("test")[0]
+    whole = images.read(record)
     assert whole is not None
-    part = remarks.read(held, held.plan, record, store, most=3 * whole.target[0].size)
+    part = images.read(record, most=3 * whole.target[0].size)
     assert part is not None
     middle = (len(whole.target) - 3) // 2
     np.testing.assert_array_equal(part.target, whole.target[middle : middle + 3])
@@ -174,7 +180,7 @@ def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
     picture = np.zeros((3, 40, 40), np.uint8)
     truth, said = np.zeros((2, 40, 40), np.int64)
     truth[5:20, 5:20], said[5:30, 5:20] = 1, 1
-    drawn = segmenting.contours(picture, truth, said)
+    drawn = encode.contours(picture, truth, said)
     times = drawn.shape[1] // 40
     assert drawn.shape == (3, 40 * times, 40 * times)
     assert times > 1
@@ -198,14 +204,13 @@ def test_cases_are_headed_by_the_score_that_they_are_ranked_by(items: list[dict[
     assert segmenting._quality(items) == name
 
 
-def test_numbered_predictions_are_compared_as_classes_and_as_objects(segment_run: RunFolder) -> None:
-    plan = open_held(segment_run).plan
-    assert plan is not None
+def test_numbered_predictions_are_compared_as_classes_and_as_objects(segment_run: RunFolder, store: Store) -> None:
+    images = ScoredImages(segment_run, open_plan(segment_run), store)
     numbers = np.array([[1, 1, 0, 2, -1]])
-    target, said, true, found = remarks._numbered(numbers, np.array([[3, 0, 0, 3, 3]]), numbers, plan)
+    target, said, true, found = images._numbered(numbers, np.array([[3, 0, 0, 3, 3]]), numbers)
     assert (target.tolist(), said.tolist()) == ([[1, 1, 0, 1, -1]], [[1, 0, 0, 1, 1]])
     assert true is numbers
     assert found is not None
     assert found.tolist() == [[3, 0, 0, 3, 3]]
-    target, said, true, found = remarks._numbered(np.array([[0, 1]]), np.array([[1, 1]]), numbers, plan)
+    target, said, true, found = images._numbered(np.array([[0, 1]]), np.array([[1, 1]]), numbers)
     assert (true, found) == (None, None)

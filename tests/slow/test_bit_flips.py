@@ -22,7 +22,7 @@ from lamelle.data.store import Store
 from lamelle.errors import LamelleError
 from lamelle.io.images import read
 from lamelle.prediction import package
-from lamelle.reports.held import open_held
+from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.verifying import verify
 from lamelle.types import Source
@@ -115,7 +115,7 @@ def in_run(folder: Path, path: Path) -> bool:
         run.scores,
         run.model / "model.json",
     )
-    page = path not in (*read_by_page, run.manifest) or refused(path, lambda: open_held(run))
+    page = path not in (*read_by_page, run.manifest) or refused(path, lambda: open_bundle(run))
     # a checkpoint whose own description is damaged tells nothing of what belongs to it
     return path in wrong and page
 

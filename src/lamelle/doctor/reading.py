@@ -16,6 +16,7 @@ from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
 from lamelle.errors import RequestError
 from lamelle.prediction.package import DESCRIPTION
+from lamelle.runs.bundle import read_history
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import read_saved
 from lamelle.tasks.table import find
@@ -36,7 +37,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     """
     run.insist()
     recipe = run.read_recipe()
-    rows = history(run)
+    rows = read_history(run)
     scores = run.read_json(run.scores) if run.scores.is_file() else None
     stopped = run.read_json(run.stopped) if scores is None and run.stopped.is_file() else None
     if not rows and stopped is None:
@@ -72,11 +73,6 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
         advised=_advised(run),
         expects=_expects(recipe),
     )
-
-
-def history(run: RunFolder) -> list[dict[str, float | None]]:
-    """Rows of ``history.csv``; none if no epoch has ended yet."""
-    return [{k: float(v) if v else None for k, v in row.items()} for row in run.read_table(run.history)]
 
 
 def curve(rows: Rows, name: str) -> Curve:

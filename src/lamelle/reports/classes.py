@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lamelle.data.audit.results import Audit
 from lamelle.data.audit.results import Row as Measured
-from lamelle.data.store import Store
-from lamelle.errors import FileError
-from lamelle.reports import figures, pictures
+from lamelle.messages import text
+from lamelle.reports import figures
 from lamelle.reports.html import percent, short
-from lamelle.reports.pictures import Picture
-from lamelle.runs.plan import Plan
+from lamelle.reports.pictures import Picture, embedded
+from lamelle.runs.bundle import RunBundle
 from lamelle.types import SPLITS, Record
 
 SHOWN = 40
 """Classes that are described; the number of the others is said."""
 DRAWN = 8
 """Classes of which lines are drawn: more could not be told apart."""
-_PICTURES, _ALL_PICTURES = 6, 48
-SAMPLED = 24
-"""Images of a class that its histogram looks at."""
-_BINS, _SIDE = 64, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +44,29 @@ class Described:
     high: str
 
 
-def names_of(label: str, classes: Sequence[str]) -> tuple[str, ...]:
-    """The classes that a record's stratum names.
-
-    Example:
-        >>> names_of("a|b", ["a", "b"]), names_of("a|b", ["a|b", "c"]), names_of("", ["a"])
-        (('a', 'b'), ('a|b',), ())
-    """
-    if label in classes:
-        return (label,)
-    return tuple(name for name in label.split("|") if name in classes)
+def names_of(record: Record, classes: Sequence[str]) -> tuple[str, ...]:
+    """The classes of a record that are among these."""
+    return tuple(name for name in record.names if name in classes)
 
 
-def table(rows: Sequence[Mapping[str, str]], audit: Audit, classes: Sequence[str]) -> list[Described]:
+def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> list[Described]:
     """Every class with its images in each split, their sizes and their grey levels in native units.
 
     Args:
-        rows: Rows of ``split.csv``.
+        records: All of the Run, each with its split.
         audit: What a look at every pixel showed.
         classes: Names in order.
     """
     measured = {row.id: row for row in audit.rows}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     seen: dict[str, list[Measured]] = defaultdict(list)
-    for row in rows:
-        for name in names_of(row.get("stratum") or "", classes):
-            counts[name][row["split"]] += 1
-            if found := measured.get(row["id"]):
+    for record in records:
+        for name in names_of(record, classes):
+            counts[name][record.split or ""] += 1
+            if found := measured.get(record.id):
                 seen[name].append(found)
     most = max((sum(c.values()) for c in counts.values()), default=1)
-    return [_described(name, counts[name], seen[name], most, len(rows)) for name in classes[:SHOWN]]
+    return [_described(name, counts[name], seen[name], most, len(records)) for name in classes[:SHOWN]]
 
 
 def _described(name: str, counts: Counter[str], rows: Sequence[Measured], most: int, records: int) -> Described:
@@ -135,65 +123,27 @@ def _greatest(sizes: np.ndarray) -> np.ndarray:
     return sizes.max(0)
 
 
-def brightness(rows: Sequence[Mapping[str, str]], audit: Audit, classes: Sequence[str]) -> str:
+def brightness(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> str:
     """Mean grey level of each image as one box a class, in the order given; empty if nothing was measured."""
     measured = {row.id: _average([row.mean]) for row in audit.rows}
     groups: dict[str, list[float]] = {name: [] for name in classes}
-    for row in rows:
-        for name in names_of(row.get("stratum") or "", classes):
-            if name in groups and row["id"] in measured:
-                groups[name].append(measured[row["id"]])
+    for record in records:
+        for name in names_of(record, classes):
+            if name in groups and record.id in measured:
+                groups[name].append(measured[record.id])
     return figures.brightness(list(groups.values())) if any(groups.values()) else ""
 
 
-def histograms(plan: Plan, store: Store, classes: Sequence[str]) -> str:
-    """Share of the pixels at each grey level, one line a class, from a sample of its images; empty if none is read."""
-    low, high = _range(plan.audit)
-    if not low < high:
-        return ""
-    edges = np.linspace(low, high, _BINS + 1)
-    shares = []
-    for name in classes:
-        counts = np.zeros(_BINS)
-        for record in pictures.spread([_alone(r) for r in plan.records if name in r.names], SAMPLED):
-            try:
-                found = np.histogram(_grey(store.image(record.image)), edges)[0]
-            except FileError:
-                continue  # the audit names the file
-            counts += found / max(found.sum(), 1)
-        shares.append((counts / counts.sum()).tolist() if counts.sum() else [])
-    return figures.histogram(edges.tolist(), shares) if any(shares) else ""
+def histograms(bundle: RunBundle) -> str:
+    """Share of the pixels at each grey level, one line a class; empty if no image was read."""
+    found = bundle.pictures.data.grey_levels
+    return figures.histogram(list(found.edges), [list(s) for s in found.shares.values()]) if found else ""
 
 
-def _alone(record: Record) -> Record:
-    """The record, to be spread over the folder whatever other classes it has."""
-    return replace(record, stratum=None)
-
-
-def _range(audit: Audit) -> tuple[float, float]:
-    """Grey levels to draw: all of 8 bits; else between the outer percentiles."""
-    s = audit.statistics
-    if set(s.dtypes) == {"uint8"}:
-        return -0.5, 255.5
-    if not s.low or not s.high:
-        return 0.0, 0.0
-    return float(min(s.low)), float(max(s.high))
-
-
-def _grey(image: np.ndarray) -> np.ndarray:
-    """Mean over channels of some pixels of an image [C, (Z,) Y, X], of its middle plane if it has several."""
-    flat = image if image.ndim == 3 else image[:, image.shape[1] // 2]
-    step = max(1, max(flat.shape[1:]) // _SIDE)
-    return np.asarray(flat[:, ::step, ::step]).astype(np.float64).mean(0)
-
-
-def previews(plan: Plan, store: Store, classes: Sequence[str]) -> list[tuple[str, list[Picture]]]:
+def previews(bundle: RunBundle) -> list[tuple[str, list[Picture]]]:
     """Some images of each class, under its name."""
-    shown = list(classes)[:SHOWN]
-    each = max(1, min(_PICTURES, _ALL_PICTURES // max(1, len(shown))))
-    found = []
-    for name in shown:
-        members = [_alone(r) for r in plan.records if name in r.names]
-        if some := pictures.previews(members, store, number=each):
-            found.append((name, some))
-    return found
+    found: dict[str, list[Picture]] = {}
+    for one in bundle.pictures.data.classes:
+        alt = text("report.alt_label", name=one.id, label=one.label)
+        found.setdefault(one.name, []).append(embedded(bundle, one.image, alt=alt, caption=one.id, detail=one.label))
+    return list(found.items())

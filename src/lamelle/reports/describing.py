@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ PLACES = 2000
 """Places listed of one problem; the number of the others is said."""
 _LISTED, _CLASSES = 6, 10
 Row = list[str]
-
-_SPAN = re.compile(r"#([0-9]+)-([0-9]+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,48 +186,47 @@ def smallest_class(planned: Outlook) -> str:
     return text("report.smallest_of_images", **said)
 
 
-def splits(rows: Sequence[Mapping[str, str]], *, strata: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def splits(records: Sequence[Record], *, strata: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """Names of the columns, and for each split its records, share, groups and records of each class.
 
     Args:
         strata: Count the records of each class, or of each folder.
     """
-    if all(_span(r) for r in rows):  # volumes cut into blocks: slices say how much is where
-        return _splits_of_slices(rows)
-    counted = Counter(r["stratum"] for r in rows if strata and r.get("stratum"))
+    if all(_span(r) for r in records):  # volumes cut into blocks: slices say how much is where
+        return _splits_of_slices(records)
+    counted = Counter(r.stratum for r in records if strata and r.stratum)
     named = [s for s, _ in counted.most_common(10)]
-    grouped = any(r.get("group") for r in rows)
+    grouped = any(r.group for r in records)
     columns = [text("report.images"), text("report.share")] + ([text("report.groups")] if grouped else []) + named
-    names = [*SPLITS, *sorted({r["split"] for r in rows} - set(SPLITS))]
+    names = [*SPLITS, *sorted({r.split or "" for r in records} - set(SPLITS))]
     table = []
     for name in names:
-        members = [r for r in rows if r["split"] == name]
+        members = [r for r in records if r.split == name]
         if not members:
             continue
-        values = [whole(len(members)), percent(len(members) / len(rows))]
+        values = [whole(len(members)), percent(len(members) / len(records))]
         if grouped:
-            values.append(whole(len({r["group"] for r in members if r["group"]})))
-        values += [whole(sum(r["stratum"] == s for r in members)) for s in named]
+            values.append(whole(len({r.group for r in members if r.group})))
+        values += [whole(sum(r.stratum == s for r in members)) for s in named]
         table.append((name, values))
     return columns, table
 
 
-def _splits_of_slices(rows: Sequence[Mapping[str, str]]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def _splits_of_slices(records: Sequence[Record]) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """The same, of blocks of slices: sub-volumes, their slices and the share of these."""
     depth = Counter[str]()
-    for row in rows:
-        depth[row["split"]] += len(_span(row))
-    blocks = Counter(row["split"] for row in rows)
+    for row in records:
+        depth[row.split or ""] += len(_span(row))
+    blocks = Counter(row.split or "" for row in records)
     names = [n for n in (*SPLITS, *sorted(set(depth) - set(SPLITS))) if n in depth]
     columns = [text("report.blocks"), text("report.slices_column"), text("report.share")]
     total = sum(depth.values())
     return columns, [(n, [whole(blocks[n]), whole(depth[n]), percent(depth[n] / total)]) for n in names]
 
 
-def _span(row: Mapping[str, str]) -> range:
-    """The slices of a sub-volume ``volume.tif#00-17``; none for any other record."""
-    found = _SPAN.search(row["id"])
-    return range(int(found[1]), int(found[2]) + 1) if found else range(0)
+def _span(record: Record) -> range:
+    """The slices of a record that is a sub-volume; none for any other."""
+    return range(*record.image.span) if record.image.span else range(0)
 
 
 def split_name(name: str) -> str:
@@ -239,12 +235,12 @@ def split_name(name: str) -> str:
     return text(f"report.split_{name}") if name in known else name
 
 
-def strips(rows: Sequence[Mapping[str, str]], most: int) -> list[tuple[str, str]]:
+def strips(records: Sequence[Record], most: int) -> list[tuple[str, str]]:
     """Name of each volume that is split by blocks, and its slices as a figure; the first volumes only."""
     volumes: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in rows:
-        for position in [int(row["position"])] if row.get("position") else _span(row):
-            volumes[row["id"].rpartition("#")[0]][position].add(row["split"])
+    for row in records:
+        for position in [row.position] if row.position is not None else _span(row):
+            volumes[row.id.rpartition("#")[0]][position].add(row.split or "")
     found = []
     for name, positions in volumes.items():
         if len(positions) < 2 or any(len(s) > 1 for s in positions.values()):

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lamelle.data.resize import resize_image
 from lamelle.data.seen import twins
-from lamelle.data.store import Store
-from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.reports import page, pictures, scoring
-from lamelle.reports.held import Held, predicted_in
 from lamelle.reports.html import number, whole
-from lamelle.reports.pictures import Picture
 from lamelle.reports.repeating import command, machine
+from lamelle.runs.bundle import RunBundle, open_bundle
 from lamelle.runs.folder import RunFolder
-from lamelle.runs.plan import Plan
-from lamelle.types import Record
+from lamelle.runs.recipe import Recipe
 
 SECTIONS = (
     *("summary", "beside", "seen", "matched", "data", "scores", "confusion", "curves", "calibration", "remarks"),
     *("cases", "slices", "errors", "warnings", "repeat"),
 )
 """In the order of the page; a section with nothing to show is left out."""
-_SEEN_SHOWN = 8
-"""Pictures of images that were left out."""
-_SMALL = 128
-"""Pixels along the longer edge of the small picture of a training image."""
 Values = dict[str, Any]
-Small = Mapping[str, np.ndarray]
-"""Id of a training image → its small picture uint8 [Y, X], as far as the Run has kept any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +36,34 @@ class Row:
     verdict: str
 
 
-def write_page(
-    folder: RunFolder, plan: Plan, scores: Mapping[str, Any], seen: Sequence[Record], known: Small, store: Store
-) -> Path:
-    """Write ``report.html`` of an evaluation on another folder.
+def write_page(folder: RunFolder, recipe: Recipe) -> Path:
+    """Write ``report.html`` of an evaluation on another folder, from what that folder holds.
 
     Args:
         folder: Where its scores and predictions lie.
-        plan: The other folder, with the records that were scored and the model's task.
-        scores: Content of its ``scores.json``.
-        seen: Records that had trained the model.
-        known: What the Run has kept of the images that trained it.
+        recipe: What was asked for of the data.
 
     Returns:
         Path of the page.
     """
-    held = Held(
-        folder,
-        plan.recipe.model_dump(mode="json"),
-        folder.read_json(folder.environment),
-        tuple(folder.read_table(folder.split)),
-        plan.audit,
-        (),
-        scores,
-        {"task": plan.task.describe()},
-        predicted_in(folder, [folder.predictions]),
-        plan,
-        "",
-    )
-    folder.write_text(folder.report, _page(held, seen, known, store))
+    folder.write_text(folder.report, _page(open_bundle(folder, recipe=recipe)))
     return folder.report
 
 
-def _page(held: Held, seen: Sequence[Record], known: Small, store: Store) -> str:
-    scores = held.scores or {}
+def _page(bundle: RunBundle) -> str:
+    scores = bundle.scores or {}
     about = scores["elsewhere"]
     name, model = Path(about["data"]).name, Path(about["model"]).resolve().name
-    parts = page.results(held, store)
+    parts = page.results(bundle)
     if parts["data"]:
         parts["data"] |= {"described": []}  # which counts the splits of a training
     parts["scores"] |= {"scored": text("report.elsewhere_scored", n=whole(scores["n"]), data=about["data"])}
     parts |= {
         "summary": _summary(scores, name),
         "beside": _beside(scores),
-        "seen": _seen(about, seen, known, store),
+        "seen": _seen(bundle, about),
         "matched": _matched(about),
-        "repeat": _repeat(held, about),
+        "repeat": _repeat(bundle, about),
     }
     return page.draw(
         parts,
@@ -102,7 +71,7 @@ def _page(held: Held, seen: Sequence[Record], known: Small, store: Store) -> str
         title=text("report.elsewhere_title", name=model, data=name),
         kicker=text("report.elsewhere_kicker"),
         heading=text("report.elsewhere_heading", name=model, data=name),
-        tags=[str(scores["task"]), str(held.environment.get("created", ""))[:10]],
+        tags=[str(scores["task"]), str(bundle.environment.get("created", ""))[:10]],
     )
 
 
@@ -186,32 +155,20 @@ def _beside(scores: Mapping[str, Any]) -> Values:
     return {"beside": over_all, "beside_classes": each, "beside_level": f"{round(100 * level)} %"} if rows else {}
 
 
-def _seen(about: Mapping[str, Any], records: Sequence[Record], known: Small, store: Store) -> Values:
+def _seen(bundle: RunBundle, about: Mapping[str, Any]) -> Values:
     """The images that had trained the model, some of them beside the small picture that the Run has kept."""
     if not about["seen"]:
         return {}
     like = {one["id"]: one for one in about["seen"]}
-    pairs = [_pair(record, like[record.id], known, store) for record in pictures.spread(records, _SEEN_SHOWN)]
+    pairs = []
+    for one in bundle.pictures.scored.twins:
+        names = ((one.here, one.id), (one.there, like[one.id]["like"]))
+        both = [pictures.embedded(bundle, d, alt=text("report.alt_image", name=name)) for d, name in names]
+        pairs.append((twins(like[one.id]), both[0], both[1]))
     kind = "kept" if about["kept_seen"] else "left_out"
     values = {"n": whole(len(like)), "all": whole(about["images"])}
     rows = [(one["id"], one["like"], text(f"report.seen_{one['kind']}")) for one in about["seen"]]
-    said = text(f"report.seen_{kind}", **values)
-    return {"seen_said": said, "seen_pairs": [pair for pair in pairs if pair], "seen_rows": rows}
-
-
-def _pair(record: Record, found: Mapping[str, str], known: Small, store: Store) -> tuple[str, Picture, Picture] | None:
-    """Both names, the image, and the small picture of its twin in the same proportions."""
-    if (like := found["like"]) not in known:
-        return None
-    try:
-        image = store.image(record.image)
-    except FileError:
-        return None  # a file that is gone since it was compared
-    rows, columns = (max(1, n * _SMALL // max(image.shape[-2:])) for n in image.shape[-2:])
-    twin = resize_image(known[like][None], (rows, columns))
-    both = ((image, record.id), (twin, like))
-    first, second = (pictures.preview(a, None, alt=text("report.alt_image", name=name)) for a, name in both)
-    return twins(found), first, second
+    return {"seen_said": text(f"report.seen_{kind}", **values), "seen_pairs": pairs, "seen_rows": rows}
 
 
 def _matched(about: Mapping[str, Any]) -> Values:
@@ -227,9 +184,9 @@ def _matched(about: Mapping[str, Any]) -> Values:
     return {"matched": said, "matched_counted": counted}
 
 
-def _repeat(held: Held, about: Mapping[str, Any]) -> Values:
+def _repeat(bundle: RunBundle, about: Mapping[str, Any]) -> Values:
     asked = [f"{section}.{key}" for section, keys in about["asked"].items() for key in keys]
-    words = held.environment.get("command") or ["evaluate", about["model"], about["data"], *asked]
+    words = bundle.environment.get("command") or ["evaluate", about["model"], about["data"], *asked]
     return {
         "commands": [(text("report.to_evaluate"), command(*map(str, words)))],
         "how": [
@@ -237,7 +194,7 @@ def _repeat(held: Held, about: Mapping[str, Any]) -> Values:
             (text("report.elsewhere_model"), str(about["model"])),
             (text("report.elsewhere_sha256"), str(about["sha256"])),
         ],
-        "machine": machine(held.environment),
+        "machine": machine(bundle.environment),
         "planned": [],
         "also_done": [],
         "recipe": "",

@@ -17,10 +17,11 @@ from lamelle.io import atomic, writers
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import Interval, few_units
+from lamelle.pictures.encode import LARGE, shrunk
 from lamelle.prediction.files import items_csv
 from lamelle.reports import heat
 from lamelle.reports.html import number, percent, render
-from lamelle.reports.pictures import LARGE, Picture, encode, shrunk
+from lamelle.reports.pictures import Picture, uri
 from lamelle.types import Spacing
 
 SUSPECT = 0.5
@@ -123,7 +124,7 @@ class ExplanationFolder:
         alts += [text("explain.alt", name=case.record.id, model=one.model, explained=one.explained) for one in maps]
         lines = [captions[0], *(c if len(maps) > 1 else c[1:] for c in captions[1:])]  # one model is named above all
         shown = [
-            Picture(encode(shrunk(p, LARGE // 2), lossy=True), alt, caption=" · ".join(line), coarse=max(p.shape) < 96)
+            Picture(uri(shrunk(p, LARGE // 2), lossy=True), alt, caption=" · ".join(line), coarse=max(p.shape) < 96)
             for p, alt, line in zip(pictures, alts, lines, strict=True)
         ]
         said = {"name": case.record.id, "kind": kind, "truth": truth, "good": case.kind in ("right", "best", "given")}

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lamelle.messages import has, text
-from lamelle.reports.held import Held, parameters
 from lamelle.reports.html import number, percent, short, whole
+from lamelle.runs.bundle import RunBundle, parameters
 
 Row = tuple[str, str]
 _WITH = {"elastic": "elastic_probability", "noise": "noise_probability", "blur": "blur_probability"}
@@ -19,21 +19,21 @@ _SHARES = ("shift", "invert")
 """Changes whose amount is itself a share: of the size, of the images."""
 
 
-def method(held: Held) -> list[Row]:
+def method(bundle: RunBundle) -> list[Row]:
     """Label and sentence of everything that was decided about a training; what is not known is left out."""
-    recipe, done = held.recipe, (held.model or {}).get("provenance", {})
+    recipe, done = bundle.recipe, (bundle.model or {}).get("provenance", {})
     model, task, train = (recipe.get(name) or {} for name in ("model", "task", "train"))
     rows = [
         ("network", network(recipe)),
         ("head", _head(model)),
-        ("parameters", _parameters(held, done)),
+        ("parameters", _parameters(bundle, done)),
         ("start", _start(model, train, done)),
         ("licence", _licence(model, done)),
         ("freeze", _frozen(model, train)),
         ("loss_function", _loss(task)),
         ("imbalance", _remedy(task)),
         ("decision", _decision(task)),
-        ("calibration", _calibration(held)),
+        ("calibration", _calibration(bundle)),
         ("augmentation", augmentation(recipe.get("augment") or {}, train)),
         ("patch", " × ".join(str(s) for s in train.get("patch") or ())),
         ("optimiser", _optimiser(train)),
@@ -61,16 +61,16 @@ def _head(model: Mapping[str, Any]) -> str:
     return said
 
 
-def _parameters(held: Held, done: Mapping[str, Any]) -> str:
+def _parameters(bundle: RunBundle, done: Mapping[str, Any]) -> str:
     total, learnt = done.get("parameters"), done.get("trainable")
-    total = parameters(held.run) if total is None else int(total)
+    total = parameters(bundle.run) if total is None else int(total)
     if total is None:
         return ""
     said = whole(total)
     if learnt is not None:
         share = percent(learnt / total if total else 0)
         said = text("report.parameters_learn", trainable=whole(int(learnt)), all=said, share=share)
-    counted = done.get("parameters_with_statistics") or parameters(held.run, statistics=True) or total
+    counted = done.get("parameters_with_statistics") or parameters(bundle.run, statistics=True) or total
     return said if counted == total else said + "; " + text("report.parameters_statistics", all=whole(int(counted)))
 
 
@@ -149,8 +149,8 @@ def _decision(task: Mapping[str, Any]) -> str:
     return text(f"report.decision_{rule}") if isinstance(rule, str) else text("report.decision_fixed", t=number(rule))
 
 
-def _calibration(held: Held) -> str:
-    found = ((held.scores or {}).get("fitted") or {}).get("temperature")
+def _calibration(bundle: RunBundle) -> str:
+    found = ((bundle.scores or {}).get("fitted") or {}).get("temperature")
     return "" if found is None else text("report.temperature", t=number(found, 2))
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from lamelle.data.audit.results import Audit
 from lamelle.data.groups.decide import said_of_split
-from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.messages import text
 from lamelle.reports import (
@@ -26,10 +25,11 @@ from lamelle.reports import (
     segmenting,
     verdict,
 )
-from lamelle.reports.held import Held, open_held
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
 from lamelle.reports.repeating import command
+from lamelle.runs.bundle import RunBundle, open_bundle
+from lamelle.runs.data_pictures import SAMPLED
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.table import find
 from lamelle.types import SPLITS
@@ -52,16 +52,15 @@ SECTIONS = (
     "repeat",
 )
 """In the order of the page; a section with nothing to show is left out."""
-_ERRORS, _STRIPS, _MISTAKES, REASONS, _MANY = 12, 4, 30, 4, 50
+_STRIPS, _MISTAKES, REASONS, _MANY = 4, 30, 4, 50
 Values = dict[str, Any]
 
 
-def write_report(run: RunFolder, store: Store) -> Path:
+def write_report(run: RunFolder) -> Path:
     """Write ``report.html`` of a Run, of the folds of a Run, or of a Run that was interrupted.
 
     Args:
-        run: Where it lies; what it does not hold (yet) is left out of the page.
-        store: For the pictures; a page without them is written if the data is gone.
+        run: Where it lies; what it does not hold (yet) is left out of the page. No file outside of it is opened.
 
     Returns:
         Path of the page.
@@ -69,49 +68,44 @@ def write_report(run: RunFolder, store: Store) -> Path:
     Raises:
         FileError: If the page cannot be written.
     """
-    return write_held(open_held(run, store), store)
+    run.write_text(run.report, page(open_bundle(run)))
+    return run.report
 
 
-def write_held(held: Held, store: Store) -> Path:
-    """Write the page of a Run that was read."""
-    held.run.write_text(held.run.report, page(held, store))
-    return held.run.report
-
-
-def page(held: Held, store: Store) -> str:
+def page(bundle: RunBundle) -> str:
     """The page as text; the same for the same Run."""
-    doctor = verdict.section(held)
-    parts = results(held, store) | {
-        "summary": _summary(held),
-        "split": _split(held),
+    doctor = verdict.section(bundle)
+    parts = results(bundle) | {
+        "summary": _summary(bundle),
+        "split": _split(bundle),
         "doctor": doctor,
-        "training": _training(held, verdict.turned(doctor.get("diagnoses", []))),
-        "repeat": repeating.section(held),
+        "training": _training(bundle, verdict.turned(doctor.get("diagnoses", []))),
+        "repeat": repeating.section(bundle),
     }
-    task = str(held.recipe["task"]["name"])
+    task = str(bundle.recipe["task"]["name"])
     return draw(
         parts,
         SECTIONS,
-        title=text("report.title", name=held.name),
+        title=text("report.title", name=bundle.name),
         kicker=text("report.kicker"),
-        heading=held.name,
-        tags=[t for t in (task, network(held.recipe), held.environment.get("created", "")[:10]) if t],
+        heading=bundle.name,
+        tags=[t for t in (task, network(bundle.recipe), bundle.environment.get("created", "")[:10]) if t],
     )
 
 
-def results(held: Held, store: Store) -> dict[str, Values]:
+def results(bundle: RunBundle) -> dict[str, Values]:
     """The sections about the data and the scores, of whatever was scored."""
     return {
-        "data": _data(held, store),
-        "scores": _scores(held),
-        "confusion": _confusion(held),
-        "curves": curving.section(held.scores) if held.scores else {},
-        "calibration": calibrating.section(held.scores) if held.scores else {},
-        "remarks": remarks.section(held, store),
-        "cases": segmenting.section(held, store),
-        "slices": _slices(held, store),
-        "errors": _errors(held, store),
-        "warnings": _warnings(held),
+        "data": _data(bundle),
+        "scores": _scores(bundle),
+        "confusion": _confusion(bundle),
+        "curves": curving.section(bundle.scores) if bundle.scores else {},
+        "calibration": calibrating.section(bundle.scores) if bundle.scores else {},
+        "remarks": remarks.section(bundle),
+        "cases": segmenting.section(bundle),
+        "slices": _slices(bundle),
+        "errors": _errors(bundle),
+        "warnings": _warnings(bundle),
     }
 
 
@@ -131,32 +125,31 @@ def severities() -> dict[str, str]:
     return {name: text(f"report.severity_{name}") for name in ("error", "warning", "note")}
 
 
-def _summary(held: Held) -> Values:
+def _summary(bundle: RunBundle) -> Values:
     notes: list[tuple[str, str]] = []
-    if held.scores is None:
-        notes.append(("warning", text("report.unfinished", command=command("train", "--resume", str(held.run.path)))))
-    if held.scores is not None and held.scores["split"] == "folds":
-        notes.append(("note", text("report.folds", folds=held.recipe.get("split", {}).get("folds", "–"))))
-    if n := _one_of_many(held.scores):
-        again = command("train", "--recipe", str(held.run.recipe), "split.folds=5")
+    if bundle.scores is None:
+        notes.append(("warning", text("report.unfinished", command=command("train", "--resume", str(bundle.run.path)))))
+    if bundle.scores is not None and bundle.scores["split"] == "folds":
+        notes.append(("note", text("report.folds", folds=bundle.recipe.get("split", {}).get("folds", "–"))))
+    if n := _one_of_many(bundle.scores):
+        again = command("train", "--recipe", str(bundle.run.recipe), "split.folds=5")
         notes.append(("note", text("report.one_of_many", n=n, command=again)))
-    leaks = held.leaks()
-    if held.recipe.get("data", {}).get("allow_leakage"):
+    leaks = bundle.leaks()
+    if bundle.recipe.get("data", {}).get("allow_leakage"):
         notes.append(("error", text("report.leakage", n=len(leaks))))
-    scores = held.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
-    notes += [(p.severity, text(p.code, **p.values)) for p in held.changed]
+    scores = bundle.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
     notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
     if reasons := scoring.without(scores, most=REASONS):
         notes.append(("note", text("report.no_interval", reasons=reasons)))
-    if warned := len(leaks) + (sum(p.severity != "note" for p in held.audit.problems) if held.audit else 0):
+    if warned := len(leaks) + (sum(p.severity != "note" for p in bundle.audit.problems) if bundle.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
-    task = str(held.recipe["task"]["name"])
-    classes = ", ".join(scores["classes"] or held.recipe.get("data", {}).get("classes") or ()) or "–"
-    data = Path(str(held.recipe.get("data", {}).get("path", ""))).name or "–"
+    task = str(bundle.recipe["task"]["name"])
+    classes = ", ".join(scores["classes"] or bundle.recipe.get("data", {}).get("classes") or ()) or "–"
+    data = Path(str(bundle.recipe.get("data", {}).get("path", ""))).name or "–"
     return {
         "lead": "",
         "notes": notes,
-        "cards": scoring.headline(scores) if held.scores else [],
+        "cards": scoring.headline(scores) if bundle.scores else [],
         "intended": text("report.intended", task=task, classes=classes, data=data),
     }
 
@@ -169,66 +162,58 @@ def _one_of_many(scores: Mapping[str, Any] | None) -> int:
     return n if n < _MANY else 0
 
 
-def _scores(held: Held) -> Values:
-    if held.scores is None:
+def _scores(bundle: RunBundle) -> Values:
+    if bundle.scores is None:
         return {}
-    overall = scoring.overall(held.scores)
-    columns, rows = scoring.by_class(held.scores)
-    split = held.scores["split"]
+    overall = scoring.overall(bundle.scores)
+    columns, rows = scoring.by_class(bundle.scores)
+    split = bundle.scores["split"]
     return {
         "overall": overall,
         "class_columns": columns,
         "class_rows": rows,
-        "support": _support(held),
+        "support": _support(bundle),
         "level": overall[0].level if overall else "",
-        "glossary": [*scoring.glossary(held.scores), *((text(f"report.{n}_title"), text(f"report.{n}_text"))
+        "glossary": [*scoring.glossary(bundle.scores), *((text(f"report.{n}_title"), text(f"report.{n}_text"))
                      for n in ("interval", "units", "pooled", "empty"))],
-        "scored": text("report.scored", n=whole(held.scores["n"]), split=text("report.split_folds") if split == "folds"
-                       else describing.split_name(split)),
+        "scored": text("report.scored", n=whole(bundle.scores["n"]), 
+                       split=text("report.split_folds") if split == "folds" else describing.split_name(split)),
     }  # fmt: skip
 
 
-def _support(held: Held) -> str:
+def _support(bundle: RunBundle) -> str:
     """What one count of the confusion matrix is."""
-    return text("report.pixels") if find(held.recipe["task"]["name"]).spatial else text("report.images")
+    return text("report.pixels") if find(bundle.recipe["task"]["name"]).spatial else text("report.images")
 
 
-def _confusion(held: Held) -> Values:
-    if held.scores is None:
+def _confusion(bundle: RunBundle) -> Values:
+    if bundle.scores is None:
         return {}
-    matrix, mistakes = scoring.matrix(held.scores), scoring.confusions(held.scores, _MISTAKES)
-    found = {"matrix": matrix, "confusions": mistakes, "yes_no": scoring.yes_no(held.scores)}
-    return {**found, "counted": _support(held).lower()} if any(found.values()) else {}
+    matrix, mistakes = scoring.matrix(bundle.scores), scoring.confusions(bundle.scores, _MISTAKES)
+    found = {"matrix": matrix, "confusions": mistakes, "yes_no": scoring.yes_no(bundle.scores)}
+    return {**found, "counted": _support(bundle).lower()} if any(found.values()) else {}
 
 
-def _slices(held: Held, store: Store) -> Values:
-    found = segmenting.browsers(held, store)
-    return {"browsers": found, **segmenting.legends(held)} if found else {}
+def _slices(bundle: RunBundle) -> Values:
+    found = segmenting.browsers(bundle)
+    return {"browsers": found, **segmenting.legends(bundle)} if found else {}
 
 
-def _errors(held: Held, store: Store) -> Values:
-    if held.scores is None or held.plan is None:
+def _errors(bundle: RunBundle) -> Values:
+    if bundle.scores is None or not (shown := pictures.errors(bundle)):
         return {}
-    wrong = [i for i in held.scores["items"] if i.get("correct") is False]
-    wrong.sort(key=lambda i: (-_sure(held, i), i["id"]))
-    shown = pictures.errors(held, held.plan, wrong[:_ERRORS], store)
-    caption = text("report.errors_caption", n=len(wrong), all=len(held.scores["items"]), shown=len(shown))
-    return {"errors": shown, "errors_caption": caption} if shown else {}
+    wrong = sum(item.get("correct") is False for item in bundle.scores["items"])
+    caption = text("report.errors_caption", n=wrong, all=len(bundle.scores["items"]), shown=len(shown))
+    return {"errors": shown, "errors_caption": caption}
 
 
-def _sure(held: Held, item: Mapping[str, Any]) -> float:
-    """How sure of its mistake the model was: the probability of what it said, else what it took from the truth."""
-    said = pictures.certainty(held, item)
-    return said if said is not None else 1 - (item.get("quality") or 0.0)
-
-
-def _training(held: Held, turned: int | None) -> Values:
-    if not held.history:
+def _training(bundle: RunBundle, turned: int | None) -> Values:
+    if not bundle.history:
         return {}
-    task = find(held.recipe["task"]["name"])
-    best = next((row for row in reversed(held.history) if row.get("best")), None)
+    task = find(bundle.recipe["task"]["name"])
+    best = next((row for row in reversed(bundle.history) if row.get("best")), None)
     score = scoring.name_of(task.monitor)
-    caption = text("report.epochs", n=len(held.history))
+    caption = text("report.epochs", n=len(bundle.history))
     if best is not None:
         values = {
             "epoch": f"{best['epoch']:.0f}",
@@ -245,79 +230,78 @@ def _training(held: Held, turned: int | None) -> Values:
     ]
     epoch = best["epoch"] if best else None
     return {
-        "training": figures.training(held.history, score=score, best=epoch, turned=turned),
+        "training": figures.training(bundle.history, score=score, best=epoch, turned=turned),
         "training_caption": caption,
         "training_legend": legend,
-        "done": method(held),
-        **epochs.curves(held.history, monitor=task.monitor, classes=_class_names(held), best=epoch),
+        "done": method(bundle),
+        **epochs.curves(bundle.history, monitor=task.monitor, classes=_class_names(bundle), best=epoch),
     }
 
 
-def _data(held: Held, store: Store) -> Values:
-    if held.audit is None:
+def _data(bundle: RunBundle) -> Values:
+    if bundle.audit is None:
         return {}
-    settled = (held.model or {}).get("task", {}).get("settled", {})
-    plan = held.plan
-    spatial = find(held.recipe["task"]["name"]).spatial
+    settled = (bundle.model or {}).get("task", {}).get("settled", {})
+    plan = bundle.plan
+    spatial = find(bundle.recipe["task"]["name"]).spatial
     return {
-        "facts": describing.facts(held.audit, layout=plan.index.layout if plan else None),
-        "classes": describing.counted(held.audit.totals.get("classes", {}))[: describing.SHOWN] if spatial else [],
-        "label_values": describing.label_values(held.audit, settled.get("values")),
-        "pixels": describing.pixels(held.audit),
-        "value_range": describing.value_range(held.audit),
-        "gone": held.gone,
-        "previews": segmenting.previews(plan, store) if plan and spatial else [],
-        "preview_legend": segmenting.legends(held)["class_legend"] if spatial else [],
-        **_classes(held, store, held.audit, shown=not spatial),
+        "facts": describing.facts(bundle.audit, layout=plan.index.layout if plan else None),
+        "classes": describing.counted(bundle.audit.totals.get("classes", {}))[: describing.SHOWN] if spatial else [],
+        "label_values": describing.label_values(bundle.audit, settled.get("values")),
+        "pixels": describing.pixels(bundle.audit),
+        "value_range": describing.value_range(bundle.audit),
+        "previews": segmenting.previews(bundle),
+        "preview_legend": segmenting.legends(bundle)["class_legend"] if spatial else [],
+        **_classes(bundle, bundle.audit, shown=not spatial),
     }
 
 
-def _classes(held: Held, store: Store, audit: Audit, *, shown: bool) -> Values:
+def _classes(bundle: RunBundle, audit: Audit, *, shown: bool) -> Values:
     """What each class of a classifier looks like."""
-    names = _class_names(held) if shown else []
-    counts = Counter(name for row in held.split for name in classes.names_of(row.get("stratum") or "", names))
+    names = _class_names(bundle) if shown else []
+    counts = Counter(name for r in bundle.records for name in classes.names_of(r, names))
     most = {name for name, _ in counts.most_common(classes.DRAWN)}
     drawn = [name for name in names if name in most]
-    plan = held.plan
+    levels = bundle.pictures.data.grey_levels
     return {
-        "described": classes.table(held.split, audit, names) if names else [],
-        "sampled": classes.SAMPLED,
+        "described": classes.table(bundle.records, audit, names) if names else [],
+        "sampled": SAMPLED,
         "described_more": max(0, len(names) - classes.SHOWN),
         "split_names": [describing.split_name(name) for name in SPLITS],
-        "histogram": classes.histograms(plan, store, drawn) if plan and drawn else "",
-        "brightness": classes.brightness(held.split, audit, drawn) if drawn else "",
-        "histogram_legend": [(name, *figures.legend(i)) for i, name in enumerate(drawn)],
+        "histogram": classes.histograms(bundle) if names else "",
+        "brightness": classes.brightness(bundle.records, audit, drawn) if drawn else "",
+        "histogram_legend": [(name, *figures.legend(i)) for i, name in enumerate(levels.shares if levels else ())],
         "brightness_legend": [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(drawn)],
         "undrawn": text("report.roc_some", n=len(drawn), all=len(names)) if len(drawn) < len(names) else "",
-        "class_previews": classes.previews(plan, store, names) if plan and names else [],
+        "class_previews": classes.previews(bundle) if names else [],
     }
 
 
-def _class_names(held: Held) -> list[str]:
+def _class_names(bundle: RunBundle) -> list[str]:
     """Classes in the order of their numbers."""
-    if held.plan is not None:
-        return list(held.plan.task.classes)
-    named = (held.scores or {}).get("classes") or held.recipe.get("data", {}).get("classes")
-    return list(named or sorted({row["stratum"] for row in held.split if row.get("stratum")}))
+    if bundle.plan is not None:
+        return list(bundle.plan.task.classes)
+    named = (bundle.scores or {}).get("classes") or bundle.recipe.get("data", {}).get("classes")
+    return list(named or ())
 
 
-def _split(held: Held) -> Values:
-    if not held.split:
+def _split(bundle: RunBundle) -> Values:
+    if bundle.plan is None:
         return {}
-    columns, rows = describing.splits(held.split, strata=find(held.recipe["task"]["name"]).spatial)
-    by = held.plan.split_by if held.plan else ""
-    if by == "record" and not any(row.get("stratum") for row in held.split):
+    columns, rows = describing.splits(bundle.records, strata=find(bundle.recipe["task"]["name"]).spatial)
+    by = bundle.plan.split_by
+    if by == "record" and not any(r.stratum for r in bundle.records):
         by = "record_plain"
     how = text(f"report.by_{by}") if by in {"given", "block", "group", "record", "record_plain"} else str(by)
-    if folds := held.recipe.get("split", {}).get("folds"):
+    if folds := bundle.recipe.get("split", {}).get("folds"):
         how += " " + text("report.by_fold", folds=folds)
-    if held.audit:
-        how = " ".join([how, *(sentence(p) for p in said_of_split(held.audit.problems))])
+    if bundle.audit:
+        how = " ".join([how, *(sentence(p) for p in said_of_split(bundle.audit.problems))])
     return {
         "split_how": how,
         "split_columns": columns,
         "split_rows": [(describing.split_name(name), values) for name, values in rows],
-        "strips": describing.strips(held.split, _STRIPS),
+        "strips": describing.strips(bundle.records, _STRIPS),
         "split_legend": [
             *((describing.split_name(name), f"var(--c{i + 1})") for i, name in enumerate(SPLITS)),
             (describing.split_name("gap"), "var(--line)"),
@@ -325,7 +309,7 @@ def _split(held: Held) -> Values:
     }
 
 
-def _warnings(held: Held) -> Values:
-    problems = [*held.leaks(), *(held.audit.problems if held.audit else ())]
+def _warnings(bundle: RunBundle) -> Values:
+    problems = [*bundle.leaks(), *(bundle.audit.problems if bundle.audit else ())]
     groups = describing.problem_groups(problems, least="warning")
     return {"warnings": groups} if groups else {}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +13,12 @@ from lamelle.data.store import Store
 from lamelle.data.targets.reading import read_labels
 from lamelle.errors import FileError
 from lamelle.messages import text
-from lamelle.pictures.overlay import draw_contours, shown_plane, to_rgb
-from lamelle.reports.held import Held, probability
-from lamelle.runs.plan import Plan
+from lamelle.pictures.encode import COARSE, encode
+from lamelle.pictures.encode import preview as small_preview
+from lamelle.results.pictures import Drawing
+from lamelle.runs.bundle import RunBundle
+from lamelle.runs.data_pictures import spread
 from lamelle.types import Index, Record
-
-SMALL, LARGE = 240, 512
-"""Pixels along the longer edge, of a preview and of a case that is looked at closely."""
-_JPEG = 82
-_COLOURS = 64
-_COARSE = 96
-"""Images smaller than this are shown with their pixels as squares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +34,23 @@ class Picture:
     coarse: bool = False
 
 
-def encode(picture: np.ndarray, *, lossy: bool) -> str:
-    """A picture uint8 [3, Y, X] as a data URI: JPEG, or PNG with few colours."""
-    from PIL import Image
+def embedded(bundle: RunBundle, drawing: Drawing, *, alt: str, **said: Any) -> Picture:
+    """A picture that a Run has saved.
 
-    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
-    out = io.BytesIO()
-    if lossy:
-        grey = all(np.array_equal(picture[0], c) for c in picture[1:])
-        # colours at full resolution: contours are one pixel wide
-        (image.convert("L") if grey else image).save(out, "JPEG", quality=_JPEG, subsampling=0)
-    else:
-        image.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
-    kind = "jpeg" if lossy else "png"
-    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+    Args:
+        said: Further fields of the `Picture`.
+    """
+    kind = "jpeg" if drawing.file.endswith(".jpg") else "png"
+    return Picture(_uri(bundle.picture(drawing.file), kind), alt, coarse=drawing.coarse, **said)
+
+
+def uri(picture: np.ndarray, *, lossy: bool) -> str:
+    """A picture uint8 [3, Y, X] as a data URI: JPEG, or PNG with few colours."""
+    return _uri(encode(picture, lossy=lossy), "jpeg" if lossy else "png")
+
+
+def _uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def preview(image: np.ndarray, labels: np.ndarray | None, **said: Any) -> Picture:
@@ -63,37 +59,7 @@ def preview(image: np.ndarray, labels: np.ndarray | None, **said: Any) -> Pictur
     Args:
         said: Fields of the `Picture`.
     """
-    index = shown_plane(labels) if labels is not None and labels.ndim == 3 else image.shape[1] // 2
-    flat = image if image.ndim == 3 else image[:, index]
-    step = max(1, min(flat.shape[1:]) // (2 * SMALL))
-    shown = shrunk(to_rgb(np.asarray(flat[:, ::step, ::step])), SMALL)
-    if labels is not None:  # after shrinking, so that the lines stay visible
-        drawn = np.asarray(labels if labels.ndim == 2 else labels[index])
-        rows, columns = (np.arange(n) * full // n for n, full in zip(shown.shape[1:], drawn.shape, strict=True))
-        shown = draw_contours(shown, drawn[rows][:, columns])
-    return Picture(encode(shown, lossy=True), coarse=max(flat.shape[1:]) < _COARSE, **said)
-
-
-def shrunk(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture uint8 [3, Y, X], made smaller if an edge is longer than ``side``."""
-    from PIL import Image
-
-    image = Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1)))
-    image.thumbnail((side, side), Image.Resampling.BOX)
-    return np.moveaxis(np.array(image), -1, 0)
-
-
-def spread(records: Sequence[Record], number: int) -> list[Record]:
-    """Some records: of each class in turn, evenly spread over the folder."""
-    classes: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        classes[record.stratum or ""].append(record)
-    each = max(1, number // max(1, len(classes)))
-    chosen: list[Record] = []
-    for members in classes.values():
-        places = np.linspace(0, len(members) - 1, min(each, len(members))).round().astype(int)
-        chosen += [members[p] for p in dict.fromkeys(places.tolist())]
-    return chosen[:number]
+    return Picture(uri(small_preview(image, labels), lossy=True), coarse=max(image.shape[-2:]) < COARSE, **said)
 
 
 def previews(records: Sequence[Record], store: Store, *, number: int) -> list[Picture]:
@@ -143,32 +109,19 @@ def pairs(index: Index, ids: Sequence[tuple[str, str, str]], store: Store) -> li
     return found
 
 
-def certainty(held: Held, item: Mapping[str, Any]) -> float | None:
-    """The probability that the model gave to what it said of an item; None if it is not known."""
-    said = item.get("confidence")
-    return float(said) if said is not None else probability(held, item["id"], str(item["predicted"]))
-
-
-def errors(held: Held, plan: Plan, items: Sequence[Mapping[str, Any]], store: Store) -> list[Picture]:
+def errors(bundle: RunBundle) -> list[Picture]:
     """Wrongly classified images with what they are, what was said, and how surely."""
-    known = {r.id: r for r in plan.records}
+    items = {item["id"]: item for item in (bundle.scores or {}).get("items", ())}
+    several = bundle.plan is not None and bundle.plan.task.describe()["settled"].get("multi_label")
     found = []
-    for item in items:
-        if (record := known.get(item["id"])) is None:
-            continue
-        said, truth = str(item["predicted"]) or "–", str(item["truth"]) or "–"
-        sure = certainty(held, item)
-        values: dict[str, Any] = {"truth": truth, "predicted": said}
-        if sure is None:
+    for one in bundle.pictures.scored.wrong:
+        item = items[one.id]
+        values: dict[str, Any] = {"truth": str(item["truth"]) or "–", "predicted": str(item["predicted"]) or "–"}
+        if one.confidence is None:
             detail = text("report.error", **values)
-        elif plan.task.describe()["settled"].get("multi_label"):
-            detail = text("report.error_labels", **values, p=round(100 * sure))
         else:
-            detail = text("report.error_sure", **values, p=round(100 * sure))
-        try:
-            image = store.image(record.image)
-        except FileError:
-            continue  # a file that is gone or changed since the run
-        alt = text("report.alt_label", name=record.id, label=detail)
-        found.append(preview(image, None, alt=alt, caption=record.id, detail=detail, good=False))
+            code = "report.error_labels" if several else "report.error_sure"
+            detail = text(code, **values, p=round(100 * one.confidence))
+        alt = text("report.alt_label", name=one.id, label=detail)
+        found.append(embedded(bundle, one.image, alt=alt, caption=one.id, detail=detail, good=False))
     return found

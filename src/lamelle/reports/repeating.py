@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from lamelle.messages import text
-from lamelle.reports.held import Held
 from lamelle.reports.methods import method
+from lamelle.runs.bundle import RunBundle
 
 Values = dict[str, Any]
 
 
-def section(held: Held) -> Values:
+def section(bundle: RunBundle) -> Values:
     """Commands, tables and the recipe; with what was done where no section about the training says it."""
-    folder, data = str(held.run.path), str(held.recipe.get("data", {}).get("path", ""))
-    commands = [(text("report.to_train"), command("train", data, "--recipe", str(held.run.recipe)))]
-    if held.model is not None:
+    folder, data = str(bundle.run.path), str(bundle.recipe.get("data", {}).get("path", ""))
+    commands = [(text("report.to_train"), command("train", data, "--recipe", str(bundle.run.recipe)))]
+    if bundle.model is not None:
         new, out = text("report.new_images"), text("report.new_folder")
         commands += [
             (text("report.to_evaluate"), command("evaluate", folder)),
@@ -25,11 +25,11 @@ def section(held: Held) -> Values:
         ]
     return {
         "commands": commands,
-        "how": _how(held),
-        "machine": machine(held.environment),
-        "planned": [(str(k), _plain(v)) for k, v in (held.plan.planned if held.plan else {}).items()],
-        "also_done": [] if held.history else method(held),
-        "recipe": held.run.read_bytes(held.run.recipe).decode("utf-8"),
+        "how": _how(bundle),
+        "machine": machine(bundle.environment),
+        "planned": [(str(k), _plain(v)) for k, v in (bundle.plan.planned if bundle.plan else {}).items()],
+        "also_done": [] if bundle.history else method(bundle),
+        "recipe": bundle.run.read_bytes(bundle.run.recipe).decode("utf-8"),
     }
 
 
@@ -38,10 +38,10 @@ def command(*words: str) -> str:
     return shlex.join(["lamelle", *(w for w in words if w)])
 
 
-def _how(held: Held) -> list[tuple[str, str]]:
+def _how(bundle: RunBundle) -> list[tuple[str, str]]:
     """What a repetition must keep the same."""
-    recipe, training = held.recipe, held.recipe.get("train", {})
-    said = held.environment.get("command") or []
+    recipe, training = bundle.recipe, bundle.recipe.get("train", {})
+    said = bundle.environment.get("command") or []
     rows = [
         ("command", f"lamelle {shlex.join(map(str, said))}" if said else None),
         ("data", recipe.get("data", {}).get("path")),

@@ -6,13 +6,13 @@ from typing import Any
 
 from lamelle.doctor.diagnosis import diagnose
 from lamelle.errors import RequestError
-from lamelle.reports.held import Held
+from lamelle.runs.bundle import RunBundle
 
 
-def section(held: Held) -> dict[str, Any]:
+def section(bundle: RunBundle) -> dict[str, Any]:
     """Its findings, for each fold where there are folds; empty while no epoch has ended."""
     try:
-        found = diagnose(held.run)
+        found = diagnose(bundle.run)
     except RequestError:
         return {}
     return {"diagnoses": found} if any(one.told for one in found) else {}

@@ -97,6 +97,8 @@ class WrongImage(Result):
     """An image that was classified wrongly."""
 
     id: str
+    confidence: float | None
+    """Probability of what was predicted."""
     image: Drawing
 
 

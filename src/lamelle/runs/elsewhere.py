@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -18,27 +17,34 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.data import blocks, split
+from lamelle.data import blocks
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Content, contents
 from lamelle.data.contents import digest
+from lamelle.data.resize import resize_image
 from lamelle.data.seen import Memory, Seen, remember, seen_before, twins
 from lamelle.data.spelling import folded, settle, spelt
 from lamelle.data.store import Store
-from lamelle.errors import DataError, RequestError, printable
+from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.metrics.intervals import Interval, difference
+from lamelle.pictures.encode import COARSE, preview
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
 from lamelle.prediction.package import Package
+from lamelle.results.pictures import Twins
 from lamelle.runs import fitness, layers
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
+from lamelle.runs.data_pictures import save_data_pictures, spread
 from lamelle.runs.evaluate import interval_options, predict_and_measure, write_scores
-from lamelle.runs.folder import RunFolder, environment
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.pictures import PictureFolder
 from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Recipe, Section
+from lamelle.runs.saved_plan import save_data_of
+from lamelle.runs.scored_pictures import save_scored_pictures
 from lamelle.tasks.base import Labels, Task
 from lamelle.tasks.table import can_learn, task_of
 from lamelle.types import Index, Problem, Record
@@ -52,12 +58,14 @@ _ONLY_TRAINING = (
 """Errors that stop a training; a test set may lack a class, and its label values are matched with the model's."""
 _SPELLING = ("layouts.spellings_one", "layouts.class_left_out", "layouts.class_not_found")
 """What reading the names of classes has to say."""
+_TWINS, _TWIN_SIDE = 8, 128
+"""Pictures of images that were left out, and the longer edge of their twins in pixels."""
 SEEN = "seen"
 """What ``split.csv`` says of an image that trained the model and so is not scored."""
 
 
-WritePage = Callable[[RunFolder, Plan, Mapping[str, Any], Sequence[Record], Mapping[str, np.ndarray], Store], object]
-"""Takes the folder, what was scored, its scores, the images seen in training, pictures of those, and the store."""
+WritePage = Callable[[RunFolder, Recipe], object]
+"""Takes the folder of an evaluation that is complete but for its page, and what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +134,11 @@ def score_elsewhere(
         scores = compared.noted(written)
         notes = [{"code": p.code, "values": dict(p.values)} for p in found.notes]
         scores |= {"notes": [*notes, *scores["notes"]], "elsewhere": _about(path, run, found, scores)}
-        plan, kept = _write(folder, found, scores, scored)
-        seen = [r for r in found.labelled if r.id in {one.id for one in found.seen}]
-        write_page(folder, plan, kept, seen, found.small, store)
+        plan = _write(folder, found, scores, scored, store)
+        save_data_pictures(folder, plan, store)
+        twins = _twin_pictures(folder, found, store)
+        save_scored_pictures(folder, plan, scores["items"], store, twins=twins)
+        write_page(folder, plan.recipe)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)  # half a result would be taken for one
         raise
@@ -320,20 +330,34 @@ def _interval(plain: Mapping[str, Any]) -> Interval:
     return Interval(**{**plain, **known})
 
 
-def _write(
-    folder: RunFolder,
-    found: _Found,
-    scores: Mapping[str, Any],
-    scored: Sequence[Record],
-) -> tuple[Plan, dict[str, Any]]:
-    """Everything but the predictions and the page; what was scored, and the scores as every page gets them."""
+def _write(folder: RunFolder, found: _Found, scores: Mapping[str, Any], scored: Sequence[Record], store: Store) -> Plan:
+    """Scores, plan and audit; what was scored, beside what was left out."""
     folder.write_json(folder.scores, scores)
-    folder.write_json(folder.audit, found.audit.to_json())
-    folder.write_json(folder.environment, environment(resolved={}, argv=sys.argv[1:]))
-    tested = {r.id for r in scored}
-    seen = {one.id for one in found.seen}
-    placed = [replace(r, split=SEEN if r.id in seen and r.id not in tested else "test") for r in found.labelled]
-    folder.write_text(folder.split, split.to_csv(placed, found.contents))
+    tested, seen = {r.id for r in scored}, {one.id for one in found.seen}
+    left_out = tuple(replace(r, split=SEEN) for r in found.labelled if r.id in seen and r.id not in tested)
     full = layers.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
-    plan = Plan(recipes.validate(full), found.index, found.audit, tuple(scored), found.task, "", {}, ())
-    return plan, folder.read_json(folder.scores)  # null where nothing is defined
+    records = (*scored, *left_out)
+    hashed = contents(records, store)
+    plan = Plan(recipes.validate(full), found.index, found.audit, records, found.task, "", {}, (), hashed)
+    save_data_of(folder, plan, resolved={})
+    return plan
+
+
+def _twin_pictures(folder: RunFolder, found: _Found, store: Store) -> list[Twins]:
+    """Some images that had trained the model, beside the small pictures that were kept of their twins."""
+    like = {one.id: one.like for one in found.seen}
+    pictures, made = PictureFolder(folder, "twin"), []
+    for record in spread([r for r in found.labelled if r.id in like], _TWINS):
+        if like[record.id] not in found.small:
+            continue
+        try:
+            image = store.image(record.image)
+        except FileError:
+            continue  # a file that is gone since it was compared
+        rows, columns = (max(1, n * _TWIN_SIDE // max(image.shape[-2:])) for n in image.shape[-2:])
+        twin = resize_image(found.small[like[record.id]][None], (rows, columns))
+        here, there = (
+            pictures.add(preview(one, None), lossy=True, coarse=max(one.shape[-2:]) < COARSE) for one in (image, twin)
+        )
+        made.append(Twins(id=record.id, here=here, there=there))
+    return made

@@ -38,14 +38,18 @@ def score_run(
     options: IntervalOptions,
     *,
     split: str = "test",
+    notes: Sequence[Problem] = (),
 ) -> list[Row]:
     """Scores and predictions of a Run's test set, written into the Run; without one, of its validation set.
+
+    Args:
+        notes: What else is to be said beside the scores.
 
     Returns:
         The rows of the items.
     """
     rows = predict_and_measure(run, package, records, store)
-    notes = notes_of(package) + ([Problem("evaluate.no_test")] if split == "validation" else [])
+    notes = [*notes_of(package), *([Problem("evaluate.no_test")] if split == "validation" else []), *notes]
     write_scores(run, package.task, rows, options, split=split, fitted=package.fitted, notes=notes)
     return rows
 

@@ -23,6 +23,7 @@ from lamelle.io.atomic import plain
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder, environment
 from lamelle.runs.plan import Plan, read_data
+from lamelle.runs.recipe import Recipe
 from lamelle.tasks.table import restore
 from lamelle.types import Index, Problem, Record
 
@@ -68,6 +69,16 @@ def _schema() -> TypeAdapter[SavedPlan]:
 
 def save_plan(run: RunFolder, plan: Plan) -> None:
     """Write what a Run is about, before it starts: recipe, plan, audit, environment, and ``split.csv`` for people."""
+    run.write_text(run.recipe, plan.recipe.to_yaml())
+    save_data_of(run, plan, resolved={"seed": plan.recipe.train.seed})
+
+
+def save_data_of(run: RunFolder, plan: Plan, *, resolved: Mapping[str, object]) -> None:
+    """Write all of a plan but the recipe.
+
+    Args:
+        resolved: Values that were settled on this machine.
+    """
     saved = SavedPlan(
         FORMAT,
         replace(plan.index, records=(), problems=()),
@@ -81,11 +92,10 @@ def save_plan(run: RunFolder, plan: Plan) -> None:
     )
     content = plain(saved)
     content["records"] = _moved(content["records"], lambda path: _below(path, plan.index.root))
-    run.write_text(run.recipe, plan.recipe.to_yaml())
     run.write_json(run.plan, content)
     run.write_text(run.split, split.to_csv(plan.records, plan.contents))
     run.write_json(run.audit, plan.audit.to_json())
-    run.write_json(run.environment, environment(resolved={"seed": plan.recipe.train.seed}, argv=sys.argv[1:]))
+    run.write_json(run.environment, environment(resolved=resolved, argv=sys.argv[1:]))
 
 
 def read_saved(run: RunFolder) -> SavedPlan:
@@ -94,21 +104,25 @@ def read_saved(run: RunFolder) -> SavedPlan:
     Raises:
         RequestError: If it is missing, or not what was written.
     """
+    run.check(run.split)  # nobody reads it back; who has edited it must hear that
     content = run.read_json(run.plan)
     root = Path(content["index"]["root"])
     content["records"] = _moved(content["records"], lambda path: str(root / path))
     return _schema().validate_python(content)
 
 
-def open_plan(run: RunFolder) -> Plan:
+def open_plan(run: RunFolder, recipe: Recipe | None = None) -> Plan:
     """The plan of a Run, from its files alone.
+
+    Args:
+        recipe: Of an evaluation on another folder, which has no file of it.
 
     Raises:
         RequestError: If a file is missing, or not what was written.
     """
     saved = read_saved(run)
     return Plan(
-        recipe=recipes.validate(run.read_recipe()),
+        recipe=recipe or recipes.validate(run.read_recipe()),
         index=replace(saved.index, records=saved.records),
         audit=Audit.from_json(run.read_json(run.audit)),
         records=saved.records,

@@ -23,6 +23,7 @@ from lamelle.prediction.package import Package
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
+from lamelle.runs.data_pictures import save_data_pictures
 from lamelle.runs.evaluate import headline, interval_options, read_rows, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import Built, build
@@ -31,6 +32,7 @@ from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section, validate
 from lamelle.runs.request import differing
 from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
+from lamelle.runs.scored_pictures import save_scored_pictures
 from lamelle.runs.sizing import fitted
 from lamelle.tasks.base import Row
 from lamelle.training import resources
@@ -38,7 +40,7 @@ from lamelle.training.loop import NonFinite
 from lamelle.training.options import Train
 from lamelle.training.progress import Progress
 
-Finish = Callable[[RunFolder, Store], list[str]]
+Finish = Callable[[RunFolder], list[str]]
 """Hears of each Run that was scored, while it is locked; what it answers is said, and stands in the log of the Run."""
 
 
@@ -154,17 +156,20 @@ def train_and_score(
         The rows of the test set.
     """
     with run.held():
+        if not run.pictures_list.is_file():
+            save_data_pictures(run, plan, store)
         try:
             package = session.train(plan, built, run, store, progress, resume=resume)
             learnt = [record for name in seen.LEARNT for record in plan.of(name)]
             run.write_bytes(run.signatures, seen.to_bytes(seen.signatures_of(learnt, plan.audit.rows, store)))
             rows = _scored(run, package, plan, store)
+            save_scored_pictures(run, plan, run.read_json(run.scores)["items"], store)
         except NonFinite as error:
             run.write_json(run.stopped, {"code": error.code, "values": error.values})
             raise
         finally:
             progress.close()
-        remarks = finish(run, store)
+        remarks = finish(run)
     for line in [*headline(run.read_json(run.scores)), *remarks]:
         progress.say(line)
         run.note(line)
@@ -234,6 +239,8 @@ def _each_fold(
             each.append(run.read_json(run.scores))
         pooled, options = open_plan(whole), interval_options(recipes.validate(asked))
         scores = write_scores(whole, pooled.task, rows, options, split="folds", fitted={}, folds=each)
-        finish(whole, store)
+        save_data_pictures(whole, pooled, store)
+        save_scored_pictures(whole, pooled, scores["items"], store)
+        finish(whole)
     for line in headline(scores):
         progress.say(line)

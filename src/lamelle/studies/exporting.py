@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from lamelle.doctor.reading import history
 from lamelle.errors import RequestError
+from lamelle.runs.bundle import read_history
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import Listed, open_whole
 from lamelle.training.history import tensorboard
@@ -61,7 +61,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
     """Every epoch with the numbers that are known of it."""
-    for row in history(run):
+    for row in read_history(run):
         kept = {k: v for k, v in row.items() if v is not None and k not in {"epoch", "step", "best"}}
         yield int(row["epoch"] or 0), {k: v for k, v in kept.items() if math.isfinite(v)}
 

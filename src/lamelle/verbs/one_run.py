@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from lamelle.errors import RequestError, sentence
+from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import tune_allocator
 from lamelle.verbs.common import HOW, asked_about, open_store, paths_of, predicting
@@ -222,16 +222,18 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evalua
     """Score the test set of a Run again, unless its data have changed, and report."""
     from lamelle.runs.evaluate import interval_options, score_run
     from lamelle.runs.saved_plan import data_changes, open_plan
+    from lamelle.runs.scored_pictures import save_scored_pictures
     from lamelle.verbs.outcomes import Evaluation
 
     plan = open_plan(folder)
     records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
-    score_run(folder, package, records, store, interval_options(plan.recipe), split=plan.judged)
-    report(folder.path)
+    options, said = interval_options(plan.recipe), changes.problems()
+    score_run(folder, package, records, store, options, split=plan.judged, notes=said)
     scores = folder.read_json(folder.scores)
-    said = [{"code": p.code, "values": p.values} for p in changes.problems()]
-    return Evaluation(folder.path, scores | {"notes": [*scores["notes"], *said]})
+    save_scored_pictures(folder, plan, scores["items"], store)
+    report(folder.path)
+    return Evaluation(folder.path, scores)
 
 
 def predict(
@@ -288,29 +290,19 @@ def predict(
     return Predictions(Path(out), table)
 
 
-def report(run: AnyPath, *, progress: Annotated[Progress | None, Cli(hidden=True)] = None) -> Page:
+def report(run: AnyPath) -> Page:
     """Write the report of a run anew.
 
-    Write report.html of RUN anew, from what it holds.
+    Write report.html of RUN anew, from what it holds: it is complete without the images.
 
     Args:
         run: A Run.
-        progress: Listener; hears in which way the data are no longer what they were when they were split.
     """
-    from lamelle.reports.held import open_held
-    from lamelle.reports.page import write_held
+    from lamelle.reports.page import write_report
     from lamelle.runs.folder import RunFolder
     from lamelle.verbs.outcomes import Page
 
-    store = open_store()
-    held = open_held(RunFolder.open(Path(run)), store)
-    say: Callable[[str], None] | None = progress.say if progress else None
-    if say is not None:
-        for problem in held.changed:
-            say(sentence(problem))
-        if held.gone and not held.changed:
-            say(text("report.no_pictures", reason=held.gone))
-    return Page(write_held(held, store))
+    return Page(write_report(RunFolder.open(Path(run))))
 
 
 def diagnose(run: AnyPath) -> Diagnoses:

@@ -1,0 +1,184 @@
+"""Pictures of what a Run has scored: best and worst cases, slices, mistakes, and what the errors have in common."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from lamelle.data.store import Store
+from lamelle.metrics.error_patterns import patterns
+from lamelle.metrics.errors_in_space import error_row
+from lamelle.pictures.encode import COARSE, LARGE, preview
+from lamelle.pictures.overlay import shown_plane
+from lamelle.results.pictures import (
+    Case,
+    ErrorPattern,
+    ErrorPatterns,
+    ScoredPictures,
+    Slide,
+    Twins,
+    Volume,
+    WrongImage,
+)
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.pictures import PictureFolder, write_pictures
+from lamelle.runs.plan import Plan
+from lamelle.runs.scored_images import ScoredImage, ScoredImages, place
+from lamelle.types import IGNORE, Record
+
+_BEST, _WRONG = 3, 12
+_SLICE = 360
+"""Longest edge of a slice, in pixels."""
+_VOLUMES, _SLICES = 2, 12
+Items = Sequence[Mapping[str, Any]]
+
+
+def save_scored_pictures(
+    run: RunFolder, plan: Plan, items: Items, store: Store, *, twins: Sequence[Twins] = ()
+) -> None:
+    """Write what the page shows of the images that were scored; what cannot be read is left out.
+
+    Args:
+        items: Of ``scores.json``.
+        twins: Images of another folder that had trained the model.
+    """
+    images = ScoredImages(run, plan, store)
+    if plan.task.spatial:
+        scored = ScoredPictures(
+            cases=tuple(_cases(run, images, items)),
+            volumes=tuple(_volumes(run, images, items)),
+            errors=_patterns(images, items),
+            twins=tuple(twins),
+        )
+    else:
+        scored = ScoredPictures(wrong=tuple(_wrong(run, images, items)), twins=tuple(twins))
+    write_pictures(run, scored=scored)
+
+
+def best_and_worst(items: Items, each: int) -> tuple[list[Any], list[Any]]:
+    """The items with the highest and with the lowest quality; no item is in both.
+
+    Example:
+        >>> best, worst = best_and_worst([{"id": i, "quality": q} for i, q in zip("abc", (0.5, 0.9, 0.1))], 1)
+        >>> best[0]["id"], worst[0]["id"]
+        ('b', 'c')
+    """
+    known = sorted((i for i in items if i.get("quality") is not None), key=lambda i: (-i["quality"], i["id"]))
+    each = min(each, len(known) // 2) or len(known[:1])
+    return known[:each], known[each:][::-1][:each]
+
+
+def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
+    folder, found = PictureFolder(run, "case"), []
+    best, worst = best_and_worst(items, _BEST)
+    ranked: tuple[tuple[Literal["best", "worst"], list[Any]], ...] = (("worst", worst), ("best", best))
+    for rank, some in ranked:
+        for item in some:
+            record = images.records.get(item["id"])
+            if record is None or (pair := _pair(images, record)) is None:
+                continue
+            image, one = pair
+            index = shown_plane(one.target) if one.target.ndim == 3 else None
+            flat = image if index is None else image[:, index]
+            views = folder.views(flat, one.plane(index), classes=len(images.plan.task.classes), side=LARGE)
+            found.append(Case(id=record.id, rank=rank, views=views, wrong=_wrong_share(one), area_ratio=_areas(one)))
+    return found
+
+
+def _pair(images: ScoredImages, record: Record) -> tuple[np.ndarray, ScoredImage] | None:
+    image, one = images.image(record), images.read(record)
+    return None if image is None or one is None or image.shape[1:] != one.target.shape else (image, one)
+
+
+def _wrong_share(found: ScoredImage) -> float | None:
+    """Share of the scored pixels that are wrong."""
+    seen = found.target != IGNORE
+    return float(((found.target != found.labels) & seen).sum() / seen.sum()) if seen.any() else None
+
+
+def _areas(found: ScoredImage) -> float | None:
+    """Predicted foreground over the true one."""
+    true = int((found.target > 0).sum())
+    return int(((found.labels > 0) & (found.target != IGNORE)).sum()) / true if true else None
+
+
+def _volumes(run: RunFolder, images: ScoredImages, items: Items) -> list[Volume]:
+    """Evenly spread slices of some of the volumes that were scored."""
+    volumes: dict[str, list[Record]] = defaultdict(list)
+    for item in items:
+        if record := images.records.get(item["id"]):
+            volumes[place(record)[0]].append(record)
+    folder, found = PictureFolder(run, "slice"), []
+    for name, records in volumes.items():
+        if len(found) < _VOLUMES and (slides := _slides(folder, images, records)):
+            found.append(Volume(name=name, slides=tuple(slides)))
+    return found
+
+
+def _slides(folder: PictureFolder, images: ScoredImages, records: Sequence[Record]) -> list[Slide]:
+    """Slices of one volume: of its records, or of its only record."""
+    planes: list[tuple[int, np.ndarray, ScoredImage]] = []
+    if len(records) > 1:
+        for record in _some(sorted(records, key=lambda r: r.position or 0)):
+            if (pair := _pair(images, record)) is not None and pair[1].target.ndim == 2:
+                planes.append((record.position or 0, *pair))
+    elif (pair := _pair(images, records[0])) is not None and pair[1].target.ndim == 3:
+        image, one = pair
+        first = records[0].image.span[0] if records[0].image.span else 0
+        planes = [(first + z, image[:, z], one.plane(z)) for z in _some(range(len(one.target)))]
+    classes = len(images.plan.task.classes)
+    return [
+        Slide(position=z, wrong=_wrong_share(flat), views=folder.views(image, flat, classes=classes, side=_SLICE))
+        for z, image, flat in planes
+    ]
+
+
+def _some(these: Sequence[Any]) -> list[Any]:
+    places = np.linspace(0, len(these) - 1, min(_SLICES, len(these))).round().astype(int)
+    return [these[i] for i in places.tolist()]
+
+
+def _patterns(images: ScoredImages, items: Items) -> ErrorPatterns | None:
+    """What the errors have in common; None if there are no predictions to look at."""
+    rows, places, touching = [], [], False
+    task = images.plan.task
+    objects = range(0 if "cells" in task.describe()["settled"].get("also", ()) else 1, len(task.classes))
+    for found in images.sample([item["id"] for item in items]):
+        numbers = {"numbers": found.numbers, "predicted_numbers": found.predicted_numbers}
+        rows.append(error_row(found.target, found.labels, classes=len(task.classes), objects=objects, **numbers))
+        places.append(place(found.record))
+        touching |= found.numbers is not None and found.predicted_numbers is None
+    if not rows:
+        return None
+    kinds = patterns(rows, classes=task.classes, places=places)
+    told = tuple(ErrorPattern(kind=p.kind, values=dict(p.values)) for p in kinds)
+    return ErrorPatterns(images=len(rows), touching=touching, patterns=told)
+
+
+def _wrong(run: RunFolder, images: ScoredImages, items: Items) -> list[WrongImage]:
+    """The mistakes that the model was surest of."""
+    wrong = [i for i in items if i.get("correct") is False]
+    wrong.sort(key=lambda i: (-_sure(images, i), i["id"]))
+    folder, found = PictureFolder(run, "wrong"), []
+    for item in wrong[:_WRONG]:
+        record = images.records.get(item["id"])
+        image = images.image(record) if record else None
+        if record is not None and image is not None:
+            drawn = folder.add(preview(image, None), lossy=True, coarse=max(image.shape[-2:]) < COARSE)
+            found.append(WrongImage(id=record.id, confidence=confidence(images, item), image=drawn))
+    return found
+
+
+def confidence(images: ScoredImages, item: Mapping[str, Any]) -> float | None:
+    """The probability that the model gave to what it said of an item; None if it is not known."""
+    said = item.get("confidence")
+    return float(said) if said is not None else images.probability(item["id"], str(item["predicted"]))
+
+
+def _sure(images: ScoredImages, item: Mapping[str, Any]) -> float:
+    """How sure of its mistake the model was: the probability of what it said, else what it took from the truth."""
+    said = confidence(images, item)
+    return said if said is not None else 1 - (item.get("quality") or 0.0)
