@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lamelle.results import history
+from lamelle.results.history import Epoch
+from lamelle.results.items import Failure
+from lamelle.results.scores import Confusion, Item, Score, Scores
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
@@ -23,18 +26,21 @@ BASE: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def scored(test: float, *, spread: float = 0.03, confusion: Any = None, items: Sequence[Any] = ()) -> dict[str, Any]:
+def scored(test: float, *, spread: float = 0.03, confusion: Any = None, items: Sequence[Item] = ()) -> Scores:
     """The part of ``scores.json`` that is read; the interval is ± ``spread``."""
-    interval = {"value": test, "low": test - spread, "high": test + spread, "n": 200, "unit": "image", "level": 0.95}
-    return {
-        "scores": {"macro_f1": interval, "dice": interval},
-        "n": 200,
-        "classes": list(CLASSES),
-        "figures": {"confusion": confusion or [[90, 10], [10, 90]]},
-        "items": list(items),
-        "headline": [],
-        "notes": [],
-    }
+    found = Score(test, test - spread, test + spread, 200, "image")
+    counts = confusion or ((90, 10), (10, 90))
+    return Scores(
+        task="classify",
+        classes=CLASSES,
+        split="test",
+        n=200,
+        monitor="macro_f1",
+        headline=(),
+        scores={"macro_f1": found, "dice": found},
+        items=tuple(items),
+        figures=(Confusion(counts=counts, support=tuple(map(sum, counts))),),
+    )
 
 
 def make(
@@ -48,8 +54,8 @@ def make(
     score: Sequence[float | None] = (),
     steps: int = 20,
     validation: Mapping[str, int] | None = None,
-    scores: Mapping[str, Any] | None = None,
-    stopped: Mapping[str, Any] | None = None,
+    scores: Scores | None = None,
+    failure: Failure | None = None,
     split_by: str = "record",
     **sections: Mapping[str, Any],
 ) -> RunFolder:
@@ -73,22 +79,34 @@ def make(
     run.write_json(run.plan, plan | {"split_by": split_by, "planned": {}, "problems": [], "naming": None})
     rows = [f"{c}{i},validation,,{c}," for c, n in (validation or {"a": 100, "b": 100}).items() for i in range(n)]
     run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")
+    monitor = {"classify": "macro_f1", "segment": "dice"}[task]
     if epochs:
-        run.write_text(run.history, _history(train_loss, train_score, loss, score, steps))
-    for path, content in ((run.scores, scores), (run.stopped, stopped)):
-        if content is not None:
-            path.write_text(json.dumps(content))
+        epochs_made = _history(train_loss, train_score, loss, score, steps=steps, monitor=monitor)
+        run.write_text(run.history, history.to_csv(epochs_made))
+    if scores is not None:
+        run.write_scores(scores.model_copy(update={"task": task, "monitor": monitor}))
+    if failure is not None:
+        run.write_failure(failure)
     return run
 
 
-def _history(*curves: Any) -> str:
-    *columns, steps = curves
-    known = [value if value is not None else -1e9 for value in columns[3]]
+def _history(*curves: Sequence[float | None], steps: int, monitor: str) -> list[Epoch]:
+    known = [value if value is not None else -1e9 for value in curves[3]]
     best = known.index(max(known)) if known else -1
-    lines = ["epoch,step,lr,train_loss,train_score,train_accuracy,loss,score,accuracy,best,seconds"]
-    for i in range(max(len(c) for c in columns)):
-        train_loss, train_score, loss, score = ("" if i >= len(c) or c[i] is None else c[i] for c in columns)
-        lines.append(
-            f"{i + 1},{(i + 1) * steps},0.001,{train_loss},{train_score},,{loss},{score},,{int(i == best)},1.0"
+    made = []
+    for i in range(max(len(c) for c in curves)):
+        train_loss, train_score, loss, score = (None if i >= len(c) else c[i] for c in curves)
+        made.append(
+            Epoch(
+                epoch=i + 1,
+                step=(i + 1) * steps,
+                lr=0.001,
+                seconds=1.0,
+                best=i == best,
+                train_loss=train_loss,
+                loss=loss,
+                train={} if train_score is None else {monitor: train_score},
+                validation={} if score is None else {monitor: score},
+            )
         )
-    return "\n".join(lines) + "\n"
+    return made

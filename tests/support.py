@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lamelle.results.history import Epoch
+from lamelle.results.scores import Scores
+
 TINY = (
     *("filters=[4,8]", "patch=32", "samples=12", "batch=4", "epochs=3", "precision=32", "threads=1", "workers=0"),
     *("elastic=0", "rotate=20", "train.patience=0", "model.dropout=0.2"),
@@ -24,6 +27,7 @@ class Quiet:
 
     def __init__(self, at: Callable[[int], None] | None = None) -> None:
         self.steps, self.lines, self.rows = 0, list[str](), list[dict[str, Any]]()
+        self.epochs = list[Epoch]()
         self._at = at
 
     def say(self, line: str) -> None:
@@ -34,8 +38,9 @@ class Quiet:
         if self._at is not None:
             self._at(self.steps)
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        self.rows.append(row)
+    def epoch(self, row: Epoch, *, monitor: str) -> None:
+        self.epochs.append(row)
+        self.rows.append({**row.columns(), "best": row.best, "score": row.score(monitor)})
 
     def close(self) -> None:
         self.lines.append("closed")
@@ -43,3 +48,9 @@ class Quiet:
 
 Trainer = Callable[..., tuple[Any, Any]]
 """Overrides, ``quiet`` and ``resume`` → the RunFolder and the Package."""
+
+
+def made_scores(**changes: Any) -> Scores:
+    """The content of a ``scores.json``; what is not said is as good as empty."""
+    about: dict[str, Any] = {"task": "classify", "classes": ("a", "b"), "split": "test", "n": 40, "monitor": "macro_f1"}
+    return Scores(**about | {"headline": (), "scores": {}} | changes)

@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from support import TINY, Quiet
 import lamelle
 from lamelle.errors import RequestError
 from lamelle.reports.elsewhere import in_words
+from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import find
 from lamelle.studies.pruning import plan as prune_plan
@@ -165,13 +166,18 @@ def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp
     assert not {"evaluate.seen", "evaluate.own_test", "evaluate.read_as"} & set(notes(scores)), "nothing to be said"
 
 
+def words_of(scores: Mapping[str, Any]) -> str:
+    return in_words(Scores.model_validate({name: one for name, one in scores.items() if name != "folder"}))
+
+
 def test_the_difference_that_is_said_lies_in_its_interval(run: lamelle.Run, tmp_path: Path) -> None:
     scores = dict(scored(run.evaluate(fresh(tmp_path / "new", n=12))))
     key = scores["headline"][0]
     for value, low, high in ((-0.3, -0.5, -0.1), (-0.3, -0.5, 0.1), (0.2, 0.1, 0.4)):
-        row = scores["elsewhere"]["beside"][key] | {"difference": {"value": value, "low": low, "high": high}}
+        difference = {"value": value, "low": low, "high": high, "n": 9, "unit": "image"}
+        row = scores["elsewhere"]["beside"][key] | {"difference": difference}
         scores["elsewhere"] = scores["elsewhere"] | {"beside": {key: row}}
-        said = in_words(scores).replace("−", "-")
+        said = words_of(scores).replace("−", "-")
         found = re.search(r"difference of (\S+) \(interval (\S+) … (\S+)\)", said)
         assert found is not None, said
         assert [float(n) for n in found.groups()] == [value, low, high]
@@ -179,7 +185,7 @@ def test_the_difference_that_is_said_lies_in_its_interval(run: lamelle.Run, tmp_
 
 def test_a_folder_without_one_class_is_not_called_worse(run: lamelle.Run, tmp_path: Path) -> None:
     scores = scored(run.evaluate(fresh(tmp_path / "healthy", ("a",), n=20)))
-    assert "healthy has no example of b, so the two cannot be compared" in in_words(scores)
+    assert "healthy has no example of b, so the two cannot be compared" in words_of(scores)
     page = RunFolder(Path(scores["folder"])).report.read_text(encoding="utf-8")
     assert "not comparable: a class is missing here" in page
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from support import made_scores
 
 from lamelle.data.audit.results import Audit, Statistics
 from lamelle.errors import sentence
 from lamelle.messages import catalogue, language, local, text
 from lamelle.messages.numbers import number
 from lamelle.reports.terminal import print_check
+from lamelle.results.history import Epoch
+from lamelle.results.scores import Score
 from lamelle.runs.evaluate import headline
 from lamelle.runs.splitting import Outlook
 from lamelle.training.progress import epoch_line
@@ -55,12 +59,11 @@ def test_what_is_pasted_is_the_same_in_every_language(spoken: str) -> None:
 
 
 def test_lines_of_scores_and_epochs_speak_one_language(spoken: str) -> None:
-    score = {"value": 0.912, "low": 0.85, "high": 0.951, "n": 40, "unit": "image", "level": 0.95}
-    none = {"value": None, "low": None, "high": None, "n": 0, "unit": "image", "level": 0.95}
-    scores = {"headline": ["accuracy", "balanced_accuracy", "recall/b"], "notes": []}
-    scores |= {"scores": {"accuracy": score, "balanced_accuracy": none, "recall/b": score}}
-    row = {"epoch": 3, "best": True, "train_loss": 0.5, "loss": 0.25, "score": 0.75, "monitor": "accuracy"}
-    lines = [*headline(scores), epoch_line(row | {"seconds": 8.0})]
+    score, none = Score(0.912, 0.85, 0.951, 40, "image"), Score(math.nan, math.nan, math.nan, 0, "image")
+    known = {"accuracy": score, "balanced_accuracy": none, "recall/b": score}
+    about = {"epoch": 3, "step": 9, "lr": 0.1, "best": True, "train_loss": 0.5, "loss": 0.25, "seconds": 8.0}
+    row = Epoch(**about, validation={"accuracy": 0.75})
+    lines = [*headline(made_scores(headline=tuple(known), scores=known)), epoch_line(row, monitor="accuracy")]
     wanted = {
         "en": ("Accuracy 0.912", "Balanced accuracy", "Recall (b) 0.912", "loss 0.5000"),
         "fr": ("Exactitude 0,912", "Exactitude équilibrée", "Rappel (b) 0,912", "perte 0,5000"),

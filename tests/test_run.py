@@ -16,7 +16,8 @@ import pytest
 from lamelle.data import contents
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
-from lamelle.runs.folder import RunFolder, environment
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import environment, open_plan
 
 
 def test_a_taken_name_is_numbered(tmp_path: Path) -> None:
@@ -267,3 +268,20 @@ def test_the_environment_says_versions_and_what_was_resolved() -> None:
     assert isinstance(libraries, dict)
     assert {"torch", "numpy", "timm"} <= set(libraries)
     assert json.dumps(found)
+
+
+def test_results_of_an_older_lamelle_are_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr("lamelle.io.manifest.FORMAT", 2)
+        run = filled(tmp_path)
+        run.write_json(run.environment, {"lamelle": "0.0.9"})
+    again = RunFolder(run.path)
+    assert again.older
+    for read in (again.read_scores, again.read_history, again.read_stats, lambda: open_plan(again)):
+        with pytest.raises(RequestError, match=r"made by Lamelle 0\.0\.9.*still predicts.*evaluate .* DATA"):
+            read()
+    again.write_text(again.report, "page")
+    assert RunFolder(run.path).older, "what is added to it makes it no newer"
+    assert not filled(tmp_path / "new").older

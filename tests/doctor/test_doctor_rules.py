@@ -13,6 +13,8 @@ from lamelle.doctor.facts import Measured
 from lamelle.doctor.finding import Finding
 from lamelle.doctor.reading import read
 from lamelle.doctor.rules import RULES, findings
+from lamelle.results.items import Failure
+from lamelle.results.scores import Item
 
 N = 12
 Curves = dict[str, Any]
@@ -52,7 +54,7 @@ QUICK = {"model": {"kind": "timm", "name": "mobilenetv2_100", "bn_momentum": 0.1
 LAGGING: Curves = MEMORISED | {"loss": to(2, 13), "score": [0.34, 0.36] * 6, **SLOW}
 
 TRIGGER: Mapping[str, Curves] = {
-    "nan": {"stopped": {"code": "train.nan_loss", "values": {"step": 3, "loss": None, "files": "x.png"}}},
+    "nan": {"failure": Failure(code="train.nan_loss", values={"step": 3, "loss": None, "files": "x.png"})},
     "bn_lag": LAGGING,
     "lr_high": FLAT | {"train_loss": [900.0, *[0.7, 0.69] * 6], "train": {"lr": 10}},
     "lr_low": FLAT | {"train_loss": np.linspace(0.694, 0.690, N).tolist(), "train": {"lr": 1e-6}},
@@ -105,8 +107,8 @@ def found(made: Maker, curves: Curves, **more: Any) -> dict[str, Finding]:
     return {one.code: one for one in findings(read(made(**(curves | more)), measured=None))}
 
 
-def items(right: Sequence[bool]) -> list[dict[str, Any]]:
-    return [{"id": f"t{i}", "correct": value} for i, value in enumerate(right)]
+def items(right: Sequence[bool]) -> list[Item]:
+    return [Item(id=f"t{i}", correct=value) for i, value in enumerate(right)]
 
 
 def on_a_base(made: Maker, curves: Curves, *, right: int) -> Curves:
@@ -269,8 +271,9 @@ def test_a_frozen_sibling_of_a_study_is_the_base(made: Maker) -> None:
 
 def test_a_base_that_was_tested_on_other_images_says_nothing(made: Maker) -> None:
     curves = on_a_base(made, FINE, right=10)
-    for item in curves["scores"]["items"]:
-        item["id"] = f"other-{item['id']}"
+    scores = curves["scores"]
+    others = tuple(item.model_copy(update={"id": f"other-{item.id}"}) for item in scores.items)
+    curves = curves | {"scores": scores.model_copy(update={"items": others})}
     assert "base_better" not in found(made, curves)
 
 
@@ -292,6 +295,6 @@ def test_validation_numbers_that_are_not_finite_are_nan(made: Maker) -> None:
     run = made(**FINE)
     rows = run.history.read_text().splitlines()
     cells = rows[5].split(",")
-    cells[6] = "inf"
+    cells[rows[0].split(",").index("loss")] = "inf"
     run.write_text(run.history, "\n".join([*rows[:5], ",".join(cells), *rows[6:]]) + "\n")
     assert findings(read(run, measured=None))[0].code == "nan"

@@ -131,5 +131,5 @@ def test_the_page_shows_the_findings_and_shades_the_epochs(made: Maker) -> None:
     held = open_bundle(made(**OVERFITTED))
     found = section(held)
     assert turned(found["diagnoses"]) == 3
-    plain = figures.training(held.history, score="F1", best=3)
-    assert figures.training(held.history, score="F1", best=3, turned=3) != plain
+    plain = figures.training(held.history, monitor="macro_f1", best=3)
+    assert figures.training(held.history, monitor="macro_f1", best=3, turned=3) != plain

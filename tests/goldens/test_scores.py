@@ -15,6 +15,7 @@ from goldens.synthetic import Case, cases
 from lamelle.evaluation.measure import summarise
 from lamelle.io.atomic import plain
 from lamelle.metrics.intervals import IntervalOptions
+from lamelle.results.items import ItemStats, read_stats, written_stats
 from lamelle.tasks.base import Task
 from lamelle.tasks.instances import Instances, Settled
 from lamelle.tasks.segment import Segment
@@ -36,23 +37,23 @@ def task_of(case: Case) -> Task:
 
 def found(case: Case) -> dict[str, Any]:
     task = task_of(case)
-    rows = [
-        task.row(i.probabilities, i.target, case.fitted, i.spacing)
-        | {"id": i.id, "group": i.group, "volume": i.volume, "position": i.position}
+    items = [
+        ItemStats(i.id, task.row(i.probabilities, i.target, case.fitted, i.spacing), i.group, i.volume, i.position)
         for i in case.items
     ]
-    rows = json.loads(json.dumps(plain(rows)))
+    items = read_stats(json.loads(json.dumps(plain(written_stats(items)))))
+    rows = [one.values for one in items]
     quick = [task.quick_row(i.probabilities, i.target) for i in case.items]
-    scores = summarise(task, rows, IntervalOptions(0.95, 200, 0), split="test", fitted=case.fitted)
+    scores = summarise(task, items, IntervalOptions(0.95, 200, 0), split="test", fitted=case.fitted)
     weights = np.random.default_rng(9).standard_exponential((3, len(rows)))
     fields = ("value", "low", "high", "n", "unit", "reason", "of")
     return plain({
-        "scores": {name: [one[field] for field in fields] for name, one in scores["scores"].items()},
+        "scores": {name: [getattr(one, field) for field in fields] for name, one in scores.scores.items()},
         "weighted": {name: list(value) for name, value in task.summarise(task.table(rows), weights).items()},
         "quick": {name: float(value[0]) for name, value in task.quick_scores(quick).items()},
-        "quality": [item["quality"] for item in scores["items"]],
-        "notes": [note["code"] for note in scores["notes"]],
-        "headline": scores["headline"],
+        "quality": [item.quality for item in scores.items],
+        "notes": [note.code for note in scores.notes],
+        "headline": scores.headline,
     })  # fmt: skip
 
 

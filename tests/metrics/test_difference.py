@@ -8,17 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lamelle.metrics.intervals import Interval, difference, proportion
+from lamelle.metrics.intervals import difference, proportion
+from lamelle.results.scores import Score
 
 
-def of(k: int, n: int) -> Interval:
-    return Interval(k / n, *proportion(k, n, level=0.95), n, "image", "mid-P", 0.95)
+def of(k: int, n: int) -> Score:
+    return Score(k / n, *proportion(k, n, level=0.95), n, "image", "mid-P", 0.95)
 
 
 def test_of_two_proportions_with_wilsons_intervals_it_is_newcombes() -> None:
     """56 of 70 against 48 of 80, the first example of Newcombe (1998), Statistics in Medicine 17:873."""
     one, other = (
-        Interval(k / n, low, high, n, "image", "Wilson", 0.95)
+        Score(k / n, low, high, n, "image", "Wilson", 0.95)
         for k, n, low, high in ((56, 70, 0.69180, 0.87698), (48, 80, 0.49038, 0.70047))
     )
     found = difference(one, other)
@@ -49,7 +50,7 @@ def test_the_other_way_round_it_is_the_same_mirrored() -> None:
 
 @pytest.mark.parametrize("change", [{"low": math.nan, "high": math.nan, "reason": "few"}, {"level": 0.9}])
 def test_what_cannot_be_told_has_no_bounds(change: dict[str, float]) -> None:
-    one = Interval(0.6, 0.5, 0.7, 20, "image", "", 0.95)
+    one = Score(0.6, 0.5, 0.7, 20, "image", "", 0.95)
     assert difference(one, one).low == pytest.approx(-0.1414, abs=1e-4)
     for both in ((one, replace(one, **change)), (replace(one, **change), one)):
         found = difference(*both)

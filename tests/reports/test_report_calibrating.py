@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from support import made_scores
 
 from lamelle.messages import catalogue, language
 from lamelle.reports import calibrating, methods
+from lamelle.results.scores import Bins, Confusion, Figure, Reliability, Score, Scores
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 
-LINE = {"confidence": [0.3, None, 0.9], "accuracy": [0.4, None, 0.8], "count": [10, 0, 30]}
+LINE = Bins(confidence=(0.3, None, 0.9), accuracy=(0.4, None, 0.8), count=(10, 0, 30))
 
 
-def content(**fitted: Any) -> dict[str, Any]:
-    score = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 40, "unit": "image", "level": 0.95, "method": ""}
+def content(*others: Figure, exclusive: bool = True, **fitted: Any) -> Scores:
+    score = Score(0.2, 0.1, 0.3, 40, "image")
     scores = {"ece": score, "brier": score}
-    drawn: dict[str, Any] = {"bins": 3, "after": LINE}
     if "temperature" in fitted:
-        scores["ece_uncalibrated"] = score | {"value": 0.5, "low": 0.4, "high": 0.6}
-        drawn["before"] = LINE
-    figures = {"reliability": drawn, "confusion": [[1, 0], [0, 1]]}
-    return {"task": "classify", "classes": ["a", "b"], "n": 40, "scores": scores, "figures": figures, "fitted": fitted}
+        scores["ece_uncalibrated"] = replace(score, value=0.5, low=0.4, high=0.6)
+    drawn = Reliability(bins=3, after=LINE, before=LINE if "temperature" in fitted else None, exclusive=exclusive)
+    return made_scores(scores=scores, figures=(*others, drawn), fitted=fitted)
 
 
 def test_before_and_after_stand_side_by_side_with_intervals() -> None:
@@ -49,8 +50,8 @@ def test_probabilities_that_were_not_calibrated_are_said_to_be_so() -> None:
     found = calibrating.section(content())
     assert "not calibrated" in found["calibration"]
     assert [name for name, *_ in found["reliability_legend"]] == ["as the network gives them"]
-    assert calibrating.section({"figures": {}}) == {}, "older runs have no bins"
-    folds = content(temperature=2.0) | {"fitted": {}}
+    assert calibrating.section(made_scores()) == {}, "older runs have no bins"
+    folds = content(temperature=2.0).model_copy(update={"fitted": {}})
     assert "Each fold" in calibrating.section(folds)["calibration"]
 
 
@@ -58,9 +59,10 @@ def test_probabilities_that_were_not_calibrated_are_said_to_be_so() -> None:
 def test_what_is_counted_is_named(kind: str) -> None:
     one = content()
     if kind == "labels":
-        one["figures"]["confusion_each"] = [[[1, 0], [0, 1]]] * 2
+        one = content(Confusion(each=(((1, 0), (0, 1)),) * 2))
     else:
-        one |= {"task": "segment", "classes": ["a", "b", "c"][: 2 if kind == "pixels" else 3]}
+        classes = ("a", "b", "c")[: 2 if kind == "pixels" else 3]
+        one = one.model_copy(update={"task": "segment", "classes": classes})
     caption = catalogue(language(), "report")[f"reliability_{kind}"].format(bins=3)
     assert calibrating.section(one)["reliability_caption"] == caption
 
@@ -68,7 +70,7 @@ def test_what_is_counted_is_named(kind: str) -> None:
 def test_a_run_shows_its_own(classify_run: RunFolder) -> None:
     page = classify_run.report.read_text(encoding="utf-8")
     assert 'id="calibration"' in page
-    scores = classify_run.read_json(classify_run.scores)
-    assert scores["fitted"]["temperature"] > 0
-    assert {"ece", "ece_uncalibrated", "brier_uncalibrated"} <= set(scores["scores"])
+    scores = classify_run.read_scores()
+    assert scores.fitted["temperature"] > 0
+    assert {"ece", "ece_uncalibrated", "brier_uncalibrated"} <= set(scores.scores)
     assert any("temperature" in value for _, value in methods.method(open_bundle(classify_run)))

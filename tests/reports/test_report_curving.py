@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support import made_scores
 
 from lamelle.reports import classes, curving, figures
+from lamelle.results.scores import Confusion, Curve, Curves, Score, Scores
 
 POINTS = {"x": [0.0, 0.5, 1.0], "y": [0.5, 0.8, 1.0]}
 BANDED = POINTS | {"low": [0.2, 0.6, 0.9], "high": [0.9, 1.0, 1.0]}
 BAND = "opacity: 0.16"
 
 
-def content(k: int, *, points: dict[str, Any] = BANDED, support: int = 20, **changes: Any) -> dict[str, Any]:
-    names = [f"c{i}" for i in range(k)]
-    area = {"value": 0.75, "low": 0.7, "high": 0.8, "n": 90, "unit": "image", "level": 0.95, "method": ""}
-    figures = {"curves": {n: {"roc": points, "pr": points} for n in names}, "support": [support + i for i in range(k)]}
+def content(k: int, *, points: dict[str, Any] = BANDED, support: int = 20, **changes: Any) -> Scores:
+    names = tuple(f"c{i}" for i in range(k))
+    area = Score(0.75, 0.7, 0.8, 90, "image")
+    curve = Curve(**points)
+    counted = Confusion(support=tuple(support + i for i in range(k)))
+    figures = (Curves(classes={n: {"roc": curve, "pr": curve} for n in names}), counted)
     scores = {f"{kind}_auc/{name}": area for kind in ("roc", "pr") for name in names}
-    return {"task": "classify", "classes": names, "n": 90, "scores": scores, "figures": figures, "fitted": {}} | changes
+    return made_scores(**{"classes": names, "n": 90, "scores": scores, "figures": figures} | changes)
 
 
 def test_areas_stand_beside_the_curves_with_their_intervals() -> None:
@@ -54,7 +58,7 @@ def test_curves_without_bands_are_drawn_and_no_band_is_spoken_of() -> None:
 
 
 def test_a_run_without_curves_has_no_section() -> None:
-    assert curving.section(content(2, figures={})) == {}
+    assert curving.section(content(2, figures=())) == {}
     assert curving.section(content(2, points={"x": [], "y": []})) == {}
 
 
@@ -71,7 +75,7 @@ def test_the_frozen_threshold_is_marked_and_said() -> None:
 
 def test_the_threshold_of_a_segmentation_is_said_as_before() -> None:
     curve = {"thresholds": [0.1, 0.9], "precision": [0.5, None], "recall": [1.0, 0.1], "f1": [0.6, None]}
-    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures={}))
+    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures=()))
     assert "The threshold 0.400 is the dotted line" in found["threshold_caption"]
     assert [name for name, *_ in found["threshold_legend"]] == ["Precision", "Recall", "F1"]
 
@@ -79,10 +83,10 @@ def test_the_threshold_of_a_segmentation_is_said_as_before() -> None:
 @pytest.mark.parametrize(("by_image", "score"), [(0.0, "(F1)"), (1.0, "(Dice, mean over images)")])
 def test_a_searched_threshold_says_by_which_score(by_image: float, score: str) -> None:
     curve = {"thresholds": [0.1, 0.9], "f1": [0.6, None], "image_f1": [0.2, 0.7], "by_image": [by_image]}
-    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures={}))
+    found = curving.section(content(2, task="segment", fitted={"threshold": 0.4, "threshold_curve": curve}, figures=()))
     assert score in found["threshold_caption"]
     fitted = {"thresholds": {"c1": 0.4, "c2": 0.25}, "threshold_curve/c1": curve, "threshold_curve/c2": curve}
-    each = curving.section(content(3, task="segment", fitted=fitted, figures={"exclusive": False}))
+    each = curving.section(content(3, task="segment", fitted=fitted, figures=()))
     lines = [curve["image_f1" if by_image else "f1"]] * 2
     assert each["threshold"] == figures.threshold(curve["thresholds"], lines, chosen=None)
     assert each["threshold_caption"].startswith(score.strip("()"))
@@ -95,23 +99,23 @@ def test_a_threshold_that_could_not_be_searched_says_so(
     monkeypatch.setenv("LAMELLE_LANG", language)
     curve = {"thresholds": [0.1, 0.9], "precision": [0.0, None], "f1": [0.0, None]}
     fitted = {"threshold": 0.5, "threshold_curve": curve, "unsearched": [1]}
-    found = curving.section(content(2, task="segment", fitted=fitted, figures={}))
+    found = curving.section(content(2, task="segment", fitted=fitted, figures=()))
     for caption in (found["threshold_caption"], found["chosen_caption"]):
         assert words in caption
         assert "c1" in caption
         assert not any(w in caption for w in ("frozen", "figé", "Searched", "Cherché"))
     each = {"thresholds": {"c1": 0.4, "c2": 0.5}, "threshold_curve/c1": curve, "unsearched": [2]}
-    said = curving.section(content(3, task="segment", fitted=each, figures={"exclusive": False}))["thresholds_caption"]
+    said = curving.section(content(3, task="segment", fitted=each, figures=()))["thresholds_caption"]
     assert words in said
     assert "c2" in said
     fitted.pop("unsearched")
-    assert words not in str(curving.section(content(2, task="segment", fitted=fitted, figures={})))
+    assert words not in str(curving.section(content(2, task="segment", fitted=fitted, figures=())))
 
 
 def test_thresholds_of_pixels_are_drawn_and_listed_class_by_class() -> None:
     curve = {"thresholds": [0.1, 0.9], "f1": [0.6, None]}
     fitted = {"thresholds": {"c1": 0.4, "c2": 0.25}, "threshold_curve/c1": curve, "threshold_curve/c2": curve}
-    found = curving.section(content(3, task="segment", fitted=fitted, figures={"exclusive": False}))
+    found = curving.section(content(3, task="segment", fitted=fitted, figures=()))
     assert found["thresholds"] == [("c1", "0.400"), ("c2", "0.250")]
     assert "furthest above this" in found["thresholds_caption"]
     assert [name for name, *_ in found["threshold_legend"]] == ["c1 (0.400)", "c2 (0.250)"]
@@ -122,15 +126,15 @@ def test_what_cleaning_and_objects_were_decided_by_is_listed() -> None:
     sizes = {"min_size": [0.0, 1.0, 4.0, 16.0], "dice": [0.7, 0.7, 0.8, 0.6]}
     holes = {"fill_holes": [0.0, 1.0], "dice": [0.7, 0.7]}
     fitted = {"threshold": 0.4, "min_size": 4, "min_size_curve": sizes, "fill_holes_curve": holes}
-    found = curving.section(content(2, task="segment", fitted=fitted, figures={}))
+    found = curving.section(content(2, task="segment", fitted=fitted, figures=()))
     assert [value for _, value in found["chosen"]] == ["0.4", "4", "0"], "what was searched and brought nothing is 0"
     assert [[row[0] for row in rows] for *_, rows in found["cleaning"]] == [["0", "4", "16"], ["0"]]
     objects = {"mask_threshold": 0.3, "seed_threshold": 0.6, "min_size": 32}
-    found = curving.section(content(2, task="instances", fitted=objects, figures={}))
+    found = curving.section(content(2, task="instances", fitted=objects, figures=()))
     assert len(found["chosen"]) == 3
     assert found["cleaning"] == []
     objects |= {"seed_threshold_curve": {"seed_threshold": [0.4, 0.5, 0.6], "ap50": [0.5, None, 0.8]}}
-    found = curving.section(content(2, task="instances", fitted=objects, figures={}))
+    found = curving.section(content(2, task="instances", fitted=objects, figures=()))
     (name, columns, rows), *others = found["cleaning"]
     assert (name, columns[1], others) == ("Depth from which a pixel is an object's seed", "AP at IoU 0.5", [])
     assert rows == [["0.4", "0.500"], ["0.5", "–"], ["0.6", "0.800"]]
@@ -141,8 +145,7 @@ def test_several_thresholds_are_a_table_that_says_how_they_decide() -> None:
     factors = curving.section(content(3, fitted={"thresholds": [0.5, 1.0, 1.5]}))
     assert factors["thresholds"] == [("c0", "0.500"), ("c1", "1.000"), ("c2", "1.500")]
     assert "divided by these" in factors["thresholds_caption"]
-    some = content(2, fitted={"thresholds": [0.25, 0.75]})
-    some["figures"]["confusion_each"] = [[[9, 1], [1, 9]]] * 2
+    some = content(2, fitted={"thresholds": [0.25, 0.75]}, figures=(Confusion(each=(((9, 1), (1, 9)),) * 2),))
     labels = curving.section(some)
     assert labels["thresholds"] == [("c0", "0.250"), ("c1", "0.750")]
     assert "at least this" in labels["thresholds_caption"]

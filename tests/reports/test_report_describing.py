@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from support import made_scores
+
 from lamelle.reports import describing, scoring
+from lamelle.results.scores import Score
 from lamelle.types import Record, Source
 
 
@@ -45,4 +48,4 @@ def test_ap_at_any_overlap_has_a_name() -> None:
         "AP at IoU 0.9",
         "apex",
     ]
-    assert scoring.by_class({"scores": {"ap50": {}}, "classes": ["a"], "figures": {"support": [3]}}) == ([], [])
+    assert scoring.by_class(made_scores(scores={"ap50": Score.read({})}, classes=("a",))) == ([], [])

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from support import made_scores
 
 from lamelle.reports import scoring
 from lamelle.reports.html import elide, number, percent, short, whole
+from lamelle.results.scores import Confusion, Item, Score, Scores
 
 
-def interval(value: float | None, n: int = 30, unit: str = "image") -> dict[str, object]:
-    return {"value": value, "low": value, "high": value, "n": n, "unit": unit, "level": 0.95, "method": ""}
+def interval(value: float, n: int = 30, unit: str = "image") -> Score:
+    return Score(value, value, value, n, unit)
 
 
-def content(classes: int) -> dict[str, object]:
-    names = [f"c{i}" for i in range(classes)]
-    matrix = [[(100 if i == j else int(j == i + 1) * (i + 1)) for j in range(classes)] for i in range(classes)]
-    scores = {"dice": interval(0.5), "odd": interval(None), "dice/c1": interval(0.25), "hd95": interval(3.0)}
-    return {"classes": names, "scores": scores, "figures": {"confusion": matrix, "support": [1] * classes}}
+def content(classes: int, **changes: Any) -> Scores:
+    names = tuple(f"c{i}" for i in range(classes))
+    matrix = tuple(tuple(100 if i == j else int(j == i + 1) * (i + 1) for j in range(classes)) for i in range(classes))
+    scores = {"dice": interval(0.5), "odd": interval(math.nan), "dice/c1": interval(0.25), "hd95": interval(3.0)}
+    figures = (Confusion(counts=matrix, support=(1,) * classes),)
+    return made_scores(**{"classes": names, "scores": scores, "figures": figures} | changes)
 
 
 def test_scores_without_a_name_are_shown_by_their_key() -> None:
@@ -36,7 +41,7 @@ def test_scores_without_a_name_are_shown_by_their_key() -> None:
 def test_a_class_without_a_score_is_an_empty_cell() -> None:
     columns, rows = scoring.by_class(content(2))
     assert columns == ["Dice"]
-    assert [(row.name, row.n, row.scores[0] and row.scores[0].value) for row in rows] == [
+    assert [(row.name, row.n, row.scores[0] and row.scores[0].score.value) for row in rows] == [
         ("c0", 1, None),
         ("c1", 1, 0.25),
     ]
@@ -60,13 +65,13 @@ def test_many_classes_are_told_by_their_most_frequent_mistakes() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 9])
 def test_best_and_worst_share_no_item(n: int) -> None:
-    items = [{"id": str(i), "quality": i / 10} for i in range(n)] + [{"id": "x", "quality": None}]
+    items = [*(Item(id=str(i), quality=i / 10) for i in range(n)), Item(id="x")]
     best, worst = scoring.best_and_worst(items, 3)
     assert len(best) == (min(3, n // 2) or min(n, 1))
-    assert not {i["id"] for i in best} & {i["id"] for i in worst}
-    assert all(b["quality"] >= w["quality"] for b in best for w in worst)
+    assert not {i.id for i in best} & {i.id for i in worst}
+    assert all((b.quality or 0) >= (w.quality or 0) for b in best for w in worst)
     if n > 1:
-        assert worst[0]["id"] == "0"
+        assert worst[0].id == "0"
 
 
 def test_only_scores_that_are_shown_are_explained() -> None:
@@ -87,24 +92,25 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_a_score_without_an_interval_shows_a_dash_and_its_reason() -> None:
-    none = interval(0.5, 4) | {"low": None, "high": None, "reason": "few", "of": "c1"}
+    none = replace(interval(0.5, 4), low=math.nan, high=math.nan, reason="few", of="c1")
     for one, shown in ((none, "–"), (interval(0.5, 4), "0.500 – 0.500")):
-        scores = content(2) | {"scores": {"dice": one}}
+        scores = content(2, scores={"dice": one})
         (score,) = scoring.overall(scores)
         assert (score.shown, score.interval, score.bar is None) == ("0.500", shown, one is none)
         assert bool(score.why) == bool(scoring.without(scores)) == (one is none)
-    assert "4" in scoring.without(content(2) | {"scores": {"dice": none, "iou": none}})
+    assert "4" in scoring.without(content(2, scores={"dice": none, "iou": none}))
 
 
 def test_the_area_of_a_class_comes_with_its_interval() -> None:
-    rare = interval(0.9, 2) | {"low": None, "high": None, "reason": "few", "of": "c1"}
-    scores = content(2) | {"task": "classify", "scores": {"roc_auc/c0": interval(0.5), "roc_auc/c1": rare}}
+    rare = replace(interval(0.9, 2), low=math.nan, high=math.nan, reason="few", of="c1")
+    scores = content(2, scores={"roc_auc/c0": interval(0.5), "roc_auc/c1": rare})
     assert [scoring.area(scores, "roc_auc", c) for c in ("c0", "c1")] == ["0.500 [0.500 – 0.500]", "0.900"]
     assert scoring.area(scores, "pr_auc", "c0") == "–"
 
 
 def test_classes_that_hold_together_are_each_a_yes_or_no() -> None:
-    several = content(2) | {"figures": {"confusion_each": [[[90, 2], [1, 7]], [[0, 0], [3, 1]]], "support": [8, 4]}}
+    each = (((90, 2), (1, 7)), ((0, 0), (3, 1)))
+    several = content(2, figures=(Confusion(each=each, support=(8, 4)),))
     (_, first), (_, second) = scoring.yes_no(several)
     assert [(c.count, c.right) for c in first] == [(7, True), (1, False), (2, False), (90, True)]
     assert [c.share for c in first] == pytest.approx([7 / 8, 1 / 8, 2 / 92, 90 / 92])
@@ -114,5 +120,5 @@ def test_classes_that_hold_together_are_each_a_yes_or_no() -> None:
 
 
 def test_a_score_that_may_exceed_one_has_no_bar() -> None:
-    (score,) = scoring.overall(content(2) | {"scores": {"log_loss": interval(0.5)}})
+    (score,) = scoring.overall(content(2, scores={"log_loss": interval(0.5)}))
     assert (score.name, score.bar) == ("Log loss", None)

@@ -18,6 +18,7 @@ from lamelle.pictures import encode
 from lamelle.reports import remarks, segmenting
 from lamelle.reports.page import write_report
 from lamelle.results.pictures import ErrorPattern
+from lamelle.results.scores import Item
 from lamelle.runs import scored_images
 from lamelle.runs.bundle import RunBundle, open_bundle
 from lamelle.runs.folder import RunFolder
@@ -93,7 +94,7 @@ def predict(run: RunFolder, store: Store, how: str) -> RunBundle:
     for path, planes in stacks.items():
         write_labels(path, np.stack(planes) if len(planes) > 1 else planes[0], spacing=None)
     run.seal(*stacks)
-    save_scored_pictures(run, plan, run.read_json(run.scores)["items"], store)
+    save_scored_pictures(run, plan, run.read_scores().items, store)
     return open_bundle(run)
 
 
@@ -124,7 +125,7 @@ def test_a_sample_is_bounded(copied: RunFolder, store: Store, monkeypatch: pytes
     monkeypatch.setattr(scored_images, "PIXELS", every[0].target.size)
     assert len(list(images.sample(ids))) == 1
     monkeypatch.setattr(scored_images, "PIXELS", 10)
-    save_scored_pictures(copied, plan, copied.read_json(copied.scores)["items"], store)
+    save_scored_pictures(copied, plan, copied.read_scores().items, store)
     assert remarks.section(open_bundle(copied)) == {}
 
 
@@ -194,13 +195,13 @@ def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("items", "name"),
     [
-        ([{"id": "a", "dice/no": 0.9, "dice/yes": 0.5, "quality": 0.5}], "dice"),
-        ([{"id": "a", "dice/x": 0.9, "dice/y": 0.5, "quality": 0.7}], "dice"),
-        ([{"ap50": 1.0, "ap": 1.0, "quality": 1.0}, {"ap50": 0.8, "ap": 0.6, "quality": 0.6}], "ap"),
+        ([Item(id="a", scores={"dice/no": 0.9, "dice/yes": 0.5}, quality=0.5)], "dice"),
+        ([Item(id="a", scores={"dice/x": 0.9, "dice/y": 0.5}, quality=0.7)], "dice"),
+        ([Item(id=i, scores={"ap50": a, "ap": q}, quality=q) for i, a, q in (("a", 1.0, 1.0), ("b", 0.8, 0.6))], "ap"),
         ([], "dice"),
     ],
 )
-def test_cases_are_headed_by_the_score_that_they_are_ranked_by(items: list[dict[str, object]], name: str) -> None:
+def test_cases_are_headed_by_the_score_that_they_are_ranked_by(items: list[Item], name: str) -> None:
     assert segmenting._quality(items) == name
 
 

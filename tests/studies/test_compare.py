@@ -19,8 +19,12 @@ from support import Quiet
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.metrics.intervals import Interval, IntervalOptions, why_none
+from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.reports.study import sentences, terminal
+from lamelle.results import history
+from lamelle.results.history import Epoch
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Score
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.studies import table
@@ -45,14 +49,13 @@ def written(folder: Path, right: float, *, seed: int, n: int = 300) -> RunFolder
     hit = rng.random(n) < right
     sure = np.where(hit, truth, 1 - truth)
     rows = [
-        {
-            **{"truth": int(t), "chosen": int(s), "probabilities": [0.9 - 0.8 * int(s), 0.1 + 0.8 * int(s)]},
-            **{"id": f"{i}", "group": f"p{i // 5}", "volume": None, "position": None},
-        }
+        ItemStats(
+            str(i), {"truth": t, "chosen": s, "probabilities": np.array([0.9 - 0.8 * s, 0.1 + 0.8 * s])}, f"p{i // 5}"
+        )
         for i, (t, s) in enumerate(zip(truth, sure, strict=True))
     ]
     run = RunFolder.create(folder, "run")
-    run.write_json(run.rows, rows)
+    run.write_stats(rows)
     run.model.mkdir()
     about = {
         "seconds": 2.0,
@@ -63,7 +66,9 @@ def written(folder: Path, right: float, *, seed: int, n: int = 300) -> RunFolder
         "parameters_with_statistics": 11,
     }
     (run.model / "model.json").write_text(json.dumps({"provenance": about}))
-    run.write_text(run.history, "epoch,train_loss,train_accuracy,loss,accuracy\n1,0.5,0.8,0.6,0.7\n")
+    known = {"train": {"accuracy": 0.8}, "validation": {"accuracy": 0.7}}
+    epoch = Epoch(epoch=1, step=1, lr=0.1, train_loss=0.5, loss=0.6, **known)
+    run.write_text(run.history, history.to_csv([epoch]))
     return run
 
 
@@ -93,7 +98,7 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     assert "c is better than a" in said
     assert len(terminal(content)) > 5
     for line in found.lines:  # three trainings leave much to chance, but no share lies beyond 0 and 1
-        bounds = [(one["low"], one["value"], one["high"]) for one in line.scores.values()]
+        bounds = [(one.low, one.value, one.high) for one in line.scores.values()]
         assert all(0 <= low <= value <= high <= 1 for low, value, high in bounds if low == low)
     written = table.to_csv(found)
     assert "nan" not in written
@@ -102,22 +107,22 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     assert {"train_loss", "validation_accuracy", "validation_loss"} <= set(head)
     lines = list(csv.DictReader(written.splitlines()))
     assert [line["variant"] for line in lines] == ["a", "b", "c"]
-    assert float(lines[2]["macro_f1"]) == pytest.approx(found.lines[2].scores["macro_f1"]["value"], rel=1e-5)
+    assert float(lines[2]["macro_f1"]) == pytest.approx(found.lines[2].scores["macro_f1"].value, rel=1e-5)
 
 
-def _one(value: float, low: float, n: int, reason: str = "") -> Interval:
-    return Interval(value, low, 1.0 if low == low else math.nan, n, "slice", "", 0.95, reason, "b" if reason else "")
+def _one(value: float, low: float, n: int, reason: str = "") -> Score:
+    return Score(value, low, 1.0 if low == low else math.nan, n, "slice", "", 0.95, reason, "b" if reason else "")
 
 
 def test_what_one_seed_lacks_is_said_with_the_reason_and_the_number_of_seeds() -> None:
     whole, few, never = _one(0.5, 0.1, 6), _one(0.0, math.nan, 4, "few"), _one(math.nan, math.nan, 0, "unpredicted")
     mean = table._over_seeds("f1/b", [whole, few])
-    assert mean["value"] == pytest.approx(0.25)
-    assert mean["n"] == 4
+    assert mean.value == pytest.approx(0.25)
+    assert mean.n == 4
     assert why_none(mean) == "no interval: 4 slices of b; 5 are needed (in 1 of 2 seeds)"
     assert why_none(table._over_seeds("f1/b", [few, few])) == "no interval: 4 slices of b; 5 are needed"
     none = table._over_seeds("precision/b", [whole, few, never])
-    assert math.isnan(none["value"])
+    assert math.isnan(none.value)
     assert why_none(none) == "b was never predicted (in 1 of 3 seeds)"
     assert why_none(table._over_seeds("f1/b", [whole, whole])) == ""
 

@@ -71,7 +71,7 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
         "classes": "the classes are",
         "split": "scored on",
         "pixels": "have changed",
-        "rows": "rows.json: this file is missing",
+        "rows": "item_stats.json: this file is missing",
     }.items():
         copy = RunFolder(copied(runs / "fast", tmp_path / what))
         if what == "pixels":
@@ -79,7 +79,7 @@ def test_runs_that_do_not_share_what_they_must_are_refused_with_the_reason(runs:
             audit["rows"][0]["pixels"] = "0"
             copy.write_json(copy.audit, audit)
         elif what == "rows":
-            copy.rows.unlink()
+            copy.item_stats.unlink()
         else:
             scores = copy.read_json(copy.scores)
             copy.write_json(copy.scores, scores | {what: ["x", "y"] if what == "classes" else "folds"})

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import made_scores
 
 from lamelle import verbs
 from lamelle.errors import RequestError
+from lamelle.results.scores import Score
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import Recipe
 from lamelle.studies import listing, pruning, terminal
@@ -47,20 +51,13 @@ def made(tmp_path: Path) -> Maker:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": f"/images/{data}"})})
         run.write_text(run.recipe, recipe.to_yaml())
         run.write_json(run.environment, {"created": f"2026-11-{created}T08:00:00+00:00", "lamelle": "0"})
-        run.write_text(run.history, "epoch,train_loss,loss,seconds\n1,0.5,0.6,2\n2,0.4,0.5,2\n")
+        run.write_text(run.history, "epoch,step,lr,train_loss,loss,seconds\n1,1,1,0.5,0.6,2\n2,2,1,0.4,0.5,2\n")
         run.checkpoints.mkdir()
         (run.checkpoints / "step-00000002.safetensors").write_bytes(b"x" * 5000)
         if score is not None:
-            one = {"value": score, "low": score - 0.1, "high": score + 0.1, "n": 9, "unit": "image", "level": 0.95}
-            brier = one | {"value": 1 - score}
-            scores = {
-                "task": task,
-                "classes": ["a", "b"],
-                "split": "test",
-                "headline": ["accuracy"],
-                "scores": {"accuracy": one, "brier": brier},
-            }
-            run.write_json(run.scores, scores | {"fitted": {}, "figures": {}})
+            one = Score(score, score - 0.1, score + 0.1, 9, "image")
+            scores = {"accuracy": one, "brier": replace(one, value=1 - score)}
+            run.write_scores(made_scores(task=task, headline=("accuracy",), scores=scores))
             run.model.mkdir()
             run.write_json(run.model / "model.json", {"provenance": {"epochs": 2, "seconds": 4.5, "parameters": 1234}})
             (run.model / "model.safetensors").write_bytes(b"w" * 300)
@@ -100,9 +97,8 @@ def test_a_run_is_listed_as_it_is(made: Maker) -> None:
     (row,) = csv.DictReader(listing.to_csv([found]).splitlines())
     assert (row["name"], float(row["value"]), row["created"]) == ("first", 0.8, "2026-11-01T08:00:00+00:00")
     assert (row["n"], row["unit"], row["reason"]) == ("9", "image", "")
-    few = run.read_json(run.scores)
-    few["scores"]["accuracy"] |= {"low": None, "high": None, "n": 3, "reason": "few", "of": ""}
-    run.write_json(run.scores, few)
+    few = Score(0.8, math.nan, math.nan, 3, "image", reason="few")
+    run.write_scores(made_scores(headline=("accuracy",), scores={"accuracy": few}))
     (row,) = csv.DictReader(listing.to_csv(verbs.list_runs(run.path.parent)).splitlines())
     assert (row["low"], row["n"], row["reason"]) == ("", "3", "no interval: 3 images; 5 are needed")
     assert listing.to_csv([]) == "path\n"

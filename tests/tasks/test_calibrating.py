@@ -12,6 +12,8 @@ from sklearn import metrics
 
 from lamelle.io.atomic import plain
 from lamelle.metrics import calibration
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Reliability
 from lamelle.tasks import calibrating
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
@@ -203,4 +205,4 @@ def test_a_package_without_temperature_is_as_it_was() -> None:
         np.testing.assert_array_equal(again.decode(q, {}, None).probabilities, q)  # type: ignore[union-attr]
         del (row := again.row(q, truth, {}))["calibration"]
         assert "ece" not in again.summarise(again.table([row]), np.ones((1, 1))), "rows of older runs have no bins"
-        assert "reliability" not in again.figures([row])
+        assert not any(isinstance(one, Reliability) for one in again.figures([ItemStats("a", row)]))

@@ -15,6 +15,8 @@ from sklearn import metrics
 
 from lamelle.metrics import ranking, thresholds
 from lamelle.metrics.intervals import IntervalOptions, Units, bands
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion, Curve, Curves
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import decide
@@ -199,15 +201,15 @@ def test_every_place_says_the_same_class() -> None:
             assert isinstance(answer, Classes)
             chosen = tuple(np.flatnonzero(said[i])) if said.ndim == 2 else (said[i],)
             assert answer.chosen == chosen
-            assert one.item(row)["predicted"] == "|".join(one.classes[k] for k in chosen)
+            assert one.item(ItemStats("a", row)).predicted == "|".join(one.classes[k] for k in chosen)
         scores = one.summarise(one.table(rows), np.ones((1, len(rows))))
         assert scores["macro_f1"][0] == pytest.approx(macro_f1(truth, said))
-        figures = one.figures(rows)
+        confusion = next(f for f in one.figures([ItemStats("a", r) for r in rows]) if isinstance(f, Confusion))
         if said.ndim == 2:
             expected = metrics.multilabel_confusion_matrix(truth, said)
-            assert figures["confusion_each"] == expected.tolist()
+            assert np.array_equal(confusion.each, expected)
         else:
-            assert figures["confusion"] == metrics.confusion_matrix(truth, said).tolist()
+            assert np.array_equal(confusion.counts, metrics.confusion_matrix(truth, said))
         quick = one.quick_row(p[0], np.asarray(truth[0]))
         plain = (p[0] >= 0.5).astype(int).tolist() if said.ndim == 2 else int(p[0].argmax())
         assert quick["chosen"].tolist() == plain
@@ -235,15 +237,15 @@ def test_brier_and_log_loss_are_those_of_scikit_learn() -> None:
 
 def test_confidence_is_that_of_what_was_said() -> None:
     one = task(2, threshold=0.2)
-    item = one.item(one.row(np.array([0.7, 0.3]), np.asarray(0), {"thresholds": [0.8, 0.2]}))
-    assert item == {"truth": "a", "predicted": "b", "correct": False, "quality": 0.7, "confidence": 0.3}
+    item = one.item(ItemStats("i", one.row(np.array([0.7, 0.3]), np.asarray(0), {"thresholds": [0.8, 0.2]})))
+    assert item.columns() == {"truth": "a", "predicted": "b", "correct": False, "quality": 0.7, "confidence": 0.3}
     several = task(3, multi_label=True)
-    item = several.item(several.row(np.array([0.9, 0.6, 0.2]), np.array([0.0, 1.0, 1.0]), {}))
-    assert (item["predicted"], item["correct"]) == ("a|b", False)
-    assert item["confidence"] == pytest.approx(0.9), "its surest mistake"
-    assert item["quality"] == pytest.approx(0.1)
-    right = several.item(several.row(np.array([0.9, 0.6, 0.2]), np.array([1.0, 1.0, 0.0]), {}))
-    assert right["confidence"] == pytest.approx(0.6), "its least sure answer"
+    item = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([0.0, 1.0, 1.0]), {})))
+    assert (item.predicted, item.correct) == ("a|b", False)
+    assert item.confidence == pytest.approx(0.9), "its surest mistake"
+    assert item.quality == pytest.approx(0.1)
+    right = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([1.0, 1.0, 0.0]), {})))
+    assert right.confidence == pytest.approx(0.6), "its least sure answer"
 
 
 # curves --------------------------------------------------------------------------------------------------------------
@@ -255,12 +257,12 @@ def test_curves_pass_through_the_points_of_scikit_learn() -> None:
     false, true, _ = metrics.roc_curve(truth, p[:, 1], drop_intermediate=False)
     x = np.linspace(0, 1, 101)
     highest = [np.interp(v, false, true) if v not in false else true[false == v].max() for v in x]
-    np.testing.assert_allclose(found["roc"]["y"], highest, atol=1e-9)
-    assert found["roc"]["area"] == pytest.approx(metrics.roc_auc_score(truth, p[:, 1]))
+    np.testing.assert_allclose(found["roc"].y, highest, atol=1e-9)
+    assert found["roc"].area == pytest.approx(metrics.roc_auc_score(truth, p[:, 1]))
     precision, recall, cuts = metrics.precision_recall_curve(truth, p[:, 1])
     first = [precision[np.flatnonzero(recall[: len(cuts)] >= v - 1e-12)[-1]] for v in x]
-    np.testing.assert_allclose(found["pr"]["y"], first, atol=1e-9)
-    assert found["pr"]["area"] == pytest.approx(metrics.average_precision_score(truth, p[:, 1]))
+    np.testing.assert_allclose(found["pr"].y, first, atol=1e-9)
+    assert found["pr"].area == pytest.approx(metrics.average_precision_score(truth, p[:, 1]))
 
 
 @pytest.mark.parametrize("kind", ["roc", "pr"])
@@ -268,16 +270,16 @@ def test_bands_hold_the_curve_and_widen_with_groups(kind: str) -> None:
     p, truth = uneven(200)
     hot = np.eye(2)[truth]
     alone = curves(hot, p, classes=("a", "b"), groups=None)["b"][kind]
-    assert alone["x"][0] == 0
-    assert alone["x"][-1] == 1
-    assert len({len(alone[k]) for k in ("x", "y", "low", "high")}) == 1
-    low, y, high = (np.array(alone[k]) for k in ("low", "y", "high"))
+    assert alone.x[0] == 0
+    assert alone.x[-1] == 1
+    assert len({len(getattr(alone, k)) for k in ("x", "y", "low", "high")}) == 1
+    low, y, high = (np.array(getattr(alone, k)) for k in ("low", "y", "high"))
     assert ((low <= y + 1e-9) & (y <= high + 1e-9)).mean() > 0.95
     assert (high - low).mean() > 0.02
     many, chance = np.repeat(hot, 5, 0), np.repeat(p, 5, 0)
     twins = curves(many, chance, classes=("a", "b"), groups=[i for i in range(200) for _ in range(5)])["b"][kind]
     blind = curves(many, chance, classes=("a", "b"), groups=None)["b"][kind]
-    grouped, items = (np.subtract(c["high"], c["low"]).mean() for c in (twins, blind))
+    grouped, items = (np.subtract(c.high, c.low).mean() for c in (twins, blind))
     assert grouped == pytest.approx((high - low).mean(), rel=0.15), "copies in one group add nothing"
     assert grouped > 1.5 * items
 
@@ -306,19 +308,22 @@ def test_rows_give_groups_to_the_bands() -> None:
     one = task(2, threshold="argmax")
     p, truth = uneven(120)
     rows = [one.row(a, np.asarray(b), {}) for a, b in zip(p, truth, strict=True)]
-    grouped = [row | {"group": str(i // 12)} for i, row in enumerate(rows)]
-    first, second = (one.figures(r)["curves"]["b"]["roc"] for r in (rows, grouped))
-    assert first["y"] == second["y"]
-    assert first["low"] != second["low"]
-    lone = one.figures([row | {"group": "one"} for row in rows])["curves"]["b"]["roc"]
-    assert lone["low"] == first["low"], "one group alone cannot be resampled"
+
+    def drawn(groups: list[str | None]) -> Curve:
+        items = [ItemStats(str(i), row, group) for i, (row, group) in enumerate(zip(rows, groups, strict=True))]
+        return next(f for f in one.figures(items) if isinstance(f, Curves)).classes["b"]["roc"]
+
+    first, second = drawn([None] * 120), drawn([str(i // 12) for i in range(120)])
+    assert first.y == second.y
+    assert first.low != second.low
+    assert drawn(["one"] * 120).low == first.low, "one group alone cannot be resampled"
 
 
 def test_a_class_that_is_not_there_has_no_curve() -> None:
     hot = np.array([[1, 0], [1, 0], [1, 0]])
     found = curves(hot, np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), classes=("a", "b"), groups=None)
-    assert found["b"]["roc"]["x"] == found["b"]["pr"]["x"] == found["a"]["roc"]["x"] == []
-    assert set(found["a"]["pr"]["y"]) == {1.0}
+    assert found["b"]["roc"].x == found["b"]["pr"].x == found["a"]["roc"].x == ()
+    assert set(found["a"]["pr"].y) == {1.0}
 
 
 def test_bands_are_quick() -> None:
@@ -326,7 +331,7 @@ def test_bands_are_quick() -> None:
     begun = time.process_time()
     found = curves(np.eye(5)[truth], p, classes=tuple("abcde"), groups=None)
     assert time.process_time() - begun < 2
-    assert "low" in found["a"]["roc"]
+    assert found["a"]["roc"].low
     many = curves(np.tile(np.eye(2)[truth % 2], (21, 1)), np.tile(p[:, :2], (21, 1)), classes=("a", "b"), groups=None)
-    assert "low" not in many["a"]["roc"]
-    assert len(many["a"]["roc"]["y"]) == 101
+    assert not many["a"]["roc"].low
+    assert len(many["a"]["roc"].y) == 101

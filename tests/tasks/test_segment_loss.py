@@ -21,6 +21,7 @@ from lamelle.losses.entropy import focal
 from lamelle.losses.overlap import focal_tversky, tversky
 from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
+from lamelle.results.scores import Confusion
 from lamelle.runs.plan import make_task
 from lamelle.runs.recipe import Recipe, validate
 from lamelle.runs.saved_plan import open_plan
@@ -133,7 +134,9 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     few = (*TINY, "loss=boundary_ce", "epochs=1", "train.samples=4", "evaluate.resamples=100", "min_size=auto")
     run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
     assert run.scores["classes"] == ["background", "foreground"]
-    assert np.shape(run.scores["figures"]["confusion"]) == (2, 2)
+    confusion = run.folder.read_scores().figure(Confusion)
+    assert confusion is not None
+    assert np.shape(confusion.counts) == (2, 2)
     plan = open_plan(run.folder)
     reader = Reader(verbs.open_store(), plan.task.targets, load(run.path).preparation)
     assert max(int(reader.target(r).max()) for r in plan.records) > 1

@@ -198,7 +198,7 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     )
     classes, scores = run.scores["classes"], run.scores
     assert list(scores["fitted"]["thresholds"]) == classes[1:]
-    assert scores["figures"]["exclusive"] is False
+    assert next(f for f in scores["figures"] if f["kind"] == "reliability")["exclusive"] is False
     assert {f"dice/{c}" for c in classes} | {"dice", "hd95", "hd95_um", "ece", "log_loss_uncalibrated"} <= set(
         scores["scores"]
     )

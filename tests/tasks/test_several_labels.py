@@ -69,7 +69,7 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     reader = Reader(store, package.task.targets, package.preparation)
     rows = measure(plan.of("test"), of_package(package), reader, package.fitted, None)
     scores = summarise(package.task, rows, interval_options(plan.recipe), split="test", fitted=package.fitted)
-    assert scores["scores"]["macro_f1"]["value"] > 0.7
+    assert scores.scores["macro_f1"].value > 0.7
     assert {"brier", "log_loss", "roc_auc", "pr_auc"} <= set(scores["scores"])
     assert np.shape(scores["figures"]["confusion_each"]) == (3, 2, 2)
     assert all("|".join(sorted(i["truth"].split("|"))) for i in scores["items"])

@@ -17,6 +17,8 @@ from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
 from lamelle.models.options import Timm, TimmUNet, UNet
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
 from lamelle.tasks.base import Facts, Labels, Row, Task
@@ -182,6 +184,11 @@ def test_a_description_with_a_foreign_option_is_refused(task: Task, items: Any) 
             restore(**described | {part: {**described[part], "evil": 1}})
 
 
+def confusion_of(task: Task, rows: list[Row]) -> Confusion:
+    figures = task.figures([ItemStats(str(i), row) for i, row in enumerate(rows)])
+    return next(one for one in figures if isinstance(one, Confusion))
+
+
 def rows_of(task: Task, items: Any, count: int = 12) -> list[Row]:
     return [task.row(p, t, {"threshold": 0.5}) for p, t in items(task, count)]
 
@@ -215,8 +222,8 @@ def test_the_headline_the_monitor_and_every_item_exist(task: Task, items: Any) -
     assert set(task.headline) <= set(scores)
     quick = [task.quick_row(p, t) for p, t in items(task, 4)]
     assert np.isfinite(task.summarise(task.table(quick), np.ones((1, 4)))[task.monitor]).all()
-    assert all(0 <= task.item(row)["quality"] <= 1 for row in rows)
-    assert len(task.figures(rows)["support"]) == len(task.classes)
+    assert all(0 <= (task.item(ItemStats("i", row)).quality or 0) <= 1 for row in rows)
+    assert len(confusion_of(task, rows).support) == len(task.classes)
 
 
 @cases
@@ -259,8 +266,8 @@ def test_classification_agrees_with_scikit_learn() -> None:
         **{f"roc_auc/{c}": metrics.roc_auc_score(hot[:, i], p[:, i]) for i, c in enumerate("abc")},
     }
     assert {k: found[k] for k in expected} == pytest.approx(expected)
-    assert (
-        task.figures(rows_of(task, classify_items, 60))["confusion"] == metrics.confusion_matrix(truth, said).tolist()
+    assert np.array_equal(
+        confusion_of(task, rows_of(task, classify_items, 60)).counts, metrics.confusion_matrix(truth, said)
     )
 
 

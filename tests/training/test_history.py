@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from typing import Any
 
 import made_tasks
 import numpy as np
@@ -12,11 +13,12 @@ from support import Quiet, Trainer
 from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.prediction.predictor import of_package
+from lamelle.results import history
+from lamelle.results.history import Epoch
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import MANY
 from lamelle.tasks.classify import Classify
-from lamelle.training import history
 from lamelle.training.progress import epoch_line
 from lamelle.training.validation import scores_of
 
@@ -41,7 +43,6 @@ def test_every_epoch_has_every_score_of_both_sets(trained: Trainer) -> None:
         for prefix in ("", "train_"):
             found = {name: float(row[prefix + name]) for name in PIXELS}
             assert found["iou"] == pytest.approx(found["dice"] / (2 - found["dice"]))
-            assert float(row[prefix + "score"]) == found["dice"]
         assert row["dice/background"] != row["dice"]
     plan, store = open_plan(run), verbs.open_store()
     reader, sums = Reader(store, package.task.targets, package.preparation), np.zeros((2, 2))
@@ -75,15 +76,24 @@ def test_what_has_no_value_stays_empty() -> None:
     rows = [task.quick_row(np.eye(3)[0], np.asarray(0))]
     found = scores_of(task, rows, each=True)
     assert found["recall/c1"] is None
-    assert history.to_csv([{"epoch": 1, "best": True} | found]).splitlines()[1].startswith("1,,,,,,,,1.0,1,,")
+    one = epoch(1, loss=0.5, validation=found)
+    (row,) = csv.DictReader(history.to_csv([one]).splitlines())
+    assert (row["recall/c1"], row["recall/c0"], row["loss"]) == ("", "1.0", "0.5")
+    assert history.from_csv([row]) == (one,)
 
 
-def test_older_epochs_lack_what_was_not_kept_then() -> None:
-    old = {"epoch": 1, "score": 0.5, "accuracy": None, "best": False}
-    new = {"epoch": 2, "score": 0.6, "monitor": "dice", "iou": 0.4, "best": True}
-    head, first, second = (line.split(",") for line in history.to_csv([old, new]).splitlines())
-    assert head == [*history.FIELDS, "iou"]
-    assert (first[-1], second[-1]) == ("", "0.4")
+def epoch(number: int, **known: Any) -> Epoch:
+    return Epoch(epoch=number, step=9, lr=0.1, train_loss=1.0, **known)
+
+
+def test_epochs_that_lack_a_score_leave_it_empty() -> None:
+    both = [epoch(1), epoch(2, loss=0.3, best=True, train={"dice": 0.7}, validation={"iou": 0.4, "iou/cell": None})]
+    head, first, second = (line.split(",") for line in history.to_csv(both).splitlines())
+    assert head == [*history.FIELDS, "train_dice", "iou", "iou/cell"]
+    assert (first[-3:], second[-3:]) == (["", "", ""], ["0.7", "0.4", ""])
+    again = history.from_csv(list(csv.DictReader(history.to_csv(both).splitlines())))
+    assert [one.columns() for one in again][1] == both[1].columns()
+    assert (again[1].best, again[0].validated, again[1].score("iou"), again[1].score("dice")) == (True, False, 0.4, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +105,11 @@ def test_older_epochs_lack_what_was_not_kept_then() -> None:
 )
 def test_the_line_of_an_epoch_says_which_score_it_is(monkeypatch: pytest.MonkeyPatch, language: str, said: str) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    row = {"epoch": 1, "seconds": 2.0, "best": False, "train_loss": 0.5, "train_score": 0.75, "loss": None}
-    assert said in epoch_line(row | {"score": None, "monitor": "macro_f1"})
+    row = Epoch(epoch=1, step=3, lr=0.1, seconds=2.0, train_loss=0.5, train={"macro_f1": 0.75})
+    assert said in epoch_line(row, monitor="macro_f1")
 
 
 def test_the_loop_names_the_score_of_its_task(trained: Trainer) -> None:
     quiet = Quiet()
     trained("epochs=1", quiet=quiet)
-    assert f"Dice {quiet.rows[0]['score']:.4f}" in epoch_line(quiet.rows[0])
+    assert f"Dice {quiet.rows[0]['score']:.4f}" in epoch_line(quiet.epochs[0], monitor="dice")

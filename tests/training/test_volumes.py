@@ -22,6 +22,7 @@ from lamelle.data.splits.options import Split
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.prediction.package import load
+from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
@@ -211,7 +212,8 @@ def test_two_percent_of_the_labels_train(home: Path) -> None:
     recipe = run.folder.recipe.read_text()
     assert "foreground: 1.0" in recipe
     assert all(np.isfinite(row["loss"]) for row in quiet.rows)
-    scores = json.loads((run.path / "scores.json").read_text())
-    scored = np.sum(scores["figures"]["confusion"])
+    confusion = run.folder.read_scores().figure(Confusion)
+    assert confusion is not None
+    scored = np.sum(confusion.counts)
     test = split.of_split(open_plan(run.folder).records, "test")
     assert 0 < scored < 0.03 * len(test) * 64 * 64

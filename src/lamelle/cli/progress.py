@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from lamelle.results.history import Epoch
 from lamelle.training.progress import Plain, Progress, epoch_line
 
 
@@ -40,8 +41,8 @@ class Live:
             self._task = self._bar.add_task("", total=1.0)
         self._bar.update(self._task, completed=done, description=f"{epoch + 1} · {loss:.4f}")
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        self.say(epoch_line(row))
+    def epoch(self, row: Epoch, *, monitor: str) -> None:
+        self.say(epoch_line(row, monitor=monitor))
 
     def close(self) -> None:
         self._bar.stop()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 
 LEAST = 10
@@ -30,15 +31,15 @@ class Base:
     n: int
 
 
-def base_of(run: RunFolder, recipe: Mapping[str, Any], scores: Mapping[str, Any] | None) -> Base | None:
+def base_of(run: RunFolder, recipe: Mapping[str, Any], scores: Scores | None) -> Base | None:
     """The base of a run, if it has one that was scored on the same test images."""
     if scores is None:
         return None
     start = recipe["train"].get("start")
     candidates = [RunFolder(Path(start)), RunFolder(Path(start).parent)] if start else _frozen(run, recipe)
     for other in candidates:
-        if other.scores.is_file():
-            return _compared(run, other, scores, other.read_json(other.scores))
+        if other.scores.is_file() and not other.older:
+            return _compared(run, other, scores, other.read_scores())
     return None
 
 
@@ -60,7 +61,7 @@ def _frozen(run: RunFolder, recipe: Mapping[str, Any]) -> list[RunFolder]:
     return []
 
 
-def _compared(run: RunFolder, other: RunFolder, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Base | None:
+def _compared(run: RunFolder, other: RunFolder, ours: Scores, theirs: Scores) -> Base | None:
     here, there = _qualities(ours), _qualities(theirs)
     if here.keys() != there.keys() or len(here) < LEAST:
         return None
@@ -75,7 +76,7 @@ def _compared(run: RunFolder, other: RunFolder, ours: Mapping[str, Any], theirs:
     return Base(str(other.path), means[0], means[1], error, len(here))
 
 
-def _qualities(scores: Mapping[str, Any]) -> dict[str, float]:
+def _qualities(scores: Scores) -> dict[str, float]:
     """Of each item: right or wrong where that is known, else its quality."""
-    known = {item["id"]: item.get("correct", item.get("quality")) for item in scores["items"]}
+    known = {item.id: item.quality if item.correct is None else item.correct for item in scores.items}
     return {name: float(value) for name, value in known.items() if value is not None}

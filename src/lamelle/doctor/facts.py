@@ -11,6 +11,8 @@ import numpy as np
 
 from lamelle.doctor.base import Base
 from lamelle.doctor.finding import NOTHING
+from lamelle.results.items import Failure
+from lamelle.results.scores import Scores
 from lamelle.tasks.table import find
 
 
@@ -84,8 +86,8 @@ class Facts:
     """The same of the test score."""
     chance: float
     """Monitored score of who has seen no image."""
-    scores: Mapping[str, Any] | None
-    stopped: Mapping[str, Any] | None
+    scores: Scores | None
+    failure: Failure | None
     """Code and values of the error that ended the training."""
     base: Base | None
     statistics: Statistics | None
@@ -129,8 +131,8 @@ class Facts:
     @property
     def test_beyond_guessing(self) -> bool:
         """Whether the interval of the monitored score lies above what guessing has; of masks, guessing has some."""
-        low = (self.scores or {}).get("scores", {}).get(self.monitor, {}).get("low")
-        return low is not None and low > self.chance + (NOTHING if self.spatial else 0.0)
+        found = self.scores.monitored if self.scores else None
+        return found is not None and found.low > self.chance + (NOTHING if self.spatial else 0.0)
 
     @property
     def guessed_loss(self) -> float | None:
@@ -145,7 +147,7 @@ class Facts:
     @property
     def test(self) -> float | None:
         """The monitored score on the test set."""
-        if (self.scores or {}).get("split") == "validation":
+        if self.scores is None or self.scores.split == "validation":
             return None
-        found = (self.scores or {}).get("scores", {}).get(self.monitor, {}).get("value")
-        return None if found is None or not math.isfinite(found) else float(found)
+        found = self.scores.monitored
+        return found.value if found is not None and found.defined else None

@@ -11,6 +11,7 @@ from lamelle.doctor.curves import one_class
 from lamelle.doctor.facts import Curve, Facts
 from lamelle.doctor.finding import ENOUGH, LEAST, NOTHING, SURE, Finding
 from lamelle.durations import spelled
+from lamelle.results.scores import Confusion, Scores
 
 _FLAT = 0.02
 """Share of the training loss within which it has not moved."""
@@ -31,10 +32,10 @@ _APART = 0.1
 def nan(facts: Facts) -> Finding | None:
     """The loss or a gradient was not finite."""
     broken = facts.loss.epoch[facts.loss.value >= 1e29]
-    if facts.stopped is None and not len(broken):
+    if facts.failure is None and not len(broken):
         return None
-    epoch = facts.epochs + 1 if facts.stopped is not None else int(broken[0])
-    step = facts.stopped["values"].get("step", "–") if facts.stopped is not None else "–"
+    epoch = facts.epochs + 1 if facts.failure is not None else int(broken[0])
+    step = facts.failure.values.get("step", "–") if facts.failure is not None else "–"
     exact = () if str(facts.get("train.precision")) == "32" else ("train.precision=32",)
     values = {"epoch": epoch, "step": step, "lr": facts.lr, "precision": facts.get("train.precision")}
     return Finding("nan", "error", values, (*cures.lower_lr(facts), *exact), epoch)
@@ -42,7 +43,7 @@ def nan(facts: Facts) -> Finding | None:
 
 def unfinished(facts: Facts) -> Finding | None:
     """It was interrupted, or runs still."""
-    if facts.scores is not None or facts.stopped is not None:
+    if facts.scores is not None or facts.failure is not None:
         return None
     budget = facts.get("train.budget")
     planned = spelled(budget) if budget else f"{facts.get('train.epochs', '–')}"
@@ -51,7 +52,7 @@ def unfinished(facts: Facts) -> Finding | None:
 
 def short(facts: Facts) -> Finding | None:
     """Too few validations to read a curve."""
-    if len(facts.score) >= LEAST or facts.stopped is not None:
+    if len(facts.score) >= LEAST or facts.failure is not None:
         return None
     every = int(facts.get("train.validate_every", 1))
     change = ("train.validate_every=1",) if every > 1 and facts.epochs >= LEAST else (f"train.epochs={5 * LEAST}",)
@@ -175,8 +176,9 @@ def _one_answer(facts: Facts) -> tuple[str, float, float] | None:
     return None
 
 
-def _in_confusion(facts: Facts, scores: Any) -> tuple[str, float, float] | None:
-    confusion = np.asarray(scores["figures"].get("confusion") or (), dtype=float)
+def _in_confusion(facts: Facts, scores: Scores) -> tuple[str, float, float] | None:
+    figure = scores.figure(Confusion)
+    confusion = np.asarray(figure.counts if figure else (), dtype=float)
     if confusion.ndim != 2 or not confusion.sum():
         return None
     true, said = confusion.sum(1) / confusion.sum(), confusion.sum(0) / confusion.sum()
@@ -185,4 +187,4 @@ def _in_confusion(facts: Facts, scores: Any) -> tuple[str, float, float] | None:
     alone = said[k] > _ALWAYS and true[k] < _ALWAYS - _RARELY
     if not (empty if facts.spatial else alone):
         return None
-    return str(scores["classes"][k]), float(said[k]), float(true[k])
+    return scores.classes[k], float(said[k]), float(true[k])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -16,14 +16,14 @@ from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
 from lamelle.errors import RequestError
 from lamelle.prediction.package import DESCRIPTION
-from lamelle.runs.bundle import read_history
+from lamelle.results.history import Epoch
+from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import read_saved
 from lamelle.tasks.table import find
 
 _USUAL_MOMENTUM = 0.1
 """Of batch norms that nobody gave another one."""
-Rows = Sequence[Mapping[str, float | None]]
 
 
 def read(run: RunFolder, *, measured: Measured | None) -> Facts:
@@ -37,37 +37,36 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     """
     run.insist()
     recipe = run.read_recipe()
-    rows = read_history(run)
-    scores = run.read_json(run.scores) if run.scores.is_file() else None
-    stopped = run.read_json(run.stopped) if scores is None and run.stopped.is_file() else None
-    if not rows and stopped is None:
+    history, scores = run.read_history(), run.known_scores()
+    failure = run.read_failure() if scores is None else None
+    if not history and failure is None:
         raise RequestError("doctor.no_history", run=run.path)
     task = find(str(recipe["task"]["name"]))
     validation = [row for row in run.read_table(run.split) if row["split"] == "validation"]
     counts = {"": len(validation)} if task.spatial else _classes(validation, recipe, scores)
     units = len({row["group"] or row["id"] for row in validation})
     several = recipe["task"].get("loss", {}).get("name") == "bce" or any("|" in row["stratum"] for row in validation)
-    score = curve(rows, "score")
-    steps = int(rows[-1].get("step") or 0) if rows else 0
-    test_error = _test_error(scores, task.monitor)
+    score = curve(history, lambda one: one.score(task.monitor))
+    steps = history[-1].step if history else 0
+    test_error = _test_error(scores)
     return Facts(
         run=str(run.path),
         recipe=recipe,
-        train_loss=curve(rows, "train_loss"),
-        train_score=curve(rows, "train_score"),
-        loss=curve(rows, "loss"),
+        train_loss=curve(history, lambda one: one.train_loss),
+        train_score=curve(history, lambda one: one.train.get(task.monitor)),
+        loss=curve(history, lambda one: one.loss),
         score=score,
-        best=next((int(row["epoch"] or 0) for row in reversed(rows) if row.get("best")), None),
-        epochs=len(rows),
+        best=next((one.epoch for one in reversed(history) if one.best), None),
+        epochs=len(history),
         steps=steps,
         counts=counts,
         units=units,
         split_by=_split_by(run),
-        error=_error(score, counts, units, scores, task.monitor, test_error),
+        error=_error(score, counts, units, scores, test_error),
         test_error=test_error,
         chance=0.0 if task.spatial else guessing(counts, several=several),
         scores=scores,
-        stopped=stopped,
+        failure=failure,
         base=base_of(run, recipe, scores),
         statistics=_statistics(recipe, steps, measured),
         advised=_advised(run),
@@ -75,20 +74,20 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     )
 
 
-def curve(rows: Rows, name: str) -> Curve:
-    """One column where it was measured; what is not finite counts as very large."""
-    known = [(row["epoch"] or 0.0, float(row[name] or 0.0)) for row in rows if row.get(name) is not None]
+def curve(history: Sequence[Epoch], column: Callable[[Epoch], float | None]) -> Curve:
+    """One number of each epoch where it was measured; what is not finite counts as very large."""
+    known = [(one.epoch, value) for one in history if (value := column(one)) is not None]
     epoch = np.array([e for e, _ in known], dtype=int)
     value = np.nan_to_num(np.array([v for _, v in known], dtype=float), nan=1e30, posinf=1e30)
     return Curve(epoch, value, smooth(value), jitter(value))
 
 
 def _classes(
-    validation: Sequence[Mapping[str, str]], recipe: Mapping[str, Any], scores: Mapping[str, Any] | None
+    validation: Sequence[Mapping[str, str]], recipe: Mapping[str, Any], scores: Scores | None
 ) -> dict[str, int]:
     """Validation images of each class; a class that has none is there too, where its name is known."""
     found = Counter(name for row in validation for name in row["stratum"].split("|") if name)
-    named = recipe["data"].get("classes") or (scores or {}).get("classes") or ()
+    named = recipe["data"].get("classes") or (scores.classes if scores else ())
     return {name: found[name] for name in dict.fromkeys([*named, *found])}
 
 
@@ -104,28 +103,27 @@ def _split_by(run: RunFolder) -> str:
     return read_saved(run).split_by if run.plan.is_file() else ""
 
 
-def _test_error(scores: Mapping[str, Any] | None, monitor: str) -> float | None:
+def _test_error(scores: Scores | None) -> float | None:
     """Standard error of the monitored test score, from its interval."""
-    found = (scores or {}).get("scores", {}).get(monitor) or {}
-    if any(found.get(k) is None or not math.isfinite(found[k]) for k in ("low", "high", "level")):
+    found = scores.monitored if scores else None
+    if found is None or not (math.isfinite(found.low) and math.isfinite(found.high)):
         return None
-    return (found["high"] - found["low"]) / (2 * NormalDist().inv_cdf(0.5 + found["level"] / 2)) or None
+    return (found.high - found.low) / (2 * NormalDist().inv_cdf(0.5 + found.level / 2)) or None
 
 
 def _error(
     score: Curve,
     counts: Mapping[str, int],
     units: int,
-    scores: Mapping[str, Any] | None,
-    monitor: str,
+    scores: Scores | None,
     test_error: float | None,
 ) -> float:
     """Standard error of the validation score: that of the test score at the size of the validation set, if known."""
     images = sum(counts.values())
-    if scores is not None and test_error is not None and images and scores["n"]:
-        tested = scores["scores"][monitor]
-        by_group = tested["unit"] == "group"
-        return test_error * math.sqrt((tested["n"] if by_group else scores["n"]) / (units if by_group else images))
+    tested = scores.monitored if scores else None
+    if scores is not None and tested is not None and test_error is not None and images and scores.n:
+        by_group = tested.unit == "group"
+        return test_error * math.sqrt((tested.n if by_group else scores.n) / (units if by_group else images))
     return score_error(score.last if len(score) else 0.5, [n for n in counts.values() if n])
 
 

@@ -7,37 +7,35 @@ groups are resampled; where all items are slices of one volume, blocks of the pl
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lamelle.data.samples import Reader
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units, few_units
+from lamelle.metrics.intervals import IntervalOptions, Units, few_units
 from lamelle.metrics.names import of_images
 from lamelle.prediction.predictor import Predictor
-from lamelle.tasks.base import Row, Task
-from lamelle.types import Problem, Record
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion, Note, Score, Scores
+from lamelle.tasks.base import Task
+from lamelle.types import Record
 
-Listener = Callable[[Record, np.ndarray, np.ndarray, Row], None]
-"""Hears of each item: record, probabilities, target, row."""
+Listener = Callable[[Record, np.ndarray, ItemStats], Mapping[str, Any]]
+"""Hears of each item: record, probabilities, statistics; gives its line of the table of predictions."""
 
 
 def measure(
     records: Sequence[Record], predictor: Predictor, reader: Reader, fitted: Mapping[str, Any], listen: Listener | None
-) -> list[Row]:
-    """Sufficient statistics of each record, with its id, group and place in its volume."""
-    task, rows = predictor.task, []
+) -> list[ItemStats]:
+    """Statistics of each record, with its id, group and place in its volume."""
+    task, items = predictor.task, []
     for record, probabilities in predictor.of_records(records, reader.store):
-        target = reader.target(record)
-        row = task.row(probabilities, target, fitted, reader.store.spacing(record.image))
-        row |= {"id": record.id, "group": record.group}
-        row |= {"volume": record.columns.get("volume"), "position": record.position}
-        rows.append(row)
-        if listen is not None:
-            listen(record, probabilities, target, row)
-    return rows
+        values = task.row(probabilities, reader.target(record), fitted, reader.store.spacing(record.image))
+        one = ItemStats(record.id, values, record.group, record.columns.get("volume"), record.position)
+        items.append(one if listen is None else replace(one, line=listen(record, probabilities, one)))
+    return items
 
 
 def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict[str, Any]:
@@ -49,66 +47,63 @@ def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict
 
 
 def summarise(
-    task: Task, rows: Sequence[Row], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
-) -> dict[str, Any]:
+    task: Task, items: Sequence[ItemStats], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+) -> Scores:
     """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures."""
-    intervals, notes = _intervals(task, rows, options)
-    figures = task.figures(rows)
-    if absent := [c for c, n in zip(task.classes, figures["support"], strict=True) if n == 0]:
-        notes.append(Problem("evaluate.absent_classes", values={"classes": ", ".join(absent)}))
-        if "macro_f1" in intervals:
-            notes.append(Problem("evaluate.over_present"))
+    scores, notes = _intervals(task, items, options)
+    figures = task.figures(items)
+    support = next(one.support for one in figures if isinstance(one, Confusion))
+    if absent := [c for c, n in zip(task.classes, support, strict=True) if n == 0]:
+        notes.append(Note(code="evaluate.absent_classes", values={"classes": ", ".join(absent)}))
+        if "macro_f1" in scores:
+            notes.append(Note(code="evaluate.over_present"))
     if unsearched := fitted.get("unsearched"):
         names = ", ".join(task.classes[int(k)] for k in unsearched)
-        notes.append(Problem("evaluate.unsearched", values={"classes": names}))
-    return {
-        "task": task.name,
-        "classes": list(task.classes),
-        "split": split,
-        "n": len(rows),
-        "headline": [name for name in task.headline if name in intervals],
-        "notes": [written(note) for note in notes],
-        "scores": {name: asdict(found) for name, found in intervals.items()},
-        "items": [{"id": row["id"], **task.item(row)} for row in rows],
-        "figures": figures,
-        "fitted": dict(fitted),
-    }
+        notes.append(Note(code="evaluate.unsearched", values={"classes": names}))
+    return Scores(
+        task=task.name,
+        classes=task.classes,
+        split=split,
+        n=len(items),
+        monitor=task.monitor,
+        headline=tuple(name for name in task.headline if name in scores),
+        notes=tuple(notes),
+        scores=scores,
+        items=tuple(task.item(one) for one in items),
+        figures=figures,
+        fitted=dict(fitted),
+    )
 
 
-def written(note: Problem) -> dict[str, Any]:
-    return {"code": note.code, "values": dict(note.values)}
-
-
-def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tuple[dict[str, Interval], list[Problem]]:
+def _intervals(task: Task, items: Sequence[ItemStats], options: IntervalOptions) -> tuple[dict[str, Score], list[Note]]:
     """Intervals by the largest unit that is known, and what a reader must be told about them."""
-    groups = [row["group"] for row in rows]
-    volumes = {row["volume"] for row in rows}
+    groups, positions = [one.group for one in items], [one.position for one in items]
+    volumes = {one.volume for one in items}
     one_volume = len(volumes) == 1 and None not in volumes
-    positions = [row.get("position") for row in rows]
-    notes: list[Problem] = []
-    if one_volume and "blocks" in rows[0]:
-        notes.append(Problem("report.one_volume", values={"volume": volumes.pop()}))
+    notes: list[Note] = []
+    if one_volume and "blocks" in items[0].values:
+        notes.append(Note(code="report.one_volume", values={"volume": volumes.pop()}))
         of_slices = None not in positions
         found = _resample(
-            task, rows, None if of_slices else [0] * len(rows), "slice" if of_slices else "volume", options
+            task, items, None if of_slices else [0] * len(items), "slice" if of_slices else "volume", options
         )
-        blocks, places = _by_block(rows)
+        blocks, places = _by_block(items)
         found |= _resample(task, blocks, places, "block", options)
     elif one_volume and len(set(groups)) == 1 and None not in positions:
-        values = {"volume": volumes.pop(), "n": len(rows), "slices": len(set(positions))}
-        notes.append(Problem("evaluate.one_volume", values=values))
-        found = _resample(task, rows, positions, "slice", options)
+        values = {"volume": volumes.pop(), "n": len(items), "slices": len(set(positions))}
+        notes.append(Note(code="evaluate.one_volume", values=values))
+        found = _resample(task, items, positions, "slice", options)
     elif all(groups) and len(set(groups)) > 1:
-        found = _resample(task, rows, groups, "group", options)
+        found = _resample(task, items, groups, "group", options)
     elif all(groups):
-        notes.append(Problem("evaluate.one_group", values={"group": groups[0], "n": len(rows)}))
-        found = _resample(task, rows, None, "image", options)
+        notes.append(Note(code="evaluate.one_group", values={"group": groups[0], "n": len(items)}))
+        found = _resample(task, items, None, "image", options)
     else:
-        notes.append(Problem("report.independence", values={"n": len(rows)}))
-        found = _resample(task, rows, None, "image", options)
+        notes.append(Note(code="report.independence", values={"n": len(items)}))
+        found = _resample(task, items, None, "image", options)
     given = [found[name] for name in task.headline if name in found and not math.isnan(found[name].low)]
     if given and few_units(units := min(one.n for one in given)):
-        notes.append(Problem("report.few_units", values={"n": units}))
+        notes.append(Note(code="report.few_units", values={"n": units}))
     return found, notes
 
 
@@ -116,35 +111,39 @@ def _intervals(task: Task, rows: Sequence[Row], options: IntervalOptions) -> tup
 class Shared:
     """What is resampled when the scores of several runs are compared."""
 
-    rows: list[Row]
-    groups: list[Any] | None
+    items: list[ItemStats]
+    groups: list[str | None] | list[int] | None
     unit: str
 
 
-def units_of(rows: Sequence[Row]) -> Shared:
+def units_of(items: Sequence[ItemStats]) -> Shared:
     """The largest units that are known, as the intervals of one run take them; blocks where there is one volume."""
-    groups, positions = [row["group"] for row in rows], [row.get("position") for row in rows]
-    one_volume = len({row["volume"] for row in rows}) == 1 and rows[0]["volume"] is not None
-    if one_volume and "blocks" in rows[0]:
-        blocks, places = _by_block(rows)
-        names = [{"id": f"{row['id']}/{place}"} for row in rows for place in range(len(row["blocks"]))]
-        return Shared([block | name for block, name in zip(blocks, names, strict=True)], list(places), "block")
+    groups, positions = [one.group for one in items], [one.position for one in items]
+    one_volume = len({one.volume for one in items}) == 1 and items[0].volume is not None
+    if one_volume and "blocks" in items[0].values:
+        blocks, places = _by_block(items)
+        return Shared(blocks, places, "block")
     if one_volume and len(set(groups)) == 1 and None not in positions:
-        return Shared(list(rows), positions, "slice")
+        return Shared(list(items), [int(place or 0) for place in positions], "slice")
     if all(groups) and len(set(groups)) > 1:
-        return Shared(list(rows), groups, "group")
-    return Shared(list(rows), None, "image")
+        return Shared(list(items), groups, "group")
+    return Shared(list(items), None, "image")
 
 
-def _by_block(rows: Sequence[Row]) -> tuple[list[Row], list[int]]:
+def _by_block(items: Sequence[ItemStats]) -> tuple[list[ItemStats], list[int]]:
     """Each block of each slice as an item of its own; blocks at the same place in the plane belong together."""
-    cut = [({"confusion": matrix}, place) for row in rows for place, matrix in enumerate(row["blocks"])]
-    return [row for row, _ in cut], [place for _, place in cut]
+    cut = [
+        (ItemStats(f"{one.id}/{place}", {"confusion": matrix}), place)
+        for one in items
+        for place, matrix in enumerate(one.values["blocks"])
+    ]
+    return [one for one, _ in cut], [place for _, place in cut]
 
 
 def _resample(
-    task: Task, rows: Sequence[Row], groups: Sequence[Any] | None, unit: str, options: IntervalOptions
-) -> dict[str, Interval]:
+    task: Task, items: Sequence[ItemStats], groups: Sequence[Hashable] | None, unit: str, options: IntervalOptions
+) -> dict[str, Score]:
     """Every score with its interval; a block can give those pooled over pixels, not means over whole images."""
-    found = task.intervals(task.table(rows), units=Units.of(len(rows), groups, unit), options=options)
+    table = task.table([one.values for one in items])
+    found = task.intervals(table, units=Units.of(len(items), groups, unit), options=options)
     return {name: one for name, one in found.items() if unit != "block" or not of_images(name)}

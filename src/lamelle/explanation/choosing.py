@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from lamelle.results.scores import Item
 from lamelle.types import Record
 
 
@@ -25,7 +25,7 @@ class Case:
 
 
 def choose(
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
     records: Mapping[str, Record],
     classes: Sequence[str],
     *,
@@ -44,41 +44,41 @@ def choose(
         only: The only class that is asked about.
 
     Example:
-        >>> items = [{"id": f"{i}", "truth": "a", "predicted": p, "correct": p == "a", "confidence": c}
+        >>> items = [Item(id=f"{i}", truth="a", predicted=p, correct=p == "a", confidence=c)
         ...          for i, (p, c) in enumerate([("a", 0.9), ("a", 0.99), ("b", 0.8), ("a", 0.51)])]
         >>> known = {f"{i}": Record(f"{i}", None) for i in range(4)}
         >>> [(case.record.id, case.kind) for case in choose(items, known, ["a", "b"], number=1, only=None)]
         [('1', 'right'), ('2', 'wrong'), ('3', 'uncertain')]
     """
-    known = [item for item in items if item["id"] in records]
-    if known and "confidence" not in known[0]:
+    known = [item for item in items if item.id in records]
+    if known and known[0].confidence is None:
         return _segmented(known, records, classes, number, only)
-    several = any("|" in str(item["truth"]) or not item["truth"] for item in known)
+    several = any("|" in (item.truth or "") or not item.truth for item in known)
     cases: list[Case] = []
     for name in classes if only is None else [only]:
         taken: set[str] = set()
         for kind, ranked in _ranked(known, name).items():
-            some = [item for item in ranked if item["id"] not in taken][:number]
-            taken |= {item["id"] for item in some}
+            some = [item for item in ranked if item.id not in taken][:number]
+            taken |= {item.id for item in some}
             asked = only or (name if several else None)
-            cases += [Case(records[i["id"]], name, kind, str(i["truth"]), asked) for i in some]
+            cases += [Case(records[i.id], name, kind, i.truth or "", asked) for i in some]
     return cases
 
 
-def _ranked(items: Sequence[Mapping[str, Any]], name: str) -> dict[str, list[Mapping[str, Any]]]:
+def _ranked(items: Sequence[Item], name: str) -> dict[str, list[Item]]:
     """Items that concern a class, for each kind the most telling first."""
-    own = [item for item in items if name in _names(item["truth"])]
-    right = [item for item in own if name in _names(item["predicted"])]
-    wrong = [item for item in own if name not in _names(item["predicted"])]
+    own = [item for item in items if name in _names(item.truth)]
+    right = [item for item in own if name in _names(item.predicted)]
+    wrong = [item for item in own if name not in _names(item.predicted)]
     return {
-        "right": sorted(right, key=lambda item: -item["confidence"]),
-        "wrong": sorted(wrong, key=lambda item: -item["confidence"]),
-        "uncertain": sorted(own, key=lambda item: item["confidence"]),
+        "right": sorted(right, key=lambda item: -(item.confidence or 0.0)),
+        "wrong": sorted(wrong, key=lambda item: -(item.confidence or 0.0)),
+        "uncertain": sorted(own, key=lambda item: item.confidence or 0.0),
     }
 
 
 def _segmented(
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
     records: Mapping[str, Record],
     classes: Sequence[str],
     number: int,
@@ -87,7 +87,7 @@ def _segmented(
     """The best and the worst of each class by Dice, or by the task's own quality."""
     cases: list[Case] = []
     for name in classes[1:] if only is None else [only]:
-        scored = [(item.get(f"dice/{name}", item.get("quality")), item["id"]) for item in items]
+        scored = [(item.scores.get(f"dice/{name}", item.quality), item.id) for item in items]
         ranked = [i for _, i in sorted((score, i) for score, i in scored if score is not None)]
         worst = ranked[:number]
         best = [i for i in reversed(ranked) if i not in worst][:number]

@@ -14,10 +14,11 @@ from lamelle.data.layouts.words import file_name
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
 from lamelle.io.images import read_labels
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.measured_intervals import measured_intervals, most_and_least
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
+from lamelle.results.scores import Score
 from lamelle.types import LabelMap, Record
 
 Masks = Callable[[Record], np.ndarray | None]
@@ -53,7 +54,7 @@ def share_inside(values: np.ndarray, mask: np.ndarray) -> Share:
 
 def summarise(
     shares: Sequence[Share], groups: Sequence[str | None], *, level: float, resamples: int | None, seed: int
-) -> dict[str, Interval]:
+) -> dict[str, Score]:
     """Means over images, with intervals: ``inside``, ``area`` and ``ratio``, which is 1 by chance.
 
     Images without any positive evidence are left out. Where every image has a group, whole groups are resampled.

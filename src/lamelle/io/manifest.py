@@ -19,7 +19,8 @@ from lamelle.io import atomic
 from lamelle.io.sealed import Stamp, intact, sealed, stamp
 from lamelle.platform import FileLock
 
-FORMAT = 2
+FORMAT = 3
+"""Of the files in the folder, too: 3 has results that are written through their types (`lamelle.results`)."""
 FileState = Literal["whole", "changed", "missing", "unknown"]
 """``unknown``: it is there, and the manifest says nothing of it."""
 Known = Mapping[str, tuple[str, ...]]
@@ -42,6 +43,7 @@ class Manifest:
         self.path = path
         self.folder = path.parent
         self._read: tuple[Stamp, Known] | None = None
+        self._format: int | None = None
         self._written: set[str] = set()
 
     def known(self) -> Known:
@@ -53,12 +55,19 @@ class Manifest:
         try:
             now = stamp(self.path)
             if self._read is None or self._read[0] != now:
-                self._read = now, _parsed(self.path, self.path.read_bytes())
+                self._format, known = _parsed(self.path, self.path.read_bytes())
+                self._read = now, known
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise FileError("files.unreadable", self.path, reason=error.strerror or str(error)) from error
         return self._read[1]
+
+    @property
+    def format(self) -> int | None:
+        """With which its folder was begun; None if there is no manifest yet."""
+        self.known()
+        return self._format
 
     def accepts(self, path: Path, digest: str) -> bool | None:
         """Whether a file may have this hash; None where the manifest says nothing of it."""
@@ -147,12 +156,13 @@ class Manifest:
         """What is known, to be changed and written; what this object has replaced has its last hash only."""
         with self._alone():
             known = dict(self.known())
+            self._format = self._format or FORMAT
             for name in self._written & known.keys():
                 known[name] = known[name][-1:]
             self._written.clear()
             yield known
             files = {name: said[0] if len(said) == 1 else list(said) for name, said in known.items()}
-            atomic.write_bytes(self.path, sealed({"format": FORMAT, "files": files}))
+            atomic.write_bytes(self.path, sealed({"format": self._format, "files": files}))
             self._read = stamp(self.path), known
 
     @contextmanager
@@ -167,11 +177,12 @@ class Manifest:
             lock.release()
 
 
-def _parsed(path: Path, data: bytes) -> Known:
+def _parsed(path: Path, data: bytes) -> tuple[int, Known]:
     try:
-        files = json.loads(data)["files"]
+        about = json.loads(data)
+        made, files = int(about["format"]), about["files"]
         if not intact(data):
             raise ValueError
-        return {name: (said,) if isinstance(said, str) else tuple(said) for name, said in files.items()}
+        return made, {name: (said,) if isinstance(said, str) else tuple(said) for name, said in files.items()}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise FileError("run.manifest_changed", path) from error

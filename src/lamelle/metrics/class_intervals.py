@@ -21,7 +21,6 @@ from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import (
     LEAST,
     Draws,
-    Interval,
     IntervalOptions,
     Stratum,
     Units,
@@ -32,6 +31,7 @@ from lamelle.metrics.intervals import (
 )
 from lamelle.metrics.measured_intervals import METHOD
 from lamelle.metrics.ranking import macro, one_hot, weighted_of_labels
+from lamelle.results.scores import Score
 
 EXACT = "mid-P"
 _EACH = ("precision", "recall", "specificity", "f1")
@@ -73,7 +73,7 @@ class Answers:
         return one_hot(self.chosen, classes=len(self.classes))
 
 
-def class_intervals(answers: Answers, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+def class_intervals(answers: Answers, *, units: Units, options: IntervalOptions) -> dict[str, Score]:
     """Accuracy, macro scores, areas under curves, and the scores of each class, with intervals.
 
     Example:
@@ -109,7 +109,7 @@ class _Maker:
 
     # every score of a confusion matrix
 
-    def overall(self) -> dict[str, Interval]:
+    def overall(self) -> dict[str, Score]:
         """Accuracy and the scores over all classes."""
         right = (self.answers.truth == self.answers.chosen).reshape(len(self.hot), -1).all(1)
         hits = self.units.rows(right)
@@ -127,7 +127,7 @@ class _Maker:
             made[name] = self._drawn(lambda some, score=score: score(self._mixed(some)), [self.all])
         return made
 
-    def _drawn(self, score: Callable[[Draws | None], np.ndarray], strata: Sequence[Stratum]) -> Interval:
+    def _drawn(self, score: Callable[[Draws | None], np.ndarray], strata: Sequence[Stratum]) -> Score:
         """The interval of a score of the draws [R]; None asks for its value."""
         value = float(score(None)[0])
         reason, of = self._reason(value, strata, ranked=False)
@@ -137,7 +137,7 @@ class _Maker:
         drawn = np.concatenate([score(some) for some in self._draws(len(self.answers.classes) ** 2)])
         return self._bounded(value, bounds(drawn, value, share), strata)
 
-    def _bounded(self, value: float, found: tuple[float, float], strata: Sequence[Stratum]) -> Interval:
+    def _bounded(self, value: float, found: tuple[float, float], strata: Sequence[Stratum]) -> Score:
         """The interval; a score that no draw can change says nothing about other images, and has none."""
         if found[0] < found[1]:
             return self._interval(value, found, strata, METHOD)
@@ -183,7 +183,7 @@ class _Maker:
         others = [d for d in self.held if d != c] or [d for d in self.classes if d != c]
         return np.array(others or [c])[some.random.integers(max(1, len(others)), size=len(some.good))]
 
-    def _averages_of_labels(self) -> dict[str, Interval]:
+    def _averages_of_labels(self) -> dict[str, Score]:
         """Macro and weighted averages where several classes may hold at once."""
         made, strata = {}, [self.strata["either"][c] for c in self.present]
         present = [self.strata["is"][c] for c in self.present]
@@ -210,7 +210,7 @@ class _Maker:
 
     # one class against the others
 
-    def each(self) -> dict[str, Interval]:
+    def each(self) -> dict[str, Score]:
         """Precision, recall, specificity and F1 of each class."""
         made = {}
         for name in _EACH:
@@ -218,7 +218,7 @@ class _Maker:
                 made[f"{name}/{label}"] = self._of_class(name, c)
         return made
 
-    def _of_class(self, name: str, c: int) -> Interval:
+    def _of_class(self, name: str, c: int) -> Score:
         truth, said = self.hot[:, c], self.said[:, c]
         if not truth.any():
             none = (math.nan, math.nan)
@@ -252,7 +252,7 @@ class _Maker:
         twice = 2 * mass * some.good
         return ratio(2 * sums[:, 0] + twice, sums[:, 1] + np.where(some.good, 2 * mass, mass))
 
-    def _proportion(self, hits: np.ndarray, counted: np.ndarray, stratum: Stratum) -> Interval:
+    def _proportion(self, hits: np.ndarray, counted: np.ndarray, stratum: Stratum) -> Score:
         """Right of all that is counted, given how many of each unit are [n]."""
         k, n = float(hits.sum()), float(counted.sum())
         value = k / n if n else math.nan
@@ -270,7 +270,7 @@ class _Maker:
 
     # areas under curves
 
-    def areas(self) -> dict[str, Interval]:
+    def areas(self) -> dict[str, Score]:
         """ROC AUC and PR AUC of each class and their means."""
         each = [Areas(self.hot[:, c], self.answers.probabilities[:, c]) for c in self.classes]
         once = np.ones((len(self.hot), 1))
@@ -292,7 +292,7 @@ class _Maker:
                 )
         return made
 
-    def _area(self, value: float, drawn: np.ndarray, strata: Sequence[Stratum], of: str = "") -> Interval:
+    def _area(self, value: float, drawn: np.ndarray, strata: Sequence[Stratum], of: str = "") -> Score:
         reason, about = self._reason(value, strata, ranked=True)
         if of and not all(s.units for s in strata):
             reason, about = "alone" if strata[0].units else "absent", of
@@ -367,9 +367,9 @@ class _Maker:
         method: str,
         reason: str = "",
         of: str = "",
-    ) -> Interval:
+    ) -> Score:
         n = min((s.units for s in strata), default=0)
-        return Interval(value, *found, n, self.units.name, method, self.options.level, reason, of)
+        return Score(value, *found, n, self.units.name, method, self.options.level, reason, of)
 
 
 def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> Imagined:

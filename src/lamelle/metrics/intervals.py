@@ -14,7 +14,7 @@ Reference: Rubin (1981), doi:10.1214/aos/1176345338; Muliere and Secchi (1996), 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
+from lamelle.results.scores import MeanScore, Score
 
 LEAST = 5
 """Units that a measured, ranked or grouped score needs for an interval."""
@@ -32,27 +33,6 @@ _NUMBERS = 20_000_000
 """Weights drawn in all, where nobody says how many draws there are to be."""
 _CHUNK = 1 << 22
 """Numbers held at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A score with what it needs to be read: how many of what it rests on, and between which bounds it lies."""
-
-    value: float
-    low: float
-    high: float
-    """Bounds; NaN where none can be given, for the ``reason``."""
-    n: int
-    unit: str
-    """What was counted: ``group``, ``image``, ``slice``, ``block`` …"""
-    method: str
-    level: float
-    """Intended coverage, such as 0.95."""
-    reason: str = ""
-    """Why there is no interval, or no value: ``few``, ``few_without``, ``chance``, ``absent``, ``alone``,
-    ``unpredicted``, ``undefined``."""
-    of: str = ""
-    """The class that is too rare, absent or never predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +206,15 @@ def proportion(k: int, n: int, *, level: float) -> tuple[float, float]:
     return 0.0 if k == 0 else where(rest), 1.0 if k == n else where(1 - rest)
 
 
-def difference(one: Interval, other: Interval) -> Interval:
+def difference(one: Score, other: Score) -> Score:
     """How much a score of one set lies above that of another, independent one, from their intervals alone.
 
     The bounds follow from those of both scores (MOVER), whatever method gave them, and so need not be symmetric. They
     are NaN where either score has none, or one of another level.
 
     Example:
-        >>> here = Interval(0.7, 0.6, 0.8, 30, "image", "…", 0.95)
-        >>> there = Interval(0.9, 0.86, 0.92, 40, "image", "…", 0.95)
+        >>> here = Score(0.7, 0.6, 0.8, 30, "image", "…", 0.95)
+        >>> there = Score(0.9, 0.86, 0.92, 40, "image", "…", 0.95)
         >>> found = difference(here, there)
         >>> round(found.value, 2), round(found.low, 3), round(found.high, 3), found.n
         (-0.2, -0.302, -0.092, 30)
@@ -246,7 +226,7 @@ def difference(one: Interval, other: Interval) -> Interval:
         low = value - math.hypot(one.value - one.low, other.high - other.value)
         high = value + math.hypot(one.high - one.value, other.value - other.low)
     reason = one.reason or other.reason or ("" if math.isfinite(low) else "undefined")
-    return Interval(value, low, high, min(one.n, other.n), one.unit, "MOVER", one.level, reason)
+    return Score(value, low, high, min(one.n, other.n), one.unit, "MOVER", one.level, reason)
 
 
 def bands(
@@ -264,49 +244,43 @@ def bands(
     return value, np.minimum(low, value), np.maximum(high, value)
 
 
-def shown(found: Mapping[str, Any]) -> bool:
-    """Whether a score, as it stands in ``scores.json``, has an interval."""
-    return all(found.get(k) is not None and math.isfinite(found[k]) for k in ("value", "low", "high"))
-
-
-def why_none(found: Mapping[str, Any]) -> str:
-    """Why a score, as it stands in ``scores.json``, has no interval or no value; empty where it has both.
+def why_none(found: Score) -> str:
+    """Why a score has no interval or no value; empty where it has both.
 
     Example:
-        >>> why_none({"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"})
+        >>> why_none(Score(1.0, math.nan, math.nan, 3, "image", reason="few", of="b"))
         'no interval: 3 images of b; 5 are needed'
-
-    The mean over trainings has ``seeds``, and how many of them are ``lacking`` what the reason says.
     """
-    code = found.get("reason") or ("" if shown(found) else "undefined")
+    code = found.reason or ("" if found.bounded else "undefined")
     if not code:
         return ""
-    if code == "few" and found.get("of"):
+    if code == "few" and found.of:
         code = "few_of"
-    elif code == "undefined" and found.get("value") is not None and math.isfinite(found["value"]):
+    elif code == "undefined" and found.defined:
         code = "unbounded"
-    elif code == "undefined" and not found["n"]:
+    elif code == "undefined" and not found.n:
         code = "nowhere"
-    about = {"n": found["n"], "unit": unit_of(found["unit"], found["n"]), "least": LEAST, "name": found.get("of", "")}
-    why, lacking = text(f"intervals.{code}", **about), found.get("lacking") or 0
-    seeds = found.get("seeds")
-    return why if lacking in (0, seeds) else text("intervals.in_seeds", why=why, lacking=lacking, seeds=seeds)
+    about = {"n": found.n, "unit": unit_of(found.unit, found.n), "least": LEAST, "name": found.of}
+    why = text(f"intervals.{code}", **about)
+    if not isinstance(found, MeanScore) or found.lacking in (0, found.seeds):
+        return why
+    return text("intervals.in_seeds", why=why, lacking=found.lacking, seeds=found.seeds)
 
 
 COLUMNS = ("", "_low", "_high", "_n", "_unit", "_reason")
 """Ends of the names of the columns that a score has in a table."""
 
 
-def cells(found: Mapping[str, Any]) -> list[Any]:
-    """What a score, as it stands in ``scores.json``, says in ``COLUMNS``; nothing of a score that is not there.
+def cells(found: Score | None) -> list[Any]:
+    """What a score says in ``COLUMNS``; nothing of a score that is not there.
 
     Example:
-        >>> cells({"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"})
-        [1.0, None, None, 3, 'image', 'no interval: 3 images of b; 5 are needed']
+        >>> cells(Score(1.0, 0.5, 1.0, 3, "image"))
+        [1.0, 0.5, 1.0, 3, 'image', '']
     """
-    if not found:
+    if found is None:
         return [None] * len(COLUMNS)
-    return [*(found[key] for key in ("value", "low", "high", "n", "unit")), why_none(found)]
+    return [found.value, found.low, found.high, found.n, found.unit, why_none(found)]
 
 
 def few_units(n: int) -> bool:

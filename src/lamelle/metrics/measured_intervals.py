@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lamelle.metrics.intervals import LEAST, Interval, IntervalOptions, Stratum, Units, bounds, draws, tail
+from lamelle.metrics.intervals import LEAST, IntervalOptions, Stratum, Units, bounds, draws, tail
 from lamelle.metrics.names import less_is_better, limits
+from lamelle.results.scores import Score
 
 Statistic = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 """From weights of the rows float64 [R, N] to name → scores [R]."""
@@ -26,9 +27,7 @@ _CERTAIN = 100
 """Outcomes below which a calibration error is mostly chance."""
 
 
-def measured_intervals(
-    statistic: Statistic, *, units: Units, options: IntervalOptions, ends: Ends
-) -> dict[str, Interval]:
+def measured_intervals(statistic: Statistic, *, units: Units, options: IntervalOptions, ends: Ends) -> dict[str, Score]:
     """Intervals of measured scores.
 
     Args:
@@ -75,7 +74,7 @@ def measured_intervals(
             reason = "few"
         else:
             low, high = bounds(np.concatenate(drawn[name]), one, share)
-        made[name] = Interval(one, low, high, stratum.units, units.name, METHOD, options.level, reason)
+        made[name] = Score(one, low, high, stratum.units, units.name, METHOD, options.level, reason)
     return made
 
 
@@ -86,7 +85,7 @@ def calibration_interval(
     options: IntervalOptions,
     outcomes: int,
     chance: float,
-) -> Interval:
+) -> Score:
     """The interval of a calibration error, which is biased: outcomes never match their probabilities exactly.
 
     The upper bound is a quantile of the draws; the lower one is 0 where the value is no more than a calibrated model
@@ -109,7 +108,7 @@ def calibration_interval(
         drawn = np.concatenate([statistic(s.weights[:, units.member]) for s in draws(units, options, strata=1)])
         _, high = bounds(drawn, value, (1 - options.level) / 2)
         low = 0.0 if value <= chance else max(0.0, 2 * value - high)
-    return Interval(value, low, high, units.n, units.name, METHOD, options.level, reason)
+    return Score(value, low, high, units.n, units.name, METHOD, options.level, reason)
 
 
 def best_and_worst(score: str, single: np.ndarray) -> tuple[float, float]:

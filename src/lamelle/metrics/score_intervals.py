@@ -10,11 +10,12 @@ import numpy as np
 from lamelle.metrics import calibration
 from lamelle.metrics.class_intervals import Answers, class_difference, class_intervals
 from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.measured_intervals import alone, best_and_worst, calibration_interval, measured_intervals
 from lamelle.metrics.metric import Columns, Metric
 from lamelle.metrics.ranking import one_hot
 from lamelle.metrics.scoring import as_rows, metrics_of, scores
+from lamelle.results.scores import Score
 
 GROUPS = 30
 """Groups below which the largest difference that was seen says too little about the next group."""
@@ -24,7 +25,7 @@ _PIXELS = 1 << 30
 
 def intervals(
     columns: Columns, *, view: str, classes: Sequence[str] = (), units: Units, options: IntervalOptions
-) -> dict[str, Interval]:
+) -> dict[str, Score]:
     """Every score of these items with its interval.
 
     Args:
@@ -55,9 +56,7 @@ def intervals(
     return {name: made[name] for name in every}
 
 
-def _of_answers(
-    columns: Columns, classes: Sequence[str], units: Units, options: IntervalOptions
-) -> dict[str, Interval]:
+def _of_answers(columns: Columns, classes: Sequence[str], units: Units, options: IntervalOptions) -> dict[str, Score]:
     """Those of right and wrong answers, and of their order."""
     truth, chosen = (columns[name].astype(np.int64) for name in ("truth", "chosen"))
     return class_intervals(
@@ -71,8 +70,8 @@ def _of_calibration(
     classes: Sequence[str],
     units: Units,
     options: IntervalOptions,
-    known: dict[str, Interval],
-) -> dict[str, Interval]:
+    known: dict[str, Score],
+) -> dict[str, Score]:
     """Those of calibration errors, which are biased."""
     made, shared = {}, {"units": units, "options": options}
     for metric in metrics_of(view, columns):

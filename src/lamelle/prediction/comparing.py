@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from lamelle.data.units import Kind, Match, Name, Span, Units, kinds_of, match, 
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.prediction.package import Package
+from lamelle.results.scores import Note, Scores
 from lamelle.types import Problem, Record
 
 _NAMED = 5
@@ -52,11 +52,11 @@ class Compared:
             return {}
         return {"shift": "; ".join(text(code) for code in self.words.get(record.id, ()))}
 
-    def noted(self, scores: dict[str, Any]) -> dict[str, Any]:
+    def noted(self, scores: Scores) -> Scores:
         """Scores of these images with what is unlike in them: among the notes, and of each item (``shift``)."""
-        notes = [{"code": p.code, "values": dict(p.values)} for p in self.problems]
-        items = [i | ({"shift": list(self.words[i["id"]])} if i["id"] in self.words else {}) for i in scores["items"]]
-        return scores | {"notes": [*notes, *scores["notes"]], "items": items}
+        notes = (*(Note(code=p.code, values=dict(p.values)) for p in self.problems), *scores.notes)
+        items = tuple(i.model_copy(update={"shift": tuple(self.words.get(i.id, ()))}) for i in scores.items)
+        return scores.model_copy(update={"notes": notes, "items": items})
 
 
 def compare(

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from lamelle.messages import text
 from lamelle.reports import figures, scoring
 from lamelle.reports.html import number, whole
+from lamelle.results.scores import Reliability, Scores
 from lamelle.tasks.calibrating import BEFORE
 from lamelle.tasks.table import find
 
 _SCORES = ("log_loss", "brier", "ece")
 
 
-def section(scores: Mapping[str, Any]) -> dict[str, Any]:
+def section(scores: Scores) -> dict[str, Any]:
     """The reliability plot, what was done, and the scores before and after; empty for what has no probabilities."""
-    found = scores["figures"].get("reliability")
-    if not found:
+    found = scores.figure(Reliability)
+    if found is None:
         return {}
-    drawn = [name for name in ("before", "after") if name in found]
+    plots = {"before": found.before, "after": found.after}
+    drawn = [name for name, bins in plots.items() if bins is not None]
     names = {"before": text("report.calibration_before"), "after": text("report.calibration_after")}
     last = names["after"] if len(drawn) == 2 else text("report.calibration_as_is")
-    spatial = find(scores["task"]).spatial
+    spatial = find(scores.task).spatial
     kind = "labels" if scoring.yes_no(scores) else "classes"
     if spatial:
-        several = "pixel_classes" if scores["figures"].get("exclusive", True) else "pixel_labels"
-        kind = "pixels" if len(scores["classes"]) == 2 else several
+        several = "pixel_classes" if found.exclusive else "pixel_labels"
+        kind = "pixels" if len(scores.classes) == 2 else several
     unit = text(f"report.calibration_unit_{kind}")
     return {
-        "reliability": figures.reliability([found[name] for name in drawn], bins=found["bins"], unit=unit),
-        "reliability_caption": text(f"report.reliability_{kind}", bins=found["bins"]),
+        "reliability": figures.reliability([b for b in plots.values() if b is not None], bins=found.bins, unit=unit),
+        "reliability_caption": text(f"report.reliability_{kind}", bins=found.bins),
         "reliability_legend": [
             (last if name == "after" else names[name], *figures.legend(i, dash=None if len(drawn) == 2 else 0))
             for i, name in enumerate(drawn)
@@ -41,23 +42,24 @@ def section(scores: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _rows(scores: Mapping[str, Any]) -> list[list[str]]:
+def _rows(scores: Scores) -> list[list[str]]:
     """Each score before (where there was one) and after, with intervals."""
     known = {s.key: s for s in scoring.overall(scores)}
     rows = []
     for name in _SCORES:
         each = [known[key] for key in (f"{name}{BEFORE}", name) if key in known]
-        shown = [s.shown if s.low is None else f"{s.shown} [{s.interval}]" for s in each]
+        shown = [s.in_brackets for s in each]
         rows += [[scoring.name_of(name), *shown]] if shown else []
     return rows
 
 
-def _said(scores: Mapping[str, Any], *, spatial: bool) -> str:
+def _said(scores: Scores, *, spatial: bool) -> str:
     """What was done to the probabilities."""
-    fitted = scores["fitted"]
+    fitted = scores.fitted
     found = fitted.get("temperature")
     if found is None:
-        folds = "reliability" in scores["figures"] and "before" in scores["figures"]["reliability"]
+        reliability = scores.figure(Reliability)
+        folds = reliability is not None and reliability.before is not None
         return text("report.calibration_folds" if folds else "report.calibration_none")
     n = (fitted.get("temperature_scores") or {}).get("n")
     unit = text("report.pixels" if spatial else "report.images").lower()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from lamelle.messages import text
 from lamelle.reports import figures, scoring
 from lamelle.reports.classes import DRAWN
 from lamelle.reports.html import number, short
+from lamelle.results.scores import Confusion, Curve, Curves, Scores
 
 _TOGETHER = 3
 """Classes whose bands can be told apart in one figure."""
@@ -20,9 +21,10 @@ _CHOSEN = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold", "m
 _TRIED = ("mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
 """What has a table of the values tried, and of the Dice of each, or of the AP where objects are told apart."""
 Values = dict[str, Any]
+Kind = Literal["roc", "pr"]
 
 
-def section(scores: Mapping[str, Any]) -> Values:
+def section(scores: Scores) -> Values:
     """Curves of the classes and of the threshold, with captions and legends; empty if there are none."""
     found = {**_curves(scores), **_threshold(scores), **_grid_of_thresholds(scores), **_thresholds(scores)}
     found |= {**_pixel_thresholds(scores), **_chosen_numbers(scores)}
@@ -32,9 +34,10 @@ def section(scores: Mapping[str, Any]) -> Values:
     return {**empty, **found} if any(found.get(name) for name in shown) else {}
 
 
-def _curves(scores: Mapping[str, Any]) -> Values:
-    all_curves = dict(scores["figures"].get("curves") or {})
-    support = dict(zip(scores["classes"], scores["figures"].get("support") or (), strict=False))
+def _curves(scores: Scores) -> Values:
+    found, confusion = scores.figure(Curves), scores.figure(Confusion)
+    all_curves = dict(found.classes) if found else {}
+    support = dict(zip(scores.classes, confusion.support if confusion else (), strict=False))
     known = [name for name in all_curves if _points(all_curves[name])]
     most = sorted(known, key=lambda c: -support.get(c, 0))[:DRAWN]
     drawn = {name: _drawn(all_curves[name]) for name in known if name in most}
@@ -59,10 +62,10 @@ def _curves(scores: Mapping[str, Any]) -> Values:
 
 
 def _grid(
-    scores: Mapping[str, Any], drawn: Mapping[str, Any], said: Mapping[str, str], support: Mapping[str, int]
+    scores: Scores, drawn: Mapping[str, Any], said: Mapping[str, str], support: Mapping[str, int]
 ) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
     """Of each class: name, its own figure, and its legend with the areas."""
-    total = scores["n"] or 1
+    total = scores.n or 1
     return [
         (
             name,
@@ -73,31 +76,34 @@ def _grid(
     ]
 
 
-def _points(found: Mapping[str, Any]) -> bool:
-    return any((found.get(name) or {}).get("x") for name in ("roc", "pr"))
+def _points(found: Mapping[Kind, Curve]) -> bool:
+    return any(curve.x for curve in found.values())
 
 
-def _drawn(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _drawn(found: Mapping[Kind, Curve]) -> dict[str, dict[str, Any]]:
     """The curves of a class, with their bands where there are any."""
-    return {name: {k: v for k, v in (found.get(name) or {}).items() if v is not None} for name in ("roc", "pr")}
+    return {
+        name: {k: list(v) for k in ("x", "y", "low", "high") if (v := getattr(curve, k))}
+        for name, curve in found.items()
+    }
 
 
-def _areas(scores: Mapping[str, Any], name: str) -> str:
+def _areas(scores: Scores, name: str) -> str:
     """A class with the areas under its curves."""
     areas = {f"{key}": scoring.area(scores, f"{key}_auc", name) for key in ("roc", "pr")}
     return text("report.areas", name=name, **areas)
 
 
-def _threshold(scores: Mapping[str, Any]) -> Values:
+def _threshold(scores: Scores) -> Values:
     """The course of the scores on validation over one threshold, and the one that was frozen."""
-    curve = scores["fitted"].get("threshold_curve") or {}
+    curve = scores.fitted.get("threshold_curve") or {}
     at = curve.get("thresholds") or curve.get("threshold")
     names = [name for name in _DECIDED if curve.get(name)]
     if not at or not names:
         return {}
     chosen = _chosen(scores)
-    words, classes = {"chosen": number(chosen)}, scores["classes"]
-    classified = scores.get("task") == "classify" and len(classes) == 2
+    words, classes = {"chosen": number(chosen)}, scores.classes
+    classified = scores.task == "classify" and len(classes) == 2
     if chosen is None:
         caption = text("report.threshold_free")
     elif classified:
@@ -123,9 +129,9 @@ def _said_by(curve: Mapping[str, Any], unsearched: str, *, chosen: str) -> str:
     return text("report.threshold_caption", chosen=chosen, score=scoring.name_of(_DECIDED[_searched(curve)]))
 
 
-def _unsearched(scores: Mapping[str, Any]) -> str:
+def _unsearched(scores: Scores) -> str:
     """The classes of which the validation set shows all or nothing, so that nothing could be searched for them."""
-    return ", ".join(scores["classes"][int(k)] for k in scores["fitted"].get("unsearched") or ())
+    return ", ".join(scores.classes[int(k)] for k in scores.fitted.get("unsearched") or ())
 
 
 def _searched(curve: Mapping[str, Any]) -> str:
@@ -133,9 +139,9 @@ def _searched(curve: Mapping[str, Any]) -> str:
     return "image_f1" if any(curve.get("by_image") or ()) else "f1"
 
 
-def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
+def _pixel_thresholds(scores: Scores) -> Values:
     """Of a segmentation in which each class has a threshold of its own: the thresholds, and the curve that decided."""
-    each = scores["fitted"].get("thresholds")
+    each = scores.fitted.get("thresholds")
     if not isinstance(each, Mapping):
         return {}
     rows = [(name, number(value)) for name, value in each.items()]
@@ -143,7 +149,7 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
     if unsearched := _unsearched(scores):
         caption += ". " + text("report.chosen_unsearched", classes=unsearched)
     found: Values = {"thresholds": rows, "thresholds_caption": caption}
-    curves = {name: scores["fitted"].get(f"threshold_curve/{name}") or {} for name in each}
+    curves = {name: scores.fitted.get(f"threshold_curve/{name}") or {} for name in each}
     known = [(*row, curves[row[0]]) for row in rows if curves[row[0]].get("f1")][:DRAWN]
     if not known:
         return found
@@ -158,15 +164,15 @@ def _pixel_thresholds(scores: Mapping[str, Any]) -> Values:
     }
 
 
-def _chosen_numbers(scores: Mapping[str, Any]) -> Values:
+def _chosen_numbers(scores: Scores) -> Values:
     """Of a segmentation, what validation decided in single numbers, and the score at all that was tried."""
-    fitted = scores["fitted"]
+    fitted = scores.fitted
     curves = {name: fitted.get(f"{name}_curve") or {} for name in _TRIED}
     searched = {name: curve for name, curve in curves.items() if curve.get(name)}
     rows = [
         (text(f"report.chosen_{name}"), short(fitted.get(name, 0)))
         for name in _CHOSEN
-        if scores.get("task") != "classify" and (fitted.get(name) is not None or name in searched)
+        if scores.task != "classify" and (fitted.get(name) is not None or name in searched)
     ]
     tried = [_tried(name, curve) for name, curve in searched.items()]
     unsearched = _unsearched(scores)
@@ -187,9 +193,9 @@ def _changes(tried: Sequence[float], dice: Sequence[float | None]) -> list[tuple
     return [pair for i, pair in enumerate(pairs) if i == 0 or pair[1] != pairs[i - 1][1]]
 
 
-def _grid_of_thresholds(scores: Mapping[str, Any]) -> Values:
+def _grid_of_thresholds(scores: Scores) -> Values:
     """A few thresholds and the scores of each as a table."""
-    grid = scores["fitted"].get("threshold_grid") or {}
+    grid = scores.fitted.get("threshold_grid") or {}
     names = [name for name in _DECIDED if grid.get(name)]
     if not grid.get("thresholds") or not names:
         return {}
@@ -201,26 +207,26 @@ def _grid_of_thresholds(scores: Mapping[str, Any]) -> Values:
     return {"threshold_grid": rows, "threshold_columns": columns}
 
 
-def _chosen(scores: Mapping[str, Any]) -> float | None:
+def _chosen(scores: Scores) -> float | None:
     """The threshold of the second class (or of the foreground) that the package decides by."""
-    single = scores["fitted"].get("threshold")
+    single = scores.fitted.get("threshold")
     if single is not None:
         return float(single)
     each = _listed(scores)
-    return each[-1] if each and len(scores["classes"]) <= 2 and not scoring.yes_no(scores) else None
+    return each[-1] if each and len(scores.classes) <= 2 and not scoring.yes_no(scores) else None
 
 
-def _listed(scores: Mapping[str, Any]) -> list[float]:
-    found = scores["fitted"].get("thresholds")
+def _listed(scores: Scores) -> list[float]:
+    found = scores.fitted.get("thresholds")
     values: Sequence[Any] = found if isinstance(found, list) else []
     return [float(v) for v in values if v is not None]
 
 
-def _thresholds(scores: Mapping[str, Any]) -> Values:
+def _thresholds(scores: Scores) -> Values:
     """A threshold for each class, where there are several."""
     each, labels = _listed(scores), bool(scoring.yes_no(scores))
-    if len(each) != len(scores["classes"]) or (len(each) < _LEAST_CLASSES and not labels):
+    if len(each) != len(scores.classes) or (len(each) < _LEAST_CLASSES and not labels):
         return {}
     kind = "labels" if labels else "factors"
-    rows = [(name, number(value)) for name, value in zip(scores["classes"], each, strict=True)]
+    rows = [(name, number(value)) for name, value in zip(scores.classes, each, strict=True)]
     return {"thresholds": rows, "thresholds_caption": text(f"report.thresholds_{kind}")}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamelle.messages import text
 from lamelle.metrics.names import metric_of, name_of, place_of
 from lamelle.reports import figures
 from lamelle.reports.classes import DRAWN
+from lamelle.results.history import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,10 +18,9 @@ _COLUMNS, _LONG = 4, 26
 """Panels in a row, and letters of a title that do not fit above one in full size."""
 _OF_CLASSES = ("dice", "iou", "precision", "recall", "f1")
 """Scores of which each class has a line."""
-History = Sequence[Mapping[str, float | None]]
 
 
-def curves(history: History, *, monitor: str, classes: Sequence[str], best: float | None) -> dict[str, Any]:
+def curves(history: Sequence[Epoch], *, monitor: str, classes: Sequence[str], best: float | None) -> dict[str, Any]:
     """Figures of the scores over the epochs, and their legend; empty ones where nothing was kept (older runs).
 
     Args:
@@ -28,7 +28,7 @@ def curves(history: History, *, monitor: str, classes: Sequence[str], best: floa
         classes: Names of the classes; of more than `DRAWN`, the first are drawn.
         best: The epoch that was kept.
     """
-    columns = {name.removeprefix("train_") for row in history for name in row if "/" not in name}
+    columns = {name for row in history for name in (*row.train, *row.validation) if "/" not in name}
     scored = sorted((name for name in columns if metric_of(name)[0] is not None), key=place_of)
     names = [n for n in scored if n != monitor and (_known(history, n) or _known(history, f"train_{n}"))]
     shown = list(classes)[:DRAWN]
@@ -43,7 +43,9 @@ def curves(history: History, *, monitor: str, classes: Sequence[str], best: floa
     }
 
 
-def grid(history: History, panels: Sequence[tuple[str, Sequence[str]]], *, best: float | None, apart: bool) -> str:
+def grid(
+    history: Sequence[Epoch], panels: Sequence[tuple[str, Sequence[str]]], *, best: float | None, apart: bool
+) -> str:
     """One small figure for each panel: its title, and the columns of the history that it shows.
 
     Args:
@@ -56,7 +58,7 @@ def grid(history: History, panels: Sequence[tuple[str, Sequence[str]]], *, best:
     def draw(axes: Sequence[Axes]) -> None:
         for axis, (title, names) in zip(axes, panels, strict=False):
             for i, name in enumerate(names):
-                known = [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
+                known = [(row.epoch, value) for row in history if (value := row.column(name)) is not None]
                 style = figures.line_dash(i if apart else 1 - i)
                 look = {"color": figures.line_colour(i), "ls": style, "lw": 1.5}
                 axis.plot(*(zip(*known, strict=True) if known else ([], [])), **look, **_marked(len(known)))
@@ -77,5 +79,5 @@ def _marked(points: int) -> dict[str, Any]:
     return {"marker": "o", "ms": 2.5} if points < 40 else {}
 
 
-def _known(history: History, name: str) -> bool:
-    return any(row.get(name) is not None for row in history)
+def _known(history: Sequence[Epoch], name: str) -> bool:
+    return any(row.column(name) is not None for row in history)

@@ -16,12 +16,13 @@ from lamelle.explanation.inside import by_class, summarise
 from lamelle.io import atomic, writers
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
-from lamelle.metrics.intervals import Interval, few_units
+from lamelle.metrics.intervals import few_units
 from lamelle.pictures.encode import LARGE, shrunk
 from lamelle.prediction.files import items_csv
 from lamelle.reports import heat
 from lamelle.reports.html import number, percent, render
 from lamelle.reports.pictures import Picture, uri
+from lamelle.results.scores import Score
 from lamelle.types import Spacing
 
 SUSPECT = 0.5
@@ -210,7 +211,7 @@ def _caption(one: Explained) -> tuple[str, ...]:
     return (one.model, said, inside) if inside else (one.model, said)
 
 
-def _interval(found: Interval, key: str) -> tuple[str, str]:
+def _interval(found: Score, key: str) -> tuple[str, str]:
     """A mean and its bounds as people read them: shares in percent, ratios as numbers."""
 
     def said(value: float) -> str:

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lamelle.messages import language, text
+from lamelle.metrics.names import name_of
+from lamelle.results.history import Epoch
+from lamelle.results.scores import Bins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,18 +59,19 @@ def line_dash(i: int) -> Any:
     return _DASHES[i % len(_DASHES)]
 
 
-def training(
-    history: Sequence[Mapping[str, float | None]], *, score: str, best: float | None, turned: int | None = None
-) -> str:
+def training(history: Sequence[Epoch], *, monitor: str, best: float | None, turned: int | None = None) -> str:
     """Loss, score and learning rate over the epochs; the best epoch as a dotted line, all after ``turned`` shaded."""
     from matplotlib.ticker import MaxNLocator
 
+    labels = (text("report.loss"), name_of(monitor), text("report.learning_rate"))
+
     def draw(axes: Sequence[Axes]) -> None:
-        epochs = [row["epoch"] or 0 for row in history]
+        epochs = [row.epoch for row in history]
         marker = "o" if len(epochs) < 40 else ""
-        for axis, names in zip(axes, (("train_loss", "loss"), ("train_score", "score"), ("lr",)), strict=True):
+        for axis, names in zip(axes, (("train_loss", "loss"), (f"train_{monitor}", monitor), ("lr",)), strict=True):
             for i, name in enumerate(names):
-                known = [(e, row[name]) for e, row in zip(epochs, history, strict=True) if row.get(name) is not None]
+                values = [row.score(monitor) if name == monitor else row.column(name) for row in history]
+                known = [(e, v) for e, v in zip(epochs, values, strict=True) if v is not None]
                 colour = line_colour(2 if name == "lr" else i)
                 style = "solid" if i or name == "lr" else _DASHES[1]
                 axis.plot(*zip(*known, strict=True) if known else ([], []), color=colour, ls=style, marker=marker, ms=3)
@@ -77,7 +81,7 @@ def training(
                 axis.axvspan(turned, epochs[-1], color=line_colour(1), alpha=0.1, lw=0)
             axis.set_xlabel(text("report.epoch"))
             axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        for axis, label in zip(axes, (text("report.loss"), score, text("report.learning_rate")), strict=True):
+        for axis, label in zip(axes, labels, strict=True):
             axis.set_title(label, fontsize=10.5, loc="left", pad=8)
         axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
@@ -154,7 +158,7 @@ def threshold(at: Sequence[float], lines: Sequence[Sequence[float | None]], *, c
     return drawn(draw, columns=1, size=(6.4, 3.0))
 
 
-def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> str:
+def reliability(each: Sequence[Bins], *, bins: int, unit: str) -> str:
     """How often probabilities come true in each bin, and how many lie there; a line for each way to give them.
 
     Args:
@@ -165,11 +169,11 @@ def reliability(each: Sequence[Mapping[str, Any]], *, bins: int, unit: str) -> s
         edges = [i / bins for i in range(bins + 1)]
         axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
         for i, found in enumerate(each):
-            known = [(c, a) for c, a in zip(found["confidence"], found["accuracy"], strict=True) if None not in (c, a)]
+            known = [(c, a) for c, a in zip(found.confidence, found.accuracy, strict=True) if None not in (c, a)]
             look = {"color": line_colour(i), "ls": line_dash(i) if len(each) > 1 else "solid"}
             axes[0].plot(*zip(*known, strict=True) if known else ([], []), marker="o", ms=3.5, **look)
-            axes[1].stairs(found["count"], edges, baseline=None, **look)
-        filled = [n for found in each for n in found["count"] if n]
+            axes[1].stairs(found.count, edges, baseline=None, **look)
+        filled = [n for found in each for n in found.count if n]
         if filled and max(filled) > 100 * min(filled):
             axes[1].set_yscale("log")
             axes[1].minorticks_off()

@@ -150,7 +150,7 @@ def _decision(task: Mapping[str, Any]) -> str:
 
 
 def _calibration(bundle: RunBundle) -> str:
-    found = ((bundle.scores or {}).get("fitted") or {}).get("temperature")
+    found = bundle.scores.fitted.get("temperature") if bundle.scores else None
     return "" if found is None else text("report.temperature", t=number(found, 2))
 
 

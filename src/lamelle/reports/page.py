@@ -28,6 +28,7 @@ from lamelle.reports import (
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
 from lamelle.reports.repeating import command
+from lamelle.results.scores import Scores
 from lamelle.runs.bundle import RunBundle, open_bundle
 from lamelle.runs.data_pictures import SAMPLED
 from lamelle.runs.folder import RunFolder
@@ -129,7 +130,7 @@ def _summary(bundle: RunBundle) -> Values:
     notes: list[tuple[str, str]] = []
     if bundle.scores is None:
         notes.append(("warning", text("report.unfinished", command=command("train", "--resume", str(bundle.run.path)))))
-    if bundle.scores is not None and bundle.scores["split"] == "folds":
+    if bundle.scores is not None and bundle.scores.split == "folds":
         notes.append(("note", text("report.folds", folds=bundle.recipe.get("split", {}).get("folds", "–"))))
     if n := _one_of_many(bundle.scores):
         again = command("train", "--recipe", str(bundle.run.recipe), "split.folds=5")
@@ -137,28 +138,28 @@ def _summary(bundle: RunBundle) -> Values:
     leaks = bundle.leaks()
     if bundle.recipe.get("data", {}).get("allow_leakage"):
         notes.append(("error", text("report.leakage", n=len(leaks))))
-    scores = bundle.scores or {"notes": [], "headline": [], "classes": [], "scores": {}}
-    notes += [("warning", text(n["code"], **n["values"])) for n in scores["notes"]]
-    if reasons := scoring.without(scores, most=REASONS):
+    scores = bundle.scores
+    notes += [("warning", text(n.code, **n.values)) for n in (scores.notes if scores else ())]
+    if scores and (reasons := scoring.without(scores, most=REASONS)):
         notes.append(("note", text("report.no_interval", reasons=reasons)))
     if warned := len(leaks) + (sum(p.severity != "note" for p in bundle.audit.problems) if bundle.audit else 0):
         notes.append(("note", text("report.warned", n=warned)))
     task = str(bundle.recipe["task"]["name"])
-    classes = ", ".join(scores["classes"] or bundle.recipe.get("data", {}).get("classes") or ()) or "–"
+    classes = ", ".join((scores.classes if scores else ()) or bundle.recipe.get("data", {}).get("classes") or ()) or "–"
     data = Path(str(bundle.recipe.get("data", {}).get("path", ""))).name or "–"
     return {
         "lead": "",
         "notes": notes,
-        "cards": scoring.headline(scores) if bundle.scores else [],
+        "cards": scoring.headline(scores) if scores else [],
         "intended": text("report.intended", task=task, classes=classes, data=data),
     }
 
 
-def _one_of_many(scores: Mapping[str, Any] | None) -> int:
+def _one_of_many(scores: Scores | None) -> int:
     """Units of a test set that is so small that another one would give another score; 0 where it is not."""
-    if scores is None or scores["split"] != "test":
+    if scores is None or scores.split != "test":
         return 0
-    n = min((scores["scores"][name]["n"] for name in scores["headline"]), default=0)
+    n = min((scores.scores[name].n for name in scores.headline), default=0)
     return n if n < _MANY else 0
 
 
@@ -167,7 +168,7 @@ def _scores(bundle: RunBundle) -> Values:
         return {}
     overall = scoring.overall(bundle.scores)
     columns, rows = scoring.by_class(bundle.scores)
-    split = bundle.scores["split"]
+    split = bundle.scores.split
     return {
         "overall": overall,
         "class_columns": columns,
@@ -176,7 +177,7 @@ def _scores(bundle: RunBundle) -> Values:
         "level": overall[0].level if overall else "",
         "glossary": [*scoring.glossary(bundle.scores), *((text(f"report.{n}_title"), text(f"report.{n}_text"))
                      for n in ("interval", "units", "pooled", "empty"))],
-        "scored": text("report.scored", n=whole(bundle.scores["n"]), 
+        "scored": text("report.scored", n=whole(bundle.scores.n), 
                        split=text("report.split_folds") if split == "folds" else describing.split_name(split)),
     }  # fmt: skip
 
@@ -202,8 +203,8 @@ def _slices(bundle: RunBundle) -> Values:
 def _errors(bundle: RunBundle) -> Values:
     if bundle.scores is None or not (shown := pictures.errors(bundle)):
         return {}
-    wrong = sum(item.get("correct") is False for item in bundle.scores["items"])
-    caption = text("report.errors_caption", n=wrong, all=len(bundle.scores["items"]), shown=len(shown))
+    wrong = sum(item.correct is False for item in bundle.scores.items)
+    caption = text("report.errors_caption", n=wrong, all=len(bundle.scores.items), shown=len(shown))
     return {"errors": shown, "errors_caption": caption}
 
 
@@ -211,15 +212,15 @@ def _training(bundle: RunBundle, turned: int | None) -> Values:
     if not bundle.history:
         return {}
     task = find(bundle.recipe["task"]["name"])
-    best = next((row for row in reversed(bundle.history) if row.get("best")), None)
+    best = next((row for row in reversed(bundle.history) if row.best), None)
     score = scoring.name_of(task.monitor)
     caption = text("report.epochs", n=len(bundle.history))
     if best is not None:
         values = {
-            "epoch": f"{best['epoch']:.0f}",
+            "epoch": best.epoch,
             "score": score,
-            "value": number(best["score"]),
-            "loss": number(best["loss"]),
+            "value": number(best.score(task.monitor)),
+            "loss": number(best.loss),
         }
         caption += " " + text("report.best_epoch", **values)
     if turned is not None:
@@ -228,9 +229,9 @@ def _training(bundle: RunBundle, turned: int | None) -> Values:
         (text("report.on_training"), *figures.legend(0, dash=1)),
         (text("report.on_validation"), *figures.legend(1, dash=0)),
     ]
-    epoch = best["epoch"] if best else None
+    epoch = best.epoch if best else None
     return {
-        "training": figures.training(bundle.history, score=score, best=epoch, turned=turned),
+        "training": figures.training(bundle.history, monitor=task.monitor, best=epoch, turned=turned),
         "training_caption": caption,
         "training_legend": legend,
         "done": method(bundle),
@@ -281,7 +282,7 @@ def _class_names(bundle: RunBundle) -> list[str]:
     """Classes in the order of their numbers."""
     if bundle.plan is not None:
         return list(bundle.plan.task.classes)
-    named = (bundle.scores or {}).get("classes") or bundle.recipe.get("data", {}).get("classes")
+    named = (bundle.scores.classes if bundle.scores else ()) or bundle.recipe.get("data", {}).get("classes")
     return list(named or ())
 
 

@@ -111,12 +111,12 @@ def pairs(index: Index, ids: Sequence[tuple[str, str, str]], store: Store) -> li
 
 def errors(bundle: RunBundle) -> list[Picture]:
     """Wrongly classified images with what they are, what was said, and how surely."""
-    items = {item["id"]: item for item in (bundle.scores or {}).get("items", ())}
+    items = {item.id: item for item in (bundle.scores.items if bundle.scores else ())}
     several = bundle.plan is not None and bundle.plan.task.describe()["settled"].get("multi_label")
     found = []
     for one in bundle.pictures.scored.wrong:
         item = items[one.id]
-        values: dict[str, Any] = {"truth": str(item["truth"]) or "–", "predicted": str(item["predicted"]) or "–"}
+        values: dict[str, Any] = {"truth": item.truth or "–", "predicted": item.predicted or "–"}
         if one.confidence is None:
             detail = text("report.error", **values)
         else:

@@ -42,7 +42,7 @@ def section(bundle: RunBundle) -> dict[str, Any]:
     found = bundle.pictures.scored.errors
     if bundle.scores is None or found is None:
         return {}
-    about = text("report.remarks_about", n=found.images, all=len(bundle.scores["items"]))
+    about = text("report.remarks_about", n=found.images, all=len(bundle.scores.items))
     return {"remarks": remarks(found.patterns, touching=found.touching), "remarks_about": about}
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
 from lamelle.reports.html import number
+from lamelle.results.scores import Confusion, Item, Score, Scores
 from lamelle.tasks import by_class as table
 
 LARGEST_MATRIX = 40
@@ -18,24 +18,25 @@ LARGEST_MATRIX = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ShownScore:
     """One score, ready to be shown."""
 
     key: str
     name: str
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
+    score: Score
     unit: str
     level: str
     why: str
     """Why there is no interval; empty where there is one."""
 
     @property
+    def n(self) -> int:
+        return self.score.n
+
+    @property
     def shown(self) -> str:
-        """The value; distances with one decimal."""
-        return number(self.value, self._digits)
+        """The value, with the decimals of its metric."""
+        return number(self.score.value, self._digits)
 
     @property
     def _digits(self) -> int:
@@ -45,20 +46,23 @@ class Score:
     @property
     def bar(self) -> tuple[float, float, float] | None:
         """Left end, width and point of the interval in percent, for scores that lie between 0 and 1."""
-        numbers = (self.value, self.low, self.high)
-        if not is_share(self.key) or any(x is None or not 0 <= x <= 1 for x in numbers):
+        numbers = (self.score.value, self.score.low, self.score.high)
+        if not is_share(self.key) or not all(0 <= x <= 1 for x in numbers):
             return None
-        value, low, high = (100 * float(x or 0) for x in numbers)
+        value, low, high = (100 * x for x in numbers)
         return low, max(high - low, 0.6), value
 
     @property
     def interval(self) -> str:
         """Both bounds, or a dash; ``why`` tells the reason."""
-        return (
-            "–"
-            if self.low is None or self.high is None
-            else f"{number(self.low, self._digits)} – {number(self.high, self._digits)}"
-        )
+        if not self.score.bounded:
+            return "–"
+        return f"{number(self.score.low, self._digits)} – {number(self.score.high, self._digits)}"
+
+    @property
+    def in_brackets(self) -> str:
+        """The value, and its interval if it has one, such as ``0.91 [0.85 – 0.96]``."""
+        return f"{self.shown} [{self.interval}]" if self.score.bounded else self.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,16 @@ class Cell:
     right: bool
 
 
-def headline(scores: Mapping[str, Any]) -> list[Score]:
+def headline(scores: Scores) -> list[ShownScore]:
     """The scores that a reader sees first."""
-    return [score(name, scores["scores"][name]) for name in scores["headline"]]
+    return [score(name, scores.scores[name]) for name in scores.headline]
 
 
-def overall(scores: Mapping[str, Any]) -> list[Score]:
+def overall(scores: Scores) -> list[ShownScore]:
     """Every score that is not of one class, those with a name first."""
-    keys = [k for k in scores["scores"] if "/" not in k]
+    keys = [k for k in scores.scores if "/" not in k]
     keys.sort(key=place_of)
-    return [score(k, scores["scores"][k]) for k in keys]
+    return [score(k, scores.scores[k]) for k in keys]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,15 @@ class ClassRow:
     average: bool
     """Whether it is an average over the classes."""
     n: int | None
-    scores: list[Score | None]
+    scores: list[ShownScore | None]
 
 
-def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[ClassRow]]:
+def by_class(scores: Scores) -> tuple[list[str], list[ClassRow]]:
     """Names of the columns, and a row for each class and each average over the classes."""
     columns = sorted(table.columns(scores), key=place_of)
     rows = []
     for line in table.lines(scores):
-        each = [scores["scores"][line.keys[c]] if c in line.keys else None for c in columns]
+        each = [scores.scores[line.keys[c]] if c in line.keys else None for c in columns]
         shown = [score(c, one) if one else None for c, one in zip(columns, each, strict=True)]
         average = line.kind != "class"
         name = text(f"report.average_{line.kind}") if average else line.name
@@ -107,80 +111,80 @@ def by_class(scores: Mapping[str, Any]) -> tuple[list[str], list[ClassRow]]:
     return [name_of(c) for c in columns], rows
 
 
-def without(scores: Mapping[str, Any], *, most: int | None = None) -> str:
+def without(scores: Scores, *, most: int | None = None) -> str:
     """Why some scores have no interval or no value, each reason once, in sentences; empty where all have both.
 
     Args:
         most: Reasons that are said.
     """
-    reasons = list(dict.fromkeys(why for found in scores["scores"].values() if (why := why_none(found))))
+    reasons = list(dict.fromkeys(why for found in scores.scores.values() if (why := why_none(found))))
     return ". ".join(why[:1].upper() + why[1:] for why in reasons[:most])
 
 
-def area(scores: Mapping[str, Any], key: str, name: str) -> str:
+def area(scores: Scores, key: str, name: str) -> str:
     """The area under a curve of one class with its interval, such as ``0.91 [0.85, 0.96]``; a dash if unknown."""
-    found = scores["scores"].get(f"{key}/{name}")
+    found = scores.scores.get(f"{key}/{name}")
     if found is None:
         return "–"
-    shown = score(key, found)
-    return shown.shown if shown.low is None else f"{shown.shown} [{shown.interval}]"
+    return score(key, found).in_brackets
 
 
-def yes_no(scores: Mapping[str, Any]) -> list[tuple[str, list[Cell]]]:
+def yes_no(scores: Scores) -> list[tuple[str, list[Cell]]]:
     """Right and wrong answers for each class, of classes that may hold together; empty if they exclude each other.
 
     Returns:
         Name, and true positives, false negatives, false positives and true negatives with their shares of the truth.
     """
-    each = scores.get("figures", {}).get("confusion_each") or []
+    each = _confusion(scores).each
     rows = []
-    for name, ((tn, fp), (fn, tp)) in list(zip(scores["classes"], each, strict=False))[:LARGEST_MATRIX]:
+    for name, ((tn, fp), (fn, tp)) in list(zip(scores.classes, each, strict=False))[:LARGEST_MATRIX]:
         cells = ((tp, tp + fn, True), (fn, tp + fn, False), (fp, fp + tn, False), (tn, fp + tn, True))
         rows.append((name, [Cell(int(n), n / of if of else None, right) for n, of, right in cells]))
     return rows
 
 
-def matrix(scores: Mapping[str, Any]) -> list[tuple[str, list[Cell]]]:
+def matrix(scores: Scores) -> list[tuple[str, list[Cell]]]:
     """Rows of the confusion matrix: true class, and how often each class was predicted; empty if there is none."""
-    counts = scores.get("figures", {}).get("confusion") or []
+    counts = _confusion(scores).counts
     if not counts or len(counts) > LARGEST_MATRIX:
         return []
     rows = []
-    for i, (name, row) in enumerate(zip(scores["classes"], counts, strict=True)):
+    for i, (name, row) in enumerate(zip(scores.classes, counts, strict=True)):
         total = sum(row)
         rows.append((name, [Cell(int(n), n / total if total else None, i == j) for j, n in enumerate(row)]))
     return rows
 
 
-def confusions(scores: Mapping[str, Any], most: int) -> list[tuple[str, str, int, float]]:
+def confusions(scores: Scores, most: int) -> list[tuple[str, str, int, float]]:
     """The most frequent mistakes of many classes: truth, prediction, count, share of the truth."""
-    counts = scores.get("figures", {}).get("confusion") or []
+    counts = _confusion(scores).counts
     if len(counts) <= LARGEST_MATRIX:
         return []
-    names = scores["classes"]
+    names = scores.classes
     wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if i != j and n]
     wrong.sort(key=lambda w: -w[0])
     return [(names[i], names[j], int(n), n / sum(counts[i])) for n, i, j in wrong[:most]]
 
 
-def glossary(scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+def glossary(scores: Scores) -> list[tuple[str, str]]:
     """Name and definition of every score that is shown."""
-    used = dict.fromkeys(k.partition("/")[0] for k in sorted(scores["scores"], key=place_of))
+    used = dict.fromkeys(k.partition("/")[0] for k in sorted(scores.scores, key=place_of))
     return [(name_of(k), meaning_of(k)) for k in used if meaning_of(k)]
 
 
-def best_and_worst(items: Sequence[Mapping[str, Any]], each: int) -> tuple[list[Any], list[Any]]:
+def best_and_worst(items: Sequence[Item], each: int) -> tuple[list[Item], list[Item]]:
     """The items with the highest and with the lowest quality; no item is in both."""
-    known = sorted((i for i in items if i.get("quality") is not None), key=lambda i: (-i["quality"], i["id"]))
+    known = sorted((i for i in items if i.quality is not None), key=lambda i: (-(i.quality or 0.0), i.id))
     each = min(each, len(known) // 2) or len(known[:1])
     worst = known[each:][::-1][:each]
     return known[:each], worst
 
 
-def score(key: str, found: Mapping[str, Any]) -> Score:
-    """One score of ``scores.json``, ready to be shown."""
-    level, low, high = f"{round(100 * found['level'])} %", found["low"], found["high"]
-    why = why_none(found)
-    return Score(
-        key, name_of(key), found["value"], low, high, found["n"], unit_of(found["unit"], found["n"]), level, why
-    )
+def score(key: str, found: Score) -> ShownScore:
+    """One score, ready to be shown."""
+    level, why = f"{round(100 * found.level)} %", why_none(found)
+    return ShownScore(key, name_of(key), found, unit_of(found.unit, found.n), level, why)
+
+
+def _confusion(scores: Scores) -> Confusion:
+    return scores.figure(Confusion) or Confusion()

@@ -14,6 +14,7 @@ from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import name_of
 from lamelle.reports import figures, search_figures
 from lamelle.reports.html import number, percent, render, short
+from lamelle.results.scores import MeanScore, Score
 
 _ONE_SIDED = ("recall", "precision", "specificity")
 """Scores that are perfect if one thing is said always, or hardly ever."""
@@ -83,7 +84,7 @@ def sentences(content: Mapping[str, Any]) -> list[str]:
     for name, one in _tested(content).items():
         if "/" in name and name != content["objective"]:
             continue  # of single classes: in the table
-        values = {k: number(one[k]) for k in ("value", "low", "high")} | {"why": why_none(one)}
+        values = {k: number(one[k]) for k in ("value", "low", "high")} | {"why": why_none(MeanScore.read(one))}
         code = "tune.tested_alone" if values["why"] else "tune.tested"
         said.append(text(code, score=name_of(name), seeds=content["seeds"], **values, **_drawn_from(one)))
     return said
@@ -135,13 +136,13 @@ def _shown(one: Mapping[str, Any]) -> str:
     """A score with its interval or the reason why there is none; a loss, which has neither, alone."""
     if "n" not in one:
         return number(one["value"])
-    why = why_none(one)
+    why = why_none(Score.read(one))
     return f"{number(one['value'])} " + (f"({why})" if why else f"[{number(one['low'])}, {number(one['high'])}]")
 
 
 def _why(row: Mapping[str, Any]) -> str:
     """Why a trial's score has no interval; ``reason`` of a trial is why it failed."""
-    return why_none({**row, "reason": row.get("without")})
+    return why_none(Score.read({**row, "reason": row.get("without")}))
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -189,6 +190,6 @@ def _test(content: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     if content["test"] is None:
         return []
     return [
-        (name_of(name), number(one["value"]), why_none(one) or _range(one), number(one["spread"]))
+        (name_of(name), number(one["value"]), why_none(MeanScore.read(one)) or _range(one), number(one["spread"]))
         for name, one in _tested(content).items()
     ]

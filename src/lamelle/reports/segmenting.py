@@ -15,6 +15,7 @@ from lamelle.reports.describing import split_name
 from lamelle.reports.html import number, percent
 from lamelle.reports.pictures import Picture, embedded
 from lamelle.results import pictures as saved
+from lamelle.results.scores import Item
 from lamelle.runs.bundle import RunBundle
 from lamelle.types import SPLITS
 
@@ -60,20 +61,20 @@ def section(bundle: RunBundle) -> Values:
     """Best and worst cases among what was scored; empty if nothing was predicted."""
     if bundle.scores is None:
         return {}
-    items = {item["id"]: item for item in bundle.scores["items"]}
+    items = {item.id: item for item in bundle.scores.items}
     parts = [(rank, [_case(bundle, one, items[one.id]) for one in bundle.pictures.scored.cases if one.rank == rank])
              for rank in ("worst", "best")]  # fmt: skip
     found = [(text(f"report.{rank}"), i == 0, some) for i, (rank, some) in enumerate(part for part in parts if part[1])]
     if not found:
         return {}
-    return {"cases": found, "case_score": scoring.name_of(_quality(bundle.scores["items"])), **legends(bundle)}
+    return {"cases": found, "case_score": scoring.name_of(_quality(bundle.scores.items)), **legends(bundle)}
 
 
-def _quality(items: Sequence[Mapping[str, Any]]) -> str:
+def _quality(items: Sequence[Item]) -> str:
     """The score that the items are ranked by: the one that their quality equals wherever it is known."""
-    known = [i for i in items if i.get("quality") is not None]
-    names = [k for k in (known[0] if known else {}) if k != "quality"]
-    same = (k for k in names if all(i.get(k) in (None, i["quality"]) for i in known))
+    known = [i for i in items if i.quality is not None]
+    names = list(known[0].scores) if known else []
+    same = (k for k in names if all(i.scores.get(k) in (None, i.quality) for i in known))
     return next(same, "dice").partition("/")[0]
 
 
@@ -99,22 +100,22 @@ def _slide(bundle: RunBundle, volume: str, one: saved.Slide) -> Slide:
     return Slide(one.position, _share(one.wrong), _pictures(bundle, one.views, name=name))
 
 
-def _case(bundle: RunBundle, one: saved.Case, item: Mapping[str, Any]) -> Case:
+def _case(bundle: RunBundle, one: saved.Case, item: Item) -> Case:
     numbers = [
         *_scores(bundle, item)[:_NUMBERS],
         (text("report.wrong_pixels"), _share(one.wrong)),
         (text("report.area_ratio"), number(one.area_ratio, 2)),
     ]
-    return Case(one.id, item.get("quality"), _pictures(bundle, one.views, name=one.id), numbers)
+    return Case(one.id, item.quality, _pictures(bundle, one.views, name=one.id), numbers)
 
 
-def _scores(bundle: RunBundle, item: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _scores(bundle: RunBundle, item: Item) -> list[tuple[str, str]]:
     """Scores of one image; those of the background are left out."""
     background = bundle.plan.task.classes[0] if bundle.plan else ""
     rows = []
-    for key, value in item.items():
+    for key, value in item.scores.items():
         name, _, of = key.partition("/")
-        if isinstance(value, int | float) and metric_of(name)[0] is not None and of != background:
+        if value is not None and metric_of(name)[0] is not None and of != background:
             rows.append((scoring.name_of(name) + (f" ({of})" if of else ""), number(value)))
     return rows
 

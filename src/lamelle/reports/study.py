@@ -16,6 +16,7 @@ from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import is_share, less_is_better, name_of
 from lamelle.reports import figures, study_figures
 from lamelle.reports.html import number, render, whole
+from lamelle.results.scores import MeanScore
 
 _HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
 _DRAWN = 4
@@ -161,7 +162,7 @@ def _cell(one: Mapping[str, Any]) -> tuple[str, str, str]:
     """Value, interval with its n (or why there is none) and spread."""
     spread = "" if one["spread"] is None else f"± {number(one['spread'])}"
     interval = f"[{number(one['low'])}, {number(one['high'])}], n = {whole(one['n'])}"
-    why = why_none(one)
+    why = why_none(MeanScore.read(one))
     return number(one["value"]), f"({why})" if why else interval, spread
 
 

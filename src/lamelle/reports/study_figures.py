@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lamelle.metrics.intervals import shown
 from lamelle.metrics.names import name_of
 from lamelle.reports.figures import INK, drawn, line_colour
+from lamelle.results.scores import Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ def side_by_side(lines: Sequence[Mapping[str, Any]], scores: Sequence[str]) -> s
 def _point(axis: Axes, place: int, one: Mapping[str, Any], colour: str) -> None:
     if one["value"] is None:
         return
-    known = shown(one)
+    known = Score.read(one).bounded
     if known:
         axis.plot([one["low"], one["high"]], [place, place], color=colour, lw=2.2)
         for end in (one["low"], one["high"]):

@@ -12,7 +12,9 @@ from typing import Any
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.results.history import History
 from lamelle.results.pictures import Pictures
+from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.pictures import read_pictures
 from lamelle.runs.plan import Plan
@@ -35,9 +37,8 @@ class RunBundle:
     plan: Plan | None
     """None where it was not saved (yet)."""
     audit: Audit | None
-    history: tuple[Mapping[str, float | None], ...]
-    """Rows of ``history.csv``."""
-    scores: Mapping[str, Any] | None
+    history: History
+    scores: Scores | None
     model: Mapping[str, Any] | None
     """Content of ``model.json``."""
     pictures: Pictures
@@ -66,11 +67,6 @@ class RunBundle:
         return self.run.read_bytes(self.run.pictures / Path(file).name)
 
 
-def read_history(run: RunFolder) -> list[dict[str, float | None]]:
-    """Rows of ``history.csv``; none if no epoch has ended yet."""
-    return [{k: float(v) if v else None for k, v in row.items()} for row in run.read_table(run.history)]
-
-
 def open_bundle(run: RunFolder, *, recipe: Recipe | None = None) -> RunBundle:
     """Read a Run; no file outside of it is opened.
 
@@ -88,8 +84,8 @@ def open_bundle(run: RunFolder, *, recipe: Recipe | None = None) -> RunBundle:
         run.read_json(run.environment) if run.environment.is_file() else {},
         plan,
         plan.audit if plan else None,
-        tuple(read_history(run)),
-        run.read_json(run.scores) if run.scores.is_file() else None,
+        run.read_history(),
+        run.known_scores(),
         run.read_json(description) if description.is_file() else None,
         read_pictures(run),
     )

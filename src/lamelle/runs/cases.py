@@ -86,7 +86,7 @@ def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, 
         folder = RunFolder.open(run)
     except RequestError as error:
         raise RequestError("explain.no_run", path=run) from error
-    items, plan = folder.read_json(folder.scores)["items"], open_plan(folder)
+    items, plan = folder.read_scores().items, open_plan(folder)
     records = {record.id: record for record in plan.of(plan.judged)}
     cases = choose(items, records, subject.package.task.classes, number=number, only=name)
     if not cases:

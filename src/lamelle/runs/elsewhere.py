@@ -6,14 +6,12 @@ scores need, and a page; the scores of the Run's own test set are never touched.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,12 +26,13 @@ from lamelle.data.seen import Memory, Seen, remember, seen_before, twins
 from lamelle.data.spelling import folded, settle, spelt
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError, RequestError, printable
-from lamelle.metrics.intervals import Interval, difference
+from lamelle.metrics.intervals import difference
 from lamelle.pictures.encode import COARSE, preview
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
 from lamelle.prediction.package import Package
 from lamelle.results.pictures import Twins
+from lamelle.results.scores import Beside, Elsewhere, Note, ReadAs, Scores, SeenImage
 from lamelle.runs import fitness, layers
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
@@ -69,18 +68,6 @@ WritePage = Callable[[RunFolder, Recipe], object]
 
 
 @dataclass(frozen=True, slots=True)
-class ReadAs:
-    """A class of another folder, and what it is for the model."""
-
-    theirs: str
-    ours: str
-    images: int | None
-    """None where label images are not counted by class."""
-    how: str
-    """``same``, ``spelling`` (only that differs) or ``asked`` (``data.classes`` says so)."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Found:
     """Another folder, read and compared with what the model knows."""
 
@@ -102,7 +89,7 @@ class _Found:
 
 def score_elsewhere(
     path: Path, package: Package, data: Path, asked: Section, store: Store, write_page: WritePage
-) -> tuple[RunFolder, dict[str, Any]]:
+) -> tuple[RunFolder, Scores]:
     """Scores of a model on another labelled folder, kept with their page beside its Run.
 
     Args:
@@ -128,16 +115,16 @@ def score_elsewhere(
     scored = blocks.pieces(records) if package.dims == 3 else tuple(records)
     folder = _folder(run, data)
     try:
-        rows = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
+        items = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
         options = interval_options(found.recipe)
-        written = write_scores(folder, found.task, rows, options, split=str(found.index.root), fitted=package.fitted)
+        written = write_scores(folder, found.task, items, options, split=str(found.index.root), fitted=package.fitted)
         scores = compared.noted(written)
-        notes = [{"code": p.code, "values": dict(p.values)} for p in found.notes]
-        scores |= {"notes": [*notes, *scores["notes"]], "elsewhere": _about(path, run, found, scores)}
+        notes = (*(Note(code=p.code, values=dict(p.values)) for p in found.notes), *scores.notes)
+        scores = scores.model_copy(update={"notes": notes, "elsewhere": _about(path, run, found, scores)})
         plan = _write(folder, found, scores, scored, store)
         save_data_pictures(folder, plan, store)
         twins = _twin_pictures(folder, found, store)
-        save_scored_pictures(folder, plan, scores["items"], store, twins=twins)
+        save_scored_pictures(folder, plan, scores.items, store, twins=twins)
         write_page(folder, plan.recipe)
     except BaseException:
         shutil.rmtree(folder.path, ignore_errors=True)  # half a result would be taken for one
@@ -204,7 +191,7 @@ def _with_classes(index: Index, known: Sequence[str], given: Section) -> tuple[I
     found = []
     for theirs, ours in read.items():
         how = "asked" if theirs in mapping else "same" if theirs == ours else "spelling"
-        found.append(ReadAs(theirs, ours, of_images.get(theirs), how))
+        found.append(ReadAs(theirs=theirs, ours=ours, images=of_images.get(theirs), how=how))
     problems = tuple(p for p in settled.problems if p.code != "layouts.spellings_one")  # said of the model's classes
     names = tuple(read.get(name, name) for name in index.classes)  # of label values, one for each
     if of_images:
@@ -295,44 +282,38 @@ def _folder(run: RunFolder | None, data: Path) -> RunFolder:
     return RunFolder.create(Path("evaluations"), name)
 
 
-def _about(path: Path, run: RunFolder | None, found: _Found, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``scores.json`` says beside the scores: the data, what was left out and why, and the Run's own test set."""
+def _about(path: Path, run: RunFolder | None, found: _Found, scores: Scores) -> Elsewhere:
+    """What is said beside the scores: the data, what was left out and why, and the Run's own test set."""
+    return Elsewhere(
+        data=str(found.index.root),
+        sha256=digest(*sorted((one.image, one.label) for one in found.contents.values())),
+        model=str(run.path if run else path),
+        images=len(found.labelled),
+        unlabelled=len(found.index.records) - len(found.labelled),
+        seen=tuple(SeenImage(**asdict(one)) for one in found.seen),
+        kept_seen=found.recipe.evaluate.keep_seen,
+        own_test=found.tested,
+        classes=found.classes,
+        asked=found.recipe.model_dump(mode="json", include={"data", "evaluate"}, exclude_defaults=True),
+        beside=_beside(run, scores),
+    )
+
+
+def _beside(run: RunFolder | None, scores: Scores) -> dict[str, Beside]:
+    """Each score of the Run's own test set, and how much that of the other folder lies above it."""
+    own = run.known_scores() if run and not run.older else None
+    if own is None or own.split not in ("test", "folds") or own.task != scores.task:
+        return {}
     return {
-        "data": str(found.index.root),
-        "sha256": digest(*sorted((one.image, one.label) for one in found.contents.values())),
-        "model": str(run.path if run else path),
-        "images": len(found.labelled),
-        "unlabelled": len(found.index.records) - len(found.labelled),
-        "seen": [asdict(one) for one in found.seen],
-        "kept_seen": found.recipe.evaluate.keep_seen,
-        "own_test": found.tested,
-        "classes": [asdict(one) for one in found.classes],
-        "asked": found.recipe.model_dump(mode="json", include={"data", "evaluate"}, exclude_defaults=True),
-        "beside": _beside(run, scores),
+        name: Beside(own=there, difference=difference(scores.scores[name], there))
+        for name, there in own.scores.items()
+        if name in scores.scores
     }
 
 
-def _beside(run: RunFolder | None, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Each score of the Run's own test set, and how much that of the other folder lies above it."""
-    own = run.read_json(run.scores) if run and run.scores.is_file() else {}
-    if own.get("split") not in ("test", "folds") or own.get("task") != scores["task"]:
-        return {}
-    found = {}
-    for name, there in own["scores"].items():
-        if name in scores["scores"]:
-            both = _interval(scores["scores"][name]), _interval(there)
-            found[name] = {"own": there, "difference": asdict(difference(*both))}
-    return found
-
-
-def _interval(plain: Mapping[str, Any]) -> Interval:
-    known = {name: math.nan if plain[name] is None else plain[name] for name in ("value", "low", "high")}
-    return Interval(**{**plain, **known})
-
-
-def _write(folder: RunFolder, found: _Found, scores: Mapping[str, Any], scored: Sequence[Record], store: Store) -> Plan:
+def _write(folder: RunFolder, found: _Found, scores: Scores, scored: Sequence[Record], store: Store) -> Plan:
     """Scores, plan and audit; what was scored, beside what was left out."""
-    folder.write_json(folder.scores, scores)
+    folder.write_scores(scores)
     tested, seen = {r.id for r in scored}, {one.id for one in found.seen}
     left_out = tuple(replace(r, split=SEEN) for r in found.labelled if r.id in seen and r.id not in tested)
     full = layers.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})

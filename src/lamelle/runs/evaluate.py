@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
-from lamelle.evaluation.measure import measure, summarise, written
+from lamelle.evaluation.measure import measure, summarise
 from lamelle.messages import text
 from lamelle.messages.numbers import number, unit_of
 from lamelle.metrics.intervals import IntervalOptions, why_none
@@ -18,11 +19,13 @@ from lamelle.prediction import comparing
 from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Note, Score, Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import Recipe
 from lamelle.tasks import by_class
-from lamelle.tasks.base import Row, Task
-from lamelle.types import Problem, Record
+from lamelle.tasks.base import Task
+from lamelle.types import Record
 
 
 def interval_options(recipe: Recipe) -> IntervalOptions:
@@ -38,27 +41,27 @@ def score_run(
     options: IntervalOptions,
     *,
     split: str = "test",
-    notes: Sequence[Problem] = (),
-) -> list[Row]:
+    notes: Sequence[Note] = (),
+) -> list[ItemStats]:
     """Scores and predictions of a Run's test set, written into the Run; without one, of its validation set.
 
     Args:
         notes: What else is to be said beside the scores.
 
     Returns:
-        The rows of the items.
+        Statistics of the items.
     """
-    rows = predict_and_measure(run, package, records, store)
-    notes = [*notes_of(package), *([Problem("evaluate.no_test")] if split == "validation" else []), *notes]
-    write_scores(run, package.task, rows, options, split=split, fitted=package.fitted, notes=notes)
-    return rows
+    items = predict_and_measure(run, package, records, store)
+    notes = [*notes_of(package), *([Note(code="evaluate.no_test")] if split == "validation" else []), *notes]
+    write_scores(run, package.task, items, options, split=split, fitted=package.fitted, notes=notes)
+    return items
 
 
-def notes_of(package: Package) -> list[Problem]:
+def notes_of(package: Package) -> list[Note]:
     """What of its training must be said beside the scores of a model."""
     short = package.provenance.get("too_short")
     code = "evaluate.too_short_busy" if short and "share" in short else "evaluate.too_short"
-    return [Problem(code, values=short)] if short else []
+    return [Note(code=code, values=dict(short))] if short else []
 
 
 def predict_and_measure(
@@ -67,8 +70,8 @@ def predict_and_measure(
     records: Sequence[Record],
     store: Store,
     compared: comparing.Compared | None = None,
-) -> list[Row]:
-    """Rows of records whose truth is known, each with its line of the table of predictions; these are written.
+) -> list[ItemStats]:
+    """Statistics of records whose truth is known, each with its line of the table of predictions; these are written.
 
     Args:
         run: Where the predictions are written.
@@ -80,95 +83,94 @@ def predict_and_measure(
         run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
     )
 
-    def listen(record: Record, probabilities: np.ndarray, target: np.ndarray, row: Row) -> None:
+    def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> dict[str, Any]:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         grid = store.grid(record.image)
-        known = _judged(package.task, row) | others.columns(record)
+        known = _judged(package.task, one) | others.columns(record)
         said = folder.add(record, store.image(record.image), prediction, grid, known)
-        row["said"] = said | ({"file": folder.folder / said["file"]} if "file" in said else {})
+        return said | ({"file": folder.folder / said["file"]} if "file" in said else {})
 
     run.forget(run.predictions)
-    rows = measure(records, predictor, reader, package.fitted, listen)
+    items = measure(records, predictor, reader, package.fitted, listen)
     folder.close()
     run.seal(*(path for path in sorted(run.predictions.rglob("*")) if path.is_file()))
-    return rows
+    return items
 
 
 def score_validation(
     run: RunFolder, package: Package, records: Sequence[Record], store: Store, options: IntervalOptions
-) -> dict[str, Any]:
+) -> Scores:
     """``scores.json`` of a Run that is one of many: those of the validation set, for a choice among them."""
     reader, predictor = Reader(store, package.task.targets, package.preparation), of_package(package)
-    rows = measure(records, predictor, reader, package.fitted, None)
-    scores = summarise(package.task, rows, options, split="validation", fitted=package.fitted)
-    scores["notes"] += [written(note) for note in notes_of(package)]
-    run.write_json(run.scores, scores)
+    items = measure(records, predictor, reader, package.fitted, None)
+    scores = summarise(package.task, items, options, split="validation", fitted=package.fitted)
+    scores = scores.noted(*notes_of(package))
+    run.write_scores(scores)
     return scores
 
 
-def _judged(task: Task, row: Row) -> dict[str, Any]:
+def _judged(task: Task, one: ItemStats) -> dict[str, Any]:
     """What a table of predictions says beside the prediction where the truth is known."""
-    return {k: v for k, v in task.item(row).items() if k != "predicted"}
+    return {k: v for k, v in task.item(one).columns().items() if k != "predicted"}
 
 
 def write_scores(
     run: RunFolder,
     task: Task,
-    rows: Sequence[Row],
+    items: Sequence[ItemStats],
     options: IntervalOptions,
     *,
     split: str,
     fitted: Mapping[str, Any],
-    folds: Sequence[Mapping[str, Any]] = (),
-    notes: Sequence[Problem] = (),
-) -> dict[str, Any]:
+    folds: Sequence[Scores] = (),
+    notes: Sequence[Note] = (),
+) -> Scores:
     """``scores.json``, ``classes.csv`` and ``predictions.csv`` of a Run; the last has the columns of every such table.
 
     Args:
-        folds: Scores of each fold, where the rows are those of several; between which values they lie is said.
+        folds: Scores of each fold, where the items are those of several; between which values they lie is said.
         notes: What else is to be said beside the scores.
     """
-    scores = summarise(task, rows, options, split=split, fitted=fitted)
-    scores["notes"] += [written(note) for note in notes]
+    scores = summarise(task, items, options, split=split, fitted=fitted).noted(*notes)
     if folds:
-        scores["notes"].append({"code": "evaluate.between_folds", "values": {"scores": _spread(scores, folds)}})
-    run.write_json(run.scores, scores)
+        scores = scores.noted(Note(code="evaluate.between_folds", values={"scores": _spread(scores, folds)}))
+    run.write_scores(scores)
     run.write_text(run.classes, by_class.to_csv(scores))
-    run.write_json(run.rows, [{k: v for k, v in row.items() if k != "said"} for row in rows])
-    said = [row.get("said") or {"image": row["id"], **_judged(task, row)} for row in rows]
+    run.write_stats(items)
+    said = [dict(one.line) or {"image": one.id, **_judged(task, one)} for one in items]
     below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
     run.write_text(run.predictions_table, items_csv(below))
     return scores
 
 
-def _spread(scores: Mapping[str, Any], folds: Sequence[Mapping[str, Any]]) -> str:
+def _spread(scores: Scores, folds: Sequence[Scores]) -> str:
     """The least and the largest value of each headline score among the folds."""
     found = []
-    for name in scores["headline"]:
-        values = [v for one in folds if (v := one["scores"].get(name, {}).get("value")) is not None]
+    for name in scores.headline:
+        values = [one.scores[name].value for one in folds if name in one.scores and one.scores[name].defined]
         found += [f"{name_of(name)} {min(values):.3f} – {max(values):.3f}"] if values else []
     return ", ".join(found)
 
 
-def read_rows(run: RunFolder) -> list[Row]:
-    """The rows of a scored Run, each with its line of the table of predictions, as `write_scores` takes them."""
+def read_items(run: RunFolder) -> list[ItemStats]:
+    """The items of a scored Run, each with its line of the table of predictions, as `write_scores` takes them."""
     found = []
-    for row, said in zip(run.read_json(run.rows), run.read_table(run.predictions_table), strict=True):
+    for one, said in zip(run.read_stats(), run.read_table(run.predictions_table), strict=True):
         file = {"file": run.path / said["file"]} if said.get("file") else {}
-        found.append(row | {"said": said | file})
+        found.append(replace(one, line=said | file))
     return found
 
 
-def headline(scores: Mapping[str, Any]) -> list[str]:
+def headline(scores: Scores) -> list[str]:
     """The most important scores, one line each, and what a reader must be told about them."""
-    lines = [_score_line(name, scores["scores"][name]) for name in scores["headline"]]
-    return [*lines, *(text(note["code"], **note["values"]) for note in scores["notes"])]
+    lines = [_score_line(name, scores.scores[name]) for name in scores.headline]
+    return [*lines, *(text(note.code, **note.values) for note in scores.notes)]
 
 
-def _score_line(name: str, found: Mapping[str, Any]) -> str:
+def _score_line(name: str, found: Score) -> str:
     """A score with its interval, or why it has none."""
-    about = {"name": name_of(name), "n": found["n"], "unit": unit_of(found["unit"], found["n"])}
-    numbers = {k: number(found[k]) for k in ("value", "low", "high")}
+    about = {"name": name_of(name), "n": found.n, "unit": unit_of(found.unit, found.n)}
+    numbers = {k: number(getattr(found, k)) for k in ("value", "low", "high")}
     if why := why_none(found):
         return text("verbs.score_alone", name=about["name"], value=numbers["value"], why=why)
-    return text("verbs.score", level=f"{round(100 * found['level'])} %", **numbers, **about)
+    return text("verbs.score", level=f"{round(100 * found.level)} %", **numbers, **about)

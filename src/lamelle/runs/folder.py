@@ -1,9 +1,9 @@
 """The folder of a Run: the only module that knows its file names.
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``plan.json`` (split, settled task, what followed from the
-data) · ``split.csv`` (the split, for people) · ``audit.json`` · ``history.csv`` · ``stopped.json`` (why a training
+data) · ``split.csv`` (the split, for people) · ``audit.json`` · ``history.csv`` · ``failure.json`` (why a training
 broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of the training are known again) ·
-``scores.json`` · ``classes.csv`` (scores by class) · ``rows.json`` (what scores are made of) · ``predictions/`` ·
+``scores.json`` · ``classes.csv`` (scores by class) · ``item_stats.json`` (what they are made of) · ``predictions/`` ·
 ``predictions.csv`` · ``pictures/`` and ``pictures.json`` (what the page shows of pixels) · ``figures/`` ·
 ``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files of these names, but no recipe).
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import platform as machine
 import sys
@@ -25,7 +26,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lamelle.errors import RequestError
+from lamelle.io.manifest import FORMAT
 from lamelle.platform import FileLock, cores
+from lamelle.results import history, items
+from lamelle.results.history import History
+from lamelle.results.items import Failure, ItemStats
+from lamelle.results.scores import Scores
 from lamelle.runs import recipe as recipes
 from lamelle.runs.artefacts import Artefacts, Wrong
 from lamelle.version import __version__
@@ -54,11 +60,11 @@ class RunFolder(Artefacts):
         self.pictures_list = path / "pictures.json"
         self.audit = path / "audit.json"
         self.history = path / "history.csv"
-        self.stopped = path / "stopped.json"
+        self.failure = path / "failure.json"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
         self.scores = path / "scores.json"
-        self.rows = path / "rows.json"
+        self.item_stats = path / "item_stats.json"
         self.classes = path / "classes.csv"
         self.predictions = path / "predictions"
         self.predictions_table = path / "predictions.csv"
@@ -119,7 +125,7 @@ class RunFolder(Artefacts):
     @property
     def done(self) -> bool:
         """Whether it was trained, scored and reported."""
-        return self.rows.is_file() and self.report.is_file()
+        return self.item_stats.is_file() and self.report.is_file()
 
     @property
     def begun(self) -> bool:
@@ -178,6 +184,66 @@ class RunFolder(Artefacts):
             return []
         return [dict(row) for row in csv.DictReader(io.StringIO(self.read_bytes(path).decode("utf-8"), newline=""))]
 
+    # results: the one reader and the one writer of each
+
+    def read_scores(self) -> Scores:
+        """What ``scores.json`` holds.
+
+        Raises:
+            RequestError: If it is not there (yet), not what was written, or of an older Lamelle.
+        """
+        self.refuse_older()
+        return Scores.model_validate(self.read_json(self.scores))
+
+    def known_scores(self) -> Scores | None:
+        """The same; None if nothing was scored yet."""
+        return self.read_scores() if self.scores.is_file() else None
+
+    def write_scores(self, scores: Scores) -> None:
+        """Write ``scores.json``."""
+        self.write_json(self.scores, scores.model_dump(mode="json"))
+
+    def read_history(self) -> History:
+        """The epochs of ``history.csv``; none if no epoch has ended yet.
+
+        Raises:
+            RequestError: If it is not what was written, or of an older Lamelle.
+        """
+        self.refuse_older()
+        return history.from_csv(self.read_table(self.history))
+
+    def read_stats(self) -> list[ItemStats]:
+        """What the scores are made of, item by item; errors are those of `read_scores`."""
+        self.refuse_older()
+        return items.read_stats(self.read_json(self.item_stats))
+
+    def write_stats(self, stats: Sequence[ItemStats]) -> None:
+        """Write ``item_stats.json``."""
+        self.write_json(self.item_stats, items.written_stats(stats))
+
+    def read_failure(self) -> Failure | None:
+        """Why the training broke; None if it did not."""
+        return Failure.model_validate(self.read_json(self.failure)) if self.failure.is_file() else None
+
+    def write_failure(self, failure: Failure) -> None:
+        """Write ``failure.json``."""
+        self.write_json(self.failure, failure.model_dump())
+
+    @property
+    def older(self) -> bool:
+        """Whether an older Lamelle made it, whose results are not read any more."""
+        return (self._sums.format or FORMAT) < FORMAT
+
+    def refuse_older(self) -> None:
+        """Refuse the results of a Run that an older Lamelle made; its model still predicts.
+
+        Raises:
+            RequestError: If it is one.
+        """
+        if self.older:
+            made = json.loads(self.environment.read_bytes()).get("lamelle") if self.environment.is_file() else None
+            raise RequestError("run.older", run=self.path, made=made or "–")
+
     def read_recipe(self) -> recipes.Section:
         """What ``recipe.yaml`` asks for.
 
@@ -221,7 +287,7 @@ class RunFolder(Artefacts):
 
     def _anew(self, path: Path) -> bool:
         """Whether scoring the test set makes a file anew."""
-        scored = path in (self.scores, self.rows, self.predictions_table) or self.predictions in path.parents
+        scored = path in (self.scores, self.item_stats, self.predictions_table) or self.predictions in path.parents
         return scored and self.model.is_dir() and self.recipe.is_file()
 
 

@@ -120,6 +120,7 @@ def open_plan(run: RunFolder, recipe: Recipe | None = None) -> Plan:
     Raises:
         RequestError: If a file is missing, or not what was written.
     """
+    run.refuse_older()
     saved = read_saved(run)
     return Plan(
         recipe=recipe or recipes.validate(run.read_recipe()),

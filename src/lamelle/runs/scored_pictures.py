@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ from lamelle.results.pictures import (
     Volume,
     WrongImage,
 )
+from lamelle.results.scores import Item
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.pictures import PictureFolder, write_pictures
 from lamelle.runs.plan import Plan
@@ -33,7 +34,7 @@ _BEST, _WRONG = 3, 12
 _SLICE = 360
 """Longest edge of a slice, in pixels."""
 _VOLUMES, _SLICES = 2, 12
-Items = Sequence[Mapping[str, Any]]
+Items = Sequence[Item]
 
 
 def save_scored_pictures(
@@ -58,15 +59,15 @@ def save_scored_pictures(
     write_pictures(run, scored=scored)
 
 
-def best_and_worst(items: Items, each: int) -> tuple[list[Any], list[Any]]:
+def best_and_worst(items: Items, each: int) -> tuple[list[Item], list[Item]]:
     """The items with the highest and with the lowest quality; no item is in both.
 
     Example:
-        >>> best, worst = best_and_worst([{"id": i, "quality": q} for i, q in zip("abc", (0.5, 0.9, 0.1))], 1)
-        >>> best[0]["id"], worst[0]["id"]
+        >>> best, worst = best_and_worst([Item(id=i, quality=q) for i, q in zip("abc", (0.5, 0.9, 0.1))], 1)
+        >>> best[0].id, worst[0].id
         ('b', 'c')
     """
-    known = sorted((i for i in items if i.get("quality") is not None), key=lambda i: (-i["quality"], i["id"]))
+    known = sorted((i for i in items if i.quality is not None), key=lambda i: (-(i.quality or 0.0), i.id))
     each = min(each, len(known) // 2) or len(known[:1])
     return known[:each], known[each:][::-1][:each]
 
@@ -77,7 +78,7 @@ def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
     ranked: tuple[tuple[Literal["best", "worst"], list[Any]], ...] = (("worst", worst), ("best", best))
     for rank, some in ranked:
         for item in some:
-            record = images.records.get(item["id"])
+            record = images.records.get(item.id)
             if record is None or (pair := _pair(images, record)) is None:
                 continue
             image, one = pair
@@ -109,7 +110,7 @@ def _volumes(run: RunFolder, images: ScoredImages, items: Items) -> list[Volume]
     """Evenly spread slices of some of the volumes that were scored."""
     volumes: dict[str, list[Record]] = defaultdict(list)
     for item in items:
-        if record := images.records.get(item["id"]):
+        if record := images.records.get(item.id):
             volumes[place(record)[0]].append(record)
     folder, found = PictureFolder(run, "slice"), []
     for name, records in volumes.items():
@@ -146,7 +147,7 @@ def _patterns(images: ScoredImages, items: Items) -> ErrorPatterns | None:
     rows, places, touching = [], [], False
     task = images.plan.task
     objects = range(0 if "cells" in task.describe()["settled"].get("also", ()) else 1, len(task.classes))
-    for found in images.sample([item["id"] for item in items]):
+    for found in images.sample([item.id for item in items]):
         numbers = {"numbers": found.numbers, "predicted_numbers": found.predicted_numbers}
         rows.append(error_row(found.target, found.labels, classes=len(task.classes), objects=objects, **numbers))
         places.append(place(found.record))
@@ -160,11 +161,11 @@ def _patterns(images: ScoredImages, items: Items) -> ErrorPatterns | None:
 
 def _wrong(run: RunFolder, images: ScoredImages, items: Items) -> list[WrongImage]:
     """The mistakes that the model was surest of."""
-    wrong = [i for i in items if i.get("correct") is False]
-    wrong.sort(key=lambda i: (-_sure(images, i), i["id"]))
+    wrong = [i for i in items if i.correct is False]
+    wrong.sort(key=lambda i: (-_sure(images, i), i.id))
     folder, found = PictureFolder(run, "wrong"), []
     for item in wrong[:_WRONG]:
-        record = images.records.get(item["id"])
+        record = images.records.get(item.id)
         image = images.image(record) if record else None
         if record is not None and image is not None:
             drawn = folder.add(preview(image, None), lossy=True, coarse=max(image.shape[-2:]) < COARSE)
@@ -172,13 +173,12 @@ def _wrong(run: RunFolder, images: ScoredImages, items: Items) -> list[WrongImag
     return found
 
 
-def confidence(images: ScoredImages, item: Mapping[str, Any]) -> float | None:
+def confidence(images: ScoredImages, item: Item) -> float | None:
     """The probability that the model gave to what it said of an item; None if it is not known."""
-    said = item.get("confidence")
-    return float(said) if said is not None else images.probability(item["id"], str(item["predicted"]))
+    return item.confidence if item.confidence is not None else images.probability(item.id, item.predicted or "")
 
 
-def _sure(images: ScoredImages, item: Mapping[str, Any]) -> float:
+def _sure(images: ScoredImages, item: Item) -> float:
     """How sure of its mistake the model was: the probability of what it said, else what it took from the truth."""
     said = confidence(images, item)
-    return said if said is not None else 1 - (item.get("quality") or 0.0)
+    return said if said is not None else 1 - (item.quality or 0.0)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lamelle.data import seen
 from lamelle.data.groups.decide import said_of_split
@@ -20,11 +19,13 @@ from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
 from lamelle.messages import text
 from lamelle.prediction.package import Package
+from lamelle.results.items import Failure, ItemStats
+from lamelle.results.scores import Scores
 from lamelle.runs import fit as session
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
 from lamelle.runs.data_pictures import save_data_pictures
-from lamelle.runs.evaluate import headline, interval_options, read_rows, score_run, score_validation, write_scores
+from lamelle.runs.evaluate import headline, interval_options, read_items, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import Built, build
 from lamelle.runs.layers import merge
@@ -34,7 +35,6 @@ from lamelle.runs.request import differing
 from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
 from lamelle.runs.scored_pictures import save_scored_pictures
 from lamelle.runs.sizing import fitted
-from lamelle.tasks.base import Row
 from lamelle.training import resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.options import Train
@@ -149,11 +149,11 @@ def _short(value: object) -> str:
 
 def train_and_score(
     plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, finish: Finish, *, resume: bool
-) -> list[Row]:
+) -> list[ItemStats]:
     """Train, evaluate on the test set, finish.
 
     Returns:
-        The rows of the test set.
+        Statistics of the items of the test set.
     """
     with run.held():
         if not run.pictures_list.is_file():
@@ -162,26 +162,26 @@ def train_and_score(
             package = session.train(plan, built, run, store, progress, resume=resume)
             learnt = [record for name in seen.LEARNT for record in plan.of(name)]
             run.write_bytes(run.signatures, seen.to_bytes(seen.signatures_of(learnt, plan.audit.rows, store)))
-            rows = _scored(run, package, plan, store)
-            save_scored_pictures(run, plan, run.read_json(run.scores)["items"], store)
+            items = _scored(run, package, plan, store)
+            save_scored_pictures(run, plan, run.read_scores().items, store)
         except NonFinite as error:
-            run.write_json(run.stopped, {"code": error.code, "values": error.values})
+            run.write_failure(Failure(code=error.code, values=error.values))
             raise
         finally:
             progress.close()
         remarks = finish(run)
-    for line in [*headline(run.read_json(run.scores)), *remarks]:
+    for line in [*headline(run.read_scores()), *remarks]:
         progress.say(line)
         run.note(line)
-    return rows
+    return items
 
 
-def _scored(run: RunFolder, package: Package, plan: Plan, store: Store) -> list[Row]:
+def _scored(run: RunFolder, package: Package, plan: Plan, store: Store) -> list[ItemStats]:
     options = interval_options(plan.recipe)
     return score_run(run, package, plan.of(plan.judged), store, options, split=plan.judged)
 
 
-def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, dict[str, Any]]:
+def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -> tuple[RunFolder, Scores]:
     """Train a plan afresh and score its best epoch on the validation set; the test set is not opened.
 
     Returns:
@@ -222,7 +222,7 @@ def _each_fold(
         first: Plan of the first fold, of which all has been said.
     """
     asked = whole.read_recipe()
-    folds, rows, each = folds_of(asked), list[Row](), list[dict[str, Any]]()
+    folds, items, each = folds_of(asked), list[ItemStats](), list[Scores]()
     with whole.held():
         for fold in range(folds):
             progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
@@ -235,12 +235,12 @@ def _each_fold(
                 start_planned(plan, said, whole.path, run.path.name, store, progress, finish)
             elif not run.done:
                 resume(run, store, progress, finish)
-            rows += read_rows(run)
-            each.append(run.read_json(run.scores))
+            items += read_items(run)
+            each.append(run.read_scores())
         pooled, options = open_plan(whole), interval_options(recipes.validate(asked))
-        scores = write_scores(whole, pooled.task, rows, options, split="folds", fitted={}, folds=each)
+        scores = write_scores(whole, pooled.task, items, options, split="folds", fitted={}, folds=each)
         save_data_pictures(whole, pooled, store)
-        save_scored_pictures(whole, pooled, scores["items"], store)
+        save_scored_pictures(whole, pooled, scores.items, store)
         finish(whole)
     for line in headline(scores):
         progress.say(line)

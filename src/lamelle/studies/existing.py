@@ -34,9 +34,9 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
     listed = [open_whole(path) for path in paths]
     for one in listed:
         folder = RunFolder(one.path)
-        if one.state != "done" or not folder.rows.is_file() or not _trained(folder):
+        if one.state != "done" or not folder.item_stats.is_file() or not _trained(folder):
             raise RequestError("runs.compare_unfinished", path=one.path)
-        if folder.read_json(folder.scores)["split"] == "validation":
+        if folder.read_scores().split == "validation":
             raise RequestError("runs.compare_no_test", path=one.path)
     _refuse_twice(listed)
     first = listed[0]
@@ -81,9 +81,9 @@ def _name(one: Listed, listed: Sequence[Listed]) -> str:
 def differences(a: RunFolder, b: RunFolder) -> list[str]:
     """What keeps two runs from being compared, in words; empty if nothing does."""
     said = []
-    about = [run.read_json(run.scores) for run in (a, b)]
+    about = [run.read_scores() for run in (a, b)]
     for what in ("task", "classes", "split"):
-        one, other = (scores.get(what) for scores in about)
+        one, other = (getattr(scores, what) for scores in about)
         if one != other:
             said.append(text(f"runs.differ_in_{what}", a=_shown(one), b=_shown(other)))
     if said:

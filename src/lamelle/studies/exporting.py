@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lamelle.errors import RequestError
-from lamelle.runs.bundle import read_history
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import Listed, open_whole
-from lamelle.training.history import tensorboard
+from lamelle.training.tracking import tensorboard
 
 TARGETS = ("mlflow", "tensorboard")
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
@@ -61,18 +60,18 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
     """Every epoch with the numbers that are known of it."""
-    for row in read_history(run):
-        kept = {k: v for k, v in row.items() if v is not None and k not in {"epoch", "step", "best"}}
-        yield int(row["epoch"] or 0), {k: v for k, v in kept.items() if math.isfinite(v)}
+    for one in run.read_history():
+        kept = {k: v for k, v in one.columns().items() if v is not None and k not in {"epoch", "step", "best"}}
+        yield one.epoch, {k: v for k, v in kept.items() if math.isfinite(v)}
 
 
 def _scores(run: RunFolder) -> dict[str, float]:
     """Scores with the bounds of their intervals; ``split/score``."""
-    scores = run.read_json(run.scores)
+    scores = run.read_scores()
     found = {}
-    for name, one in scores["scores"].items():
-        parts = {"": one["value"], "/low": one["low"], "/high": one["high"]}
-        found |= {f"{scores['split']}/{name}{end}": v for end, v in parts.items() if v is not None}
+    for name, one in scores.scores.items():
+        parts = {"": one.value, "/low": one.low, "/high": one.high}
+        found |= {f"{scores.split}/{name}{end}": v for end, v in parts.items() if math.isfinite(v)}
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import less_is_better
 from lamelle.platform import network_disk
 from lamelle.prediction.package import DESCRIPTION
+from lamelle.results.scores import Score
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
@@ -170,31 +172,39 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         run.insist()
     recipe = run.read_recipe()
     environment = run.read_json(run.environment) if run.environment.is_file() else {}
-    scores = run.read_json(run.scores) if run.scores.is_file() else None
+    scores = None if run.older else run.known_scores()
     package = run.model / DESCRIPTION
     done = run.read_json(package)["provenance"] if package.is_file() else {}
     history = run.read_table(run.history)
-    shown = score or (scores["headline"][0] if scores and scores["headline"] else "")
-    known = scores["scores"].get(shown) if scores else None
+    shown = score or (scores.headline[0] if scores and scores.headline else "")
+    known = scores.scores.get(shown) if scores else None
     return Listed(
         run.path,
         name,
         study,
-        "running" if busy else _state(run, finished=scores is not None, newest=newest),
+        "running" if busy else _state(run, finished=run.scores.is_file(), newest=newest),
         task=str(recipe["task"]["name"]),
         data=str(recipe.get("data", {}).get("path") or ""),
         created=str(environment.get("created", "")),
         epochs=done.get("epochs", len(history) or None),
         score=shown,
-        **({key: known[key] for key in ("value", "low", "high", "n", "unit")} if known else {}),
+        **_numbers(known),
         reason=why_none(known) if known else "",
-        split=scores["split"] if scores else "",
+        split=scores.split if scores else "",
         seconds=done.get("seconds"),
         parameters=done.get("parameters"),
         parameters_with_statistics=done.get("parameters_with_statistics"),
         bytes=size,
         recipe=recipe,
     )
+
+
+def _numbers(known: Score | None) -> dict[str, Any]:
+    """What a list says of a score; None where there is no number."""
+    if known is None:
+        return {}
+    numbers = {name: getattr(known, name) for name in ("value", "low", "high")}
+    return {k: v if math.isfinite(v) else None for k, v in numbers.items()} | {"n": known.n, "unit": known.unit}
 
 
 def _state(run: RunFolder, *, finished: bool, newest: float) -> State:

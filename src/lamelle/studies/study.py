@@ -112,14 +112,14 @@ def compared(
     """
     first = next(iter(runs.values()))[0]
     plan = open_plan(first)
-    known = first.read_json(first.scores)
+    known = first.read_scores()
     decides = objective or plan.task.monitor
-    named = [*plan.task.tabled, *known["headline"], decides]
+    named = [*plan.task.tabled, *known.headline, decides]
     scores = sorted(dict.fromkeys(named), key=lambda s: "/" in s)  # those of single classes last
     return table.compare(
         plan.task,
         runs,
-        scores=[s for s in scores if s in known["scores"]],
+        scores=[s for s in scores if s in known.scores],
         decides=decides,
         options=interval_options(plan.recipe),
         seen_from=seen_from,

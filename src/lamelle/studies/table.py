@@ -17,12 +17,14 @@ from lamelle.errors import RequestError
 from lamelle.evaluation.measure import units_of
 from lamelle.io.atomic import cell
 from lamelle.metrics.differences import Paired, holm, paired, with_seeds
-from lamelle.metrics.intervals import COLUMNS, Interval, IntervalOptions, Units, cells
+from lamelle.metrics.intervals import COLUMNS, IntervalOptions, Units, cells
 from lamelle.metrics.names import limits, of_images
 from lamelle.prediction.package import DESCRIPTION
+from lamelle.results import history
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import MeanScore, Score
 from lamelle.runs.folder import RunFolder
-from lamelle.tasks.base import Row, Table, Task
-from lamelle.training import history
+from lamelle.tasks.base import Table, Task
 
 _HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
@@ -34,8 +36,7 @@ class Line:
 
     name: str
     seeds: int
-    scores: Mapping[str, Mapping[str, Any]]
-    """Score → value, low, high, n, unit, reason, and ``spread``: standard deviation over the seeds."""
+    scores: Mapping[str, MeanScore]
     history: Mapping[str, float | None]
     """Accuracy and loss of training and validation at the epoch that was kept."""
     seconds: float | None
@@ -100,10 +101,10 @@ def compare(
 
     Reference: Holm (1979), Scand. J. Statist. 6, 65–70
     """
-    read = {name: [_rows(run) for run in each] for name, each in runs.items()}
+    read = {name: [run.read_stats() for run in each] for name, each in runs.items()}
     shared = units_of(next(iter(read.values()))[0])
-    items = [row["id"] for row in shared.rows]
-    tables = {name: [_table(task, rows, items) for rows in each] for name, each in read.items()}
+    items = [one.id for one in shared.items]
+    tables = {name: [_table(task, stats, items) for stats in each] for name, each in read.items()}
     names = [s for s in scores if not (shared.unit == "block" and of_images(s))]
     units = Units.of(len(items), shared.groups, shared.unit)
     lines = []
@@ -115,7 +116,7 @@ def compare(
     return Comparison(decides, tuple(lines), differences, units.name, units.n, options.level)
 
 
-def _over_seeds(score: str, made: Sequence[Interval]) -> dict[str, Any]:
+def _over_seeds(score: str, made: Sequence[Score]) -> MeanScore:
     """One score of all trainings of a variant: the mean, an interval of both kinds of chance, and the spread.
 
     What one training lacks, the mean lacks: it has the n and the reason of that one, and how many are ``lacking`` it.
@@ -128,8 +129,9 @@ def _over_seeds(score: str, made: Sequence[Interval]) -> dict[str, Any]:
     if len(made) > 1 and not math.isnan(low):
         low, high = with_seeds(mean, (low, high), least.n, [values], least.level)
         low, high = (float(np.clip(end, *limits(score))) for end in (low, high))
-    about = {"spread": _spread(values), "seeds": len(made), "lacking": len(without)}
-    return asdict(replace(least, value=mean, low=low, high=high)) | about
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    about = {"spread": spread, "seeds": len(made), "lacking": len(without)}
+    return MeanScore(**asdict(replace(least, value=mean, low=low, high=high)), **about)
 
 
 def _differences(
@@ -179,7 +181,7 @@ def to_csv(comparison: Comparison) -> str:
         row: list[Any] = [line.name, line.seeds]
         for score in scores:
             one = line.scores[score]
-            row += [*cells(one), one["spread"]]
+            row += [*cells(one), one.spread]
         row += [line.history.get(key) for key in _HISTORY]
         row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)
@@ -196,36 +198,28 @@ def _seen(path: Path, place: Path) -> str:
         return path.resolve().as_posix()
 
 
-def _rows(run: RunFolder) -> list[Row]:
-    return list(run.read_json(run.rows))
-
-
-def _table(task: Task, rows: list[Row], items: Sequence[str]) -> Table:
-    units = units_of(rows)
-    if [row["id"] for row in units.rows] != list(items):
+def _table(task: Task, stats: Sequence[ItemStats], items: Sequence[str]) -> Table:
+    units = units_of(stats)
+    if [one.id for one in units.items] != list(items):
         raise RequestError("study.other_images")
-    return task.table(units.rows)
+    return task.table([one.values for one in units.items])
 
 
-def _spread(values: Sequence[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, Any]) -> Line:
+def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore]) -> Line:
     kept, about = [], []
     for run in (part for each in runs for part in each.parts()):
         about.append(run.read_json(run.model / DESCRIPTION)["provenance"])
-        kept.append(history.kept(run.read_table(run.history), about[-1]["best_epoch"]))
+        kept.append(history.kept(run.read_history(), about[-1]["best_epoch"]))
 
     def mean(values: Sequence[Any]) -> float | None:
-        known = [float(v) for v in values if v not in (None, "")]
+        known = [float(v) for v in values if v is not None]
         return sum(known) / len(known) if known else None
 
     return Line(
         name,
         len(runs),
         scores,
-        {key: mean([row.get(key) for row in kept]) for key in _HISTORY},
+        {key: mean([epoch.column(key) for epoch in kept]) for key in _HISTORY},
         mean([a.get("seconds") for a in about]),
         mean([a.get("epochs") for a in about]),
         *(about[0].get(key) for key in _COUNTS),

@@ -10,8 +10,10 @@ import numpy as np
 
 from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.options import Options
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Figure, Item, Score
 from lamelle.types import Index, Prediction, Record, Spacing
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
 Section = TypeVar("Section", bound=Options)
-Row = dict[str, Any]
-"""Statistics of one item (rows of `lamelle.metrics.statistics.STATISTICS`), and what else is known of it."""
+Row = Mapping[str, np.ndarray]
+"""Statistics of one item: rows of `lamelle.metrics.statistics.STATISTICS`, by name."""
 Table = dict[str, np.ndarray]
 """Rows as columns [n, ...], so that an interval can resample them quickly."""
 
@@ -252,7 +254,7 @@ class Task(Protocol):
         resample."""
         ...
 
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Score]:
         """Every score of `summarise` with its interval; units are whole groups of rows, or rows."""
         ...
 
@@ -260,10 +262,10 @@ class Task(Protocol):
         """What one more unit could do to the difference of two models in a score."""
         ...
 
-    def item(self, row: Row) -> dict[str, Any]:
-        """One line about one item for a table people read, with ``quality``: higher is better."""
+    def item(self, stats: ItemStats) -> Item:
+        """One line about one item for a table people read."""
         ...
 
-    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
         """Numbers behind the figures of a report: confusion matrix, curves."""
         ...

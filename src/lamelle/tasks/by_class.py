@@ -13,6 +13,7 @@ from typing import Any
 
 from lamelle.io.atomic import cell
 from lamelle.metrics.intervals import COLUMNS, cells
+from lamelle.results.scores import Confusion, Scores
 
 _AVERAGED = ("precision", "recall", "f1")
 _AREAS = ("roc_auc", "pr_auc")
@@ -35,30 +36,35 @@ class Line:
     """Column → name of the score."""
 
 
-def columns(scores: Mapping[str, Any]) -> list[str]:
+def columns(scores: Scores) -> list[str]:
     """The scores that classes have, in the order of ``scores.json``."""
-    return list(dict.fromkeys(key.partition("/")[0] for key in scores["scores"] if "/" in key))
+    return list(dict.fromkeys(key.partition("/")[0] for key in scores.scores if "/" in key))
 
 
-def lines(scores: Mapping[str, Any]) -> list[Line]:
+def lines(scores: Scores) -> list[Line]:
     """The lines of the content of a ``scores.json``; none if no class has a score.
 
     Example:
-        >>> known = dict.fromkeys(("recall/a", "recall/b", "accuracy", "balanced_accuracy", "macro_f1"), {})
-        >>> for line in lines({"scores": known, "classes": ["a", "b"], "figures": {"support": [3, 1]}}):
+        >>> from lamelle.results.scores import Score
+        >>> known = dict.fromkeys(("recall/a", "recall/b", "accuracy", "balanced_accuracy", "macro_f1"), Score.read({}))
+        >>> about = {"task": "classify", "classes": ["a", "b"], "split": "test", "n": 4, "monitor": "macro_f1"}
+        >>> counted = [Confusion(support=(3, 1))]
+        >>> for line in lines(Scores(**about, headline=(), scores=known, figures=counted)):
         ...     print(line.kind, line.name, line.support, dict(line.keys))
         class a 3 {'recall': 'recall/a'}
         class b 1 {'recall': 'recall/b'}
         macro  4 {'recall': 'balanced_accuracy'}
         weighted  4 {'recall': 'accuracy'}
     """
-    known, heads = scores["scores"], columns(scores)
+    known, heads = scores.scores, columns(scores)
     if not heads:
         return []
-    support: Sequence[int | None] = scores.get("figures", {}).get("support") or [None] * len(scores["classes"])
+    confusion = scores.figure(Confusion)
+    counted = [int(n) for n in confusion.support] if confusion else []
+    support: Sequence[int | None] = counted or [None] * len(scores.classes)
     found = [
         Line("class", name, n, {c: key for c in heads if (key := f"{c}/{name}") in known})
-        for name, n in zip(scores["classes"], support, strict=False)
+        for name, n in zip(scores.classes, support, strict=False)
     ]
     if "macro_f1" not in known:  # the average of pixels is that of all, which a class of background leads
         return found
@@ -66,16 +72,17 @@ def lines(scores: Mapping[str, Any]) -> list[Line]:
     return [*found, *(Line(kind, "", total, _average(kind, heads, scores)) for kind in ("macro", "weighted"))]
 
 
-def _average(kind: str, heads: Sequence[str], scores: Mapping[str, Any]) -> dict[str, str]:
+def _average(kind: str, heads: Sequence[str], scores: Scores) -> dict[str, str]:
     """Column → name of the average."""
-    same = {} if "confusion_each" in scores.get("figures", {}) else _SAME
+    confusion = scores.figure(Confusion)
+    same = {} if confusion and confusion.each else _SAME
     names = {c: f"{kind}_{c}" for c in heads if c in _AVERAGED}
     names = {c: same.get(name, name) for c, name in names.items()}
     names |= {c: c for c in heads if c in _AREAS and kind == "macro"}
-    return {c: name for c, name in names.items() if name in scores["scores"]}
+    return {c: name for c, name in names.items() if name in scores.scores}
 
 
-def to_csv(scores: Mapping[str, Any]) -> str:
+def to_csv(scores: Scores) -> str:
     """``classes.csv``: each score with the bounds of its interval, n and unit of it, and why there is none."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -84,6 +91,6 @@ def to_csv(scores: Mapping[str, Any]) -> str:
     for line in lines(scores):
         row: list[Any] = [line.kind, line.name, line.support]
         for column in heads:
-            row += cells(scores["scores"].get(line.keys.get(column, ""), {}))
+            row += cells(scores.scores.get(line.keys.get(column, "")))
         writer.writerow([cell(v) for v in row])
     return out.getvalue()

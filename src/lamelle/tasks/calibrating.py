@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.metrics import calibration
+from lamelle.results.scores import Bins, Reliability
 from lamelle.tasks.base import Table
 from lamelle.types import IGNORE
 
@@ -59,30 +60,27 @@ def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray
     return after, {"temperature": found, "temperature_scores": {"n": float(len(p)), **known}}
 
 
-def figure_of(table: Table) -> dict[str, Any]:
-    """`figure` over all items of a table; empty where it holds no probabilities."""
-    sums = [
-        calibration.bins_of(table[name].sum(0)) if name in table else None for name in ("calibration", "uncalibrated")
-    ]
-    return {} if sums[0] is None else {"reliability": figure(sums[0], sums[1])}
-
-
-def figure(after: np.ndarray, before: np.ndarray | None) -> dict[str, Any]:
-    """Numbers of a reliability plot from sums [3, bins]: ``after`` calibration, and ``before`` if there was one.
-
-    Confidence and accuracy of an empty bin are None.
+def figure_of(table: Table, *, exclusive: bool) -> tuple[Reliability, ...]:
+    """Reliability over all items of a table; none where it holds no probabilities.
 
     Example:
-        >>> figure(np.array([[1.0, 2], [0.25, 1.5], [0, 2]]), None)["after"]["accuracy"]
-        [0.0, 1.0]
+        >>> rows = calibration.item_rows(np.array([0, 0]), np.array([[0.75, 0.25], [0.25, 0.75]]))
+        >>> found = figure_of({"calibration": rows}, exclusive=True)[0]
+        >>> [a for a in found.after.accuracy if a is not None], found.before
+        ([0.5], None)
     """
-    found: dict[str, Any] = {"bins": after.shape[-1]}
-    for name, sums in (("after", after), ("before", before)):
-        if sums is not None:
-            one = calibration.reliability(sums)
-            parts = {"confidence": one.confidence, "accuracy": one.accuracy, "count": one.count}
-            found[name] = {k: [None if np.isnan(x) else x for x in v.tolist()] for k, v in parts.items()}
-    return found
+    if "calibration" not in table:
+        return ()
+    before = _bins(table["uncalibrated"]) if "uncalibrated" in table else None
+    return (Reliability(bins=BINS, after=_bins(table["calibration"]), before=before, exclusive=exclusive),)
+
+
+def _bins(column: np.ndarray) -> Bins:
+    found = calibration.reliability(calibration.bins_of(column.sum(0)))
+    confidence, accuracy = (
+        tuple(None if np.isnan(x) else float(x) for x in values) for values in (found.confidence, found.accuracy)
+    )
+    return Bins(confidence=confidence, accuracy=accuracy, count=tuple(found.count.tolist()))
 
 
 class PixelSample:

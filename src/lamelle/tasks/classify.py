@@ -15,8 +15,10 @@ from lamelle.losses.table import LOSSES, Ce, Loss
 from lamelle.metrics import counts, ranking
 from lamelle.metrics.class_intervals import AVERAGED
 from lamelle.metrics.pairs import ClassPair
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Facts, Labels, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
@@ -192,13 +194,13 @@ class Classify(Scored):
         chosen = self._decide(probabilities, fitted)
         return ClassPair(target, chosen, probabilities.astype(np.float64), fitted.get("temperature"))
 
-    def item(self, row: Row) -> dict[str, Any]:
+    def item(self, stats: ItemStats) -> Item:
         """Quality is the probability of the truth, confidence that of what was said.
 
         With several labels, quality is that of the class it falls shortest of, and confidence that of the surest
         mistake; of the least sure answer, if there is no mistake.
         """
-        p, truth, chosen = (np.asarray(row[name]) for name in ("probabilities", "truth", "chosen"))
+        p, truth, chosen = (np.asarray(stats.values[name]) for name in ("probabilities", "truth", "chosen"))
         if self.settled.multi_label:
             truth, chosen = truth.astype(bool), chosen.astype(bool)
             named, said = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
@@ -208,33 +210,25 @@ class Classify(Scored):
         else:
             named, said = self.classes[int(truth)], self.classes[int(chosen)]
             quality, confidence = float(p[int(truth)]), float(p[int(chosen)])
-        return {
-            "truth": named,
-            "predicted": said,
-            "correct": named == said,
-            "quality": quality,
-            "confidence": confidence,
-        }
+        about = {"truth": named, "predicted": said, "correct": named == said}
+        return Item(id=stats.id, group=stats.group, quality=quality, confidence=confidence, **about)
 
-    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """Confusion matrix [K, K] (several labels: ``confusion_each`` [K, 2, 2]), support [K], and the curves."""
-        table = self.table(rows)
-        probabilities = table["probabilities"]
+    def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
+        """Confusion matrix [K, K] (several labels: of each class [K, 2, 2]), reliability, and the curves."""
+        table = self.table([item.values for item in items])
         truth, chosen = (table[name].astype(np.int64) for name in ("truth", "chosen"))
-        groups = [row.get("group") for row in rows]
+        groups = [item.group for item in items]
         known = groups if all(groups) and len(set(groups)) > 1 else None
         hot = ranking.one_hot(truth, classes=self.outputs)
-        found: dict[str, Any] = {"support": hot.sum(0).tolist()}
         if self.settled.multi_label:
             each = [counts.confusion(t, c, classes=2).tolist() for t, c in zip(hot.T, chosen.T, strict=True)]
-            found["confusion_each"] = each
+            confusion = Confusion(each=tuple(each), support=hot.sum(0).tolist())
         else:
-            found["confusion"] = counts.confusion(truth, chosen, classes=self.outputs).tolist()
-        return (
-            found
-            | calibrating.figure_of(table)
-            | {"curves": curves(hot, probabilities, classes=self.classes, groups=known)}
-        )
+            matrix = counts.confusion(truth, chosen, classes=self.outputs)
+            confusion = Confusion(counts=matrix.tolist(), support=hot.sum(0).tolist())
+        drawn = curves(hot, table["probabilities"], classes=self.classes, groups=known)
+        reliability = calibrating.figure_of(table, exclusive=not self.settled.multi_label)
+        return (confusion, *reliability, Curves(classes=drawn))
 
 
 def _check(options: Classify.Options, settled: Settled) -> None:

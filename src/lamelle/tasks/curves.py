@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lamelle.metrics import ranking
 from lamelle.metrics.intervals import LEAST, IntervalOptions, Units, bands
+from lamelle.results.scores import Curve
 
 POINTS = 101
 RESAMPLES = 300
@@ -20,7 +21,7 @@ _KINDS: tuple[Literal["roc", "pr"], ...] = ("roc", "pr")
 
 def curves(
     hot: np.ndarray, probabilities: np.ndarray, *, classes: Sequence[str], groups: Sequence[Hashable] | None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[Literal["roc", "pr"], Curve]]:
     """For each class ``roc`` and ``pr``: ``x``, ``y`` and ``area``, and ``low`` and ``high`` of its band.
 
     The band holds with 95 % at each x by itself, from resampled items or groups, as the intervals of scores do. ``x``
@@ -34,13 +35,13 @@ def curves(
     Example:
         >>> hot, p = np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.1], [0.2, 0.8]])
         >>> found = curves(hot, p, classes=["a", "b"], groups=None)
-        >>> found["a"]["roc"]["area"], found["a"]["roc"]["y"][:2]
-        (1.0, [1.0, 1.0])
+        >>> found["a"]["roc"].area, found["a"]["roc"].y[:2]
+        (1.0, (1.0, 1.0))
     """
     areas = {"roc": ranking.roc_auc_each(hot, probabilities), "pr": ranking.pr_auc_each(hot, probabilities)}
     return {
         name: {
-            kind: _curve(hot[:, k], probabilities[:, k], kind, groups) | {"area": float(areas[kind][k])}
+            kind: Curve(area=float(areas[kind][k]), **_curve(hot[:, k], probabilities[:, k], kind, groups))
             for kind in _KINDS
         }
         for k, name in enumerate(classes)
@@ -49,7 +50,7 @@ def curves(
 
 def _curve(
     truth: np.ndarray, score: np.ndarray, kind: Literal["roc", "pr"], groups: Sequence[Hashable] | None
-) -> dict[str, list[float]]:
+) -> dict[str, tuple[float, ...]]:
     x = np.linspace(0, 1, POINTS)
 
     def statistic(weights: np.ndarray) -> np.ndarray:
@@ -57,11 +58,11 @@ def _curve(
 
     y = statistic(np.ones((1, len(score))))[0]
     if np.isnan(y).any():
-        return {"x": [], "y": []}
-    found = {"x": x.tolist(), "y": y.tolist()}
+        return {}
+    found = {"x": tuple(x.tolist()), "y": tuple(y.tolist())}
     units = Units.of(len(score), groups, "group" if groups is not None else "image")
     sides = [np.count_nonzero(units.rows(truth == side)) for side in (0, 1)]
     if len(score) > MANY_ITEMS or min(sides) < LEAST:
         return found
     _, low, high = bands(statistic, units=units, options=IntervalOptions(LEVEL, RESAMPLES, 0))
-    return found | {"low": low.tolist(), "high": high.tolist()}
+    return found | {"low": tuple(low.tolist()), "high": tuple(high.tolist())}

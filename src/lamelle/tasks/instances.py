@@ -14,7 +14,9 @@ from lamelle.errors import RequestError
 from lamelle.metrics import regions
 from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps, pq_of, row_of
 from lamelle.metrics.pairs import PixelPair
-from lamelle.tasks.base import Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion, Figure, Item
+from lamelle.tasks.base import Facts, Labels, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
@@ -171,18 +173,19 @@ class Instances(Scored):
         foreground = (labels > 0).astype(np.int64)
         return PixelPair(_semantic(target), foreground, 2, numbers=numbers, predicted_numbers=predicted)
 
-    def item(self, row: Row) -> dict[str, Any]:
-        found = np.asarray(row["objects"], np.float64)
-        scores = {"ap50": float(ap_of(found, threshold=0.5)), "ap": float(mean_ap_of(found)), "pq": float(pq_of(found))}
+    def item(self, stats: ItemStats) -> Item:
+        found = np.asarray(stats.values["objects"], np.float64)
         numbers = dict(zip(ROW, found.tolist(), strict=True))
-        dice = float(regions.dice(np.asarray(row["confusion"]))[1])
+        scores = {"ap50": float(ap_of(found, threshold=0.5)), "ap": float(mean_ap_of(found)), "pq": float(pq_of(found))}
+        scores["dice"] = float(regions.dice(np.asarray(stats.values["confusion"]))[1])
         quality = 1.0 if np.isnan(scores["ap"]) else scores["ap"]  # nothing there, nothing said
-        counted = {"objects": int(numbers["truth"]), "predicted_objects": int(numbers["predicted"])}
-        return {**counted, **scores, "dice": dice, "quality": quality}
+        known = {name: None if np.isnan(value) else value for name, value in scores.items()}
+        counted = {"objects": numbers["truth"], "predicted_objects": numbers["predicted"]}
+        return Item(id=stats.id, group=stats.group, quality=quality, scores=counted | known)
 
-    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
-        matrix = np.sum([r["confusion"] for r in rows], axis=0)
-        return {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
+    def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
+        matrix = np.sum([item.values["confusion"] for item in items], axis=0).astype(np.int64)
+        return (Confusion(counts=matrix.tolist(), support=matrix.sum(1).tolist()),)
 
 
 def _semantic(target: np.ndarray) -> np.ndarray:

@@ -11,13 +11,14 @@ import numpy as np
 
 from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import Interval, IntervalOptions, Units
+from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.metric import Metric
 from lamelle.metrics.pairs import ClassPair, PixelPair
 from lamelle.metrics.score_intervals import imagined, intervals
 from lamelle.metrics.scoring import scores
 from lamelle.metrics.statistics import STATISTICS, derived, measured
 from lamelle.metrics.table import METRICS
+from lamelle.results.scores import Score
 from lamelle.tasks.base import Row, Table
 from lamelle.types import Spacing
 
@@ -87,7 +88,7 @@ class Scored:
         table, once = self.table(rows), np.ones((1, len(rows)))
         return scores(table, once, view=self.view.name, classes=self.scored_classes, which=quick)
 
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Interval]:
+    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Score]:
         """Every score of `summarise` with its interval; units are whole groups of rows, or rows."""
         return intervals(table, view=self.view.name, classes=self.scored_classes, units=units, options=options)
 

@@ -16,8 +16,10 @@ from lamelle.losses.table import LOSSES, DiceCe, Loss
 from lamelle.metrics import regions
 from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.ranking import macro
+from lamelle.results.items import ItemStats
+from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, Row, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Facts, Labels, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.cleaning import Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import Fitting, Search
@@ -298,19 +300,23 @@ class Segment(Scored):
             return probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
         return self._raw(probabilities, fitted) == 0
 
-    def item(self, row: Row) -> dict[str, Any]:
-        matrix = np.asarray(row["confusion"])
+    def item(self, stats: ItemStats) -> Item:
+        matrix = np.asarray(stats.values["confusion"])
         dice = regions.dice(matrix)
         mean = float(macro(dice[1:]))
         quality = float(regions.accuracy(matrix)) if np.isnan(mean) else mean
-        return {**{f"dice/{c}": float(v) for c, v in zip(self.classes, dice, strict=True)}, "quality": quality}
+        return Item(
+            id=stats.id,
+            group=stats.group,
+            quality=quality,
+            scores={f"dice/{c}": None if np.isnan(v) else float(v) for c, v in zip(self.classes, dice, strict=True)},
+        )
 
-    def figures(self, rows: Sequence[Row]) -> dict[str, Any]:
-        matrix = np.sum([r["confusion"] for r in rows], axis=0)
-        found = {"confusion": matrix.tolist(), "support": matrix.sum(1).tolist()}
-        if not (self.exclusive or self.binary):
-            found["exclusive"] = False
-        return found | calibrating.figure_of(self.table(rows))
+    def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
+        table = self.table([item.values for item in items])
+        matrix = table["confusion"].sum(0).astype(np.int64)
+        confusion = Confusion(counts=matrix.tolist(), support=matrix.sum(1).tolist())
+        return (confusion, *calibrating.figure_of(table, exclusive=self.exclusive or self.binary))
 
 
 def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from lamelle.io import atomic
 from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, seal
+from lamelle.results.history import Epoch
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
@@ -39,9 +41,9 @@ class State:
     """Seconds of training, over all its pieces."""
     loss_sum: float = 0.0
     """Sum of the losses of this epoch's steps."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Mapping[str, np.ndarray]] = field(default_factory=list)
     """What this epoch's training score is made of."""
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Epoch] = field(default_factory=list)
     best: float | None = None
     best_loss: float | None = None
     best_epoch: int = -1
@@ -86,8 +88,9 @@ def save(
     _tidy(folder, state)
 
 
-def _listed(array: Any) -> Any:
-    return array.tolist()
+def _listed(value: Any) -> Any:
+    """Epochs and arrays as JSON holds them."""
+    return value.model_dump() if isinstance(value, Epoch) else value.tolist()
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -124,6 +127,7 @@ def newest(
     content = json.loads(path.read_bytes())
     state = State(**content["state"])
     state.knots = [(int(a), int(b)) for a, b in state.knots]
+    state.history = [Epoch.model_validate(one) for one in content["state"]["history"]]
     return state, load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from lamelle.errors import WorkError, setting
 from lamelle.messages import text
 from lamelle.platform import StopSignal
 from lamelle.prediction.predictor import channels_last
+from lamelle.results.history import Epoch, to_csv
 from lamelle.tasks.base import Task
-from lamelle.training import checkpoint, history
+from lamelle.training import checkpoint, tracking
 from lamelle.training.budget import Clock
 from lamelle.training.checkpoint import State
 from lamelle.training.feed import Feed
@@ -123,7 +124,7 @@ class Training:
         if not self.state.knots:
             total = 10**9 if job.keys.budget else job.keys.epochs * self._steps
             self.state.knots = [(0, total)]
-        self._logger = history.tensorboard(job.recorder.tensorboard) if job.keys.tensorboard else None
+        self._logger = tracking.tensorboard(job.recorder.tensorboard) if job.keys.tensorboard else None
 
     def _damaged(self, path: Path) -> None:
         self.job.progress.say(text("train.checkpoint_damaged", path=path))
@@ -265,31 +266,26 @@ class Training:
     def _end_of_epoch(self, begun: float, stop: StopSignal) -> None:
         state, keys = self.state, self.keys
         finished = self._finished()
-        row: dict[str, Any] = {
-            "epoch": state.epoch + 1,
-            "step": state.step,
-            "lr": self.optimizer.param_groups[0]["lr"],
-            "train_loss": state.loss_sum / max(state.batch, 1),
-            "loss": None,
-            "score": None,
-            "best": False,
-            "monitor": self.job.task.monitor,
-        }
-        learnt = scores_of(self.job.task, state.rows, each=False)
-        row |= {"train_score": learnt.get(row["monitor"])} | {f"train_{name}": v for name, v in learnt.items()}
+        row = Epoch(
+            epoch=state.epoch + 1,
+            step=state.step,
+            lr=self.optimizer.param_groups[0]["lr"],
+            train_loss=state.loss_sum / max(state.batch, 1),
+            train=scores_of(self.job.task, state.rows, each=False),
+        )
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
             with nullcontext() if self._average is None else self._average.applied(self._network):
                 found = self._validate(stop)
                 if found is not None:
-                    row |= found
-                    row["best"] = self._note_best(row)
+                    row = row.model_copy(update={"loss": found[0], "validation": found[1]})
+                    row = row.model_copy(update={"best": self._note_best(row)})
             if found is None:
                 self._interrupt(stop)
             self._reserve = time.monotonic() - started
             finished = finished or self._finished()  # no time for another validation
         state.elapsed = self.job.clock.seconds
-        row["seconds"] = round(time.monotonic() - begun, 3)
+        row = row.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
         state.history.append(row)
         state.epoch, state.batch, state.loss_sum, state.rows = state.epoch + 1, 0, 0.0, []
         stalled = bool(keys.patience) and state.stale >= keys.patience
@@ -302,16 +298,16 @@ class Training:
         save = state.done or now - self._saved_at > _SHARE * self._save_cost
         if save or now - self._told_at > _TOLD:
             # before the checkpoint: a kill behind the last one would otherwise leave the last row out
-            self.job.recorder.write_history(history.to_csv(state.history))
+            self.job.recorder.write_history(to_csv(state.history))
             self._told_at = now
         if save:
             self._save()
         if self._logger is not None:
-            history.log(self._logger, row)
-        self.job.progress.epoch(row)
+            tracking.log(self._logger, row)
+        self.job.progress.epoch(row, monitor=self.job.task.monitor)
 
-    def _validate(self, stop: StopSignal) -> dict[str, float | None] | None:
-        """``loss``, ``score`` (the monitored one) and every score of the validation set, images at their own size.
+    def _validate(self, stop: StopSignal) -> tuple[float, dict[str, float | None]] | None:
+        """Loss and every score of the validation set, images at their own size.
 
         A signal ends it where it stands (None); the checkpoint then lies before the validation, which is done again.
 
@@ -331,24 +327,24 @@ class Training:
             loss, step = float(np.mean(losses)), self.state.step
             about = {"loss": loss, "step": step, "files": files, "kept": self._kept()}
             raise NonFinite("train.nan_validation", epoch=self.state.epoch + 1, **about)
-        scores = scores_of(task, rows, each=True)
-        return {"loss": float(np.mean(losses)), "score": scores.get(task.monitor) or 0.0} | scores
+        return float(np.mean(losses)), scores_of(task, rows, each=True)
 
-    def _note_best(self, row: dict[str, Any]) -> bool:
+    def _note_best(self, row: Epoch) -> bool:
         """Keep the weights if this validation is the best so far; one whose loss or score is not finite never is.
 
         Of equal ones the lower loss is better: where validation holds no object every score is 0. Patience is not
         renewed by that.
         """
-        state = self.state
-        value = {"score": row["score"], "loss": -row["loss"], "last": float(row["epoch"])}[self.keys.monitor]
-        finite = math.isfinite(value) and math.isfinite(row["loss"])
+        state, loss = self.state, float(row.loss if row.loss is not None else math.nan)
+        score = row.score(self.job.task.monitor) or 0.0
+        value = {"score": score, "loss": -loss, "last": float(row.epoch)}[self.keys.monitor]
+        finite = math.isfinite(value) and math.isfinite(loss)
         higher = finite and (state.best is None or value > state.best)
-        lower = finite and value == state.best and state.best_loss is not None and row["loss"] < state.best_loss
+        lower = finite and value == state.best and state.best_loss is not None and loss < state.best_loss
         better = higher or lower
         state.stale = 0 if higher else state.stale + 1
         if better:
-            state.best, state.best_loss, state.best_epoch = value, row["loss"], state.epoch + 1
+            state.best, state.best_loss, state.best_epoch = value, loss, state.epoch + 1
             self._best, self._best_is_new = checkpoint.weights(self._network), True
         return better
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from lamelle.messages import text
 from lamelle.metrics.names import name_of
+from lamelle.results.history import Epoch
 
 
 class Progress(Protocol):
@@ -20,8 +21,12 @@ class Progress(Protocol):
         """One step is done; ``done`` is the share of the whole training."""
         ...
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        """One epoch is done; the row of ``history.csv``."""
+    def epoch(self, row: Epoch, *, monitor: str) -> None:
+        """One epoch is done.
+
+        Args:
+            monitor: The score that tells the best epoch.
+        """
         ...
 
     def close(self) -> None:
@@ -41,28 +46,28 @@ class Plain:
     def step(self, *, epoch: int, done: float, loss: float) -> None:
         """A step is too short for a line."""
 
-    def epoch(self, row: dict[str, Any]) -> None:
-        self.say(epoch_line(row))
+    def epoch(self, row: Epoch, *, monitor: str) -> None:
+        self.say(epoch_line(row, monitor=monitor))
 
     def close(self) -> None:
         """Nothing is held open."""
 
 
-def epoch_line(row: dict[str, Any]) -> str:
+def epoch_line(row: Epoch, *, monitor: str) -> str:
     """One epoch in one line: loss and the score that tells the best epoch, by its name, on both sets.
 
     Example:
-        >>> row = {"epoch": 3, "best": True, "train_loss": 0.5, "loss": 0.25, "score": 0.75, "monitor": "dice"}
-        >>> print(epoch_line(row | {"seconds": 8.0}))
+        >>> about = {"epoch": 3, "step": 9, "lr": 0.1, "best": True, "train_loss": 0.5, "loss": 0.25, "seconds": 8.0}
+        >>> print(epoch_line(Epoch(**about, validation={"dice": 0.75}), monitor="dice"))
         epoch    3* training: loss 0.5000, Dice – | validation: loss 0.2500, Dice 0.7500 | 8 s
     """
-    name = name_of(row["monitor"])
-    shown = {k: "–" if row.get(k) is None else f"{row[k]:.4f}" for k in ("train_loss", "train_score", "loss", "score")}
+    values = {"train_loss": row.train_loss, "train_score": row.train.get(monitor)}
+    values |= {"loss": row.loss, "score": row.score(monitor)}
     return text(
         "train.epoch",
-        epoch=row["epoch"],
-        seconds=f"{row['seconds']:.0f}",
-        best="*" if row["best"] else " ",
-        name=name,
-        **shown,
+        epoch=row.epoch,
+        seconds=f"{row.seconds or 0:.0f}",
+        best="*" if row.best else " ",
+        name=name_of(monitor),
+        **{name: "–" if value is None else f"{value:.4f}" for name, value in values.items()},
     )

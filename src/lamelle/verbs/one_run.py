@@ -76,7 +76,7 @@ class Run(Outcome):
 
         yield str(self.path)
         if self.folder.scores.is_file():
-            yield from headline(self.scores)
+            yield from headline(self.folder.read_scores())
         yield from self.closing_lines()
 
     def closing_lines(self) -> Iterator[str]:
@@ -98,15 +98,15 @@ class Run(Outcome):
         head = f"<h4>{escape(self.path.name)}</h4>"
         if not self.folder.scores.is_file():
             return head
-        scores, rows = self.scores, []
-        for name in scores["headline"]:
-            one = scores["scores"][name]
-            interval = "–" if one["low"] is None else f"{number(one['low'])} – {number(one['high'])}"
-            cells = (name_of(name), number(one["value"]), interval, f"{one['n']} {unit_of(one['unit'], one['n'])}")
+        scores, rows = self.folder.read_scores(), []
+        for name in scores.headline:
+            one = scores.scores[name]
+            interval = f"{number(one.low)} – {number(one.high)}" if one.bounded else "–"
+            cells = (name_of(name), number(one.value), interval, f"{one.n} {unit_of(one.unit, one.n)}")
             rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
         titles = (text(f"verbs.column_{name}") for name in ("score", "value", "interval", "n"))
         columns = "".join(f"<th>{escape(title)}</th>" for title in titles)
-        notes = "".join(f"<p>{escape(text(n['code'], **n['values']))}</p>" for n in scores["notes"])
+        notes = "".join(f"<p>{escape(text(n.code, **n.values))}</p>" for n in scores.notes)
         place = escape(str(self.folder.report), quote=True)
         table = f"<table><thead><tr>{columns}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         return f'{head}{table}{notes}<p><a href="{place}">{place}</a></p>'
@@ -200,7 +200,7 @@ def evaluate(
     from lamelle.runs.elsewhere import score_elsewhere
     from lamelle.runs.folder import RunFolder
     from lamelle.runs.model import load_model
-    from lamelle.verbs.outcomes import Evaluation
+    from lamelle.verbs.outcomes import Evaluation, content
 
     asked = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
     package, store = load_model(Path(run)), open_store()
@@ -214,26 +214,28 @@ def evaluate(
     if out is not None:
         from lamelle.io import atomic
 
-        atomic.write_json(Path(out), scores)
-    return Evaluation(folder.path, scores)
+        atomic.write_json(Path(out), content(scores))
+    return Evaluation(folder.path, content(scores))
 
 
 def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evaluation:
     """Score the test set of a Run again, unless its data have changed, and report."""
+    from lamelle.results.scores import Note
     from lamelle.runs.evaluate import interval_options, score_run
     from lamelle.runs.saved_plan import data_changes, open_plan
     from lamelle.runs.scored_pictures import save_scored_pictures
-    from lamelle.verbs.outcomes import Evaluation
+    from lamelle.verbs.outcomes import Evaluation, content
 
     plan = open_plan(folder)
     records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
-    options, said = interval_options(plan.recipe), changes.problems()
+    options = interval_options(plan.recipe)
+    said = [Note(code=p.code, values=dict(p.values)) for p in changes.problems()]
     score_run(folder, package, records, store, options, split=plan.judged, notes=said)
-    scores = folder.read_json(folder.scores)
-    save_scored_pictures(folder, plan, scores["items"], store)
+    scores = folder.read_scores()
+    save_scored_pictures(folder, plan, scores.items, store)
     report(folder.path)
-    return Evaluation(folder.path, scores)
+    return Evaluation(folder.path, content(scores))
 
 
 def predict(

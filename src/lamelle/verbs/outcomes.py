@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lamelle.data.audit.results import Audit, Row
     from lamelle.doctor.diagnosis import Diagnosis
+    from lamelle.results.scores import Scores
     from lamelle.runs.splitting import Outlook
     from lamelle.studies.listing import Listed
     from lamelle.studies.pruning import Going, Plan
@@ -99,6 +100,13 @@ class Check(Outcome):
         return captured.get().rstrip("\n")
 
 
+def content(scores: Scores) -> dict[str, Any]:
+    """The content of ``scores.json``, as whoever reads the file gets it."""
+    from lamelle.io.atomic import plain
+
+    return plain(scores.model_dump(mode="json"))
+
+
 @dataclass(frozen=True)
 class Evaluation(Outcome):
     """Scores of a model on its own test set, or on another folder."""
@@ -116,11 +124,13 @@ class Evaluation(Outcome):
 
     def text_lines(self) -> Iterator[str]:
         from lamelle.reports.elsewhere import in_words
+        from lamelle.results.scores import Scores
         from lamelle.runs.evaluate import headline
 
-        if "elsewhere" in self.scores:
-            yield in_words(self.scores)
-        yield from headline(self.scores)
+        scores = Scores.model_validate(self.scores)
+        if scores.elsewhere is not None:
+            yield in_words(scores)
+        yield from headline(scores)
         yield text("cli.report_at", path=self.page.resolve())
 
 

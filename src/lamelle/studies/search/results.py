@@ -11,6 +11,7 @@ from lamelle.io.atomic import cell
 from lamelle.messages import text
 from lamelle.metrics.intervals import COLUMNS, cells
 from lamelle.reports.searching import LOSS
+from lamelle.results.scores import Score
 from lamelle.studies.search.dimensions import written
 from lamelle.studies.search.points import ATTEMPTS, ERROR, FOLDER, POINT, WORKER, died
 from lamelle.studies.search.trying import BEST, KEPT, Setting
@@ -111,10 +112,10 @@ def to_csv(content: Mapping[str, Any]) -> str:
     for row in content["trials"]:
         params = [written(row["params"][k]) if k in row["params"] else "" for k in keys]
         scored = {**row, "reason": row["without"]} if row["value"] is not None else {}
-        values = [row["trial"], row["state"], *params, *cells(scored)]
+        values = [row["trial"], row["state"], *params, *cells(Score.read(scored) if scored else None)]
         for name in beside:
             one = (row.get("beside") or {}).get(name) or {}
-            values += [one.get("value")] if name == LOSS else cells(one)
+            values += [one.get("value")] if name == LOSS else cells(Score.read(one) if one else None)
         values += [row.get(k) for k in KEPT]
         values += [row.get("reason"), row.get("folder")]
         writer.writerow([cell(v) for v in values])

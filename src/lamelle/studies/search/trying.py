@@ -5,17 +5,16 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.io.atomic import plain
 from lamelle.messages import text
 from lamelle.reports.searching import LOSS
+from lamelle.results.history import Epoch, kept
 from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.folder import RunFolder
@@ -25,7 +24,7 @@ from lamelle.runs.sizing import fitted
 from lamelle.studies.search.dimensions import Dimension, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker
 from lamelle.studies.variants import together
-from lamelle.training import history, resources
+from lamelle.training import resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.progress import Progress
 
@@ -88,21 +87,22 @@ class Reporting:
     def step(self, *, epoch: int, done: float, loss: float) -> None:
         self._progress.step(epoch=epoch, done=done, loss=loss)
 
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: Epoch, *, monitor: str) -> None:
         """One epoch is done.
 
         Raises:
             Stopped: If others did clearly better by this epoch.
         """
-        self._progress.epoch(row)
-        if not self._pruned or row["score"] is None:
+        self._progress.epoch(row, monitor=monitor)
+        score = row.score(monitor)
+        if not self._pruned or score is None:
             return
-        if self._best is None or row["score"] > self._best:
-            self._best = row["score"]
-            self._trial.set_user_attr(BEST, {"score": self._best, "epoch": row["epoch"]})
-        self._trial.set_user_attr("epochs", row["epoch"])
-        self._trial.report(self._sign * row["score"], row["epoch"])
-        if row["epoch"] != self.last and self._trial.should_prune():
+        if self._best is None or score > self._best:
+            self._best = score
+            self._trial.set_user_attr(BEST, {"score": self._best, "epoch": row.epoch})
+        self._trial.set_user_attr("epochs", row.epoch)
+        self._trial.report(self._sign * score, row.epoch)
+        if row.epoch != self.last and self._trial.should_prune():
             raise Stopped
 
     def close(self) -> None:
@@ -174,17 +174,17 @@ class Objective:
             run, scores = course.trial(plan, runs, name, self.store, progress)
         finally:
             shutil.rmtree(RunFolder(runs / name).checkpoints, ignore_errors=True)  # no trial is gone on with
-        found = scores["scores"].get(self.setting.objective, {})
-        if found.get("value") is None or not np.isfinite(found["value"]):
+        found = scores.scores.get(self.setting.objective)
+        if found is None or not found.defined:
             raise RequestError("tune.undefined", score=self.setting.objective)
         about = run.read_json(run.model / "model.json")["provenance"]
-        facts = {k: about.get(k) for k in KEPT} | {"score": found}
-        tabled = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores["scores"]]
-        loss = float(history.kept(run.read_table(run.history), about["best_epoch"])["loss"])
-        facts["beside"] = plain({name: scores["scores"][name] for name in tabled} | {LOSS: {"value": loss}})
+        tabled = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores.scores]
+        loss = {"value": kept(run.read_history(), about["best_epoch"]).loss}
+        facts = {k: about.get(k) for k in KEPT} | {"score": plain(asdict(found))}
+        facts["beside"] = plain({name: asdict(scores.scores[name]) for name in tabled} | {LOSS: loss})
         for key, value in facts.items():
             trial.set_user_attr(key, value)
-        return float(found["value"])
+        return found.value
 
 
 def sampler(name: str, *, seed: int) -> BaseSampler:
