@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lamelle.data.audit.duplicates import find_copies, find_pairs
-from lamelle.data.audit.results import Pair, Row
+from lamelle.data.audit.results import ImageMeasures, ImagePair
 from lamelle.data.audit.signatures import SIDE, Signature, sign
 from lamelle.specimens import write_demo
 from lamelle.types import Record, Source
@@ -197,9 +197,9 @@ def family(old: list[Signature]) -> dict[str, str]:
     return groups
 
 
-def within(old: list[Signature]) -> tuple[Pair, ...]:
+def within(old: list[Signature]) -> tuple[ImagePair, ...]:
     """Copies among the images of a collection, as ``lamelle check`` finds them."""
-    sizes = [Row(s.id, "", (1, *s.size), "", None, None, False, 0, 1, (), (), (), (), s.pixels) for s in old]
+    sizes = [ImageMeasures(s.id, "", (1, *s.size), "", None, None, False, 0, 1, (), (), (), (), s.pixels) for s in old]
     records = [Record(s.id, Source(Path(s.id))) for s in old]
     return find_pairs(sizes, records, np.array([s.small for s in old]))
 

@@ -28,7 +28,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.profile import Profile
 from lamelle.data.shift import Shift, shift_of
-from lamelle.data.units import Kind
+from lamelle.data.units import PixelKind
 from lamelle.io import images
 from lamelle.specimens.nuclei import make_nuclei
 
@@ -172,7 +172,9 @@ def knowing(same: np.ndarray, changed: np.ndarray, groups: np.ndarray, new: int)
 
 def compared(known: np.ndarray, groups: np.ndarray, new: np.ndarray, of_new: np.ndarray | None = None) -> Shift:
     """What is said of new images, as `lamelle predict` says it."""
-    about = Kind(dtype="uint8", images=len(known), minimum=0, maximum=255, low=0, high=255, narrowest=0, whole=True)
+    about = PixelKind(
+        dtype="uint8", images=len(known), minimum=0, maximum=255, low=0, high=255, narrowest=0, whole=True
+    )
     rows = tuple(map(tuple, known.tolist()))
     profile = Profile(
         kinds=(about,), measures=NAMES, images=rows, groups=tuple(groups.tolist()), smallest=(1, 1), largest=(1, 1)

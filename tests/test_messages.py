@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from support import made_scores
 
-from lamelle.data.audit.results import Audit, Statistics
+from lamelle.data.audit.results import Audit, DataStatistics
 from lamelle.errors import sentence
 from lamelle.messages import catalogue, language, local, text
 from lamelle.messages.numbers import number
@@ -79,7 +79,7 @@ def test_a_check_has_its_colons_in_the_language(spoken: str) -> None:
         Record(f"{i}.png", Source(Path(f"{i}.png")), ClassNames(("ab"[i % 2],)), split="train") for i in range(4)
     )
     index = Index(Path("data"), "class_folders", records, skipped={"*.txt": 2})
-    audit = Audit((Problem("files.empty", "a.png"),), (), (), {"classes": {"a": 2, "b": 2}}, Statistics(records=4))
+    audit = Audit((Problem("files.empty", "a.png"),), (), (), {"classes": {"a": 2, "b": 2}}, DataStatistics(records=4))
     out = io.StringIO()
     outlook = Outlook(records, "record", {r.id: set(r.names) for r in records}, ())
     print_check(index, audit, outlook, Console(file=out, width=200))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import Listing
 from lamelle.errors import RequestError
@@ -19,9 +19,9 @@ from lamelle.types import ClassNames, Index, Record, Source
 # ---- the file: data/layouts/toy.py
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """A file ``key.toy``."""
-    return Match(1.0) if any(e.rel == "key.toy" for e in listing.entries) else lacks(0.05, "npz")
+    return LayoutMatch(1.0) if any(e.rel == "key.toy" for e in listing.entries) else lacks(0.05, "npz")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:

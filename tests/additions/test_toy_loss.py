@@ -9,6 +9,7 @@ import made_tasks
 import pytest
 import torch
 from additions.toy_runs import trained
+from lamelle.reports.held import open_held
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +18,6 @@ from lamelle.errors import RequestError
 from lamelle.losses.parts import channels, nonzero
 from lamelle.losses.table import LOSSES, Loss
 from lamelle.messages import text
-from lamelle.reports.held import open_held
 from lamelle.reports.methods import method
 from lamelle.runs import layers, recipe
 

@@ -10,11 +10,11 @@ import made_tasks
 import numpy as np
 import pytest
 from additions.toy_runs import trained
+from lamelle.reports.held import open_held
 from pydantic import Field
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.reports.held import open_held
 from lamelle.reports.methods import method
 from lamelle.runs import layers, recipe
 from lamelle.tasks.remedies import REMEDIES, Remedy

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from lamelle.data.audit import registration, views
 from lamelle.data.audit.buckets import meetings
-from lamelle.data.audit.candidates import Pictures, Waves, candidates, described, turned
+from lamelle.data.audit.candidates import SmallPictures, Waves, candidates, described, turned
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
@@ -274,7 +274,7 @@ def test_many_equal_codes_do_not_make_the_work_grow_as_their_square() -> None:
     assert sum(len(q) for q, _ in meetings(codes, codes, each=50)) < 20_000**2 / 100
 
 
-def described_tissue(count: int, change: Change = lambda i: i) -> Pictures:
+def described_tissue(count: int, change: Change = lambda i: i) -> SmallPictures:
     images = [change(Image.fromarray(tissue(n))) for n in range(count)]
     signed = [sign(str(n), np.asarray(image)[None]) for n, image in enumerate(images)]
     return described(np.array([s.small for s in signed]), np.array([s.size for s in signed]))

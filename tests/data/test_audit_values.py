@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lamelle import verbs
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.values import value_problems
 from lamelle.errors import RequestError
 from lamelle.messages import text
@@ -19,10 +19,10 @@ from lamelle.types import Index, Problem
 LANGUAGES = ("en", "fr")
 
 
-def rows(counts: Sequence[dict[int, int]]) -> list[Row]:
+def rows(counts: Sequence[dict[int, int]]) -> list[ImageMeasures]:
     nothing = (0.0,)
     return [
-        Row(
+        ImageMeasures(
             f"{i}.png",
             "png",
             (1, 8, 8),

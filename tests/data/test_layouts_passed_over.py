@@ -12,7 +12,7 @@ from support import look
 
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.passed_over import passed_over
 from lamelle.errors import RequestError, sentence
 from lamelle.reports.terminal import print_check
@@ -126,8 +126,8 @@ def test_words_in_names_that_may_be_classes_are_named(tmp_path: Path, stems: lis
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("cell", ["{}", "{}.png"])
 def test_a_table_saved_as_text_is_named(tmp_path: Path, encoding: str, cell: str) -> None:
-    images = [Entry("p", f"{1000 + i}.png") for i in range(4)]
-    listing = Listing(tmp_path, (*images, Entry("", "list.txt")), ("p",))
+    images = [FileEntry("p", f"{1000 + i}.png") for i in range(4)]
+    listing = Listing(tmp_path, (*images, FileEntry("", "list.txt")), ("p",))
     rows = "".join(f"{cell.format(1000 + i)}\t{i % 2}\n" for i in range(4))
     (tmp_path / "list.txt").write_text(f"uid\tbirads\n{rows}", encoding=encoding)
     assert [p.code for p in passed_over(listing)] == ["layouts.passed_lists"]

@@ -10,7 +10,7 @@ import pytest
 
 from lamelle.data.appearance import look
 from lamelle.data.scales import scales_of, white_of
-from lamelle.data.units import Kind, kinds_of
+from lamelle.data.units import PixelKind, kinds_of
 
 PAIRS = {
     "8 beside 16": ("uint16", 255, 65535),
@@ -34,13 +34,13 @@ def picture(seed: int) -> np.ndarray:
 
 
 def scales(
-    tops: Sequence[float], dtype: str = "uint16", trained: Sequence[Kind] = (), files: str = ""
+    tops: Sequence[float], dtype: str = "uint16", trained: Sequence[PixelKind] = (), files: str = ""
 ) -> list[list[int]]:
     looks = [look((picture(i) * top).astype(dtype)) for i, top in enumerate(tops)]
     return scales_of(looks, list(files) or list(range(len(tops))), trained)
 
 
-def trained(*tops: float) -> Kind:
+def trained(*tops: float) -> PixelKind:
     return kinds_of([look((picture(i) * top).astype(np.uint16)) for i, top in enumerate(tops)])[0]
 
 

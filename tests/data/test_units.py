@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lamelle.data.appearance import look
-from lamelle.data.units import Kind, Match, kinds_of, match, proposed
+from lamelle.data.units import PixelKind, ValueMatch, kinds_of, match, proposed
 
 
 def image(seed: int, top: float = 1.0) -> np.ndarray:
@@ -15,12 +15,12 @@ def image(seed: int, top: float = 1.0) -> np.ndarray:
     return (rows / rows.max() * np.linspace(0.1, 1, 20) * top).astype(np.float64)
 
 
-def kind(*images: np.ndarray, bits: int | None = None) -> Kind:
+def kind(*images: np.ndarray, bits: int | None = None) -> PixelKind:
     (found,) = kinds_of([look(one, bits=bits) for one in images])
     return found
 
 
-def made(dtype: str, factor: float, *, bits: int | None = None) -> Kind:
+def made(dtype: str, factor: float, *, bits: int | None = None) -> PixelKind:
     return kind(*((image(i) * factor).astype(dtype) for i in range(4)), bits=bits)
 
 
@@ -87,7 +87,7 @@ SAME = {
 def test_values_of_the_trainings_type_and_range_stay(name: str) -> None:
     trained, new = SAME[name]
     found = match(new, [trained], own=None, said=None)
-    assert found == Match(trained.span or trained.likely, None)
+    assert found == ValueMatch(trained.span or trained.likely, None)
 
 
 def test_one_physical_scale_in_another_type_is_known_by_its_values() -> None:
@@ -106,7 +106,7 @@ def test_a_range_declared_for_the_training_is_the_target() -> None:
     assert found.units.scale * 255 == pytest.approx(4095)
 
 
-def spread(dtype: str, low: float, high: float) -> Kind:
+def spread(dtype: str, low: float, high: float) -> PixelKind:
     return kind(np.linspace(low, high, 400).reshape(1, 20, 20).astype(dtype))
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lamelle.data.audit.results import Audit, Row, Statistics
+from lamelle.data.audit.results import Audit, DataStatistics, ImageMeasures
 from lamelle.data.augment.apply import apply
 from lamelle.data.augment.mixing import mix
 from lamelle.data.augment.options import Augment
@@ -118,10 +118,12 @@ def test_what_cannot_be_seen_is_refused(
 
 def test_counts_are_of_images_pixels_and_boxes() -> None:
     rows = [
-        Row(i, "png", (1, 4, 4), "uint8", None, None, False, 0, 1, (), (), (), (), "", {0: 9, 1: n}, objects=n)
+        ImageMeasures(
+            i, "png", (1, 4, 4), "uint8", None, None, False, 0, 1, (), (), (), (), "", {0: 9, 1: n}, objects=n
+        )
         for i, n in (("a", 2), ("b", 5), ("c", 7))
     ]
-    audit = Audit((), tuple(rows), (), {}, Statistics())
+    audit = Audit((), tuple(rows), (), {}, DataStatistics())
     records = [Record(i, Source(Path(i)), ClassNames((c,))) for i, c in (("a", "cell"), ("b", "background"))]
     assert view("classes", "names").counts(records, audit) == (1, 1)
     assert view("labels", "objects").counts(records, audit) == (18, 7)

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from lamelle.doctor import cures
-from lamelle.doctor.facts import Facts
+from lamelle.doctor.facts import RunFacts
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ def test_a_remedy_for_a_rare_class_that_did_not_help_is_followed_by_another(
     remedy: str, threshold: str, change: str
 ) -> None:
     known = {"task.remedy.name": remedy, "task.threshold": threshold, "train.optimizer": "adamw"}
-    facts = cast(Facts, SimpleNamespace(spatial=False, lr=0.001, get=known.get))
+    facts = cast(RunFacts, SimpleNamespace(spatial=False, lr=0.001, get=known.get))
     assert cures.both_classes(facts) == (change,)

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from lamelle.metrics.error_patterns import Pattern, patterns
+from lamelle.metrics.error_patterns import ErrorKind, patterns
 from lamelle.metrics.errors_in_space import error_row
 
 NAMES = ("background", "cell", "vessel")
 Pair = tuple[np.ndarray, np.ndarray]
 
 
-def found(pairs: Sequence[Pair], places: Sequence[tuple[str, int | None]] | None = None) -> dict[str, Pattern]:
+def found(pairs: Sequence[Pair], places: Sequence[tuple[str, int | None]] | None = None) -> dict[str, ErrorKind]:
     rows = [error_row(t, p, classes=3, objects=[1]) for t, p in pairs]
     known = patterns(rows, classes=NAMES, places=places or [(str(i), None) for i in range(len(rows))])
     return {p.kind: p for p in known}

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from rich.console import Console
 from support import look
 
-from lamelle.data.audit.results import Audit, Statistics
+from lamelle.data.audit.results import Audit, DataStatistics
 from lamelle.errors import DataError, kinds, sentence
 from lamelle.messages import text
 from lamelle.reports.describing import PLACES, problem_groups
@@ -162,7 +162,7 @@ def test_each_kind_of_problem_is_one_entry_however_many_files_have_it(terminal: 
     problems += tuple(
         Problem("layouts.passed_microscope", "", "warning", passed | {"suffix": s}) for s in (".czi", ".lif")
     )
-    audit = Audit(problems, (), (), {}, Statistics())
+    audit = Audit(problems, (), (), {}, DataStatistics())
     said = printed(Index(Path("data"), "class_folders", ()), audit, terminal=terminal)
     assert len(said.splitlines()) < 30
     for wanted in ("image000.png", "image003.png", "and 299 more like it", "t.csv:3", "and 89 more like it"):
@@ -194,7 +194,7 @@ def test_the_table_names_every_kind_of_problem(checked: tuple[Index, Audit, str]
 
 def test_a_name_cannot_forge_a_line_of_the_terminal() -> None:
     index = Index(Path("data"), "class_folders", ())
-    audit = Audit((Problem("files.empty", "a\x1b[2J\nok.png"),), (), (), {}, Statistics())
+    audit = Audit((Problem("files.empty", "a\x1b[2J\nok.png"),), (), (), {}, DataStatistics())
     for terminal in (True, False):
         assert "\x1b[2J" not in printed(index, audit, terminal=terminal)
         assert "\\x1b" in printed(index, audit, terminal=terminal)

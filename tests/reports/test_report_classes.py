@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from lamelle.data.audit.results import Audit, Row, Statistics
+from lamelle.data.audit.results import Audit, DataStatistics, ImageMeasures
 from lamelle.data.store import Store
 from lamelle.io.images import read
 from lamelle.reports import classes
@@ -31,16 +31,16 @@ SPLIT = [
 ]
 
 
-def measured(name: str, size: tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...]) -> Row:
+def measured(name: str, size: tuple[int, int], mean: tuple[float, ...], std: tuple[float, ...]) -> ImageMeasures:
     low, high = tuple(m - 1 for m in mean), tuple(m + 1 for m in mean)
-    return Row(
+    return ImageMeasures(
         name, "png", (len(mean), *size), "uint8", None, None, False, 0.0, 9.0, mean, std, low, high, "",
         MappingProxyType({}),
     )  # fmt: skip
 
 
-def audit(*rows: Row) -> Audit:
-    return Audit((), rows, (), {}, Statistics())
+def audit(*rows: ImageMeasures) -> Audit:
+    return Audit((), rows, (), {}, DataStatistics())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
-from lamelle.tasks.base import Facts, Labels, Row, Task
+from lamelle.tasks.base import Labels, PlanFacts, Row, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
@@ -108,8 +108,8 @@ CASES: dict[str, tuple[Task, Callable[[Task, int], list[tuple[np.ndarray, np.nda
 cases = pytest.mark.parametrize(("task", "items"), CASES.values(), ids=CASES)
 
 
-def facts(**known: Any) -> Facts:
-    return Facts(**{
+def facts(**known: Any) -> PlanFacts:
+    return PlanFacts(**{
         "dims": 2, "channels": 1, "smallest": (100, 90), "median": (300, 280), "spacing": None, "records": 40,
         "classes": 3, "class_counts": (20, 12, 8), "accelerator": False, "encoder": None,
         "pretrained": False, "expects": None, "fixed": None, "frozen": False, "levels": None, "resized": False,
@@ -145,7 +145,7 @@ def test_every_task_is_tried() -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 @pytest.mark.parametrize("known", FACTS.values(), ids=FACTS)
-def test_a_plan_is_a_valid_recipe(name: str, known: Facts) -> None:
+def test_a_plan_is_a_valid_recipe(name: str, known: PlanFacts) -> None:
     asked: recipes.Section = {"task": {"name": name}}
     planned = {k: v for k, v in find(name).plan(known).items() if v is not None}
     kind = planned["model.kind"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.listing import Entry, list_inside
+from lamelle.data.layouts.listing import FileEntry, list_inside
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
@@ -66,7 +66,7 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
     for problem in head.problems:
         if problem.code in _LOSES:
             raise FileError(problem.code, path, **problem.values)
-    stem = Entry("", path.resolve().name).stem
+    stem = FileEntry("", path.resolve().name).stem
     form = _form(head)
 
     def stream() -> Iterator[np.ndarray]:
@@ -155,7 +155,7 @@ def _folder(path: Path, *, labels: bool) -> InputStack:
         form, more = replace(form, spacing=known.spacing), []
     else:
         more += _gaps(path, names)
-    stems = tuple(Entry("", name).stem for name in names)
+    stems = tuple(FileEntry("", name).stem for name in names)
     name = known.name if known else path.resolve().name
 
     def stream() -> Iterator[np.ndarray]:
@@ -208,7 +208,7 @@ def _heads(path: Path, names: Sequence[str], *, labels: bool) -> tuple[list[Head
 
 def _twice(names: Sequence[str]) -> list[Problem]:
     """Names that differ in their suffix only: most likely one slice saved twice."""
-    counts = Counter(Entry("", name).stem for name in names)
+    counts = Counter(FileEntry("", name).stem for name in names)
     return [Problem("convert.twice", stem, "error", {"count": n}) for stem, n in counts.items() if n > 1]
 
 
@@ -231,7 +231,7 @@ def _stacked(path: Path, heads: Sequence[Header], *, labels: bool) -> tuple[Form
 
 def _gaps(path: Path, names: Sequence[str]) -> list[Problem]:
     """A warning where names count up but leave numbers out: a slice may be missing."""
-    found = [_NUMBER.search(Entry("", name).stem) for name in names]
+    found = [_NUMBER.search(FileEntry("", name).stem) for name in names]
     if any(m is None for m in found) or len({m.string[: m.start()] for m in found if m}) > 1:
         return []
     numbers = {int(m[1]) for m in found if m}

@@ -91,7 +91,7 @@ NAMES = tuple(m.name for m in MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """What was seen of one image, in its own values."""
 
     dtype: str
@@ -139,7 +139,7 @@ class Look:
         return np.array([*known, detail, *self.texture, *self.dyes, *absorbed])
 
 
-def look(image: np.ndarray, *, bits: int | None = None) -> Look:
+def look(image: np.ndarray, *, bits: int | None = None) -> Appearance:
     """Look at an image ``[C, (Z,) Y, X]``.
 
     Args:
@@ -174,7 +174,7 @@ def look(image: np.ndarray, *, bits: int | None = None) -> Look:
     means = [float(np.average([p[c].mean() for p in parts])) for c in range(3)] if tinted else []
     whole = image.dtype.kind in "bui" or all(np.array_equal(p, np.rint(p)) for p in parts)
     doubled = image.dtype == np.uint16 and maximum > 0 and not any((p % _DOUBLE).any() for p in parts)
-    return Look(
+    return Appearance(
         dtype=image.dtype.name,
         bits=bits,
         minimum=minimum,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.measure import count_labels, measure
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.contents import digest
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import read_labels
@@ -112,7 +112,11 @@ def _file(source: Source, store: Store) -> str:
 
 
 def changes(
-    before: Mapping[str, Content], records: Sequence[Record], there: Sequence[Record], rows: Sequence[Row], store: Store
+    before: Mapping[str, Content],
+    records: Sequence[Record],
+    there: Sequence[Record],
+    rows: Sequence[ImageMeasures],
+    store: Store,
 ) -> Changes:
     """Compare data with what they were.
 
@@ -171,7 +175,7 @@ def _place(record: Record) -> Source:
     return replace(record.image, span=None)
 
 
-def _same_image(record: Record, row: Row | None, store: Store) -> bool:
+def _same_image(record: Record, row: ImageMeasures | None, store: Store) -> bool:
     """Whether another file holds the pixels that were measured."""
     try:
         return row is not None and measure(store.image(record.image)).pixels == row.pixels
@@ -179,7 +183,7 @@ def _same_image(record: Record, row: Row | None, store: Store) -> bool:
         return False
 
 
-def _same_labels(record: Record, row: Row | None, store: Store) -> bool:
+def _same_labels(record: Record, row: ImageMeasures | None, store: Store) -> bool:
     if row is None or record.labels is None:
         return False
     try:

@@ -28,7 +28,7 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
 
 
-class Contents:
+class FileHashes:
     """Content hashes of files, memoised by path, size, times of modification and change, and inode.
 
     The memory is a text file to which every process appends lines, each with a checksum; a torn, damaged or lost line

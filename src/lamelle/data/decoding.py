@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamelle.data.entries import Entry, Pixels, mapped_entry
+from lamelle.data.entries import Pixels, StoreEntry, mapped_entry
 from lamelle.errors import DataError, FileError
 from lamelle.io.common import ReadOptions
 from lamelle.types import Image, Problem, Source
@@ -50,7 +50,7 @@ def planes_of(source: Source, depth: int) -> int | slice:
     return slice(first, stop)
 
 
-def in_place(kind: object, source: Source) -> Entry | None:
+def in_place(kind: object, source: Source) -> StoreEntry | None:
     """The user's own file as an entry, if its pixels lie raw in it.
 
     Args:

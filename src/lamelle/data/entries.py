@@ -32,7 +32,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoreEntry:
     """Where an array lies on disk and what is known about it."""
 
     path: Path
@@ -95,7 +95,7 @@ class Pixels:
         return Pixels(image.array.shape, image.array.dtype.newbyteorder("="), [(0, image.array)], *known)
 
 
-def mapped_entry(image: Image, array: np.ndarray, format: str) -> Entry | None:
+def mapped_entry(image: Image, array: np.ndarray, format: str) -> StoreEntry | None:
     """The entry of an array that is a view of a memory-mapped file in native byte order, else None."""
     root = array
     while isinstance(root.base, np.ndarray):
@@ -106,7 +106,7 @@ def mapped_entry(image: Image, array: np.ndarray, format: str) -> Entry | None:
     strides = None if array.flags.c_contiguous else array.strides
     path = Path(os.fsdecode(root.filename))
     known = (image.spacing, image.geometry, image.bits, format, image.problems)
-    return Entry(path, array.shape, array.dtype, offset, strides, *known)
+    return StoreEntry(path, array.shape, array.dtype, offset, strides, *known)
 
 
 def save_entry(path: Path, pixels: Pixels) -> None:
@@ -148,7 +148,7 @@ def _vouch(path: Path, facts: dict[str, Any]) -> None:
         file.put(0, sealed(json.loads(json.dumps(facts, default=str))))
 
 
-def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Entry | None:
+def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> StoreEntry | None:
     """The entry at ``path`` if it is whole, marked as just used; None if there is none or it is damaged.
 
     Args:
@@ -173,7 +173,7 @@ def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Ent
             with suppress(FileError):
                 _vouch(path, {k: v for k, v in facts.items() if k not in ("stamp", "sha256")})
         os.utime(record)
-        return Entry(
+        return StoreEntry(
             path,
             tuple(facts["shape"]),
             np.dtype(facts["dtype"]),

@@ -15,7 +15,7 @@ import numpy as np
 from lamelle.errors import WorkError
 
 if TYPE_CHECKING:
-    from lamelle.data.units import Units
+    from lamelle.data.units import UnitChange
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -57,7 +57,7 @@ class Preparation:
         return self.channels * (2 * self.context + 1)
 
     def affine(
-        self, image: np.ndarray, *, bits: int | None, units: Units | None = None
+        self, image: np.ndarray, *, bits: int | None, units: UnitChange | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scale [inputs] and offset [inputs] that turn ``image`` [C, (Z,) Y, X] into network input.
 

@@ -11,9 +11,9 @@ from typing import Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
-from lamelle.data.appearance import NAMES, Look, look
+from lamelle.data.appearance import NAMES, Appearance, look
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, Span, kinds_of
+from lamelle.data.units import PixelKind, Span, kinds_of
 from lamelle.types import Record, Spacing
 
 MOST = 512
@@ -26,7 +26,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kinds: tuple[Kind, ...] = Field(min_length=1, max_length=64)
+    kinds: tuple[PixelKind, ...] = Field(min_length=1, max_length=64)
     """The most frequent first."""
     span: tuple[FiniteFloat, FiniteFloat] | None = None
     """Black and white, where the recipe says them."""
@@ -61,7 +61,7 @@ class Profile(BaseModel):
         return np.array(self.images, np.float64).reshape(-1, len(self.measures))
 
 
-def look_at(records: Sequence[Record], store: Store) -> list[Look]:
+def look_at(records: Sequence[Record], store: Store) -> list[Appearance]:
     """Look at the images of some records, which the store has decoded or decodes now.
 
     Raises:

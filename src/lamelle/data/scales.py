@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.units import Kind, Values, alike, kinds_of
+from lamelle.data.units import PixelKind, Values, alike, kinds_of
 
 _WHITES = (1.0, 100.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0, float(2**32 - 1))
 """What means white: fractions, percent, and the depths of cameras."""
@@ -61,7 +61,7 @@ class _Cluster:
         return _Cluster((*self.tops, *other.tops), (*self.places, *other.places))
 
 
-def scales_of(looks: Sequence[Values], files: Sequence[Hashable], trained: Sequence[Kind] = ()) -> list[list[int]]:
+def scales_of(looks: Sequence[Values], files: Sequence[Hashable], trained: Sequence[PixelKind] = ()) -> list[list[int]]:
     """The images of each scale, the smallest scale first, of all pixel types that hold several; else nothing.
 
     Args:
@@ -127,7 +127,7 @@ def _together(looks: Sequence[Values], files: Sequence[Hashable], places: Sequen
     return clusters
 
 
-def _apart(clusters: list[_Cluster], looks: Sequence[Values], trained: Sequence[Kind]) -> list[_Cluster]:
+def _apart(clusters: list[_Cluster], looks: Sequence[Values], trained: Sequence[PixelKind]) -> list[_Cluster]:
     """Clusters of which each neighbours are of two scales: others are joined, the closest first."""
     while wrong := [at for at, (a, b) in enumerate(pairwise(clusters)) if not _are_two(a, b, looks, trained)]:
         at = min(wrong, key=lambda i: clusters[i + 1].tops[0] / clusters[i].tops[-1])
@@ -135,7 +135,7 @@ def _apart(clusters: list[_Cluster], looks: Sequence[Values], trained: Sequence[
     return clusters
 
 
-def _are_two(low: _Cluster, high: _Cluster, looks: Sequence[Values], trained: Sequence[Kind]) -> bool:
+def _are_two(low: _Cluster, high: _Cluster, looks: Sequence[Values], trained: Sequence[PixelKind]) -> bool:
     gap = float(np.log2(high.tops[0] / low.tops[-1]))
     narrow, wide = sorted((low.spread, high.spread))
     if gap < max(wide + narrow / 2, _GAP + _FEW / min(len(low.tops), len(high.tops))):
@@ -149,7 +149,7 @@ def _are_two(low: _Cluster, high: _Cluster, looks: Sequence[Values], trained: Se
     flattest = float(np.quantile([_contrast(one) for one in large], _FLATTEST))
     if np.median([_contrast(one) for one in small]) < _LIKE * flattest:
         return False  # blank fields
-    kinds: Mapping[str, Kind] = {kind.dtype: kind for kind in kinds_of(small)}
+    kinds: Mapping[str, PixelKind] = {kind.dtype: kind for kind in kinds_of(small)}
     return not any(
         kind.bits is None
         and kind.dtype in kinds

@@ -15,7 +15,7 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.measure import thumbnail
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import SIDE, Signature, shrunk
 from lamelle.data.changes import Content
 from lamelle.data.store import Store
@@ -52,7 +52,7 @@ class Memory:
     """None in Runs of before there were any: copies that were changed are then not found."""
 
 
-def remember(split: Sequence[Mapping[str, str]], rows: Sequence[Row], signatures: bytes | None) -> Memory:
+def remember(split: Sequence[Mapping[str, str]], rows: Sequence[ImageMeasures], signatures: bytes | None) -> Memory:
     """What a Run knows, from its split, its audit and its signatures.
 
     Args:
@@ -70,7 +70,11 @@ def remember(split: Sequence[Mapping[str, str]], rows: Sequence[Row], signatures
 
 
 def seen_before(
-    records: Sequence[Record], rows: Sequence[Row], contents: Mapping[str, Content], memory: Memory, store: Store
+    records: Sequence[Record],
+    rows: Sequence[ImageMeasures],
+    contents: Mapping[str, Content],
+    memory: Memory,
+    store: Store,
 ) -> tuple[Seen, ...]:
     """Which records of another folder a model has seen.
 
@@ -94,7 +98,7 @@ def seen_before(
     return tuple(found[r.id] for r in records if r.id in found)
 
 
-def signatures_of(records: Sequence[Record], rows: Sequence[Row], store: Store) -> list[Signature]:
+def signatures_of(records: Sequence[Record], rows: Sequence[ImageMeasures], store: Store) -> list[Signature]:
     """Signatures of records whose pixels were measured; what cannot be read any more has none."""
     pixels = {row.id: row.pixels for row in rows if row.minimum != row.maximum}
 

@@ -22,8 +22,17 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.data import decoding
-from lamelle.data.contents import Contents, digest
-from lamelle.data.entries import TEMPORARY, Entry, Pixels, entries_in, load_entry, remove_entry, save_entry, unwritable
+from lamelle.data.contents import FileHashes, digest
+from lamelle.data.entries import (
+    TEMPORARY,
+    Pixels,
+    StoreEntry,
+    entries_in,
+    load_entry,
+    remove_entry,
+    save_entry,
+    unwritable,
+)
 from lamelle.data.resize import resize_image, resize_labels
 from lamelle.data.shapes import SHAPES, drawn
 from lamelle.errors import FileError
@@ -75,8 +84,8 @@ class Store:
                 self.folder.chmod(0o700)
         except OSError as error:
             raise unwritable(self.folder, 0, error) from error
-        self._contents = Contents(self.folder / "contents.jsonl")
-        self._known: dict[tuple[object, ...], Entry] = {}
+        self._contents = FileHashes(self.folder / "contents.jsonl")
+        self._known: dict[tuple[object, ...], StoreEntry] = {}
         self._used: set[str] = set()
         self._locks: dict[tuple[object, ...], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -183,7 +192,7 @@ class Store:
         """What the reader had to say about labels: overlapping or empty objects, a wrong suffix."""
         return self._labels(tuple(sources), objects).problems
 
-    def entry(self, source: Source) -> Entry:
+    def entry(self, source: Source) -> StoreEntry:
         """Shape, dtype, bits, spacing and format of a whole image file."""
         return self._image(source)
 
@@ -205,10 +214,10 @@ class Store:
 
     # ---- the entries
 
-    def _image(self, source: Source) -> Entry:
+    def _image(self, source: Source) -> StoreEntry:
         return self._entry(("image", *_told(source)), (source,), partial(decoding.image_pixels, source))
 
-    def _labels(self, sources: tuple[Source, ...], objects: bool) -> Entry:
+    def _labels(self, sources: tuple[Source, ...], objects: bool) -> StoreEntry:
         if len(sources) == 1 and not objects:
             source = sources[0]
             name = ("labels", *_told(source))
@@ -219,7 +228,7 @@ class Store:
         build = partial(decoding.object_pixels, sources, objects=objects)
         return self._entry((kind, *map(_told, sources)), sources, build)
 
-    def _drawn(self, image: Source, shapes: Shapes, objects: bool) -> Entry:
+    def _drawn(self, image: Source, shapes: Shapes, objects: bool) -> StoreEntry:
         size, source, row = self.size(image), shapes.source, SHAPES[shapes.format]
         name = (("shapes", row.name, objects, size), source.path, source.key)
 
@@ -228,7 +237,7 @@ class Store:
 
         return self._entry(name, (source,), build)
 
-    def _resized(self, sources: tuple[Source, ...], size: tuple[int, ...], labels: bool, objects: bool) -> Entry:
+    def _resized(self, sources: tuple[Source, ...], size: tuple[int, ...], labels: bool, objects: bool) -> StoreEntry:
         kind = ("labels" if labels else "image", objects, size, *((s.index, s.span) for s in sources))
 
         def build() -> Pixels:
@@ -238,7 +247,7 @@ class Store:
 
         return self._entry((kind, *map(_told, sources)), sources, build)
 
-    def _entry(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> Entry:
+    def _entry(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> StoreEntry:
         """The entry of ``name``, from memory, from disk, or built now."""
         if (entry := self._known.get(name)) is not None:
             return entry
@@ -252,7 +261,7 @@ class Store:
             self._locks.pop(name, None)
         return entry
 
-    def _find(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> Entry:
+    def _find(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> StoreEntry:
         if not isinstance(name[0], tuple) and len(sources) == 1 and (entry := decoding.in_place(name[0], sources[0])):
             return entry
         contents = [self.content(s.path) for s in sources]
@@ -271,7 +280,7 @@ class Store:
         if self._say is not None:
             self._say(text("audit.store_damaged", path=path))
 
-    def _map(self, find: Callable[[], Entry]) -> np.ndarray:
+    def _map(self, find: Callable[[], StoreEntry]) -> np.ndarray:
         """The array of an entry; found anew if another process has removed it, or something wrote to it, meanwhile."""
         entry = find()
         try:
@@ -316,7 +325,7 @@ class Store:
                 path.unlink()
         (self.folder / "contents.jsonl").unlink(missing_ok=True)
         with self._lock:
-            self._contents = Contents(self.folder / "contents.jsonl")
+            self._contents = FileHashes(self.folder / "contents.jsonl")
             self._known.clear()
             self._used.clear()
             self._size, self._limit = 0, self.budget

@@ -32,7 +32,7 @@ _SEVERAL = re.compile(r"[|;]")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One row, and the line of the file where it ends."""
 
     line: int
@@ -45,14 +45,14 @@ class Table:
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     problems: tuple[Problem, ...] = ()
     folded: bool = False
     """Its column of labels stands for several of 0 and 1, which may be meant otherwise."""
     doubt: Problem | None = None
     """Why its columns of 0 and 1 are not taken for classes."""
 
-    def at(self, row: Row) -> str:
+    def at(self, row: TableRow) -> str:
         """The place of a row, for people."""
         return f"{self.path.name}:{row.line}"
 
@@ -113,7 +113,7 @@ def _filled(path: Path, read: Sequence[tuple[int, list[str]]], problems: list[Pr
     kept = [i for i, c in enumerate(header) if c or any(cells[i : i + 1] not in ([], [""]) for _, cells in filled)]
     columns = tuple(header[i] for i in kept)
     _check_header(path, columns, [(filled[0][1][i : i + 1] or [""])[0] for i in kept] if filled else [])
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for line, cells in filled:
         whole = [*cells, *[""] * (len(header) - len(cells))]
         short = len(cells) < len(header) and any(i >= len(cells) for i in kept)
@@ -121,7 +121,7 @@ def _filled(path: Path, read: Sequence[tuple[int, list[str]]], problems: list[Pr
             values = {"cells": len(cells), "columns": len(header)}
             problems.append(Problem("layouts.ragged", f"{path.name}:{line}", "error", values))
             continue
-        rows.append(Row(line, {header[i]: whole[i] for i in kept}))
+        rows.append(TableRow(line, {header[i]: whole[i] for i in kept}))
     return Table(path, columns, tuple(rows), tuple(problems))
 
 

@@ -37,7 +37,7 @@ Name = tuple[str, int | None]
 
 
 class Values(Protocol):
-    """What is known of the values of one image; a `lamelle.data.appearance.Look` knows it."""
+    """What is known of the values of one image; a `lamelle.data.appearance.Appearance` knows it."""
 
     @property
     def dtype(self) -> str: ...
@@ -57,7 +57,7 @@ class Values(Protocol):
     def doubled(self) -> bool: ...
 
 
-class Kind(BaseModel):
+class PixelKind(BaseModel):
     """What was seen of all images of one type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,7 +112,7 @@ class Kind(BaseModel):
         return self.minimum, max(self.maximum, self.minimum + 1e-6)
 
 
-class Units(NamedTuple):
+class UnitChange(NamedTuple):
     """How values of one kind become those of the training: ``scale · value + offset``, of the training's type."""
 
     scale: float
@@ -121,13 +121,13 @@ class Units(NamedTuple):
     bits: int | None
 
 
-def kinds_of(looks: Sequence[Values]) -> tuple[Kind, ...]:
+def kinds_of(looks: Sequence[Values]) -> tuple[PixelKind, ...]:
     """The kinds of some images, the most frequent first."""
     by_name: dict[Name, list[Values]] = {}
     for one in looks:
         by_name.setdefault((one.dtype, one.bits), []).append(one)
     found = [
-        Kind(
+        PixelKind(
             dtype=dtype,
             bits=bits,
             images=len(some),
@@ -144,7 +144,7 @@ def kinds_of(looks: Sequence[Values]) -> tuple[Kind, ...]:
     return tuple(sorted(found, key=lambda kind: -kind.images))
 
 
-def proposed(new: Kind, own: Span) -> Span | None:
+def proposed(new: PixelKind, own: Span) -> Span | None:
     """Black and white of new images to be proposed, by conventions, so that each part of a set is given the same.
 
     Args:
@@ -167,23 +167,23 @@ def proposed(new: Kind, own: Span) -> Span | None:
     return _SIGNED if deep and new.whole else None
 
 
-def alike(new: Kind, trained: Kind) -> bool:
+def alike(new: PixelKind, trained: PixelKind) -> bool:
     """Whether values of two kinds look as if they were in the same units."""
     range_ = trained.maximum - trained.minimum
     inside = trained.minimum - range_ / 2 <= new.low and new.high <= trained.maximum + range_
     return inside and new.high - new.low >= trained.narrowest / _WITHIN
 
 
-class Match(NamedTuple):
+class ValueMatch(NamedTuple):
     """What the values of a new kind mean."""
 
     span: Span
     """Its black and white."""
-    units: Units | None
+    units: UnitChange | None
     """How its values become those of the training; None where they are already."""
 
 
-def match(new: Kind, trained: Sequence[Kind], *, own: Span | None, said: Span | None) -> Match | None:
+def match(new: PixelKind, trained: Sequence[PixelKind], *, own: Span | None, said: Span | None) -> ValueMatch | None:
     """What the values of a new kind mean; None where nothing is certain.
 
     Args:
@@ -198,13 +198,13 @@ def match(new: Kind, trained: Sequence[Kind], *, own: Span | None, said: Span | 
         return _scaled(said, target, main)
     same = next((kind for kind in trained if kind.name == new.name), None)
     if same and ((new.span is not None and new.span == same.span) or alike(new, same)):
-        return Match(own or same.span or target, None)
+        return ValueMatch(own or same.span or target, None)
     if new.span is not None and sure is not None:
         return _scaled(new.span, sure, main)
     physical = sure is None and new.span is None and not {new.dtype, main.dtype} & {"uint8", "bool"}
     return _scaled(target, target, main) if physical and alike(new, main) else None
 
 
-def _scaled(span: Span, target: Span, main: Kind) -> Match:
+def _scaled(span: Span, target: Span, main: PixelKind) -> ValueMatch:
     scale = (target[1] - target[0]) / (span[1] - span[0])
-    return Match(span, Units(scale, target[0] - scale * span[0], main.dtype, main.bits))
+    return ValueMatch(span, UnitChange(scale, target[0] - scale * span[0], main.dtype, main.bits))

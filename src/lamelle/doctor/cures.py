@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lamelle.data.augment.options import Augment
-from lamelle.doctor.facts import Facts
+from lamelle.doctor.facts import RunFacts
 from lamelle.durations import spelled
 
 USUAL_LR: Mapping[str, tuple[float, float]] = {"adam": (1e-5, 1e-2), "adamw": (1e-5, 1e-2), "sgd": (1e-4, 0.5)}
@@ -18,36 +18,36 @@ _CHANGES = {
 """Light augmentation, of images and of images with masks."""
 
 
-def lower_lr(facts: Facts) -> tuple[str, ...]:
+def lower_lr(facts: RunFacts) -> tuple[str, ...]:
     """A tenth, or what is safe for the optimiser."""
     return (f"train.lr={min(facts.lr / 10, _SAFE_LR[_optimizer(facts)]):.3g}",)
 
 
-def higher_lr(facts: Facts) -> tuple[str, ...]:
+def higher_lr(facts: RunFacts) -> tuple[str, ...]:
     """Ten times, or what is safe for the optimiser."""
     return (f"train.lr={max(facts.lr * 10, _SAFE_LR[_optimizer(facts)] / 10):.3g}",)
 
 
-def usual_lr(facts: Facts) -> tuple[float, float]:
+def usual_lr(facts: RunFacts) -> tuple[float, float]:
     """Range of learning rates in which the optimiser is of use."""
     return USUAL_LR[_optimizer(facts)]
 
 
-def calmer(facts: Facts) -> tuple[str, ...]:
+def calmer(facts: RunFacts) -> tuple[str, ...]:
     """A falling learning rate, then averaged weights, then a lower rate."""
     if facts.get("train.schedule") == "constant":
         return ("train.schedule=cosine",)
     return ("train.ema=0.98",) if not facts.get("train.ema") else (f"train.lr={facts.lr / 3:.3g}",)
 
 
-def longer(facts: Facts) -> tuple[str, ...]:
+def longer(facts: RunFacts) -> tuple[str, ...]:
     """Twice the time, or what the training itself asked for."""
     if budget := facts.get("train.budget"):
         return (f"train.budget={facts.advised or spelled(2 * budget)}", "train.schedule_points=[]")
     return (f"train.epochs={2 * max(facts.epochs, int(facts.get('train.epochs', 1)))}",)
 
 
-def freer(facts: Facts) -> tuple[str, ...]:
+def freer(facts: RunFacts) -> tuple[str, ...]:
     """More that can learn: the encoder, then a larger network."""
     model = facts.recipe["model"]
     if model.get("freeze", "none") != "none":
@@ -59,7 +59,7 @@ def freer(facts: Facts) -> tuple[str, ...]:
     return ("model.name=resnet50",) if model["name"] != "resnet50" else (f"train.lr={3 * facts.lr:.3g}",)
 
 
-def stricter(facts: Facts) -> tuple[str, ...]:
+def stricter(facts: RunFacts) -> tuple[str, ...]:
     """Augmentation where there is none, mixtures of images, or weight decay."""
     given, off = facts.recipe.get("augment", {}), Augment.none().model_dump()
     if all(_none(given.get(name), value) for name, value in off.items()):
@@ -69,7 +69,7 @@ def stricter(facts: Facts) -> tuple[str, ...]:
     return (f"train.weight_decay={max(10 * float(facts.get('train.weight_decay', 0)), 0.01):.3g}",)
 
 
-def both_classes(facts: Facts) -> tuple[str, ...]:
+def both_classes(facts: RunFacts) -> tuple[str, ...]:
     """What makes a network say the rare class too."""
     if not facts.spatial:
         stronger = {None: "weights", "none": "weights", "weights": "oversample", "effective": "oversample"}
@@ -83,7 +83,7 @@ def both_classes(facts: Facts) -> tuple[str, ...]:
     return lower_lr(facts)
 
 
-def more_validation(facts: Facts) -> tuple[str, ...]:
+def more_validation(facts: RunFacts) -> tuple[str, ...]:
     """A larger validation set; by folds where the data says what it is."""
     share = float(facts.get("split.validation", 0))
     if facts.split_by == "given" or share >= 0.25 or facts.get("split.folds"):
@@ -91,12 +91,12 @@ def more_validation(facts: Facts) -> tuple[str, ...]:
     return (f"split.validation={min(2 * share, 0.3):.3g}",)
 
 
-def steady_statistics(facts: Facts) -> tuple[str, ...]:
+def steady_statistics(facts: RunFacts) -> tuple[str, ...]:
     """Statistics that keep up, or that stay."""
     return ("model.bn_momentum=0.1",) if (facts.get("model.bn_momentum") or 1) < 0.1 else ("model.bn_frozen=true",)
 
 
-def _optimizer(facts: Facts) -> str:
+def _optimizer(facts: RunFacts) -> str:
     return str(facts.get("train.optimizer", "adamw"))
 
 

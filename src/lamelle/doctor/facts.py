@@ -17,7 +17,7 @@ from lamelle.tasks.table import find
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class HistoryCurve:
     """One column of ``history.csv``, where it was measured."""
 
     epoch: np.ndarray
@@ -50,7 +50,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class NormStatistics:
     """Batch norms that learn, and how far the statistics they keep can have followed."""
 
     momentum: float
@@ -61,15 +61,15 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RunFacts:
     """All that the rules look at."""
 
     run: str
     recipe: Mapping[str, Mapping[str, Any]]
-    train_loss: Curve
-    train_score: Curve
-    loss: Curve
-    score: Curve
+    train_loss: HistoryCurve
+    train_score: HistoryCurve
+    loss: HistoryCurve
+    score: HistoryCurve
     best: int | None
     """Epoch of the weights that are kept."""
     epochs: int
@@ -90,7 +90,7 @@ class Facts:
     failure: Failure | None
     """Code and values of the error that ended the training."""
     base: Base | None
-    statistics: Statistics | None
+    statistics: NormStatistics | None
     advised: str | None
     """Budget that the training itself advised, where its own was too short or the machine was busy."""
     expects: str | None

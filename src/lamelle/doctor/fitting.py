@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.doctor import cures
-from lamelle.doctor.facts import Facts
+from lamelle.doctor.facts import RunFacts
 from lamelle.doctor.finding import ENOUGH, LEAST, SURE, Finding
 from lamelle.metrics.intervals import LEAST as UNITS
 
@@ -30,7 +30,7 @@ _WORSE = 0.05
 """Difference between validation and test score that is nothing to worry about."""
 
 
-def overfitting(facts: Facts) -> Finding | None:
+def overfitting(facts: RunFacts) -> Finding | None:
     """Training goes on, validation turned round or stays behind."""
     if len(facts.score) < LEAST or not len(facts.train_score):
         return None
@@ -44,7 +44,7 @@ def overfitting(facts: Facts) -> Finding | None:
     return Finding("overfitting", "warning", values, cures.stricter(facts), turned)
 
 
-def overconfident(facts: Facts) -> Finding | None:
+def overconfident(facts: RunFacts) -> Finding | None:
     """The validation loss rises while the score holds: the same mistakes, with more certainty."""
     if len(facts.score) < LEAST:
         return None
@@ -57,7 +57,7 @@ def overconfident(facts: Facts) -> Finding | None:
     return Finding("overconfident", "note", values, change, turned)
 
 
-def still_improving(facts: Facts) -> Finding | None:
+def still_improving(facts: RunFacts) -> Finding | None:
     """The last quarter was better than the one before, and nothing but the plan ended it."""
     ended = facts.get("train.budget") or facts.epochs >= int(facts.get("train.epochs", 0))
     values = _improving(facts)
@@ -68,7 +68,7 @@ def still_improving(facts: Facts) -> Finding | None:
     return Finding("still_improving", "warning", values, cures.longer(facts))
 
 
-def underfitting(facts: Facts) -> Finding | None:
+def underfitting(facts: RunFacts) -> Finding | None:
     """Neither training nor validation images are told apart well."""
     if len(facts.score) < LEAST or facts.learnt is None or not len(facts.train_score):
         return None
@@ -78,7 +78,7 @@ def underfitting(facts: Facts) -> Finding | None:
     return Finding("underfitting", "warning", _fit(facts) | {"chance": facts.chance}, cures.freer(facts))
 
 
-def unstable(facts: Facts) -> Finding | None:
+def unstable(facts: RunFacts) -> Finding | None:
     """Spikes of the training loss, or a validation score that jumps by more than its own error."""
     loss, score = facts.train_loss, facts.score
     first = max(2, len(loss) // 5)
@@ -95,7 +95,7 @@ def unstable(facts: Facts) -> Finding | None:
     return Finding("unstable", "warning", values, cures.calmer(facts))
 
 
-def first_best(facts: Facts) -> Finding | None:
+def first_best(facts: RunFacts) -> Finding | None:
     """Training made it worse from the second validation on."""
     score = facts.score.value
     if len(score) < LEAST or facts.best != int(facts.score.epoch[0]):
@@ -107,7 +107,7 @@ def first_best(facts: Facts) -> Finding | None:
     return Finding("first_best", "warning", values, cures.lower_lr(facts))
 
 
-def validation_small(facts: Facts) -> Finding | None:
+def validation_small(facts: RunFacts) -> Finding | None:
     """The best epoch is better than its like by less than another validation set would change."""
     score = facts.score.value
     if len(score) < LEAST or facts.error <= _FINE:
@@ -120,7 +120,7 @@ def validation_small(facts: Facts) -> Finding | None:
     return Finding("validation_small", "note", values | {"monitor": facts.monitor}, cures.more_validation(facts))
 
 
-def test_worse(facts: Facts) -> Finding | None:
+def test_worse(facts: RunFacts) -> Finding | None:
     """The test score is lower than the validation score by more than chance."""
     if facts.test is None or facts.test_error is None or not len(facts.score) or facts.best is None:
         return None
@@ -133,7 +133,7 @@ def test_worse(facts: Facts) -> Finding | None:
     return Finding("test_worse", "warning", values, () if facts.get("split.folds") else ("split.folds=5",))
 
 
-def base_better(facts: Facts) -> Finding | None:
+def base_better(facts: RunFacts) -> Finding | None:
     """What it was started from, or the same with a frozen encoder, is better on the same images."""
     base = facts.base
     if base is None or base.theirs - base.ours <= SURE * base.error:
@@ -142,7 +142,7 @@ def base_better(facts: Facts) -> Finding | None:
     return Finding("base_better", "warning", values, cures.lower_lr(facts))
 
 
-def validation_few(facts: Facts) -> Finding | None:
+def validation_few(facts: RunFacts) -> Finding | None:
     """Too few validated units for any agreement, or a difference that so few explain."""
     if len(facts.score) < LEAST or not len(facts.train_score):
         return None
@@ -154,19 +154,19 @@ def validation_few(facts: Facts) -> Finding | None:
     return Finding("validation_few", "warning", values, cures.more_validation(facts))
 
 
-def good(facts: Facts) -> Finding | None:
+def good(facts: RunFacts) -> Finding | None:
     """Training and validation went up together, and levelled out."""
     if len(facts.score) < LEAST or not len(facts.train_score) or _gap(facts) > _GAP:
         return None
     return Finding("good", "good", _fit(facts) | {"sure": SURE * facts.error})
 
 
-def _memorised(facts: Facts) -> bool:
+def _memorised(facts: RunFacts) -> bool:
     """Whether the training images leave nothing to learn."""
     return (facts.learnt or 0.0) >= _MEMORISED
 
 
-def _improving(facts: Facts) -> dict[str, Any] | None:
+def _improving(facts: RunFacts) -> dict[str, Any] | None:
     """Loss and score of the last quarter of the validations and of the one before; None if it was not better."""
     if len(facts.score) < LEAST:
         return None
@@ -180,7 +180,7 @@ def _improving(facts: Facts) -> dict[str, Any] | None:
     return {"last": k, "before": was_loss, "loss": loss, "was": was, "score": score, "monitor": facts.monitor}
 
 
-def _turn(facts: Facts) -> tuple[int, float, bool]:
+def _turn(facts: RunFacts) -> tuple[int, float, bool]:
     """Epoch and value of the lowest validation loss, and whether its course rises from there while training goes on."""
     course, value, n = facts.loss.course, facts.loss.value, len(facts.loss)
     i, half = int(np.argmin(course)), max(1, n // 10)
@@ -193,11 +193,11 @@ def _turn(facts: Facts) -> tuple[int, float, bool]:
     return int(facts.loss.epoch[lowest]), float(value[lowest]), rises and goes_on
 
 
-def _gap(facts: Facts) -> float:
+def _gap(facts: RunFacts) -> float:
     return facts.train_score.last - facts.score.last
 
 
-def _fit(facts: Facts) -> dict[str, Any]:
+def _fit(facts: RunFacts) -> dict[str, Any]:
     return {
         "train": facts.train_score.last,
         "score": facts.score.last,

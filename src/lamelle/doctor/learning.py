@@ -8,7 +8,7 @@ import numpy as np
 
 from lamelle.doctor import cures
 from lamelle.doctor.curves import one_class
-from lamelle.doctor.facts import Curve, Facts
+from lamelle.doctor.facts import HistoryCurve, RunFacts
 from lamelle.doctor.finding import ENOUGH, LEAST, NOTHING, SURE, Finding
 from lamelle.durations import spelled
 from lamelle.results.scores import Confusion, Scores
@@ -29,7 +29,7 @@ _APART = 0.1
 """Difference of scores by stored and by batch statistics that is nothing to worry about."""
 
 
-def nan(facts: Facts) -> Finding | None:
+def nan(facts: RunFacts) -> Finding | None:
     """The loss or a gradient was not finite."""
     broken = facts.loss.epoch[facts.loss.value >= 1e29]
     if facts.failure is None and not len(broken):
@@ -41,7 +41,7 @@ def nan(facts: Facts) -> Finding | None:
     return Finding("nan", "error", values, (*cures.lower_lr(facts), *exact), epoch)
 
 
-def unfinished(facts: Facts) -> Finding | None:
+def unfinished(facts: RunFacts) -> Finding | None:
     """It was interrupted, or runs still."""
     if facts.scores is not None or facts.failure is not None:
         return None
@@ -50,7 +50,7 @@ def unfinished(facts: Facts) -> Finding | None:
     return Finding("unfinished", "note", {"epochs": facts.epochs, "planned": planned, "run": facts.run})
 
 
-def short(facts: Facts) -> Finding | None:
+def short(facts: RunFacts) -> Finding | None:
     """Too few validations to read a curve."""
     if len(facts.score) >= LEAST or facts.failure is not None:
         return None
@@ -59,7 +59,7 @@ def short(facts: Facts) -> Finding | None:
     return Finding("short", "note", {"validated": len(facts.score), "least": LEAST}, change)
 
 
-def lr_high(facts: Facts) -> Finding | None:
+def lr_high(facts: RunFacts) -> Finding | None:
     """Nothing was learnt, and the loss was far above that of guessing, or rose."""
     loss, guessed = facts.train_loss, facts.guessed_loss
     if len(loss) < 2 or _has_learnt(facts):
@@ -73,7 +73,7 @@ def lr_high(facts: Facts) -> Finding | None:
     return Finding("lr_high", "error", _rate(facts), cures.lower_lr(facts))
 
 
-def lr_low(facts: Facts) -> Finding | None:
+def lr_low(facts: RunFacts) -> Finding | None:
     """The loss fell by little, in a straight line or at a rate that is too low for the optimiser."""
     loss = facts.train_loss
     if len(loss) < LEAST or facts.learnt is None or facts.learnt >= ENOUGH:
@@ -87,7 +87,7 @@ def lr_low(facts: Facts) -> Finding | None:
     return Finding("lr_low", "warning", _rate(facts), cures.higher_lr(facts))
 
 
-def collapse(facts: Facts) -> Finding | None:
+def collapse(facts: RunFacts) -> Finding | None:
     """One answer for everything: background only, or one class for every image."""
     found = _one_answer(facts)
     if found is None:
@@ -99,7 +99,7 @@ def collapse(facts: Facts) -> Finding | None:
     return Finding("collapse", "error", values, (cures.both_classes if rare else cures.longer)(facts))
 
 
-def bn_lag(facts: Facts) -> Finding | None:
+def bn_lag(facts: RunFacts) -> Finding | None:
     """Right with the statistics of the batch, wrong with those that are kept."""
     norms = facts.statistics
     if norms is None:
@@ -121,7 +121,7 @@ def bn_lag(facts: Facts) -> Finding | None:
     return Finding("bn_lag", "error", values, change)
 
 
-def input_range(facts: Facts) -> Finding | None:
+def input_range(facts: RunFacts) -> Finding | None:
     """Pretrained weights get their intensities in another range than they were trained with."""
     given = facts.get("data.normalise")
     if facts.expects is None or given == facts.expects:
@@ -130,7 +130,7 @@ def input_range(facts: Facts) -> Finding | None:
     return Finding("input_range", "warning", values, (f"data.normalise={facts.expects}",))
 
 
-def _rate(facts: Facts) -> dict[str, Any]:
+def _rate(facts: RunFacts) -> dict[str, Any]:
     loss = facts.train_loss
     score = facts.train_score if len(facts.train_score) else facts.score
     return {
@@ -146,7 +146,7 @@ def _rate(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _has_learnt(facts: Facts) -> bool:
+def _has_learnt(facts: RunFacts) -> bool:
     """Whether the training score, or where that is not known the validation score, is clearly beyond guessing.
 
     A test score whose interval lies above guessing says it too: while it learns, a network is measured with batch
@@ -156,12 +156,12 @@ def _has_learnt(facts: Facts) -> bool:
     return (len(known) > 0 and facts.reached(known.last) >= NOTHING) or facts.test_beyond_guessing
 
 
-def _falls(curve: Curve) -> bool:
+def _falls(curve: HistoryCurve) -> bool:
     first = float(curve.course[0])
     return first - curve.last > max(_FLAT * abs(first), 2 * curve.jitter)
 
 
-def _one_answer(facts: Facts) -> tuple[str, float, float] | None:
+def _one_answer(facts: RunFacts) -> tuple[str, float, float] | None:
     """The class, its share of the answers and its true share; from the test set, or before it from validations."""
     if facts.scores is not None:
         return _in_confusion(facts, facts.scores)
@@ -176,7 +176,7 @@ def _one_answer(facts: Facts) -> tuple[str, float, float] | None:
     return None
 
 
-def _in_confusion(facts: Facts, scores: Scores) -> tuple[str, float, float] | None:
+def _in_confusion(facts: RunFacts, scores: Scores) -> tuple[str, float, float] | None:
     figure = scores.figure(Confusion)
     confusion = np.asarray(figure.counts if figure else (), dtype=float)
     if confusion.ndim != 2 or not confusion.sum():

@@ -13,7 +13,7 @@ import numpy as np
 
 from lamelle.doctor.base import base_of
 from lamelle.doctor.curves import guessing, jitter, score_error, smooth
-from lamelle.doctor.facts import Curve, Facts, Measured, Statistics
+from lamelle.doctor.facts import HistoryCurve, Measured, NormStatistics, RunFacts
 from lamelle.errors import RequestError
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.results.history import Epoch
@@ -26,7 +26,7 @@ _USUAL_MOMENTUM = 0.1
 """Of batch norms that nobody gave another one."""
 
 
-def read(run: RunFolder, *, measured: Measured | None) -> Facts:
+def read(run: RunFolder, *, measured: Measured | None) -> RunFacts:
     """The facts of one Run.
 
     Args:
@@ -49,7 +49,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     score = curve(history, lambda one: one.score(task.monitor))
     steps = history[-1].step if history else 0
     test_error = _test_error(scores)
-    return Facts(
+    return RunFacts(
         run=str(run.path),
         recipe=recipe,
         train_loss=curve(history, lambda one: one.train_loss),
@@ -74,12 +74,12 @@ def read(run: RunFolder, *, measured: Measured | None) -> Facts:
     )
 
 
-def curve(history: Sequence[Epoch], column: Callable[[Epoch], float | None]) -> Curve:
+def curve(history: Sequence[Epoch], column: Callable[[Epoch], float | None]) -> HistoryCurve:
     """One number of each epoch where it was measured; what is not finite counts as very large."""
     known = [(one.epoch, value) for one in history if (value := column(one)) is not None]
     epoch = np.array([e for e, _ in known], dtype=int)
     value = np.nan_to_num(np.array([v for _, v in known], dtype=float), nan=1e30, posinf=1e30)
-    return Curve(epoch, value, smooth(value), jitter(value))
+    return HistoryCurve(epoch, value, smooth(value), jitter(value))
 
 
 def _classes(
@@ -112,7 +112,7 @@ def _test_error(scores: Scores | None) -> float | None:
 
 
 def _error(
-    score: Curve,
+    score: HistoryCurve,
     counts: Mapping[str, int],
     units: int,
     scores: Scores | None,
@@ -127,14 +127,14 @@ def _error(
     return score_error(score.last if len(score) else 0.5, [n for n in counts.values() if n])
 
 
-def _statistics(recipe: Mapping[str, Any], steps: int, measured: Measured | None) -> Statistics | None:
+def _statistics(recipe: Mapping[str, Any], steps: int, measured: Measured | None) -> NormStatistics | None:
     """None where no batch norm keeps statistics of its own while it learns, as far as the recipe tells."""
     model = recipe["model"]
     learns = model["kind"] == "timm" and model.get("freeze") != "head" and not model.get("bn_frozen")
     if measured is None and not learns and model.get("name") != "cnn2":
         return None
     momentum = float(model.get("bn_momentum") or _USUAL_MOMENTUM)
-    return Statistics(momentum, 1 - (1 - momentum) ** steps, measured)
+    return NormStatistics(momentum, 1 - (1 - momentum) ** steps, measured)
 
 
 def _expects(recipe: Mapping[str, Any]) -> str | None:

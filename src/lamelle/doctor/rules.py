@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lamelle.doctor import fitting, learning
-from lamelle.doctor.facts import Facts
+from lamelle.doctor.facts import RunFacts
 from lamelle.doctor.finding import Finding
 
 
@@ -15,7 +15,7 @@ class Rule:
     """One thing that can be found."""
 
     code: str
-    find: Callable[[Facts], Finding | None]
+    find: Callable[[RunFacts], Finding | None]
     unless: tuple[str, ...] = ()
     """Findings that explain this one already."""
 
@@ -46,7 +46,7 @@ RULES = (
 """In the order in which they are told: what explains the others comes first."""
 
 
-def findings(facts: Facts) -> list[Finding]:
+def findings(facts: RunFacts) -> list[Finding]:
     """What holds for a Run, in the order of the table."""
     found: dict[str, Finding] = {}
     for rule in RULES:

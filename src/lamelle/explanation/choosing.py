@@ -10,7 +10,7 @@ from lamelle.types import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ChosenCase:
     """One image that is explained."""
 
     record: Record
@@ -31,7 +31,7 @@ def choose(
     *,
     number: int,
     only: str | None,
-) -> list[Case]:
+) -> list[ChosenCase]:
     """Cases of each class: the surest right ones, the surest wrong ones, and those the model was least sure of.
 
     No image is shown twice under one class. Of a segmenter the best and the worst of each class, without the
@@ -54,14 +54,14 @@ def choose(
     if known and known[0].confidence is None:
         return _segmented(known, records, classes, number, only)
     several = any("|" in (item.truth or "") or not item.truth for item in known)
-    cases: list[Case] = []
+    cases: list[ChosenCase] = []
     for name in classes if only is None else [only]:
         taken: set[str] = set()
         for kind, ranked in _ranked(known, name).items():
             some = [item for item in ranked if item.id not in taken][:number]
             taken |= {item.id for item in some}
             asked = only or (name if several else None)
-            cases += [Case(records[i.id], name, kind, i.truth or "", asked) for i in some]
+            cases += [ChosenCase(records[i.id], name, kind, i.truth or "", asked) for i in some]
     return cases
 
 
@@ -83,16 +83,18 @@ def _segmented(
     classes: Sequence[str],
     number: int,
     only: str | None,
-) -> list[Case]:
+) -> list[ChosenCase]:
     """The best and the worst of each class by Dice, or by the task's own quality."""
-    cases: list[Case] = []
+    cases: list[ChosenCase] = []
     for name in classes[1:] if only is None else [only]:
         scored = [(item.scores.get(f"dice/{name}", item.quality), item.id) for item in items]
         ranked = [i for _, i in sorted((score, i) for score, i in scored if score is not None)]
         worst = ranked[:number]
         best = [i for i in reversed(ranked) if i not in worst][:number]
         cases += [
-            Case(records[i], name, kind, "", name) for kind, some in (("best", best), ("worst", worst)) for i in some
+            ChosenCase(records[i], name, kind, "", name)
+            for kind, some in (("best", best), ("worst", worst))
+            for i in some
         ]
     return cases
 

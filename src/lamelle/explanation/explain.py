@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExplainOptions:
     """How maps are made."""
 
     method: str
@@ -40,7 +40,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Attribution:
     """One map, and what it is about."""
 
     record: Record
@@ -63,7 +63,7 @@ class Explained:
     """How much lies inside a mask."""
 
 
-class Subject:
+class ExplainedModel:
     """A model that is explained."""
 
     def __init__(self, name: str, package: Package) -> None:
@@ -89,7 +89,7 @@ class Subject:
         return self.package.task.classes.index(name)
 
 
-def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> list[Subject]:
+def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> list[ExplainedModel]:
     """Models under names of their own: that of the folder, numbered where two are alike.
 
     Args:
@@ -99,12 +99,12 @@ def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> lis
         RequestError: If one is no Run or package, or they take images of different dimensions.
         FileError: If one is damaged.
     """
-    subjects: list[Subject] = []
+    subjects: list[ExplainedModel] = []
     for path in paths:
         folder = path.resolve()
         name = folder.parent.name if folder.name == "model" else folder.name
         number = sum(s.name == name or s.name.startswith(f"{name}-") for s in subjects) + 1
-        subjects.append(Subject(name if number == 1 else f"{name}-{number}", load(path)))
+        subjects.append(ExplainedModel(name if number == 1 else f"{name}-{number}", load(path)))
     first = subjects[0].package
     for other in subjects[1:]:
         if (other.package.dims, other.package.task.spatial) != (first.dims, first.task.spatial):
@@ -113,15 +113,15 @@ def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> lis
 
 
 def explain(
-    subject: Subject,
+    subject: ExplainedModel,
     record: Record,
     store: Store,
-    asked: Asked,
+    asked: ExplainOptions,
     *,
     name: str | None,
     region: np.ndarray | None,
     seed: int,
-) -> Explained:
+) -> Attribution:
     """The map of one image.
 
     Args:
@@ -156,7 +156,7 @@ def explain(
         values = attribution.resized(_map(answer, whole, asked, layer, shape, signed=False), pixels.shape[1:])
         if asked.check:
             check = _check(subject, answer, whole, asked, layer, seed=seed)
-    return Explained(
+    return Attribution(
         record,
         subject.name,
         np.asarray(store.image(record.image)),
@@ -169,7 +169,7 @@ def explain(
     )
 
 
-def _named(subject: Subject, said: Classes | LabelMap, name: str | None) -> tuple[str, str]:
+def _named(subject: ExplainedModel, said: Classes | LabelMap, name: str | None) -> tuple[str, str]:
     """What was predicted, and the class that is asked about."""
     classes = subject.package.task.classes
     if isinstance(said, Classes):
@@ -203,7 +203,7 @@ def _channel(package: Package, number: int) -> tuple[int, int]:
     return 0, 1 if number else -1
 
 
-def _probability(subject: Subject, said: Classes | LabelMap, number: int, where: np.ndarray | None) -> float:
+def _probability(subject: ExplainedModel, said: Classes | LabelMap, number: int, where: np.ndarray | None) -> float:
     """The probability that the model gives to a class; of a segmenter its mean over the region."""
     found = said.probabilities
     if isinstance(said, Classes):
@@ -249,7 +249,7 @@ def _answer(package: Package, number: int, region: np.ndarray | None, inputs: Te
 
 
 def _map(
-    answer: Answer, whole: Tensor, asked: Asked, layer: Layer | None, shape: tuple[int, ...], *, signed: bool
+    answer: Answer, whole: Tensor, asked: ExplainOptions, layer: Layer | None, shape: tuple[int, ...], *, signed: bool
 ) -> np.ndarray:
     """The map [(Z,) Y, X] at the size of the network's input, without its padding."""
     from lamelle.explanation.attribution import attribute
@@ -258,7 +258,9 @@ def _map(
     return found[tuple(slice(n) for n in shape)].cpu().numpy()
 
 
-def _check(subject: Subject, answer: Answer, whole: Tensor, asked: Asked, layer: Layer | None, *, seed: int) -> float:
+def _check(
+    subject: ExplainedModel, answer: Answer, whole: Tensor, asked: ExplainOptions, layer: Layer | None, *, seed: int
+) -> float:
     """Rank correlation of the map with that of the same network with random weights."""
     from lamelle.explanation import attribution
 

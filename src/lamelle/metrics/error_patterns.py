@@ -43,7 +43,7 @@ _NINTHS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class ErrorKind:
     """Something that holds, and its numbers."""
 
     kind: str
@@ -52,7 +52,7 @@ class Pattern:
 
 def patterns(
     rows: Sequence[ErrorRow], *, classes: Sequence[str], places: Sequence[tuple[str, int | None]]
-) -> list[Pattern]:
+) -> list[ErrorKind]:
     """Everything that the rows show.
 
     Args:
@@ -76,7 +76,7 @@ def patterns(
     return [p for p in found if p is not None]
 
 
-def _boundaries(rows: Sequence[ErrorRow]) -> Pattern | None:
+def _boundaries(rows: Sequence[ErrorRow]) -> ErrorKind | None:
     wrong, scored = sum(r.wrong for r in rows), sum(r.scored for r in rows)
     if wrong < LEAST_WRONG:
         return None
@@ -85,13 +85,13 @@ def _boundaries(rows: Sequence[ErrorRow]) -> Pattern | None:
     foreground = sum(int(r.areas[0, 1:].sum()) for r in rows)
     for share, of_all, distance in zip(near, base, DISTANCES, strict=True):
         if share >= BLUR and share >= RICHER * of_all and wrong <= FEW * foreground:
-            return Pattern("blur", {"share": share, "all": of_all, "distance": distance, "wrong": wrong / scored})
+            return ErrorKind("blur", {"share": share, "all": of_all, "distance": distance, "wrong": wrong / scored})
     if near[-1] < REGIONS:
-        return Pattern("regions", {"share": 1 - near[-1], "distance": DISTANCES[-1], "wrong": wrong / scored})
+        return ErrorKind("regions", {"share": 1 - near[-1], "distance": DISTANCES[-1], "wrong": wrong / scored})
     return None
 
 
-def _areas(rows: Sequence[ErrorRow], classes: Sequence[str]) -> list[Pattern]:
+def _areas(rows: Sequence[ErrorRow], classes: Sequence[str]) -> list[ErrorKind]:
     each = np.stack([r.areas for r in rows])
     true, said = each.sum(0)
     found = []
@@ -101,17 +101,17 @@ def _areas(rows: Sequence[ErrorRow], classes: Sequence[str]) -> list[Pattern]:
         have = each[:, 0, c] > 0
         values = {"name": classes[c], "n": int(have.sum()), "pixels": int(true[c])}
         if not said[c]:
-            found.append(Pattern("never", values))
+            found.append(ErrorKind("never", values))
             continue
         ratio = float(said[c] / true[c])
         if not 1 / AREA <= ratio <= AREA:
             larger = each[have, 1, c] > each[have, 0, c]
             images = int(larger.sum() if ratio > 1 else (~larger).sum())
-            found.append(Pattern("over" if ratio > 1 else "under", {**values, "ratio": ratio, "images": images}))
+            found.append(ErrorKind("over" if ratio > 1 else "under", {**values, "ratio": ratio, "images": images}))
     return found
 
 
-def _of_objects(objects: Sequence[Objects], name: str) -> list[Pattern]:
+def _of_objects(objects: Sequence[Objects], name: str) -> list[ErrorKind]:
     sizes, covered, split, merged = (
         np.concatenate([getattr(o, field) for o in objects]) for field in ("sizes", "covered", "split", "merged")
     )
@@ -120,18 +120,18 @@ def _of_objects(objects: Sequence[Objects], name: str) -> list[Pattern]:
         return []
     for kind, cases in (("merges", int(merged.sum())), ("splits", int(split.sum()))):
         if cases >= LEAST_CASES and cases >= CASES * n:
-            found.append(Pattern(kind, {"name": name, "cases": cases, "n": n, "share": cases / n}))
+            found.append(ErrorKind(kind, {"name": name, "cases": cases, "n": n, "share": cases / n}))
     small = _small(sizes, covered >= FOUND, name)
     found += [small] if small else []
     lone = np.concatenate([o.false_sizes for o in objects])
     predicted = sum(o.predicted for o in objects)
     if len(lone) >= LEAST_CASES and len(lone) >= FALSE * predicted:
         values = {"name": name, "cases": len(lone), "n": predicted, "median": float(np.median(lone))}
-        found.append(Pattern("false", {**values, "true_median": float(np.median(sizes))}))
+        found.append(ErrorKind("false", {**values, "true_median": float(np.median(sizes))}))
     return found
 
 
-def _small(sizes: np.ndarray, hit: np.ndarray, name: str) -> Pattern | None:
+def _small(sizes: np.ndarray, hit: np.ndarray, name: str) -> ErrorKind | None:
     """Whether the smallest third of the objects is found less often than the largest."""
     if len(sizes) < LEAST_TERCILES:
         return None
@@ -141,10 +141,10 @@ def _small(sizes: np.ndarray, hit: np.ndarray, name: str) -> Pattern | None:
         return None
     shares = {"small": float(hit[small].mean()), "large": float(hit[large].mean())}
     counts = {"n_small": int(small.sum()), "n_large": int(large.sum())}
-    return Pattern("small", {"name": name, **shares, **counts, "below": int(low), "above": int(high)})
+    return ErrorKind("small", {"name": name, **shares, **counts, "below": int(low), "above": int(high)})
 
 
-def _place(rows: Sequence[ErrorRow]) -> Pattern | None:
+def _place(rows: Sequence[ErrorRow]) -> ErrorKind | None:
     """The part of the image with most errors: a third if one stands out, else a ninth."""
     grids = np.stack([r.grid for r in rows])
     wrong, scored, labelled = grids.sum(0)
@@ -155,7 +155,7 @@ def _place(rows: Sequence[ErrorRow]) -> Pattern | None:
     ninths = [(name, np.s_[i // GRID, i % GRID]) for i, name in enumerate(_NINTHS)]
     mean = wrong.sum() / scored.sum()
     for parts in (thirds, ninths):
-        best: tuple[float, Pattern] | None = None
+        best: tuple[float, ErrorKind] | None = None
         for name, where in parts:
             here, of = wrong[where].sum(), scored[where].sum()
             ratio = float(here / of / mean) if of else 0.0
@@ -170,7 +170,7 @@ def _place(rows: Sequence[ErrorRow]) -> Pattern | None:
                 "n": len(rows),
             }
             values["labelled"] = float(labelled[where].sum() / max(labelled.sum(), 1))
-            best = ratio, Pattern("place", values)
+            best = ratio, ErrorKind("place", values)
         if best:
             return best[1]
     return None
@@ -183,7 +183,7 @@ def _denser(grid: np.ndarray, where: Any) -> bool:
     return bool(of and wrong[where].sum() / of > wrong.sum() / scored.sum())
 
 
-def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) -> list[Pattern]:
+def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) -> list[ErrorKind]:
     """Slices of each volume that are clearly worse than the volume."""
     series: dict[str, dict[int, np.ndarray]] = {}
     for row, (name, position) in zip(rows, places, strict=True):
@@ -201,5 +201,5 @@ def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) 
         worst = sorted((z for z in wrong if wrong[z] > DENSER * mean), key=lambda z: -wrong[z])[:WORST]
         if worst:
             values = {"volume": name, "slices": sorted(worst), "worst": wrong[worst[0]], "mean": mean, "n": len(wrong)}
-            found.append(Pattern("slices", values))
+            found.append(ErrorKind("slices", values))
     return found

@@ -22,7 +22,7 @@ ELEVEN = tuple(i / 10 for i in range(11))
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ThresholdCurve:
     """Scores of class 1 at each threshold; all arrays are float64 [T]."""
 
     thresholds: np.ndarray
@@ -38,7 +38,7 @@ class Curve:
         return self.recall + self.specificity - 1
 
 
-def curve(histogram: np.ndarray) -> Curve:
+def curve(histogram: np.ndarray) -> ThresholdCurve:
     """Scores at every edge of the histogram [2, bins], 0 to 1 inclusive: bins + 1 thresholds.
 
     At threshold 1 nothing is predicted, not even a probability of exactly 1, which the last bin does not tell apart.
@@ -51,7 +51,7 @@ def curve(histogram: np.ndarray) -> Curve:
     return _scores(histogram, np.arange(bins + 1))
 
 
-def curve_at(histogram: np.ndarray, *, thresholds: tuple[float, ...]) -> Curve:
+def curve_at(histogram: np.ndarray, *, thresholds: tuple[float, ...]) -> ThresholdCurve:
     """Scores at a few thresholds, such as ``ELEVEN``.
 
     Raises:
@@ -66,17 +66,17 @@ def curve_at(histogram: np.ndarray, *, thresholds: tuple[float, ...]) -> Curve:
         raise ValueError(f"thresholds are in [0, 1], not {thresholds}")
     bins = histogram.shape[-1]
     found = _scores(histogram, np.ceil(np.round(asked * bins, 6)).astype(np.int64))
-    return Curve(asked, found.precision, found.recall, found.specificity, found.f1, found.accuracy)
+    return ThresholdCurve(asked, found.precision, found.recall, found.specificity, found.f1, found.accuracy)
 
 
-def _scores(histogram: np.ndarray, edges: np.ndarray) -> Curve:
+def _scores(histogram: np.ndarray, edges: np.ndarray) -> ThresholdCurve:
     counts = np.asarray(histogram, np.float64)
     above = np.zeros((2, counts.shape[-1] + 1))
     above[:, :-1] = counts[:, ::-1].cumsum(-1)[:, ::-1]
     false, true = above[:, edges]
     negatives, positives = above[:, 0]
     right = true + negatives - false
-    return Curve(
+    return ThresholdCurve(
         thresholds=edges / counts.shape[-1],
         precision=ratio(true, true + false),
         recall=ratio(true, np.full_like(true, positives)),

@@ -19,7 +19,7 @@ from lamelle.errors import RequestError
 from lamelle.models.spec import (
     CNN_NAMES,
     Check,
-    Key,
+    SpecKey,
     checked,
     choice,
     flag,
@@ -45,10 +45,10 @@ NORMS = ("none", "batch", "instance", "group")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class NetworkKind:
     """One kind of network: what its description may say, and the class that checked values make one of."""
 
-    keys: Mapping[str, Key]
+    keys: Mapping[str, SpecKey]
     network: Callable[[], Callable[..., Freezable]]
     """Imports the class where it is needed."""
 
@@ -179,52 +179,52 @@ _ARGUMENTS: Mapping[str, Check] = MappingProxyType(
     }
 )
 
-MODELS: Mapping[str, Kind] = MappingProxyType(
+MODELS: Mapping[str, NetworkKind] = MappingProxyType(
     {
-        "unet": Kind(
+        "unet": NetworkKind(
             {
-                "dims": Key(choice(2, 3)),
-                "in_channels": Key(_CHANNELS),
-                "out_channels": Key(_CHANNELS),
-                "filters": Key(several(_CHANNELS, 2, MAX_LEVELS)),
-                "up": Key(choice(*UPS)),
-                "norm": Key(choice(*NORMS)),
-                "dropout": Key(one_or_more(fraction, MAX_LEVELS), 0.0),
-                "kernel": Key(one_or_more(odd(11), MAX_LEVELS, depth=2), 3),
-                "pool": Key(one_or_more(whole(1, 2), MAX_LEVELS, depth=2), 2),
-                "residual": Key(flag, False),
-                "convs_per_block": Key(whole(1, 8), 2),
-                "deep_supervision": Key(flag, False),
+                "dims": SpecKey(choice(2, 3)),
+                "in_channels": SpecKey(_CHANNELS),
+                "out_channels": SpecKey(_CHANNELS),
+                "filters": SpecKey(several(_CHANNELS, 2, MAX_LEVELS)),
+                "up": SpecKey(choice(*UPS)),
+                "norm": SpecKey(choice(*NORMS)),
+                "dropout": SpecKey(one_or_more(fraction, MAX_LEVELS), 0.0),
+                "kernel": SpecKey(one_or_more(odd(11), MAX_LEVELS, depth=2), 3),
+                "pool": SpecKey(one_or_more(whole(1, 2), MAX_LEVELS, depth=2), 2),
+                "residual": SpecKey(flag, False),
+                "convs_per_block": SpecKey(whole(1, 8), 2),
+                "deep_supervision": SpecKey(flag, False),
             },
             _unet,
         ),
-        "timm": Kind(
+        "timm": NetworkKind(
             {
-                "name": Key(partial(_encoder, own=CNN_NAMES)),
-                "in_channels": Key(_CHANNELS),
-                "classes": Key(whole(1, MAX_CLASSES)),
-                "hidden": Key(several(whole(1, MAX_CLASSES), 0, MAX_LEVELS), ()),
-                "dropout": Key(fraction, 0.0),
-                "arguments": Key(mapping(_ARGUMENTS), {}),
+                "name": SpecKey(partial(_encoder, own=CNN_NAMES)),
+                "in_channels": SpecKey(_CHANNELS),
+                "classes": SpecKey(whole(1, MAX_CLASSES)),
+                "hidden": SpecKey(several(whole(1, MAX_CLASSES), 0, MAX_LEVELS), ()),
+                "dropout": SpecKey(fraction, 0.0),
+                "arguments": SpecKey(mapping(_ARGUMENTS), {}),
             },
             _timm,
         ),
-        "cnn": Kind(
+        "cnn": NetworkKind(
             {
-                "name": Key(choice(*CNN_NAMES)),
-                "in_channels": Key(_CHANNELS),
-                "classes": Key(whole(1, MAX_CLASSES)),
-                "size": Key(several(whole(16, 4096), 2, 2)),
+                "name": SpecKey(choice(*CNN_NAMES)),
+                "in_channels": SpecKey(_CHANNELS),
+                "classes": SpecKey(whole(1, MAX_CLASSES)),
+                "size": SpecKey(several(whole(16, 4096), 2, 2)),
             },
             _cnn,
         ),
-        "timm-unet": Kind(
+        "timm-unet": NetworkKind(
             {
-                "name": Key(_encoder),
-                "in_channels": Key(_CHANNELS),
-                "out_channels": Key(_CHANNELS),
-                "decoder": Key(several(_CHANNELS, 5, 5), (256, 128, 64, 32, 16)),
-                "arguments": Key(mapping(_ARGUMENTS), {}),
+                "name": SpecKey(_encoder),
+                "in_channels": SpecKey(_CHANNELS),
+                "out_channels": SpecKey(_CHANNELS),
+                "decoder": SpecKey(several(_CHANNELS, 5, 5), (256, 128, 64, 32, 16)),
+                "arguments": SpecKey(mapping(_ARGUMENTS), {}),
             },
             _timm_unet,
         ),

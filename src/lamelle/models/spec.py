@@ -19,21 +19,21 @@ _SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SpecKey:
     """One key of a description: the check of its value, and the value where it is left out."""
 
     check: Check
     default: object = _REQUIRED
 
 
-def checked(given: Mapping[str, object], keys: Mapping[str, Key], *, kind: str) -> dict[str, object]:
+def checked(given: Mapping[str, object], keys: Mapping[str, SpecKey], *, kind: str) -> dict[str, object]:
     """Every key with a checked value, in the order of ``keys``; lists become tuples.
 
     Raises:
         RequestError: If a key is unknown or missing, or a value is not allowed.
 
     Example:
-        >>> checked({"classes": 4}, {"classes": Key(whole(1, 9)), "dropout": Key(fraction, 0.0)}, kind="timm")
+        >>> checked({"classes": 4}, {"classes": SpecKey(whole(1, 9)), "dropout": SpecKey(fraction, 0.0)}, kind="timm")
         {'classes': 4, 'dropout': 0.0}
     """
     for key in given:

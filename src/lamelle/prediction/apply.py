@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.appearance import Look, look
+from lamelle.data.appearance import Appearance, look
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.preparation import to_channels
@@ -130,10 +130,10 @@ def _predict(
 
 def readable(
     records: Sequence[Record], store: Store, package: Package
-) -> tuple[list[Record], list[Look], list[Problem]]:
+) -> tuple[list[Record], list[Appearance], list[Problem]]:
     """Records that can be read and fit the network, how they look, and why the others do not; each reason once."""
     good: list[Record] = []
-    looks: list[Look] = []
+    looks: list[Appearance] = []
     problems: dict[tuple[str, str], Problem] = {}
     for record in records:
         try:

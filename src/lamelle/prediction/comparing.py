@@ -12,13 +12,13 @@ from types import MappingProxyType
 
 import numpy as np
 
-from lamelle.data.appearance import MEASURES, Look
+from lamelle.data.appearance import MEASURES, Appearance
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.profile import look_at
 from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
-from lamelle.data.units import Kind, Match, Name, Span, Units, kinds_of, match, proposed
+from lamelle.data.units import Name, PixelKind, Span, UnitChange, ValueMatch, kinds_of, match, proposed
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.prediction.package import Package
@@ -35,7 +35,7 @@ _FREE = "image"
 class Compared:
     """What the comparison with the training images showed."""
 
-    units: Mapping[Name, Units] = field(default_factory=lambda: MappingProxyType({}))
+    units: Mapping[Name, UnitChange] = field(default_factory=lambda: MappingProxyType({}))
     """How values of other types become those of the training."""
     problems: tuple[Problem, ...] = ()
     """Warnings, and notes of what was done."""
@@ -60,7 +60,12 @@ class Compared:
 
 
 def compare(
-    package: Package, records: Sequence[Record], store: Store, *, said: Span | None, looks: Sequence[Look] | None = None
+    package: Package,
+    records: Sequence[Record],
+    store: Store,
+    *,
+    said: Span | None,
+    looks: Sequence[Appearance] | None = None,
 ) -> Compared:
     """Compare the images of some records with those a model was trained on.
 
@@ -97,7 +102,7 @@ def compare(
     unknown = [kind for kind in kinds if matches[kind.name] is None]
     if unknown and not free:
         raise DataError([_unknown(kind, profile.kinds[0], profile.own) for kind in unknown])
-    known: dict[Name, Match] = {name: found for name, found in matches.items() if found is not None}
+    known: dict[Name, ValueMatch] = {name: found for name, found in matches.items() if found is not None}
     units = {} if free else {name: found.units for name, found in known.items() if found.units is not None}
     scaled = [_scaled(kind, profile.kinds[0], known[kind.name], profile.own) for kind in kinds if kind.name in units]
     shift = shift_of(
@@ -115,7 +120,7 @@ def compare(
     return Compared(units, (*scaled, *problems, *shift.problems), words)
 
 
-def _is_flat(record: Record, one: Look, store: Store) -> bool:
+def _is_flat(record: Record, one: Appearance, store: Store) -> bool:
     """Whether an image holds one value everywhere; a look at some of its pixels tells that it does not."""
     if one.minimum != one.maximum:
         return False
@@ -132,7 +137,9 @@ def _with_flat(found: Compared, records: Sequence[Record], flat: Sequence[bool])
     return replace(found, problems=(*found.problems, problem), words=words)
 
 
-def _check_scales(records: Sequence[Record], looks: Sequence[Look], trained: Sequence[Kind], own: Span) -> None:
+def _check_scales(
+    records: Sequence[Record], looks: Sequence[Appearance], trained: Sequence[PixelKind], own: Span
+) -> None:
     """Raise a DataError where images of several scales are mixed, which nothing in their files tells apart."""
     if not (found := scales_of(looks, [record.image.path for record in records], trained)):
         return
@@ -145,7 +152,7 @@ def _check_scales(records: Sequence[Record], looks: Sequence[Look], trained: Seq
     raise DataError([Problem("shift.several_scales", "", "error", {"scales": scales, "all": keys[-1]})])
 
 
-def _span(known: Mapping[Name, Match], one: Look) -> Span:
+def _span(known: Mapping[Name, ValueMatch], one: Appearance) -> Span:
     found = known.get((one.dtype, one.bits))
     return found.span if found else (0.0, 1.0)
 
@@ -154,7 +161,7 @@ def _far_words(records: Sequence[Record], far: Sequence[bool]) -> dict[str, tupl
     return {r.id: ("shift.word_spacing",) for r, other in zip(records, far, strict=True) if other}
 
 
-def _unknown(new: Kind, trained: Kind, own: Span) -> Problem:
+def _unknown(new: PixelKind, trained: PixelKind, own: Span) -> Problem:
     likely = proposed(new, own)
     values = _ranges(new, trained) | {"own": _pair(own), "key": _key(own)}
     if likely is None or likely == own:
@@ -162,13 +169,13 @@ def _unknown(new: Kind, trained: Kind, own: Span) -> Problem:
     return Problem("shift.range_unknown", severity="error", values=values | {"likely": _key(likely)})
 
 
-def _scaled(new: Kind, trained: Kind, found: Match, own: Span) -> Problem:
+def _scaled(new: PixelKind, trained: PixelKind, found: ValueMatch, own: Span) -> Problem:
     same = new.name == trained.name or found.span == own
     values = _ranges(new, trained) | {"span": _pair(found.span), "own": _pair(own)}
     return Problem("shift.range_same" if same and found.span == own else "shift.range_scaled", "", "note", values)
 
 
-def _ranges(new: Kind, trained: Kind) -> dict[str, object]:
+def _ranges(new: PixelKind, trained: PixelKind) -> dict[str, object]:
     return {
         "count": new.images,
         "dtype": _type(new),
@@ -180,7 +187,7 @@ def _ranges(new: Kind, trained: Kind) -> dict[str, object]:
     }
 
 
-def _type(kind: Kind) -> str:
+def _type(kind: PixelKind) -> str:
     return kind.dtype if kind.bits is None else f"{kind.dtype} ({kind.bits} bit)"
 
 

@@ -13,7 +13,7 @@ from lamelle.data.context import with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
-from lamelle.data.units import Name, Units
+from lamelle.data.units import Name, UnitChange
 from lamelle.errors import RequestError
 from lamelle.prediction import tiles
 from lamelle.prediction.package import Package
@@ -49,7 +49,7 @@ class Predictor:
         flips: bool,
         device: torch.device,
         precision: str,
-        units: Mapping[Name, Units] | None = None,
+        units: Mapping[Name, UnitChange] | None = None,
     ) -> None:
         """Bind a network.
 
@@ -196,7 +196,7 @@ def in_one_piece(size: Sequence[int], tile: Sequence[int], *, whole: bool, dims:
     return all(n <= t for n, t in zip(size, tile, strict=True))
 
 
-def of_package(package: Package, units: Mapping[Name, Units] | None = None) -> Predictor:
+def of_package(package: Package, units: Mapping[Name, UnitChange] | None = None) -> Predictor:
     """The predictor of a trained model, on the best device here, in the precision it was trained in.
 
     Args:

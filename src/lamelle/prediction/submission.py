@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lamelle.data.layouts.listing import natural
 from lamelle.data.layouts.naming import Naming
-from lamelle.data.layouts.unlabelled import Asked
+from lamelle.data.layouts.unlabelled import InputImage
 from lamelle.io import atomic
 from lamelle.types import Classes, Source
 
@@ -24,7 +24,7 @@ _PLAIN = Naming("image", "label", folder=False, suffix=True, separator="|")
 
 def write_submission(
     folder: Path,
-    asked: Sequence[Asked],
+    asked: Sequence[InputImage],
     found: Mapping[Source, Classes],
     *,
     classes: Sequence[str],
@@ -54,12 +54,12 @@ def write_submission(
     return written
 
 
-def names(asked: Sequence[Asked], naming: Naming | None) -> list[tuple[str, Asked]]:
+def names(asked: Sequence[InputImage], naming: Naming | None) -> list[tuple[str, InputImage]]:
     """What each image is called; two images never bear one name, be it at the price of another spelling.
 
     Example:
         >>> from lamelle.types import Record
-        >>> there = [Asked(Record(n, Source(Path(n))), n, "test") for n in ("b10.png", "b9.png")]
+        >>> there = [InputImage(Record(n, Source(Path(n))), n, "test") for n in ("b10.png", "b9.png")]
         >>> [name for name, _ in names(there, Naming("id", "label", folder=False, suffix=False, separator="|"))]
         ['b9', 'b10']
     """
@@ -72,7 +72,7 @@ def names(asked: Sequence[Asked], naming: Naming | None) -> list[tuple[str, Aske
     return named if listed else sorted(named, key=lambda pair: natural(pair[0]))
 
 
-def _spell(one: Asked, naming: Naming | None) -> str:
+def _spell(one: InputImage, naming: Naming | None) -> str:
     if naming is None or one.record.image.key is not None:
         return one.path
     if one.record.image.index is None:

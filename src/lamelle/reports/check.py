@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from lamelle.data.audit.results import Audit, Pair
-from lamelle.data.audit.results import Row as Measured
+from lamelle.data.audit.results import Audit, ImageMeasures, ImagePair
 from lamelle.data.store import Store
 from lamelle.io import atomic
 from lamelle.messages import labelled, text
@@ -118,7 +117,7 @@ def _shortcuts(index: Index, audit: Audit) -> Values:
     return {"shortcuts": tables} if tables else {}
 
 
-def _property(row: Measured, name: str) -> str:
+def _property(row: ImageMeasures, name: str) -> str:
     if name == "format":
         return row.format
     if name == "size":
@@ -140,7 +139,7 @@ def _copies(index: Index, audit: Audit, store: Store) -> Values:
     return {"copies": shown, "copies_caption": caption} if shown else {}
 
 
-def _likeness(pair: Pair) -> str:
+def _likeness(pair: ImagePair) -> str:
     """How the second of two copies differs from the first."""
     if pair.kind == "exact":
         return text("report.pair_exact")

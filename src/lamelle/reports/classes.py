@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.audit.results import Audit
-from lamelle.data.audit.results import Row as Measured
+from lamelle.data.audit.results import Audit, ImageMeasures
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short
@@ -59,7 +58,7 @@ def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> li
     """
     measured = {row.id: row for row in audit.rows}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    seen: dict[str, list[Measured]] = defaultdict(list)
+    seen: dict[str, list[ImageMeasures]] = defaultdict(list)
     for record in records:
         for name in names_of(record, classes):
             counts[name][record.split or ""] += 1
@@ -69,7 +68,7 @@ def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> li
     return [_described(name, counts[name], seen[name], most, len(records)) for name in classes[:SHOWN]]
 
 
-def _described(name: str, counts: Counter[str], rows: Sequence[Measured], most: int, records: int) -> Described:
+def _described(name: str, counts: Counter[str], rows: Sequence[ImageMeasures], most: int, records: int) -> Described:
     total = sum(counts.values())
     mean, std = _pooled(rows)
     low, high = (_average([getattr(r, which) for r in rows]) for which in ("low", "high"))
@@ -84,7 +83,7 @@ def _described(name: str, counts: Counter[str], rows: Sequence[Measured], most: 
     )
 
 
-def _pooled(rows: Sequence[Measured]) -> tuple[float, float]:
+def _pooled(rows: Sequence[ImageMeasures]) -> tuple[float, float]:
     """Mean and standard deviation over all pixels of the images, each image weighing the same."""
     if not rows:
         return math.nan, math.nan
@@ -98,7 +97,7 @@ def _average(each: Sequence[tuple[float, ...]]) -> float:
     return float(np.mean([np.mean(e) for e in each])) if each else math.nan
 
 
-def _size(rows: Sequence[Measured]) -> str:
+def _size(rows: Sequence[ImageMeasures]) -> str:
     sizes = [row.size for row in rows]
     if not sizes:
         return "–"

@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedScore:
     """One score here and on the model's own test set."""
 
     name: str
@@ -139,7 +139,7 @@ def _signed(value: float) -> str:
 def _beside(scores: Scores) -> Values:
     """Every score that is not of one class, and then those of each class."""
     found = _about(scores).beside
-    rows, absent = dict[str, Row](), _absent(scores)
+    rows, absent = dict[str, ComparedScore](), _absent(scores)
     for key in [*(s.key for s in scoring.overall(scores) if s.key in found), *(k for k in found if "/" in k)]:
         difference = found[key].difference
         name, _, of = key.partition("/")
@@ -148,7 +148,7 @@ def _beside(scores: Scores) -> Values:
         here, own = scoring.score(key, scores.scores[key]), scoring.score(key, found[key].own)
         direction = "absent" if absent and not of else _direction(difference)
         verdict = here.why or own.why or text(f"report.beside_{direction}")
-        rows[key] = Row(title, here, own, shown, _range(difference), verdict)
+        rows[key] = ComparedScore(title, here, own, shown, _range(difference), verdict)
     level = next(iter(found.values())).own.level if found else 0.95
     each = [row for key, row in rows.items() if "/" in key]
     over_all = [row for key, row in rows.items() if "/" not in key]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.explanation.choosing import Case
-from lamelle.explanation.explain import Explained
+from lamelle.explanation.choosing import ChosenCase
+from lamelle.explanation.explain import Attribution
 from lamelle.explanation.inside import by_class, summarise
 from lamelle.io import atomic, writers
 from lamelle.messages import text
@@ -57,11 +57,13 @@ class ExplanationFolder:
         self.folder, self.method, self.checked = folder, method, checked
         self._n = 0
         self._rows: list[dict[str, Any]] = []
-        self._found: list[tuple[Case, Explained]] = []
+        self._found: list[tuple[ChosenCase, Attribution]] = []
         self._strips: dict[str, list[np.ndarray]] = {}
         self._cases: dict[str, list[dict[str, Any]]] = {}
 
-    def add(self, case: Case, maps: Sequence[Explained], mask: np.ndarray | None, spacing: Spacing | None) -> None:
+    def add(
+        self, case: ChosenCase, maps: Sequence[Attribution], mask: np.ndarray | None, spacing: Spacing | None
+    ) -> None:
         """Take the maps of one case, one for each model; a case of kind ``other`` is counted, not drawn."""
         drawn = case.kind != "other"
         self._n += drawn
@@ -98,7 +100,7 @@ class ExplanationFolder:
         atomic.write_text(page, self._page(notes, intervals, command))
         return page
 
-    def _row(self, case: Case, one: Explained, overlay: str, place: str) -> dict[str, Any]:
+    def _row(self, case: ChosenCase, one: Attribution, overlay: str, place: str) -> dict[str, Any]:
         share = one.share
         ratio = share.inside / share.area if share and share.area > 0 else None
         return {
@@ -109,7 +111,7 @@ class ExplanationFolder:
             **{"ratio": _written(ratio), "random_weights": _written(one.check), "map": place, "overlay": overlay},
         }
 
-    def _draw(self, case: Case, maps: Sequence[Explained], mask: np.ndarray | None, overlay: str) -> None:
+    def _draw(self, case: ChosenCase, maps: Sequence[Attribution], mask: np.ndarray | None, overlay: str) -> None:
         first = maps[0]
         plain = heat.grey(first.image, heat.shown_plane(first.values))
         pictures = [plain, *(heat.heat(one.image, one.values, mask) for one in maps)]
@@ -201,7 +203,7 @@ class ExplanationFolder:
         return lines
 
 
-def _caption(one: Explained) -> tuple[str, ...]:
+def _caption(one: Attribution) -> tuple[str, ...]:
     """Model; class and probability; what lies inside."""
     said = text("explain.said", explained=one.explained, p=number(one.probability, 2))
     if one.predicted and one.predicted != one.explained:

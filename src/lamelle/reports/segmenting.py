@@ -24,7 +24,7 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ShownCase:
     """An image, its truth, its prediction, what is right and wrong in it, and the numbers of it."""
 
     name: str
@@ -34,7 +34,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Slide:
+class ShownSlide:
     """One slice of a volume."""
 
     position: int
@@ -89,24 +89,24 @@ def legends(bundle: RunBundle) -> Values:
     }
 
 
-def browsers(bundle: RunBundle) -> list[tuple[str, list[Slide]]]:
+def browsers(bundle: RunBundle) -> list[tuple[str, list[ShownSlide]]]:
     """Name and evenly spread slices of some of the volumes that were scored."""
     volumes = bundle.pictures.scored.volumes if bundle.scores else ()
     return [(one.name, [_slide(bundle, one.name, each) for each in one.slides]) for one in volumes]
 
 
-def _slide(bundle: RunBundle, volume: str, one: saved.Slide) -> Slide:
+def _slide(bundle: RunBundle, volume: str, one: saved.Slide) -> ShownSlide:
     name = f"{volume}#{one.position}"
-    return Slide(one.position, _share(one.wrong), _pictures(bundle, one.views, name=name))
+    return ShownSlide(one.position, _share(one.wrong), _pictures(bundle, one.views, name=name))
 
 
-def _case(bundle: RunBundle, one: saved.Case, item: Item) -> Case:
+def _case(bundle: RunBundle, one: saved.Case, item: Item) -> ShownCase:
     numbers = [
         *_scores(bundle, item)[:_NUMBERS],
         (text("report.wrong_pixels"), _share(one.wrong)),
         (text("report.area_ratio"), number(one.area_ratio, 2)),
     ]
-    return Case(one.id, item.quality, _pictures(bundle, one.views, name=one.id), numbers)
+    return ShownCase(one.id, item.quality, _pictures(bundle, one.views, name=one.id), numbers)
 
 
 def _scores(bundle: RunBundle, item: Item) -> list[tuple[str, str]]:

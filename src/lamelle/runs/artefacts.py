@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from lamelle.data.contents import Contents, digest
+from lamelle.data.contents import FileHashes, digest
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
 from lamelle.io.manifest import FileState, Manifest
@@ -34,7 +34,7 @@ class Artefacts:
         self.manifest_lock = path / "manifest.lock"
         self.lock = path / "lock"
         self._sums = Manifest(self.manifest)
-        self._hashes: Contents | None = None
+        self._hashes: FileHashes | None = None
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.path).as_posix()
@@ -132,7 +132,7 @@ class Artefacts:
             folder = hashes()
             with suppress(OSError):  # then nothing is remembered
                 folder.mkdir(parents=True, exist_ok=True)
-            self._hashes = Contents(folder / f"{digest(os.path.abspath(self.path))[:16]}.jsonl")
+            self._hashes = FileHashes(folder / f"{digest(os.path.abspath(self.path))[:16]}.jsonl")
         return self._hashes.of(path)
 
 

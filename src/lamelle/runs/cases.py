@@ -11,8 +11,8 @@ import numpy as np
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
-from lamelle.explanation.choosing import Case, choose
-from lamelle.explanation.explain import Asked, Explained, Subject, explain
+from lamelle.explanation.choosing import ChosenCase, choose
+from lamelle.explanation.explain import Attribution, ExplainedModel, ExplainOptions, explain
 from lamelle.explanation.inside import Masks, checked, share_inside
 from lamelle.messages import text
 from lamelle.prediction.apply import readable
@@ -26,15 +26,15 @@ _SAID_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class ExplainedCase:
     """One case with the maps of every model, and its mask."""
 
-    case: Case
-    maps: list[Explained]
+    case: ChosenCase
+    maps: list[Attribution]
     mask: np.ndarray | None
 
 
-def check_known(subjects: Sequence[Subject], name: str) -> None:
+def check_known(subjects: Sequence[ExplainedModel], name: str) -> None:
     """See that every model knows a class.
 
     Raises:
@@ -47,20 +47,20 @@ def check_known(subjects: Sequence[Subject], name: str) -> None:
 def cases_of(
     run: Path,
     images: Sequence[Path],
-    subject: Subject,
+    subject: ExplainedModel,
     store: Store,
     *,
     name: str | None,
     number: int,
     everything: bool,
-) -> list[Case]:
+) -> list[ChosenCase]:
     """The images that were named, else some of the Run's test set; see `given_cases` and `chosen_cases`."""
     if images:
         return given_cases(images, subject, store, name=name)
     return chosen_cases(run, subject, number=number, name=name, everything=everything)
 
 
-def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: str | None) -> list[Case]:
+def given_cases(paths: Sequence[Path], subject: ExplainedModel, store: Store, *, name: str | None) -> list[ChosenCase]:
     """Images that were named by whoever asks.
 
     Raises:
@@ -73,10 +73,12 @@ def given_cases(paths: Sequence[Path], subject: Subject, store: Store, *, name: 
     records, _, problems = readable(found.records, store, subject.package)
     if problems := [*found.problems, *problems]:
         raise DataError(problems)
-    return [Case(record, "", "given", "", name) for record in records]
+    return [ChosenCase(record, "", "given", "", name) for record in records]
 
 
-def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, everything: bool) -> list[Case]:
+def chosen_cases(
+    run: Path, subject: ExplainedModel, *, number: int, name: str | None, everything: bool
+) -> list[ChosenCase]:
     """Right, wrong and uncertain images of a Run's test set; with ``everything`` all others after them.
 
     Raises:
@@ -93,20 +95,20 @@ def chosen_cases(run: Path, subject: Subject, *, number: int, name: str | None, 
         raise RequestError("explain.no_cases", name=name or "–", run=run)
     if everything:
         known = {case.record.id for case in cases}
-        cases += [Case(r, "", "other", _truth(r), name) for i, r in records.items() if i not in known]
+        cases += [ChosenCase(r, "", "other", _truth(r), name) for i, r in records.items() if i not in known]
     return cases
 
 
 def carry_out(
-    cases: Sequence[Case],
-    subjects: Sequence[Subject],
+    cases: Sequence[ChosenCase],
+    subjects: Sequence[ExplainedModel],
     store: Store,
-    asked: Asked,
+    asked: ExplainOptions,
     *,
     masks: Masks | None,
     regions: Masks | None,
     say: Callable[[str], None] | None,
-) -> Iterator[Done]:
+) -> Iterator[ExplainedCase]:
     """Explain each case by every model; all are asked about the class that the first is asked about.
 
     Args:
@@ -129,7 +131,7 @@ def carry_out(
         shape = store.image(case.record.image).shape[1:]
         region = checked(regions(case.record), case.record, shape) if regions else None
         mask = checked(masks(case.record), case.record, shape) if masks else None
-        maps: list[Explained] = []
+        maps: list[Attribution] = []
         name = case.explained
         for subject in subjects:
             one = explain(subject, case.record, store, asked, name=name, region=region, seed=i)
@@ -137,7 +139,7 @@ def carry_out(
             maps.append(one if mask is None else replace(one, share=share_inside(one.values, mask)))
         if case.kind == "other":  # it is counted, not drawn: its pixels are not kept
             maps = [replace(one, image=np.empty(0), values=np.empty(0)) for one in maps]
-        yield Done(case, maps, mask)
+        yield ExplainedCase(case, maps, mask)
         if say and ((i + 1) % _SAID_EVERY == 0 or i + 1 == len(cases)):
             say(text("explain.progress", done=i + 1, all=len(cases)))
 

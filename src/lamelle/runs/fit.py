@@ -18,7 +18,7 @@ from lamelle.prediction import package
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import Predictor, of_package, reorder
 from lamelle.runs.folder import RunFolder
-from lamelle.runs.initial_model import Built
+from lamelle.runs.initial_model import InitialModel
 from lamelle.runs.plan import Plan
 from lamelle.training import budget, resources
 from lamelle.training.budget import Clock
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from lamelle.models.freezable import Freezable
 
 
-def train(plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, *, resume: bool) -> Package:
+def train(
+    plan: Plan, built: InitialModel, run: RunFolder, store: Store, progress: Progress, *, resume: bool
+) -> Package:
     """Train to the end, and write the Package.
 
     The recipe in the Run is rewritten with the values that were resolved here (device, precision, threads; the steps of

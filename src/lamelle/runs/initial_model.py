@@ -24,7 +24,7 @@ _NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class InitialModel:
     """A network that is ready to learn."""
 
     model: Freezable
@@ -36,7 +36,7 @@ class Built:
     """For the provenance of the Package: numbers of parameters, and the pretrained weights with their licence."""
 
 
-def build(plan: Plan) -> Built:
+def build(plan: Plan) -> InitialModel:
     """The network of a plan with its starting weights.
 
     Raises:
@@ -66,7 +66,7 @@ def build(plan: Plan) -> Built:
     said.append(text("train.parameters_statistics" if count.statistics else "train.parameters", **numbers))
     about |= {"trainable": count.trainable, "parameters": count.total}
     about["parameters_with_statistics"] = count.with_statistics
-    return Built(model, spec, tuple(said), about)
+    return InitialModel(model, spec, tuple(said), about)
 
 
 def limit(model: Freezable, keys: Network) -> None:

@@ -37,7 +37,7 @@ from lamelle.runs.splitting import (
     present,
 )
 from lamelle.tasks import classify, instances, segment
-from lamelle.tasks.base import Facts, Task
+from lamelle.tasks.base import PlanFacts, Task
 from lamelle.tasks.pixel_loss import balanced_weights
 from lamelle.tasks.table import find, task_of
 from lamelle.types import IGNORE, Index, Problem, Record
@@ -264,7 +264,7 @@ def _facts(
     asked: Section,
     resize: tuple[int, ...] | None,
     accelerator: bool,
-) -> Facts:
+) -> PlanFacts:
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
     if not find(asked["task"]["name"]).spatial:
@@ -278,7 +278,7 @@ def _facts(
     model = asked.get("model", {})
     pretrained = model.get("weights") is not None
     sizes = [row.size for row in audit.rows if row.id in training and len(row.size) == 3]  # blocks differ in depth
-    return Facts(
+    return PlanFacts(
         dims=statistics.dims,
         channels=statistics.channels[1],
         smallest=statistics.size_min,

@@ -27,7 +27,7 @@ from lamelle.runs import recipe as recipes
 from lamelle.runs.data_pictures import save_data_pictures
 from lamelle.runs.evaluate import headline, interval_options, read_items, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
-from lamelle.runs.initial_model import Built, build
+from lamelle.runs.initial_model import InitialModel, build
 from lamelle.runs.layers import merge
 from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section, validate
@@ -148,7 +148,7 @@ def _short(value: object) -> str:
 
 
 def train_and_score(
-    plan: Plan, built: Built, run: RunFolder, store: Store, progress: Progress, finish: Finish, *, resume: bool
+    plan: Plan, built: InitialModel, run: RunFolder, store: Store, progress: Progress, finish: Finish, *, resume: bool
 ) -> list[ItemStats]:
     """Train, evaluate on the test set, finish.
 

@@ -11,7 +11,7 @@ from lamelle.messages import text
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import validate
-from lamelle.studies.listing import Listed, open_whole, recipe_without_seed
+from lamelle.studies.listing import RunSummary, open_whole, recipe_without_seed
 from lamelle.studies.study import compared
 from lamelle.studies.table import Comparison
 
@@ -50,9 +50,9 @@ def _trained(run: RunFolder) -> bool:
     return all((part.model / DESCRIPTION).is_file() for part in run.parts())
 
 
-def _refuse_twice(listed: Sequence[Listed]) -> None:
+def _refuse_twice(listed: Sequence[RunSummary]) -> None:
     """Refuse a training that is named twice, by its path, by a copy, or by a repetition: it is no second seed."""
-    known: dict[object, Listed] = {}
+    known: dict[object, RunSummary] = {}
     for one in listed:
         run = RunFolder(one.path)
         weights = tuple(run.read_json(part.model / DESCRIPTION)["weights_sha256"] for part in run.parts())
@@ -62,7 +62,7 @@ def _refuse_twice(listed: Sequence[Listed]) -> None:
                 raise RequestError("runs.compare_twice", a=other.path, b=one.path, seed=seed[1])
 
 
-def _grouped(listed: Sequence[Listed]) -> dict[str, list[RunFolder]]:
+def _grouped(listed: Sequence[RunSummary]) -> dict[str, list[RunFolder]]:
     """Runs under the name of the first that has the same recipe but for the seed."""
     names: dict[str, str] = {}
     groups: dict[str, list[RunFolder]] = {}
@@ -72,7 +72,7 @@ def _grouped(listed: Sequence[Listed]) -> dict[str, list[RunFolder]]:
     return groups
 
 
-def _name(one: Listed, listed: Sequence[Listed]) -> str:
+def _name(one: RunSummary, listed: Sequence[RunSummary]) -> str:
     """The name of its folder, or more of its path where others have that name too."""
     alike = [other for other in listed if other.path.name == one.path.name]
     return one.path.name if len(alike) == 1 else "/".join(one.path.parts[-2:])

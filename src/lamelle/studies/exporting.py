@@ -11,7 +11,7 @@ from typing import Any
 
 from lamelle.errors import RequestError
 from lamelle.runs.folder import RunFolder
-from lamelle.studies.listing import Listed, open_whole
+from lamelle.studies.listing import RunSummary, open_whole
 from lamelle.training.tracking import tensorboard
 
 TARGETS = ("mlflow", "tensorboard")
@@ -75,7 +75,7 @@ def _scores(run: RunFolder) -> dict[str, float]:
     return found
 
 
-def _to_tensorboard(one: Listed, folder: Path) -> str:
+def _to_tensorboard(one: RunSummary, folder: Path) -> str:
     """Curves of the epochs, and the scores in the place that TensorBoard has for hyper-parameters."""
     run = RunFolder(one.path)
     writer = tensorboard(folder)
@@ -92,7 +92,7 @@ def _to_tensorboard(one: Listed, folder: Path) -> str:
     return str(folder)
 
 
-def _to_mlflow(one: Listed, store: str) -> str:
+def _to_mlflow(one: RunSummary, store: str) -> str:
     """Parameters, metrics, tags and artefacts, in the experiment that is named after the data."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)

@@ -40,7 +40,7 @@ SORTS = ("name", "date", "score", "time", "size")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RunSummary:
     """One run in a list."""
 
     path: Path
@@ -95,7 +95,7 @@ class Filter:
     """Least value of the score."""
 
 
-def find(root: Path, *, score: str | None) -> list[Listed]:
+def find(root: Path, *, score: str | None) -> list[RunSummary]:
     """Every run below a folder, by name.
 
     Args:
@@ -112,7 +112,7 @@ def find(root: Path, *, score: str | None) -> list[Listed]:
     return sorted(found, key=lambda r: r.name)
 
 
-def open_one(path: Path) -> Listed:
+def open_one(path: Path) -> RunSummary:
     """One run by itself.
 
     Raises:
@@ -122,7 +122,7 @@ def open_one(path: Path) -> Listed:
     return _read(RunFolder(run.path.resolve()), run.path.resolve().parent, "", None)
 
 
-def open_whole(path: Path) -> Listed:
+def open_whole(path: Path) -> RunSummary:
     """One run by itself, and not a damaged one.
 
     Raises:
@@ -156,18 +156,18 @@ def _gathers(folder: Path) -> bool:
     return RunFolder(folder).recipe.is_file() or (folder / "study.json").is_file()
 
 
-def _read(run: RunFolder, root: Path, study: str, score: str | None) -> Listed:
+def _read(run: RunFolder, root: Path, study: str, score: str | None) -> RunSummary:
     name = run.path.relative_to(root.resolve()).as_posix()
     size, newest = _measured(run)
     try:
         return _described(run, name if name != "." else run.path.name, study, score, size, newest)
     except LamelleError as error:
-        return Listed(run.path, name, study, "damaged", bytes=size, why=str(error))
+        return RunSummary(run.path, name, study, "damaged", bytes=size, why=str(error))
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        return Listed(run.path, name, study, "damaged", bytes=size, why=f"{type(error).__name__}: {error}")
+        return RunSummary(run.path, name, study, "damaged", bytes=size, why=f"{type(error).__name__}: {error}")
 
 
-def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> Listed:
+def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> RunSummary:
     if not (busy := run.busy()):
         run.insist()
     recipe = run.read_recipe()
@@ -178,7 +178,7 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
     history = run.read_table(run.history)
     shown = score or (scores.headline[0] if scores and scores.headline else "")
     known = scores.scores.get(shown) if scores else None
-    return Listed(
+    return RunSummary(
         run.path,
         name,
         study,
@@ -235,12 +235,12 @@ def _measured(run: RunFolder) -> tuple[int, float]:
 # choosing and ordering ---------------------------------------------------------------------------------------------
 
 
-def chosen(runs: Iterable[Listed], asked: Filter) -> list[Listed]:
+def chosen(runs: Iterable[RunSummary], asked: Filter) -> list[RunSummary]:
     """The runs that are meant."""
     return [run for run in runs if _meant(run, asked)]
 
 
-def _meant(run: Listed, asked: Filter) -> bool:
+def _meant(run: RunSummary, asked: Filter) -> bool:
     if asked.task and run.task != asked.task:
         return False
     if asked.data and asked.data not in run.data:
@@ -264,7 +264,7 @@ def _has(recipe: Mapping[str, Any], asked: Section) -> bool:
     return now == then
 
 
-def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
+def ordered(runs: Sequence[RunSummary], by: str) -> list[RunSummary]:
     """Runs in the order of a key of `SORTS`; those of a study together, and folds below their run.
 
     Each such family stands where the first of it stands.
@@ -272,7 +272,7 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
     Raises:
         RequestError: If there is no such key.
     """
-    keys: dict[str, Callable[[Listed], Any]] = {
+    keys: dict[str, Callable[[RunSummary], Any]] = {
         "name": lambda r: r.name,
         "date": lambda r: r.created,
         "score": lambda r: (r.value is None, (1 if less_is_better(r.score) else -1) * _or(r.value, 0.0)),
@@ -281,8 +281,8 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
     }
     if by not in keys:
         raise RequestError("runs.sort", given=by, known=", ".join(SORTS))
-    inside: dict[Path, list[Listed]] = {}
-    families: dict[str, list[Listed]] = {}
+    inside: dict[Path, list[RunSummary]] = {}
+    families: dict[str, list[RunSummary]] = {}
     known = {run.path: run for run in runs}
     for run in sorted(runs, key=lambda r: (keys[by](r), r.name)):
         around = outer(run, known)
@@ -290,7 +290,7 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
         family = families.setdefault(top.study or top.name, [])
         (inside.setdefault(around[0].path, []) if around else family).append(run)
 
-    def below(run: Listed) -> Iterator[Listed]:
+    def below(run: RunSummary) -> Iterator[RunSummary]:
         yield run
         for part in inside.get(run.path, ()):
             yield from below(part)
@@ -298,7 +298,7 @@ def ordered(runs: Sequence[Listed], by: str) -> list[Listed]:
     return [one for family in families.values() for run in family for one in below(run)]
 
 
-def outer(run: Listed, known: Mapping[Path, Listed]) -> list[Listed]:
+def outer(run: RunSummary, known: Mapping[Path, RunSummary]) -> list[RunSummary]:
     """The runs whose folders a run lies in, the nearest first."""
     return [known[folder] for folder in run.path.parents if folder in known]
 
@@ -307,7 +307,7 @@ def _or(value: float | None, other: float) -> float:
     return other if value is None else value
 
 
-def to_csv(runs: Sequence[Listed]) -> str:
+def to_csv(runs: Sequence[RunSummary]) -> str:
     """One line for each run; what is not known stays empty."""
     columns = [name for name in asdict(runs[0]) if name not in {"recipe", "path"}] if runs else []
     out = io.StringIO()
@@ -319,7 +319,7 @@ def to_csv(runs: Sequence[Listed]) -> str:
     return out.getvalue()
 
 
-def recipe_without_seed(run: Listed) -> str:
+def recipe_without_seed(run: RunSummary) -> str:
     """What runs share that differ in their seed alone."""
     kept = recipes.validate(run.recipe).model_dump(mode="json")
     for name in ("seed", "schedule_points"):

@@ -17,7 +17,7 @@ from lamelle.errors import FileError, RequestError
 from lamelle.messages import labelled, text
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
 from lamelle.runs.folder import RunFolder
-from lamelle.studies.listing import Listed, open_one, ordered
+from lamelle.studies.listing import RunSummary, open_one, ordered
 
 Mode = Literal["checkpoints", "runs"]
 MODES: tuple[Mode, ...] = ("checkpoints", "runs")
@@ -27,26 +27,26 @@ MODES: tuple[Mode, ...] = ("checkpoints", "runs")
 class Going:
     """Something that would go."""
 
-    run: Listed
+    run: RunSummary
     path: Path
     """Folder of the checkpoints, or of the run."""
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PruneList:
     """What would go, and what stays although it was meant, with the reason in words."""
 
     mode: Mode
     going: tuple[Going, ...]
-    staying: tuple[tuple[Listed, str], ...]
+    staying: tuple[tuple[RunSummary, str], ...]
 
     @property
     def bytes(self) -> int:
         return sum(g.bytes for g in self.going)
 
 
-def plan(runs: Sequence[Listed], mode: str, *, keep: int | None, among: Sequence[Listed]) -> Plan:
+def plan(runs: Sequence[RunSummary], mode: str, *, keep: int | None, among: Sequence[RunSummary]) -> PruneList:
     """What would go.
 
     Args:
@@ -73,10 +73,10 @@ def plan(runs: Sequence[Listed], mode: str, *, keep: int | None, among: Sequence
         best = {run.path for run in ordered(alone, "score")[:keep]}
         pairs = [(r, text("runs.keep_best", n=keep) if r.path in best else _why_keep_run(r, among)) for r in runs]
     going = [_going(run, mode) for run, why in pairs if not why]
-    return Plan(mode, tuple(g for g in going if g.bytes or mode == "runs"), tuple((r, w) for r, w in pairs if w))  # type: ignore[arg-type]
+    return PruneList(mode, tuple(g for g in going if g.bytes or mode == "runs"), tuple((r, w) for r, w in pairs if w))  # type: ignore[arg-type]
 
 
-def carry_out(asked: Plan) -> int:
+def carry_out(asked: PruneList) -> int:
     """Delete what a plan says; each run is looked at once more, and held, before it is touched.
 
     Returns:
@@ -116,7 +116,7 @@ def _empty(folder: Path, *, last: str) -> None:
             os.unlink(entry.path)
 
 
-def _going(run: Listed, mode: str) -> Going:
+def _going(run: RunSummary, mode: str) -> Going:
     if mode == "runs":
         return Going(run, run.path, run.bytes)
     folder = RunFolder(run.path).checkpoints
@@ -124,7 +124,7 @@ def _going(run: Listed, mode: str) -> Going:
         return Going(run, folder, sum(e.stat(follow_symlinks=False).st_size for e in entries))
 
 
-def _why_keep_checkpoints(run: Listed) -> str:
+def _why_keep_checkpoints(run: RunSummary) -> str:
     """Why the checkpoints of a run have to stay; empty if they may go."""
     folder = RunFolder(run.path)
     if run.state != "done":
@@ -136,7 +136,7 @@ def _why_keep_checkpoints(run: Listed) -> str:
     return ""
 
 
-def _why_keep_run(run: Listed, among: Sequence[Listed]) -> str:
+def _why_keep_run(run: RunSummary, among: Sequence[RunSummary]) -> str:
     """Why a whole run has to stay; empty if it may go."""
     if run.state in ("running", "damaged"):
         return text("runs.keep_state", state=text(f"runs.state_{run.state}"))

@@ -29,7 +29,7 @@ from lamelle.training.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CompareRequest:
     """What a comparison is about."""
 
     data: Path
@@ -59,7 +59,7 @@ def read_variants(given: str | Path | Any) -> Mapping[str, Any]:
     return found
 
 
-def carry_out(request: Request, root: Path, name: str, store: Store, progress: Progress, *, jobs: int) -> Path:
+def carry_out(request: CompareRequest, root: Path, name: str, store: Store, progress: Progress, *, jobs: int) -> Path:
     """Train what is not done, compare, and write the table and the page.
 
     Returns:
@@ -84,7 +84,7 @@ def carry_out(request: Request, root: Path, name: str, store: Store, progress: P
     return study.path
 
 
-def _check(request: Request, study: StudyFolder, store: Store) -> None:
+def _check(request: CompareRequest, study: StudyFolder, store: Store) -> None:
     """Refuse a variant that cannot be trained, and a score that the runs will not have, before any is trained."""
     waiting = [v for v in request.variants if not all(study.run(v, seed).done for seed in range(request.seeds))]
     each = [(variant, together(request.common, variant, seed=0)) for variant in waiting]

@@ -31,7 +31,7 @@ _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparisonLine:
     """One variant: means over its seeds."""
 
     name: str
@@ -72,7 +72,7 @@ class Comparison:
 
     score: str
     """The score that decides."""
-    lines: tuple[Line, ...]
+    lines: tuple[ComparisonLine, ...]
     differences: tuple[Difference, ...]
     unit: str
     n: int
@@ -205,7 +205,7 @@ def _table(task: Task, stats: Sequence[ItemStats], items: Sequence[str]) -> Tabl
     return task.table([one.values for one in units.items])
 
 
-def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore]) -> Line:
+def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore]) -> ComparisonLine:
     kept, about = [], []
     for run in (part for each in runs for part in each.parts()):
         about.append(run.read_json(run.model / DESCRIPTION)["provenance"])
@@ -215,7 +215,7 @@ def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore])
         known = [float(v) for v in values if v is not None]
         return sum(known) / len(known) if known else None
 
-    return Line(
+    return ComparisonLine(
         name,
         len(runs),
         scores,

@@ -9,20 +9,20 @@ from lamelle.errors import printable
 from lamelle.messages import text
 from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
-from lamelle.studies.listing import Listed, outer
-from lamelle.studies.pruning import Plan
+from lamelle.studies.listing import RunSummary, outer
+from lamelle.studies.pruning import PruneList
 from lamelle.studies.verifying import Verified
 
 _COLUMNS = ("run", "state", "task", "data", "date", "epochs", "score", "time", "parameters", "size")
 _UNITS = ("B", "kB", "MB", "GB")
 
 
-def table(runs: Sequence[Listed]) -> list[str]:
+def table(runs: Sequence[RunSummary]) -> list[str]:
     """One line for each run, those of a study below its name, and a line that counts them.
 
     Example:
         >>> from pathlib import Path
-        >>> table([Listed(Path("a"), "a", "", "interrupted")])[-1]
+        >>> table([RunSummary(Path("a"), "a", "", "interrupted")])[-1]
         '1 run, 0 B'
     """
     rows = [[text(f"runs.column_{name}") for name in _COLUMNS]]
@@ -41,7 +41,7 @@ def table(runs: Sequence[Listed]) -> list[str]:
     return [*(lines if runs else ()), *damaged, text(code, n=len(runs), size=size(sum(r.bytes for r in runs)))]
 
 
-def _row(run: Listed, depth: int) -> list[str]:
+def _row(run: RunSummary, depth: int) -> list[str]:
     name = run.name.removeprefix(f"{run.study}/")
     return [
         "  " * depth + printable(name),
@@ -57,7 +57,7 @@ def _row(run: Listed, depth: int) -> list[str]:
     ]
 
 
-def _score(run: Listed) -> str:
+def _score(run: RunSummary) -> str:
     if run.value is None:
         return "–"
     where = f" ({text('report.split_validation').lower()})" if run.split == "validation" else ""
@@ -77,7 +77,7 @@ def verified(found: Sequence[Verified]) -> list[str]:
     return [*lines, text("runs.verified", n=counts.total(), counts=said)]
 
 
-def pruned(plan: Plan, *, done: bool) -> list[str]:
+def pruned(plan: PruneList, *, done: bool) -> list[str]:
     """What goes, what stays and why, and how much room it makes."""
     lines = [text("runs.goes", path=printable(str(one.path)), size=size(one.bytes)) for one in plan.going]
     lines += [text("runs.stays", path=printable(str(run.path)), why=printable(why)) for run, why in plan.staying]

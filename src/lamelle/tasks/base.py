@@ -36,7 +36,7 @@ class TaskOptions(Options):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PlanFacts:
     """What a plan is made from: the training data in a few numbers."""
 
     dims: int
@@ -178,7 +178,7 @@ class Task(Protocol):
         ...
 
     @staticmethod
-    def plan(facts: Facts) -> dict[str, Any]:
+    def plan(facts: PlanFacts) -> dict[str, Any]:
         """Dotted recipe keys for what nobody asked for."""
         ...
 

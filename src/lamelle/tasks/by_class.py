@@ -23,7 +23,7 @@ _SAME = {"macro_recall": "balanced_accuracy", "weighted_recall": "accuracy"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ClassLine:
     """One line of the table."""
 
     kind: str
@@ -41,7 +41,7 @@ def columns(scores: Scores) -> list[str]:
     return list(dict.fromkeys(key.partition("/")[0] for key in scores.scores if "/" in key))
 
 
-def lines(scores: Scores) -> list[Line]:
+def lines(scores: Scores) -> list[ClassLine]:
     """The lines of the content of a ``scores.json``; none if no class has a score.
 
     Example:
@@ -63,13 +63,13 @@ def lines(scores: Scores) -> list[Line]:
     counted = [int(n) for n in confusion.support] if confusion else []
     support: Sequence[int | None] = counted or [None] * len(scores.classes)
     found = [
-        Line("class", name, n, {c: key for c in heads if (key := f"{c}/{name}") in known})
+        ClassLine("class", name, n, {c: key for c in heads if (key := f"{c}/{name}") in known})
         for name, n in zip(scores.classes, support, strict=False)
     ]
     if "macro_f1" not in known:  # the average of pixels is that of all, which a class of background leads
         return found
     total = None if None in support else sum(n or 0 for n in support)
-    return [*found, *(Line(kind, "", total, _average(kind, heads, scores)) for kind in ("macro", "weighted"))]
+    return [*found, *(ClassLine(kind, "", total, _average(kind, heads, scores)) for kind in ("macro", "weighted"))]
 
 
 def _average(kind: str, heads: Sequence[str], scores: Scores) -> dict[str, str]:

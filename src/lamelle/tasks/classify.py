@@ -18,7 +18,7 @@ from lamelle.metrics.pairs import ClassPair
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
@@ -97,7 +97,7 @@ class Classify(Scored):
         self.targets = ClassView(settled.classes, several=settled.multi_label)
 
     @staticmethod
-    def plan(facts: Facts) -> dict[str, Any]:
+    def plan(facts: PlanFacts) -> dict[str, Any]:
         side = 224 if min(facts.median[-2:]) >= MANY_PIXELS else max(32, min(facts.median[-2:]))
         steps = 400 if not facts.accelerator else 2000
         known: dict[str, Any] = {

@@ -28,7 +28,7 @@ _CELL_THRESHOLDS = tuple(1 / (1 + math.exp(i / 4)) for i in range(-12, 19))
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class FitOptions:
     """What is to be decided."""
 
     classes: tuple[str, ...]
@@ -67,7 +67,7 @@ class Fitting:
     other: a threshold is searched among them as they are, and then moved along.
     """
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: FitOptions) -> None:
         self._search = search
         self._histograms = np.zeros((search.own, 2, BINS), np.int64)
         self._f1 = np.zeros((search.own, 2, BINS + 1))

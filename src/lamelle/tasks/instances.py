@@ -16,7 +16,7 @@ from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps
 from lamelle.metrics.pairs import PixelPair
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks.base import Facts, Labels, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
@@ -89,7 +89,7 @@ class Instances(Scored):
         self.tabled: tuple[str, ...] = ("object_precision", "object_recall", "iou")
 
     @staticmethod
-    def plan(facts: Facts) -> dict[str, Any]:
+    def plan(facts: PlanFacts) -> dict[str, Any]:
         samples = int(np.clip(facts.records * 2, 192, 4000))
         return Segment.plan(facts) | {
             "train.samples": samples if facts.dims == 2 and not facts.resized else None,

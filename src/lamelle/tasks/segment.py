@@ -19,10 +19,10 @@ from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Facts, Labels, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
 from lamelle.tasks.cleaning import Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
-from lamelle.tasks.fitting import Fitting, Search
+from lamelle.tasks.fitting import FitOptions, Fitting
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import check_weights, pixel_loss
 from lamelle.tasks.scoring import Scored
@@ -136,7 +136,7 @@ class Segment(Scored):
         self.tabled: tuple[str, ...] = ("precision", "recall", *each)
 
     @staticmethod
-    def plan(facts: Facts) -> dict[str, Any]:
+    def plan(facts: PlanFacts) -> dict[str, Any]:
         multiple, longest = 16, 256 if facts.dims == 2 else 96
         patch = [int(np.clip(m // multiple * multiple, multiple, longest)) for m in facts.median]
         if facts.dims == 3:
@@ -254,7 +254,7 @@ class Segment(Scored):
             chosen.cleaning,
             chosen.calibrate,
         )
-        return Fitting(Search(self.classes, self.exclusive, self._numbered, *search))
+        return Fitting(FitOptions(self.classes, self.exclusive, self._numbered, *search))
 
     def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         return calibrating.calibrated(probabilities, fitted, exclusive=self.exclusive)

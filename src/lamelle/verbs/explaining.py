@@ -13,9 +13,9 @@ from lamelle.verbs.signature import AnyPath, Cli
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
-    from lamelle.explanation.explain import Asked
+    from lamelle.explanation.explain import ExplainOptions
     from lamelle.explanation.inside import Masks
-    from lamelle.runs.cases import Done
+    from lamelle.runs.cases import ExplainedCase
     from lamelle.training.progress import Progress
     from lamelle.verbs.outcomes import Page
 
@@ -76,7 +76,7 @@ def explain(
         working.check_known(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
     found = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
-    asked, say = explaining.Asked(method, layer, check), progress.say if progress else None
+    asked, say = explaining.ExplainOptions(method, layer, check), progress.say if progress else None
     done = working.carry_out(found, subjects, store, asked, **wanted, say=say)
     about = {"masks": masks or segmenter, "sample": not given and not everything, "command": command}
     return Page(_write(Path(out), done, store, asked, **about, say=say))
@@ -84,9 +84,9 @@ def explain(
 
 def _write(
     out: Path,
-    done: Iterable[Done],
+    done: Iterable[ExplainedCase],
     store: Store,
-    asked: Asked,
+    asked: ExplainOptions,
     *,
     masks: AnyPath | None,
     sample: bool,

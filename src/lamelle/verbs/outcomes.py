@@ -18,12 +18,12 @@ from lamelle.verbs.outcome import Outcome
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lamelle.data.audit.results import Audit, Row
+    from lamelle.data.audit.results import Audit, ImageMeasures
     from lamelle.doctor.diagnosis import Diagnosis
     from lamelle.results.scores import Scores
     from lamelle.runs.splitting import Outlook
-    from lamelle.studies.listing import Listed
-    from lamelle.studies.pruning import Going, Plan
+    from lamelle.studies.listing import RunSummary
+    from lamelle.studies.pruning import Going, PruneList
     from lamelle.studies.verifying import Verified
     from lamelle.types import Index
 
@@ -60,7 +60,7 @@ class Check(Outcome):
         return self.audit.problems
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[ImageMeasures, ...]:
         """What was measured of each image."""
         return self.audit.rows
 
@@ -214,15 +214,15 @@ class Study(PathOutcome):
 class RunListing(Outcome):
     """The runs below a folder."""
 
-    runs: tuple[Listed, ...]
+    runs: tuple[RunSummary, ...]
 
-    def __iter__(self) -> Iterator[Listed]:
+    def __iter__(self) -> Iterator[RunSummary]:
         return iter(self.runs)
 
     def __len__(self) -> int:
         return len(self.runs)
 
-    def __getitem__(self, place: int) -> Listed:
+    def __getitem__(self, place: int) -> RunSummary:
         return self.runs[place]
 
     def to_csv(self) -> str:
@@ -260,7 +260,7 @@ class RunComparison(Comparison, Outcome):
 class Pruning(Outcome):
     """What goes to make room, and what stays."""
 
-    plan: Plan
+    plan: PruneList
     done: bool
 
     @property
@@ -274,7 +274,7 @@ class Pruning(Outcome):
         return self.plan.bytes
 
     @property
-    def staying(self) -> Sequence[tuple[Listed, str]]:
+    def staying(self) -> Sequence[tuple[RunSummary, str]]:
         """Runs that stay, and why."""
         return self.plan.staying
 

@@ -68,7 +68,7 @@ def compare(
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     _needs_test(common, "lamelle compare")
-    request = studies.Request(Path(data).resolve(), common, tuple(listed), seeds, tuple(command), objective)
+    request = studies.CompareRequest(Path(data).resolve(), common, tuple(listed), seeds, tuple(command), objective)
     folder = name or f"compare-{name_of(recipe, data)}"
     return Study(studies.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs))
 
@@ -129,8 +129,8 @@ def tune(
         _needs_test(common, "lamelle tune --retrain")
     if folds := folds_of(common):
         raise RequestError("tune.folds", folds=folds)
-    how = searches.How(sampler, pruner, objective, trials, storage, seed)
-    request = searches.Request(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
+    how = searches.SearchOptions(sampler, pruner, objective, trials, storage, seed)
+    request = searches.SearchRequest(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
     place = Path(runs), name or f"tune-{name_of(recipe, data)}"
     return Study(searches.carry_out(request, *place, open_store(), listener, jobs=jobs, seeds=retrain))
 

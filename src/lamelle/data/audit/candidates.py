@@ -34,7 +34,7 @@ Pairs = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class SmallPictures:
     """Small pictures without their even borders, described."""
 
     small: np.ndarray
@@ -49,7 +49,7 @@ class Pictures:
     """Waves float32 ``[2, 63]`` that all have in common, of the whole and of the centre: they tell nothing."""
 
 
-def described(small: np.ndarray, sizes: np.ndarray) -> Pictures:
+def described(small: np.ndarray, sizes: np.ndarray) -> SmallPictures:
     """Pictures uint8 ``[N, 64, 64]`` of images of ``sizes`` ``[N, 2]``."""
     framed, frames = np.empty_like(small), np.empty((len(small), 3, 3))
     waves = np.empty((len(small), len(views.views()), 63), np.int8)
@@ -63,7 +63,7 @@ def described(small: np.ndarray, sizes: np.ndarray) -> Pictures:
     fine = np.maximum(0.6, 0.6 * FINE / np.maximum(sizes.min(axis=1), 1))
     firsts = np.stack([waves[:, part.start] for part in views.parts()])
     common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MANY else np.zeros((2, 63), np.float32)
-    return Pictures(framed, frames, waves, fine, common)
+    return SmallPictures(framed, frames, waves, fine, common)
 
 
 def _frames(small: np.ndarray) -> np.ndarray:
@@ -84,7 +84,7 @@ def _frames(small: np.ndarray) -> np.ndarray:
     return frames
 
 
-def candidates(first: Pictures, second: Pictures, allowed: Allowed | None, each: int) -> Pairs:
+def candidates(first: SmallPictures, second: SmallPictures, allowed: Allowed | None, each: int) -> Pairs:
     """Pairs whose waves are most alike, of those whose codes met: each is not compared with each.
 
     Args:

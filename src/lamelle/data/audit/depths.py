@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.types import Problem, Record
 
@@ -24,14 +24,14 @@ class _Values:
     doubled: bool = False
 
 
-def _values(rows: Sequence[Row]) -> list[_Values]:
+def _values(rows: Sequence[ImageMeasures]) -> list[_Values]:
     return [
         _Values(r.dtype, r.bits, r.minimum, r.maximum, min(r.low), max(r.high), r.dtype.startswith(("uint", "int")))
         for r in rows
     ]
 
 
-def scale_names(rows: Sequence[Row], records: Sequence[Record]) -> dict[int, str]:
+def scale_names(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> dict[int, str]:
     """Of images in a folder of several scales the values of their own: ``12`` bits, or ``0 … 255``."""
     values, names = _values(rows), {}
     for places in scales_of(values, [r.image.path for r in records]):
@@ -41,7 +41,7 @@ def scale_names(rows: Sequence[Row], records: Sequence[Record]) -> dict[int, str
     return names
 
 
-def scale_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+def scale_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """A warning where there are several: a model takes those of the smaller ones for dark images."""
     values = _values(rows)
     if not (found := scales_of(values, [r.image.path for r in records])):

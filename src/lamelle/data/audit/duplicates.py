@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lamelle.data.audit.candidates import Pictures, described
-from lamelle.data.audit.likeness import Match, matches, shared
-from lamelle.data.audit.results import Pair, Row
+from lamelle.data.audit.candidates import SmallPictures, described
+from lamelle.data.audit.likeness import SamePicture, matches, shared
+from lamelle.data.audit.results import ImageMeasures, ImagePair
 from lamelle.data.audit.signatures import SIDE, Signature
 from lamelle.types import Problem, Record
 
 
-def find_pairs(rows: Sequence[Row], records: Sequence[Record], small: np.ndarray) -> tuple[Pair, ...]:
+def find_pairs(rows: Sequence[ImageMeasures], records: Sequence[Record], small: np.ndarray) -> tuple[ImagePair, ...]:
     """Exact and near duplicates; within a group of copies each is paired with one other, not with all.
 
     Planes of one volume resemble their neighbours by nature and are not compared with each other.
@@ -30,7 +30,7 @@ def find_pairs(rows: Sequence[Row], records: Sequence[Record], small: np.ndarray
             continue  # constant images are all the same
         j = first_of.setdefault(row.pixels, i)
         if j != i:
-            pairs.append(Pair(rows[j].id, row.id, "exact", 1.0))
+            pairs.append(ImagePair(rows[j].id, row.id, "exact", 1.0))
     kept = np.array(sorted(first_of.values()), np.int64)
     if len(kept) < 2:
         return tuple(pairs)
@@ -63,7 +63,7 @@ def _volumes(records: Sequence[Record]) -> np.ndarray:
     return found
 
 
-def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Pair, ...]:
+def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[ImagePair, ...]:
     """Which images of one set are copies of images of another, by their signatures alone.
 
     Args:
@@ -82,7 +82,7 @@ def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Pai
     known: dict[str, str] = {}
     for signature in old:
         known.setdefault(signature.pixels, signature.id)
-    found = {n: Pair(known[s.pixels], s.id, "exact", 1.0) for n, s in enumerate(new) if s.pixels in known}
+    found = {n: ImagePair(known[s.pixels], s.id, "exact", 1.0) for n, s in enumerate(new) if s.pixels in known}
     left = [n for n, s in enumerate(new) if n not in found and s.small.any()]
     if left and old:
         asked, held = _described([new[n] for n in left]), _described(old)
@@ -93,12 +93,12 @@ def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Pai
     return tuple(found[n] for n in sorted(found))
 
 
-def _described(signatures: Sequence[Signature]) -> Pictures:
+def _described(signatures: Sequence[Signature]) -> SmallPictures:
     small = np.array([s.small for s in signatures], np.uint8).reshape(-1, SIDE, SIDE)
     return described(small, np.array([s.size for s in signatures]))
 
 
-def _pair(match: Match, first: tuple[str, Sequence[int]], second: tuple[str, Sequence[int]]) -> Pair:
+def _pair(match: SamePicture, first: tuple[str, Sequence[int]], second: tuple[str, Sequence[int]]) -> ImagePair:
     """What a match says in words that people use: ids and sizes (rows, columns) of both."""
     (one, (rows, columns)), (two, (its_rows, its_columns)) = first, second
     turn = np.diag([columns, rows]) @ match.warp[:2, :2] @ np.diag([1 / its_columns, 1 / its_rows])
@@ -106,7 +106,7 @@ def _pair(match: Match, first: tuple[str, Sequence[int]], second: tuple[str, Seq
     if mirrored:
         turn = turn @ np.diag([-1, 1])
     angle = float(np.degrees(np.arctan2(turn[0, 1] - turn[1, 0], turn[0, 0] + turn[1, 1])))
-    return Pair(
+    return ImagePair(
         one,
         two,
         "near",
@@ -153,7 +153,7 @@ class Groups:
         return [g for g in found.values() if len(g) > 1]
 
 
-def copies(pairs: Sequence[Pair], ids: Sequence[str], *, exact: bool) -> list[list[int]]:
+def copies(pairs: Sequence[ImagePair], ids: Sequence[str], *, exact: bool) -> list[list[int]]:
     """Groups of records that are copies of one image: exact copies only, or near ones too."""
     place = {name: i for i, name in enumerate(ids)}
     groups = Groups(len(ids))
@@ -163,7 +163,7 @@ def copies(pairs: Sequence[Pair], ids: Sequence[str], *, exact: bool) -> list[li
     return groups.all()
 
 
-def duplicate_problems(pairs: Sequence[Pair], rows: Sequence[Row]) -> list[Problem]:
+def duplicate_problems(pairs: Sequence[ImagePair], rows: Sequence[ImageMeasures]) -> list[Problem]:
     """Copies with different labels (an error if exact), and copies that count twice."""
     ids = [r.id for r in rows]
     problems = []
@@ -177,7 +177,7 @@ def duplicate_problems(pairs: Sequence[Pair], rows: Sequence[Row]) -> list[Probl
     return problems
 
 
-def _problem(code: str, group: Sequence[int], rows: Sequence[Row]) -> Problem:
+def _problem(code: str, group: Sequence[int], rows: Sequence[ImageMeasures]) -> Problem:
     others = [rows[i].id for i in group[1:]]
     values: dict[str, object] = {"others": listed(others), "count": len(others)}
     labels = {rows[i].label_pixels for i in group if rows[i].label_pixels is not None}

@@ -14,10 +14,10 @@ from lamelle.data.audit.depths import scale_problems
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
 from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_among_problems, surface
-from lamelle.data.audit.masks import Look, look, mask_problems
+from lamelle.data.audit.masks import MaskLook, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
 from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
-from lamelle.data.audit.results import Audit, Row
+from lamelle.data.audit.results import Audit, ImageMeasures
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.signatures import shrunk
 from lamelle.data.audit.spacing import spacing_problems
@@ -40,7 +40,7 @@ class _Seen:
 
     record: Record
     problems: tuple[Problem, ...]
-    row: Row | None = None
+    row: ImageMeasures | None = None
     small: np.ndarray | None = None
     """As in a signature."""
     distributions: tuple[Distribution, ...] = ()
@@ -48,7 +48,7 @@ class _Seen:
     """How the image is made up, where its target is a class."""
     numbers: Numbers | None = None
     """What the values of the label image are like; None where there is one mask per object."""
-    look: Look | None = None
+    look: MaskLook | None = None
     """What the label image is like beside its image."""
 
 
@@ -125,7 +125,7 @@ def _about_masks(
     apart: bool,
 ) -> list[Problem]:
     """What is wrong with label images, or may be; their values are spoken of where nothing worse is."""
-    masked = [(s.row, s.look or Look(), s.record) for s in seen if s.row is not None and s.row.labels]
+    masked = [(s.row, s.look or MaskLook(), s.record) for s in seen if s.row is not None and s.row.labels]
     looks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.numbers_objects)
     found = [*_counted(index, seen, named=named or declared is not None, apart=apart), *looks]
     if any(p.severity == "error" for p in found):
@@ -204,7 +204,7 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
     if found.minimum == found.maximum:
         problems.append(Problem("audit.constant", place, "warning", {"value": f"{found.minimum:g}"}))
     quantiles = [d.quantiles(0.01, 0.99) for d in found.distributions]
-    row = Row(
+    row = ImageMeasures(
         record.id,
         store.entry(record.image).format,
         image.shape,
@@ -226,8 +226,8 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
 
 
 def _labelled(
-    record: Record, row: Row | None, labels: np.ndarray, *, objects: bool
-) -> tuple[Row | None, list[Problem]]:
+    record: Record, row: ImageMeasures | None, labels: np.ndarray, *, objects: bool
+) -> tuple[ImageMeasures | None, list[Problem]]:
     """The row with what its label image holds, and what is wrong with it."""
     counts, content = count_labels(labels)
     count = None
@@ -256,7 +256,7 @@ def _size(shape: Sequence[int]) -> str:
     return " × ".join(str(n) for n in shape)
 
 
-def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
+def _folder_problems(rows: Sequence[ImageMeasures]) -> list[Problem]:
     """What only shows when all images are seen together."""
     problems = []
     for code, values in (
@@ -273,7 +273,7 @@ def _folder_problems(rows: Sequence[Row]) -> list[Problem]:
     return problems
 
 
-def _stacks(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+def _stacks(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """One error where images with class names are stacks: what looks at them sees planes."""
     named = [row for row, r in zip(rows, records, strict=True) if r.names]
     stacks = [row for row in named if len(row.size) == 3]
@@ -283,7 +283,7 @@ def _stacks(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
     return [Problem("audit.stacks_with_classes", stacks[0].id, "error", values)]
 
 
-def _numbers(labels: np.ndarray, row: Row | None, ignore: Sequence[int], *, objects: bool) -> Numbers | None:
+def _numbers(labels: np.ndarray, row: ImageMeasures | None, ignore: Sequence[int], *, objects: bool) -> Numbers | None:
     """What the values of a label image are like; of objects the row does not tell how often each occurs."""
     if row is None:
         return None

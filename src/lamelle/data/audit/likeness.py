@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lamelle.data.audit import registration
-from lamelle.data.audit.candidates import LIKE, Allowed, Pairs, Pictures, candidates, nearest
+from lamelle.data.audit.candidates import LIKE, Allowed, Pairs, SmallPictures, candidates, nearest
 from lamelle.data.audit.registration import Squares, register
 from lamelle.data.audit.starts import Starts, starts
 from lamelle.platform import cores
@@ -49,7 +49,7 @@ _AT_ONCE = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class SamePicture:
     """Two pictures that show the same."""
 
     first: int
@@ -59,9 +59,9 @@ class Match:
     """Places ``(x, y, 1)`` of the second in the first, ``[3, 3]``, from −1 to 1."""
     inverted: bool
 
-    def swapped(self) -> Match:
+    def swapped(self) -> SamePicture:
         """The same, seen from the other picture."""
-        return Match(self.second, self.first, self.agreement, np.linalg.inv(self.warp), self.inverted)
+        return SamePicture(self.second, self.first, self.agreement, np.linalg.inv(self.warp), self.inverted)
 
 
 def shared(warp: np.ndarray) -> float:
@@ -85,7 +85,7 @@ def enough(warp: np.ndarray) -> bool:
     return max(shares) >= WITHIN and min(shares) >= LEAST
 
 
-def matches(first: Pictures, second: Pictures, allowed: Allowed | None = None) -> list[Match]:
+def matches(first: SmallPictures, second: SmallPictures, allowed: Allowed | None = None) -> list[SamePicture]:
     """Pictures of one set that show the same as pictures of another, or of the same set.
 
     Args:
@@ -128,7 +128,7 @@ class _Shown:
         return _plain(warps) | _plain(self.framed(moving, fixed, warps))
 
 
-def _verified(first: Pictures, second: Pictures, pairs: Pairs, ways: Starts) -> list[Match]:
+def _verified(first: SmallPictures, second: SmallPictures, pairs: Pairs, ways: Starts) -> list[SamePicture]:
     """The pairs that are copies: brought over each other with few pixels in all ways, then the best with ever more."""
     count, each = ways.view.shape
     one, other = np.arange(2 * count).reshape(2, count, 1)
@@ -151,7 +151,7 @@ def _verified(first: Pictures, second: Pictures, pairs: Pairs, ways: Starts) -> 
     warps = register(medium.at(moving), medium.at(fixed), warps, fine=0.8, coarse=4.0, steps=3)
     near = (_fitting(medium.at(moving), medium.at(fixed), warps) >= NEARLY) & shown.plain(moving, fixed, warps)
     return [
-        Match(int(pairs[0][m.first]), int(pairs[1][m.second]), m.agreement, m.warp, m.inverted)
+        SamePicture(int(pairs[0][m.first]), int(pairs[1][m.second]), m.agreement, m.warp, m.inverted)
         for m in _finest(shown, moving[near], fixed[near], warps[near])
     ]
 
@@ -161,10 +161,10 @@ def _fitting(moving: Squares, fixed: Squares, warps: np.ndarray) -> np.ndarray:
     return registration.agreement(*registration.over(moving, fixed, warps, fine=0.8, coarse=3.0))[0]
 
 
-def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> list[Match]:
+def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> list[SamePicture]:
     """Those that agree at 64 × 64, if not the one moved over the other, then the other over the one; by their place."""
     count = len(shown.fine) // 2
-    found: list[Match] = []
+    found: list[SamePicture] = []
     for _ in range(2):
         if not len(warps):
             break
@@ -174,7 +174,7 @@ def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndar
         plain, full = shown.plain(moving, fixed, warps), shown.framed(moving, fixed, warps)
         same = (agreed >= SAME) & plain
         for n in np.flatnonzero(same):
-            match = Match(int(moving[n]), int(fixed[n]), float(agreed[n]), full[n], bool(inverted[n]))
+            match = SamePicture(int(moving[n]), int(fixed[n]), float(agreed[n]), full[n], bool(inverted[n]))
             if enough(match.warp):
                 match = match if match.first < count else match.swapped()
                 found.append(replace(match, second=match.second - count))

@@ -12,9 +12,9 @@ import numpy as np
 
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, thumbnail
 from lamelle.data.audit.partners import MaskOrImage, Partners, partners
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import shrunk
-from lamelle.data.layouts.listing import Entry
+from lamelle.data.layouts.listing import FileEntry
 from lamelle.data.layouts.named_masks import expressions
 from lamelle.data.layouts.pairing import by_affixes
 from lamelle.data.layouts.words import file_name
@@ -59,7 +59,7 @@ class Surface:
     """Where it is flat and has colours, what is drawn, as in a signature."""
 
 
-_Items = Mapping[Entry, tuple[Record, Surface]]
+_Items = Mapping[FileEntry, tuple[Record, Surface]]
 
 
 def surface(image: np.ndarray, distributions: Sequence[Distribution]) -> Surface:
@@ -142,7 +142,7 @@ def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | 
         >>> [p.values["masks"] for p in mask_class_problems(records, surfaces, 'class_folders')]
         ['b']
     """
-    classes: dict[str, dict[Entry, tuple[Record, Surface]]] = defaultdict(dict)
+    classes: dict[str, dict[FileEntry, tuple[Record, Surface]]] = defaultdict(dict)
     for record, seen in zip(records, surfaces, strict=True):
         if seen and len(record.names) == 1:
             place = _place(record, record.names[0])
@@ -157,20 +157,20 @@ def mask_class_problems(records: Sequence[Record], surfaces: Sequence[Surface | 
     ]
 
 
-def _place(record: Record, name: str) -> Entry | None:
+def _place(record: Record, name: str) -> FileEntry | None:
     """An image without the folder of its class; slices of a stack as if each slice had a folder of its own."""
     above = list(PurePosixPath(record.id).parts[:-1])
     if name not in above:
         return None
     above.remove(name)
     slice_of = [] if record.image.index is None else [f"#{record.image.index}"]
-    return Entry("/".join([*above, *slice_of]), record.image.path.name)
+    return FileEntry("/".join([*above, *slice_of]), record.image.path.name)
 
 
-def _partners(masks: _Items, images: _Items) -> dict[Entry, Entry]:
+def _partners(masks: _Items, images: _Items) -> dict[FileEntry, FileEntry]:
     """Mask → image: of the same name, of a name that begins or ends as the image's, or by what tells names apart."""
     by_name = {(e.folder, file_name(e.stem).keys[-1]): e for e in images}
-    found: dict[Entry, Entry] = {}
+    found: dict[FileEntry, FileEntry] = {}
     for mask in masks:
         key = file_name(mask.stem).keys[-1]
         names = (key, _NUMBER.sub("", key), *_parts_of(key))
@@ -193,7 +193,7 @@ def _parts_of(name: str) -> list[str]:
     return sorted({p for a, b in cuts for p in (name[:a], name[b:]) if p}, key=lambda p: (-len(p), p))
 
 
-def _are_masks(masks: _Items, images: _Items) -> list[tuple[Entry, Entry]]:
+def _are_masks(masks: _Items, images: _Items) -> list[tuple[FileEntry, FileEntry]]:
     """A mask with its image, where nearly all look so and nearly all have one; else nothing."""
     partners = _partners(masks, images)
     if len(partners) < _LEAST or len(partners) < _MOST * len(masks):
@@ -225,7 +225,11 @@ def _problem(
 
 
 def masks_among_problems(
-    records: Sequence[Record], rows: Sequence[Row], surfaces: Sequence[Surface | None], small: np.ndarray, layout: str
+    records: Sequence[Record],
+    rows: Sequence[ImageMeasures],
+    surfaces: Sequence[Surface | None],
+    small: np.ndarray,
+    layout: str,
 ) -> list[Problem]:
     """An error where masks are among the images of a classifier, wherever they lie; a warning where these are few.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import setting
 from lamelle.types import Problem, Record
@@ -32,7 +32,7 @@ _FRAME = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class MaskLook:
     """One label image beside its image."""
 
     contrast: tuple[float, ...] = ()
@@ -43,7 +43,7 @@ class Look:
     """A value other than 0 that lies all along the border and nowhere else, and how far it reaches inwards."""
 
 
-def look(image: np.ndarray, labels: np.ndarray, counts: Mapping[int, int]) -> Look:
+def look(image: np.ndarray, labels: np.ndarray, counts: Mapping[int, int]) -> MaskLook:
     """Compare an image [C, (Z,) Y, X] with its label image [(Z,) Y, X], both of one size.
 
     Args:
@@ -54,18 +54,18 @@ def look(image: np.ndarray, labels: np.ndarray, counts: Mapping[int, int]) -> Lo
         True
     """
     if len(counts) < 2:
-        return Look()
+        return MaskLook()
     step = max(1, round((labels.size / _SAMPLED) ** (1 / labels.ndim)))
     every = (slice(None, None, step),) * labels.ndim
     inside = labels[every] == max(counts)
     seen = image[(slice(None), *every)].astype(np.float32)
     if not inside.any() or inside.all():
-        return Look()
+        return MaskLook()
     within, beyond = seen[:, inside], seen[:, ~inside]
     spread = np.maximum(seen.reshape(len(seen), -1).std(1), 1e-6)
     contrast = (within.mean(1) - beyond.mean(1)) / spread
     flat = len(counts) == 2 and not within.std(1).any() and not beyond.std(1).any() and bool(contrast.any())
-    return Look(tuple(contrast.tolist()), flat, _frame(labels, counts))
+    return MaskLook(tuple(contrast.tolist()), flat, _frame(labels, counts))
 
 
 def _frame(labels: np.ndarray, counts: Mapping[int, int]) -> tuple[int, int] | None:
@@ -86,7 +86,7 @@ def _frame(labels: np.ndarray, counts: Mapping[int, int]) -> tuple[int, int] | N
 
 
 def mask_problems(
-    found: Sequence[tuple[Row, Look, Record]],
+    found: Sequence[tuple[ImageMeasures, MaskLook, Record]],
     *,
     declared: Mapping[int, int] | None,
     ignore: Sequence[int],
@@ -128,7 +128,7 @@ def mask_problems(
     return problems
 
 
-def _share(row: Row, value: int, ignore: Sequence[int]) -> float:
+def _share(row: ImageMeasures, value: int, ignore: Sequence[int]) -> float:
     whole = sum(n for v, n in row.labels.items() if v not in ignore)
     return row.labels.get(value, 0) / whole if whole else 0.0
 
@@ -161,7 +161,7 @@ def _inverted(shares: np.ndarray, contrasts: Sequence[tuple[float, ...]]) -> lis
     return odd if same >= _AGREE and against >= _AGREE and clear else []
 
 
-def _mostly(rows: Sequence[Row], value: int, ignore: Sequence[int], *, objects: bool) -> list[Problem]:
+def _mostly(rows: Sequence[ImageMeasures], value: int, ignore: Sequence[int], *, objects: bool) -> list[Problem]:
     """A note where most pixels of the folder are foreground, a warning where nearly all are.
 
     Args:
@@ -179,7 +179,7 @@ def _mostly(rows: Sequence[Row], value: int, ignore: Sequence[int], *, objects: 
     return [Problem("audit.mostly_foreground", "", severity, said)]
 
 
-def _empty(rows: Sequence[Row], places: Sequence[str]) -> list[Problem]:
+def _empty(rows: Sequence[ImageMeasures], places: Sequence[str]) -> list[Problem]:
     """A warning for each empty mask, for many of them together; where all are, that is said of the values."""
     empty = [i for i, row in enumerate(rows) if set(row.labels) == {0}]
     if len(empty) == len(rows):
@@ -190,13 +190,13 @@ def _empty(rows: Sequence[Row], places: Sequence[str]) -> list[Problem]:
     return [Problem("audit.empty_masks", "", "warning", said)]
 
 
-def _same(looks: Sequence[Look], places: Sequence[str]) -> list[Problem]:
+def _same(looks: Sequence[MaskLook], places: Sequence[str]) -> list[Problem]:
     """Images that are their own mask: there is nothing to learn from them."""
     same = [place for one, place in zip(looks, places, strict=True) if one.same]
     return [Problem("audit.mask_is_image", same[0], "warning", {"count": len(same), "all": len(looks)})] if same else []
 
 
-def _copied(rows: Sequence[Row], records: Sequence[Record], places: Sequence[str]) -> list[Problem]:
+def _copied(rows: Sequence[ImageMeasures], records: Sequence[Record], places: Sequence[str]) -> list[Problem]:
     """A warning for each mask that several images share; planes of one file may, for annotation is copied along Z."""
     groups: dict[str, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):

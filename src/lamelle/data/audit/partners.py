@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from lamelle.data.layouts.listing import Entry, natural, same_form
+from lamelle.data.layouts.listing import FileEntry, natural, same_form
 from lamelle.types import Record
 
 _RULES_FROM, _NEAR, _ALIKE = 200, 12, 12
@@ -44,7 +44,7 @@ class MaskOrImage:
         """The folders and the stem; a slice of a stack as if each had a folder of its own."""
         index = self.record.image.index
         inner = () if index is None else (f"#{index}",)
-        stem = same_form(Entry("", self.record.image.path.name).stem)
+        stem = same_form(FileEntry("", self.record.image.path.name).stem)
         return (*PurePosixPath(self.record.id).parts[:-1], *inner), stem
 
     @property

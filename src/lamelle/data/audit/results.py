@@ -12,7 +12,7 @@ from lamelle.types import Problem, Spacing
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImageMeasures:
     """One record, measured."""
 
     id: str
@@ -51,7 +51,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ImagePair:
     """Two records with the same or nearly the same image."""
 
     first: str
@@ -71,7 +71,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
+class DataStatistics:
     """What a plan is made from."""
 
     records: int = 0
@@ -109,11 +109,11 @@ class Audit:
     """Everything that a look at every pixel of a data set showed."""
 
     problems: tuple[Problem, ...]
-    rows: tuple[Row, ...]
-    pairs: tuple[Pair, ...]
+    rows: tuple[ImageMeasures, ...]
+    pairs: tuple[ImagePair, ...]
     totals: Mapping[str, Mapping[str, int]]
     """``classes``, ``groups``, ``splits``, ``sizes``, ``dtypes``, ``formats``, ``channels``: value → records."""
-    statistics: Statistics
+    statistics: DataStatistics
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -124,7 +124,7 @@ class Audit:
         """Plain dictionaries, lists, numbers and text.
 
         Example:
-            >>> audit = Audit((), (), (), {}, Statistics(records=3))
+            >>> audit = Audit((), (), (), {}, DataStatistics(records=3))
             >>> Audit.from_json(audit.to_json()).statistics.records
             3
         """
@@ -153,14 +153,16 @@ class Audit:
         """
         return Audit(
             tuple(Problem(**p) for p in plain["problems"]),
-            tuple(Row(**_restored(r)) for r in plain["rows"]),
-            tuple(Pair(**{k: v for k, v in p.items() if k in Pair.__dataclass_fields__}) for p in plain["pairs"]),
+            tuple(ImageMeasures(**_restored(r)) for r in plain["rows"]),
+            tuple(
+                ImagePair(**{k: v for k, v in p.items() if k in ImagePair.__dataclass_fields__}) for p in plain["pairs"]
+            ),
             plain["totals"],
-            Statistics(**_restored(plain["statistics"])),
+            DataStatistics(**_restored(plain["statistics"])),
         )
 
 
-def _fields(row: Row | Statistics) -> dict[str, Any]:
+def _fields(row: ImageMeasures | DataStatistics) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 

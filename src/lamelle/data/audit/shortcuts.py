@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamelle.data.audit.depths import scale_names
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.types import Problem, Record
 
 STRONG = 0.4
@@ -42,7 +42,7 @@ def association(classes: Sequence[str], values: Sequence[str]) -> float:
     return min(1.0, float(phi / smaller) ** 0.5) if smaller > 0 else 0.0
 
 
-def shortcut_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+def shortcut_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """One warning for every property of the files that goes with the class."""
     classed = [(row, record) for row, record in zip(rows, records, strict=True) if len(record.names) == 1]
     if len(classed) < FEWEST:
@@ -58,7 +58,7 @@ def shortcut_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Pr
     return problems
 
 
-def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, list[str]]:
+def _properties(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> dict[str, list[str]]:
     scales = scale_names(rows, records)
     bits = [scales.get(i, r.bits) for i, r in enumerate(rows)]
     return {
@@ -73,7 +73,7 @@ def _properties(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, lis
     }
 
 
-def _count(row: Row) -> str:
+def _count(row: ImageMeasures) -> str:
     return f"C={row.channels}"
 
 

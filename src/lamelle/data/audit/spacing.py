@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.errors import FileError
 from lamelle.types import Problem, Record, Source, Spacing
 
@@ -14,7 +14,7 @@ _SAME = 0.01
 """Relative difference up to which two pixel sizes are one, written with fewer digits."""
 
 
-def spacing_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Problem]:
+def spacing_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """Pixel sizes that are missing, that differ, or that an image and its labels contradict.
 
     Args:
@@ -44,7 +44,7 @@ def spacing_problems(rows: Sequence[Row], records: Sequence[Record]) -> list[Pro
 
 
 def _contradicting(
-    rows: Sequence[Row], records: Sequence[Record], said_by: Mapping[tuple[Path, str | None], Spacing | None]
+    rows: Sequence[ImageMeasures], records: Sequence[Record], said_by: Mapping[tuple[Path, str | None], Spacing | None]
 ) -> list[Problem]:
     """One warning for all images whose labels say another pixel size, at the first of them."""
     spacings = {row.id: row.spacing for row in rows}
@@ -63,7 +63,7 @@ def _contradicting(
     return [Problem("audit.spacing_contradicts", str(_sources(record)[0].path), "warning", said)]
 
 
-def _labelled(rows: Sequence[Row], records: Sequence[Record]) -> list[Record]:
+def _labelled(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Record]:
     """Records whose label image is one file of its own that could be read, and is asked for more than its values."""
     return [
         record

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from lamelle.data.audit import views
-from lamelle.data.audit.candidates import Pairs, Pictures
+from lamelle.data.audit.candidates import Pairs, SmallPictures
 
 _AT_ONCE = 1024
 
@@ -39,11 +39,11 @@ class Starts:
         return found
 
 
-def starts(first: Pictures, second: Pictures, pairs: Pairs, most: int) -> Starts:
+def starts(first: SmallPictures, second: SmallPictures, pairs: Pairs, most: int) -> Starts:
     """The ``most`` best ways for each pair of numbers.
 
     Args:
-        first: Pictures of the one set.
+        first: SmallPictures of the one set.
         second: Of the other, or the same.
         pairs: Numbers in both, ``[P]`` each.
         most: Ways, T.
@@ -61,7 +61,9 @@ def starts(first: Pictures, second: Pictures, pairs: Pairs, most: int) -> Starts
     return found
 
 
-def _seen(moving: Pictures, one: np.ndarray, fixed: Pictures, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _seen(
+    moving: SmallPictures, one: np.ndarray, fixed: SmallPictures, other: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Best view of each moving picture for every orientation of the other, and its correlation, ``[P, 8]`` each."""
     every = []
     for part, mean in zip(views.parts(), fixed.common, strict=True):

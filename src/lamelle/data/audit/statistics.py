@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lamelle.data.audit.measure import OFFSET, SPAN, Distribution
-from lamelle.data.audit.results import Row, Statistics
+from lamelle.data.audit.results import DataStatistics, ImageMeasures
 from lamelle.types import Record
 
 KEPT = 1 << 22
@@ -49,10 +49,10 @@ class Pool:
         return Distribution(np.concatenate(values), np.concatenate(weights))
 
 
-def summarise(rows: Sequence[Row], records: Sequence[Record], pool: Pool) -> Statistics:
+def summarise(rows: Sequence[ImageMeasures], records: Sequence[Record], pool: Pool) -> DataStatistics:
     """Statistics of a data set from its rows."""
     if not rows:
-        return Statistics(records=0)
+        return DataStatistics(records=0)
     dims = Counter(len(r.size) for r in rows).most_common(1)[0][0]
     sizes = np.array([r.size for r in rows if len(r.size) == dims])
     channels = Counter(r.channels for r in rows).most_common(1)[0][0]
@@ -65,7 +65,7 @@ def summarise(rows: Sequence[Row], records: Sequence[Record], pool: Pool) -> Sta
         holding.update(row.labels.keys())
     objects = [r.objects for r in rows if r.objects is not None]
     spacings = Counter(r.spacing for r in rows if r.spacing is not None)
-    return Statistics(
+    return DataStatistics(
         records=len(rows),
         groups=len({r.group for r in records if r.group is not None}),
         dims=dims,
@@ -88,7 +88,7 @@ def summarise(rows: Sequence[Row], records: Sequence[Record], pool: Pool) -> Sta
     )
 
 
-def _moments(rows: Sequence[Row]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _moments(rows: Sequence[ImageMeasures]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel over all pixels of several images."""
     n = np.array([[math.prod(r.size)] for r in rows], np.float64)
     means, stds = np.array([r.mean for r in rows]), np.array([r.std for r in rows])
@@ -97,7 +97,7 @@ def _moments(rows: Sequence[Row]) -> tuple[tuple[float, ...], tuple[float, ...]]
     return tuple(mean.tolist()), tuple(np.sqrt(variance).tolist())
 
 
-def count(rows: Sequence[Row], records: Sequence[Record]) -> dict[str, dict[str, int]]:
+def count(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> dict[str, dict[str, int]]:
     """How many records there are of every class, group, split, size, dtype, format and number of channels."""
     classes: Counter[str] = Counter()
     for record in records:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lamelle.data.audit.results import Row
+from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import DataError, LamelleError, setting
 from lamelle.types import Index, Problem
@@ -22,7 +22,7 @@ _ENDS = 0.35
 
 def value_problems(
     index: Index,
-    rows: Sequence[Row],
+    rows: Sequence[ImageMeasures],
     places: Sequence[str],
     *,
     counts: Mapping[int, int],
@@ -62,7 +62,7 @@ def value_problems(
     return [*rule.problems, *grounds]
 
 
-def _by_turns(problem: Problem, rows: Sequence[Row], counts: Mapping[int, int]) -> Problem:
+def _by_turns(problem: Problem, rows: Sequence[ImageMeasures], counts: Mapping[int, int]) -> Problem:
     """What is said instead of values with gaps where some of them never meet in a mask, as of several programs."""
     sets = _meeting(rows, counts)
     if problem.code != "layouts.values_gaps" or 0 not in counts or min(counts) < 0 or len(sets) < 2:
@@ -78,7 +78,7 @@ def _by_turns(problem: Problem, rows: Sequence[Row], counts: Mapping[int, int]) 
     return Problem("audit.values_by_turns", "", "error", said)
 
 
-def _meeting(rows: Sequence[Row], counts: Mapping[int, int]) -> list[set[int]]:
+def _meeting(rows: Sequence[ImageMeasures], counts: Mapping[int, int]) -> list[set[int]]:
     """The values above 0 in sets of those that meet in a mask, or each meet a third one, by the least value."""
     sets: list[set[int]] = []
     for row in rows:
@@ -89,7 +89,7 @@ def _meeting(rows: Sequence[Row], counts: Mapping[int, int]) -> list[set[int]]:
     return sorted(sets, key=min)
 
 
-def _two_grounds(rows: Sequence[Row], places: Sequence[str], ignore: Sequence[int]) -> list[Problem]:
+def _two_grounds(rows: Sequence[ImageMeasures], places: Sequence[str], ignore: Sequence[int]) -> list[Problem]:
     """A warning where masks of two values begin at 0 in some and at 1 in others, and none holds three."""
     held = [sorted(v for v in row.labels if v not in ignore) for row in rows]
     first = [i for i, values in enumerate(held) if values == [0, 1]]
@@ -111,7 +111,7 @@ def _soft(counts: Mapping[int, int]) -> range | None:
     return greys if many and high - low >= _SPAN and white >= _ENDS * above else None
 
 
-def _soft_edges(greys: range, rows: Sequence[Row], places: Sequence[str]) -> Problem:
+def _soft_edges(greys: range, rows: Sequence[ImageMeasures], places: Sequence[str]) -> Problem:
     """The error, at the mask with the most grey pixels."""
     found = [{v: n for v, n in row.labels.items() if v in greys} for row in rows]
     worst = max(range(len(rows)), key=lambda i: sum(found[i].values()))
@@ -128,7 +128,7 @@ def _soft_edges(greys: range, rows: Sequence[Row], places: Sequence[str]) -> Pro
     return Problem("audit.values_soft", places[worst], "error", said)
 
 
-def _placed(problem: Problem, rows: Sequence[Row], places: Sequence[str]) -> Problem:
+def _placed(problem: Problem, rows: Sequence[ImageMeasures], places: Sequence[str]) -> Problem:
     """An error with a mask to look at first: one that holds the value fewest images hold."""
     if problem.severity != "error" or problem.where:
         return problem

@@ -55,7 +55,7 @@ _LEAST_NAMES, _EACH = 6, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class NamePattern:
     """An expression that finds the group in the name of every file."""
 
     regex: str
@@ -63,7 +63,7 @@ class Pattern:
     rank: int
 
 
-def patterns(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+def patterns(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     """Expressions that part the files of a folder into groups, surest first.
 
     Args:
@@ -85,7 +85,7 @@ def patterns(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
     return [*found, *(p for p in (guess, called) if p)]
 
 
-def _guess(names: Sequence[str], labels: Sequence[str]) -> Pattern | None:
+def _guess(names: Sequence[str], labels: Sequence[str]) -> NamePattern | None:
     """The beginning that several names share, or where that only counts the images of each: their ends, a letter."""
     stems, noise = _stems(names), _noise(labels)
     starts = (p.regex for p in _prefixes(names, labels))
@@ -98,7 +98,7 @@ def _guess(names: Sequence[str], labels: Sequence[str]) -> Pattern | None:
     else:
         end = next((e for e in ends if name_ends.rather(found[e], found[start], labels)), None)
     regex = end or start
-    return Pattern(regex, False, 0) if regex else None
+    return NamePattern(regex, False, 0) if regex else None
 
 
 def _alone_are_ids(words: Sequence[str], labels: Sequence[str]) -> bool:
@@ -140,11 +140,11 @@ def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: fl
     return not (len(pairs) == len(sizes) == len(set(labels)))
 
 
-def _barcode(names: Sequence[str]) -> Pattern | None:
-    return Pattern(TCGA.pattern, True, 0) if all(TCGA.search(n) for n in names) else None
+def _barcode(names: Sequence[str]) -> NamePattern | None:
+    return NamePattern(TCGA.pattern, True, 0) if all(TCGA.search(n) for n in names) else None
 
 
-def _worded(names: Sequence[str]) -> list[Pattern]:
+def _worded(names: Sequence[str]) -> list[NamePattern]:
     """``patient12``, ``Mouse-03``, ``cas_7``: a word for a group, and a number."""
     lower, found = [plain(n) for n in names], []
     for rank, words in enumerate(GROUP_WORDS):
@@ -156,22 +156,22 @@ def _worded(names: Sequence[str]) -> list[Pattern]:
             known = known.replace("e", "[eéèê]")
         regex = rf"(?i)(?:^|[^a-z])((?:{known}){_SIGN}*(?:(?:no?|nr|id){_SIGN}+)?(?:(?<={_SIGN})[a-z]{{1,3}})?[0-9]+)"
         if all(re.search(regex, n) for n in names):
-            found.append(Pattern(regex, True, rank))
+            found.append(NamePattern(regex, True, rank))
     return found
 
 
-def _wells(names: Sequence[str]) -> Pattern | None:
-    return next((Pattern(w, True, _WELL_RANK) for w in _WELLS if all(re.search(w, n) for n in names)), None)
+def _wells(names: Sequence[str]) -> NamePattern | None:
+    return next((NamePattern(w, True, _WELL_RANK) for w in _WELLS if all(re.search(w, n) for n in names)), None)
 
 
-def _called(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+def _called(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     """``MUE_01``, ``scan KG 3``, ``Mueller-2``: initials or names of people, at the same place of every name."""
     begins = ["^", *(rf"^(?:[^\s_.-]+{_SIGN}+){{{k}}}" for k in range(1, _MOST_TOKENS))]
     found = []
     for regex in (rf"{begin}({form})(?![^\W\d_])" for begin in begins for form in (_INITIALS, _SURNAME)):
         matches = [m[1] for n in names if (m := re.search(regex, n.rpartition(".")[0]))]
         if len(matches) == len(names) and are_people(matches, labels):
-            found.append(Pattern(regex, False, 0))
+            found.append(NamePattern(regex, False, 0))
     return found
 
 
@@ -194,7 +194,7 @@ def are_people(found: Sequence[str], labels: Sequence[str]) -> bool:
     return alike and several and not any(split_of(v) or holds(v) or plain(v) in noise for v in known)
 
 
-def _placed(names: Sequence[str]) -> Pattern | None:
+def _placed(names: Sequence[str]) -> NamePattern | None:
     """``P12_z003``, ``10253_idx5_x1351_y1101``: what stands before the place of a slice or a tile."""
     stems = [plain(n) for n in names]
     seen = [p for p in _PLACES if any(re.search(rf"{_SIGN}{p}{_SIGN}?[0-9]", s) for s in stems)]
@@ -202,11 +202,11 @@ def _placed(names: Sequence[str]) -> Pattern | None:
     small = rf"^(.+?){_SIGN}+{known}{_SIGN}?[0-9]+"
     for regex in (small, f"(?i){small}"):
         if seen and all(re.search(regex, n) for n in names):
-            return Pattern(regex, True, PLACE_RANK)
+            return NamePattern(regex, True, PLACE_RANK)
     return None
 
 
-def _sided(names: Sequence[str]) -> Pattern | None:
+def _sided(names: Sequence[str]) -> NamePattern | None:
     """``10_left``, ``10_right``, ``10OD``: two eyes, hands, breasts of one person."""
     for begin, sides in ((rf"[0-9].*?){_SIGN}+", (*_SIDES, *_SIDE_LETTERS)), ("[0-9])", _SIDES)):
         seen = [s for s in sides if any(re.search(rf"(?i)^(.*{begin}{s}(?={_SIGN}|$)", n) for n in names)]
@@ -214,11 +214,11 @@ def _sided(names: Sequence[str]) -> Pattern | None:
         matches = [re.search(regex, n) if seen else None for n in names]
         both = Counter(m[1] for m in matches if m)
         if all(matches) and 2 * sum(n > 1 for n in both.values()) >= len(both):
-            return Pattern(regex, True, _SIDED_RANK)
+            return NamePattern(regex, True, _SIDED_RANK)
     return None
 
 
-def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
+def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     """``5800_900001``, ``img_3_2``: a beginning with a number that several names share; the shortest first."""
     stems = _stems(names)
     split = [[t for t in _SIGNS.split(s) if t] for s in stems]
@@ -227,9 +227,9 @@ def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[Pattern]:
     found = []
     for k in range(1, min(least, _MOST_TOKENS)):
         if _are_ids([t[k - 1].casefold() for t in split], noise):
-            found.append(Pattern(_beginning(names, stems, split, k), False, 0))
+            found.append(NamePattern(_beginning(names, stems, split, k), False, 0))
     if all(re.search(r"[0-9][A-Za-z]$", s) for s in stems) and least == 1:
-        found.append(Pattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
+        found.append(NamePattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
     return found
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
@@ -15,12 +15,12 @@ NAME = "cellpose"
 _MASKS = re.compile(r"_masks$", re.IGNORECASE)
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """At least one image with its ``_masks`` beside it."""
     if places(listing, options) or stack_pairs(listing):
         return lacks(0.3, "object_masks")
     if _folders(listing)[0]:
-        return Match(1.0)
+        return LayoutMatch(1.0)
     if seg := _seg_files(listing):
         return lacks(0.48, "masks_of_seg_npy", count=len(seg), name=seg[0].name)
     return lacks(0.1, "object_masks")
@@ -44,16 +44,16 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
-def holds_objects(entry: Entry) -> bool:
+def holds_objects(entry: FileEntry) -> bool:
     """Whether a file's name says that its values count objects: ``a_masks.tif``."""
     return _MASKS.search(entry.stem) is not None
 
 
-def _seg_files(listing: Listing) -> list[Entry]:
+def _seg_files(listing: Listing) -> list[FileEntry]:
     return [e for e in listing.entries if e.name.lower().endswith("_seg.npy")]
 
 
-def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+def _folders(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
     """Folders with ``_masks``; a file with another word for a mask is none of them, and no image."""
     found, rest = together(listing, lambda e: not e.volume)
     kept = [f for f in found if any(map(holds_objects, f.masks))]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from lamelle.data.groups.names import numbered_alike
 from lamelle.data.groups.words import named_like_group
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, last, named
-from lamelle.data.layouts.listing import Entry, Listing, natural
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, lacks, last, named
+from lamelle.data.layouts.listing import FileEntry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.split_words import splits_of
@@ -32,14 +32,14 @@ _TEXTS = (".txt", ".lst", ".list", ".csv", ".tsv", ".json", ".md", ".xml", ".yam
 class _Classed:
     """An image, and the folder whose name is its class."""
 
-    entry: Entry
+    entry: FileEntry
     folder: str
     split: str | None
     deeper: bool
     """It lies in a folder inside that may itself be called after something."""
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Two or more class folders of which at least half hold images; one alone is read, to be reported."""
     if options.masks or places(listing, options):
         return lacks(0.3, "no_masks")
@@ -47,7 +47,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if masks := _among(listing, found, options):
         return masks
     if level_of(options):
-        return Match(1.0) if found else lacks(0.3, "class_folders")
+        return LayoutMatch(1.0) if found else lacks(0.3, "class_folders")
     if not found:
         groups = [last(f) for f in listing.folders if named_like_group(last(f)) and listing.images_in(f)]
         if groups:
@@ -75,9 +75,9 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.49, "rows_of_folders", **said, **values)
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
-        return lacks(0.3, "class_folders") if beside or joins(listing, options) else Match(0.6)
+        return lacks(0.3, "class_folders") if beside or joins(listing, options) else LayoutMatch(0.6)
     parts = all(folder_name(n).role == "image" for n in names)  # images_part_1, images_part_2
-    return Match(0.9 if listing.tables and (not filled <= folders or parts or numbered_alike(names)) else 1.0)
+    return LayoutMatch(0.9 if listing.tables and (not filled <= folders or parts or numbered_alike(names)) else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -122,13 +122,13 @@ def class_folders(listing: Listing, base: str) -> list[str]:
     return [f for f in listing.subfolders(base) if not _is_none(last(f))]
 
 
-def images_of(listing: Listing, folder: str) -> list[Entry]:
+def images_of(listing: Listing, folder: str) -> list[FileEntry]:
     """Images of one class: directly in its folder and in its ``images/``."""
     inner = [e for f in named(listing, folder, "image") for e in listing.images_in(f)]
     return [*listing.images_in(folder), *inner]
 
 
-def class_record(listing: Listing, entry: Entry, name: str, split: str | None) -> Record:
+def class_record(listing: Listing, entry: FileEntry, name: str, split: str | None) -> Record:
     """The record of an image that lies in the folder of its class."""
     return Record(entry.id, Source(listing.path(entry)), ClassNames((name,)), split=split, stratum=name)
 
@@ -142,7 +142,7 @@ def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
     """Every image below a folder that may be a class: the first such folder, or the only one of several that can be."""
     masks = set(_masks(listing))
     level = level_of(options)
-    found: list[tuple[Entry, str | None, list[int]]] = []
+    found: list[tuple[FileEntry, str | None, list[int]]] = []
     for split, base in bases(listing):
         start = base.count("/") + 1 if base else 0
         for entry in listing.images_below(base) if base else listing.images:
@@ -162,7 +162,7 @@ def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
     return [_Classed(e, "/".join(e.folder.split("/")[: kept[0] + 1]), split, len(kept) > 1) for e, split, kept in found]
 
 
-def _names(found: Sequence[tuple[Entry, str | None, list[int]]]) -> dict[int, set[str]]:
+def _names(found: Sequence[tuple[FileEntry, str | None, list[int]]]) -> dict[int, set[str]]:
     """The names of the folders that may be classes, by their level."""
     names: dict[int, set[str]] = defaultdict(set)
     for entry, _, kept in found:
@@ -172,12 +172,12 @@ def _names(found: Sequence[tuple[Entry, str | None, list[int]]]) -> dict[int, se
     return dict(sorted(names.items()))
 
 
-def _masks(listing: Listing) -> list[Entry]:
+def _masks(listing: Listing) -> list[FileEntry]:
     """Masks that lie beside their images."""
     return [e for folder in together(listing, lambda _: True)[0] for e in folder.masks]
 
 
-def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) -> Match | None:
+def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) -> LayoutMatch | None:
     """Why the folders hold more than classes: masks beside images, or a folder of masks of unknown images."""
     if options.task == "classify" or level_of(options):
         return None
@@ -195,7 +195,7 @@ def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) 
     return None
 
 
-def _modalities(images: Sequence[Entry]) -> str:
+def _modalities(images: Sequence[FileEntry]) -> str:
     """What to say for each of several images of a patient, where the names of all end in a few words: ``FLAIR``."""
     words = Counter(re.split(r"[-_. ]+", e.stem)[-1] for e in images)
     several = 1 < len(words) <= _SHOWN and len(set(words.values())) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lamelle.data.layouts.class_folders import class_folders, class_record, images_of
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, label_target, lacks, last, left_over
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, label_target, lacks, last, left_over
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.siblings import kind_of, places
 from lamelle.types import ClassNames, Index, LabelImage, ObjectMasks, Problem, Record, Source
@@ -13,7 +13,7 @@ from lamelle.types import ClassNames, Index, LabelImage, ObjectMasks, Problem, R
 NAME = "class_mask_folders"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Class folders with images and masks, most of them with several images."""
     folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
     found = places(listing, options)
@@ -22,7 +22,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.2 if any(images_of(listing, f) for f in folders) else 0.1, "class_masks")
     if len(both) * 2 < len(folders):
         return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
-    return Match(1.0) if kind_of(listing, found) == "classes" else lacks(0.3, "class_masks")
+    return LayoutMatch(1.0) if kind_of(listing, found) == "classes" else lacks(0.3, "class_masks")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import unused
 from lamelle.data.layouts.words import split_of
 from lamelle.data.shapes import Coco, read_coco
@@ -22,7 +22,7 @@ _MARKS = (b'"images"', b'"annotations"', b'"categories"', b'"info"', b'"licenses
 """Keys of which one stands near the beginning of such a file."""
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """JSON files of which one lists images that are there."""
     for entry in _files(listing):
         try:
@@ -30,7 +30,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         except FileError:
             continue
         if any(_places(listing, entry, found).values()):
-            return Match(1.0)
+            return LayoutMatch(1.0)
     return lacks(0.05, "coco")
 
 
@@ -38,7 +38,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image that a file lists, with what the file says of it."""
     records: list[Record] = []
     problems: list[Problem] = []
-    read: list[tuple[Entry, Coco]] = []
+    read: list[tuple[FileEntry, Coco]] = []
     for entry in _files(listing):
         try:
             read.append((entry, read_coco(listing.path(entry))))
@@ -47,7 +47,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     read = [(entry, found) for entry, found in read if any(_places(listing, entry, found).values())]
     splits = [_split(entry) for entry, _ in read]
     several = len(read) > 1 and None not in splits and len(set(splits)) > 1
-    used: set[Entry] = set()
+    used: set[FileEntry] = set()
     kind = "coco_outlines" if any(found.outlines for _, found in read) else "coco_boxes"
     for (entry, found), split in zip(read, splits, strict=True):
         for name, image in _places(listing, entry, found).items():
@@ -69,7 +69,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, tuple(records), names=said, problems=tuple(problems))
 
 
-def _files(listing: Listing) -> list[Entry]:
+def _files(listing: Listing) -> list[FileEntry]:
     """JSON files that begin as those of COCO do."""
     found = []
     for entry in listing.entries:
@@ -85,13 +85,13 @@ def _files(listing: Listing) -> list[Entry]:
     return found
 
 
-def _places(listing: Listing, entry: Entry, found: Coco) -> dict[str, Entry | None]:
+def _places(listing: Listing, entry: FileEntry, found: Coco) -> dict[str, FileEntry | None]:
     """``file_name`` → the image: beside the JSON file, below it, or the only one of this name."""
     paths = {e.rel: e for e in listing.images}
-    named: dict[str, list[Entry]] = defaultdict(list)
+    named: dict[str, list[FileEntry]] = defaultdict(list)
     for image in listing.images:
         named[image.name].append(image)
-    places: dict[str, Entry | None] = {}
+    places: dict[str, FileEntry | None] = {}
     for name in found.images:
         plain = name.replace("\\", "/").removeprefix("./")
         beside = f"{entry.folder}/{plain}" if entry.folder else plain
@@ -103,7 +103,7 @@ def _places(listing: Listing, entry: Entry, found: Coco) -> dict[str, Entry | No
     return places
 
 
-def _split(entry: Entry) -> str | None:
+def _split(entry: FileEntry) -> str | None:
     """The split that the name of the file, or a folder above it, speaks of: ``instances_train2017.json``."""
     words = re.split(r"[^a-z]+", entry.stem.lower())
     return next((s for w in (*words, *entry.folder.split("/")[::-1]) if w and (s := split_of(w))), None)

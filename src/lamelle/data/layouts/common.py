@@ -67,7 +67,7 @@ class LayoutOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class LayoutMatch:
     """How well a folder fits a layout."""
 
     score: float
@@ -83,7 +83,7 @@ class Layout:
     name: str
     yields: tuple[type[Target], ...]
     """The kinds of target that its records have; the first where nobody says which is meant."""
-    match: Callable[[Listing, LayoutOptions], Match]
+    match: Callable[[Listing, LayoutOptions], LayoutMatch]
     read: Callable[[Listing, LayoutOptions], Index]
     wants: str = ""
     """What such a folder looks like, in a line; of the layouts here the messages say it: ``layouts.wants_NAME``."""
@@ -111,9 +111,9 @@ class Layout:
         return self.wants or text(f"layouts.wants_{self.name}")
 
 
-def lacks(score: float, code: str, **values: object) -> Match:
+def lacks(score: float, code: str, **values: object) -> LayoutMatch:
     """A match that fails for one reason."""
-    return Match(score, Problem(f"layouts.lacks_{code}", "", "note", values))
+    return LayoutMatch(score, Problem(f"layouts.lacks_{code}", "", "note", values))
 
 
 def last(folder: str) -> str:

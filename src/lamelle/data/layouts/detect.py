@@ -37,7 +37,7 @@ from lamelle.data.layouts.common import (
     with_axes,
 )
 from lamelle.data.layouts.label_names import numbers_named, value_names
-from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image, list_folder
+from lamelle.data.layouts.listing import TABLE_SUFFIXES, FileEntry, Listing, is_image, list_folder
 from lamelle.data.layouts.named_masks import by_names, images_alone
 from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
@@ -274,5 +274,5 @@ def _skipped(
     return dict(counts)
 
 
-def _is_other(entry: Entry) -> bool:
+def _is_other(entry: FileEntry) -> bool:
     return not is_image(entry) and entry.suffix not in (*TABLE_SUFFIXES, ".npz") and entry.name != "dataset.json"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.listing import Entry, Listing, same_form
-from lamelle.data.layouts.pairing import Pair
+from lamelle.data.layouts.listing import FileEntry, Listing, same_form
+from lamelle.data.layouts.pairing import MaskedImage
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import FileError
 from lamelle.io.images import header, planes
@@ -29,7 +29,7 @@ _MOST = 0.5
 _SIGN = re.compile(r"[-_. ]+")
 
 
-def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> dict[str, list[Pair]]:
+def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[FileEntry]]) -> dict[str, list[MaskedImage]]:
     """Images with their masks in folders where no word says which is which.
 
     Two rules, each of two pairs or more, and only where a few of the masks have up to 8 values and their images, of the
@@ -42,8 +42,8 @@ def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> dict[
     Returns:
         The pairs of each such folder.
     """
-    twos: dict[tuple[str, str], list[tuple[str, Entry, Entry]]] = defaultdict(list)
-    ends: dict[str, list[tuple[str, Entry, Entry]]] = defaultdict(list)
+    twos: dict[tuple[str, str], list[tuple[str, FileEntry, FileEntry]]] = defaultdict(list)
+    ends: dict[str, list[tuple[str, FileEntry, FileEntry]]] = defaultdict(list)
     for folder, entries in files.items():
         if len(entries) == 2 and folder:
             first, second = entries
@@ -51,12 +51,12 @@ def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> dict[
             twos[second.name, first.name].append((folder, second, first))
         for ending, found in _by_ending(entries).items():
             ends[ending] += [(folder, image, mask) for image, mask in found]
-    taken: dict[str, list[Pair]] = defaultdict(list)
+    taken: dict[str, list[MaskedImage]] = defaultdict(list)
     for _, found in sorted([*twos.items(), *ends.items()], key=lambda item: -len(item[1])):
         new = [(f, image, mask) for f, image, mask in found if not any(image in (p.image, *p.masks) for p in taken[f])]
         if len(new) >= _LEAST and are_masks(listing, [(image, mask) for _, image, mask in new]):
             for folder, image, mask in new:
-                taken[folder].append(Pair(image, (mask,)))
+                taken[folder].append(MaskedImage(image, (mask,)))
     return {folder: pairs for folder, pairs in taken.items() if pairs}
 
 
@@ -69,7 +69,7 @@ class Plane:
     size: tuple[int, ...]
 
 
-def look(listing: Listing, entry: Entry) -> Plane:
+def look(listing: Listing, entry: FileEntry) -> Plane:
     """A plane of a file, by which a mask can be told from an image; each file is opened once."""
     path = listing.path(entry)
     try:
@@ -89,7 +89,7 @@ def _looked(path: Path, axes: str | None, stamp: int) -> Plane:
     return Plane(max(len(np.unique(channel)) for channel in plane), plane.shape[-2:])
 
 
-def are_masks(listing: Listing, pairs: Sequence[tuple[Entry, Entry]]) -> bool:
+def are_masks(listing: Listing, pairs: Sequence[tuple[FileEntry, FileEntry]]) -> bool:
     """Whether all second files look like masks of the first: a few values, in some more than one, and of their size.
 
     A few of the pairs are looked at.
@@ -100,10 +100,10 @@ def are_masks(listing: Listing, pairs: Sequence[tuple[Entry, Entry]]) -> bool:
     return bool(seen) and alike and any(mask.values > 1 for _, mask in seen)
 
 
-def _by_ending(entries: Sequence[Entry]) -> dict[str, list[tuple[Entry, Entry]]]:
+def _by_ending(entries: Sequence[FileEntry]) -> dict[str, list[tuple[FileEntry, FileEntry]]]:
     """Ending → image and mask, where the ending is behind the names of half of the images."""
     by_stem = {same_form(e.stem): e for e in entries}
-    found: dict[str, list[tuple[Entry, Entry]]] = defaultdict(list)
+    found: dict[str, list[tuple[FileEntry, FileEntry]]] = defaultdict(list)
     for entry in entries:
         stem = same_form(entry.stem)
         cuts = [(stem[: m.start()], stem[m.start() :]) for m in _SIGN.finditer(stem)]
@@ -113,24 +113,24 @@ def _by_ending(entries: Sequence[Entry]) -> dict[str, list[tuple[Entry, Entry]]]
     return {e: pairs for e, pairs in found.items() if len(pairs) >= max(1, _MOST * (len(entries) - len(pairs)))}
 
 
-def one_each(entries: Sequence[Entry]) -> list[Pair]:
+def one_each(entries: Sequence[FileEntry]) -> list[MaskedImage]:
     """The images and masks of a folder where each mask's name, without its word, begins that of one image alone.
 
     A mask that is called nothing but a mask belongs to the only other file.
 
     Example:
-        >>> found = one_each([Entry("P0", "CT.nii.gz"), Entry("P0", "segmentation.nii.gz")])
+        >>> found = one_each([FileEntry("P0", "CT.nii.gz"), FileEntry("P0", "segmentation.nii.gz")])
         >>> [(p.image.name, p.masks[0].name) for p in found]
         [('CT.nii.gz', 'segmentation.nii.gz')]
         >>> names = ("a_flair.png", "a_seg.png", "b_flair.png", "b_seg.png")
-        >>> [p.image.name for p in one_each([Entry("", n) for n in names])]
+        >>> [p.image.name for p in one_each([FileEntry("", n) for n in names])]
         ['a_flair.png', 'b_flair.png']
     """
     called = {e: file_name(e.stem).keys[-1] for e in entries if file_name(e.stem).role == "mask"}
     others = [e for e in entries if e not in called]
     if not called or len(called) != len(others):
         return []
-    begins: dict[str, list[Entry]] = defaultdict(list)
+    begins: dict[str, list[FileEntry]] = defaultdict(list)
     for entry in others:
         for base in {"", *(entry.stem[: m.start()] for m in _SIGN.finditer(entry.stem))}:
             begins[same_form(base)].append(entry)
@@ -138,4 +138,4 @@ def one_each(entries: Sequence[Entry]) -> list[Pair]:
     if any(len(images) != 1 for images in found.values()) or len({i for (i,) in found.values()}) < len(others):
         return []
     pairs = {images[0]: mask for mask, images in found.items()}
-    return [Pair(image, (pairs[image],)) for image in others]
+    return [MaskedImage(image, (pairs[image],)) for image in others]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamelle.data.layouts.class_folders import class_folders
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, last, left_over, named
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, lacks, last, left_over, named
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.siblings import kind_of, places
@@ -13,7 +13,7 @@ from lamelle.types import Index, ObjectMasks, Problem, Record, Source
 NAME = "folder_per_image"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Folders with images and masks, most of them with a single image, and masks that are none of the whole image."""
     folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
     found = places(listing, options)
@@ -22,7 +22,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.1, "image_folders")
     if len(both) * 2 < len(folders):
         return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
-    return Match(1.0) if kind_of(listing, found) == "objects" else lacks(0.3, "single_images")
+    return LayoutMatch(1.0) if kind_of(listing, found) == "objects" else lacks(0.3, "single_images")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:

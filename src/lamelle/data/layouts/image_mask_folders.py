@@ -5,8 +5,8 @@ The two may lie in the folder itself or deeper: below train/ and test/, below ea
 
 from __future__ import annotations
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, label_target, lacks, last, named
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, label_target, lacks, last, named
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import inner_folder, unused
 from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
 from lamelle.data.layouts.volumes import is_volume
@@ -17,7 +17,7 @@ from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Sourc
 NAME = "image_mask_folders"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Folders of images beside folders of masks that hold planes; volumes are another layout."""
     found = places(listing, options)
     if not found:
@@ -32,10 +32,10 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if len(rest) >= len(images) and not options.masks:
         keys = f"{setting('data.images', last(found[0].images))} {setting('data.masks', last(found[0].masks[0]))}"
         return lacks(0.45, "half", rest=len(rest), count=len(images), keys=keys)
-    return Match(1.0)
+    return LayoutMatch(1.0)
 
 
-def without_pair(listing: Listing) -> Match:
+def without_pair(listing: Listing) -> LayoutMatch:
     """Which of the two folders is missing."""
     for base in ("", *(folder for _, folder in bases(listing))):
         if named(listing, base, "mask"):
@@ -72,16 +72,16 @@ def left_over(listing: Listing, found: list[Place]) -> list[Problem]:
     return unused(images, "layouts.not_used", "warning") + unused(masks, "layouts.masks_not_used", "note")
 
 
-def _rest(listing: Listing, found: list[Place]) -> list[Entry]:
+def _rest(listing: Listing, found: list[Place]) -> list[FileEntry]:
     seen = {e for p in found for e in (*p.images_of(listing), *(m for f in p.masks for m in listing.images_below(f)))}
     return [e for e in listing.images if e not in seen]
 
 
-def _among_masks(entry: Entry) -> bool:
+def _among_masks(entry: FileEntry) -> bool:
     return folder_name(last(entry.folder)).role == "mask"
 
 
-def inner_split(entry: Entry, base: str) -> str | None:
+def inner_split(entry: FileEntry, base: str) -> str | None:
     """The split that a folder inside ``base`` names, as in ``images/train/a.png``."""
     return split_of(inner_folder(entry, base).partition("/")[0])
 

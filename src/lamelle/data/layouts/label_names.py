@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from lamelle.data.groups.words import tokens
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import printable
 from lamelle.io.files import is_image_name
@@ -50,7 +50,7 @@ def value_names(listing: Listing) -> tuple[ValueNames | None, list[Problem]]:
         >>> value_names(list_folder(folder))[0].known
         {0: 'background', 1: 'nucleus'}
     """
-    found: list[tuple[Entry, ValueNames]] = []
+    found: list[tuple[FileEntry, ValueNames]] = []
     problems: list[Problem] = []
     for entry in listing.entries:
         if not _is_called_so(entry):
@@ -66,7 +66,7 @@ def value_names(listing: Listing) -> tuple[ValueNames | None, list[Problem]]:
     return (found[0][1] if found else None), problems
 
 
-def _is_called_so(entry: Entry) -> bool:
+def _is_called_so(entry: FileEntry) -> bool:
     if entry.suffix not in _SUFFIXES:
         return False
     if entry.name == "dataset.json":  # of nnU-Net
@@ -74,7 +74,7 @@ def _is_called_so(entry: Entry) -> bool:
     return entry.suffix in _ALWAYS or "".join(tokens(PurePosixPath(entry.name).stem)) in _STEMS
 
 
-def _read(listing: Listing, entry: Entry) -> ValueNames | None:
+def _read(listing: Listing, entry: FileEntry) -> ValueNames | None:
     """What a file names; None where it is none of these, or cannot be read."""
     path = listing.path(entry)
     try:

@@ -26,7 +26,7 @@ _DIGITS = re.compile(r"([0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """One file of the folder, one Zarr folder, or one folder of slices that is read as a stack."""
 
     folder: str
@@ -79,7 +79,7 @@ class Listing:
     """All files below a folder in natural order, without the junk."""
 
     root: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
     folders: tuple[str, ...]
     """Every folder below the root, the root (empty) excluded."""
     only: str | None = None
@@ -90,19 +90,19 @@ class Listing:
     """What the user says the axes of the images are."""
 
     @cached_property
-    def images(self) -> tuple[Entry, ...]:
+    def images(self) -> tuple[FileEntry, ...]:
         return tuple(e for e in self.entries if is_image(e))
 
     @cached_property
-    def _images_by_folder(self) -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = defaultdict(list)
+    def _images_by_folder(self) -> dict[str, list[FileEntry]]:
+        found: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in self.images:
             found[entry.folder].append(entry)
         return found
 
     @cached_property
-    def _images_below(self) -> dict[str, list[Entry]]:
-        found: dict[str, list[Entry]] = defaultdict(list)
+    def _images_below(self) -> dict[str, list[FileEntry]]:
+        found: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in self.images:
             folder = entry.folder
             while folder:
@@ -123,15 +123,15 @@ class Listing:
         return frozenset(e.stem for e in self.images)
 
     @cached_property
-    def tables(self) -> tuple[Entry, ...]:
+    def tables(self) -> tuple[FileEntry, ...]:
         """Tables that lie directly in the root."""
         return tuple(e for e in self.entries if not e.folder and e.suffix in TABLE_SUFFIXES)
 
-    def images_in(self, folder: str) -> list[Entry]:
+    def images_in(self, folder: str) -> list[FileEntry]:
         """Images directly in a folder."""
         return self._images_by_folder.get(folder, [])
 
-    def images_below(self, folder: str) -> Sequence[Entry]:
+    def images_below(self, folder: str) -> Sequence[FileEntry]:
         """Images in a folder and all folders below it."""
         return self._images_below.get(folder, []) if folder else self.images
 
@@ -139,7 +139,7 @@ class Listing:
         """Folders directly below a folder, as paths below the root."""
         return self._children.get(folder, [])
 
-    def path(self, entry: Entry) -> Path:
+    def path(self, entry: FileEntry) -> Path:
         return self.root / entry.rel
 
     def with_volumes(self, folders: Mapping[str, str]) -> Listing:
@@ -149,7 +149,7 @@ class Listing:
             folders: Folder that holds the slices → the folder that stands for them: itself, or one that it lies in.
 
         Example:
-            >>> listing = Listing(Path(), (Entry("ct/p0", "1.dcm"), Entry("ct/p0", "2.dcm")), ("ct", "ct/p0"))
+            >>> listing = Listing(Path(), (FileEntry("ct/p0", "1.dcm"), FileEntry("ct/p0", "2.dcm")), ("ct", "ct/p0"))
             >>> [(e.rel, e.dicom_series) for e in listing.with_volumes({"ct/p0": "ct/p0"}).entries]
             [('ct/p0', True)]
         """
@@ -158,7 +158,7 @@ class Listing:
         filled = {f for e in kept if is_image(e) for f in (e.folder, *above(e.folder))}
         gone = {f for f in self.folders if not shown.isdisjoint((f, *above(f)))} - filled
         parts = [f.rpartition("/") for f in shown]
-        made = [Entry(folder, name, series=True, unnamed=True) for folder, _, name in parts]
+        made = [FileEntry(folder, name, series=True, unnamed=True) for folder, _, name in parts]
         entries = tuple(sorted((*kept, *made), key=lambda e: natural(e.rel)))
         return replace(self, entries=entries, folders=tuple(f for f in self.folders if f not in gone))
 
@@ -235,7 +235,7 @@ def same_form(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def is_image(entry: Entry) -> bool:
+def is_image(entry: FileEntry) -> bool:
     """Whether the name says that an image is inside; Cellpose's ``_seg.npy`` is a pickle, not an image."""
     return entry.series or entry.unnamed or (is_image_name(entry.name) and not entry.name.lower().endswith("_seg.npy"))
 
@@ -249,7 +249,7 @@ class _Walk:
 
     def __init__(self, root: Path, *, deep: bool = True) -> None:
         self.root, self.deep = root, deep
-        self.entries: list[Entry] = []
+        self.entries: list[FileEntry] = []
         self.folders: list[str] = []
         self.problems: list[Problem] = []
         self.skipped: Counter[str] = Counter()
@@ -291,7 +291,7 @@ class _Walk:
         if reason := junk(item.name) or ("hidden" if item.name.startswith(".") else None):
             self.skipped[reason] += 1
             return
-        entry = Entry(folder, item.name)
+        entry = FileEntry(folder, item.name)
         if item.is_file(follow_symlinks=False):
             self._file(entry)
             return
@@ -312,5 +312,5 @@ class _Walk:
         elif not stat.S_ISDIR(mode):
             self.problems.append(Problem("layouts.not_a_file", entry.rel, "warning"))
 
-    def _file(self, entry: Entry) -> None:
+    def _file(self, entry: FileEntry) -> None:
         self.entries.append(replace(entry, unnamed=is_unnamed_dicom(self.root / entry.rel)))

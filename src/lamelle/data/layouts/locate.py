@@ -7,16 +7,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data.layouts.listing import Entry, Listing, same_form
+from lamelle.data.layouts.listing import FileEntry, Listing, same_form
 
 
 @dataclass(frozen=True, slots=True)
 class Located:
     """What became of the names in a column."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, FileEntry]
     """Name in the table → file."""
-    doubtful: dict[str, list[Entry]]
+    doubtful: dict[str, list[FileEntry]]
     """Names without suffix that several files bear."""
     elsewhere: str = ""
     """What the names begin with and the folder does not have, such as ``C:/Users/me/data``."""
@@ -25,12 +25,12 @@ class Located:
         return len(self.entries) + len(self.doubtful)
 
     @property
-    def all(self) -> list[Entry]:
+    def all(self) -> list[FileEntry]:
         """Every file that is named."""
         return [*self.entries.values(), *(e for group in self.doubtful.values() for e in group)]
 
 
-def locate(names: Sequence[str], listing: Listing, *, table: Entry, also: Sequence[str] = ()) -> Located:
+def locate(names: Sequence[str], listing: Listing, *, table: FileEntry, also: Sequence[str] = ()) -> Located:
     """Find the files that a table names, with or without their suffix.
 
     Names are taken below one folder, whichever explains the most of them: the table's own, its ``images/``, or
@@ -65,8 +65,8 @@ class _Files:
 
     def __init__(self, listing: Listing) -> None:
         self._by_rel = {same_form(e.rel): e for e in listing.entries}
-        self._by_stem: dict[str, list[Entry]] = defaultdict(list)
-        self._by_case: dict[str, list[Entry]] = defaultdict(list)
+        self._by_stem: dict[str, list[FileEntry]] = defaultdict(list)
+        self._by_case: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in listing.images:
             self._by_stem[same_form(posixpath.join(entry.folder, entry.stem))].append(entry)
             self._by_case[same_form(entry.rel).casefold()].append(entry)
@@ -90,13 +90,13 @@ class _Files:
 
     def anywhere(self, names: Mapping[str, str]) -> Located:
         """The names without a folder that are those of one file alone, wherever it lies."""
-        found: dict[str, list[Entry]] = defaultdict(list)
+        found: dict[str, list[FileEntry]] = defaultdict(list)
         for path, entries in (*((p, [e]) for p, e in self._by_rel.items()), *self._by_stem.items()):
             found[posixpath.basename(path)] += [e for e in entries if e not in found[posixpath.basename(path)]]
         bare = {name: rel for name, rel in names.items() if rel and "/" not in rel}
         return Located({name: found[rel][0] for name, rel in bare.items() if len(found.get(rel, [])) == 1}, {})
 
-    def _of(self, path: str) -> list[Entry]:
+    def _of(self, path: str) -> list[FileEntry]:
         if path in self._by_rel:
             return [self._by_rel[path]]
         alike = self._by_case.get(path.casefold(), [])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks, left_over
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks, left_over
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.words import SPLIT_NAMES
 from lamelle.errors import FileError
 from lamelle.types import ClassNames, Index, Problem, Record, Source
@@ -19,12 +19,12 @@ from lamelle.types import ClassNames, Index, Problem, Record, Source
 NAME = "medmnist"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """One .npz with images and labels of at least one split."""
     entry = _file(listing)
     if entry is None:
         return lacks(0.05, "npz")
-    return Match(1.0) if _parts(listing.path(entry)) else lacks(0.4, "npz_keys", file=entry.id)
+    return LayoutMatch(1.0) if _parts(listing.path(entry)) else lacks(0.4, "npz_keys", file=entry.id)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -71,7 +71,7 @@ def _target(values: np.ndarray) -> tuple[str, ...]:
     return tuple(str(c) for c in np.flatnonzero(values)) or ("none",)
 
 
-def _file(listing: Listing) -> Entry | None:
+def _file(listing: Listing) -> FileEntry | None:
     """The one .npz in the root, or the one asked for."""
     found = [e for e in listing.entries if not e.folder and e.suffix == ".npz"]
     if listing.only:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.listing import Entry, Listing, same_form
-from lamelle.data.layouts.pairing import Pair, names_of
+from lamelle.data.layouts.listing import FileEntry, Listing, same_form
+from lamelle.data.layouts.pairing import MaskedImage, names_of
 from lamelle.data.layouts.siblings import is_called
 from lamelle.errors import RequestError, printable, setting
 from lamelle.types import Index, Problem, Record
@@ -27,9 +27,9 @@ def by_names(options: LayoutOptions) -> bool:
 class NamedMasks:
     """The files of a folder, as expressions tell them."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[MaskedImage, ...]
     problems: tuple[Problem, ...]
-    rest: tuple[Entry, ...]
+    rest: tuple[FileEntry, ...]
     """Files that no expression means."""
 
 
@@ -43,15 +43,15 @@ def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
 
     Example:
         >>> from pathlib import Path
-        >>> listing = Listing(Path(), tuple(Entry("p", n) for n in ("I7.png", "M7.png")), ("p",))
+        >>> listing = Listing(Path(), tuple(FileEntry("p", n) for n in ("I7.png", "M7.png")), ("p",))
         >>> found = told(listing, LayoutOptions(images="name:^I", masks="name:^M"))
         >>> [(p.image.name, p.masks[0].name) for p in found.pairs]
         [('I7.png', 'M7.png')]
     """
     images, masks = _expression("images", options.images), _expression("masks", options.masks)
-    wanted: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    given: dict[tuple[str, str], list[Entry]] = defaultdict(list)
-    rest: list[Entry] = []
+    wanted: dict[tuple[str, str], list[FileEntry]] = defaultdict(list)
+    given: dict[tuple[str, str], list[FileEntry]] = defaultdict(list)
+    rest: list[FileEntry] = []
     for entry in listing.images:
         is_mask = masks.search(entry.stem) if masks else images is not None and not images.search(entry.stem)
         if is_mask:
@@ -63,7 +63,7 @@ def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
     for key, found, value in (("images", wanted, options.images), ("masks", given, options.masks)):
         if not found:
             raise RequestError("layouts.name_finds_none", given=setting(f"data.{key}", value or ""))
-    pairs = [Pair(i[0], tuple(given[key])) for key, i in wanted.items() if key in given]
+    pairs = [MaskedImage(i[0], tuple(given[key])) for key, i in wanted.items() if key in given]
     several = [
         Problem("layouts.twins", i[0].rel, "error", {"others": names_of(i[1:])}) for i in wanted.values() if len(i) > 1
     ]
@@ -78,7 +78,7 @@ def endings_said(listing: Listing) -> dict[str, str]:
     Example:
         >>> from pathlib import Path
         >>> names = [f"Im{n}{end}.png" for n in "12" for end in ("", "_1stHO", "_2ndHO")]
-        >>> said = endings_said(Listing(Path(), tuple(Entry("", n) for n in names), ()))
+        >>> said = endings_said(Listing(Path(), tuple(FileEntry("", n) for n in names), ()))
         >>> said["endings"]
         '_1stHO, _2ndHO'
     """
@@ -120,7 +120,7 @@ def _is_meant(record: Record, options: LayoutOptions) -> bool:
 
 def _is_called(record: Record, key: str, given: str) -> bool:
     if (found := _expression(key, given)) is not None:
-        return found.search(Entry("", record.image.path.name).stem) is not None
+        return found.search(FileEntry("", record.image.path.name).stem) is not None
     return any(is_called(folder.as_posix(), given) for folder in PurePosixPath(record.id).parents)
 
 
@@ -133,7 +133,7 @@ def _expression(key: str, given: str | None) -> re.Pattern[str] | None:
         raise RequestError("layouts.bad_regex", key=key, given=printable(given), reason=error) from error
 
 
-def _without(found: re.Pattern[str] | None, entry: Entry) -> str:
+def _without(found: re.Pattern[str] | None, entry: FileEntry) -> str:
     """The stem of a file without what an expression finds in it."""
     return same_form(found.sub("", entry.stem, count=1) if found else entry.stem)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lamelle.data.layouts import table
 from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.listing import Entry, list_folder
+from lamelle.data.layouts.listing import FileEntry, list_folder
 from lamelle.io.files import is_image_name, promised
 from lamelle.types import Index
 
@@ -47,7 +47,7 @@ class Naming:
         """
         above, _, name = path.rpartition("/")
         above = above or folder
-        entry = Entry(above, name)
+        entry = FileEntry(above, name)
         if not self.suffix and promised(name):
             name = entry.stem
         return f"{above}/{name}" if self.folder and above else name

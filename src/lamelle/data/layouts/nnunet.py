@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks, left_over
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks, left_over
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.volumes import pair_records
 from lamelle.errors import FileError
@@ -21,7 +21,7 @@ NAME = "nnunet"
 _CHANNEL = re.compile(r"^(.+)_(\d{4})$")
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """dataset.json, imagesTr and labelsTr."""
     has = {
         "dataset.json": any(e.rel == "dataset.json" for e in listing.entries),
@@ -29,7 +29,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         "labelsTr": bool(listing.images_below("labelsTr")),
     }
     if all(has.values()):
-        return Match(1.0)
+        return LayoutMatch(1.0)
     missing = ", ".join(name for name, there in has.items() if not there)
     return lacks(0.15 * sum(has.values()), "nnunet", missing=missing)
 
@@ -58,7 +58,7 @@ def _cases(
 ) -> tuple[list[Record], list[Problem]]:
     """The cases of ``imagesTr`` and ``labelsTr``, or of ``Ts``, where nnU-Net keeps what it tests on."""
     problems: list[Problem] = []
-    cases: dict[str, list[Entry]] = {}
+    cases: dict[str, list[FileEntry]] = {}
     for entry in listing.images_in(f"images{part}"):
         found = _CHANNEL.match(entry.stem)
         cases.setdefault(found[1] if found else entry.stem, []).append(entry)

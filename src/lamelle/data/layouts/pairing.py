@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data.layouts.listing import Entry, same_form
+from lamelle.data.layouts.listing import FileEntry, same_form
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import printable
 from lamelle.types import Problem
@@ -21,16 +21,16 @@ _LEAST = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class MaskedImage:
     """An image and its masks: one, or one for each object or region."""
 
-    image: Entry
-    masks: tuple[Entry, ...]
+    image: FileEntry
+    masks: tuple[FileEntry, ...]
 
 
 def pair(
-    images: Sequence[Entry], masks: Sequence[Entry], *, image_base: str = "", mask_base: str = ""
-) -> tuple[list[Pair], list[Problem]]:
+    images: Sequence[FileEntry], masks: Sequence[FileEntry], *, image_base: str = "", mask_base: str = ""
+) -> tuple[list[MaskedImage], list[Problem]]:
     """Pair images with masks by their paths below two folders, without suffixes and the words that say what is what.
 
     The mask of ``a.tif`` is ``a.png``, ``a_mask.png``, ``mask_a.png`` or ``a-labelled.tif``; that of ``img_0.tif`` is
@@ -42,9 +42,9 @@ def pair(
         The pairs in the order of the images, and every image without mask, mask without image and ambiguity.
     """
     wanted = _Wanted(images, image_base)
-    found: dict[Entry, list[Entry]] = defaultdict(list)
-    several: dict[Entry, list[Entry]] = defaultdict(list)
-    orphans: list[Entry] = []
+    found: dict[FileEntry, list[FileEntry]] = defaultdict(list)
+    several: dict[FileEntry, list[FileEntry]] = defaultdict(list)
+    orphans: list[FileEntry] = []
     for mask in masks:
         if image := wanted.of(mask, mask_base):
             found[image].append(mask)
@@ -62,7 +62,7 @@ def pair(
         found, orphans = {image: [mask] for image, mask in numbered.items()}, []
         first = next(iter(found))
         problems.append(_note(first, found[first][0], len(found)))
-    pairs = [Pair(i, (*found.get(i, ())[:1], *several.get(i, ()))) for i in images if i in found or i in several]
+    pairs = [MaskedImage(i, (*found.get(i, ())[:1], *several.get(i, ()))) for i in images if i in found or i in several]
     problems += [Problem("layouts.two_masks", i.rel, "error", {"masks": names_of(m)})
                  for i, m in found.items() if len(m) > 1]  # fmt: skip
     if images and masks and not pairs and len(masks) >= _LEAST:
@@ -76,11 +76,11 @@ def pair(
     return pairs, [*problems, *(Problem("layouts.missing_mask", e.rel, "error") for e in missing)]
 
 
-def beside(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+def beside(entries: Sequence[FileEntry]) -> tuple[list[FileEntry], list[FileEntry]]:
     """The images and the masks among the files of one folder; no masks where none is named after an image.
 
     Example:
-        >>> images, masks = beside([Entry("", n) for n in ("a.tif", "a_mask.png", "b_mask.png")])
+        >>> images, masks = beside([FileEntry("", n) for n in ("a.tif", "a_mask.png", "b_mask.png")])
         >>> [e.name for e in images], [e.name for e in masks]
         (['a.tif'], ['a_mask.png', 'b_mask.png'])
     """
@@ -97,11 +97,11 @@ def beside(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
 class _Wanted:
     """Images by what is left of their names."""
 
-    def __init__(self, images: Sequence[Entry], base: str) -> None:
+    def __init__(self, images: Sequence[FileEntry], base: str) -> None:
         self.images = images
         self._base = base
-        self._levels: list[dict[tuple[str, str], Entry | None]] = []
-        self._first: dict[tuple[str, str], Entry] = {}
+        self._levels: list[dict[tuple[str, str], FileEntry | None]] = []
+        self._first: dict[tuple[str, str], FileEntry] = {}
         for image in images:
             inner = inner_folder(image, base)
             self._first.setdefault((image.folder, same_form(image.stem)), image)
@@ -112,17 +112,17 @@ class _Wanted:
                 if known is not None and known.stem != image.stem:
                     self._levels[level][inner, key] = None  # of two images, so that it names none
 
-    def first(self, image: Entry) -> Entry:
+    def first(self, image: FileEntry) -> FileEntry:
         """The first image of the same name, whatever the suffix."""
         return self._first[image.folder, same_form(image.stem)]
 
-    def of(self, mask: Entry, base: str) -> Entry | None:
+    def of(self, mask: FileEntry, base: str) -> FileEntry | None:
         """The image that a mask is named after."""
         inner = inner_folder(mask, base)
         keys = ((inner, key) for key in file_name(mask.stem).keys)
         return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
 
-    def numbered(self, mask: Entry, base: str) -> Entry | None:
+    def numbered(self, mask: FileEntry, base: str) -> FileEntry | None:
         """The image whose name a mask bears with a number behind, ``a_1`` of ``a``."""
         stem = _NUMBER.sub("", mask.stem)
         return None if stem == mask.stem else self.of(replace(mask, name=stem + mask.suffix), base)
@@ -132,7 +132,7 @@ class _Wanted:
         """Whether an image bears the name of another with a number behind."""
         return any((other := self.numbered(image, self._base)) and other is not image for image in self.images)
 
-    def parted(self, mask: Entry, base: str) -> Entry | None:
+    def parted(self, mask: FileEntry, base: str) -> FileEntry | None:
         """The image that a mask is one of several of: by a number at the end, or by the folder it lies in."""
         inner = inner_folder(mask, base)
         above, _, folder = inner.rpartition("/")
@@ -143,7 +143,7 @@ class _Wanted:
         return next((i for k in keys for level in self._levels if (i := level.get(k))), None)
 
 
-def _kinds_of_masks(wanted: _Wanted, masks: Sequence[Entry], base: str) -> list[str]:
+def _kinds_of_masks(wanted: _Wanted, masks: Sequence[FileEntry], base: str) -> list[str]:
     """Words by which the masks of one image differ, ``nuclei`` and ``cells``: in folders, or behind its name."""
     kinds: dict[str, int] = defaultdict(int)
     for mask in masks:
@@ -159,8 +159,8 @@ def _kinds_of_masks(wanted: _Wanted, masks: Sequence[Entry], base: str) -> list[
 
 
 def _numbered(
-    orphans: Sequence[Entry], found: Mapping[Entry, Sequence[Entry]], wanted: _Wanted, base: str
-) -> tuple[dict[Entry, Entry], list[Problem]]:
+    orphans: Sequence[FileEntry], found: Mapping[FileEntry, Sequence[FileEntry]], wanted: _Wanted, base: str
+) -> tuple[dict[FileEntry, FileEntry], list[Problem]]:
     """Masks that are called after an image with a number behind, by what the whole folder does, and what is said.
 
     Returns:
@@ -175,7 +175,7 @@ def _numbered(
         said = [Problem("layouts.orphan_numbered", m.rel, "error", {"image": printable(i.name)}) for m, i in of.items()]
         return {}, said
     images = wanted.images
-    tails: dict[Entry, list[str]] = defaultdict(list)
+    tails: dict[FileEntry, list[str]] = defaultdict(list)
     for mask, image in of.items():
         tails[image].append(_NUMBER.findall(mask.stem)[-1])
     values = {**example, "count": len(tails), "all": len(images), "masks": len(of)}
@@ -188,7 +188,7 @@ def _numbered(
     return of, [Problem("layouts.numbered_masks", base or ".", severity, values)]
 
 
-def _orphan(mask: Entry, wanted: _Wanted, base: str) -> Problem:
+def _orphan(mask: FileEntry, wanted: _Wanted, base: str) -> Problem:
     """An error for a mask without image; a copy that a system made of another mask is named as such."""
     copied = _COPY.sub("", mask.stem)
     if copied != mask.stem and wanted.of(replace(mask, name=copied + mask.suffix), base):
@@ -197,12 +197,12 @@ def _orphan(mask: Entry, wanted: _Wanted, base: str) -> Problem:
 
 
 def by_affixes(
-    images: Sequence[Entry], masks: Sequence[Entry], image_base: str = "", mask_base: str = ""
-) -> dict[Entry, Entry]:
+    images: Sequence[FileEntry], masks: Sequence[FileEntry], image_base: str = "", mask_base: str = ""
+) -> dict[FileEntry, FileEntry]:
     """Image → mask by what is left of all names without what they begin and end with alike; nothing if one is left.
 
     Example:
-        >>> a, b = ([Entry("", name.format(i)) for i in (1, 2)] for name in ("t0{}.tif", "seg0{}_new.png"))
+        >>> a, b = ([FileEntry("", name.format(i)) for i in (1, 2)] for name in ("t0{}.tif", "seg0{}_new.png"))
         >>> [(image.name, mask.name) for image, mask in by_affixes(a, b).items()]
         [('t01.tif', 'seg01_new.png'), ('t02.tif', 'seg02_new.png')]
     """
@@ -216,7 +216,7 @@ def by_affixes(
     return {wanted[core]: given[core] for core in wanted if core in given}
 
 
-def _cores(entries: Sequence[Entry], base: str) -> dict[tuple[str, str], Entry]:
+def _cores(entries: Sequence[FileEntry], base: str) -> dict[tuple[str, str], FileEntry]:
     """What tells the names of a folder apart, a number always whole."""
     stems = [same_form(e.stem) for e in entries]
     begin = _common(stems)
@@ -233,19 +233,19 @@ def _common(names: Sequence[str]) -> str:
     return re.sub(r"\d+$", "", first[:length])
 
 
-def _note(image: Entry, mask: Entry, count: int) -> Problem:
+def _note(image: FileEntry, mask: FileEntry, count: int) -> Problem:
     values = {"image": printable(image.name), "mask": printable(mask.name), "count": count}
     return Problem("layouts.paired_by_number", mask.folder or ".", "warning", values)
 
 
-def inner_folder(entry: Entry, base: str) -> str:
+def inner_folder(entry: FileEntry, base: str) -> str:
     """The folder of a file below ``base``."""
     return entry.folder[len(base) :].strip("/") if base else entry.folder
 
 
-def twins(entries: Iterable[Entry]) -> list[Problem]:
+def twins(entries: Iterable[FileEntry]) -> list[Problem]:
     """Errors for files of one folder whose names differ by suffix or by case only."""
-    groups: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[FileEntry]] = defaultdict(list)
     for entry in entries:
         groups[entry.folder, same_form(entry.stem).casefold()].append(entry)
     return [
@@ -255,16 +255,16 @@ def twins(entries: Iterable[Entry]) -> list[Problem]:
     ]
 
 
-def names_of(entries: Sequence[Entry] | Sequence[str], *, most: int = 5) -> str:
+def names_of(entries: Sequence[FileEntry] | Sequence[str], *, most: int = 5) -> str:
     """The first names, and how many more."""
     names = [printable(e if isinstance(e, str) else e.name) for e in entries]
     more = f" … (+{len(names) - most})" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 
 
-def unused(entries: Sequence[Entry], code: str, severity: str) -> list[Problem]:
+def unused(entries: Sequence[FileEntry], code: str, severity: str) -> list[Problem]:
     """One problem per folder for images that are not read."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
+    groups: dict[str, list[FileEntry]] = defaultdict(list)
     for entry in entries:
         groups[entry.folder].append(entry)
     said = "warning" if severity == "warning" else "note"

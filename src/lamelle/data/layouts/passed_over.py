@@ -6,7 +6,7 @@ import codecs
 import shlex
 from collections.abc import Callable, Collection, Sequence
 
-from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, is_image
+from lamelle.data.layouts.listing import TABLE_SUFFIXES, FileEntry, Listing, is_image
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import read_table
 from lamelle.errors import FileError, in_lines, printable
@@ -41,12 +41,12 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
 
     Example:
         >>> from pathlib import Path
-        >>> listing = Listing(Path(), (Entry("", "a.czi"), Entry("", "b.czi"), Entry("", "notes.txt")), ())
+        >>> listing = Listing(Path(), (FileEntry("", "a.czi"), FileEntry("", "b.czi"), FileEntry("", "notes.txt")), ())
         >>> [(p.code, p.values["count"], p.values["suffix"]) for p in passed_over(listing)]
         [('layouts.passed_microscope', 2, '.czi')]
     """
     others = [e for e in listing.entries if not is_image(e) and e.rel not in read]
-    found: dict[tuple[str, str], list[Entry]] = {}
+    found: dict[tuple[str, str], list[FileEntry]] = {}
     for entry in others:
         if kind := _kind(entry.suffix):
             found.setdefault((kind, entry.suffix), []).append(entry)
@@ -94,12 +94,12 @@ def sentences(problems: Sequence[Problem]) -> str:
     return "".join(f"\n{line}" for line in in_lines(problems))
 
 
-def _problem(kind: str, suffix: str, entries: Sequence[Entry]) -> Problem:
+def _problem(kind: str, suffix: str, entries: Sequence[FileEntry]) -> Problem:
     values = {"count": len(entries), "suffix": suffix, "names": names_of(entries, most=_SHOWN)}
     return Problem(f"layouts.passed_{kind}", "", "warning", values)
 
 
-def _says(listing: Listing, entry: Entry, suffix: str, *marks: str) -> bool:
+def _says(listing: Listing, entry: FileEntry, suffix: str, *marks: str) -> bool:
     """Whether a text of this suffix holds one of the marks near its beginning; a file that cannot be read does not."""
     if entry.suffix != suffix:
         return False
@@ -113,15 +113,15 @@ def _says(listing: Listing, entry: Entry, suffix: str, *marks: str) -> bool:
     return any(mark.encode() in head for mark in marks)
 
 
-def _is_rois(listing: Listing, entry: Entry) -> bool:
+def _is_rois(listing: Listing, entry: FileEntry) -> bool:
     return entry.suffix == ".roi" or (entry.suffix == ".zip" and "roi" in entry.stem.lower())
 
 
-def _is_archive(listing: Listing, entry: Entry) -> bool:
+def _is_archive(listing: Listing, entry: FileEntry) -> bool:
     return entry.suffix in _ARCHIVES and not _is_rois(listing, entry)
 
 
-def _lists_images(listing: Listing, entry: Entry) -> bool:
+def _lists_images(listing: Listing, entry: FileEntry) -> bool:
     """Whether a text names images of the folder, as lists of files and their classes do."""
     if entry.suffix not in _TEXTS or entry.name in _KNOWN or _is_coco(listing, entry):
         return False
@@ -134,18 +134,18 @@ def _at_begin(stem: str) -> tuple[str, ...]:
     return tuple(f"\n{stem}{sign}" for sign in ",;\t") if len(stem) >= _STEM else ()
 
 
-def _is_coco(listing: Listing, entry: Entry) -> bool:
+def _is_coco(listing: Listing, entry: FileEntry) -> bool:
     if entry.suffix == ".geojson":
         return True
     marks = ('"segmentation"', '"annotations"', '"shapes"', '"bbox"', '"regions"', '"polygon"', '"Polygon"')
     return _says(listing, entry, ".json", *marks)
 
 
-def _is_xml(listing: Listing, entry: Entry) -> bool:
+def _is_xml(listing: Listing, entry: FileEntry) -> bool:
     return _says(listing, entry, ".xml", "<annotation", "<Annotation", "<bndbox", "<Marker")
 
 
-def _is_yolo(listing: Listing, entry: Entry) -> bool:
+def _is_yolo(listing: Listing, entry: FileEntry) -> bool:
     """Numbers in a text that is called like an image: a class and the corners or the box of each object."""
     if entry.suffix != ".txt" or entry.stem not in listing.stems:
         return False
@@ -164,7 +164,7 @@ def _is_share(cell: str) -> bool:
         return False
 
 
-OUTLINES: dict[str, Callable[[Listing, Entry], bool]] = {
+OUTLINES: dict[str, Callable[[Listing, FileEntry], bool]] = {
     "rois": _is_rois,
     "polygons": _is_coco,
     "xml": _is_xml,

@@ -11,7 +11,7 @@ from lamelle.data.column_words import names_label
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.common import LayoutOptions, last
 from lamelle.data.layouts.drawn import are_masks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.locate import Located
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.siblings import is_called
@@ -124,7 +124,7 @@ def images_of_word(listing: Listing, options: LayoutOptions) -> tuple[Listing, L
 
     Example:
         >>> from pathlib import Path
-        >>> listing = Listing(Path(), tuple(Entry("", f"a_{w}.nii.gz") for w in ("flair", "seg", "t1")), ())
+        >>> listing = Listing(Path(), tuple(FileEntry("", f"a_{w}.nii.gz") for w in ("flair", "seg", "t1")), ())
         >>> [e.name for e in images_of_word(listing, LayoutOptions(images="flair"))[0].entries]
         ['a_flair.nii.gz', 'a_seg.nii.gz']
     """
@@ -156,7 +156,7 @@ def check_named(listing: Listing, options: LayoutOptions) -> None:
             raise RequestError("layouts.no_such_folder", key=key, name=name, folders=folders)
 
 
-def masks_alone(listing: Listing, listed: Sequence[Entry]) -> tuple[Entry, Entry] | None:
+def masks_alone(listing: Listing, listed: Sequence[FileEntry]) -> tuple[FileEntry, FileEntry] | None:
     """A mask of the files that a table lists, and the image that it belongs to, where all that is looked at are masks.
 
     A mask has a few values, and an image of its name and size, which is not listed, has more.
@@ -215,7 +215,7 @@ def _is_mask(column: str, files: Located) -> bool:
     return all(_called_mask(e) for e in files.entries.values())
 
 
-def _called_mask(entry: Entry) -> bool:
+def _called_mask(entry: FileEntry) -> bool:
     return file_name(entry.stem).role == "mask" or folder_name(last(entry.folder)).role == "mask"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lamelle.data.groups.words import tokens
-from lamelle.data.layouts.listing import Entry, Listing, above, same_form
+from lamelle.data.layouts.listing import FileEntry, Listing, above, same_form
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.words import file_name, folder_name
 from lamelle.types import Problem
@@ -39,7 +39,7 @@ def without_products(listing: Listing) -> Listing:
 
     Example:
         >>> from pathlib import Path
-        >>> listing = Listing(Path(), tuple(Entry("", n) for n in ("a.tif", "a_flows.tif", "b_flows.tif")), ())
+        >>> listing = Listing(Path(), tuple(FileEntry("", n) for n in ("a.tif", "a_flows.tif", "b_flows.tif")), ())
         >>> [e.name for e in without_products(listing).entries]
         ['a.tif', 'b_flows.tif']
     """
@@ -64,7 +64,7 @@ def products_of(listing: Listing) -> list[Problem]:
     return [p for p in listing.problems if p.code == "layouts.products"]
 
 
-def _program(entry: Entry, known: set[tuple[str, str]]) -> str | None:
+def _program(entry: FileEntry, known: set[tuple[str, str]]) -> str | None:
     """The program that wrote a file from another one; None where it is not called so, or called a mask."""
     if file_name(entry.stem).role == "mask":
         return None
@@ -87,9 +87,9 @@ def _is_result(listing: Listing, folder: str) -> bool:
     return False
 
 
-def _said(made: set[Entry], known: set[tuple[str, str]]) -> list[Problem]:
+def _said(made: set[FileEntry], known: set[tuple[str, str]]) -> list[Problem]:
     """One note for each program, and one for whole folders."""
-    groups: dict[str, list[Entry]] = {}
+    groups: dict[str, list[FileEntry]] = {}
     for entry in sorted(made, key=lambda e: e.rel):
         groups.setdefault(_program(entry, known) or "–", []).append(entry)
     return [

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lamelle.data.layouts import nnunet, volume_pairs
 from lamelle.data.layouts.common import LayoutOptions, last
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.volumes import is_volume
 from lamelle.data.layouts.words import folder_name, holds
 from lamelle.io.dicom_slices import placed_slice
@@ -50,7 +50,7 @@ def as_volumes(listing: Listing) -> Listing:
             found.remove("")
         else:
             root = listing.root.resolve()
-            one = Entry("", root.name, series=True, unnamed=True)
+            one = FileEntry("", root.name, series=True, unnamed=True)
             return replace(listing, root=root.parent, entries=(one,), folders=(), only=root.name)
     return listing.with_volumes({f: f for f in found}) if listing.only is None else listing
 

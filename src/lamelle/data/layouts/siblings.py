@@ -10,8 +10,8 @@ from typing import Literal
 from lamelle.data.groups.words import named_like_group, tokens
 from lamelle.data.layouts.common import LayoutOptions, bases, last
 from lamelle.data.layouts.drawn import drawn_pairs, one_each
-from lamelle.data.layouts.listing import Entry, Listing, above
-from lamelle.data.layouts.pairing import Pair, beside, names_of, pair
+from lamelle.data.layouts.listing import FileEntry, Listing, above
+from lamelle.data.layouts.pairing import MaskedImage, beside, names_of, pair
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
 from lamelle.errors import printable, setting
 from lamelle.types import Problem
@@ -32,7 +32,7 @@ class Place:
     masks: tuple[str, ...]
     """More than one where it is unclear which is meant."""
 
-    def images_of(self, listing: Listing) -> list[Entry]:
+    def images_of(self, listing: Listing) -> list[FileEntry]:
         """The images; those of a folder inside count too, but not its masks."""
         if self.images == self.parent:
             labels = set(self.labels_of(listing))
@@ -40,7 +40,7 @@ class Place:
             return direct or [e for e in listing.images_below(self.parent) if e not in labels]
         return [e for e in listing.images_below(self.images) if not e.folder.startswith(f"{self.masks[0]}/")]
 
-    def masks_of(self, listing: Listing) -> list[Entry]:
+    def masks_of(self, listing: Listing) -> list[FileEntry]:
         return list(listing.images_below(self.masks[0]))
 
     @property
@@ -55,11 +55,11 @@ class Place:
         tops = (m[:start] + m[start:].partition("/")[0] for m in self.masks)
         return tuple(top for top in dict.fromkeys(tops) if not f"{self.images}/".startswith(f"{top}/"))
 
-    def labels_of(self, listing: Listing) -> list[Entry]:
+    def labels_of(self, listing: Listing) -> list[FileEntry]:
         """All files that are labels: the masks, and what lies beside them in a folder of labels."""
         return [e for f in dict.fromkeys((*self.labels, *self.masks)) for e in listing.images_below(f)]
 
-    def pairs(self, listing: Listing) -> tuple[list[Pair], list[Problem]]:
+    def pairs(self, listing: Listing) -> tuple[list[MaskedImage], list[Problem]]:
         """The images with their masks, and what is wrong with them."""
         found, problems = pair(
             self.images_of(listing), self.masks_of(listing), image_base=self.images, mask_base=self.masks[0]
@@ -76,7 +76,7 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
 
     Example:
         >>> from pathlib import Path
-        >>> entries = tuple(Entry(f"Patient 1/{f}", "a.tif") for f in ("Bilder", "Masken"))
+        >>> entries = tuple(FileEntry(f"Patient 1/{f}", "a.tif") for f in ("Bilder", "Masken"))
         >>> listing = Listing(Path(), entries, ("Patient 1", "Patient 1/Bilder", "Patient 1/Masken"))
         >>> places(listing, LayoutOptions())
         [Place(parent='Patient 1', images='Patient 1/Bilder', masks=('Patient 1/Masken',))]
@@ -109,14 +109,14 @@ class Beside:
 
     folder: str
     split: str | None
-    images: tuple[Entry, ...]
-    masks: tuple[Entry, ...]
+    images: tuple[FileEntry, ...]
+    masks: tuple[FileEntry, ...]
     stratum: str | None = None
     """Its name, where the folders may be classes."""
-    given: tuple[Pair, ...] = ()
+    given: tuple[MaskedImage, ...] = ()
     """The pairs, where they are told otherwise than by names that are alike."""
 
-    def pairs(self) -> tuple[list[Pair], list[Problem]]:
+    def pairs(self) -> tuple[list[MaskedImage], list[Problem]]:
         """The images with their masks, and what is wrong with them."""
         if not self.given:
             return pair(self.images, self.masks)
@@ -124,7 +124,7 @@ class Beside:
         return list(self.given), [_note(self.folder, drawn)] if drawn else []
 
 
-def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Beside], list[Entry]]:
+def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[list[Beside], list[FileEntry]]:
     """Folders, at any depth, where masks lie beside their images; and the images of all others.
 
     Masks are named after the images, or as `one_each` says; else their pixels tell, as in `drawn_pairs`.
@@ -137,8 +137,8 @@ def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Be
     given = {f: pairs for f, entries in files.items() if f not in worded and (pairs := one_each(entries))}
     if not worded and not given and not _may_be_classes(listing, files):
         given = drawn_pairs(listing, files)
-    found: list[tuple[str, list[Entry], list[Entry]]] = []
-    rest: list[Entry] = []
+    found: list[tuple[str, list[FileEntry], list[FileEntry]]] = []
+    rest: list[FileEntry] = []
     for folder, entries in files.items():
         images, masks = worded.get(folder, ([], []))
         for one in given.get(folder, []):
@@ -166,7 +166,7 @@ def together(listing: Listing, wanted: Callable[[Entry], bool]) -> tuple[list[Be
     ], rest
 
 
-def _may_be_classes(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> bool:
+def _may_be_classes(listing: Listing, files: Mapping[str, Sequence[FileEntry]]) -> bool:
     """Whether several folders of more than an image and a mask lie where classes do: what they are is asked then."""
     counts: Counter[str] = Counter()
     for _, base in bases(listing):
@@ -177,7 +177,7 @@ def _may_be_classes(listing: Listing, files: Mapping[str, Sequence[Entry]]) -> b
     return sum(count > 2 and not named_like_group(name) for name, count in counts.items()) > 1
 
 
-def _note(folder: str, drawn: Sequence[Pair]) -> Problem:
+def _note(folder: str, drawn: Sequence[MaskedImage]) -> Problem:
     """That pixels told the masks of a folder."""
     values = {"image": printable(drawn[0].image.name), "mask": printable(drawn[0].masks[0].name), "count": len(drawn)}
     return Problem("layouts.paired_by_pixels", folder or ".", "warning", values)

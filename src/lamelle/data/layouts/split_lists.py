@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lamelle.data.groups.words import tokens
-from lamelle.data.layouts.listing import Entry, Listing, same_form
+from lamelle.data.layouts.listing import FileEntry, Listing, same_form
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.words import split_of
@@ -30,7 +30,7 @@ _MOST = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _List:
-    entry: Entry
+    entry: FileEntry
     split: str
     ids: frozenset[str]
     """Records that it names."""
@@ -114,7 +114,7 @@ def _best(lists: Sequence[_List]) -> list[_List]:
 def _known(listing: Listing, records: Sequence[Record]) -> Mapping[str, tuple[str, ...]]:
     """Path, name and stem of an image, as far as they are those of one image → its records (the slices of a stack)."""
     paths = {listing.path(e): e for e in listing.images}
-    ids: dict[Entry, list[str]] = {}
+    ids: dict[FileEntry, list[str]] = {}
     for r in records:
         if entry := paths.get(r.image.path):
             ids.setdefault(entry, []).append(r.id)
@@ -142,7 +142,7 @@ def _key(name: str) -> str:
     return same_form(name.strip().strip("\"'").replace("\\", "/").removeprefix("./").strip("/")).casefold()
 
 
-def _parts(listing: Listing) -> list[tuple[Entry, str, list[str]]]:
+def _parts(listing: Listing) -> list[tuple[FileEntry, str, list[str]]]:
     """Of JSON files with a list for each split, ``{"train": ["a", "b"], "test": ["c"]}``: file, split and names.
 
     A name may stand in an object beside others, ``{"image": "a.png", "label": 1}``. Where a folder has many JSON files
@@ -150,7 +150,7 @@ def _parts(listing: Listing) -> list[tuple[Entry, str, list[str]]]:
     """
     files = [e for e in listing.entries if e.suffix == ".json"]
     counts = Counter(e.folder for e in files)
-    found: list[tuple[Entry, str, list[str]]] = []
+    found: list[tuple[FileEntry, str, list[str]]] = []
     for entry in (e for e in files if counts[e.folder] <= _FEW):
         try:
             said = json.loads(_text(listing, entry))
@@ -170,7 +170,7 @@ def _named(items: Sequence[object]) -> list[str]:
     return [t for t in map(str.strip, texts) if t]
 
 
-def _text(listing: Listing, entry: Entry) -> str:
+def _text(listing: Listing, entry: FileEntry) -> str:
     """The text of a list; empty where it cannot be read."""
     path = listing.path(entry)
     try:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, bases, lacks, left_over
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, lacks, left_over
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
 from lamelle.data.layouts.words import SPLIT_NAMES, STACKS, kind
@@ -21,11 +21,11 @@ _BETWEEN = re.compile(r"[-_. ]+")
 Key = tuple[str, tuple[str, ...]]
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """At least one pair of stacks with names that say which is which."""
     pairs = stack_pairs(listing)
     if pairs:
-        return Match(1.0)
+        return LayoutMatch(1.0)
     images, labels = _by_key(_stacks(listing))
     both = [image[0] for key, image in images.items() if key in labels]
     if both:
@@ -56,7 +56,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
-def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:
+def stack_pairs(listing: Listing) -> list[tuple[FileEntry, FileEntry]]:
     """Pairs (volume, labels) of multi-page TIFFs or folders of slices."""
     images, labels = _by_key(_stacks(listing))
     pairs = [(group[0], labels[key][0]) for key, group in images.items() if key in labels]
@@ -65,27 +65,27 @@ def stack_pairs(listing: Listing) -> list[tuple[Entry, Entry]]:
     return [p for p in pairs if is_volume(listing, p[0])]
 
 
-def label_stacks(listing: Listing) -> list[Entry]:
+def label_stacks(listing: Listing) -> list[FileEntry]:
     """TIFFs that are the labels of another one, as their names say: ``train-labels.tif`` beside ``train-volume.tif``.
 
     Example:
         >>> from pathlib import Path
         >>> names = ("test-volume.tif", "train-labels.tif", "train-volume.tif")
-        >>> [e.name for e in label_stacks(Listing(Path(), tuple(Entry("", n) for n in names), ()))]
+        >>> [e.name for e in label_stacks(Listing(Path(), tuple(FileEntry("", n) for n in names), ()))]
         ['train-labels.tif']
     """
     images, labels = _by_key([e for e in listing.images if _may_be_stack(e)])
     return [e for key, group in labels.items() if key in images for e in group]
 
 
-def _may_be_stack(entry: Entry) -> bool:
+def _may_be_stack(entry: FileEntry) -> bool:
     return (entry.series and not entry.dicom_series) or entry.format is tiff.FORMAT
 
 
-def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, list[Entry]]]:
+def _by_key(stacks: Sequence[FileEntry]) -> tuple[dict[Key, list[FileEntry]], dict[Key, list[FileEntry]]]:
     """Images and labels by what is left of their names without the words that say which they are."""
-    images: dict[Key, list[Entry]] = {}
-    labels: dict[Key, list[Entry]] = {}
+    images: dict[Key, list[FileEntry]] = {}
+    labels: dict[Key, list[FileEntry]] = {}
     for entry in stacks:
         words = _BETWEEN.split(entry.stem.lower())
         kinds = ["image" if w in STACKS else kind(w) for w in words]
@@ -98,11 +98,11 @@ def _by_key(stacks: Sequence[Entry]) -> tuple[dict[Key, list[Entry]], dict[Key, 
     return images, labels
 
 
-def _stacks(listing: Listing) -> list[Entry]:
+def _stacks(listing: Listing) -> list[FileEntry]:
     return [e for _, base in bases(listing) for e in listing.images_in(base) if _may_be_stack(e)]
 
 
-def _split(listing: Listing, image: Entry) -> str | None:
+def _split(listing: Listing, image: FileEntry) -> str | None:
     """The split that the name or the folder speaks of."""
     words = (*image.folder.lower().split("/"), *_BETWEEN.split(image.stem.lower()))
     return next((SPLIT_NAMES[w] for w in words if w in SPLIT_NAMES), None)

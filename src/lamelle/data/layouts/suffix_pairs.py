@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
-from lamelle.data.layouts.pairing import Pair, unused
+from lamelle.data.layouts.pairing import MaskedImage, unused
 from lamelle.data.layouts.siblings import Beside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
@@ -21,22 +21,22 @@ from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Sourc
 NAME = "suffix_pairs"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """At least one image with its mask beside it; less sure beside a table, which may say what is meant."""
     if by_names(options):
-        return Match(1.0) if told(listing, options).pairs else lacks(0.1, "masks_beside")
+        return LayoutMatch(1.0) if told(listing, options).pairs else lacks(0.1, "masks_beside")
     found, rest = _folders(listing)
     if places(listing, options) or stack_pairs(listing) or not found:
         return lacks(0.1, "masks_beside")
     few = len(rest) > sum(len(b.images) for b in found)
-    return Match(0.8 if few else 0.9 if listing.tables else 1.0)
+    return LayoutMatch(0.8 if few else 0.9 if listing.tables else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with its mask; volumes as slices or whole."""
     records: list[Record] = []
     problems: list[Problem] = []
-    of: list[tuple[str | None, str | None, Sequence[Pair]]] = []
+    of: list[tuple[str | None, str | None, Sequence[MaskedImage]]] = []
     if by_names(options):
         said = told(listing, options)
         problems += said.problems
@@ -58,7 +58,7 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
 
 
 def _records(
-    listing: Listing, one: Pair, options: LayoutOptions, split: str | None
+    listing: Listing, one: MaskedImage, options: LayoutOptions, split: str | None
 ) -> tuple[list[Record], list[Problem]]:
     """The records of an image and its masks."""
     group = one.image.id if is_volume(listing, one.image) else None
@@ -68,7 +68,7 @@ def _records(
     return made, wrong
 
 
-def _folders(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+def _folders(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
     if has_series(listing):
         return [], list(listing.images)  # volume pairs
     return together(listing, lambda e: not e.volume and not cellpose.holds_objects(e))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
 from lamelle.data.groups.structure import id_columns
 from lamelle.data.groups.words import maybe_group, rank_of
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import masks_alone
@@ -32,18 +32,18 @@ _KEYS = 3
 _TEST_FOLDERS = ("test", "test/images", "test_images")
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """A table with a column of files that are there, and a column of labels."""
     try:
         tables = tables_of(listing, options, labelled=True)
     except FileError:
-        return Match(0.6)  # read() tells what is wrong with it
+        return LayoutMatch(0.6)  # read() tells what is wrong with it
     if not tables:
         return lacks(0.05, "table")
     if options.label is None and not any(t.table.folded for t in tables):
         with_files = [t.table for t in tables if t.files.entries]
         if other := next((found for table in with_files if (found := other_kind(table))), None):
-            return Match(0.47, other)
+            return LayoutMatch(0.47, other)
     if all(t.columns.image is None for t in tables):
         table, rank = tables[0].table, next((c for c in tables[0].table.columns if rank_of(c) is not None), None)
         if rank and tables[0].columns.label:
@@ -54,7 +54,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     labelled = [t for t in tables if t.columns.image and t.columns.label]
     if not labelled:
         if doubt := next((t.table.doubt for t in tables if t.table.doubt and t.columns.image), None):
-            return Match(0.47, doubt)
+            return LayoutMatch(0.47, doubt)
         first = next((t for t in tables if t.files.entries), tables[0])
         if others := [c for t in tables for c in t.paths.others]:
             said = {"table": first.table.path.name, "columns": _columns(first), "image": first.columns.image}
@@ -67,7 +67,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         said = {"table": first.table.path.name, "columns": _columns(first), "key": _label_keys(first)}
         return lacks(0.46 if first.files.entries else 0.3, "label_column", **said)
     if any(t.files.entries or t.files.doubtful for t in labelled):
-        return Match(1.0 if options.label or any(is_sure(t) for t in labelled) else 0.9)
+        return LayoutMatch(1.0 if options.label or any(is_sure(t) for t in labelled) else 0.9)
     first = labelled[0]
     name = first.table.rows[0].cells[first.columns.image or ""] if first.table.rows else ""
     return lacks(0.45, "listed_images", table=first.table.path.name, count=len(first.table.rows), name=printable(name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.locate import Located, locate
 from lamelle.data.layouts.path_columns import PathColumns, path_columns, without
 from lamelle.data.one_hot import one_column
@@ -18,7 +18,7 @@ from lamelle.data.tables import Columns, Table, choose_columns, column_like, rea
 class Found:
     """A table of the folder, its columns and its files."""
 
-    entry: Entry
+    entry: FileEntry
     table: Table
     """Without the columns of masks and of further images."""
     columns: Columns
@@ -60,7 +60,7 @@ def tables_of(
 
 
 def _chosen(
-    listing: Listing, entry: Entry, table: Table, options: LayoutOptions, also: Sequence[str]
+    listing: Listing, entry: FileEntry, table: Table, options: LayoutOptions, also: Sequence[str]
 ) -> tuple[Columns, Located]:
     """What the columns of a table mean, and its files."""
     columns = choose_columns(table, **options.columns)
@@ -70,13 +70,13 @@ def _chosen(
     return columns, files
 
 
-def _files(listing: Listing, entry: Entry, table: Table, column: str | None, also: Sequence[str]) -> Located:
+def _files(listing: Listing, entry: FileEntry, table: Table, column: str | None, also: Sequence[str]) -> Located:
     names = [r.cells[column] for r in table.rows] if column else []
     return locate(names, listing, table=entry, also=also)
 
 
 def _by_files(
-    listing: Listing, entry: Entry, table: Table, columns: Columns, also: Sequence[str]
+    listing: Listing, entry: FileEntry, table: Table, columns: Columns, also: Sequence[str]
 ) -> tuple[Columns, Located]:
     """The column of whatever name whose cells are all files; else what the names of the columns say."""
     for column in table.columns:

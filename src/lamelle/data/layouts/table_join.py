@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lamelle.data.groups.words import named_like_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_files import Found, tables_of
 from lamelle.data.layouts.table_rows import records_of
@@ -73,7 +73,7 @@ def _unused(listing: Listing, found: Found) -> Problem:
     return Problem("layouts.table_of_folders", found.entry.rel, "note", values)
 
 
-def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[Entry, str]:
+def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[FileEntry, str]:
     """Tables that are called after splits, ``train.csv``, ``test.csv``, and list images here, with the split."""
     said = splits_of([t.entry.stem for t in tables])
     parts = {

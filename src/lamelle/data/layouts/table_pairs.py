@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, label_target, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import names_in
 from lamelle.data.layouts.table import is_sure
@@ -21,7 +21,7 @@ from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Sourc
 NAME = "table_pairs"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """A table of which one column names images and another one masks; less sure where it has labels for them, too."""
     try:
         tables = _paired(listing, options)
@@ -30,7 +30,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     if not tables:
         return lacks(0.1, "mask_column")
     classes = any(t.columns.label and (options.label or is_sure(t)) for t in tables)
-    return Match(0.95 if classes and options.task != "segment" and not options.masks else 1.0)
+    return LayoutMatch(0.95 if classes and options.task != "segment" and not options.masks else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -102,10 +102,10 @@ def _column(found: Found) -> str:
     return columns[0]
 
 
-def _masks(found: Found, column: str) -> tuple[dict[Entry, list[Entry]], list[Problem]]:
+def _masks(found: Found, column: str) -> tuple[dict[FileEntry, list[FileEntry]], list[Problem]]:
     """The masks of each image, once each."""
     files = found.paths.masks[column]
-    of: dict[Entry, list[Entry]] = {}
+    of: dict[FileEntry, list[FileEntry]] = {}
     problems: list[Problem] = []
     for row in found.whole.rows:
         image, cell = row.cells[found.columns.image or ""], row.cells[column]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.table_files import Found
 from lamelle.data.spelling import same_names
 from lamelle.data.tables import (
-    Row,
+    TableRow,
     is_blank,
     labels_of,
 )
@@ -22,8 +22,8 @@ def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[
     if found.files.elsewhere:
         said = {"begin": printable(found.files.elsewhere)}
         problems.append(Problem("layouts.listed_elsewhere", found.entry.rel, "note", said))
-    records: dict[Entry, Record] = {}
-    lines: dict[Entry, int] = {}
+    records: dict[FileEntry, Record] = {}
+    lines: dict[FileEntry, int] = {}
     for row in table.rows:
         record, wrong = _record(listing, found, row, labelled=labelled)
         problems += wrong
@@ -40,7 +40,7 @@ def records_of(listing: Listing, found: Found, *, labelled: bool) -> tuple[list[
     return list(records.values()), problems
 
 
-def _record(listing: Listing, found: Found, row: Row, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
+def _record(listing: Listing, found: Found, row: TableRow, *, labelled: bool) -> tuple[Record | None, list[Problem]]:
     table, columns = found.table, found.columns
     name = row.cells[columns.image or ""]
     entry = found.files.entries.get(name)

@@ -10,8 +10,8 @@ from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts import scans
 from lamelle.data.layouts.common import (
     Layout,
+    LayoutMatch,
     LayoutOptions,
-    Match,
     last,
 )
 from lamelle.data.layouts.listing import Listing
@@ -36,7 +36,7 @@ _ASKS = (
 
 
 def unknown_folder(
-    listing: Listing, options: LayoutOptions, matches: Mapping[str, Match], layouts: Mapping[str, Layout]
+    listing: Listing, options: LayoutOptions, matches: Mapping[str, LayoutMatch], layouts: Mapping[str, Layout]
 ) -> RequestError:
     """What was found, what each layout wants, the nearest, and a folder below that would do."""
     nearest = max(matches, key=lambda n: matches[n].score, default=None)

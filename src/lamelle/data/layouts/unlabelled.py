@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lamelle.data.layouts import scans, stack_pair, table
 from lamelle.data.layouts.common import LayoutOptions, with_axes
-from lamelle.data.layouts.listing import TABLE_SUFFIXES, Entry, Listing, list_folder
+from lamelle.data.layouts.listing import TABLE_SUFFIXES, FileEntry, Listing, list_folder
 from lamelle.data.layouts.products import without_products
 from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.volumes import slice_records
@@ -20,7 +20,7 @@ from lamelle.types import Problem, Record, Source
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InputImage:
     """One image to predict, and what it is called by whoever asks."""
 
     record: Record
@@ -36,7 +36,7 @@ class Asked:
 class Unlabelled:
     """What was found to predict on."""
 
-    asked: tuple[Asked, ...]
+    asked: tuple[InputImage, ...]
     """In the order that was given; a row of a table may name an image again."""
     problems: tuple[Problem, ...]
     """Errors for all that cannot be predicted: headers that cannot be read, rows without a file."""
@@ -74,7 +74,7 @@ def read_unlabelled(
         >>> [r.id for r in read_unlabelled([folder], dims=2).records]
         ['b9.png', 'b10.png']
     """
-    asked: list[Asked] = []
+    asked: list[InputImage] = []
     problems: list[Problem] = []
     labels: list[str] = []
     for path in paths:
@@ -83,11 +83,11 @@ def read_unlabelled(
         folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:
             rows, wrong = table.read_rows(listing, LayoutOptions())
-            asked += [Asked(r, r.id, folder, printable(name)) for name, r in _declared(rows, axes)]
+            asked += [InputImage(r, r.id, folder, printable(name)) for name, r in _declared(rows, axes)]
         else:
             entries, masks = _entries(listing)
             records, wrong = _images(listing, entries, dims=dims)
-            asked += [Asked(r, r.id, folder) for r in records]
+            asked += [InputImage(r, r.id, folder) for r in records]
             labels += [e.id for e in masks]
         problems += [*(listing.problems if listing.only is None else ()), *wrong]
     errors = tuple(p for p in problems if p.severity == "error")
@@ -98,11 +98,11 @@ def read_unlabelled(
     return Unlabelled(_with_own_ids(asked), errors, tuple(labels))
 
 
-def _entries(listing: Listing) -> tuple[list[Entry], list[Entry]]:
+def _entries(listing: Listing) -> tuple[list[FileEntry], list[FileEntry]]:
     """Files to predict, and labels that are not; a file that was asked for by name is predicted whatever it is."""
     if listing.only is not None:
         entries = [e for e in listing.entries if not e.folder and e.name == listing.only]
-        return entries or [Entry("", listing.only)], []
+        return entries or [FileEntry("", listing.only)], []
     masks = set(stack_pair.label_stacks(listing))
     masks.update(e for p in places(listing, LayoutOptions()) for e in p.labels_of(listing))
     masks.update(e for folder in together(listing, lambda _: True)[0] for e in folder.masks)
@@ -116,7 +116,7 @@ def _of_labels(folder: str) -> bool:
     return holds(folder) == "mask" and not folder_name(folder).weak
 
 
-def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> tuple[list[Record], list[Problem]]:
+def _images(listing: Listing, entries: Sequence[FileEntry], *, dims: int | None) -> tuple[list[Record], list[Problem]]:
     """Records of files; what cannot be opened is an error."""
     records: list[Record] = []
     problems: list[Problem] = []
@@ -134,7 +134,7 @@ def _images(listing: Listing, entries: Sequence[Entry], *, dims: int | None) -> 
     return records, problems
 
 
-def _records(listing: Listing, entry: Entry, dims: int | None, *, series: str | None) -> list[Record]:
+def _records(listing: Listing, entry: FileEntry, dims: int | None, *, series: str | None) -> list[Record]:
     """One record, or one per slice.
 
     Args:
@@ -164,16 +164,16 @@ def _rows(path: Path, name: str) -> list[Record]:
     return slice_records(f"{name}:{key}", path, shape[1], target=None, split=None, key=key)
 
 
-def _with_own_ids(asked: Sequence[Asked]) -> tuple[Asked, ...]:
+def _with_own_ids(asked: Sequence[InputImage]) -> tuple[InputImage, ...]:
     """Files of the same name from two places get their whole path as id; the same file found twice is listed once."""
-    once: dict[tuple[Source, str | None], Asked] = {}
+    once: dict[tuple[Source, str | None], InputImage] = {}
     for one in asked:
         once.setdefault((one.record.image, one.listed), one)
     ids = Counter(r.id for r in {a.record.image: a.record for a in asked}.values())
     return tuple(one if ids[one.record.id] == 1 else _by_whole_path(one) for one in once.values())
 
 
-def _by_whole_path(one: Asked) -> Asked:
+def _by_whole_path(one: InputImage) -> InputImage:
     return replace(one, record=replace(one.record, id=printable(str(one.record.image))))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
-from lamelle.data.layouts.listing import Entry, Listing
-from lamelle.data.layouts.pairing import Pair, names_of, unused
+from lamelle.data.layouts.listing import FileEntry, Listing
+from lamelle.data.layouts.pairing import MaskedImage, names_of, unused
 from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
@@ -17,13 +17,13 @@ from lamelle.types import Index, LabelImage, Problem, Record
 NAME = "volume_pairs"
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """The two folders with volumes inside, or volumes beside their labels."""
     found = [] if _is_nnunet(listing) else places(listing, options)
     if not found and _beside(listing)[0]:
-        return Match(1.0)
+        return LayoutMatch(1.0)
     if found and (images := found[0].images_of(listing)) and is_volume(listing, images[0]):
-        return Match(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
+        return LayoutMatch(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
     if channels := _channels(listing):
         mask, images = channels
         words = [re.split(r"[-_. ]+", e.stem)[-1] for e in images]
@@ -31,7 +31,7 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
         return lacks(0.48, "one_channel", names=names_of(images), mask=mask.name, keys=keys)
     if any(e.volume or e.dicom_series for e in listing.images):
         return lacks(0.45, "label_volumes")
-    return lacks(0.3, "volumes") if found else Match(0.1, without_pair(listing).missing)
+    return lacks(0.3, "volumes") if found else LayoutMatch(0.1, without_pair(listing).missing)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -47,9 +47,9 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
-def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[Pair, str | None]], list[Problem]]:
+def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[MaskedImage, str | None]], list[Problem]]:
     """Volumes with their label volumes, and the split that the folders around them name."""
-    paired: list[tuple[Pair, str | None]] = []
+    paired: list[tuple[MaskedImage, str | None]] = []
     problems: list[Problem] = []
     found = places(listing, options)
     for place, split in zip(found, splits_of(listing, found), strict=True):
@@ -73,13 +73,13 @@ def _is_nnunet(listing: Listing) -> bool:
     return any(e.rel == "dataset.json" for e in listing.entries) and bool(listing.images_below("imagesTr"))
 
 
-def _beside(listing: Listing) -> tuple[list[Beside], list[Entry]]:
+def _beside(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
     """Folders where some label volume's name is that of a volume with an ending."""
     whole = has_series(listing)
     return together(listing, lambda e: whole or e.volume)
 
 
-def _channels(listing: Listing) -> tuple[Entry, list[Entry]] | None:
+def _channels(listing: Listing) -> tuple[FileEntry, list[FileEntry]] | None:
     """A label volume with several volumes that begin like it: one file for each channel of a case."""
     for entry in listing.images:
         name = file_name(entry.stem)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.places import over
 from lamelle.errors import FileError
 from lamelle.io.common import Header, ReadOptions
@@ -29,7 +29,7 @@ def shape_of(path: Path, *, axes: str | None) -> tuple[int, ...]:
     return tuple(stored_header(path, ReadOptions(axes=axes)).shape[1:])
 
 
-def is_volume(listing: Listing, entry: Entry) -> bool:
+def is_volume(listing: Listing, entry: FileEntry) -> bool:
     """Whether a file holds more than one plane; a file that cannot be read is left to the reader to report."""
     if entry.series or entry.volume:
         return True
@@ -52,7 +52,7 @@ def has_series(listing: Listing) -> bool:
 
 
 def pair_records(
-    listing: Listing, image: Entry, label: Entry, *, dims: int, split: str | None, group: str | None
+    listing: Listing, image: FileEntry, label: FileEntry, *, dims: int, split: str | None, group: str | None
 ) -> tuple[list[Record], list[Problem]]:
     """Records of one image and its label image, compared by their headers.
 
@@ -91,7 +91,7 @@ def pair_records(
 
 
 def _series_of(
-    listing: Listing, image: Entry, label: Entry, heads: Sequence[Header]
+    listing: Listing, image: FileEntry, label: FileEntry, heads: Sequence[Header]
 ) -> tuple[tuple[str, Header] | None, Problem]:
     """Of several DICOM series in one folder the one on whose grid the labels lie, and what is to be said about it."""
     path, fitting = listing.path(image), []

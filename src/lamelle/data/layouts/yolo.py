@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from lamelle.data.layouts.common import Layout, LayoutOptions, Match, lacks
-from lamelle.data.layouts.listing import Entry, Listing
+from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
+from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of, pair, unused
 from lamelle.data.layouts.words import split_of
 from lamelle.data.shapes import yolo_lines
@@ -23,7 +23,7 @@ _LISTS = ("classes.txt", "obj.names", "class_names.txt")
 _DESCRIBED = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 
 
-def match(listing: Listing, options: LayoutOptions) -> Match:
+def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Texts of numbers that are called like images, in folders labels/ of their own or beside the images."""
     folders = _folders(listing)
     texts = [t for _, ts in folders.values() for t in ts]
@@ -31,14 +31,14 @@ def match(listing: Listing, options: LayoutOptions) -> Match:
     read = [_is_read(listing, t) for t in looked]
     if not any(read) or 2 * sum(r is not False for r in read) < len(read):
         return lacks(0.05, "yolo")
-    return Match(1.0 if all(images != labels for labels, (images, _) in folders.items()) else 0.9)
+    return LayoutMatch(1.0 if all(images != labels for labels, (images, _) in folders.items()) else 0.9)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with the text of its boxes or outlines."""
     records: list[Record] = []
     problems: list[Problem] = []
-    outlines, empty, used = False, [], set[Entry]()
+    outlines, empty, used = False, [], set[FileEntry]()
     folders = _folders(listing)
     splits = {labels: next((s for p in labels.split("/") if (s := split_of(p))), None) for labels in folders}
     several = len(set(splits.values())) > 1
@@ -68,12 +68,12 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, tuple(records), names=_names(listing, problems), problems=tuple(problems))
 
 
-def _folders(listing: Listing) -> dict[str, tuple[str, list[Entry]]]:
+def _folders(listing: Listing) -> dict[str, tuple[str, list[FileEntry]]]:
     """Folder of texts → the folder of its images, and the texts: ``labels/train`` for ``images/train``, or the same."""
     stems: dict[str, set[str]] = defaultdict(set)
     for image in listing.images:
         stems[image.folder].add(image.stem)
-    found: dict[str, tuple[str, list[Entry]]] = {}
+    found: dict[str, tuple[str, list[FileEntry]]] = {}
     for entry in listing.entries:
         if entry.suffix != ".txt" or entry.name.lower() in _LISTS:
             continue
@@ -88,7 +88,7 @@ def _folders(listing: Listing) -> dict[str, tuple[str, list[Entry]]]:
     return found
 
 
-def _is_read(listing: Listing, entry: Entry) -> bool | None:
+def _is_read(listing: Listing, entry: FileEntry) -> bool | None:
     """Whether a text is one of YOLO; None where it is empty, as that of an image without object."""
     try:
         return bool(yolo_lines(listing.path(entry))) or None
@@ -96,7 +96,7 @@ def _is_read(listing: Listing, entry: Entry) -> bool | None:
         return False
 
 
-def _has_outline(listing: Listing, entry: Entry, problems: list[Problem]) -> bool:
+def _has_outline(listing: Listing, entry: FileEntry, problems: list[Problem]) -> bool:
     try:
         return any(len(numbers) > 4 for _, _, numbers in yolo_lines(listing.path(entry)))
     except FileError as error:

@@ -43,7 +43,7 @@ from lamelle.studies.study import compared
 from lamelle.studies.variants import DEFAULT, Variant
 from lamelle.training.progress import Progress
 
-__all__ = ["How", "Request", "Search", "begin", "carry_out", "parse", "reopen"]
+__all__ = ["Search", "SearchOptions", "SearchRequest", "begin", "carry_out", "parse", "reopen"]
 TRIALS = 30
 """Trials of a search that is no grid, where nobody says how many."""
 STORAGE = "LAMELLE_TUNE_STORAGE"
@@ -51,7 +51,7 @@ STORAGE = "LAMELLE_TUNE_STORAGE"
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class SearchOptions:
     """How a search goes about it."""
 
     sampler: str | None
@@ -65,13 +65,13 @@ class How:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SearchRequest:
     """What a search is about."""
 
     data: Path
     common: Section
     dimensions: tuple[Dimension, ...]
-    how: How
+    how: SearchOptions
     command: tuple[str, ...]
 
 
@@ -100,7 +100,7 @@ class Search:
                 self.study.optimize(objective, n_trials=1, catch=(Refused,))
 
 
-def begin(request: Request, root: Path, name: str, store: Store) -> Search:
+def begin(request: SearchRequest, root: Path, name: str, store: Store) -> Search:
     """A search of this name, new or gone on with.
 
     Raises:
@@ -125,7 +125,7 @@ def reopen(folder: Path, trials: int, storage: str | None) -> Search:
 
 
 def carry_out(
-    request: Request, root: Path, name: str, store: Store, progress: Progress, *, jobs: int, seeds: int
+    request: SearchRequest, root: Path, name: str, store: Store, progress: Progress, *, jobs: int, seeds: int
 ) -> Path:
     """Try every point, train the best again where that is wanted, and write the table and the page.
 
@@ -208,7 +208,7 @@ def _retrain(
     return chosen, runs
 
 
-def _write(search: Search, content: Mapping[str, Any], request: Request) -> None:
+def _write(search: Search, content: Mapping[str, Any], request: SearchRequest) -> None:
     folder = search.folder
     folder.write_json(folder.scores, content)
     folder.write_text(folder.table, results.to_csv(content))
@@ -228,7 +228,7 @@ def _points(setting: Setting, trials: int | None) -> list[dict[str, str]]:
     return [{} for _ in range(trials or TRIALS)]
 
 
-def _setting(request: Request, store: Store) -> tuple[Setting, Plan]:
+def _setting(request: SearchRequest, store: Store) -> tuple[Setting, Plan]:
     """The request, checked as far as that can be done before a training."""
     library()
     if not request.dimensions:
