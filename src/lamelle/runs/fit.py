@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,9 +46,7 @@ def train(
     a budget), so that resume and repeat use the same.
     """
     model = built.model
-    for line in built.said:
-        progress.say(line)
-        run.note(line)
+    _say(built.said, run, progress)
     found = resources.resolve(plan.recipe.train, model)
     plan = _written(plan, run, device=found.device, precision=found.precision, threads=found.threads)
     keys, dims = plan.recipe.train, plan.audit.statistics.dims
@@ -99,6 +98,12 @@ def train(
     return done
 
 
+def _say(lines: Sequence[str], run: RunFolder, progress: Progress) -> None:
+    for line in lines:
+        progress.say(line)
+        run.note(line)
+
+
 def _recorder(run: RunFolder) -> Recorder:
     return Recorder(run.path, run.checkpoints, run.tensorboard, lambda table: run.write_text(run.history, table))
 
@@ -116,9 +121,7 @@ def _judge_budget(job: Job, run: RunFolder, state: State, *, on_processor: bool)
     steps = len(job.feed) // min(job.keys.batch, len(job.feed))
     if short := budget.too_short(job.keys, state, job.clock, steps=steps, on_processor=on_processor):
         return {"too_short": short}
-    for line in budget.remarks(job.keys, state, job.clock, on_processor=on_processor):
-        job.progress.say(line)
-        run.note(line)
+    _say(budget.remarks(job.keys, state, job.clock, on_processor=on_processor), run, job.progress)
     other = budget.busy(job.keys, job.clock, on_processor=on_processor)
     return {"busy": other} if other else {}
 
