@@ -50,6 +50,7 @@ THEIRS = {
         "zarr.json",
         "_seg.npy",
     ),
+    *("a.txt", "classes.txt", "data.yaml"),
     *("metadata.csv", "split.json", "data.npz", "em.npy", "model.safetensors", "package.json", "slices.csv"),
 }
 """Files that come with data or from the hub, or stand in an example."""

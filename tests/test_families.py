@@ -67,8 +67,6 @@ def test_a_complete_recipe_takes_every_family(before: str, given: str) -> None:
     """As the recipe of a run has them: every key of the former network is there."""
     under = recipes.validate(OWN[before]).model_dump(mode="json")
     asked = layers.merge(under, layers.parse_overrides([f"model={given}"]))
-    if (before, given) == ("timm", "timm-unet"):
-        asked["model"].pop("freeze")  # a value of timm that the other refuses, and names
     found = recipes.validate(asked).model
     assert found.kind == (FAMILIES[given] or {"unet": "timm-unet", "cnn": "timm"}.get(before, before))
     if given == "resnet18":

@@ -9,7 +9,6 @@ import made_tasks
 import pytest
 import torch
 from additions.toy_runs import trained
-from lamelle.reports.held import open_held
 from pydantic import Field
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from lamelle.losses.table import LOSSES, Loss
 from lamelle.messages import text
 from lamelle.reports.methods import method
 from lamelle.runs import layers, recipe
+from lamelle.runs.bundle import open_bundle
 
 
 class Charbonnier(Loss):
@@ -52,7 +52,7 @@ def test_a_loss_is_one_row(tmp_path: Path) -> None:
             assert one.loss(torch.zeros(shape), target) > 0
         with trained(tmp_path, "loss=charbonnier", "task.loss.width=0.2") as (run, page):
             assert run.read_recipe()["task"]["loss"] == {"name": "charbonnier", "width": 0.2}
-            assert dict(method(open_held(run)))[text("report.how_loss_function")] == "charbonnier, width = 0.2"
+            assert dict(method(open_bundle(run)))[text("report.how_loss_function")] == "charbonnier, width = 0.2"
             assert "charbonnier, width = 0.2" in page
         again = layers.merge(run.read_recipe(), layers.parse_overrides(["loss=ce"]))
         assert again["task"]["loss"] == {"name": "ce"}

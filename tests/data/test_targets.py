@@ -56,7 +56,7 @@ def test_the_suggested_map_is_accepted() -> None:
 
 
 def test_many_values_suggest_instances() -> None:
-    with pytest.raises(DataError, match=r"40 label values, .* data\.instances=true"):
+    with pytest.raises(DataError, match=r"40 label values, .* data\.label_values=objects"):
         infer_values(_counts(*range(40)), **FREE)
     rule = infer_values(_counts(*range(40)), **{**FREE, "instances": True})
     assert rule.classes == ("background", "foreground")

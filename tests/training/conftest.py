@@ -36,7 +36,7 @@ def trained(nuclei: Path, tmp_path: Path) -> Trainer:
         if resume is not None:
             plan, run = open_plan(resume), resume
         else:
-            asked = layers.parse_overrides((*TINY, *overrides))
+            asked = layers.merge(layers.parse_overrides(TINY), layers.parse_overrides(overrides))
             plan = plans.make_plan(nuclei, asked, store, accelerator=False)
             run = RunFolder.create(tmp_path, "run")
             save_plan(run, plan)

@@ -60,7 +60,7 @@ def test_a_series_gives_the_model_and_the_predictions_of_its_nifti(tmp_path: Pat
         assert one.affine == pytest.approx(other.affine, abs=1e-4)
         assert one.shape == nibabel.load(folders["nifti"] / "images" / f"p{p}.nii.gz").shape
     found = runs["series"].evaluate(folders["series"], overrides=["evaluate.keep_seen=true"])
-    assert found["scores"]["dice"]["n"] >= 1
+    assert found.scores["scores"]["dice"]["n"] >= 1
     written = [p for p in (tmp_path / "runs" / "series").rglob("*") if p.suffix in (".json", ".csv", ".html", ".yaml")]
     assert len(written) > 5
     assert not any("SECRET" in p.read_text(encoding="utf-8") for p in written)

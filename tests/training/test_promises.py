@@ -28,9 +28,9 @@ def validations(monkeypatch: Patch, *found: tuple[float, float]) -> None:
     """Each epoch's validation finds these (loss, score)."""
     values: Iterator[tuple[float, float]] = iter(found)
 
-    def validate(*_: object) -> dict[str, float]:
+    def validate(*_: object) -> tuple[float, dict[str, float | None]]:
         loss, score = next(values)
-        return {"loss": loss, "score": score}
+        return loss, {"dice": score}
 
     monkeypatch.setattr(Training, "_validate", validate)
 

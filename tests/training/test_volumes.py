@@ -140,7 +140,7 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
     with pytest.raises(RequestError, match="all 1 images of this folder are training images"):
         parts.evaluate(folder)  # of which a part trained
     elsewhere = parts.evaluate(folder, overrides=["evaluate.keep_seen=true"])
-    assert (len(elsewhere["items"]), elsewhere["scores"]["image_dice"]["n"]) == (10, 1)
+    assert (len(elsewhere.scores["items"]), elsewhere.scores["scores"]["image_dice"]["n"]) == (10, 1)
     cleaned = plans.make_plan(
         folder, layers.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
     )

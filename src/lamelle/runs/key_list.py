@@ -39,6 +39,7 @@ def keys_of(options: type[Options], prefix: str = "", kind: str | None = None) -
         ...     lr: float = Field(default=0.1, gt=0, description="learning rate")
         >>> class Recipe(Options):
         ...     train: Train = Train()
+        >>> _ = Recipe.model_rebuild(_types_namespace={"Train": Train})
         >>> [(key.path, key.about, key.rule) for key in keys_of(Recipe)]
         [('train.lr', 'learning rate', '0.1; > 0')]
     """
