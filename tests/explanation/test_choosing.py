@@ -11,6 +11,7 @@ from PIL import Image
 from lamelle.errors import FileError, RequestError
 from lamelle.explanation.choosing import choose
 from lamelle.explanation.inside import Share, by_class, checked, from_folder, share_inside, summarise
+from lamelle.results.scores import Item
 from lamelle.types import Record, Source
 
 
@@ -18,12 +19,11 @@ def record(name: str) -> Record:
     return Record(name, Source(Path("/data") / name))
 
 
-def classified(*rows: tuple[str, str, float]) -> tuple[list[dict[str, object]], dict[str, Record]]:
+def classified(*rows: tuple[str, str, float]) -> tuple[list[Item], dict[str, Record]]:
     items = [
-        {"id": f"{i}.png", "truth": t, "predicted": p, "correct": t == p, "confidence": c}
-        for i, (t, p, c) in enumerate(rows)
+        Item(id=f"{i}.png", truth=t, predicted=p, correct=t == p, confidence=c) for i, (t, p, c) in enumerate(rows)
     ]
-    return items, {str(item["id"]): record(str(item["id"])) for item in items}
+    return items, {item.id: record(item.id) for item in items}
 
 
 def test_the_surest_and_the_least_sure_of_each_class_are_chosen() -> None:
@@ -60,8 +60,8 @@ def test_with_several_labels_each_class_is_asked_about_itself() -> None:
 
 
 def test_of_a_segmenter_the_best_and_the_worst_are_chosen() -> None:
-    items = [{"id": f"{i}.png", "dice/sky": 1.0, "dice/cell": d} for i, d in enumerate([0.5, None, 0.9, 0.1])]
-    records = {str(item["id"]): record(str(item["id"])) for item in items}
+    items = [Item(id=f"{i}.png", scores={"dice/sky": 1.0, "dice/cell": d}) for i, d in enumerate([0.5, None, 0.9, 0.1])]
+    records = {item.id: record(item.id) for item in items}
     cases = choose(items, records, ["sky", "cell"], number=1, only=None)
     assert [(c.heading, c.kind, c.record.id, c.explained) for c in cases] == [
         ("cell", "best", "2.png", "cell"),

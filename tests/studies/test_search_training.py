@@ -67,8 +67,8 @@ def test_trials_begin_afresh_and_are_judged_by_validation_at_their_best_epoch(
     for trial in (first, last):
         rows = history(study, trial)
         best = next(row for row in rows if row["epoch"] == trial["best_epoch"])
-        assert float(trial["macro_f1"]) == pytest.approx(max(float(row["score"]) for row in rows), rel=1e-5)
-        assert float(trial["macro_f1"]) == pytest.approx(float(best["score"]), rel=1e-5)
+        assert float(trial["macro_f1"]) == pytest.approx(max(float(row["macro_f1"]) for row in rows), rel=1e-5)
+        assert float(trial["macro_f1"]) == pytest.approx(float(best["macro_f1"]), rel=1e-5)
         assert float(trial["validation_loss"]) == pytest.approx(float(best["loss"]), rel=1e-5)
         ends = [name.removesuffix("_reason") for name in trial if name.endswith("_reason")]
         assert {"macro_f1", "accuracy", "weighted_f1"} <= set(ends)

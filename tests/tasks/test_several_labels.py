@@ -14,6 +14,7 @@ from lamelle import verbs
 from lamelle.data.samples import Reader
 from lamelle.evaluation.measure import measure, summarise
 from lamelle.prediction.predictor import of_package
+from lamelle.results.scores import Confusion, Curves
 from lamelle.runs import fit as session
 from lamelle.runs import layers
 from lamelle.runs import plan as plans
@@ -70,7 +71,10 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     rows = measure(plan.of("test"), of_package(package), reader, package.fitted, None)
     scores = summarise(package.task, rows, interval_options(plan.recipe), split="test", fitted=package.fitted)
     assert scores.scores["macro_f1"].value > 0.7
-    assert {"brier", "log_loss", "roc_auc", "pr_auc"} <= set(scores["scores"])
-    assert np.shape(scores["figures"]["confusion_each"]) == (3, 2, 2)
-    assert all("|".join(sorted(i["truth"].split("|"))) for i in scores["items"])
-    assert {"x", "y", "area"} <= set(scores["figures"]["curves"]["left"]["roc"])
+    assert {"brier", "log_loss", "roc_auc", "pr_auc"} <= set(scores.scores)
+    confusion, drawn = scores.figure(Confusion), scores.figure(Curves)
+    assert confusion is not None
+    assert drawn is not None
+    assert np.shape(confusion.each) == (3, 2, 2)
+    assert all("|".join(sorted((i.truth or "").split("|"))) for i in scores.items)
+    assert len(drawn.classes["left"]["roc"].x) == len(drawn.classes["left"]["roc"].y) > 0
