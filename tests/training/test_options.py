@@ -125,7 +125,7 @@ def test_the_last_epoch_is_kept_when_it_is_asked_for(trained: Trainer) -> None:
 def test_of_equal_scores_the_lower_loss_is_kept(trained: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where validation holds no object every score is 0; patience is not renewed by a lower loss."""
     losses = iter([0.9, 0.5, 0.7, 0.4])
-    monkeypatch.setattr(Training, "_validate", lambda *_: {"loss": next(losses), "score": 0.0})
+    monkeypatch.setattr(Training, "_validate", lambda *_: (next(losses), {"dice": 0.0}))
     run, _ = trained("epochs=4", "patience=3")
     assert history(run)["best"].tolist() == [1, 1, 0, 1]
     found = checkpoint.newest(run.checkpoints)
@@ -136,7 +136,9 @@ def test_of_equal_scores_the_lower_loss_is_kept(trained: Trainer, monkeypatch: p
 @pytest.mark.parametrize("how", ["mixup=0.4", "cutmix=1.0"])
 def test_mixed_images_train_and_resume(trained: Trainer, how: str) -> None:
     whole, _ = trained(how)
-    assert np.isnan(history(whole)["train_score"]).all(), "the score of a mixed image would say nothing"
+    assert all(epoch.score("dice") is not None and not epoch.train for epoch in whole.read_history()), (
+        "the score of a mixed image would say nothing"
+    )
     assert np.isfinite(history(whole)["train_loss"]).all()
     plain, _ = trained()
     assert not np.allclose(history(whole)["train_loss"], history(plain)["train_loss"])
