@@ -1,7 +1,7 @@
 """Closed forms against published values, the engine against closed forms, and the rules of what has no interval."""
 
 import math
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,12 +17,12 @@ from lamelle.metrics.intervals import (
     draws,
     few_units,
     proportion,
-    shown,
     tail,
     why_none,
 )
 from lamelle.metrics.measured_intervals import best_and_worst, calibration_interval, measured_intervals
 from lamelle.metrics.regions import dice
+from lamelle.results.scores import MeanScore, Score
 
 OPTIONS = IntervalOptions(level=0.95, resamples=1000, seed=0)
 
@@ -153,7 +153,7 @@ def test_one_answer_for_an_absent_class_costs_the_present_ones_alone(grouped: bo
         expected = oracle(truth, stray, labels=[0, 1], average="macro", zero_division=0)
         assert found[name].value == pytest.approx(expected), name
         assert 0.7 < found[name].low < expected <= found[name].high, name
-    assert (found["f1/c"].n, found["f1/c"].reason, shown(asdict(found["f1/c"]))) == (0, "absent", False)
+    assert (found["f1/c"].n, found["f1/c"].reason, found["f1/c"].bounded) == (0, "absent", False)
     assert found["recall/a"].value == pytest.approx(14 / 15), "it is a wrong answer all the same"
 
 
@@ -191,9 +191,7 @@ def test_few_of_the_other_classes_are_named_as_such() -> None:
     found = class_intervals(answers(truth, truth), units=alone(10), options=OPTIONS)
     assert (found["roc_auc/a"].reason, found["roc_auc/a"].of) == ("few", "a")
     other = found["roc_auc/b"]
-    said = why_none({"value": other.value, "low": None, "high": None, "n": other.n, "unit": "image"} | {
-        "reason": other.reason, "of": other.of
-    })  # fmt: skip
+    said = why_none(other)
     assert said == "no interval: 1 image without b; 5 are needed"
 
 
@@ -209,16 +207,17 @@ def test_too_few_units_have_no_interval_but_a_reason() -> None:
     )
     assert grouped["accuracy"].reason == "few"
     assert math.isnan(grouped["accuracy"].low)
-    said = {"value": 1.0, "low": None, "high": None, "n": 3, "unit": "image", "reason": "few", "of": "b"}
+    said = Score(1.0, math.nan, math.nan, 3, "image", reason="few", of="b")
     assert "3" in why_none(said)
     assert "b" in why_none(said)
-    assert not shown(said)
-    assert why_none(said | {"low": 0.1, "high": 1.0, "reason": ""}) == ""
-    one = why_none(said | {"n": 1, "unit": "slice"})
+    assert not said.bounded
+    assert why_none(replace(said, low=0.1, high=1.0, reason="")) == ""
+    one = why_none(replace(said, n=1, unit="slice"))
     assert "1 slice of b" in one, "one of them is no plural"
-    assert why_none(said | {"reason": ""}).startswith("no interval"), "what has a value is not said to have none"
-    assert why_none(said | {"seeds": 3, "lacking": 2}).endswith("(in 2 of 3 seeds)")
-    assert why_none(said | {"seeds": 3, "lacking": 3}) == why_none(said)
+    assert why_none(replace(said, reason="")).startswith("no interval"), "what has a value is not said to have none"
+    mean = MeanScore(1.0, math.nan, math.nan, 3, "image", reason="few", of="b", seeds=3, lacking=2)
+    assert why_none(mean).endswith("(in 2 of 3 seeds)")
+    assert why_none(replace(mean, lacking=3)) == why_none(said)
 
 
 def test_measured_scores_know_their_units_and_the_images_without_a_value() -> None:

@@ -11,10 +11,11 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from lamelle.reports import epochs, figures, study_figures
+from lamelle.results.history import Epoch
 
 HISTORY = [
-    {"epoch": 1.0, "lr": 0.001, "train_loss": 1.0, "train_score": None, "loss": None, "score": None},
-    {"epoch": 2.0, "lr": 0.0005, "train_loss": 0.5, "train_score": 0.5, "loss": 0.75, "score": 0.5},
+    Epoch(epoch=1, step=5, lr=0.001, train_loss=1.0),
+    Epoch(epoch=2, step=9, lr=0.0005, train_loss=0.5, loss=0.75, train={"dice": 0.5}, validation={"dice": 0.5}),
 ]
 CURVE = {"roc": {"x": [0, 0, 1], "y": [0, 1, 1]}, "pr": {"x": [0, 1], "y": [1, 0.5]}}
 BANDED = {
@@ -26,13 +27,13 @@ VARIANTS = [
     {"name": "b", "scores": {"dice": _KNOWN | {"low": None, "high": None}, "iou": _KNOWN | {"value": None}}},
 ]
 DRAWN = {
-    "training": lambda: figures.training(HISTORY, score="Dice $_", best=2.0),
-    "nothing measured": lambda: figures.training(HISTORY[:1], score="Dice", best=None),
+    "training": lambda: figures.training(HISTORY, monitor="dice", best=2.0),
+    "nothing measured": lambda: figures.training(HISTORY[:1], monitor="dice", best=None),
     "scores of epochs": lambda: epochs.grid(
-        HISTORY, [("Dice $_", ["train_score", "score"]), ("x", ["loss"])], best=1.0, apart=False
+        HISTORY, [("Dice $_", ["train_dice", "dice"]), ("x", ["loss"])], best=1.0, apart=False
     ),
     "scores of classes": lambda: epochs.grid(
-        HISTORY, [(f"{i}", ["score", "loss", "none"]) for i in range(6)], best=None, apart=True
+        HISTORY, [(f"{i}", ["dice", "loss", "none"]) for i in range(6)], best=None, apart=True
     ),
     "side by side": lambda: study_figures.side_by_side(VARIANTS, ["dice", "iou"]),
     "curves": lambda: figures.curves({f"$class_{i}": CURVE for i in range(20)}, bands=False),
@@ -59,7 +60,8 @@ def test_colours_follow_the_page_and_text_stays_text() -> None:
     svg = DRAWN["training"]()
     assert {"var(--c1)", "var(--c2)", "var(--c3)", "var(--line)"} <= set(re.findall(r"var\(--\w+\)", svg))
     assert ">Learning rate</text>" in svg
-    assert "Dice $_" in svg
+    assert ">Dice</text>" in svg
+    assert "Dice $_" in DRAWN["scores of epochs"]()
 
 
 def test_bands_are_drawn_where_they_are_known_and_asked_for() -> None:

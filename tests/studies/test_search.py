@@ -17,6 +17,7 @@ from lamelle.errors import RequestError
 from lamelle.io import atomic
 from lamelle.platform import FileLock, network_disk
 from lamelle.reports import searching
+from lamelle.results.history import Epoch
 from lamelle.studies.search import points as queue
 from lamelle.studies.search import results, storage, trying
 from lamelle.studies.search.dimensions import grid, parse
@@ -220,8 +221,9 @@ def test_hopeless_trials_are_stopped_early(tmp_path: Path, monkeypatch: pytest.M
         value, progress.last = 1 / (1 + float(params["train.lr"])), 9
         for epoch in range(1, 10):
             epochs[params["train.lr"]] = epoch
-            row: dict[str, Any] = dict.fromkeys(("train_loss", "train_score", "loss"), 0.5) | {"monitor": "macro_f1"}
-            progress.epoch({**row, "epoch": epoch, "score": value * epoch / 9, "seconds": 0, "best": True})
+            known = {"train_loss": 0.5, "loss": 0.5, "seconds": 0.0, "best": True}
+            found = {"macro_f1": value * epoch / 9}
+            progress.epoch(Epoch(epoch=epoch, step=epoch, lr=0.1, validation=found, **known), monitor="macro_f1")
         return value
 
     formula(monkeypatch, score)

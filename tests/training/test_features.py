@@ -61,7 +61,7 @@ def run(data: Path, folder: Path, *overrides: str, quiet: Quiet | None = None, r
 
 def history(run: RunFolder) -> np.ndarray:
     table = np.genfromtxt(run.history, delimiter=",", names=True)
-    return np.stack([table[name] for name in ("train_loss", "train_score", "loss", "score")])
+    return np.stack([table[name] for name in ("train_loss", "train_macro_f1", "loss", "macro_f1")])
 
 
 def weights(run: RunFolder) -> dict[str, np.ndarray]:

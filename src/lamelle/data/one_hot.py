@@ -33,8 +33,8 @@ def one_column(table: Table, *, named: Collection[str | None] = (), classes: Col
 
     Example:
         >>> from pathlib import Path
-        >>> from lamelle.data.tables import Row
-        >>> rows = tuple(Row(i, {"image": f"{i}", "MEL": f"{i % 2}.0", "NV": f"{1 - i % 2}.0"}) for i in range(4))
+        >>> from lamelle.data.tables import TableRow
+        >>> rows = tuple(TableRow(i, {"image": f"{i}", "MEL": f"{i % 2}.0", "NV": f"{1 - i % 2}.0"}) for i in range(4))
         >>> folded = one_column(Table(Path("t.csv"), ("image", "MEL", "NV"), rows))
         >>> folded.columns, [row.cells["label"] for row in folded.rows]
         (('image', 'label'), ['NV', 'MEL', 'NV', 'MEL'])

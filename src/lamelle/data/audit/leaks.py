@@ -23,10 +23,10 @@ def leaks(records: Sequence[Record], audit: Audit) -> tuple[Problem, ...]:
 
     Example:
         >>> from pathlib import Path
-        >>> from lamelle.data.audit.results import Statistics
+        >>> from lamelle.data.audit.results import DataStatistics
         >>> from lamelle.types import Source
         >>> a, b = (Record(s, Source(Path(s)), ("x",), group="7", split=s) for s in ("train", "test"))
-        >>> [p.code for p in leaks([a, b], Audit((), (), (), {}, Statistics()))]
+        >>> [p.code for p in leaks([a, b], Audit((), (), (), {}, DataStatistics()))]
         ['audit.group_in_splits']
     """
     records = [r for r in records if r.split is not None]
