@@ -11,7 +11,7 @@ from support import made_scores
 
 from lamelle.reports import scoring
 from lamelle.reports.html import elide, number, percent, short, whole
-from lamelle.results.scores import Confusion, Item, Score, Scores
+from lamelle.results.scores import Confusion, Score, Scores
 
 
 def interval(value: float, n: int = 30, unit: str = "image") -> Score:
@@ -61,17 +61,6 @@ def test_many_classes_are_told_by_their_most_frequent_mistakes() -> None:
     assert scoring.confusions(many, 2)[0][:3] == ("c39", "c40", 40)
     assert len(scoring.confusions(many, 2)) == 2
     assert scoring.confusions(content(3), 2) == []
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 9])
-def test_best_and_worst_share_no_item(n: int) -> None:
-    items = [*(Item(id=str(i), quality=i / 10) for i in range(n)), Item(id="x")]
-    best, worst = scoring.best_and_worst(items, 3)
-    assert len(best) == (min(3, n // 2) or min(n, 1))
-    assert not {i.id for i in best} & {i.id for i in worst}
-    assert all((b.quality or 0) >= (w.quality or 0) for b in best for w in worst)
-    if n > 1:
-        assert worst[0].id == "0"
 
 
 def test_only_scores_that_are_shown_are_explained() -> None:

@@ -29,7 +29,7 @@ _TINY = 1e-37
 
 
 @dataclass(frozen=True, slots=True)
-class Reliability:
+class ReliabilityCurve:
     """What a reliability plot shows, float64 [bins]; NaN where a bin is empty."""
 
     confidence: np.ndarray
@@ -85,7 +85,7 @@ def bin_of(chance: np.ndarray, *, bins: int) -> np.ndarray:
     return np.clip(np.ceil(chance * bins).astype(np.int64) - 1, 0, bins - 1)
 
 
-def reliability(sums: np.ndarray) -> Reliability:
+def reliability(sums: np.ndarray) -> ReliabilityCurve:
     """Mean probability and share that came true in each bin of sums [3, bins].
 
     Example:
@@ -93,7 +93,7 @@ def reliability(sums: np.ndarray) -> Reliability:
         array([0.5, nan])
     """
     count, chance, hits = np.asarray(sums, np.float64)
-    return Reliability(ratio(chance, count), ratio(hits, count), count)
+    return ReliabilityCurve(ratio(chance, count), ratio(hits, count), count)
 
 
 def ece(sums: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamelle.messages import text
@@ -10,7 +9,7 @@ from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
 from lamelle.reports.html import number
-from lamelle.results.scores import Confusion, Item, Score, Scores
+from lamelle.results.scores import Confusion, Score, Scores
 from lamelle.tasks import by_class as table
 
 LARGEST_MATRIX = 40
@@ -170,14 +169,6 @@ def glossary(scores: Scores) -> list[tuple[str, str]]:
     """Name and definition of every score that is shown."""
     used = dict.fromkeys(k.partition("/")[0] for k in sorted(scores.scores, key=place_of))
     return [(name_of(k), meaning_of(k)) for k in used if meaning_of(k)]
-
-
-def best_and_worst(items: Sequence[Item], each: int) -> tuple[list[Item], list[Item]]:
-    """The items with the highest and with the lowest quality; no item is in both."""
-    known = sorted((i for i in items if i.quality is not None), key=lambda i: (-(i.quality or 0.0), i.id))
-    each = min(each, len(known) // 2) or len(known[:1])
-    worst = known[each:][::-1][:each]
-    return known[:each], worst
 
 
 def score(key: str, found: Score) -> ShownScore:

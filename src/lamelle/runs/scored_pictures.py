@@ -59,11 +59,11 @@ def save_scored_pictures(
     write_pictures(run, scored=scored)
 
 
-def best_and_worst(items: Items, each: int) -> tuple[list[Item], list[Item]]:
+def ranked_ends(items: Items, each: int) -> tuple[list[Item], list[Item]]:
     """The items with the highest and with the lowest quality; no item is in both.
 
     Example:
-        >>> best, worst = best_and_worst([Item(id=i, quality=q) for i, q in zip("abc", (0.5, 0.9, 0.1))], 1)
+        >>> best, worst = ranked_ends([Item(id=i, quality=q) for i, q in zip("abc", (0.5, 0.9, 0.1))], 1)
         >>> best[0].id, worst[0].id
         ('b', 'c')
     """
@@ -74,7 +74,7 @@ def best_and_worst(items: Items, each: int) -> tuple[list[Item], list[Item]]:
 
 def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
     folder, found = PictureFolder(run, "case"), []
-    best, worst = best_and_worst(items, _BEST)
+    best, worst = ranked_ends(items, _BEST)
     ranked: tuple[tuple[Literal["best", "worst"], list[Any]], ...] = (("worst", worst), ("best", best))
     for rank, some in ranked:
         for item in some:

@@ -7,7 +7,7 @@ import re
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import unused
-from lamelle.data.layouts.siblings import Beside, places, together
+from lamelle.data.layouts.siblings import MasksBeside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 
@@ -53,7 +53,7 @@ def _seg_files(listing: Listing) -> list[FileEntry]:
     return [e for e in listing.entries if e.name.lower().endswith("_seg.npy")]
 
 
-def _folders(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
+def _folders(listing: Listing) -> tuple[list[MasksBeside], list[FileEntry]]:
     """Folders with ``_masks``; a file with another word for a mask is none of them, and no image."""
     found, rest = together(listing, lambda e: not e.volume)
     kept = [f for f in found if any(map(holds_objects, f.masks))]

@@ -104,7 +104,7 @@ def splits_of(listing: Listing, found: Sequence[Place]) -> list[str | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class MasksBeside:
     """A folder in which images and masks lie together."""
 
     folder: str
@@ -124,7 +124,7 @@ class Beside:
         return list(self.given), [_note(self.folder, drawn)] if drawn else []
 
 
-def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[list[Beside], list[FileEntry]]:
+def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[list[MasksBeside], list[FileEntry]]:
     """Folders, at any depth, where masks lie beside their images; and the images of all others.
 
     Masks are named after the images, or as `one_each` says; else their pixels tell, as in `drawn_pairs`.
@@ -154,7 +154,7 @@ def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[lis
         for f, images, _ in found
     )
     return [
-        Beside(
+        MasksBeside(
             folder,
             split if len(set(splits)) > 1 else None,
             tuple(images),

@@ -13,7 +13,7 @@ from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, labe
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
 from lamelle.data.layouts.pairing import MaskedImage, unused
-from lamelle.data.layouts.siblings import Beside, places, together
+from lamelle.data.layouts.siblings import MasksBeside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
@@ -68,7 +68,7 @@ def _records(
     return made, wrong
 
 
-def _folders(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
+def _folders(listing: Listing) -> tuple[list[MasksBeside], list[FileEntry]]:
     if has_series(listing):
         return [], list(listing.images)  # volume pairs
     return together(listing, lambda e: not e.volume and not cellpose.holds_objects(e))

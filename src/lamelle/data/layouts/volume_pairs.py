@@ -8,7 +8,7 @@ from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lack
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import MaskedImage, names_of, unused
-from lamelle.data.layouts.siblings import Beside, kind_of, places, splits_of, together
+from lamelle.data.layouts.siblings import MasksBeside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import setting
@@ -73,7 +73,7 @@ def _is_nnunet(listing: Listing) -> bool:
     return any(e.rel == "dataset.json" for e in listing.entries) and bool(listing.images_below("imagesTr"))
 
 
-def _beside(listing: Listing) -> tuple[list[Beside], list[FileEntry]]:
+def _beside(listing: Listing) -> tuple[list[MasksBeside], list[FileEntry]]:
     """Folders where some label volume's name is that of a volume with an ending."""
     whole = has_series(listing)
     return together(listing, lambda e: whole or e.volume)
