@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -19,12 +19,15 @@ class Network(Options):
     """What all networks have."""
 
     kind: Any
+    output: ClassVar[Literal["map", "vector"]]
+    """Numbers for each pixel of an image, or for the image as a whole: which tasks can be learnt with it."""
 
 
 class UNet(Network):
     """The plain U-Net."""
 
     kind: Literal["unet"] = "unet"
+    output = "map"
     filters: tuple[Positive, ...] = Field(default=(24, 48, 96, 192, 384), description="filters of each level")
     up: Literal["transpose2", "transpose3_same", "upsample_conv2", "linear"] = Field(
         default="transpose2", description="kind of up-sampling"
@@ -45,6 +48,7 @@ class Timm(Network):
     """A timm encoder with a head."""
 
     kind: Literal["timm"] = "timm"
+    output = "vector"
     name: str = Field(default="resnet18", description="name of the encoder in timm")
     hidden: tuple[Positive, ...] = Field(default=(), description="widths of dense layers before the last")
     dropout: Fraction = Field(default=0.2, description="dropout before the last dense layer")
@@ -60,6 +64,7 @@ class Cnn(Network):
     """The small networks of the imbalance study."""
 
     kind: Literal["cnn"] = "cnn"
+    output = "vector"
     name: Literal["cnn1", "cnn2"] = Field(default="cnn2", description="cnn2 has batch norms, cnn1 has none")
 
 
@@ -67,6 +72,7 @@ class TimmUNet(Network):
     """A U-Net decoder on a timm encoder."""
 
     kind: Literal["timm-unet"] = "timm-unet"
+    output = "map"
     name: str = Field(default="resnet18", description="name of the encoder in timm")
     weights: str | None = Field(default=None, description=_WEIGHTS)
     freeze: Literal["none", "head"] = Field(default="none", description="head: train only the decoder")

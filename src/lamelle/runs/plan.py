@@ -154,8 +154,10 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     fitness.check_axes(recipe, dims=audit.statistics.dims)
     fitness.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
     fitness.check_context(recipe, records, spatial=find(task_name).spatial)
-    if recipe.model.kind not in (fitting := find(task_name).models):
-        raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=", ".join(fitting))
+    needed = "map" if find(task_name).spatial else "vector"
+    if recipe.model.output != needed:
+        fitting = ", ".join(kind for kind, network in MODELS.items() if network.output == needed)
+        raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=fitting)
     fitness.check_also(recipe, find(task_name).also)
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)

@@ -162,8 +162,6 @@ class Task(Protocol):
     """How it sees its targets, and so from which kinds of target it can learn."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
-    models: ClassVar[tuple[str, ...]]
-    """The kinds of network whose output this task understands."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
     tabled: tuple[str, ...]

@@ -73,7 +73,6 @@ class Classify(Scored):
     view: ClassVar[type[AnyView]] = ClassView
     monitor: ClassVar[str] = "macro_f1"
     statistics = ("truth", "probabilities", "chosen", "temperature")
-    models: ClassVar[tuple[str, ...]] = ("timm", "cnn")
 
     def __init__(self, options: Classify.Options, settled: Settled) -> None:
         """Take the options, and what follows from the data.

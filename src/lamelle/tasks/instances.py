@@ -76,7 +76,6 @@ class Instances(Scored):
     view: ClassVar[type[AnyView]] = ObjectView
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
-    models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
     def __init__(self, options: Instances.Options, settled: Settled) -> None:
         if (n := len(settled.classes)) != 2:

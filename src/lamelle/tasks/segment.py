@@ -101,7 +101,6 @@ class Segment(Scored):
     spatial: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = LabelView
     monitor: ClassVar[str] = "dice"
-    models: ClassVar[tuple[str, ...]] = ("unet", "timm-unet")
 
     def __init__(self, options: Segment.Options, settled: Settled) -> None:
         """Bind the options, and what follows from the data.
