@@ -52,5 +52,5 @@ $(STAMP): pyproject.toml constraints.txt
 	"but '$(PYTHON)' is not one; name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	echo "Building .venv with $(PYTHON): some minutes and 6 GB, once."; "$(PYTHON)" -m venv --clear .venv; }
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev]"
+	@$(BIN)/python .ci/install.py -c constraints.txt -e ".[dev]"
 	@touch $@

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from lamelle.cli import main as entry
 from lamelle.cli.main import COMMANDS
+from lamelle.specimens.write import DEMOS
 
 Said = subprocess.CompletedProcess[str]
 
@@ -93,6 +94,7 @@ WRONG = {
     "a report of no run": (("report", "."), "this is not a run"),
     "resuming with settings": (("train", "--resume", "x", "lr=1"), "--resume goes on with exactly what was begun"),
     "an unknown demo": (("demo", "cats"), "choose one of em-stack"),
+    "a training on no demo": (("demo", "--train"), "choose one of em-stack"),
 }
 
 
@@ -168,6 +170,14 @@ def test_recipes_are_listed_shown_and_explained(asked: Ask) -> None:
         assert asked("recipes", name)[1] == content.rstrip() + "\n"
     keys = asked("recipes", "--keys")[1]
     assert all(key in keys for key in ("train.lr", "data.group", "model.filters", "split.folds"))
+
+
+def test_a_demo_without_a_kind_lists_what_can_be_made(asked: Ask, tmp_path: Path) -> None:
+    code, out, error = asked("demo")
+    assert (code, error) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == list(DEMOS)
+    assert all(len(line.split()) > 5 for line in out.splitlines())
+    assert not list(tmp_path.iterdir()), "nothing was made"
 
 
 def test_french_speaks_french() -> None:

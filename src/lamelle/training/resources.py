@@ -85,14 +85,19 @@ def find_device(asked: str) -> str:
 
 
 def _precision(device: str, model: nn.Module, patch: tuple[int, ...] | None) -> str:
+    precision = native_precision(device)
+    if device.partition(":")[0] != "cpu" or precision == "32":
+        return precision
+    return "32" if _is_depthwise(model) or _is_spoilt(model, patch) else precision
+
+
+def native_precision(device: str) -> str:
+    """The least precision in which a device computes faster, before what a network cannot bear."""
     import torch
 
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
-    if device == "mps":
-        return "32"
-    fast = has_fast_bf16() and not _is_depthwise(model)
-    return "bf16" if fast and not _is_spoilt(model, patch) else "32"
+    return "bf16" if device != "mps" and has_fast_bf16() else "32"
 
 
 def _is_spoilt(model: nn.Module, patch: tuple[int, ...] | None) -> bool:

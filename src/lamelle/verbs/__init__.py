@@ -17,6 +17,7 @@ from lamelle.verbs.kept import cache, recipes
 from lamelle.verbs.one_run import Run, diagnose, evaluate, predict, report, train
 from lamelle.verbs.run_listing import compare_runs, export_run, list_runs, prune_runs, runs, verify_runs
 from lamelle.verbs.studies import compare, tune
+from lamelle.verbs.system import info
 
 __all__ = [
     "Run",
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export_run",
+    "info",
     "list_runs",
     "predict",
     "prune_runs",
@@ -53,5 +55,6 @@ COMMANDS = {
     "recipes": recipes,
     "cache": cache,
     "demo": demo,
+    "info": info,
 }
 """The commands in the order of a newcomer's day."""

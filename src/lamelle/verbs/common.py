@@ -23,16 +23,24 @@ HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips", "data.axes")
 """Keys that say how a finished model predicts."""
 
 
+def cache_budget() -> int:
+    """Bytes that decoded images may take.
+
+    Raises:
+        RequestError: If ``LAMELLE_CACHE_GIB`` is no number.
+    """
+    gib = os.environ.get("LAMELLE_CACHE_GIB", str(CACHE_GIB))
+    try:
+        return int(float(gib) * 2**30)
+    except (ValueError, OverflowError):
+        raise RequestError("verbs.cache_size", given=gib) from None
+
+
 def open_store() -> Store:
     """The user's store of decoded images."""
     from lamelle.data.store import Store
 
-    gib = os.environ.get("LAMELLE_CACHE_GIB", str(CACHE_GIB))
-    try:
-        budget = int(float(gib) * 2**30)
-    except ValueError:
-        raise RequestError("verbs.cache_size", given=gib) from None
-    return Store(home() / "store", budget=budget, say=lambda line: print(line, file=sys.stderr))
+    return Store(home() / "store", budget=cache_budget(), say=lambda line: print(line, file=sys.stderr))
 
 
 def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[str, Any]:

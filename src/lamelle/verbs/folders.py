@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
+from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import cores
 from lamelle.verbs.common import asked_about, open_store
@@ -16,7 +17,7 @@ from lamelle.version import __version__
 
 if TYPE_CHECKING:
     from lamelle.training.progress import Progress
-    from lamelle.verbs.outcomes import Check, Conversion, Written
+    from lamelle.verbs.outcomes import Check, Conversion, Text, Written
 
 _DEMO_SETTINGS = {
     "classify": ("train.budget=90s",),
@@ -64,8 +65,25 @@ def check(
     return Check(index, audit, planned, None if report is None else Path(report))
 
 
+@overload
+def demo(kind: None = None) -> Text: ...
+
+
+@overload
 def demo(
-    kind: str = "nuclei",
+    kind: str,
+    out: AnyPath | None = None,
+    *,
+    seed: int = 0,
+    count: int | None = None,
+    size: int | None = None,
+    train: bool = False,
+    progress: Progress | None = None,
+) -> Written: ...
+
+
+def demo(
+    kind: str | None = None,
     out: Annotated[AnyPath | None, Cli("-o", "--out")] = None,
     *,
     seed: int = 0,
@@ -73,14 +91,14 @@ def demo(
     size: int | None = None,
     train: bool = False,
     progress: Annotated[Progress | None, Cli(hidden=True)] = None,
-) -> Written:
+) -> Written | Text:
     """Make synthetic specimens, to try everything on.
 
-    Make synthetic specimens with exact truth: em-stack, em-organelles, em-patches, nuclei, thorax, thorax-classes,
-    tissue. A folder that already holds the same ones is kept.
+    Make synthetic specimens with exact truth; without KIND, list what can be made. A folder that already holds the
+    same ones is kept.
 
     Args:
-        kind: What is made.
+        kind: What is made; without it, the kinds are listed.
         out: Folder to make (default: demo/KIND).
         seed: The same seed gives the same images.
         count: Number of images.
@@ -89,13 +107,19 @@ def demo(
         progress: Listener to the training.
 
     Raises:
-        RequestError: If there is no such kind, or the folder holds something else.
+        RequestError: If there is no such kind, or none is named for a folder or a training, or the folder holds
+            something else.
     """
     from lamelle.io import atomic
     from lamelle.specimens.write import DEMOS, write_demo
     from lamelle.verbs import one_run
-    from lamelle.verbs.outcomes import Written
+    from lamelle.verbs.outcomes import Text, Written
 
+    if kind is None:
+        if out is not None or train:
+            raise RequestError("demo.no_kind", kinds=", ".join(DEMOS))
+        said = {name: text(f"demo.about_{name}", n=one.count) for name, one in DEMOS.items()}
+        return Text(tuple(f"{name:<{max(map(len, said))}}  {about}" for name, about in said.items()))
     folder = Path("demo") / kind if out is None else Path(out)
     made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
     mark = folder.with_name(f"{folder.name}.demo.json")
