@@ -7,7 +7,6 @@ import json
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def write_in_place(*, verify: bool) -> None:
         for index, slots in described["state"].items():
             tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}
         blob = save(tensors | {f"best.{k}": v for k, v in best.items()})
-        about = {"state": asdict(state), "groups": described["param_groups"], "digest": _digest(blob)}
+        about = {"state": json.loads(state.to_json()), "groups": described["param_groups"], "digest": _digest(blob)}
         head = json.dumps(about).encode()
         content = struct.pack("<Q", len(head)) + head + blob
         with (folder / _NAME).open("wb", buffering=0) as file:
@@ -78,8 +77,7 @@ def write_in_place(*, verify: bool) -> None:
             raise
         if verify and _digest(blob) != about["digest"]:
             return None
-        state = State(**about["state"])
-        state.knots = [(int(a), int(b)) for a, b in state.knots]
+        state = State.from_json(about["state"])
         tensors = {k: v for k, v in load(blob).items() if not k.startswith("best.")}
         return state, tensors, about["groups"]
 

@@ -7,11 +7,13 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import TINY, Quiet, Trainer
 
 from lamelle import verbs
 from lamelle.io import atomic
+from lamelle.results.history import Epoch
 from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.checkpoint import State
@@ -149,9 +151,12 @@ def test_resuming_a_finished_run_changes_nothing(trained: Trainer) -> None:
 
 
 def test_the_state_survives_json() -> None:
-    from dataclasses import asdict
-
-    state = State(epoch=3, loss_sum=0.1 + 0.2, best=1 / 3, knots=[(0, 10)])
-    again = State(**json.loads(json.dumps(asdict(state))))
-    assert again.loss_sum == state.loss_sum
-    assert again.best == state.best
+    epoch = Epoch(
+        epoch=2, step=9, lr=0.1, seconds=1.5, best=True, train_loss=0.7, loss=1 / 3, validation={"dice": 1 / 7}
+    )
+    state = State(
+        epoch=3, loss_sum=0.1 + 0.2, best=1 / 3, history=[epoch], rows=[{"confusion": np.eye(2)}], knots=[(0, 10)]
+    )
+    again = State.from_json(json.loads(state.to_json()))
+    assert (again.loss_sum, again.best, again.history, again.knots) == (state.loss_sum, 1 / 3, [epoch], [(0, 10)])
+    assert np.array_equal(again.rows[0]["confusion"], np.eye(2))

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lamelle.io import atomic
 from lamelle.io.manifest import FileState
@@ -55,6 +55,18 @@ class State:
     scaler: dict[str, Any] = field(default_factory=dict)
     done: bool = False
 
+    def to_json(self) -> str:
+        """All of it, as `from_json` reads it."""
+        return json.dumps(asdict(self), default=_listed)
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+        """The state that `to_json` wrote."""
+        state = cls(**plain)
+        state.knots = [(int(a), int(b)) for a, b in state.knots]
+        state.history = [Epoch.model_validate(one) for one in plain["history"]]
+        return state
+
 
 def save(
     folder: Path,
@@ -83,8 +95,8 @@ def save(
         tensors |= {f"optimizer.{index}.{k}": v.detach().cpu().contiguous() for k, v in slots.items()}
     name = _name(state)
     digest = _write(folder / f"{name}.safetensors", to_bytes(tensors))
-    content = {"state": asdict(state), "groups": described["param_groups"], "tensors_sha256": digest}
-    atomic.write_bytes(folder / f"{name}.json", seal(json.dumps(content, default=_listed)))
+    content = {"state": json.loads(state.to_json()), "groups": described["param_groups"], "tensors_sha256": digest}
+    atomic.write_bytes(folder / f"{name}.json", seal(json.dumps(content)))
     _tidy(folder, state)
 
 
@@ -125,10 +137,7 @@ def newest(
     if (path := last(folder, damaged)) is None:
         return None
     content = json.loads(path.read_bytes())
-    state = State(**content["state"])
-    state.knots = [(int(a), int(b)) for a, b in state.knots]
-    state.history = [Epoch.model_validate(one) for one in content["state"]["history"]]
-    return state, load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
+    return State.from_json(content["state"]), load(path.with_suffix(".safetensors").read_bytes()), content["groups"]
 
 
 def last(folder: Path, damaged: Callable[[Path], None] | None = None) -> Path | None:
