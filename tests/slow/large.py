@@ -119,9 +119,8 @@ def anonymous(process: int) -> int:
 def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
     """The process that is watched."""
     import lamelle
-    from lamelle.runs import fit as session
-    from lamelle.runs import plan
-    from lamelle.runs import train as course
+    from lamelle.reports import finish
+    from lamelle.runs import fit, plan, train
     from lamelle.training.loop import Training
 
     def told(module: object, name: str, phase: str) -> None:
@@ -135,19 +134,19 @@ def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
         setattr(module, name, also)
 
     for module, name, phase in (
-        *((plan, "make", "audit"), (session, "train", "begin"), (Training, "_epoch", "train")),
-        *((Training, "_validate", "validate"), (session, "fit", "threshold")),
-        *((course, "score_run", "evaluate"), (course, "write_report", "report")),
+        *((plan, "make_plan", "audit"), (train, "save_data_pictures", "pictures"), (fit, "train", "begin")),
+        *((Training, "_epoch", "train"), (Training, "_validate", "validate"), (fit, "fit", "threshold")),
+        *((train, "score_run", "evaluate"), (train, "save_scored_pictures", "cases"), (finish, "finish", "report")),
     ):
         told(module, name, phase)
     if everything:
-        train = session.train
+        learn = fit.train
 
         def loaded(found: plan.Plan, run: object, store: object, *rest: object, **more: object) -> object:
             kept = [np.array(store.image(r.image)) for r in found.records]  # type: ignore[attr-defined]
-            return train(found, run, store, *rest, **more) if kept else None  # type: ignore[arg-type]
+            return learn(found, run, store, *rest, **more) if kept else None  # type: ignore[arg-type]
 
-        session.train = loaded  # type: ignore[assignment]
+        fit.train = loaded  # type: ignore[assignment]
     run = lamelle.train(data, overrides=overrides, runs=home / "runs", name="large")
     print(run.scores["scores"]["dice"])
 

@@ -46,7 +46,8 @@ def test_ten_times_the_memory(data: Path, tmp_path: Path) -> None:
     size = 2 * PLANES * large.SIDE**2
     print(f"\n{found.table()}\n{found.seconds:.0f} s, cap {CAP / 1e6:.0f} MB, data {size / 1e6:.0f} MB")
     assert found.code == 0, (home / "output.log").read_text()
-    assert list(found.peaks) == ["import", "audit", "begin", "train", "validate", "threshold", "evaluate", "report"]
+    phases = ["import", "audit", "pictures", "begin", "train", "validate", "threshold", "evaluate", "cases", "report"]
+    assert list(found.peaks) == phases
     assert found.peak < CAP
     # the control, over what has been decoded already
     control = large.watch(data, home, *KEYS, everything=True, limit=CAP)
