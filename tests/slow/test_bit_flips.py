@@ -161,7 +161,10 @@ def spoken(folder: Path) -> list[str]:
     run, out = folder / "runs" / "run", folder / "out"
     random, missed = np.random.default_rng(3), list[str]()
     asked = {
-        "run": ([run / n for n in ("history.csv", "scores.json", "audit.json", "plan.json", "pictures.json")], ("report", run)),
+        "run": (
+            [run / n for n in ("history.csv", "scores.json", "audit.json", "plan.json", "pictures.json")],
+            ("report", run),
+        ),
         "all": (
             [run / n for n in ("log.txt", "item_stats.json", "predictions.csv", "manifest.json")],
             ("runs", "verify", run),
