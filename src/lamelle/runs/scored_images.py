@@ -10,7 +10,7 @@ import numpy as np
 
 from lamelle.data.store import Store
 from lamelle.errors import FileError
-from lamelle.io.images import read_labels
+from lamelle.io.images import header, read_labels, window
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
 from lamelle.types import Record
@@ -121,15 +121,14 @@ class ScoredImages:
         file = found.row.get("file") if found else None
         if found is None or not file or not (found.folder / file).resolve().is_relative_to(found.folder.resolve()):
             return None
-        labels = read_labels(self._run.check(found.folder / file)).array
-        if record.image.index is None or labels.ndim == 2:
-            return labels
+        path = self._run.check(found.folder / file)
+        size = header(path).shape[1:]
+        if record.image.index is None or len(size) == 2:
+            return read_labels(path).array
         # of this folder: each fold of a cross-validation has a file of the same name, with other slices
         together = [k for k, p in self.predicted.items() if p.folder == found.folder and p.row.get("file") == file]
-        if len(together) == 1:
-            return labels[0]
         order = sorted(together, key=lambda k: self.records[k].image.index or 0 if k in self.records else 0)
-        return labels[order.index(record.id)]
+        return window(path, (order.index(record.id), 0, 0), (1, *size[1:]), labels=True)[0, 0]
 
     def _numbered(
         self, target: np.ndarray, said: np.ndarray, raw: np.ndarray

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -121,20 +121,24 @@ def _volumes(run: RunFolder, images: ScoredImages, items: Items) -> list[Volume]
 
 def _slides(folder: PictureFolder, images: ScoredImages, records: Sequence[Record]) -> list[Slide]:
     """Slices of one volume: of its records, or of its only record."""
-    planes: list[tuple[int, np.ndarray, ScoredImage]] = []
-    if len(records) > 1:
-        for record in _some(sorted(records, key=lambda r: r.position or 0)):
-            if (pair := _pair(images, record)) is not None and pair[1].target.ndim == 2:
-                planes.append((record.position or 0, *pair))
-    elif (pair := _pair(images, records[0])) is not None and pair[1].target.ndim == 3:
-        image, one = pair
-        first = records[0].image.span[0] if records[0].image.span else 0
-        planes = [(first + z, image[:, z], one.plane(z)) for z in _some(range(len(one.target)))]
     classes = len(images.plan.task.classes)
     return [
         Slide(position=z, wrong=_wrong_share(flat), views=folder.views(image, flat, classes=classes, side=_SLICE))
-        for z, image, flat in planes
+        for z, image, flat in _planes(images, records)
     ]
+
+
+def _planes(images: ScoredImages, records: Sequence[Record]) -> Iterator[tuple[int, np.ndarray, ScoredImage]]:
+    """Position, image [C, Y, X], truth and prediction of some slices; one of them in memory at a time."""
+    if len(records) > 1:
+        for record in _some(sorted(records, key=lambda r: r.position or 0)):
+            if (pair := _pair(images, record)) is not None and pair[1].target.ndim == 2:
+                yield record.position or 0, *pair
+    elif (pair := _pair(images, records[0])) is not None and pair[1].target.ndim == 3:
+        image, one = pair
+        first = records[0].image.span[0] if records[0].image.span else 0
+        for z in _some(range(len(one.target))):
+            yield first + z, image[:, z], one.plane(z)
 
 
 def _some(these: Sequence[Any]) -> list[Any]:
