@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import timm
+from networks import architecture
 from PIL import Image
 from support import Quiet
 
@@ -69,7 +70,7 @@ def smallest(family: str) -> str:
     sizes = {}
     for name in timm.list_models(module=family):
         try:
-            net = sketch({"kind": "timm", "name": name, "in_channels": 3, "classes": 2})
+            net = sketch(architecture("timm", name=name, inputs=3))
         except RequestError:  # more parameters than any network may have
             continue
         sizes[name] = sum(p.numel() for p in net.parameters())

@@ -15,6 +15,7 @@ import made_tasks
 import numpy as np
 import pytest
 import torch
+from networks import architecture
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -29,25 +30,21 @@ from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.io.sealed import seal
 from lamelle.models import restore as restoring
-from lamelle.models.build import build, resolve
+from lamelle.models.build import Architecture, build
 from lamelle.prediction import package
 from lamelle.prediction.package import Package
 
-SPEC = {
-    **{"kind": "unet", "dims": 2, "in_channels": 1, "out_channels": 1, "filters": [4, 8]},
-    **{"up": "transpose2", "norm": "batch"},
-}
+SMALL = architecture("unet", outputs=1, filters=[4, 8])
 
 
 def made() -> Package:
     values = ValueMap(("background", "cell"), {0: 0, 255: 1}, (9,))
     task = made_tasks.segment(values, loss="ce")
     torch.manual_seed(0)
-    spec = resolve(SPEC)
     return Package(
         task=task,
-        spec=spec,
-        model=build(spec),
+        architecture=SMALL,
+        model=build(SMALL),
         preparation=Preparation(1, None, "dataset", (0.5,), (0.25,)),
         dims=2,
         tile=(32, 32),
@@ -120,7 +117,7 @@ def test_what_was_saved_comes_back(saved: Path) -> None:
     x = torch.rand(2, 1, 32, 48)
     with torch.no_grad():
         torch.testing.assert_close(after.model(x), before.model.eval()(x), rtol=0, atol=0)
-    assert package.load(saved.parent).spec == after.spec, "the folder of a run will do"
+    assert package.load(saved.parent).architecture == after.architecture == SMALL, "the folder of a run will do"
     assert {p.name for p in saved.iterdir()} == {package.WEIGHTS, package.DESCRIPTION}
 
 
@@ -200,18 +197,16 @@ def test_no_package_is_a_wrong_request(tmp_path: Path) -> None:
 
 
 HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
-    "an unknown kind of network": lambda a: a["model"].update(kind="os.system"),
-    "an import path": lambda a: a["model"].update(kind="torch.nn.Linear"),
-    "a name that is a path": lambda a: a["model"].update(kind="timm", name="../../../etc/passwd", classes=2),
-    "a name from a hub": lambda a: a.update(
-        model={"kind": "timm", "name": "hf-hub:x/y", "classes": 2, "in_channels": 1}
-    ),
-    "pretrained weights": lambda a: a["model"].update(pretrained=True),
-    "filters that fill the memory": lambda a: a["model"].update(filters=[2**20, 2**21]),
-    "very many levels": lambda a: a["model"].update(filters=[1] * 10_000),
-    "negative filters": lambda a: a["model"].update(filters=[-4, 8]),
-    "filters that are text": lambda a: a["model"].update(filters="4,8"),
-    "huge channels": lambda a: a["model"].update(in_channels=10**9),
+    "an unknown kind of network": lambda a: a["model"]["options"].update(kind="os.system"),
+    "an import path": lambda a: a["model"]["options"].update(kind="torch.nn.Linear"),
+    "a name that is a path": lambda a: a["model"].update(options={"kind": "timm", "name": "../../../etc/passwd"}),
+    "a name from a hub": lambda a: a["model"].update(options={"kind": "timm", "name": "hf-hub:x/y"}),
+    "pretrained weights": lambda a: a["model"]["options"].update(pretrained=True),
+    "filters that fill the memory": lambda a: a["model"]["options"].update(filters=[2**20, 2**21]),
+    "very many levels": lambda a: a["model"]["options"].update(filters=[1] * 10_000),
+    "negative filters": lambda a: a["model"]["options"].update(filters=[-4, 8]),
+    "filters that are text": lambda a: a["model"]["options"].update(filters="4,8"),
+    "huge channels": lambda a: a["model"].update(inputs=10**9),
     "an unknown task": lambda a: a["task"]["options"].update(name="__import__"),
     "an option too many": lambda a: a["task"]["options"].update(evil=1),
     "an option too many of the loss": lambda a: a["task"]["options"]["loss"].update(evil=1),
@@ -221,6 +216,12 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], object]] = {
     "a value of no class": lambda a: a["task"]["settled"]["values"].update(mapping=[["x", "y"]]),
     "more classes than outputs": lambda a: a["task"]["settled"].update(classes=["a", "b", "c"]),
     "something of the task that is missing": lambda a: a["task"]["settled"].pop("objects"),
+    "options of a network that are bent": lambda a: a["model"]["options"].update(residual=1),
+    "an argument too many": lambda a: a["model"].update(arguments={"checkpoint_path": "x"}),
+    "a network built for a size without end": lambda a: a["model"].update(size=[10**9, 10**9]),
+    "a size on one axis": lambda a: a["model"].update(size=[64]),
+    "outputs without end": lambda a: a["model"].update(outputs=10**9),
+    "dims of a network that it has not": lambda a: a["model"].update(dims=4),
     "no network": lambda a: a.pop("model"),
     "a network that is a list": lambda a: a.update(model=[1, 2]),
     "a task that is text": lambda a: a.update(task="segment"),
@@ -269,10 +270,11 @@ def test_a_hostile_description_ends_in_one_sentence(saved: Path, how: Callable[[
 def sorting(tmp_path: Path) -> Path:
     """A classifier that takes images of one size."""
     task = made_tasks.classify(counts=(7, 4))
-    spec = resolve({"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [16, 16]})
+    small = architecture("cnn", name="cnn1", size=(16, 16))
     preparation = Preparation(1, (16, 16), "unit", (), ())
     folder = tmp_path / "sorting"
-    package.save(replace(made(), task=task, spec=spec, model=build(spec), preparation=preparation, tile=None), folder)
+    done = replace(made(), task=task, architecture=small, model=build(small), preparation=preparation, tile=None)
+    package.save(done, folder)
     return folder
 
 
@@ -418,22 +420,19 @@ def test_weights_that_are_none_of_this_network_end_in_one_sentence(saved: Path, 
     assert str(caught.value).count("\n") == 0
 
 
-LARGE: dict[str, dict[str, Any]] = {
-    "unet": SPEC | {"filters": [1024, 2048]},
-    "cnn": {"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [1024, 1024]},
-    "timm": {"kind": "timm", "name": "vit_huge_patch14_224", "in_channels": 1, "classes": 2},
-    "timm-unet": {"kind": "timm-unet", "name": "convnext_xxlarge", "in_channels": 1, "out_channels": 1},
-    "dense": {"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2, "hidden": [65536] * 8},
-    "attention": {
-        **{"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 1, "classes": 2},
-        "arguments": {"img_size": 4096},
-    },
+LARGE: dict[str, Architecture] = {
+    "unet": architecture("unet", outputs=1, filters=[1024, 2048]),
+    "cnn": architecture("cnn", name="cnn1", size=(1024, 1024)),
+    "timm": architecture("timm", name="vit_huge_patch14_224"),
+    "timm-unet": architecture("timm-unet", name="convnext_xxlarge", outputs=1),
+    "dense": architecture("timm", name="resnet10t", hidden=[65536] * 8),
+    "attention": architecture("timm", name="vit_tiny_patch16_224", size=(4096, 4096)),
 }
 
 
-@pytest.mark.parametrize("spec", LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
 def test_a_network_larger_than_its_file_takes_no_memory(
-    saved: Path, spec: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    saved: Path, large: Architecture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def built(_: object) -> None:
         raise AssertionError("memory was taken")
@@ -441,7 +440,7 @@ def test_a_network_larger_than_its_file_takes_no_memory(
     monkeypatch.setattr(restoring, "build", built)
     with pytest.raises(AssertionError, match="memory was taken"):  # the control: its own network is built
         package.load(saved)
-    change(saved, lambda about: about.update(model=spec))
+    change(saved, lambda about: about.update(model=large.model_dump(mode="json")))
     with pytest.raises(FileError, match=r"not that of the network|parameters"):
         package.load(saved)
 
@@ -464,25 +463,21 @@ def test_a_package_without_tile_and_spacing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
+    "small",
     [
-        {"kind": "cnn", "name": "cnn2", "in_channels": 1, "classes": 2, "size": [48, 40]},
-        {
-            **{"kind": "timm", "name": "vit_tiny_patch16_224", "in_channels": 1, "classes": 2},
-            "arguments": {"img_size": 96},
-        },
+        architecture("cnn", name="cnn2", size=(48, 40)),
+        architecture("timm", name="vit_tiny_patch16_224", size=(96, 96)),
     ],
     ids=["cnn2", "vit"],
 )
-def test_a_network_of_one_size_is_tested_with_that_size(spec: dict[str, Any], tmp_path: Path) -> None:
+def test_a_network_of_one_size_is_tested_with_that_size(small: Architecture, tmp_path: Path) -> None:
     task = made_tasks.classify()
-    resolved = resolve(spec)
     fitted = {
         "thresholds": [0.7, 0.3],
         "threshold_scores": {"f1": 0.8, "f1_before": 0.7},
         "threshold_curve": {"threshold": [0.1, 0.3], "precision": [None, 1.0], "class": [1.0]},
     }
-    done = replace(made(), task=task, spec=resolved, model=build(resolved), tile=None, fitted=fitted)
+    done = replace(made(), task=task, architecture=small, model=build(small), tile=None, fitted=fitted)
     package.save(done, tmp_path / "run" / "model")
     loaded = package.load(tmp_path / "run" / "model")
     assert loaded.task.classes == ("a", "b")

@@ -16,7 +16,7 @@ from lamelle.data import split
 from lamelle.data.changes import Changes
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
-from lamelle.models.options import UNet
+from lamelle.models.options import UNetOptions
 from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
@@ -237,7 +237,7 @@ def test_three_levels_in_three_dimensions_get_three_kernels(tmp_path: Path) -> N
             tifffile.imwrite(tmp_path / kind / f"v{i}.tif", array, photometric="minisblack")
     plan = make(tmp_path, "filters=[2,4,8]")
     assert plan.audit.statistics.dims == 3
-    assert isinstance(plan.recipe.model, UNet)
+    assert isinstance(plan.recipe.model, UNetOptions)
     assert not isinstance(plan.recipe.model.kernel, int)
     assert len(plan.recipe.model.kernel) == 3
 

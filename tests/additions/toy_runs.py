@@ -14,7 +14,7 @@ from support import Quiet
 from lamelle import verbs
 from lamelle.runs.folder import RunFolder
 
-SMALL = ("model=cnn1", "resize=16", "epochs=1", "batch=8", "threads=1", "workers=0", "precision=32", "resamples=100")
+SMALL = ("resize=16", "epochs=1", "batch=8", "threads=1", "workers=0", "precision=32", "resamples=100")
 
 
 def shades(root: Path, *, bright: int = 30) -> Path:
@@ -29,11 +29,13 @@ def shades(root: Path, *, bright: int = 30) -> Path:
 
 
 @contextmanager
-def trained(root: Path, *pairs: str, bright: int = 30) -> Iterator[tuple[RunFolder, str]]:
+def trained(root: Path, *pairs: str, model: str = "cnn1", bright: int = 30) -> Iterator[tuple[RunFolder, str]]:
     """The run of a small training, and its page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAMELLE_HOME", str(root / "home"))
         patch.setenv("LAMELLE_LANG", "en")
         data = shades(root / "shades", bright=bright)
-        run = verbs.train(data, overrides=[*SMALL, *pairs], runs=root / "runs", name="toy", progress=Quiet())
+        run = verbs.train(
+            data, overrides=[f"model={model}", *SMALL, *pairs], runs=root / "runs", name="toy", progress=Quiet()
+        )
         yield run.folder, run.folder.report.read_text(encoding="utf-8")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import network
 from torch import nn
 
 from lamelle import verbs
 from lamelle.doctor.batch_norm import _by_batch, _hooked, _learning, measure
 from lamelle.doctor.diagnosis import diagnose
-from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder, set_batch_norm
-from lamelle.models.options import Timm
+from lamelle.models.options import TimmOptions
 from lamelle.prediction import package
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import open_plan
@@ -69,10 +69,10 @@ def _with_its_statistics(run: RunFolder, path: Path) -> RunFolder:
 
 def test_the_statistics_of_the_batch_are_those_of_training() -> None:
     torch.manual_seed(0)
-    net = build({"kind": "timm", "name": "mobilenetv2_050", "in_channels": 3, "classes": 2, "dropout": 0.0})
+    net = network("timm", name="mobilenetv2_050", inputs=3, dropout=0.0)
     freeze_encoder(net, "none")
     images = torch.randn(6, 3, 64, 64)
-    norms = _learning(net, Timm(name="mobilenetv2_050"))
+    norms = _learning(net, TimmOptions(name="mobilenetv2_050"))
     kept = {key: value.clone() for key, value in net.state_dict().items()}
     with torch.no_grad(), _hooked(norms, _by_batch):
         by_hook = net.eval()(images)
@@ -87,9 +87,9 @@ def test_the_statistics_of_the_batch_are_those_of_training() -> None:
 
 @pytest.mark.parametrize(("freeze", "frozen", "some"), [("head", False, 0), ("none", True, 0), ("last_conv", False, 1)])
 def test_only_norms_that_learnt_are_looked_at(freeze: str, frozen: bool, some: int) -> None:
-    net = build({"kind": "timm", "name": "mobilenetv2_050", "in_channels": 3, "classes": 2})
+    net = network("timm", name="mobilenetv2_050", inputs=3)
     set_batch_norm(net, momentum=None, frozen_statistics=False)
-    keys = Timm(name="mobilenetv2_050", freeze=freeze, bn_frozen=frozen)
+    keys = TimmOptions(name="mobilenetv2_050", freeze=freeze, bn_frozen=frozen)
     found = _learning(net, keys)
     assert len(found) == some
     assert not net.training

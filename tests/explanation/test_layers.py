@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 import torch
+from networks import network
 from torch import nn
 
 from lamelle.errors import RequestError
 from lamelle.explanation.attribution import Answer, attribute
 from lamelle.explanation.layers import Layer, candidates, choose, padded, tapped
-from lamelle.models.build import build
 
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int], str, tuple[int, int]]] = {
-    "cnn1": ({"kind": "cnn", "size": (64, 64)}, (64, 64), "encoder", (4, 4)),
-    "cnn2": ({"kind": "cnn", "size": (64, 80)}, (64, 80), "encoder", (4, 5)),
+    "cnn1": ({"size": (64, 64)}, (64, 64), "encoder", (4, 4)),
+    "cnn2": ({"size": (64, 80)}, (64, 80), "encoder", (4, 5)),
     "resnet10t": ({}, (128, 128), "encoder.layer4", (4, 4)),
     "mobilenetv2_035": ({}, (128, 128), "encoder.bn2", (4, 4)),
     "efficientnet_b0": ({}, (128, 128), "encoder.bn2", (4, 4)),
     "convnext_atto": ({}, (128, 128), "encoder.norm_pre", (4, 4)),
     "squeezenet1_1": ({}, (80, 80), "encoder.features", (4, 4)),
-    "vit_tiny_patch16_224": ({"arguments": {"img_size": [64, 96]}}, (64, 96), "encoder.blocks.11.norm1", (4, 6)),
+    "vit_tiny_patch16_224": ({"size": (64, 96)}, (64, 96), "encoder.blocks.11.norm1", (4, 6)),
 }
 
 
@@ -31,9 +31,8 @@ def answer_of(net: nn.Module) -> Answer:
 
 def made(name: str) -> tuple[nn.Module, torch.Tensor]:
     more, size, _, _ = NETWORKS[name]
-    spec = {"kind": "timm", "name": name, "in_channels": 1, "classes": 2} | more
     torch.manual_seed(0)
-    net = build(spec).eval().requires_grad_(False)
+    net = network("cnn" if name.startswith("cnn") else "timm", name=name, **more).eval().requires_grad_(False)
     return net, torch.randn(1, 1, *size)
 
 
@@ -93,8 +92,7 @@ def test_a_layer_of_ones_own_or_an_error_that_names_them() -> None:
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_of_a_segmenter_the_coarsest_layer_is_taken(dims: int) -> None:
-    spec = {"kind": "unet", "dims": dims, "in_channels": 1, "out_channels": 1, "filters": [4, 8, 8], "up": "transpose2"}
-    net = build({**spec, "norm": "none"}).eval()
+    net = network("unet", dims=dims, outputs=1, filters=[4, 8, 8], norm="none").eval()
     image = padded(net, torch.randn(1, 1, *(8, 30, 41)[3 - dims :]))
     region = torch.ones(image.shape[2:])
     answer = Answer(net, channel=0, sign=1, region=region)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from networks import network
 from torch import Tensor, nn
 
 from lamelle.errors import RequestError
 from lamelle.models.boundary import CHAINS, split, steps
-from lamelle.models.build import build
+from lamelle.models.encoders import TimmClassifier
 from lamelle.models.freezable import Freezable
 from lamelle.models.freeze import freeze_encoder, unfreeze_to
 from lamelle.models.stages import LAST_CONVS
@@ -45,8 +46,7 @@ def made(name: str, depth: str) -> Freezable:
     sized = {"img_size": SIDE} if name.startswith(("vit", "swin")) else {}
     stochastic = {} if name.startswith(("vgg", "squeezenet")) else {"drop_path_rate": 0.3}
     arguments = sized | (stochastic if not name.startswith("densenet") else {})
-    spec = {"kind": "timm", "name": name, "in_channels": 3, "classes": 3, "hidden": [16], "dropout": 0.5}
-    net = thin_vgg(spec) if name.startswith("vgg") else build(spec | {"arguments": arguments})
+    net = thin_vgg(name) if name.startswith("vgg") else classifier(name, arguments)
     with torch.no_grad():
         for key, parameter in net.named_parameters():
             if parameter.ndim == 1 and not key.endswith("bias"):
@@ -55,10 +55,14 @@ def made(name: str, depth: str) -> Freezable:
     return net
 
 
-def thin_vgg(spec: dict[str, Any]) -> Freezable:
+def classifier(name: str, arguments: dict[str, Any]) -> Freezable:
+    return TimmClassifier(name, in_channels=3, classes=3, hidden=[16], dropout=0.5, arguments=arguments)
+
+
+def thin_vgg(name: str) -> Freezable:
     """Without the 120 million weights of its dense layers, which would only take time."""
     with torch.device("meta"):
-        net = build(spec)
+        net = classifier(name, {})
     encoder: Any = net.encoder
     encoder.pre_logits = nn.Sequential(nn.Conv2d(512, 4096, 1), nn.AdaptiveAvgPool2d(1))
     net.to_empty(device="cpu")
@@ -142,7 +146,7 @@ def test_a_copy_of_the_suffix_is_on_its_own() -> None:
 
 def test_where_there_is_nothing_to_cut() -> None:
     assert split(made("resnet10t", "none")) is None
-    unet = build({"kind": "timm-unet", "name": "resnet10t", "in_channels": 1, "out_channels": 1, "decoder": [8] * 5})
+    unet = network("timm-unet", name="resnet10t", outputs=1, decoder=[8] * 5)
     freeze_encoder(unet, "head")
     assert split(unet) is None
     swin = made("swin_tiny_patch4_window7_224", "stage:1")  # no chain, and the encoder learns in part
@@ -191,5 +195,5 @@ def test_each_listed_family_has_its_chain() -> None:
     assert set(LAST_CONVS) < set(CHAINS)
     for name in ("mobilenetv4_conv_small", "mobilenetv1_100", "resnext50_32x4d", "convnextv2_atto", "vgg11"):
         with torch.device("meta"):
-            net = build({"kind": "timm", "name": name, "in_channels": 3, "classes": 2})
+            net = network("timm", name=name, inputs=3)
         assert len(steps(net)) > 3, name

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 import torch
+from networks import network
 from torch import Tensor, nn
 
 from lamelle.errors import RequestError
-from lamelle.models.build import build
 from lamelle.models.cnn import Cnn
 from lamelle.models.freeze import parameters
 
 
 def net(name: str, **others: Any) -> Cnn:
-    made = build({"kind": "cnn", "name": name, "in_channels": 3, "classes": 2, "size": [96, 96]} | others)
+    made = network("cnn", name=name, **{"inputs": 3, "size": (96, 96)} | others)
     assert isinstance(made, Cnn)
     return made
 
@@ -57,10 +57,8 @@ def test_same_as_written_out_layer_by_layer(name: str, training: bool) -> None:
 
 
 def test_odd_sizes_and_the_only_size() -> None:
-    odd = net("cnn2", size=[50, 47], in_channels=1)
+    odd = net("cnn2", size=(50, 47), inputs=1)
     assert odd(torch.zeros(2, 1, 50, 47)).shape == (2, 2)
     assert odd.head[1].in_features == 256 * 3 * 2
     with pytest.raises(RequestError, match=r"'cnn2' takes images of 50 × 47 .* has 96 × 96.*data\.resize"):
         odd(torch.zeros(1, 1, 96, 96))
-    with pytest.raises(ValueError, match="cnn3"):
-        Cnn("cnn3", in_channels=1, classes=2, size=(16, 16))

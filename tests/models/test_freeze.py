@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import timm
 import torch
+from networks import network
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lamelle.errors import RequestError
-from lamelle.models.build import build
 from lamelle.models.freezable import Freezable
 from lamelle.models.freeze import freeze_encoder, parameter_stages, parameters, set_batch_norm, unfreeze_to
 from lamelle.models.stages import last_convs
@@ -22,7 +22,7 @@ HIDDEN = 1_838_596  # the three dense layers 1280 → 1024 → 512 → 4 with th
 def classifier(name: str, **more: Any) -> Freezable:
     """On the meta device where only names and shapes matter."""
     with torch.device(more.pop("device", "cpu")):
-        return build({"kind": "timm", "name": name, "in_channels": 3, "classes": 4} | more)
+        return network(more.pop("kind", "timm"), name=name, inputs=3, outputs=4, **more)
 
 
 def learning(net: nn.Module) -> list[str]:
@@ -260,7 +260,7 @@ def test_unfreezing_goes_down_to_the_depth_and_no_further(depth: str) -> None:
 def test_stages_of_networks_with_a_decoder_and_without_an_encoder_of_timm() -> None:
     """The names of a features-only net are flattened, but its stages are those of the whole architecture."""
     for name, begins in [("resnet10t", "layer4.0."), ("convnext_atto", "stages_3."), ("mobilenetv2_050", "blocks.6.")]:
-        net = build({"kind": "timm-unet", "name": name, "in_channels": 1, "out_channels": 2, "decoder": [8] * 5})
+        net = network("timm-unet", name=name, decoder=[8] * 5)
         stages = parameter_stages(net)
         names = [key for key, _ in net.named_parameters()]
         assert sorted(key for group in stages for key in group) == sorted(names)
@@ -271,8 +271,7 @@ def test_stages_of_networks_with_a_decoder_and_without_an_encoder_of_timm() -> N
         limit = net.frozen
         unfreeze_to(net, 1, limit=())
         assert net.frozen == limit
-    unet = build({"kind": "unet", "dims": 2, "in_channels": 1, "out_channels": 1, "filters": [4, 8], "up": "linear",
-                  "norm": "batch"})  # fmt: skip
+    unet = network("unet", filters=[4, 8])
     assert parameter_stages(unet) == [[key for key, _ in unet.named_parameters()]]
     unfreeze_to(unet, 1, limit=())
     assert unet.frozen == ()

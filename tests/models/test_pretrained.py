@@ -10,13 +10,13 @@ import huggingface_hub
 import pytest
 import timm
 import torch
+from networks import network
 from safetensors.torch import load_file, save_file
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from lamelle.errors import FileError, RequestError
 from lamelle.io.atomic import writing
-from lamelle.models.build import build
 from lamelle.models.encoders import TimmClassifier, reference
 from lamelle.models.pretrained import download_weights, expected_normalise, expected_size, resolve_weights
 from lamelle.models.weights import licence, load_encoder_weights
@@ -26,10 +26,7 @@ DINO = ("vit_small_patch16_224", "vit_small_patch8_224", "vit_base_patch16_224",
 
 
 def classifier(name: str, channels: int = 3, **arguments: Any) -> TimmClassifier:
-    spec = {"kind": "timm", "name": name, "in_channels": channels, "classes": 2, "arguments": arguments}
-    net = build(spec)
-    assert isinstance(net, TimmClassifier)
-    return net.eval()
+    return TimmClassifier(name, in_channels=channels, classes=2, hidden=(), dropout=0, arguments=arguments).eval()
 
 
 def shaken(net: nn.Module) -> nn.Module:
@@ -158,7 +155,7 @@ def test_names_of_dino() -> None:
     assert {"vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2", "vit_small_patch16_dinov3"} <= set(known)
     assert all(f"{name}.dino" in timm.list_pretrained() for name in DINO)
     with pytest.raises(RequestError, match="bare"):
-        classifier("vit_small_patch16_224.dino")
+        network("timm", name="vit_small_patch16_224.dino")
 
 
 def test_a_file_of_dino_is_matched_by_its_tensors(tmp_path: Path) -> None:

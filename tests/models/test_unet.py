@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
+from networks import network
 from torch import nn
 from torch.nn import functional as F
 
-from lamelle.models.blocks import BACK, Block, Linear, TransposeSame, UpsampleConv, fit, per_level
-from lamelle.models.blocks import UPS as WAYS_UP
-from lamelle.models.build import NORMS, UPS, build
+from lamelle.models.blocks import BACK, UPS, Block, Linear, TransposeSame, UpsampleConv, fit, per_level
 from lamelle.models.deep_supervision import over_levels
 from lamelle.models.freeze import parameters
+from lamelle.models.options import UNetOptions
 from lamelle.models.unet import UNet
 
 
 def unet(**changes: Any) -> UNet:
-    spec = {"kind": "unet", "in_channels": 1, "out_channels": 1, "filters": [4, 8, 16], "dims": 2} | changes
-    net = build({"up": "transpose2", "norm": "none"} | spec)
+    net = network("unet", **{"outputs": 1, "filters": [4, 8, 16], "norm": "none"} | changes)
     assert isinstance(net, UNet)
     return net
 
@@ -38,12 +37,13 @@ def test_published_nets_have_their_number_of_parameters(
     filters: tuple[int, ...], channels: int, up: str, count: int
 ) -> None:
     with torch.device("meta"):
-        assert parameters(unet(filters=filters, in_channels=channels, up=up)).total == count
+        assert parameters(unet(filters=filters, inputs=channels, up=up)).total == count
 
 
 def test_every_name_of_the_registry_is_built() -> None:
-    assert set(UPS) == set(WAYS_UP) == set(BACK)
-    for norm in NORMS:
+    for key, known in (("up", UPS), ("up", BACK)):
+        assert set(get_args(UNetOptions.model_fields[key].annotation)) == set(known)
+    for norm in get_args(UNetOptions.model_fields["norm"].annotation):
         assert unet(norm=norm)(torch.zeros(1, 1, 8, 8)).shape == (1, 1, 8, 8)
 
 
@@ -98,7 +98,7 @@ def test_linear_is_interpolation_then_projection(size: tuple[int, ...], mode: st
 @pytest.mark.parametrize("up", UPS)
 @pytest.mark.parametrize("dims", [2, 3])
 def test_any_size_comes_back(up: str, dims: int) -> None:
-    net = unet(up=up, dims=dims, filters=[2, 3, 4], in_channels=2, out_channels=3)
+    net = unet(up=up, dims=dims, filters=[2, 3, 4], inputs=2, outputs=3)
     for size in [(1, 1, 1), (7, 5, 9), (8, 12, 4)]:
         assert net(torch.randn(1, 2, *size[-dims:])).shape == (1, 3, *size[-dims:])
 
@@ -164,9 +164,9 @@ def test_first_outputs_keep_the_spread_of_the_input() -> None:
     assert 0.2 < spread < 5  # torch's default start gives under 0.05 here
 
 
-def test_dropout_of_one_level() -> None:
-    net = unet(dropout=[0, 0, 0.5])
-    assert sum(isinstance(m, nn.Dropout) for m in net.modules()) == 1
+def test_dropout_is_in_the_deepest_level() -> None:
+    net = unet(dropout=0.5)
+    assert [name for name, part in net.named_modules() if isinstance(part, nn.Dropout)] == ["encoder.2.2"]
     image = torch.randn(1, 1, 16, 16)
     assert not torch.equal(net(image), net(image))
     net.eval()
@@ -222,7 +222,7 @@ def test_norms_of_the_whole_image_have_no_margin() -> None:
 
 @pytest.mark.parametrize(("dims", "size"), [(2, (13, 16)), (3, (6, 9, 8))])
 def test_deep_supervision_gives_every_level_but_the_bottom(dims: int, size: tuple[int, ...]) -> None:
-    net = unet(dims=dims, filters=[2, 3, 4, 5], out_channels=2, deep_supervision=True)
+    net = unet(dims=dims, filters=[2, 3, 4, 5], outputs=2, deep_supervision=True)
     image = torch.randn(2, 1, *size)
     found = net.train()(image)
     sizes = [tuple(-(-n // stride) for n in size) for stride in (1, 2, 4)]

@@ -10,24 +10,24 @@ import pytest
 import timm
 import torch
 import torchvision
+from networks import network
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lamelle.errors import FileError, RequestError
-from lamelle.models.build import build
 from lamelle.models.encoders import TimmClassifier, TimmUNet, adapt_input
 from lamelle.models.weight_names import from_torchvision
 from lamelle.models.weights import find_weights, load_encoder_weights, published
 
 
 def classifier(name: str, channels: int = 3) -> TimmClassifier:
-    net = build({"kind": "timm", "name": name, "in_channels": channels, "classes": 2})
+    net = network("timm", name=name, inputs=channels)
     assert isinstance(net, TimmClassifier)
     return net.eval()
 
 
 def unet(name: str, channels: int = 3) -> TimmUNet:
-    net = build({"kind": "timm-unet", "name": name, "in_channels": channels, "out_channels": 2})
+    net = network("timm-unet", name=name, inputs=channels)
     assert isinstance(net, TimmUNet)
     return net.eval()
 
@@ -226,8 +226,7 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
     bad = timm.create_model("resnet10t").state_dict()
     bad["layer1.0.conv1.weight"][0, 0, 0, 0] = float("nan")
     refused(net, save(tmp_path, bad), "models.weights_not_finite")
-    plain = build({"kind": "unet", "in_channels": 1, "out_channels": 1, "filters": [2, 4], "dims": 2,
-                   "up": "linear", "norm": "none"})  # fmt: skip
+    plain = network("unet", filters=[2, 4])
     refused(plain, good, "models.weights_kind")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from networks import architecture
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
@@ -89,7 +90,7 @@ def made(tmp_path: Path, store: Store) -> Made:
         values = ValueMap(("background", "cell"), {0: 0, 1: 1})
         return Package(
             task=made_tasks.segment(values, loss="ce"),
-            spec={},
+            architecture=architecture("unet", outputs=1),
             model=Threshold(at),
             preparation=Preparation(1, None, normalise, mean, std, range=span),
             dims=2,

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from lamelle.models.build import Architecture
+from lamelle.models.options import CnnOptions, TimmOptions, TimmUNetOptions, UNetOptions
 from lamelle.prediction import package
-from lamelle.prediction.migration import migrate_1_to_2
+from lamelle.prediction.migration import migrated
 from lamelle.tasks.table import restore
 
 FROZEN = Path(__file__).parents[1] / "frozen" / "format1.zip"
@@ -25,14 +27,15 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["classify", "segment", "instances"])
-def test_a_package_of_format_1_answers_as_it_did_and_is_written_as_one_of_format_2(
+def test_a_package_of_format_1_answers_as_it_did_and_is_written_as_one_of_format_3(
     frozen: Path, tmp_path: Path, name: str
 ) -> None:
     old = package.load(frozen / name)  # its self-test compares an answer of then with one of now
     package.save(old, tmp_path)
-    assert json.loads((tmp_path / package.DESCRIPTION).read_text())["format"] == 2
+    assert json.loads((tmp_path / package.DESCRIPTION).read_text())["format"] == 3
     again = package.load(tmp_path)
     assert (again.task.describe(), again.fitted, again.tile) == (old.task.describe(), old.fitted, old.tile)
+    assert again.architecture == old.architecture
 
 
 def described(frozen: Path, name: str) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def described(frozen: Path, name: str) -> dict[str, Any]:
 def test_options_mean_what_they_meant(frozen: Path) -> None:
     tasks = {}
     for folder in frozen.iterdir():
-        task = restore(**migrate_1_to_2(described(frozen, folder.name))["task"])
+        task = restore(**migrated(described(frozen, folder.name))["task"])
         tasks[folder.name] = (task.describe()["options"], task.describe()["settled"])
     options, settled = tasks["classify"]
     assert options["loss"] == {"name": "focal", "gamma": 1.5}
@@ -66,6 +69,49 @@ def test_options_mean_what_they_meant(frozen: Path) -> None:
     assert tasks["timm-unet"][0]["min_size"] == 16
 
 
+NETWORKS: dict[str, dict[str, Any]] = {
+    "classify": {"options": CnnOptions(name="cnn1"), "inputs": 1, "outputs": 2, "size": (16, 16)},
+    "segment": {"options": UNetOptions(filters=(2, 4), dropout=0.25, residual=True), "inputs": 1, "outputs": 1},
+    "timm": {"options": TimmOptions(hidden=(8,)), "inputs": 3, "outputs": 2},
+    "vit": {
+        **{"options": TimmOptions(name="vit_tiny_patch16_224", dropout=0.0), "inputs": 1, "outputs": 2},
+        "size": (96, 96),
+    },
+    "timm-unet": {"options": TimmUNetOptions(), "inputs": 1, "outputs": 3},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_are_what_they_were(frozen: Path, name: str) -> None:
+    old = described(frozen, name)
+    assert Architecture.model_validate(migrated(old)["model"]) == Architecture(**NETWORKS[name])
+    before = migrated(old) | {"format": 2, "model": old["model"]}  # format 2 had the networks of format 1
+    assert migrated(before) == migrated(old)
+
+
+def test_the_network_of_volumes_is_what_it_was(frozen: Path) -> None:
+    model = Architecture.model_validate(migrated(described(frozen, "volume"))["model"])
+    assert (model.dims, model.outputs, getattr(model.options, "pool", None)) == (3, 2, ((1, 2, 2),))
+    assert getattr(model.options, "kernel", None) == ((1, 3, 3), (3, 3, 3))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model: model.update(evil=1),
+        lambda model: model.pop("in_channels"),
+        lambda model: model.update(dropout=[0.5, 0.5]),
+        lambda model: model.update(arguments={"checkpoint_path": "x"}),
+        lambda model: model.update(kind="os.system"),
+    ],
+)
+def test_networks_that_none_of_format_1_had_are_refused(frozen: Path, change: Any) -> None:
+    old = described(frozen, "segment")
+    change(old["model"])
+    with pytest.raises((ValueError, KeyError)):
+        Architecture.model_validate(migrated(old)["model"])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -79,4 +125,4 @@ def test_what_none_of_format_1_had_is_refused(frozen: Path, change: Any) -> None
     old = described(frozen, "classify")
     change(old["task"])
     with pytest.raises((ValueError, KeyError)):
-        restore(**migrate_1_to_2(old)["task"])
+        restore(**migrated(old)["task"])

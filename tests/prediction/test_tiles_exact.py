@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import networks
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,6 @@ from torch import nn
 from lamelle.data.preparation import Preparation
 from lamelle.errors import RequestError
 from lamelle.models.blocks import padding
-from lamelle.models.build import build
 from lamelle.models.unet import UNet
 from lamelle.prediction import predictor as predictors
 from lamelle.prediction import tiles
@@ -32,9 +32,8 @@ class Sigmoid:
 
 def network(**changes: Any) -> UNet:
     """Random weights, and statistics of batch norms that have seen something."""
-    spec: dict[str, Any] = {"kind": "unet", "in_channels": 1, "out_channels": 2, "dims": 2, "filters": [3, 4, 5]}
     torch.manual_seed(0)
-    net = build(spec | {"up": "transpose2", "norm": "batch"} | changes)
+    net = networks.network("unet", **{"filters": [3, 4, 5]} | changes)
     for part in net.modules():
         if isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d):
             nn.init.uniform_(part.running_mean, -0.3, 0.3)  # type: ignore[arg-type]
@@ -107,7 +106,7 @@ def test_tiles_with_less_overlap_differ(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_tiles_off_the_pooling_grid_differ() -> None:
-    net = network(norm="none", in_channels=1)
+    net = network(norm="none")
     image = np.random.default_rng(0).random((1, 120, 160), dtype=np.float32)
 
     def run(windows: np.ndarray) -> np.ndarray:

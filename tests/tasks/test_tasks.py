@@ -16,7 +16,7 @@ from sklearn import metrics
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
-from lamelle.models.options import MODELS, Timm, TimmUNet, UNet
+from lamelle.models.options import MODELS
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion
 from lamelle.runs import layers
@@ -152,7 +152,7 @@ def test_a_plan_is_a_valid_recipe(name: str, known: PlanFacts) -> None:
     assert MODELS[kind].output == ("map" if find(name).spatial else "vector")
     unknown = set(planned) - set(recipes.known_keys()) - {"model.kind"}
     assert not unknown
-    wanted = {"unet": UNet, "timm": Timm, "timm-unet": TimmUNet}[kind].model_fields
+    wanted = MODELS[kind].model_fields
     for key, value in planned.items():
         section, _, entry = key.partition(".")
         if section != "model" or entry in wanted:

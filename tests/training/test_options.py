@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import network
 from safetensors.numpy import load_file
 from support import Quiet, Trainer
 
-from lamelle.models.build import build
 from lamelle.models.freeze import freeze_encoder
 from lamelle.runs.folder import RunFolder
 from lamelle.training import checkpoint
 from lamelle.training.loop import Interrupted, Training
 from lamelle.training.optimiser import Average, make_optimizer
 from lamelle.training.options import Train
-
-SPEC = {"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2}
 
 
 def weights(run: RunFolder) -> dict[str, np.ndarray]:
@@ -33,7 +31,7 @@ def history(run: RunFolder) -> np.ndarray:
 
 
 def test_stages_learn_at_their_share_of_the_rate() -> None:
-    model = build(SPEC)
+    model = network("timm", name="resnet10t")
     groups = make_optimizer(model, Train(layer_decay=0.5)).param_groups
     scale = {id(p): g["scale"] for g in groups for p in g["params"]}
     by_name = {name: scale[id(p)] for name, p in model.named_parameters()}
@@ -47,7 +45,7 @@ def test_stages_learn_at_their_share_of_the_rate() -> None:
 
 
 def test_what_is_frozen_is_not_in_the_optimiser() -> None:
-    model = build(SPEC)
+    model = network("timm", name="resnet10t")
     freeze_encoder(model, "head")
     held = [p for g in make_optimizer(model, Train()).param_groups for p in g["params"]]
     assert {id(p) for p in held} == {id(p) for p in model.get_submodule("head").parameters()}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import networks
 import pytest
 import torch
 from torch import nn
 
 from lamelle import verbs
 from lamelle.errors import RequestError
-from lamelle.models.build import build
 from lamelle.runs import plan as plans
 from lamelle.training import resources
 from lamelle.training.options import Train
@@ -21,8 +21,7 @@ def network(dims: int = 3, *, thick: bool = False) -> nn.Module:
     """Two levels; with thick slices neither mixes nor pools across them."""
     kernel, pool = ([1, 3, 3], [1, 2, 2]) if thick else (3, 2)
     shape = {"kernel": [kernel] * 2, "pool": [pool]} if thick else {"kernel": kernel, "pool": pool}
-    spec = {"kind": "unet", "in_channels": 1, "out_channels": 2, "filters": [4, 8], "dims": dims, "up": "transpose2"}
-    return build(spec | {"norm": "batch", "dropout": 0.0, "residual": False, "deep_supervision": False} | shape)
+    return networks.network("unet", filters=[4, 8], dims=dims, **shape)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from lamelle.models.build import sketch
 from lamelle.models.trial import refusal
 from lamelle.runs import layers, sizing
 from lamelle.runs import plan as plans
-from lamelle.runs.initial_model import model_spec
+from lamelle.runs.initial_model import architecture_of
 from lamelle.runs.plan import Plan
 from lamelle.runs.sizing import fitted
 
@@ -37,7 +37,7 @@ def planned(data: Path, *overrides: str) -> Plan:
 
 
 def takes(plan: Plan, size: tuple[int, ...]) -> bool:
-    net = sketch(model_spec(plan.recipe, plan))
+    net = sketch(architecture_of(plan.recipe, plan))
     return refusal(net, size, channels=1, batch=plan.recipe.train.batch) is None
 
 

@@ -175,7 +175,7 @@ def test_slices_are_trained_on_and_predicted_with_their_neighbours(home: Path, t
         lamelle.train(folder, overrides=asked, runs=home / "runs", progress=Quiet())
     run = lamelle.train(folder, overrides=(*asked, "split.gap=2"), runs=home / "runs", name="25d", progress=Quiet())
     package = load(run.path)
-    assert (package.preparation.context, package.spec["in_channels"]) == (2, 5)
+    assert (package.preparation.context, package.architecture.inputs) == (2, 5)
     out = lamelle.predict(run.path, folder / "train-volume.tif", tmp_path / "p", probabilities=True).table
     (path,) = (out.parent / "probabilities").rglob("*.tif")
     before = tifffile.imread(path)

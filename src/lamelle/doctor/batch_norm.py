@@ -18,6 +18,7 @@ import numpy as np
 from lamelle.data.store import Store
 from lamelle.doctor.facts import Measured
 from lamelle.errors import LamelleError
+from lamelle.models.options import Network
 from lamelle.prediction.predictor import Predictor, of_package
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.model import load_model
@@ -70,17 +71,14 @@ def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarra
     return [row["chosen"] == row["truth"] for row in rows]
 
 
-def _learning(model: nn.Module, keys: Any) -> list[_BatchNorm]:
+def _learning(model: nn.Module, keys: Network) -> list[_BatchNorm]:
     """Batch norms that used the statistics of their batches in training."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
     from lamelle.models.freezable import Freezable
-    from lamelle.models.freeze import freeze_encoder, set_batch_norm
 
     network = cast("Freezable", model)
-    if (depth := getattr(keys, "freeze", None)) is not None:
-        freeze_encoder(network, depth)
-        set_batch_norm(network, momentum=None, frozen_statistics=getattr(keys, "bn_frozen", False))
+    keys.limit(network)
     network.train()
     found = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
     network.eval()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lamelle.data.augment.options import Augment
 from lamelle.doctor.facts import RunFacts
 from lamelle.durations import spelled
+from lamelle.models.options import MODELS
 
 USUAL_LR: Mapping[str, tuple[float, float]] = {"adam": (1e-5, 1e-2), "adamw": (1e-5, 1e-2), "sgd": (1e-4, 0.5)}
 """Learning rates beyond which an optimiser is rarely of use."""
@@ -52,11 +53,7 @@ def freer(facts: RunFacts) -> tuple[str, ...]:
     model = facts.recipe["model"]
     if model.get("freeze", "none") != "none":
         return ("model.freeze=none", f"train.lr={min(facts.lr, 3e-4):.3g}")
-    if model["kind"] == "unet":
-        return (f"model.filters=[{','.join(str(2 * n) for n in model['filters'])}]",)
-    if model["kind"] == "cnn":
-        return ("model=resnet18",)
-    return ("model.name=resnet50",) if model["name"] != "resnet50" else (f"train.lr={3 * facts.lr:.3g}",)
+    return MODELS.find(model["kind"]).model_validate(model).larger() or (f"train.lr={3 * facts.lr:.3g}",)
 
 
 def stricter(facts: RunFacts) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from lamelle.doctor.base import base_of
 from lamelle.doctor.curves import guessing, jitter, score_error, smooth
 from lamelle.doctor.facts import HistoryCurve, Measured, NormStatistics, RunFacts
 from lamelle.errors import RequestError
+from lamelle.models.options import MODELS
 from lamelle.prediction.package import DESCRIPTION
 from lamelle.results.history import Epoch
 from lamelle.results.scores import Scores
@@ -130,8 +131,7 @@ def _error(
 def _statistics(recipe: Mapping[str, Any], steps: int, measured: Measured | None) -> NormStatistics | None:
     """None where no batch norm keeps statistics of its own while it learns, as far as the recipe tells."""
     model = recipe["model"]
-    learns = model["kind"] == "timm" and model.get("freeze") != "head" and not model.get("bn_frozen")
-    if measured is None and not learns and model.get("name") != "cnn2":
+    if measured is None and not MODELS.find(model["kind"]).model_validate(model).learns_statistics:
         return None
     momentum = float(model.get("bn_momentum") or _USUAL_MOMENTUM)
     return NormStatistics(momentum, 1 - (1 - momentum) ** steps, measured)

@@ -63,9 +63,9 @@ def split(module: Freezable) -> Boundary | None:
         Nothing where the first part already learns, or the network is of another kind.
 
     Example:
-        >>> from lamelle.models.build import build
+        >>> from lamelle.models.encoders import TimmClassifier
         >>> from lamelle.models.freeze import freeze_encoder
-        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2}).eval()
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=2, hidden=(), dropout=0, arguments={}).eval()
         >>> _ = freeze_encoder(net, "stage:1")
         >>> cut, images = split(net), torch.rand(2, 1, 64, 64)
         >>> cut.at, cut.prefix(images).shape, torch.equal(cut.suffix(cut.prefix(images)), net(images))

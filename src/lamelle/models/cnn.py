@@ -6,11 +6,12 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from lamelle.models.freezable import Freezable
-from lamelle.models.spec import CNN_NAMES, expect_size
+from lamelle.models.freezable import Freezable, expect_size
 
 _FILTERS = (32, 64, 128, 256)
 _HIDDEN = 256
+LEAST = 16
+"""Pixels of the shortest side that four poolings leave something of."""
 
 
 class Cnn(Freezable):
@@ -33,9 +34,7 @@ class Cnn(Freezable):
         torch.Size([1, 2])
     """
 
-    def __init__(self, name: str, *, in_channels: int, classes: int, size: tuple[int, int]) -> None:
-        if name not in CNN_NAMES:
-            raise ValueError(f"{name!r}: one of {CNN_NAMES}")
+    def __init__(self, name: str, *, in_channels: int, classes: int, size: tuple[int, ...]) -> None:
         super().__init__()
         self.name = name
         self.image_size = size

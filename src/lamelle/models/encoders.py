@@ -20,11 +20,9 @@ from torch import Tensor, nn
 from lamelle.errors import RequestError
 from lamelle.models.blocks import Axes, crop, fit
 from lamelle.models.families import TORCHVISION
-from lamelle.models.freezable import Freezable
-from lamelle.models.spec import expect_size
+from lamelle.models.freezable import Freezable, expect_size
 from lamelle.models.trial import FOREIGN, refusal
 
-_Options = tuple[tuple[str, object], ...]
 _WINDOWS = 16
 """The largest window, in units of the stride, that a grid is looked for with."""
 
@@ -38,7 +36,7 @@ class TimmClassifier(Freezable):
         classes: Number of outputs.
         hidden: Widths of the dense layers with ReLU between the features and the output.
         dropout: Probability after each hidden layer, or before the output where there is none.
-        arguments: Further arguments of timm's constructor (``build`` says which are allowed).
+        arguments: Further arguments of timm's constructor.
 
     Raises:
         RequestError: If the architecture does not take one of the arguments, or the image has a size other than the
@@ -99,36 +97,24 @@ class TimmUNet(Freezable):
         in_channels: Channels of the image.
         out_channels: Channels of the output.
         decoder: Channels of the five steps up, deepest first.
-        arguments: Further arguments of timm's constructor (``build`` says which are allowed).
 
     Raises:
-        RequestError: If the encoder has no such pyramid, does not take one of the arguments, or the image is larger
-            than the only size that the encoder takes.
+        RequestError: If the encoder has no such pyramid, or the image is larger than the only size that it takes.
 
     Example:
-        >>> net = TimmUNet("resnet10t", in_channels=1, out_channels=2, decoder=(32, 16, 16, 8, 8), arguments={})
+        >>> net = TimmUNet("resnet10t", in_channels=1, out_channels=2, decoder=(32, 16, 16, 8, 8))
         >>> net(torch.zeros(1, 1, 65, 40)).shape, net.multiple
         (torch.Size([1, 2, 65, 40]), (32, 32))
     """
 
     encoder_name = "net.encoder"
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        in_channels: int,
-        out_channels: int,
-        decoder: Sequence[int],
-        arguments: Mapping[str, object],
-    ) -> None:
+    def __init__(self, name: str, *, in_channels: int, out_channels: int, decoder: Sequence[int]) -> None:
         super().__init__()
         self.name = name
-        _encoder(name, in_channels, arguments, device="meta")
-        options = tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in arguments.items()))
-        grid = _grid(name, in_channels, options)
+        grid = _grid(name, in_channels)
         self.multiple, self.least, self.image_size = grid.multiple, grid.least, grid.only
-        self.net = _unet(name, in_channels, out_channels, tuple(decoder), options)
+        self.net = _unet(name, in_channels, out_channels, tuple(decoder))
 
     @property
     def timm_encoder(self) -> nn.Module:
@@ -246,7 +232,7 @@ def _encoder(name: str, in_channels: int, arguments: Mapping[str, object], devic
         raise _refused(name, arguments) from error
 
 
-def _unet(name: str, in_channels: int, out_channels: int, decoder: Axes, options: _Options) -> Any:
+def _unet(name: str, in_channels: int, out_channels: int, decoder: Axes) -> Any:
     try:
         return smp.Unet(
             f"tu-{name}",
@@ -255,7 +241,6 @@ def _unet(name: str, in_channels: int, out_channels: int, decoder: Axes, options
             decoder_channels=decoder,
             in_channels=in_channels,
             classes=out_channels,
-            **dict(options),  # type: ignore[arg-type]
         )
     except FOREIGN as error:
         raise RequestError("models.no_pyramid", name=name) from error
@@ -274,10 +259,10 @@ class _ImageSizes:
 
 
 @lru_cache(maxsize=64)
-def _grid(name: str, in_channels: int, options: _Options) -> _ImageSizes:
+def _grid(name: str, in_channels: int) -> _ImageSizes:
     """Asked of the network: of strides, windows and embedded positions, each family has its own."""
     with torch.device("meta"):
-        net = _unet(name, in_channels, 1, (8,) * 5, options)
+        net = _unet(name, in_channels, 1, (8,) * 5)
     if (only := fixed_size(net)) is not None:
         return _ImageSizes(only, 1, only)
     stride = max(net.encoder.model.feature_info.reduction())

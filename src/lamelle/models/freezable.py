@@ -8,6 +8,8 @@ from typing import Self
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lamelle.errors import RequestError
+
 
 class Freezable(nn.Module):
     """A network with an ``encoder``; its frozen parts stay in evaluation mode whatever ``train()`` says."""
@@ -42,3 +44,14 @@ class Freezable(nn.Module):
 def _part(module: nn.Module, name: str) -> nn.Module | nn.Parameter:
     owner, _, leaf = name.rpartition(".")
     return getattr(module.get_submodule(owner), leaf)
+
+
+def expect_size(size: Sequence[int], wanted: Sequence[int] | None, *, name: str) -> None:
+    """See that an image has the only size (Y, X) that a network takes; ``None`` takes any.
+
+    Raises:
+        RequestError: If it has another; the message gives both.
+    """
+    if wanted is not None and tuple(size) != tuple(wanted):
+        said, got = (" × ".join(map(str, s)) for s in (wanted, size))
+        raise RequestError("models.size", name=name, wanted=said, value=got)

@@ -62,8 +62,8 @@ def freeze_encoder(module: Freezable, depth: str) -> Counts:
         RequestError: If the depth is unknown, or this network has no such depth.
 
     Example:
-        >>> from lamelle.models.build import build
-        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> from lamelle.models.encoders import TimmClassifier
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=2, hidden=(), dropout=0, arguments={})
         >>> freeze_encoder(net, "stage:1").trainable, freeze_encoder(net, "last_conv").trainable
         (3674114, 2361346)
     """
@@ -83,8 +83,8 @@ def parameter_stages(module: Freezable) -> list[list[str]]:
     at the end its stem. A network without an encoder of timm or torchvision is one stage.
 
     Example:
-        >>> from lamelle.models.build import build
-        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> from lamelle.models.encoders import TimmClassifier
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=2, hidden=(), dropout=0, arguments={})
         >>> [names[0] for names in parameter_stages(net)][:3]
         ['head.1.weight', 'encoder.layer4.0.conv1.weight', 'encoder.layer3.0.conv1.weight']
     """
@@ -107,8 +107,8 @@ def unfreeze_to(module: Freezable, count: int, *, limit: Collection[str]) -> Non
         limit: ``module.frozen`` as ``freeze_encoder`` left it: these parts stay frozen.
 
     Example:
-        >>> from lamelle.models.build import build
-        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> from lamelle.models.encoders import TimmClassifier
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=2, hidden=(), dropout=0, arguments={})
         >>> unfreeze_to(net, 1, limit=())
         >>> net.frozen
         ('encoder',)
@@ -130,8 +130,8 @@ def set_batch_norm(module: Freezable, *, momentum: float | None, frozen_statisti
         frozen_statistics: Whether they use and keep the statistics they have, while their weights learn.
 
     Example:
-        >>> from lamelle.models.build import build
-        >>> net = build({"kind": "timm", "name": "resnet10t", "in_channels": 1, "classes": 2})
+        >>> from lamelle.models.encoders import TimmClassifier
+        >>> net = TimmClassifier("resnet10t", in_channels=1, classes=2, hidden=(), dropout=0, arguments={})
         >>> set_batch_norm(net, momentum=0.01, frozen_statistics=True)
         >>> net.train().encoder.layer1[0].bn1.training
         False

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from lamelle.errors import FileError, printable
-from lamelle.models.build import build, sketch
+from lamelle.models.build import Architecture, build, sketch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,39 +25,40 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 _SHOWN = 200
 
 
-def restore(spec: Mapping[str, object], path: Path, *, beside: Sequence[str]) -> tuple[Freezable, list[Tensor]]:
-    """The network of a description with its weights, and the tensors that the file holds beside them.
+def restore(architecture: Architecture, path: Path, *, beside: Sequence[str]) -> tuple[Freezable, list[Tensor]]:
+    """A network with its weights, and the tensors that the file holds beside them.
 
     Args:
-        spec: As for ``build``.
         path: A safetensors file with every tensor of the network, those named in ``beside``, and no other.
         beside: Names of further tensors, float32.
 
     Raises:
-        RequestError: If there is no such network.
+        RequestError: If the network cannot be built.
         FileError: If the file is damaged, or holds other tensors than the network has.
 
     Example:
         >>> import tempfile, torch
         >>> from safetensors.torch import save_file
-        >>> spec = {"kind": "cnn", "name": "cnn1", "in_channels": 1, "classes": 2, "size": [16, 16]}
+        >>> small = Architecture.model_validate({"options": "cnn", "inputs": 1, "outputs": 2, "size": [16, 16]})
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder) / "weights.safetensors"
-        ...     save_file(build(spec).state_dict() | {"probe": torch.ones(3)}, file)
-        ...     net, (probe,) = restore(spec, file, beside=["probe"])
+        ...     save_file(build(small).state_dict() | {"probe": torch.ones(3)}, file)
+        ...     net, (probe,) = restore(small, file, beside=["probe"])
         >>> probe
         tensor([1., 1., 1.])
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    wanted = {key: (_TYPES.get(str(t.dtype), "?"), tuple(t.shape)) for key, t in sketch(spec).state_dict().items()}
+    wanted = {
+        key: (_TYPES.get(str(t.dtype), "?"), tuple(t.shape)) for key, t in sketch(architecture).state_dict().items()
+    }
     try:
         _compare(_header(path), wanted, beside, path)
         tensors = load_file(path)
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise FileError("models.file_damaged", path, reason=_in_short(error)) from error
-    net = build(spec)
+    net = build(architecture)
     net.load_state_dict({key: tensors[key] for key in wanted})
     return net, [tensors[key] for key in beside]
 

@@ -31,8 +31,8 @@ def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | 
             evaluation is.
 
     Example:
-        >>> from lamelle.models.build import sketch
-        >>> net = sketch({"kind": "timm", "name": "resnet18", "in_channels": 1, "classes": 2})
+        >>> from lamelle.models.build import Architecture, sketch
+        >>> net = sketch(Architecture.model_validate({"options": "timm", "inputs": 1, "outputs": 2}))
         >>> refusal(net, (40, 33), channels=1, batch=2) is None
         True
         >>> refusal(net, (32, 32), channels=1, batch=1)

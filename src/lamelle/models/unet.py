@@ -32,7 +32,7 @@ class UNet(Freezable):
             convolution (padded right and bottom, as Keras does) and ReLU; ``linear``: 1×1 convolution and
             (bi-, tri-)linear ×2.
         norm: Between convolution and ReLU. With ``none`` the convolutions have a bias, otherwise the norm has it.
-        dropout: Probability after the block of each level on the way down, one for all levels or one for each.
+        dropout: Probability after the block of the deepest level.
         kernel: Odd size of the block's convolutions: a number, one per axis, or one per axis for each level.
         pool: 1 or 2: a number, one per axis, or one per axis for each step down (1 keeps an anisotropic axis).
         residual: Add the block's input to its output, before the last ReLU (a 1×1 convolution where channels differ).
@@ -62,7 +62,7 @@ class UNet(Freezable):
         dims: int,
         up: str,
         norm: str,
-        dropout: float | Sequence[float],
+        dropout: float,
         kernel: int | Sequence[int] | Sequence[Sequence[int]],
         pool: int | Sequence[int] | Sequence[Sequence[int]],
         residual: bool,
@@ -76,7 +76,6 @@ class UNet(Freezable):
         self.pools = per_level(pool, levels=levels - 1, dims=dims)
         self.local = norm in ("none", "batch")
         self.least = 2 if norm in ("batch", "instance") else 1  # their statistics need more than one value
-        dropouts = (dropout,) * levels if isinstance(dropout, int | float) else tuple(dropout)
 
         def block(inputs: int, outputs: int, kernel: Axes) -> Block:
             return Block(inputs, outputs, kernel=kernel, norm=norm, residual=residual, convs=convs_per_block)
@@ -86,7 +85,7 @@ class UNet(Freezable):
             nn.Sequential(
                 *([POOL[dims](self.pools[level - 1])] if level else []),
                 block(channels[level], filters[level], self.kernels[level]),
-                *([nn.Dropout(dropouts[level])] if dropouts[level] else []),
+                *([nn.Dropout(dropout)] if dropout and level == levels - 1 else []),
             )
             for level in range(levels)
         )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, mod
 from lamelle.data.options import Axes
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
+from lamelle.models.build import Architecture
 
 _SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
 """Fitted values that are probabilities."""
@@ -88,7 +89,7 @@ class Description(_Part):
     format: int
     lamelle: str
     task: _TaskPart
-    model: dict[str, Any]
+    model: Architecture
     preparation: _PreparationPart
     dims: Literal[2, 3]
     tile: tuple[Annotated[int, Field(ge=1, le=_WIDEST)], ...] | None
@@ -123,7 +124,7 @@ class Description(_Part):
     def _fits(self) -> Self:
         """What is said twice must agree."""
         inputs = Preparation(**dict(self.preparation)).inputs
-        if self.model.get("in_channels") != inputs or self.model.get("dims", 2) != self.dims:
+        if self.model.inputs != inputs or self.model.dims != self.dims:
             raise ValueError("model and preparation differ in channels or dimensions")
         sizes = (self.tile, self.preparation.resize, self.spacing)
         if any(size is not None and len(size) != self.dims for size in sizes):

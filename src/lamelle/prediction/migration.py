@@ -1,4 +1,8 @@
-"""Packages of format 1, as Lamelle wrote them before its options were nested, read as those of format 2."""
+"""Packages of earlier formats, read as those of format 3.
+
+Format 1 had all options of a task side by side; formats 1 and 2 had those of a network together with what followed
+from the data.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,30 @@ _REMEDY = {"effective": ("beta",), "both": ("alpha",), "logit_adjustment": ("tau
 _OLD_TASKS = ("classify", "segment", "instances")
 
 
-def migrate_1_to_2(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of a package of format 1 as one of format 2.
+def migrated(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of a package of format 1 or 2 as one of format 3.
 
     Raises:
-        KeyError: If it lacks what each of format 1 had.
-        ValueError: If it holds what none of format 1 had.
+        KeyError: If it lacks what each of its format had.
+        ValueError: If it holds what none of its format had.
     """
-    return {**described, "format": 2, "task": _task(described["task"])}
+    task = _task(described["task"]) if described["format"] == 1 else described["task"]
+    return {**described, "format": 3, "task": task, "model": _network(described["model"])}
+
+
+def _network(old: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(old)
+    outputs = given.pop("out_channels" if "out_channels" in given else "classes")
+    data = {"inputs": given.pop("in_channels"), "outputs": outputs, "dims": given.pop("dims", 2)}
+    arguments = dict(given.pop("arguments", {}))
+    data["size"] = given.pop("size", None) or arguments.get("img_size")
+    if arguments.keys() - {"img_size"}:
+        raise ValueError(f"unknown arguments: {', '.join(map(str, arguments))}")
+    if isinstance(dropout := given.get("dropout"), list):  # one for each level, of which only the deepest had any
+        *others, given["dropout"] = dropout
+        if any(others):
+            raise ValueError("dropout above the deepest level")
+    return {"options": given, **data}
 
 
 def _task(old: Mapping[str, Any]) -> dict[str, Any]:

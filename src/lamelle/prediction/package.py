@@ -21,9 +21,10 @@ from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.io.manifest import FileState
 from lamelle.io.sealed import intact, sealed
+from lamelle.models.build import Architecture
 from lamelle.models.trial import FOREIGN
 from lamelle.prediction.description import Description
-from lamelle.prediction.migration import migrate_1_to_2
+from lamelle.prediction.migration import migrated
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -32,7 +33,7 @@ from lamelle.version import __version__
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT = 2
+FORMAT, OLDER = 3, (1, 2)
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _PROBE_IN, _PROBE_OUT = "selftest.input", "selftest.output"
 _TOLERANCE = 1e-3
@@ -48,7 +49,7 @@ class Package:
     """A trained model with all it needs."""
 
     task: Task
-    spec: Mapping[str, Any]
+    architecture: Architecture
     """What `lamelle.models.build.build` takes."""
     model: nn.Module
     preparation: Preparation
@@ -101,7 +102,7 @@ def save(package: Package, folder: Path) -> list[Path]:
         "format": FORMAT,
         "lamelle": __version__,
         "task": package.task.describe(),
-        "model": dict(package.spec),
+        "model": package.architecture.model_dump(mode="json"),
         "preparation": asdict(package.preparation),
         "dims": package.dims,
         "tile": package.tile,
@@ -147,7 +148,7 @@ def load(path: Path | str) -> Package:
         model, (probe, answer) = restored(about.model, weights, beside=(_PROBE_IN, _PROBE_OUT))
         package = Package(
             task=task,
-            spec=about.model,
+            architecture=about.model,
             model=model.eval(),
             preparation=Preparation(**dict(about.preparation)),
             dims=about.dims,
@@ -217,8 +218,8 @@ def _description(path: Path) -> Description:
             raise RequestError("package.newer", path=path, made=made, known=FORMAT)
         if whole is None:
             raise FileError("package.description_unsealed", path)
-        if isinstance(about, dict) and type(made := about.get("format")) is int and made == 1:
-            return Description.model_validate_json(json.dumps(migrate_1_to_2(about)), strict=True)
+        if isinstance(about, dict) and type(made := about.get("format")) is int and made in OLDER:
+            return Description.model_validate_json(json.dumps(migrated(about)), strict=True)
         return Description.model_validate_json(data, strict=True)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise FileError("package.damaged", path, reason=_reason(error)) from error

@@ -78,7 +78,7 @@ def train(
         plan = _written(plan, run, schedule_points=tuple(state.knots))
     done = Package(
         task=plan.task,
-        spec=built.spec,
+        architecture=built.architecture,
         model=model,
         preparation=preparation,
         dims=dims,

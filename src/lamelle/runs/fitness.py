@@ -10,7 +10,7 @@ from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
-from lamelle.models.options import Timm, TimmUNet
+from lamelle.models.options import Encoded
 from lamelle.models.pretrained import expected_normalise
 from lamelle.runs.recipe import Recipe
 from lamelle.tasks.segment import Segment
@@ -109,7 +109,7 @@ def check_also(recipe: Recipe, known: Sequence[str]) -> None:
 def input_range(recipe: Recipe) -> list[Problem]:
     """A warning where pretrained weights get their intensities in another range than they were trained with."""
     model, given = recipe.model, recipe.data.normalise
-    if not isinstance(model, Timm | TimmUNet) or model.weights is None:
+    if not isinstance(model, Encoded) or model.weights is None:
         return []
     expected = expected_normalise(model.name)
     if expected is None or given == expected:

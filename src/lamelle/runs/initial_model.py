@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from pydantic import ValidationError
+
 from lamelle.errors import RequestError
 from lamelle.io import atomic
 from lamelle.messages import text
-from lamelle.models.options import Cnn, Network, Timm, TimmUNet
-from lamelle.models.pretrained import expected_size
+from lamelle.models import build as networks
+from lamelle.models.build import Architecture
+from lamelle.models.options import Encoded
 from lamelle.platform import home
 from lamelle.runs.model import load_model
 from lamelle.runs.plan import Plan
-from lamelle.runs.recipe import Recipe
+from lamelle.runs.recipe import Recipe, refused
 
 if TYPE_CHECKING:
     from lamelle.models import encoders
     from lamelle.models.freezable import Freezable
-
-_NOT_BUILT = {"weights", "freeze", "bn_momentum", "bn_frozen"}
-"""Keys about a network that are not part of its description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class InitialModel:
     """A network that is ready to learn."""
 
     model: Freezable
-    spec: dict[str, Any]
-    """Its description, from which it can be built again."""
+    architecture: Architecture
+    """From which it can be built again, anywhere."""
     said: tuple[str, ...]
     """What a user should know about it."""
     about: dict[str, Any]
@@ -44,62 +44,46 @@ def build(plan: Plan) -> InitialModel:
     """
     import torch
 
-    from lamelle.models.build import build as build_model
-    from lamelle.models.build import resolve
     from lamelle.models.freeze import parameters
 
     recipe = plan.recipe
     torch.manual_seed(recipe.train.seed)
-    spec = resolve(model_spec(recipe, plan))
-    model = build_model(spec)
+    architecture = architecture_of(recipe, plan)
+    model = networks.build(architecture)
     said: list[str] = []
     about: dict[str, Any] = {}
     keys = recipe.model
     if recipe.train.start:
         said.append(_start_from(model, recipe.train.start))
-    elif isinstance(keys, Timm | TimmUNet):
+    elif isinstance(keys, Encoded):
         line, about = _pretrained(model, keys)
         said.append(line)
-    limit(model, keys)
+    keys.limit(model)
     count = parameters(model)
     numbers = {"trainable": count.trainable, "total": count.total, "whole": count.with_statistics}
     said.append(text("train.parameters_statistics" if count.statistics else "train.parameters", **numbers))
     about |= {"trainable": count.trainable, "parameters": count.total}
     about["parameters_with_statistics"] = count.with_statistics
-    return InitialModel(model, spec, tuple(said), about)
+    anywhere = architecture.but(options=keys.without_paths())
+    return InitialModel(model, anywhere, tuple(said), about)
 
 
-def limit(model: Freezable, keys: Network) -> None:
-    """Freeze the parts of a network that are asked not to learn, and set its batch norms."""
-    from lamelle.models.freeze import freeze_encoder, set_batch_norm
+def architecture_of(recipe: Recipe, plan: Plan) -> Architecture:
+    """The network of a recipe for the data and the task of a plan.
 
-    if isinstance(keys, Timm | TimmUNet):
-        freeze_encoder(model, keys.freeze)
-    if isinstance(keys, Timm):
-        set_batch_norm(model, momentum=keys.bn_momentum, frozen_statistics=keys.bn_frozen)
-
-
-def model_spec(recipe: Recipe, plan: Plan) -> dict[str, Any]:
-    """What the registry of networks takes: the recipe's keys, and what follows from data and task."""
-    keys = recipe.model.model_dump(exclude=_NOT_BUILT)
+    Raises:
+        RequestError: If no network can have so many channels, or its images such a size.
+    """
     channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
-    if isinstance(recipe.model, Cnn):
-        if recipe.data.resize is None:
-            raise RequestError("train.no_size", name=recipe.model.name)
-        keys["size"] = list(recipe.data.resize)
-    if isinstance(recipe.model, Timm) and recipe.data.resize not in (None, expected_size(recipe.model.name)):
-        # an encoder that takes one size only is built for the images' size
-        keys["arguments"] = {"img_size": list(recipe.data.resize)} if expected_size(recipe.model.name) else {}
-    if isinstance(recipe.model, Cnn | Timm):
-        return keys | {"in_channels": channels, "classes": plan.task.outputs}
-    spec = keys | {"in_channels": channels, "out_channels": plan.task.outputs}
-    if keys["kind"] == "unet":
-        # dropout is for the deepest level alone
-        spec |= {"dims": plan.audit.statistics.dims, "dropout": [0.0] * (len(keys["filters"]) - 1) + [keys["dropout"]]}
-    return spec
+    values = {"inputs": channels, "outputs": plan.task.outputs, "dims": plan.audit.statistics.dims}
+    values |= {"options": recipe.model, "size": recipe.model.size_for(recipe.data.resize)}
+    try:
+        return Architecture.model_validate(values)
+    except ValidationError as error:
+        raise refused(error) from None
 
 
-def _pretrained(model: Freezable, keys: Timm | TimmUNet) -> tuple[str, dict[str, Any]]:
+def _pretrained(model: Freezable, keys: Encoded) -> tuple[str, dict[str, Any]]:
     """Fill the encoder; what was said, and what the Package tells of the weights."""
     from lamelle.models.pretrained import resolve_weights
     from lamelle.models.weights import load_encoder_weights

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from lamelle.errors import RequestError
-from lamelle.models.options import CNN_NAMES
+from lamelle.models.options import kind_of_keys, kind_of_name
 from lamelle.options import Options
 from lamelle.runs.key_list import choices_of
 from lamelle.runs.moved_keys import Section, renewed
@@ -129,9 +129,9 @@ def _other_kind(below: object, above: object) -> bool:
 def _of_network(below: Mapping[str, Any], above: Mapping[str, Any]) -> tuple[Section, Section]:
     """Both layers with the kind of network that names and keys tell; weights from a file stay with their encoder."""
     below, above, name = dict(below), dict(above), below.get("name")
-    was = below.get("kind") or ("cnn" if name in CNN_NAMES else "unet" if "filters" in below else None)
+    was = below.get("kind") or kind_of_name(name, None) or kind_of_keys(below)
     if (asked := above.get("kind")) is None and (other := above.get("name")) is not None:
-        asked = "cnn" if other in CNN_NAMES else {"unet": "timm-unet", "cnn": "timm"}.get(was or "")
+        asked = kind_of_name(other, was)
     if above.get("name", name) != name and below.get("weights") not in (None, "home", "hub"):
         del below["weights"]
     if _other_kind(was, asked):

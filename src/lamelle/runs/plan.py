@@ -20,7 +20,7 @@ from lamelle.data.targets.reading import with_meaning
 from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import ClassView, LabelView
 from lamelle.errors import DataError, RequestError
-from lamelle.models.options import CNN_NAMES, MODELS
+from lamelle.models.options import MODELS, kind_of_name
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
 from lamelle.runs import fitness
@@ -321,27 +321,15 @@ def _asked(asked: Section, key: str) -> bool:
     return name in asked.get(section, {})
 
 
-def _kind(name: str, kind: str | None) -> str | None:
-    """The kind of classifier that a network's name says, whatever the recipe under it was written for."""
-    if name in CNN_NAMES:
-        return "cnn"
-    return "timm" if kind == "cnn" else kind
-
-
 def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
     """The request with the plan under it; only the keys that the chosen kind of network knows."""
-    full = deepcopy(asked)
-    small = asked.get("model", {}).get("kind") == "cnn"
+    full, wanted = deepcopy(asked), asked.get("model", {})
+    kind = wanted.get("kind") or kind_of_name(wanted.get("name"), None) or planned.get("model.kind")
     for key, value in planned.items():
         section, _, name = key.partition(".")
-        if small and key == "model.name":  # that of an encoder
-            continue
-        full.setdefault(section, {}).setdefault(name, value)
-    model = full.setdefault("model", {})
-    if "name" in asked.get("model", {}):
-        model["kind"] = _kind(str(model["name"]), model.get("kind"))
-    if model.get("kind") in MODELS:
-        known = MODELS[model["kind"]].model_fields
-        wanted = asked.get("model", {})
-        full["model"] = {k: v for k, v in model.items() if k in known or k in wanted}
+        if section != "model" or kind == planned.get("model.kind"):
+            full.setdefault(section, {}).setdefault(name, value)
+    if kind in MODELS:
+        known = MODELS[str(kind)].model_fields
+        full["model"] = {k: v for k, v in full.get("model", {}).items() if k in known or k in wanted} | {"kind": kind}
     return full

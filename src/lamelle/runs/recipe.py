@@ -22,7 +22,7 @@ from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError
 from lamelle.evaluation.options import Evaluate
 from lamelle.messages import text
-from lamelle.models.options import MODELS, Network, UNet
+from lamelle.models.options import MODELS, Network, UNetOptions
 from lamelle.options import Options
 from lamelle.registry import nearest
 from lamelle.runs.key_list import Key, described, keys_of
@@ -40,7 +40,7 @@ class Recipe(Options):
     task: Annotated[TaskOptions, TASKS.union()] = Segment.Options()
     data: Data = Data()
     split: Split = Split()
-    model: Annotated[Network, MODELS.union()] = UNet()
+    model: Annotated[Network, MODELS.union()] = UNetOptions()
     augment: Augment = Augment()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
@@ -217,13 +217,18 @@ def validate(values: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        lines = []
-        for one in error.errors():
-            names = [str(p) for p in one["loc"]]
-            key = ".".join(n for n in names if not _OPTION.search(n))
-            given = one.get("ctx", {}).get("tag", one["input"])
-            lines.append(f"{key}={given!r}: {_rule(key, one)}")
-        raise RequestError("recipe.invalid", lines="\n  ".join(dict.fromkeys(lines))) from None
+        raise refused(error) from None
+
+
+def refused(error: ValidationError) -> RequestError:
+    """The error that says of each key that breaks its rule: key, value and rule."""
+    lines = []
+    for one in error.errors():
+        names = [str(p) for p in one["loc"]]
+        key = ".".join(n for n in names if not _OPTION.search(n))
+        given = one.get("ctx", {}).get("tag", one["input"])
+        lines.append(f"{key}={given!r}: {_rule(key, one)}")
+    return RequestError("recipe.invalid", lines="\n  ".join(dict.fromkeys(lines)))
 
 
 _OPTION = re.compile(r"[\[(]|^constrained-")
@@ -251,6 +256,9 @@ def _rule(key: str, error: Any) -> str:
     bounds = {"greater_than_equal": ("≥", "ge"), "greater_than": (">", "gt"), "less_than_equal": ("≤", "le")}
     if (bound := (bounds | {"less_than": ("<", "lt")}).get(kind)) is not None:
         return text("recipe.rule_bound", sign=bound[0], bound=about[bound[1]])
+    for sort, n in (("too_short", about.get("min_length")), ("too_long", about.get("max_length"))):
+        if kind == sort:
+            return text(f"recipe.rule_{sort}", n=n)
     sorts = {"int": "int_parsing int_type int_from_float", "float": "float_parsing float_type finite_number"}
     sorts |= {"bool": "bool_parsing bool_type", "text": "string_type", "list": "tuple_type list_type"}
     for sort, kinds in sorts.items():

@@ -10,7 +10,6 @@ from typing import Any
 
 from lamelle.errors import RequestError
 from lamelle.messages import text
-from lamelle.models.options import MODELS
 from lamelle.platform import cores
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
@@ -110,12 +109,8 @@ def _there(device: str) -> bool:
 
 def _settings_of_package(start: Path) -> recipes.Section:
     found = load_model(start)
-    spec = dict(found.spec)
-    if isinstance(dropout := spec.get("dropout"), list | tuple):
-        spec["dropout"] = dropout[-1]
-    known = MODELS[str(spec["kind"])].model_fields
     data = {name: getattr(found.preparation, name) for name in ("channels", "resize", "normalise", "context", "range")}
-    return {"task": {"name": found.task.name}, "model": {k: v for k, v in spec.items() if k in known}, "data": data}
+    return {"task": {"name": found.task.name}, "model": found.architecture.options.model_dump(), "data": data}
 
 
 def differing(recipe: Recipe) -> list[str]:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamelle.errors import RequestError, setting
-from lamelle.models.options import Timm, TimmUNet
+from lamelle.models.options import Encoded
 from lamelle.prediction.predictor import in_one_piece
 from lamelle.runs.plan import Plan
 
 if TYPE_CHECKING:
+    from lamelle.models.build import Architecture
     from lamelle.models.freezable import Freezable
 
 Size = tuple[int, ...]
@@ -75,7 +76,7 @@ class _Trial:
         whole = len(plan.of("train")) if recipe.train.patch is None else recipe.train.batch
         self.batch = min(recipe.train.batch, recipe.train.samples or max(1, whole))
         self.channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
-        self._networks: dict[str, Freezable] = {}
+        self._networks: dict[Architecture, Freezable] = {}
         self.only = getattr(self._network(self.trained[0]), "image_size", None) if self.trained else None
         if len(self.trained) > 1 and self.batch > 1:
             said, usual = ", ".join(map(_said, self.trained)), list(plan.audit.statistics.size_median)
@@ -137,27 +138,28 @@ class _Trial:
     def _network(self, size: Size, channels: int | None = None) -> Freezable:
         """The network as it is built where it is trained with images of a size."""
         from lamelle.models.build import sketch
-        from lamelle.runs.initial_model import limit, model_spec
+        from lamelle.runs.initial_model import architecture_of
 
         recipe = self.recipe
         if recipe.data.resize is not None and recipe.train.patch is None:
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"resize": size})})
-        spec = model_spec(recipe, self.plan) | ({"in_channels": channels} if channels else {})
-        if repr(spec) not in self._networks:
-            net = self._networks[repr(spec)] = sketch(spec)
-            limit(net, recipe.model)
-        return self._networks[repr(spec)]
+        asked = architecture_of(recipe, self.plan)
+        asked = asked.but(inputs=channels) if channels else asked
+        if asked not in self._networks:
+            net = self._networks[asked] = sketch(asked)
+            recipe.model.limit(net)
+        return self._networks[asked]
 
     @cached_property
     def _published(self) -> Size | None:
         from lamelle.models.pretrained import published_size
 
         model = self.recipe.model
-        return published_size(model.name) if isinstance(model, Timm | TimmUNet) else None
+        return published_size(model.name) if isinstance(model, Encoded) else None
 
     @property
     def _name(self) -> str:
-        return str(getattr(self.recipe.model, "name", self.recipe.model.kind))
+        return self.recipe.model.title
 
     def _images(self, split: str | None = None) -> set[Size]:
         """Sizes of the images, as they are or as all are resized."""
