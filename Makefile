@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 BENCHMARKS := $(wildcard benchmarks/bench_*.py)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check docs bench clean
+.PHONY: help demo test slow check docs site bench clean
 
 help:
 	@echo "make demo    synthetic images, a training of about two minutes, a report"
@@ -16,6 +16,7 @@ help:
 	@echo "make slow    the proofs that take minutes"
 	@echo "make check   style, types, layers"
 	@echo "make docs    runs the examples in docs/ and follows their links"
+	@echo "make site    the documentation as a site, in site/index.html, without internet"
 	@echo "make bench   side-by-side measurements"
 	@echo "make clean   removes .venv and everything that tools left behind"
 
@@ -34,6 +35,9 @@ check: $(STAMP)
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 
+site: $(STAMP)
+	$(BIN)/python -m website.build site
+
 docs: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_docs.py
 
@@ -42,7 +46,7 @@ bench: $(STAMP)
 	@set -e; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last, so that an interrupted installation is taken up again.

@@ -1,4 +1,4 @@
-"""Draws a picture of each kind of synthetic specimens: ``python website/demo_pictures.py docs/images``.
+"""Draws a picture of each kind of synthetic specimens: ``python -m website.demo_pictures docs/images``.
 
 The folders are made by ``lamelle demo``, small, and read back: an image above, below it the same with its truth.
 """
