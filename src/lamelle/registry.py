@@ -7,9 +7,10 @@ import inspect
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, create_model
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from lamelle.errors import RequestError, printable
@@ -17,6 +18,7 @@ from lamelle.messages import text
 from lamelle.options import Options
 
 Row = TypeVar("Row")
+Base = TypeVar("Base", bound=Options)
 _SHOWN = 80
 
 
@@ -101,6 +103,14 @@ class Registry(Mapping[str, Row], Generic[Row]):
         """
         return OneOf(self, where, default)
 
+    def together(self, base: type[Base]) -> AllOf[Base]:
+        """The type of a key that holds the options of all rows side by side: ``Annotated[Augment, AUGMENT]``.
+
+        Args:
+            base: What has the options of the rows as they are now, and may have more.
+        """
+        return AllOf(self, base)
+
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> RequestError:
     """The error for a name that is not in a table: with the nearest one, or with all if none is near.
@@ -126,11 +136,26 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0
     return difflib.get_close_matches(name, list(known), n=most, cutoff=cutoff)
 
 
-class OneOf:
+class _Asked:
+    """The annotation of a key whose options are asked of a table at each validation.
+
+    So a row that was added is known everywhere at once.
+    """
+
+    def _validate(self, value: object, info: ValidationInfo) -> Options:
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(
+            lambda options, info: options.model_dump(mode=info.mode), info_arg=True
+        )
+        return core_schema.with_info_plain_validator_function(self._validate, serialization=written)
+
+
+class OneOf(_Asked):
     """The annotation of a key that holds the options of one row of a table; see `Registry.union`.
 
-    A name alone stands for the row with its defaults. The table is asked at each validation, so a row that was added
-    is known everywhere at once.
+    A name alone stands for the row with its defaults.
     """
 
     def __init__(self, table: Registry[Any], where: Callable[[Any], bool] | None, default: str | None) -> None:
@@ -168,18 +193,49 @@ class OneOf:
             about = {"discriminator": f"'{self.tag}'", "tag": str(name), "expected_tags": ", ".join(known)}
             raise PydanticKnownError("union_tag_invalid", about)
         given = dict(value) | {self.tag: name}
-        if info.mode == "json":  # is written by programs, and taken as strictly as what it stands in
-            return known[name].model_validate_json(json.dumps(given), strict=True)
-        return known[name].model_validate(given)
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        written = core_schema.plain_serializer_function_ser_schema(
-            lambda options, info: options.model_dump(mode=info.mode), info_arg=True
-        )
-        return core_schema.with_info_plain_validator_function(self._validate, serialization=written)
+        return _checked(known[name], given, info)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"oneOf": [one.model_json_schema() for one in self.options.values()]}
+
+
+class AllOf(_Asked, Generic[Base]):
+    """The annotation of a key that holds the options of all rows of a table at once; see `Registry.together`."""
+
+    def __init__(self, table: Registry[Any], base: type[Base]) -> None:
+        self.table, self.base = table, base
+
+    @property
+    def options(self) -> type[Base]:
+        """The options of all rows: those that were there first, and those of rows that were added."""
+        more = tuple(o for row in self.table.values() if not issubclass(self.base, o := _options_of(row)))
+        extended: type[Base] = _extended(self.base, more) if more else self.base
+        return extended
+
+    def _validate(self, value: object, info: ValidationInfo) -> Options:
+        known = self.options
+        if isinstance(value, Options):
+            value = value if type(value) is known else value.model_dump()
+        if isinstance(value, Options):
+            return value
+        if not isinstance(value, Mapping):
+            raise PydanticKnownError("dict_type")
+        return _checked(known, value, info)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return self.options.model_json_schema()
+
+
+@cache
+def _extended(base: type[Any], more: tuple[type[Any], ...]) -> Any:
+    return create_model(base.__name__, __base__=(*more, base))
+
+
+def _checked(options: type[Options], given: Mapping[str, Any], info: ValidationInfo) -> Options:
+    """Options from a mapping; what is written by programs is taken as strictly as what it stands in."""
+    if info.mode == "json":
+        return options.model_validate_json(json.dumps(given), strict=True)
+    return options.model_validate(given)
 
 
 def _options_of(row: Any) -> type[Options]:

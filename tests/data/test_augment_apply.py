@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from augmenting import only
+from augmenting import but, only
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
@@ -268,23 +268,23 @@ def test_brightness_contrast_and_gamma() -> None:
     images = pictures(5, 16, 16, channels=3) * 4 - 2
     size = (16, 16)
     bright = drawn(only(brightness=0.5), 5, size)
-    added = torch.from_numpy(bright.brightness).float().view(5, 1, 1, 1)
+    added = torch.from_numpy(bright.amounts["brightness"]).float().view(5, 1, 1, 1)
     torch.testing.assert_close(done(bright, images), images + added)
     harsh = drawn(only(contrast=0.5), 5, size)
     result = done(harsh, images)
     torch.testing.assert_close(result.mean((1, 2, 3)), images.mean((1, 2, 3)), rtol=0, atol=1e-5)
     ratio = (result.std((1, 2, 3)) / images.std((1, 2, 3))).double()
-    torch.testing.assert_close(ratio, torch.from_numpy(harsh.contrast), rtol=1e-4, atol=0)
+    torch.testing.assert_close(ratio, torch.from_numpy(harsh.amounts["contrast"]), rtol=1e-4, atol=0)
     bent = drawn(only(gamma=0.6), 5, size)
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
-    power = ((images - low) / (high - low)) ** torch.from_numpy(bent.gamma).float().view(5, 1, 1, 1)
+    power = ((images - low) / (high - low)) ** torch.from_numpy(bent.amounts["gamma"]).float().view(5, 1, 1, 1)
     torch.testing.assert_close(done(bent, images), power * (high - low) + low)
 
 
 @pytest.mark.parametrize("size", [(64, 48), (3, 64, 48)])
 def test_inversion_swaps_the_ends_of_the_range_whatever_one_hot_pixel_does(size: tuple[int, ...]) -> None:
     images = pictures(3, *size, channels=2) * 4 - 1
-    parameters = replace(drawn(only(), 3, size), invert=np.array([True, False, True]))
+    parameters = but(drawn(only(), 3, size), invert=np.array([True, False, True]))
     inverted = done(parameters, images)
     assert torch.equal(inverted[1], images[1])
     for before, after in zip(images[::2], inverted[::2], strict=True):
@@ -299,22 +299,22 @@ def test_inversion_swaps_the_ends_of_the_range_whatever_one_hot_pixel_does(size:
 def test_saturation_and_tint_change_colours_only() -> None:
     images, still = pictures(2, 12, 12, channels=3), drawn(only(), 2, (12, 12))
     grey = images.mean(1, keepdim=True)
-    vivid = done(replace(still, saturation=np.array([1.0, 1.5])), images)
+    vivid = done(but(still, saturation=np.array([1.0, 1.5])), images)
     assert torch.equal(vivid[0], images[0])
     torch.testing.assert_close(vivid[1], grey[1] + 1.5 * (images[1] - grey[1]))
     torch.testing.assert_close(vivid.mean(1, keepdim=True), grey)
     added = np.array([[0.2, -0.1, -0.1], [0.0, 0.0, 0.0]])
-    tinted = done(replace(still, tint=added), images)
+    tinted = done(but(still, tint=added), images)
     torch.testing.assert_close(tinted - images, torch.from_numpy(added).float().view(2, 3, 1, 1).expand_as(images))
     for channels in (1, 2, 4):
         other = pictures(2, 12, 12, channels=channels)
-        assert torch.equal(done(replace(still, tint=added, saturation=np.full(2, 0.5)), other), other)
+        assert torch.equal(done(but(still, tint=added, saturation=np.full(2, 0.5)), other), other)
 
 
 @pytest.mark.parametrize("size", [(24, 20), (5, 24, 20)])
 def test_sharpening_is_the_unsharp_mask_of_the_plane(size: tuple[int, ...]) -> None:
     images = pictures(2, *size)
-    moved = done(replace(drawn(only(), 2, size), sharpen=np.array([0.0, 1.5])), images)
+    moved = done(but(drawn(only(), 2, size), sharpen=np.array([0.0, 1.5])), images)
     assert torch.equal(moved[0], images[0])
     one = images[1, 0].numpy()
     smooth = ndimage.gaussian_filter(one, [1.0] * 2, mode="mirror", radius=4, axes=(-2, -1))
@@ -333,17 +333,18 @@ def test_blur_agrees_with_scipy(size: tuple[int, ...]) -> None:
     images, parameters = pictures(3, *size, channels=2), drawn(only(blur=2.5), 3, size)
     moved = done(parameters, images).numpy()
     for n in range(3):
-        radius = [int(np.ceil(4 * s)) for s in parameters.blur[n]]
+        sigma = parameters.amounts["blur"][n]
+        radius = [int(np.ceil(4 * s)) for s in sigma]
         for c in range(2):
-            one = ndimage.gaussian_filter(images[n, c].numpy(), parameters.blur[n], mode="mirror", radius=radius)
+            one = ndimage.gaussian_filter(images[n, c].numpy(), sigma, mode="mirror", radius=radius)
             np.testing.assert_allclose(moved[n, c], one, atol=1e-5)
 
 
 def test_noise_has_the_asked_strength_and_its_own_seed() -> None:
     parameters = drawn(only(noise=0.3, noise_probability=0.5), 12, (64, 64))
     noise = done(parameters, torch.zeros(12, 1, 64, 64)).flatten(1)
-    np.testing.assert_allclose(noise.std(1).numpy(), parameters.noise, atol=0.015)
-    noisy = noise[torch.from_numpy(parameters.noise > 0)]
+    np.testing.assert_allclose(noise.std(1).numpy(), parameters.amounts["noise"], atol=0.015)
+    noisy = noise[torch.from_numpy(parameters.amounts["noise"] > 0)]
     assert 2 <= len(noisy) <= 10
     related = np.corrcoef(noisy.numpy())
     assert np.abs(related - np.eye(len(noisy))).max() < 0.08

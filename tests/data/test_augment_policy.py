@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from augmenting import only
+from augmenting import but, only, parts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,22 +54,24 @@ def test_amounts_fill_the_table(strength: float) -> None:
 
 def test_without_strength_nothing_changes() -> None:
     nothing, still = drawn(only(policy=4, policy_strength=0), colour=True), drawn(only())
-    for f in fields(Parameters):
-        np.testing.assert_array_equal(getattr(nothing, f.name), getattr(still, f.name), err_msg=f.name)
+    for name, part in parts(nothing).items():
+        np.testing.assert_array_equal(part, parts(still)[name], err_msg=name)
 
 
 def test_parameters_hold_what_was_drawn_on_top_of_the_rest() -> None:
     without, with_it = drawn(OTHERS), drawn(OTHERS.but(policy=3, policy_strength=0.7), colour=True)
-    one = policy.drawn(3, 0.7, seeds=without.noise_seed, colour=True)
-    np.testing.assert_allclose(with_it.brightness - without.brightness, one["brightness"], atol=1e-12)
-    np.testing.assert_allclose(with_it.contrast / without.contrast, 1 + one["contrast"])
-    np.testing.assert_allclose(np.log(with_it.gamma / without.gamma), one["gamma"], atol=1e-12)
-    np.testing.assert_allclose(with_it.blur**2 - without.blur**2, one["blur"][:, None].repeat(2, 1) ** 2, atol=1e-12)
-    np.testing.assert_array_equal(with_it.sharpen, one["sharpen"])
-    np.testing.assert_array_equal(with_it.noise, one["noise"])
-    np.testing.assert_array_equal(with_it.saturation, 1 + one["saturation"])
-    np.testing.assert_allclose(with_it.tint.sum(axis=1), 0, atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(with_it.tint, axis=1), one["tint"] * np.sqrt(1.5), atol=1e-12)
+    one = policy.drawn(3, 0.7, seeds=without.seeds, colour=True)
+    before, after = without.amounts, with_it.amounts
+    np.testing.assert_allclose(after["brightness"] - before["brightness"], one["brightness"], atol=1e-12)
+    np.testing.assert_allclose(after["contrast"] / before["contrast"], 1 + one["contrast"])
+    np.testing.assert_allclose(np.log(after["gamma"] / before["gamma"]), one["gamma"], atol=1e-12)
+    squares = one["blur"][:, None].repeat(2, 1) ** 2
+    np.testing.assert_allclose(after["blur"] ** 2 - before["blur"] ** 2, squares, atol=1e-12)
+    np.testing.assert_array_equal(after["sharpen"], one["sharpen"])
+    np.testing.assert_array_equal(after["noise"], one["noise"])
+    np.testing.assert_array_equal(after["saturation"], 1 + one["saturation"])
+    np.testing.assert_allclose(after["tint"].sum(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(after["tint"], axis=1), one["tint"] * np.sqrt(1.5), atol=1e-12)
     moved = np.any([one[name] != 0 for name in policy.GEOMETRY], axis=0)
     assert 0.5 < moved.mean() < 1
     np.testing.assert_array_equal((with_it.matrices != without.matrices).any(axis=(1, 2)), moved)
@@ -132,14 +134,11 @@ def test_labels_move_along() -> None:
     targets[:, 20:26, 18:24] = 2
     one = only(policy=3, policy_strength=1.0)
     still = drawn(one, 40, (48, 48))
-    silent = replace(still, **{k: getattr(drawn(only(), 40), k) for k in _INTENSITY})
+    silent = replace(still, amounts=drawn(only(), 40).amounts)
     moved, labels = apply(silent, targets[:, None].float(), targets, size=(48, 48), outside="reflect")
     assert labels is not None
     assert (labels != targets).any()
     assert ((moved[:, 0] - labels).abs() <= 0.76).float().mean() > 0.999
-
-
-_INTENSITY = ("gamma", "contrast", "brightness", "blur", "sharpen", "noise")
 
 
 def test_elastic_draws_and_policy_draws_do_not_disturb_each_other() -> None:
@@ -148,16 +147,16 @@ def test_elastic_draws_and_policy_draws_do_not_disturb_each_other() -> None:
     assert alone.control is not None
     np.testing.assert_array_equal(alone.control, both.control)
     np.testing.assert_array_equal(drawn(OTHERS.but(policy=3)).matrices, both.matrices)
-    np.testing.assert_array_equal(alone.noise_seed, both.noise_seed)
+    np.testing.assert_array_equal(alone.seeds, both.seeds)
 
 
 def test_positions_keep_their_draws_in_any_batch() -> None:
     chosen = OTHERS.but(policy=4)
     alone = [sample(chosen, generators=[generator(6, p)], size=(32, 32)) for p in range(5)]
     joined, together = Parameters.concatenate(alone), drawn(chosen, 5)
-    for f in fields(Parameters):
-        np.testing.assert_array_equal(getattr(joined, f.name), getattr(together, f.name), err_msg=f.name)
-    np.testing.assert_array_equal(together[2:4].sharpen, together.sharpen[2:4])
+    for name, part in parts(joined).items():
+        np.testing.assert_array_equal(part, parts(together)[name], err_msg=name)
+    np.testing.assert_array_equal(together[2:4].amounts["sharpen"], together.amounts["sharpen"][2:4])
 
 
 def test_draws_are_these_for_ever() -> None:
@@ -211,19 +210,19 @@ def test_recipes_may_ask_for_no_more_than_there_is() -> None:
 def test_colours_of_the_options_and_of_the_policy_add_up() -> None:
     alone = drawn(only(saturation=0.3, tint=0.2), 12, (16, 16), colour=True)
     both = drawn(only(saturation=0.3, tint=0.2, policy=8, policy_strength=1), 12, (16, 16), colour=True)
-    one = policy.drawn(8, 1.0, seeds=alone.noise_seed, colour=True)
-    np.testing.assert_allclose(both.saturation, alone.saturation * (1 + one["saturation"]))
-    np.testing.assert_allclose(both.tint, alone.tint + policy.tints(one["tint"], one["hue"]))
+    one = policy.drawn(8, 1.0, seeds=alone.seeds, colour=True)
+    np.testing.assert_allclose(both.amounts["saturation"], alone.amounts["saturation"] * (1 + one["saturation"]))
+    np.testing.assert_allclose(both.amounts["tint"], alone.amounts["tint"] + policy.tints(one["tint"], one["hue"]))
     grey = drawn(only(saturation=0.3, tint=0.2, invert=1), 12, (16, 16))
-    assert grey.invert.all()
-    assert (grey.saturation == 1).all()
-    assert not grey.tint.any()
+    assert grey.amounts["invert"].all()
+    assert (grey.amounts["saturation"] == 1).all()
+    assert not grey.amounts["tint"].any()
 
 
 def test_three_channels_may_change_colour_and_one_does_not() -> None:
     options = only(policy=8, policy_strength=1)
     chosen = drawn(options, 12, (16, 16), colour=True)
-    assert (chosen.saturation != 1).any()
+    assert (chosen.amounts["saturation"] != 1).any()
     grey = torch.from_numpy(generator(2).random((12, 1, 16, 16), np.float32))
-    plain = replace(chosen, saturation=np.ones(12), tint=np.zeros((12, 3)))
+    plain = but(chosen, saturation=np.ones(12), tint=np.zeros((12, 3)))
     assert torch.equal(*(apply(p, grey, None, size=(16, 16), outside="reflect")[0] for p in (chosen, plain)))

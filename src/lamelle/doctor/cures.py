@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lamelle.data.augment.options import Augment
+from lamelle.data.augment.options import AUGMENT
 from lamelle.doctor.facts import RunFacts
 from lamelle.durations import spelled
 from lamelle.models.options import MODELS
@@ -58,7 +58,7 @@ def freer(facts: RunFacts) -> tuple[str, ...]:
 
 def stricter(facts: RunFacts) -> tuple[str, ...]:
     """Augmentation where there is none, mixtures of images, or weight decay."""
-    given, off = facts.recipe.get("augment", {}), Augment.none().model_dump()
+    given, off = facts.recipe.get("augment", {}), AUGMENT.options.none().model_dump()
     if all(_none(given.get(name), value) for name, value in off.items()):
         return _CHANGES[facts.spatial]
     if not facts.spatial and not given.get("mixup") and not given.get("cutmix"):

@@ -11,8 +11,6 @@ from lamelle.reports.html import number, percent, short, whole
 from lamelle.runs.bundle import RunBundle, parameters
 
 Row = tuple[str, str]
-_WITH = {"elastic": "elastic_probability", "noise": "noise_probability", "blur": "blur_probability"}
-"""Changes that only a share of the images gets, and the key of that share."""
 _SIGNS = {"alpha": "α", "beta": "β", "gamma": "γ", "sigma": "σ", "tau": "τ"}
 """Letters that stand for keys in the publications."""
 _SHARES = ("shift", "invert")
@@ -158,7 +156,7 @@ def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:
     """Every random change that is switched on, in words."""
     said = []
     for name, value in keys.items():
-        if name in {"elastic_spacing", "policy_strength", *_WITH.values()} or not value:
+        if name.endswith(("_spacing", "_strength", "_probability")) or not value:
             continue
         if name == "zoom":
             low, high = value
@@ -171,8 +169,9 @@ def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:
         elif name == "rot90":
             said.append(text("report.augment_rot90"))
         else:
-            one = text(f"report.augment_{name}", value=percent(value) if name in _SHARES else short(value))
-            share = keys.get(_WITH.get(name, ""))
+            code, amount = f"report.augment_{name}", percent(value) if name in _SHARES else short(value)
+            one = text(code, value=amount) if has(code) else f"{name} {amount}"
+            share = keys.get(f"{name}_probability")
             said.append(one if share is None else f"{one} ({percent(share)})")
     if draws := train.get("draws"):
         said.append(text("report.augment_draws", n=draws))

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from lamelle.options import Options
-from lamelle.registry import OneOf
+from lamelle.registry import AllOf, OneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,10 @@ def keys_of(options: type[Options], prefix: str = "", kind: str | None = None) -
     """
     for name, field in options.model_fields.items():
         path, inner = f"{prefix}{name}", field.annotation
-        if (one := choices_of(options, name)) is not None:
+        together = next((one for one in field.metadata if isinstance(one, AllOf)), None)
+        if together is not None:
+            yield from keys_of(together.options, f"{path}.")
+        elif (one := choices_of(options, name)) is not None:
             yield from _keys_of_kinds(one, path, field.default, field.description, kind)
         elif isinstance(inner, type) and issubclass(inner, Options):
             yield from keys_of(inner, f"{path}.")

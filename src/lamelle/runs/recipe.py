@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from lamelle.data.augment.options import Augment
+from lamelle.data.augment.options import AUGMENT, Augment
 from lamelle.data.options import Data
 from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError
@@ -41,7 +41,7 @@ class Recipe(Options):
     data: Data = Data()
     split: Split = Split()
     model: Annotated[Network, MODELS.union()] = UNetOptions()
-    augment: Augment = Augment()
+    augment: Annotated[Augment, AUGMENT] = Field(default_factory=lambda: AUGMENT.options())
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
 
@@ -176,7 +176,7 @@ def expanded(asked: Section) -> Section:
     """The same, with every change of images named where none is wanted (``augment: none``), ``model: unet`` as the kind
     of a network, and the name alone of a loss or a remedy as its options."""
     if asked.get("augment") == "none":
-        asked = asked | {"augment": Augment.none().model_dump(mode="json")}
+        asked = asked | {"augment": AUGMENT.options.none().model_dump(mode="json")}
     model = asked.get("model")
     if isinstance(model, Mapping) and "kind" not in model and model.get("name") in MODELS:
         asked = asked | {"model": {"kind": model["name"], **{k: v for k, v in model.items() if k != "name"}}}

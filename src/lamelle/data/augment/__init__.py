@@ -4,7 +4,7 @@
 ``apply.apply`` uses them. What is done to an image, in this order:
 
 1. geometry, in one resampling of image and target (``warp``): elastic, shift, zoom, shear, rotate, quarter turn, flip;
-2. intensity, of the image only (``intensity``): gamma, contrast, brightness, colours, blur, sharpening, noise.
+2. intensity, of the image only, a row of the table in ``changes`` each: inversion, gamma, contrast, … noise.
 
 A ``policy`` draws a few more of these for each position; its geometry comes last, in the same resampling.
 The result for one position does not depend on the others of its batch. ``mixing.mix`` then mixes whole batches.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lamelle.data.augment.intensity import adjust
+import numpy as np
+
+from lamelle.data.augment.changes import CHANGES
 from lamelle.data.augment.parameters import Parameters
 from lamelle.data.augment.warp import Outside, warp
 
@@ -63,3 +65,20 @@ def apply(
     with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
         warped, labels = move(parameters, images.float(), targets, size=size, outside=outside)
         return adjust(parameters, warped).to(images.dtype), labels
+
+
+def adjust(parameters: Parameters, images: Tensor) -> Tensor:
+    """The changes of intensity, one after the other, each of the positions that it is drawn for.
+
+    Args:
+        images: [N, C, (Z,) Y, X], float32; changed in place and returned.
+    """
+    import torch
+
+    for name, change in CHANGES.items():
+        amounts = parameters.amounts[name]
+        chosen = np.flatnonzero((amounts != change.off).reshape(len(amounts), -1).any(axis=1))
+        if len(chosen) and (images.shape[1] == 3 or not change.colour):
+            rows = torch.from_numpy(chosen).to(images.device)
+            images[rows] = change.apply(images[rows], amounts[chosen], parameters.seeds[chosen])
+    return images

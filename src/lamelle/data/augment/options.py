@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lamelle.data.augment.changes import CHANGES
 from lamelle.messages import text
 from lamelle.options import Fraction, Options
 
@@ -28,8 +29,8 @@ def _axes(v: Any) -> Any:
     return tuple(v)
 
 
-class Augment(Options):
-    """Random changes of the training images; 0 and false switch a change off."""
+class Geometry(Options):
+    """Changes of where things are, which move targets with their images; see `parameters`."""
 
     flip: Annotated[bool | tuple[Literal["z", "y", "x"], ...], BeforeValidator(_axes)] = Field(
         default=True, description="mirror each axis; or only those named: [x] keeps what is up"
@@ -44,16 +45,14 @@ class Augment(Options):
     elastic: float = Field(default=0.0, ge=0, description="elastic displacement in pixels")
     elastic_spacing: float = Field(default=32.0, ge=1, description="pixels between the elastic control points")
     elastic_probability: Fraction = Field(default=0.5, description="share of images that are bent")
-    brightness: float = Field(default=0.0, ge=0, description="added up to ± this (in units of normalised intensity)")
-    contrast: float = Field(default=0.0, ge=0, lt=1, description="contrast factor 1 ± this")
-    gamma: float = Field(default=0.0, ge=0, description="gamma between exp(−this) and exp(this)")
-    saturation: Fraction = Field(default=0.0, description="colours stronger or paler: factor 1 ± this")
-    tint: float = Field(default=0.0, ge=0, description="cast of a random colour up to this (as brightness)")
-    invert: Fraction = Field(default=0.0, description="share of images whose bright becomes dark")
-    noise: float = Field(default=0.0, ge=0, description="standard deviation of added noise")
-    noise_probability: Fraction = Field(default=0.5, description="share of images with noise")
-    blur: float = Field(default=0.0, ge=0, description="largest sigma of a blur in pixels")
-    blur_probability: Fraction = Field(default=0.5, description="share of images blurred")
+
+
+_INTENSITY = tuple(change.Options for change in CHANGES.values() if change.Options.model_fields)
+
+
+class Augment(*_INTENSITY[::-1], Geometry):
+    """Random changes of the training images; 0 and false switch a change off."""
+
     policy: int = Field(default=0, ge=0, le=8, description="random operations on each image (RandAugment-like)")
     policy_strength: Fraction = Field(default=0.5, description="strength of these operations")
     mixup: float = Field(default=0.0, ge=0, description="mix two images; parameter of the Beta distribution")
@@ -74,3 +73,7 @@ class Augment(Options):
             elif not name.endswith(("_probability", "_spacing", "_strength")):
                 off[name] = type(field.default)(0)
         return cls(**off | changes)
+
+
+AUGMENT = CHANGES.together(Augment)
+"""The type of the section: `Augment` with the keys of every row of the table as it is."""

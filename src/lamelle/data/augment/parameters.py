@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lamelle.data.augment import policy
 from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
+from lamelle.data.augment.change import Draws
+from lamelle.data.augment.changes import CHANGES
 from lamelle.data.augment.options import Augment
-from lamelle.data.randomness import generator
 from lamelle.types import Spacing
 
 _AXES = "zyx"
@@ -20,7 +20,8 @@ _DRAWS = (
     *("flip0", "flip1", "flip2", "turn", "rotate", "zoom", "shift0", "shift1", "shift2", "shear"),
     *("brightness", "contrast", "gamma", "blur", "blur_gate", "noise_seed", "noise_gate", "elastic_gate"),
 )
-"""One uniform number each, drawn whether used or not: switching one change on leaves the others as they were."""
+"""One uniform number each, drawn whether used or not: switching one change on leaves the others as they were. The
+list is closed; what came later takes its numbers from streams of its own (`Draws.own`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,37 +32,22 @@ class Parameters:
     """float64 [N, d, d+1]: offset from the output's centre, in pixels → offset from the input's centre."""
     control: np.ndarray | None
     """float32 [N, d, (gz,) gy, gx]: displacements in input pixels at the control points of a cubic B-spline."""
-    invert: np.ndarray
-    """bool [N]: bright becomes dark, about the middle of the image's own range."""
-    gamma: np.ndarray
-    """float64 [N]: exponent; 1 = none."""
-    contrast: np.ndarray
-    """float64 [N]: factor; 1 = none."""
-    brightness: np.ndarray
-    """float64 [N]: what is added."""
-    blur: np.ndarray
-    """float64 [N, d]: sigma in pixels along each axis; 0 = none."""
-    sharpen: np.ndarray
-    """float64 [N]: share of the image's fine details that is added; 0 = none."""
-    saturation: np.ndarray
-    """float64 [N]: factor of the difference from grey; 1 = none. For images of three channels."""
-    tint: np.ndarray
-    """float64 [N, 3]: what is added to each channel; 0 = none. For images of three channels."""
-    noise: np.ndarray
-    """float64 [N]: standard deviation; 0 = none."""
-    noise_seed: np.ndarray
-    """int64 [N]: seed of the noise."""
+    amounts: Mapping[str, np.ndarray]
+    """Of each change of intensity, by name, how much of it there is [N, ...]; see `changes`."""
+    seeds: np.ndarray
+    """int64 [N]: for what is drawn pixel by pixel, such as noise."""
 
     def __len__(self) -> int:
         return len(self.matrices)
 
     def __getitem__(self, positions: slice | np.ndarray) -> Parameters:
         """The parameters of some of the positions."""
-        parts: dict[str, Any] = {}
-        for f in fields(self):
-            part = getattr(self, f.name)
-            parts[f.name] = None if part is None else part[positions]
-        return Parameters(**parts)
+        return Parameters(
+            matrices=self.matrices[positions],
+            control=None if self.control is None else self.control[positions],
+            amounts={name: amounts[positions] for name, amounts in self.amounts.items()},
+            seeds=self.seeds[positions],
+        )
 
     @classmethod
     def concatenate(cls, parts: Sequence[Parameters]) -> Parameters:
@@ -72,11 +58,13 @@ class Parameters:
         """
         if len({part.control is None for part in parts}) != 1:
             raise ValueError(f"cannot join {len(parts)} parameters: they were sampled with different options")
-        joined: dict[str, Any] = {}
-        for f in fields(cls):
-            group = [getattr(part, f.name) for part in parts]
-            joined[f.name] = None if group[0] is None else np.concatenate(group)
-        return cls(**joined)
+        control = [part.control for part in parts if part.control is not None]
+        return cls(
+            matrices=np.concatenate([part.matrices for part in parts]),
+            control=np.concatenate(control) if control else None,
+            amounts={name: np.concatenate([part.amounts[name] for part in parts]) for name in parts[0].amounts},
+            seeds=np.concatenate([part.seeds for part in parts]),
+        )
 
 
 def sample(
@@ -110,49 +98,23 @@ def sample(
     ratio = pixel_ratio(size, spacing)
     uniform = np.array([random.random(len(_DRAWS)) for random in generators]).reshape(-1, len(_DRAWS))
     drawn = dict(zip(_DRAWS, uniform.T, strict=True))
-    signed = {name: 2 * column - 1 for name, column in drawn.items()}
-    blur = options.blur * drawn["blur"] * (drawn["blur_gate"] < options.blur_probability)
-    noise_seed = (drawn["noise_seed"] * 2**53).astype(np.int64)
-    invert, strong, tint, hue = _colours(noise_seed)
-    parameters = Parameters(
-        matrices=_matrices(options, drawn, size, ratio),
+    draws = Draws(drawn, (drawn["noise_seed"] * 2**53).astype(np.int64), ratio, colour)
+    matrices, amounts = _matrices(options, drawn, size, ratio), _amounts(options, draws)
+    if options.policy:
+        more = policy.drawn(options.policy, options.policy_strength, seeds=draws.seeds, colour=colour)
+        matrices = policy.moved(matrices, more, size, ratio)
+        amounts = {name: CHANGES[name].joined(one, more, draws) for name, one in amounts.items()}
+    return Parameters(
+        matrices=matrices,
         control=_control(options, generators, drawn["elastic_gate"] < options.elastic_probability, size, ratio),
-        invert=invert < options.invert,
-        gamma=np.exp(options.gamma * signed["gamma"]),
-        contrast=1 + options.contrast * signed["contrast"],
-        brightness=options.brightness * signed["brightness"],
-        blur=blur[:, None] * ratio,
-        sharpen=np.zeros(len(generators)),
-        saturation=1 + options.saturation * (2 * strong - 1) * colour,
-        tint=policy.tints(options.tint * tint * colour, 2 * np.pi * hue),
-        noise=options.noise * (drawn["noise_gate"] < options.noise_probability),
-        noise_seed=noise_seed,
+        amounts=amounts,
+        seeds=draws.seeds,
     )
-    return _with_policy(parameters, options, size, ratio, colour) if options.policy else parameters
 
 
-def _colours(seeds: np.ndarray) -> np.ndarray:
-    """Four uniform numbers of each position [4, N], from a stream of their own, as the policy's are."""
-    return np.array([generator("colours", seed).random(4) for seed in seeds]).reshape(-1, 4).T
-
-
-def _with_policy(
-    parameters: Parameters, options: Augment, size: tuple[int, ...], ratio: np.ndarray, colour: bool
-) -> Parameters:
-    """The policy's operations on top: offsets add up, factors multiply, blur and noise add up in their variances."""
-    amounts = policy.drawn(options.policy, options.policy_strength, seeds=parameters.noise_seed, colour=colour)
-    return replace(
-        parameters,
-        matrices=policy.moved(parameters.matrices, amounts, size, ratio),
-        gamma=parameters.gamma * np.exp(amounts["gamma"]),
-        contrast=parameters.contrast * (1 + amounts["contrast"]),
-        brightness=parameters.brightness + amounts["brightness"],
-        blur=np.hypot(parameters.blur, amounts["blur"][:, None] * ratio),
-        sharpen=amounts["sharpen"],
-        saturation=parameters.saturation * (1 + amounts["saturation"]),
-        tint=parameters.tint + policy.tints(amounts["tint"], amounts["hue"]),
-        noise=np.hypot(parameters.noise, amounts["noise"]),
-    )
+def _amounts(options: Augment, draws: Draws) -> dict[str, np.ndarray]:
+    """How much of each change of intensity there is, without what a policy adds."""
+    return {name: change.draw(options, draws) for name, change in CHANGES.items()}
 
 
 def margin(options: Augment, *, size: tuple[int, ...], spacing: Spacing | None = None) -> tuple[int, ...]:

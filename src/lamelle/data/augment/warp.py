@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lamelle.data.augment.edges import reflected
 from lamelle.data.augment.parameters import Parameters
 from lamelle.types import IGNORE
 
@@ -105,13 +106,6 @@ def spline(control: Tensor, size: tuple[int, ...]) -> Tensor:
         assert total is not None
         control = total
     return control
-
-
-def reflected(index: Tensor, length: int) -> Tensor:
-    """Whole-number positions on an endless line → positions in 0 … length − 1, mirrored at the outer pixels."""
-    period = max(2 * (length - 1), 1)
-    index = index.remainder(period)
-    return index.minimum(period - index) if length > 1 else index * 0
 
 
 def _linear(images: Tensor, where: list[Tensor]) -> Tensor:
