@@ -208,9 +208,9 @@ class AllOf(_Asked, Generic[Base]):
     @property
     def options(self) -> type[Base]:
         """The options of all rows: those that were there first, and those of rows that were added."""
-        more = tuple(o for row in self.table.values() if not issubclass(self.base, o := _options_of(row)))
-        extended: type[Base] = _extended(self.base, more) if more else self.base
-        return extended
+        there = self.base.__mro__
+        more = tuple(options for row in self.table.values() if (options := _options_of(row)) not in there)
+        return _extended(self.base, more) if more else self.base
 
     def _validate(self, value: object, info: ValidationInfo) -> Options:
         known = self.options

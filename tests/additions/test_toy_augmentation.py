@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lamelle import verbs
 from lamelle.data.augment.apply import apply
-from lamelle.data.augment.change import Change, ChangeOptions, Draws
+from lamelle.data.augment.change import Change, ChangeOptions, UniformDraws
 from lamelle.data.augment.changes import CHANGES
 from lamelle.data.augment.options import AUGMENT, Augment
 from lamelle.data.augment.parameters import sample
@@ -38,7 +38,7 @@ class Haze(Change):
         haze_probability: Fraction = Field(default=0.5, description="share of images with a veil")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         amount, gate = draws.own("haze", 2)
         return options.haze * amount * (gate < options.haze_probability)
 

@@ -13,7 +13,7 @@ from augmenting import only, parts
 from lamelle.data.augment.apply import apply
 from lamelle.data.augment.change import Change
 from lamelle.data.augment.changes import CHANGES
-from lamelle.data.augment.options import Augment, Geometry
+from lamelle.data.augment.options import Augment, GeometryOptions
 from lamelle.data.augment.parameters import Parameters, sample
 from lamelle.data.randomness import generator
 from lamelle.runs import recipe
@@ -114,7 +114,7 @@ def test_changes_of_colour_leave_grey_images_alone(row: type[Change]) -> None:
 
 def test_every_key_of_the_geometry_is_tried() -> None:
     keys = {key for on in PLACES.values() for key in on} | {"elastic_probability"}
-    assert keys == set(Geometry.model_fields)
+    assert keys == set(GeometryOptions.model_fields)
     assert set(ON) == set(CHANGES)
 
 

@@ -20,6 +20,16 @@ class Freezable(nn.Module):
     """Whether all batch norms keep their statistics, also those whose weights learn."""
     encoder_name: str = "encoder"
     """Name of the submodule that a pretrained file fills and that freezing is about."""
+    image_size: tuple[int, ...] | None = None
+    """The only size of an image, if it takes no other."""
+    image_multiple: tuple[int, ...] | None = None
+    """Of what the sides of an image must be a multiple, if it does not pad."""
+    multiple: tuple[int, ...] = ()
+    """To what multiple the sides of an image are padded, in a network that gives maps and pools; else empty."""
+    least: int = 1
+    """To how many times that multiple at the least."""
+    margin: tuple[int, ...] | None = None
+    """Pixels at the rim of a window whose outputs may differ from those of a larger image; none = all may."""
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of every part that is not frozen; dropout and batch norm of frozen parts stay off."""

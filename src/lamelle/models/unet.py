@@ -74,7 +74,7 @@ class UNet(Freezable):
         self.dims, self.up_kind, self.convs_per_block = dims, up, convs_per_block
         self.kernels = per_level(kernel, levels=levels, dims=dims)
         self.pools = per_level(pool, levels=levels - 1, dims=dims)
-        self.local = norm in ("none", "batch")
+        self.multiple = tuple(math.prod(axis) for axis in zip(*self.pools, strict=True))
         self.least = 2 if norm in ("batch", "instance") else 1  # their statistics need more than one value
 
         def block(inputs: int, outputs: int, kernel: Axes) -> Block:
@@ -102,11 +102,8 @@ class UNet(Freezable):
         for head in (self.head, *heads):
             nn.init.kaiming_normal_(head.weight, nonlinearity="linear")
         self.deep_supervision = deep_supervision
-
-    @property
-    def multiple(self) -> Axes:
-        """Sizes (Z,) Y, X are padded to a multiple of this."""
-        return tuple(math.prod(axis) for axis in zip(*self.pools, strict=True))
+        if norm in ("none", "batch"):  # the others take in the whole image
+            self.margin = tuple(self._margin(axis, m) for axis, m in enumerate(self.multiple))
 
     @property
     def receptive_field(self) -> Axes:
@@ -116,17 +113,6 @@ class UNet(Freezable):
         Instance and group norms add the mean and the spread of the whole image.
         """
         return tuple(self._field(axis) for axis in range(self.dims))
-
-    @property
-    def margin(self) -> Axes | None:
-        """Pixels per axis at the rim of a window whose logits may differ from those of a larger image.
-
-        Half the receptive field, give or take a ``multiple``, and a multiple of it; for windows that start and end at
-        such a multiple, counted from the image's first pixel. None where a norm takes in the whole image.
-        """
-        if not self.local:
-            return None
-        return tuple(self._margin(axis, m) for axis, m in enumerate(self.multiple))
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         size = image.shape[2:]
@@ -154,6 +140,10 @@ class UNet(Freezable):
         return max(last - first + 1 for first, last in spans)
 
     def _margin(self, axis: int, multiple: int) -> int:
+        """Half the receptive field, give or take a ``multiple``, and a multiple of it.
+
+        For windows that start and end at such a multiple, counted from the image's first pixel.
+        """
         first, last = self._back(axis, 0, multiple - 1)
         return -(-max(-first, last - multiple + 1) // multiple) * multiple
 

@@ -20,7 +20,7 @@ class ChangeOptions(Options):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Draws:
+class UniformDraws:
     """Uniform numbers of N positions, of which each change makes its own amounts."""
 
     first: Mapping[str, np.ndarray]
@@ -43,7 +43,7 @@ class Draws:
         Nothing else that is drawn depends on them: a new change takes its numbers here, and all others keep theirs.
 
         Example:
-            >>> draws = Draws({}, np.array([5, 8]), np.ones(2), colour=False)
+            >>> draws = UniformDraws({}, np.array([5, 8]), np.ones(2), colour=False)
             >>> draws.own("haze", 3).shape, bool((draws.own("haze", 3)[:, 1] == draws.own("haze", 3)[:, 1]).all())
             ((3, 2), True)
         """
@@ -65,12 +65,12 @@ class Change:
     """Its keys, which stand below ``augment``."""
 
     @staticmethod
-    def draw(options: Any, draws: Draws) -> np.ndarray:
+    def draw(options: Any, draws: UniformDraws) -> np.ndarray:
         """How much each position is changed [N, ...]; ``off`` where it is not."""
         raise NotImplementedError
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Mapping[str, np.ndarray], draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Mapping[str, np.ndarray], draws: UniformDraws) -> np.ndarray:
         """The same with what a policy drew on top (`policy.drawn`); as they are, where it has no such operation."""
         return amounts
 

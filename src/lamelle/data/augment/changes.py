@@ -1,7 +1,7 @@
 """The changes of intensity, a row each, in the order in which they are done: inversion first, noise last.
 
-A new one goes to the end of the table and takes its numbers from a stream of its own (`Draws.own`): what was drawn
-before stays as it was. Channels change together but for saturation and tint.
+A new one goes to the end of the table and takes its numbers from a stream of its own (`UniformDraws.own`): what was
+drawn before stays as it was. Channels change together but for saturation and tint.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from lamelle.data.augment.change import Change, ChangeOptions, Draws
+from lamelle.data.augment.change import Change, ChangeOptions, UniformDraws
 from lamelle.data.augment.edges import reflected
 from lamelle.data.augment.policy import tints
 from lamelle.options import Fraction
@@ -37,7 +37,7 @@ class Invert(Change):
         invert: Fraction = Field(default=0.0, description="share of images whose bright becomes dark")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return _colours(draws)[0] < options.invert
 
     @staticmethod
@@ -58,11 +58,11 @@ class Gamma(Change):
         gamma: float = Field(default=0.0, ge=0, description="gamma between exp(−this) and exp(this)")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return np.exp(options.gamma * draws.signed("gamma"))
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return amounts * np.exp(policy["gamma"])
 
     @staticmethod
@@ -83,11 +83,11 @@ class Contrast(Change):
         contrast: float = Field(default=0.0, ge=0, lt=1, description="contrast factor 1 ± this")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return 1 + options.contrast * draws.signed("contrast")
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return amounts * (1 + policy["contrast"])
 
     @staticmethod
@@ -109,11 +109,11 @@ class Brightness(Change):
         )
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return options.brightness * draws.signed("brightness")
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return amounts + policy["brightness"]
 
     @staticmethod
@@ -130,11 +130,11 @@ class Saturation(Change):
         saturation: Fraction = Field(default=0.0, description="colours stronger or paler: factor 1 ± this")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return 1 + options.saturation * (2 * _colours(draws)[1] - 1) * draws.colour
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return amounts * (1 + policy["saturation"])
 
     @staticmethod
@@ -152,12 +152,12 @@ class Tint(Change):
         tint: float = Field(default=0.0, ge=0, description="cast of a random colour up to this (as brightness)")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         _, _, share, hue = _colours(draws)
         return tints(options.tint * share * draws.colour, 2 * np.pi * hue)
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return amounts + tints(policy["tint"], policy["hue"])
 
     @staticmethod
@@ -178,12 +178,12 @@ class Blur(Change):
         blur_probability: Fraction = Field(default=0.5, description="share of images blurred")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         sigma = options.blur * draws.first["blur"] * (draws.first["blur_gate"] < options.blur_probability)
         return sigma[:, None] * draws.ratio
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return np.hypot(amounts, policy["blur"][:, None] * draws.ratio)
 
     @staticmethod
@@ -211,11 +211,11 @@ class Sharpen(Change):
     name = "sharpen"
 
     @staticmethod
-    def draw(options: ChangeOptions, draws: Draws) -> np.ndarray:
+    def draw(options: ChangeOptions, draws: UniformDraws) -> np.ndarray:
         return np.zeros(len(draws.seeds))
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return policy["sharpen"]
 
     @staticmethod
@@ -235,11 +235,11 @@ class Noise(Change):
         noise_probability: Fraction = Field(default=0.5, description="share of images with noise")
 
     @staticmethod
-    def draw(options: Options, draws: Draws) -> np.ndarray:
+    def draw(options: Options, draws: UniformDraws) -> np.ndarray:
         return options.noise * (draws.first["noise_gate"] < options.noise_probability)
 
     @staticmethod
-    def joined(amounts: np.ndarray, policy: Drawn, draws: Draws) -> np.ndarray:
+    def joined(amounts: np.ndarray, policy: Drawn, draws: UniformDraws) -> np.ndarray:
         return np.hypot(amounts, policy["noise"])
 
     @staticmethod
@@ -257,7 +257,7 @@ CHANGES: Registry[type[Change]] = Registry(
 )
 
 
-def _colours(draws: Draws) -> np.ndarray:
+def _colours(draws: UniformDraws) -> np.ndarray:
     """The numbers [4, N] of inversion, saturation and tint (two), which came with each other."""
     return draws.own("colours", 4)
 

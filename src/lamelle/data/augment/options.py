@@ -29,7 +29,7 @@ def _axes(v: Any) -> Any:
     return tuple(v)
 
 
-class Geometry(Options):
+class GeometryOptions(Options):
     """Changes of where things are, which move targets with their images; see `parameters`."""
 
     flip: Annotated[bool | tuple[Literal["z", "y", "x"], ...], BeforeValidator(_axes)] = Field(
@@ -50,7 +50,7 @@ class Geometry(Options):
 _INTENSITY = tuple(change.Options for change in CHANGES.values() if change.Options.model_fields)
 
 
-class Augment(*_INTENSITY[::-1], Geometry):
+class Augment(*_INTENSITY[::-1], GeometryOptions):
     """Random changes of the training images; 0 and false switch a change off."""
 
     policy: int = Field(default=0, ge=0, le=8, description="random operations on each image (RandAugment-like)")

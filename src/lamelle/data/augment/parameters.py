@@ -10,7 +10,7 @@ import numpy as np
 
 from lamelle.data.augment import policy
 from lamelle.data.augment.affine import is_thick, linear, magnification, pixel_ratio, reach
-from lamelle.data.augment.change import Draws
+from lamelle.data.augment.change import UniformDraws
 from lamelle.data.augment.changes import CHANGES
 from lamelle.data.augment.options import Augment
 from lamelle.types import Spacing
@@ -21,7 +21,7 @@ _DRAWS = (
     *("brightness", "contrast", "gamma", "blur", "blur_gate", "noise_seed", "noise_gate", "elastic_gate"),
 )
 """One uniform number each, drawn whether used or not: switching one change on leaves the others as they were. The
-list is closed; what came later takes its numbers from streams of its own (`Draws.own`)."""
+list is closed; what came later takes its numbers from streams of its own (`UniformDraws.own`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -98,7 +98,7 @@ def sample(
     ratio = pixel_ratio(size, spacing)
     uniform = np.array([random.random(len(_DRAWS)) for random in generators]).reshape(-1, len(_DRAWS))
     drawn = dict(zip(_DRAWS, uniform.T, strict=True))
-    draws = Draws(drawn, (drawn["noise_seed"] * 2**53).astype(np.int64), ratio, colour)
+    draws = UniformDraws(drawn, (drawn["noise_seed"] * 2**53).astype(np.int64), ratio, colour)
     matrices, amounts = _matrices(options, drawn, size, ratio), _amounts(options, draws)
     if options.policy:
         more = policy.drawn(options.policy, options.policy_strength, seeds=draws.seeds, colour=colour)
@@ -112,7 +112,7 @@ def sample(
     )
 
 
-def _amounts(options: Augment, draws: Draws) -> dict[str, np.ndarray]:
+def _amounts(options: Augment, draws: UniformDraws) -> dict[str, np.ndarray]:
     """How much of each change of intensity there is, without what a policy adds."""
     return {name: change.draw(options, draws) for name, change in CHANGES.items()}
 
