@@ -25,7 +25,7 @@ from lamelle.runs.request import settings_of
 CHANGED: dict[str, dict[str, Any]] = {
     "unet": {
         **{"filters": [4, 6, 8], "up": "linear", "norm": "group", "dropout": 0.3, "residual": True, "kernel": [3, 5]},
-        **{"deep_supervision": True, "pool": [[1, 2], [2, 2]], "convs_per_block": 1},
+        **{"deep_supervision": True, "pool": [1, 2], "convs_per_block": 1},
     },
     "timm": {
         **{"name": "resnet10t", "weights": "hub", "hidden": [8], "dropout": 0.1, "freeze": "stage:1"},
@@ -167,3 +167,17 @@ def test_hostile_values_are_refused_in_recipes_and_packages(row: type[Network]) 
     if "name" in row.model_fields:
         with pytest.raises((ValidationError, RequestError)):
             sketch(Architecture.model_validate(usual | {"options": usual["options"] | {"name": "../../etc/passwd"}}))
+
+
+@rows
+def test_every_option_is_obeyed(row: type[Network]) -> None:
+    """Put back to its default, each makes another network, or one of which something else learns."""
+    usual = changed(row)
+
+    def made(options: Network) -> tuple[object, ...]:
+        net = sketch(usual.but(options=options))
+        options.limit(net)
+        return repr(net), net.frozen, net.frozen_statistics, getattr(net, "deep_supervision", False)
+
+    for name in row.model_fields.keys() - {"kind", "weights"}:
+        assert made(usual.options.but(**{name: getattr(row(), name)})) != made(usual.options), name
