@@ -22,7 +22,7 @@ def classify(
     **options: Any,
 ) -> Classify:
     """A classification; ``options`` are keys of its section."""
-    settled = classification.Settled(tuple(classes), tuple(counts or [1] * len(classes)), multi_label)
+    settled = classification.SettledClasses(tuple(classes), tuple(counts or [1] * len(classes)), multi_label)
     return Classify(Classify.Options.model_validate(options), settled)
 
 
@@ -38,10 +38,10 @@ def segment(
         values = ValueMap(tuple(values), {i: i for i in range(len(values))})
     chosen = Segment.Options.model_validate(options)
     weights = chosen.weights if isinstance(chosen.weights, tuple) else None
-    return Segment(chosen, segmentation.Settled(values.classes, values, objects, weights, tuple(also)))
+    return Segment(chosen, segmentation.SettledPixels(values.classes, values, objects, weights, tuple(also)))
 
 
 def instances(*, ignore: Sequence[int] = (), parts: bool = False, **options: Any) -> Instances:
     """A segmentation of objects."""
-    settled = objects_one_by_one.Settled(("background", "cell"), tuple(ignore), parts)
+    settled = objects_one_by_one.SettledObjects(("background", "cell"), tuple(ignore), parts)
     return Instances(Instances.Options.model_validate(options), settled)

@@ -12,6 +12,7 @@ from PIL import Image
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import Listing
+from lamelle.data.targets.views import LabelView
 from lamelle.errors import RequestError
 from lamelle.tasks.table import task_of
 from lamelle.types import ClassNames, Index, Record, Source
@@ -79,4 +80,4 @@ def test_another_task_is_refused(folder: Path) -> None:
     with pytest.raises(
         RequestError, match=r"data\.layout=toy: this layout cannot be used to segment \(only to classify\)"
     ):
-        read_folder(folder, options=LayoutOptions(layout="toy", task="segment"))
+        read_folder(folder, options=LayoutOptions(layout="toy", task="segment", learnt=LabelView.sees))

@@ -47,7 +47,7 @@ def test_a_loss_is_one_row(tmp_path: Path) -> None:
         schema = recipe.Recipe.model_json_schema()
         assert "where it turns from a parabola" in str(schema), "in the form of the studio"
         for one in (made_tasks.classify("abc", loss="charbonnier"), made_tasks.segment(loss="charbonnier")):
-            shape = (2, one.outputs) if not one.spatial else (2, one.outputs, 8, 8)
+            shape = (2, one.outputs) if one.output == "vector" else (2, one.outputs, 8, 8)
             target = torch.zeros(shape[:1] + shape[2:], dtype=torch.long)
             assert one.loss(torch.zeros(shape), target) > 0
         with trained(tmp_path, "loss=charbonnier", "task.loss.width=0.2") as (run, page):

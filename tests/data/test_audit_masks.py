@@ -15,6 +15,7 @@ from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
 from lamelle.runs import layers, plan
+from lamelle.runs import recipe as recipes
 from lamelle.types import Problem
 
 SIDE = 48
@@ -98,7 +99,8 @@ def test_much_foreground_is_said_with_a_cure_that_works(radius: int, severity: s
     assert [p.severity for p in found.values()] == [severity]
     (pair,) = shlex.split(str(found["mostly_foreground"].values["turned"]))
     assert not told(root, pair)
-    values = plan.label_values(layers.parse_overrides([pair])["data"], plan.read_data(root, {}), audit(root, pair))
+    recipe = recipes.validate({"task": "segment", **layers.parse_overrides([pair])})
+    values = plan.task_data(recipe, plan.read_data(root, {}), audit(root, pair), ()).values
     assert values.mapping == {0: 1, 255: 0}
 
 

@@ -17,6 +17,7 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import list_folder, natural
 from lamelle.data.layouts.unlabelled import read_unlabelled
+from lamelle.data.targets.views import ClassView, LabelView
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.io.formats.table import FORMATS
 from lamelle.messages import LANGUAGES, catalogue
@@ -173,8 +174,8 @@ def test_two_readings_are_ambiguous_until_one_is_named(tmp_path: Path) -> None:
     for options, layout in (
         (LayoutOptions(layout="image_mask_folders"), "image_mask_folders"),
         (LayoutOptions(layout="table"), "table"),
-        (LayoutOptions(task="segment"), "image_mask_folders"),
-        (LayoutOptions(task="classify"), "table"),
+        (LayoutOptions(task="segment", learnt=LabelView.sees), "image_mask_folders"),
+        (LayoutOptions(task="classify", learnt=ClassView.sees), "table"),
         (LayoutOptions(label="label"), "table"),
     ):
         assert read_folder(tmp_path, options=options).layout == layout
@@ -186,7 +187,10 @@ def test_masks_beside_images_outweigh_a_column_of_findings(tmp_path: Path) -> No
     (tmp_path / "manifest.csv").write_text(rows, encoding="utf-8")
     index = read_folder(tmp_path, options=LayoutOptions())
     assert (index.layout, [r.group for r in index.records]) == ("image_mask_folders", ["1", "2"])
-    assert read_folder(tmp_path, options=LayoutOptions(task="classify")).classes == ("ARDS", "pneumonia")
+    assert read_folder(tmp_path, options=LayoutOptions(task="classify", learnt=ClassView.sees)).classes == (
+        "ARDS",
+        "pneumonia",
+    )
 
 
 def test_a_folder_beside_the_splits_is_one_or_is_named(tmp_path: Path) -> None:
@@ -228,7 +232,7 @@ def test_named_layouts_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"data\.layout=cellpose does not fit; it lacks files ending in _masks"):
         read_folder(tmp_path, options=LayoutOptions(layout="cellpose"))
     with pytest.raises(RequestError, match="cannot be used to segment"):
-        read_folder(tmp_path, options=LayoutOptions(layout="class_folders", task="segment"))
+        read_folder(tmp_path, options=LayoutOptions(layout="class_folders", task="segment", learnt=LabelView.sees))
 
 
 def test_nothing_there(tmp_path: Path) -> None:

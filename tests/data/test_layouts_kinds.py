@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
+from lamelle.data.targets.views import ClassView
 from lamelle.errors import FileError, RequestError
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.tasks.table import task_of
@@ -286,7 +287,7 @@ def test_class_folders_with_masks(put: Put) -> None:
     assert [(r.id, r.stratum, _mask(r).path.parent.name) for r in index.records][:1] == [
         ("ill/images/1.png", "ill", "masks")
     ]
-    classify = _read(root, task="classify")
+    classify = _read(root, task="classify", learnt=ClassView.sees)
     assert (task_of(classify), classify.classes) == ("classify", ("ill", "well"))
     assert classify.records[0].names == ("ill",)
     put("ill/images/3.png", "well/masks/4.png", "other/images/1.png")

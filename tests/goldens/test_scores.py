@@ -17,7 +17,7 @@ from lamelle.io.atomic import plain
 from lamelle.metrics.intervals import IntervalOptions
 from lamelle.results.items import ItemStats, read_stats, written_stats
 from lamelle.tasks.base import Task
-from lamelle.tasks.instances import Instances, Settled
+from lamelle.tasks.instances import Instances, SettledObjects
 from lamelle.tasks.segment import Segment
 
 EXPECTED = json.loads((Path(__file__).parent / "scores.json").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def task_of(case: Case) -> Task:
     if case.task == "classify":
         return made_tasks.classify(case.classes, counts=(5,) * len(case.classes), **case.options)
     if case.task == "instances":
-        return Instances(Instances.Options(), Settled(case.classes, (), parts=False))
+        return Instances(Instances.Options(), SettledObjects(case.classes, (), parts=False))
     options = dict(case.options)
     also = [name for name in Segment.also if options.pop(name, False)]
     sigmoid = len(case.classes) == 2 or not options.get("exclusive", True)

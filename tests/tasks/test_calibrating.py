@@ -38,7 +38,7 @@ def items_of(task: Task, n: int, seed: int = 0) -> Items:
     """Items whose probabilities would be honest, were their logits not ``SURE`` times too large."""
     rng, found = np.random.default_rng(seed), []
     several = task.describe()["settled"].get("multi_label")
-    shape = (24, 24) if task.spatial else ()
+    shape = (24, 24) if task.output == "map" else ()
     for _ in range(n):
         logits = rng.normal(size=(task.outputs, *shape)) * 1.2
         if several or task.outputs == 1:
@@ -49,7 +49,7 @@ def items_of(task: Task, n: int, seed: int = 0) -> Items:
             gumbel = logits + rng.gumbel(size=logits.shape)
             target = gumbel.argmax(0)
             p = np.exp(SURE * logits) / np.exp(SURE * logits).sum(0)
-        if task.spatial:
+        if task.output == "map":
             target[:2] = IGNORE
         found.append((p.astype(np.float32), np.asarray(target)))
     return found

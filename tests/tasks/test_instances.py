@@ -26,7 +26,7 @@ from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
-from lamelle.tasks.instances import QUICK, Instances, Settled
+from lamelle.tasks.instances import QUICK, Instances, SettledObjects
 from lamelle.tasks.objects import maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
@@ -196,9 +196,9 @@ def test_targets_are_read_as_objects() -> None:
         [1, 1, 0, 2]
     ]
     index = Index(Path(), "x", ())
-    assert task().matched(index, Labels({0: 1, 255: 2}, None, (), (7,))).settled.parts
+    assert task().adapt(index, Labels({0: 1, 255: 2}, None, (), (7,))).settled.parts
     with pytest.raises(RequestError, match="one kind of object"):
-        Instances(Instances.Options(), Settled(("a", "b", "c"), (), False))
+        Instances(Instances.Options(), SettledObjects(("a", "b", "c"), (), False))
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
-from lamelle.tasks.base import Labels, PlanFacts, Row, Task
+from lamelle.tasks.base import Labels, PlanFacts, Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
+from lamelle.tasks.scoring import Row
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
 from lamelle.types import IGNORE, Classes, ClassNames, Index, LabelImage, LabelMap, Record, Source
@@ -149,7 +150,7 @@ def test_a_plan_is_a_valid_recipe(name: str, known: PlanFacts) -> None:
     asked: recipes.Section = {"task": {"name": name}}
     planned = {k: v for k, v in find(name).plan(known).items() if v is not None}
     kind = planned["model.kind"]
-    assert MODELS[kind].output == ("map" if find(name).spatial else "vector")
+    assert MODELS[kind].output == find(name).output
     unknown = set(planned) - set(recipes.known_keys()) - {"model.kind"}
     assert not unknown
     wanted = MODELS[kind].model_fields
@@ -343,24 +344,24 @@ def encoded(task: Task, values: list[int]) -> list[int]:
 def test_another_folder_may_write_the_same_classes_with_other_values() -> None:
     task = segment(2)
     model = made_tasks.segment(ValueMap(("background", "foreground"), {0: 0, 255: 1}), loss="ce")
-    assert encoded(model.matched(folder(), labels({0: 9, 255: 1})), [0, 255]) == [0, 1], "as in training"
-    assert encoded(model.matched(folder(), labels({0: 9})), [0, 255]) == [0, 1], "a class may be absent"
-    assert encoded(model.matched(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "background, foreground"
-    assert encoded(model.matched(folder(), labels({5: 9, 7: 1}, declared={5: 0, 7: 1})), [5, 7]) == [0, 1], "declared"
-    objects = model.matched(folder(instances=True), labels({0: 9, 1: 5}))
+    assert encoded(model.adapt(folder(), labels({0: 9, 255: 1})), [0, 255]) == [0, 1], "as in training"
+    assert encoded(model.adapt(folder(), labels({0: 9})), [0, 255]) == [0, 1], "a class may be absent"
+    assert encoded(model.adapt(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "background, foreground"
+    assert encoded(model.adapt(folder(), labels({5: 9, 7: 1}, declared={5: 0, 7: 1})), [5, 7]) == [0, 1], "declared"
+    objects = model.adapt(folder(instances=True), labels({0: 9, 1: 5}))
     assert encoded(objects, [0, 7, 3]) == [0, 1, 1], "objects are foreground"
-    assert encoded(task.matched(folder(), labels({0: 1, 1: 1}, ("cell", "background"))), [0, 1]) == [1, 0], "by name"
-    assert encoded(task.matched(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "two values for two classes"
+    assert encoded(task.adapt(folder(), labels({0: 1, 1: 1}, ("cell", "background"))), [0, 1]) == [1, 0], "by name"
+    assert encoded(task.adapt(folder(), labels({0: 9, 1: 1})), [0, 1]) == [0, 1], "two values for two classes"
     with pytest.raises(RequestError, match=r"data\.labels="):
-        task.matched(folder(), labels({0: 9, 1: 1, 2: 4}))
+        task.adapt(folder(), labels({0: 9, 1: 1, 2: 4}))
 
 
 def test_a_classifier_knows_only_its_own_classes() -> None:
     task = classify(2)
-    assert task.matched(folder(targets=("a", "b", "a")), labels({})) is task
-    assert task.matched(folder(targets=("a",)), labels({})) is task, "a class may be absent"
+    assert task.adapt(folder(targets=("a", "b", "a")), labels({})) is task
+    assert task.adapt(folder(targets=("a",)), labels({})) is task, "a class may be absent"
     with pytest.raises(RequestError, match="x, y; it knows a, b"):
-        task.matched(folder(targets=("a", "x", "y")), labels({}))
+        task.adapt(folder(targets=("a", "x", "y")), labels({}))
 
 
 def test_a_plan_pools_along_z_only_where_slices_are_thin_enough() -> None:

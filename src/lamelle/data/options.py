@@ -20,6 +20,16 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def listed(classes: object) -> tuple[str, ...]:
+    """The names of all classes, where a value of ``data.classes`` lists them.
+
+    Example:
+        >>> listed(["a", 1]), listed({"a": "b"}), listed(None)
+        (('a', '1'), (), ())
+    """
+    return tuple(map(str, classes)) if isinstance(classes, list | tuple) else ()
+
+
 class Data(Options):
     """What to read, and how to understand it."""
 

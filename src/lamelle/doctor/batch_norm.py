@@ -42,7 +42,7 @@ def measure(run: RunFolder, store: Store) -> Measured | None:
         plan, package = open_plan(run), load_model(run.path)
     except LamelleError:
         return None
-    if package.task.spatial or package.preparation.resize is None:
+    if package.task.output == "map" or package.preparation.resize is None:
         return None
     norms = _learning(package.model, plan.recipe.model)
     training = plan.of("train")

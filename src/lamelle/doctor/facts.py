@@ -102,7 +102,7 @@ class RunFacts:
 
     @property
     def spatial(self) -> bool:
-        return find(str(self.recipe["task"]["name"])).spatial
+        return find(str(self.recipe["task"]["name"])).output == "map"
 
     @property
     def images(self) -> int:

@@ -44,7 +44,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> RunFacts:
         raise RequestError("doctor.no_history", run=run.path)
     task = find(str(recipe["task"]["name"]))
     validation = [row for row in run.read_table(run.split) if row["split"] == "validation"]
-    counts = {"": len(validation)} if task.spatial else _classes(validation, recipe, scores)
+    counts = {"": len(validation)} if task.output == "map" else _classes(validation, recipe, scores)
     units = len({row["group"] or row["id"] for row in validation})
     several = recipe["task"].get("loss", {}).get("name") == "bce" or any("|" in row["stratum"] for row in validation)
     score = curve(history, lambda one: one.score(task.monitor))
@@ -65,7 +65,7 @@ def read(run: RunFolder, *, measured: Measured | None) -> RunFacts:
         split_by=_split_by(run),
         error=_error(score, counts, units, scores, test_error),
         test_error=test_error,
-        chance=0.0 if task.spatial else guessing(counts, several=several),
+        chance=0.0 if task.output == "map" else guessing(counts, several=several),
         scores=scores,
         failure=failure,
         base=base_of(run, recipe, scores),

@@ -107,7 +107,7 @@ def open_subjects(paths: Sequence[Path], load: Callable[[Path], Package]) -> lis
         subjects.append(ExplainedModel(name if number == 1 else f"{name}-{number}", load(path)))
     first = subjects[0].package
     for other in subjects[1:]:
-        if (other.package.dims, other.package.task.spatial) != (first.dims, first.task.spatial):
+        if (other.package.dims, other.package.task.output) != (first.dims, first.task.output):
             raise RequestError("explain.unlike", first=subjects[0].name, other=other.name)
     return subjects
 
@@ -152,7 +152,7 @@ def explain(
         whole = layers.padded(package.model, inputs)
         if asked.method in attribution.LAYERED:
             seen = layers.candidates(package.model, answer, whole)
-            layer = layers.choose(seen, asked=asked.layer, spatial=package.task.spatial)
+            layer = layers.choose(seen, asked=asked.layer, spatial=where is not None)
         values = attribution.resized(_map(answer, whole, asked, layer, shape, signed=False), pixels.shape[1:])
         if asked.check:
             check = _check(subject, answer, whole, asked, layer, seed=seed)

@@ -124,7 +124,7 @@ def from_segmenter(package: Package, store: Store) -> Masks:
     Raises:
         RequestError: If the package is no segmenter.
     """
-    if not package.task.spatial:
+    if package.task.output != "map":
         raise RequestError("explain.no_segmenter", task=package.task.name)
     predictor = of_package(package)
 

@@ -65,13 +65,19 @@ class Predictor:
         Raises:
             RequestError: If ``overlap`` is ``field`` and each output of the network depends on the whole image.
         """
-        if overlap == "field" and task.spatial and getattr(model, "margin", None) is None:
+        self._map = task.output == "map"
+        if overlap == "field" and self._map and getattr(model, "margin", None) is None:
             raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.device, self.precision = dims, tile, device, precision
         self.whole, self.units = whole, units or {}
         self.overlap: float | Literal["field"] = overlap
         self._mirrors = _mirrors(dims) if flips else [()]
+
+    @property
+    def stacks(self) -> bool:
+        """Whether images come in one size, each with one answer, so that many are computed at once."""
+        return not self._map and self.preparation.resize is not None
 
     def probabilities(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """Probabilities [K] or [K, (Z,) Y, X] of one image [C, (Z,) Y, X] at its own size."""
@@ -82,7 +88,7 @@ class Predictor:
         def prepare(window: np.ndarray) -> np.ndarray:
             return self.preparation.apply(window, affine)
 
-        if not self.task.spatial:
+        if not self._map:
             return self.run(prepare(np.asarray(image))[None])[0]
         if self.tile is None or in_one_piece(image.shape[1:], self.tile, whole=self.whole, dims=self.dims):
             found = self.run(prepare(np.asarray(image))[None])[0]
@@ -126,8 +132,7 @@ class Predictor:
 
     def of_records(self, records: Sequence[Record], store: Store) -> Iterator[tuple[Record, np.ndarray]]:
         """Each record with its probabilities; small whole images are computed in batches."""
-        size = self.preparation.resize
-        if self.task.spatial or size is None:
+        if not self.stacks:
             for record in records:
                 image = with_neighbours(store, record.image, context=self.preparation.context)
                 yield record, self.probabilities(image, bits=store.bits(record.image))
@@ -160,9 +165,9 @@ class Predictor:
                 for axes in self._mirrors:
                     output = self.model(channels_last(batch.flip(axes)) if axes else batch)
                     found = self.task.activate(output).float()
-                    total = total + (found.flip(axes) if self.task.spatial else found)
+                    total = total + (found.flip(axes) if self._map else found)
             assert isinstance(total, torch.Tensor)  # there is at least the image as it is
-            size = inputs.shape[2:] if self.task.spatial else ()
+            size = inputs.shape[2:] if self._map else ()
             return (total / len(self._mirrors))[(..., *(slice(n) for n in size))].cpu().numpy()
         finally:
             self.model.train(training)
@@ -171,7 +176,7 @@ class Predictor:
         """A batch padded before it is mirrored, so that it is pooled on one grid whichever way it is turned."""
         net = self.model
         multiple = getattr(net, "multiple", None)
-        if len(self._mirrors) == 1 or not self.task.spatial or not multiple or getattr(net, "image_size", None):
+        if len(self._mirrors) == 1 or not self._map or not multiple or getattr(net, "image_size", None):
             return batch
         from lamelle.models.blocks import fit
 

@@ -23,7 +23,7 @@ def section(scores: Scores) -> dict[str, Any]:
     drawn = [name for name, bins in plots.items() if bins is not None]
     names = {"before": text("report.calibration_before"), "after": text("report.calibration_after")}
     last = names["after"] if len(drawn) == 2 else text("report.calibration_as_is")
-    spatial = find(scores.task).spatial
+    spatial = find(scores.task).output == "map"
     kind = "labels" if scoring.yes_no(scores) else "classes"
     if spatial:
         several = "pixel_classes" if found.exclusive else "pixel_labels"

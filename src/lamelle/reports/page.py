@@ -184,7 +184,7 @@ def _scores(bundle: RunBundle) -> Values:
 
 def _support(bundle: RunBundle) -> str:
     """What one count of the confusion matrix is."""
-    return text("report.pixels") if find(bundle.recipe["task"]["name"]).spatial else text("report.images")
+    return text("report.pixels") if find(bundle.recipe["task"]["name"]).output == "map" else text("report.images")
 
 
 def _confusion(bundle: RunBundle) -> Values:
@@ -244,7 +244,7 @@ def _data(bundle: RunBundle) -> Values:
         return {}
     settled = (bundle.model or {}).get("task", {}).get("settled", {})
     plan = bundle.plan
-    spatial = find(bundle.recipe["task"]["name"]).spatial
+    spatial = find(bundle.recipe["task"]["name"]).output == "map"
     return {
         "facts": describing.facts(bundle.audit, layout=plan.index.layout if plan else None),
         "classes": describing.counted(bundle.audit.totals.get("classes", {}))[: describing.SHOWN] if spatial else [],
@@ -289,7 +289,7 @@ def _class_names(bundle: RunBundle) -> list[str]:
 def _split(bundle: RunBundle) -> Values:
     if bundle.plan is None:
         return {}
-    columns, rows = describing.splits(bundle.records, strata=find(bundle.recipe["task"]["name"]).spatial)
+    columns, rows = describing.splits(bundle.records, strata=find(bundle.recipe["task"]["name"]).output == "map")
     by = bundle.plan.split_by
     if by == "record" and not any(r.stratum for r in bundle.records):
         by = "record_plain"

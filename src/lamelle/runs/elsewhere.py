@@ -145,7 +145,7 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
         raise DataError(errors)
     fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
     names = recipes.listed_classes(recipe.data.model_dump())
-    task = package.task.matched(index, Labels(audit.statistics.labels, recipe.data.labels, names, recipe.data.ignore))
+    task = package.task.adapt(index, Labels(audit.statistics.labels, recipe.data.labels, names, recipe.data.ignore))
     labelled = tuple(r for r in index.records if r.target)
     if not labelled:
         raise RequestError("evaluate.no_labels", path=index.root)

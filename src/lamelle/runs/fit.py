@@ -182,7 +182,7 @@ def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
         return None, "mixed"
     if keys.train.unfreeze_every:
         return None, "unfreezing"
-    if plan.task.spatial or plan.recipe.data.resize is None:
+    if not predictor.stacks:
         return None, "sizes"
     return split(cast("Freezable", predictor.model)), "nothing_frozen"
 

@@ -10,10 +10,9 @@ from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
-from lamelle.models.options import Encoded
+from lamelle.models.options import Encoded, Output
 from lamelle.models.pretrained import expected_normalise
 from lamelle.runs.recipe import Recipe
-from lamelle.tasks.segment import Segment
 from lamelle.types import SPLITS, Problem, Record
 
 _AXES = ("Z", "Y", "X")
@@ -54,7 +53,7 @@ def check_images(audit: Audit, *, dims: int, channels: int) -> None:
         raise DataError(found)
 
 
-def check_context(recipe: Recipe, records: Sequence[Record], *, spatial: bool) -> None:
+def check_context(recipe: Recipe, records: Sequence[Record], *, output: Output) -> None:
     """Neighbouring slices are for the segmentation of stacks, and for slices of one's own split and the gap.
 
     Raises:
@@ -62,7 +61,7 @@ def check_context(recipe: Recipe, records: Sequence[Record], *, spatial: bool) -
     """
     if not recipe.data.context:
         return
-    if not spatial:
+    if output != "map":
         raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
     context.check_context(records, context=recipe.data.context)
 
@@ -82,11 +81,7 @@ def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pro
 
 def idle(recipe: Recipe) -> list[Problem]:
     """Warnings of what is asked and changes nothing beside what else is asked."""
-    found: list[Problem] = []
-    task = recipe.task
-    if isinstance(task, Segment.Options) and "threshold_by" in task.changed("name") and task.threshold_known:
-        values = {"value": task.threshold_by, "threshold": f"{task.threshold:g}"}
-        found.append(Problem("tasks.idle_threshold_by", "", "warning", values))
+    found = recipe.task.idle()
     if recipe.split.folds and not recipe.split.test:
         found.append(Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds}))
     return found

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lamelle.data import crops, split
+from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Content, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.naming import Naming, naming_of
+from lamelle.data.options import Data, listed
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import with_meaning
-from lamelle.data.targets.values import ValueMap, infer_values
-from lamelle.data.targets.views import ClassView, LabelView
+from lamelle.data.targets.values import ValueMap
+from lamelle.data.targets.views import ClassView
 from lamelle.errors import DataError, RequestError
 from lamelle.models.options import MODELS, kind_of_name
 from lamelle.models.pretrained import expected_normalise, expected_size
@@ -36,9 +37,7 @@ from lamelle.runs.splitting import (
     place,
     present,
 )
-from lamelle.tasks import classify, instances, segment
-from lamelle.tasks.base import PlanFacts, Task
-from lamelle.tasks.pixel_loss import balanced_weights
+from lamelle.tasks.base import PlanFacts, Task, TaskData
 from lamelle.tasks.table import find, task_of
 from lamelle.types import IGNORE, Index, Problem, Record
 
@@ -93,8 +92,8 @@ def read_data(data: Path, asked: Section) -> Index:
         if asked.get("train", {}).get("start"):
             _refuse_other_task(data, options)
         raise
-    if asked.get("task", {}).get("name") == instances.Instances.name:
-        index = with_meaning(index, "objects")
+    if (name := _task_name(asked)) is not None and (meaning := find(name).view.meaning) is not None:
+        index = with_meaning(index, meaning)
     if given.get("label_values") is not None:
         index = with_meaning(index, given["label_values"])
     return index
@@ -103,7 +102,7 @@ def read_data(data: Path, asked: Section) -> Index:
 def _refuse_other_task(data: Path, options: LayoutOptions) -> None:
     """Say it where a folder is laid out for another task than that of the model which training starts from."""
     try:
-        found = read_folder(data.resolve(), options=replace(options, task=None))
+        found = read_folder(data.resolve(), options=replace(options, task=None, learnt=None))
     except RequestError:
         return
     raise RequestError("evaluate.other_task", found=task_of(found), task=options.task) from None
@@ -117,8 +116,18 @@ def layout_options(asked: Section) -> LayoutOptions:
     options["axes"] = recipes.validate({"data": {"axes": given.get("axes")}}).data.axes
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     options["left_out"] = recipes.left_out_classes(given)
-    task = find(str(name)).name if (name := asked.get("task", {}).get("name")) else None
-    return LayoutOptions(**options, task=segment.Segment.name if task == instances.Instances.name else task)
+    if (task := _task_name(asked)) is not None:
+        options |= {"task": task, "learnt": find(task).view.sees}
+    return LayoutOptions(**options)
+
+
+def _task_name(asked: Section) -> str | None:
+    """The task that was asked for.
+
+    Raises:
+        RequestError: If there is none of this name.
+    """
+    return find(str(name)).name if (name := asked.get("task", {}).get("name")) else None
 
 
 def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
@@ -145,27 +154,26 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
         raise DataError(audit.errors)
     fitness.check_axes(first, dims=audit.statistics.dims)
     records, by = place(index.records, first)
-    facts = _facts(index, audit, records, asked, first.data.resize, accelerator)
+    facts = _facts(index, audit, records, asked, first.data, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
-    if find(task_name).spatial and not _asked(asked, "train.foreground"):
-        planned |= _sparse(audit, recipe=first)
     full = _complete(asked, planned)
     recipe = recipes.validate(full)
     fitness.check_axes(recipe, dims=audit.statistics.dims)
     fitness.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
-    fitness.check_context(recipe, records, spatial=find(task_name).spatial)
-    needed = "map" if find(task_name).spatial else "vector"
+    fitness.check_context(recipe, records, output=find(task_name).output)
+    needed = find(task_name).output
     if recipe.model.output != needed:
         fitting = ", ".join(kind for kind, network in MODELS.items() if network.output == needed)
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=fitting)
     fitness.check_also(recipe, find(task_name).also)
     allowed = fitness.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
-    said = [*fitness.input_range(recipe), *fitness.idle(recipe), *_absent(recipe, index, audit, records)]
+    said = [*fitness.input_range(recipe), *fitness.idle(recipe)]
+    said += task.problems(task_data(recipe, index, audit, records))
     said += parts_made(index.records, records, by, recipe)
     said += judged_by_few(records, present(records, audit, class_values(recipe, index, audit)), recipe)
     audit = replace(audit, problems=(*audit.problems, *said))
-    if audit.statistics.dims == 3 and not _cleans(recipe.task):
+    if audit.statistics.dims == 3 and not recipe.task.whole_items:
         records = in_pieces(records)
     warned, hashed = _warnings(audit, allowed), contents(records, store)
     naming = naming_of(index, data, layout_options(recipe.model_dump()))
@@ -176,61 +184,19 @@ def _warnings(audit: Audit, more: Sequence[Problem] = ()) -> tuple[Problem, ...]
     return tuple(p for p in (*audit.problems, *more) if p.severity != "note")
 
 
+def task_data(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> TaskData:
+    """What a task is settled by."""
+    return TaskData(index, audit, tuple(records), recipe.data, recipe.evaluate.also)
+
+
 def make_task(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> Task:
     """The task with everything it takes from the data: classes, their counts, the meaning of label values."""
-    options = recipe.task
-    if isinstance(options, classify.Classify.Options):
-        names = recipes.listed_classes(recipe.data.model_dump()) or index.classes
-        if unknown := sorted({name for r in records for name in r.names} - set(names)):
-            raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(names))
-        training = [r for r in records if r.split == "train"]
-        counts = ClassView(tuple(names), several=True).counts(training, audit)
-        many = any(len(r.names) != 1 for r in records)
-        return classify.Classify(options, classify.Settled(tuple(names), counts, multi_label=many))
-    if isinstance(options, instances.Instances.Options):
-        names = recipes.listed_classes(recipe.data.model_dump()) or ("background", "object")
-        settled = instances.Settled(names, recipe.data.ignore, parts=not index.numbers_objects)
-        return instances.Instances(options, settled)
-    assert isinstance(options, segment.Segment.Options)
-    values = label_values(recipe.data.model_dump(), index, audit)
-    weights = options.weights
-    if weights == "balanced":
-        weights = balanced_weights(LabelView(values).counts([r for r in records if r.split == "train"], audit))
-    settled = segment.Settled(values.classes, values, index.numbers_objects, weights, recipe.evaluate.also)
-    return segment.Segment(options, settled)
+    return find(recipe.task.name).settle(recipe.task, task_data(recipe, index, audit, records))
 
 
 def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
     """Which label value means which class, where label images say it."""
-    return label_values(recipe.data.model_dump(), index, audit) if find(recipe.task.name).spatial else None
-
-
-def _absent(recipe: Recipe, index: Index, audit: Audit, records: Sequence[Record]) -> list[Problem]:
-    """A warning where training or validation lacks pixels of a class: then nothing is learnt, or decided, about it."""
-    if not find(recipe.task.name).spatial:
-        return []
-    values = label_values(recipe.data.model_dump(), index, audit)
-    found = []
-    for split_name in ("train", "validation"):
-        counts = LabelView(values).counts([r for r in records if r.split == split_name], audit)
-        if any(counts) and (lacking := [c for c, n in zip(values.classes, counts, strict=True) if n == 0]):
-            found.append(
-                Problem(f"plan.absent_{split_name}", severity="warning", values={"classes": ", ".join(lacking)})
-            )
-    return found
-
-
-def label_values(data: Mapping[str, Any], index: Index, audit: Audit) -> ValueMap:
-    """Which label value means which class."""
-    declared = data.get("labels")
-    return infer_values(
-        audit.statistics.labels,
-        declared={int(k): int(v) for k, v in declared.items()} if declared else None,
-        names=recipes.listed_classes(data) or index.classes,
-        ignore=tuple(data.get("ignore") or ()),
-        instances=index.numbers_objects,
-        said=index.names,
-    )
+    return task_data(recipe, index, audit, ()).values if any(r.labels for r in index.records) else None
 
 
 def label_options(asked: Section) -> dict[str, Any]:
@@ -242,21 +208,15 @@ def label_options(asked: Section) -> dict[str, Any]:
         "ignore": given.ignore,
         "named": bool(recipes.listed_classes(data)),
         "classes": data.get("layout") is not None,
-        "apart": asked.get("task", {}).get("name") == instances.Instances.name,
+        "apart": (name := _task_name(asked)) is not None and find(name).view.meaning == "objects",
     }
 
 
-def _cleans(task: object) -> bool:
-    """Whether the size of parts matters, which must then be whole."""
-    return isinstance(task, segment.Segment.Options) and any((task.min_size, task.fill_holes, task.largest))
-
-
-def _sparse(audit: Audit, *, recipe: Recipe) -> dict[str, Any]:
-    """Where most pixels are not annotated, crops lie around those that are."""
+def _unlabelled(audit: Audit, data: Data) -> float:
+    """Share of the pixels of label images that say nothing."""
     counts = audit.statistics.labels
-    ignored = {*recipe.data.ignore, *(v for v, c in (recipe.data.labels or {}).items() if c == IGNORE)}
-    share = sum(n for v, n in counts.items() if v in ignored) / max(1, sum(counts.values()))
-    return {"train.foreground": 1.0} if share > crops.SPARSE else {}
+    ignored = {*data.ignore, *(v for v, c in (data.labels or {}).items() if c == IGNORE)}
+    return sum(n for v, n in counts.items() if v in ignored) / max(1, sum(counts.values()))
 
 
 def _facts(
@@ -264,14 +224,14 @@ def _facts(
     audit: Audit,
     records: Sequence[Record],
     asked: Section,
-    resize: tuple[int, ...] | None,
+    data: Data,
     accelerator: bool,
 ) -> PlanFacts:
     statistics = audit.statistics
     training = {r.id for r in records if r.split == "train"}
-    if not find(asked["task"]["name"]).spatial:
-        names = recipes.listed_classes(asked["data"]) or index.classes
-        counts = ClassView(tuple(names), several=True).counts([r for r in records if r.id in training], audit)
+    if any(r.names for r in records):
+        names = listed(data.classes) or index.classes
+        counts = ClassView(names, several=True).counts([r for r in records if r.id in training], audit)
     else:
         counts = tuple(statistics.labels.values())
     encoder = asked.get("model", {}).get("name")
@@ -284,7 +244,7 @@ def _facts(
         dims=statistics.dims,
         channels=statistics.channels[1],
         smallest=statistics.size_min,
-        median=resize
+        median=data.resize
         or tuple(sorted(axis)[len(axis) // 2] for axis in zip(*sizes, strict=True))
         or statistics.size_median,
         spacing=statistics.spacings[0][0] if statistics.spacings else None,
@@ -298,7 +258,8 @@ def _facts(
         fixed=expected_size(encoder) if encoder else None,
         frozen=model.get("freeze", "none") != "none",
         levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
-        resized=resize is not None,
+        resized=data.resize is not None,
+        unlabelled=_unlabelled(audit, data),
     )
 
 

@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from lamelle.data.augment.options import AUGMENT, Augment
-from lamelle.data.options import Data
+from lamelle.data.options import Data, listed
 from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError
 from lamelle.evaluation.options import Evaluate
@@ -189,8 +189,7 @@ def _nearest(key: str) -> str:
 
 def listed_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of all classes, where ``data.classes`` lists them."""
-    said = data.get("classes")
-    return () if said is None or isinstance(said, Mapping) else tuple(map(str, said))
+    return listed(data.get("classes"))
 
 
 def renamed_classes(data: Mapping[str, Any]) -> dict[str, str]:

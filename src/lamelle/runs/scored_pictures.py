@@ -47,15 +47,13 @@ def save_scored_pictures(
         twins: Images of another folder that had trained the model.
     """
     images = ScoredImages(run, plan, store)
-    if plan.task.spatial:
-        scored = ScoredPictures(
-            cases=tuple(_cases(run, images, items)),
-            volumes=tuple(_volumes(run, images, items)),
-            errors=_patterns(images, items),
-            twins=tuple(twins),
-        )
-    else:
-        scored = ScoredPictures(wrong=tuple(_wrong(run, images, items)), twins=tuple(twins))
+    scored = ScoredPictures(
+        cases=tuple(_cases(run, images, items)),
+        volumes=tuple(_volumes(run, images, items)),
+        errors=_patterns(images, items),
+        wrong=tuple(_wrong(run, images, items)),
+        twins=tuple(twins),
+    )
     write_pictures(run, scored=scored)
 
 
@@ -90,7 +88,8 @@ def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
 
 
 def _pair(images: ScoredImages, record: Record) -> tuple[np.ndarray, ScoredImage] | None:
-    image, one = images.image(record), images.read(record)
+    one = images.read(record)
+    image = images.image(record) if one is not None else None
     return None if image is None or one is None or image.shape[1:] != one.target.shape else (image, one)
 
 

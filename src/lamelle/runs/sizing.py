@@ -43,7 +43,7 @@ def fitted(plan: Plan) -> Plan:
     trial = _Trial(plan)
     if any(map(trial.step, trial.trained)) and "data.channels" in plan.planned and trial.in_colour:
         plan, trial = _changed(plan, "data.channels", _COLOUR)
-    if trial.key in plan.planned and plan.task.spatial and trial.only is not None:
+    if trial.key in plan.planned and trial.in_crops and trial.only is not None:
         plan, trial = _changed(plan, trial.key, trial.only)
     for size in trial.trained:
         if (why := trial.step(size)) is None:
@@ -52,10 +52,10 @@ def fitted(plan: Plan) -> Plan:
         if not near:
             raise trial.refusal(trial.key, size, why)
         plan, trial = _changed(plan, trial.key, near[0])
-    if plan.task.spatial and plan.recipe.evaluate.tile is None and trial.refused():
+    if trial.in_crops and plan.recipe.evaluate.tile is None and trial.refused():
         plan, trial = _changed(plan, "evaluate.tile", trial.only or trial.trained[0])
     for size, why in trial.refused():
-        raise trial.refusal("evaluate.tile" if plan.task.spatial else trial.key, size, why)
+        raise trial.refusal("evaluate.tile" if trial.in_crops else trial.key, size, why)
     return plan
 
 
@@ -69,8 +69,8 @@ class _Trial:
             RequestError: If the network cannot be built, or images that are stacked differ in size.
         """
         recipe = self.recipe = plan.recipe
-        self.plan, self.spatial, self.dims = plan, plan.task.spatial, plan.audit.statistics.dims
-        self.key = "train.patch" if self.spatial and recipe.data.resize is None else "data.resize"
+        self.plan, self.in_crops, self.dims = plan, plan.task.output == "map", plan.audit.statistics.dims
+        self.key = "train.patch" if self.in_crops and recipe.data.resize is None else "data.resize"
         given = recipe.train.patch or recipe.data.resize
         self.trained = [given] if given else _some(self._images("train"))
         whole = len(plan.of("train")) if recipe.train.patch is None else recipe.train.batch
@@ -173,7 +173,7 @@ class _Trial:
         """Sizes of what is predicted at once: whole images, or tiles of them."""
         recipe, found = self.recipe, self._images()
         tile = recipe.evaluate.tile or recipe.train.patch
-        if not self.spatial or tile is None or recipe.evaluate.overlap == "field":
+        if not self.in_crops or tile is None or recipe.evaluate.overlap == "field":
             return found
         whole = recipe.evaluate.tile is None
         return {

@@ -20,7 +20,7 @@ def known_scores(plan: Plan, store: Store) -> list[str]:
     )
     first = plan.of("validation")[0]
     target = reader.target(first)
-    shape: Sequence[int] = target.shape if plan.task.spatial else ()
+    shape: Sequence[int] = target.shape if plan.task.output == "map" else ()
     nothing = np.full((plan.task.outputs, *shape), 1 / max(2, plan.task.outputs), np.float32)
     rows = [plan.task.row(nothing, target, {}, store.spacing(first.image))]
     return list(plan.task.summarise(plan.task.table(rows), np.ones((1, 1))))

@@ -24,7 +24,8 @@ from lamelle.results import history
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import MeanScore, Score
 from lamelle.runs.folder import RunFolder
-from lamelle.tasks.base import Table, Task
+from lamelle.tasks.base import Task
+from lamelle.tasks.scoring import Table
 
 _HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")

@@ -1,20 +1,28 @@
-"""What a task must offer; nothing outside `lamelle.tasks` asks which task it is."""
+"""What every task has; nothing outside `lamelle.tasks` asks which task it is.
+
+A task writes what it is (name, view, what its network gives, its scores) and how it settles what follows from the data,
+learns, decides and tells; whatever is the same for most tasks is written here.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
+from lamelle.data.audit.results import Audit
+from lamelle.data.options import Data, listed
+from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import AnyView
-from lamelle.metrics.differences import Imagined
-from lamelle.metrics.intervals import IntervalOptions, Units
+from lamelle.models.options import Output
 from lamelle.options import Options
 from lamelle.results.items import ItemStats
-from lamelle.results.scores import Figure, Item, Score
-from lamelle.types import Index, Prediction, Record, Spacing
+from lamelle.results.scores import Figure, Item
+from lamelle.tasks.scoring import Scored
+from lamelle.types import Index, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,16 +31,21 @@ MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
 Section = TypeVar("Section", bound=Options)
-Row = Mapping[str, np.ndarray]
-"""Statistics of one item: rows of `lamelle.metrics.statistics.STATISTICS`, by name."""
-Table = dict[str, np.ndarray]
-"""Rows as columns [n, ...], so that an interval can resample them quickly."""
 
 
 class TaskOptions(Options):
     """What the options of all tasks have: the section ``task`` of a recipe."""
 
     name: Any
+
+    @property
+    def whole_items(self) -> bool:
+        """Whether volumes must be judged as a whole, because something is decided by the size of what they hold."""
+        return False
+
+    def idle(self) -> list[Problem]:
+        """Warnings of what is asked and changes nothing beside what else is asked."""
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ class PlanFacts:
     records: int
     classes: int
     class_counts: tuple[int, ...]
-    """Records (classify) or pixels (segment) of each class."""
+    """Records of each class where names say it, pixels of each value where label images do."""
     accelerator: bool
     """Whether a GPU will train."""
     encoder: str | None
@@ -66,6 +79,8 @@ class PlanFacts:
     """Number of levels of the network, where it was asked for."""
     resized: bool
     """Whether all images are brought to one size (then ``median``), and so are trained whole."""
+    unlabelled: float = 0.0
+    """Share of the pixels of label images that say nothing."""
 
     @property
     def inputs(self) -> int:
@@ -141,129 +156,167 @@ class Fitter(Protocol):
         ...
 
 
-class Task(Protocol):
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """The data that a task is settled by: the folder, what the audit saw, and what a recipe says about both."""
+
+    index: Index
+    audit: Audit
+    records: tuple[Record, ...]
+    """All records, each with its split."""
+    data: Data
+    also: tuple[str, ...] = ()
+    """Scores that are asked for besides."""
+
+    def of(self, split: str) -> list[Record]:
+        """The records of one split."""
+        return [r for r in self.records if r.split == split]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes that the recipe lists, else those of the folder; empty where only label values tell."""
+        return listed(self.data.classes) or self.index.classes
+
+    @property
+    def values(self) -> ValueMap:
+        """Which label value means which class.
+
+        Raises:
+            DataError: If it does not follow from the values, and nobody says it.
+        """
+        return infer_values(
+            self.audit.statistics.labels,
+            declared=self.data.labels or None,
+            names=self.names,
+            ignore=self.data.ignore,
+            instances=self.index.numbers_objects,
+            said=self.index.names,
+        )
+
+
+class Task(Scored):
     """One kind of work: from target and output to scores.
 
-    Shapes: probabilities are ``[K]`` (classify) or ``[K, (Z,) Y, X]`` (segment, K = 1 if binary).
+    Shapes: probabilities are ``[K]`` where its network gives a vector, ``[K, (Z,) Y, X]`` where it gives a map; outputs
+    are tensors of such with N in front.
     """
 
     name: ClassVar[str]
-
-    @property
-    def Options(self) -> Any:
-        """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
-        ...
-
-    also: ClassVar[tuple[str, ...]]
-    """What `evaluate.also` may ask for besides."""
-    spatial: ClassVar[bool]
-    """Whether targets and outputs are images, which geometry moves and tiles are merged into."""
-    view: ClassVar[type[AnyView]]
-    """How it sees its targets, and so from which kinds of target it can learn."""
+    output: ClassVar[Output] = "map"
+    """What its network gives: numbers for each pixel, which are mirrored and merged from tiles, or for the image."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """What `evaluate.also` may ask for besides."""
+    Options: ClassVar[Any]
+    """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
+    Settled: ClassVar[type[Any]]
+    """What follows from the data, beside the options: a frozen dataclass with ``classes`` and what JSON can hold."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
-    tabled: tuple[str, ...]
+    tabled: tuple[str, ...] = ()
     """The scores that tables of several trainings show besides; those of single classes up to `MANY` classes."""
-    classes: tuple[str, ...]
     outputs: int
     """Channels of the network's output."""
+    options: Any
+    settled: Any
 
-    @property
-    def targets(self) -> AnyView:
-        """Its view of the targets, with its classes."""
-        ...
-
-    @staticmethod
-    def plan(facts: PlanFacts) -> dict[str, Any]:
-        """Dotted recipe keys for what nobody asked for."""
-        ...
-
-    def describe(self) -> dict[str, Any]:
-        """Its ``options`` and what was ``settled`` from the data, JSON-able, for the Package."""
-        ...
-
-    @staticmethod
-    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Task:
-        """The task that `describe` described.
+    def __init__(self, options: Any, settled: Any) -> None:
+        """Bind the options, and what follows from the data.
 
         Raises:
-            ValueError: If a value is of another type, missing, unknown, or out of its bounds.
+            RequestError: If they contradict each other.
         """
-        ...
+        self.options, self.settled = options, settled
+        self.classes = settled.classes
 
-    def matched(self, index: Index, labels: Labels) -> Task:
+    @property
+    @abstractmethod
+    def targets(self) -> AnyView:
+        """Its view of the targets, with its classes."""
+
+    # before a training
+
+    @classmethod
+    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
+        """Dotted recipe keys for what nobody asked for."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def settle(cls, options: Any, data: TaskData) -> Self:
+        """The task with everything that it takes from the data.
+
+        Raises:
+            RequestError: If options and data contradict each other.
+            DataError: If something does not follow from the data, and nobody says it.
+        """
+
+    def problems(self, data: TaskData) -> list[Problem]:
+        """A warning where training or validation lacks a class: then nothing is learnt, or decided, about it."""
+        found = []
+        for split in ("train", "validation"):
+            counts = self.targets.counts(data.of(split), data.audit)
+            if any(counts) and (lacking := [c for c, n in zip(self.classes, counts, strict=True) if n == 0]):
+                values = {"classes": ", ".join(lacking)}
+                found.append(Problem(f"plan.absent_{split}", severity="warning", values=values))
+        return found
+
+    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
+        """Relative frequency of each training record [n]; None = all alike."""
+        return None
+
+    def adapt(self, index: Index, labels: Labels) -> Self:
         """The same task for the labels of another folder, which may write them in another way.
 
         Raises:
             RequestError: If that folder has classes this task does not know.
         """
-        ...
+        return self
 
-    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        """Relative frequency of each training record [n]; None = all alike."""
-        ...
+    # in a package
 
+    def describe(self) -> dict[str, Any]:
+        """Its ``options`` and what was ``settled`` from the data, JSON-able, for the Package."""
+        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
+
+    @classmethod
+    def restore(cls, options: Mapping[str, Any], settled: Mapping[str, Any]) -> Self:
+        """The task that `describe` described.
+
+        Raises:
+            ValueError: If a value is of another type, missing, unknown, or out of its bounds.
+        """
+        return cls(strictly(cls.Options, options), checked(cls.Settled, settled))  # type: ignore[arg-type]
+
+    # learning
+
+    @abstractmethod
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """A scalar, in float32."""
-        ...
 
+    @abstractmethod
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
         """The loss of probabilities [N, ...], without what is added to the logits in training only."""
-        ...
 
+    @abstractmethod
     def activate(self, output: Tensor) -> Tensor:
         """Probabilities from logits."""
-        ...
 
+    # answering
+
+    @abstractmethod
     def fitter(self) -> Fitter:
         """A new collector for the validation set."""
-        ...
 
+    @abstractmethod
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
         """The answer for one item."""
-        ...
 
-    def row(
-        self,
-        probabilities: np.ndarray,
-        target: np.ndarray,
-        fitted: Mapping[str, Any],
-        spacing: Spacing | None = None,
-    ) -> Row:
-        """Sufficient statistics of one item; distances need the pixel size where it differs between axes."""
-        ...
-
-    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
-        """The part of `row` that the monitored score needs; taken at every epoch, so it must be cheap."""
-        ...
-
-    def quick_scores(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-        """The scores [1] that are taken after every epoch, of rows of `quick_row`."""
-        ...
-
-    def table(self, rows: Sequence[Row]) -> Table:
-        """Rows as columns."""
-        ...
-
-    def summarise(self, table: Table, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Every score [B] of a set of items that counts item i ``weights[b, i]`` times; pure, so that intervals can
-        resample."""
-        ...
-
-    def intervals(self, table: Table, *, units: Units, options: IntervalOptions) -> dict[str, Score]:
-        """Every score of `summarise` with its interval; units are whole groups of rows, or rows."""
-        ...
-
-    def imagined(self, score: str, tables: tuple[Table, Table], units: Units) -> Imagined:
-        """What one more unit could do to the difference of two models in a score."""
-        ...
-
+    @abstractmethod
     def item(self, stats: ItemStats) -> Item:
         """One line about one item for a table people read."""
-        ...
 
     def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
         """Numbers behind the figures of a report: confusion matrix, curves."""
-        ...
+        return ()

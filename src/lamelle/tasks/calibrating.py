@@ -13,7 +13,7 @@ import numpy as np
 
 from lamelle.metrics import calibration
 from lamelle.results.scores import Bins, Reliability
-from lamelle.tasks.base import Table
+from lamelle.tasks.scoring import Table
 from lamelle.types import IGNORE
 
 BINS = calibration.BINS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,16 +15,16 @@ from lamelle.losses.table import LOSSES, Ce, Loss
 from lamelle.metrics import counts, ranking
 from lamelle.metrics.class_intervals import AVERAGED
 from lamelle.metrics.pairs import ClassPair
+from lamelle.models.options import Output
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
-from lamelle.tasks.scoring import Scored
-from lamelle.types import IGNORE, Classes, Index, Prediction, Record, Spacing
+from lamelle.types import IGNORE, Classes, Index, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ MANY_PIXELS = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledClasses:
     """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Settled:
     multi_label: bool
 
 
-class Classify(Scored):
+class Classify(Task):
     """One class, or several, for a whole image; see `lamelle.tasks.base.Task`."""
 
     class Options(TaskOptions):
@@ -68,21 +68,20 @@ class Classify(Scored):
         )
 
     name: ClassVar[str] = "classify"
-    also: ClassVar[tuple[str, ...]] = ()
-    spatial: ClassVar[bool] = False
+    output: ClassVar[Output] = "vector"
     view: ClassVar[type[AnyView]] = ClassView
+    Settled = SettledClasses
     monitor: ClassVar[str] = "macro_f1"
     statistics = ("truth", "probabilities", "chosen", "temperature")
 
-    def __init__(self, options: Classify.Options, settled: Settled) -> None:
+    def __init__(self, options: Classify.Options, settled: SettledClasses) -> None:
         """Take the options, and what follows from the data.
 
         Raises:
             RequestError: If they contradict each other.
         """
         _check(options, settled)
-        self.options, self.settled = options, settled
-        self.classes: tuple[str, ...] = settled.classes
+        super().__init__(options, settled)
         self.outputs = len(settled.classes)
         self.headline: tuple[str, ...] = (
             "accuracy",
@@ -93,10 +92,24 @@ class Classify(Scored):
         each = [f"{score}/{name}" for name in settled.classes for score in AVERAGED]
         overall = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy")
         self.tabled: tuple[str, ...] = (*overall, *(each if self.outputs <= MANY else ()))
-        self.targets = ClassView(settled.classes, several=settled.multi_label)
 
-    @staticmethod
-    def plan(facts: PlanFacts) -> dict[str, Any]:
+    @property
+    def targets(self) -> ClassView:
+        return ClassView(self.classes, several=self.settled.multi_label)
+
+    @classmethod
+    def settle(cls, options: Classify.Options, data: TaskData) -> Classify:
+        if unknown := sorted({name for r in data.records for name in r.names} - set(data.names)):
+            raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(data.names))
+        counts = ClassView(data.names, several=True).counts(data.of("train"), data.audit)
+        several = any(len(r.names) != 1 for r in data.records)
+        return cls(options, SettledClasses(data.names, counts, multi_label=several))
+
+    def problems(self, data: TaskData) -> list[Problem]:
+        return []  # a split of images keeps the share of each class
+
+    @classmethod
+    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
         side = 224 if min(facts.median[-2:]) >= MANY_PIXELS else max(32, min(facts.median[-2:]))
         steps = 400 if not facts.accelerator else 2000
         known: dict[str, Any] = {
@@ -128,20 +141,14 @@ class Classify(Scored):
             known["task.threshold"] = "f1"
         return known
 
-    def describe(self) -> dict[str, Any]:
-        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
-
-    @staticmethod
-    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Classify:
-        return Classify(strictly(Classify.Options, options), checked(Settled, settled))
-
-    def matched(self, index: Index, labels: Labels) -> Classify:
+    def adapt(self, index: Index, labels: Labels) -> Classify:
         names = {name for r in index.records for name in r.names}
         refuse_classes(sorted(names - set(self.classes)), self.classes, names)
         return self
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        members = [self.targets.numbers(record) for record in records]
+        view = self.targets
+        members = [view.numbers(record) for record in records]
         return self.options.remedy.sampling(self.settled.class_counts, members)
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
@@ -230,7 +237,7 @@ class Classify(Scored):
         return (confusion, *reliability, Curves(classes=drawn))
 
 
-def _check(options: Classify.Options, settled: Settled) -> None:
+def _check(options: Classify.Options, settled: SettledClasses) -> None:
     """Refuse what contradicts itself.
 
     Raises:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from lamelle.data.options import listed
 from lamelle.data.targets.views import AnyView, ObjectView
 from lamelle.errors import RequestError
 from lamelle.metrics import regions
@@ -16,11 +17,10 @@ from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps
 from lamelle.metrics.pairs import PixelPair
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks.base import Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
 from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
-from lamelle.tasks.scoring import Scored
 from lamelle.tasks.segment import Segment
-from lamelle.types import IGNORE, Index, LabelMap, Prediction, Record, Spacing
+from lamelle.types import IGNORE, Index, LabelMap, Prediction, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ _DISTANCE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledObjects:
     """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
@@ -45,7 +45,7 @@ class Settled:
     """Label images are masks: the connected parts are the objects."""
 
 
-class Instances(Scored):
+class Instances(Task):
     """Which pixels belong to which of many objects; see `lamelle.tasks.base.Task`.
 
     A network of three outputs learns where objects are, where two meet, and how deep inside one a pixel lies; a
@@ -71,24 +71,30 @@ class Instances(Scored):
         )
 
     name: ClassVar[str] = "instances"
-    also: ClassVar[tuple[str, ...]] = ()
-    spatial: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = ObjectView
+    Settled = SettledObjects
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
 
-    def __init__(self, options: Instances.Options, settled: Settled) -> None:
+    def __init__(self, options: Instances.Options, settled: SettledObjects) -> None:
         if (n := len(settled.classes)) != 2:
             raise RequestError("tasks.instance_classes", classes=", ".join(settled.classes), n=n)
-        self.options, self.settled = options, settled
-        self.classes: tuple[str, ...] = settled.classes
-        self.targets = ObjectView(settled.classes, parts=settled.parts, ignore=settled.ignore)
+        super().__init__(options, settled)
         self.outputs = len(MAPS)
         self.headline: tuple[str, ...] = ("ap50", "ap", "pq", "dice")
         self.tabled: tuple[str, ...] = ("object_precision", "object_recall", "iou")
 
-    @staticmethod
-    def plan(facts: PlanFacts) -> dict[str, Any]:
+    @property
+    def targets(self) -> ObjectView:
+        return ObjectView(self.classes, parts=self.settled.parts, ignore=self.settled.ignore)
+
+    @classmethod
+    def settle(cls, options: Instances.Options, data: TaskData) -> Instances:
+        names = listed(data.data.classes) or ("background", "object")
+        return cls(options, SettledObjects(names, data.data.ignore, parts=not data.index.numbers_objects))
+
+    @classmethod
+    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
         samples = int(np.clip(facts.records * 2, 192, 4000))
         return Segment.plan(facts) | {
             "train.samples": samples if facts.dims == 2 and not facts.resized else None,
@@ -99,26 +105,16 @@ class Instances(Scored):
             "augment.gamma": 0.2,
         }
 
-    def describe(self) -> dict[str, Any]:
-        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
-
-    @staticmethod
-    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Instances:
-        return Instances(strictly(Instances.Options, options), checked(Settled, settled))
-
-    def matched(self, index: Index, labels: Labels) -> Instances:
+    def adapt(self, index: Index, labels: Labels) -> Instances:
         ignore = tuple(dict.fromkeys((*self.settled.ignore, *labels.ignore)))
         return Instances(self.options, replace(self.settled, ignore=ignore, parts=not index.numbers_objects))
-
-    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        return None
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Dice and cross-entropy of the foreground, cross-entropy of borders, and the difference of the distances.
 
         Example:
             >>> import torch
-            >>> task = Instances(Instances.Options(), Settled(("background", "cell"), (), False))
+            >>> task = Instances(Instances.Options(), SettledObjects(("background", "cell"), (), False))
             >>> target = torch.tensor([[[1, 1, 0, 0, 0, 0, 0, 2]]])
             >>> good = torch.from_numpy(maps_of(target[0].numpy()))[None] * 18 - 9
             >>> [round(task.loss(o, target).item(), 2) for o in (good, -good)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -19,12 +19,19 @@ from lamelle.metrics.scoring import scores
 from lamelle.metrics.statistics import STATISTICS, derived, measured
 from lamelle.metrics.table import METRICS
 from lamelle.results.scores import Score
-from lamelle.tasks.base import Row, Table
 from lamelle.types import Spacing
 
+Row = Mapping[str, np.ndarray]
+"""Statistics of one item: rows of `lamelle.metrics.statistics.STATISTICS`, by name."""
+Table = dict[str, np.ndarray]
+"""Rows as columns [n, ...], so that an interval can resample them quickly."""
 
-class Scored:
-    """The part of a task that compares its answers with the truth; a task says how it sees both (`pair`)."""
+
+class Scored(ABC):
+    """The part of a task that compares its answers with the truth; a task says how it sees both (`pair`).
+
+    Shapes: probabilities are ``[K]`` where a network gives a vector, ``[K, (Z,) Y, X]`` where it gives a map.
+    """
 
     view: ClassVar[type[AnyView]]
     """How targets are seen; its name is one of `lamelle.metrics.metric.VIEWS`."""

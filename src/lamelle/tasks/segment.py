@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from lamelle.data.crops import SPARSE
 from lamelle.data.targets.values import ValueMap, infer_values, with_background
 from lamelle.data.targets.views import AnyView, LabelView
 from lamelle.errors import DataError
@@ -19,21 +20,20 @@ from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Labels, PlanFacts, TaskOptions, as_logits, checked, strictly
+from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
 from lamelle.tasks.cleaning import Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.fitting import FitOptions, Fitting
 from lamelle.tasks.matching import refuse_classes, refuse_values
-from lamelle.tasks.pixel_loss import check_weights, pixel_loss
-from lamelle.tasks.scoring import Scored
-from lamelle.types import Index, LabelMap, Prediction, Record, Spacing
+from lamelle.tasks.pixel_loss import balanced_weights, check_weights, pixel_loss
+from lamelle.types import Index, LabelMap, Prediction, Problem, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledPixels:
     """What follows from the data, beside the options."""
 
     classes: tuple[str, ...]
@@ -46,7 +46,7 @@ class Settled:
     """Scores besides: ``cells``, ``lines``."""
 
 
-class Segment(Scored):
+class Segment(Task):
     """One class for every pixel; see `lamelle.tasks.base.Task`."""
 
     class Options(TaskOptions):
@@ -92,29 +92,32 @@ class Segment(Scored):
             return Cleaning(self.min_size, self.fill_holes, self.largest)
 
         @property
-        def threshold_known(self) -> bool:
-            """Whether nothing is searched on validation by what ``threshold_by`` names: cleaning goes by it too."""
-            return self.threshold is not None and not self.cleaning.searched
+        def whole_items(self) -> bool:
+            return any((self.min_size, self.fill_holes, self.largest))
+
+        def idle(self) -> list[Problem]:
+            if "threshold_by" not in self.changed("name") or self.threshold is None or self.cleaning.searched:
+                return []  # cleaning, too, is searched by what ``threshold_by`` names
+            values = {"value": self.threshold_by, "threshold": f"{self.threshold:g}"}
+            return [Problem("tasks.idle_threshold_by", "", "warning", values)]
 
     name: ClassVar[str] = "segment"
     also: ClassVar[tuple[str, ...]] = ("cells", "lines")
-    spatial: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = LabelView
+    Settled = SettledPixels
     monitor: ClassVar[str] = "dice"
 
-    def __init__(self, options: Segment.Options, settled: Settled) -> None:
+    def __init__(self, options: Segment.Options, settled: SettledPixels) -> None:
         """Bind the options, and what follows from the data.
 
         Raises:
             RequestError: If the loss cannot take the weights.
         """
-        self.options, self.settled = options, settled
-        self.classes: tuple[str, ...] = settled.classes
+        super().__init__(options, settled)
         self.binary = len(settled.classes) == 2
         self.exclusive = options.exclusive and not self.binary
         self.outputs = len(settled.classes) - (not self.exclusive)
         self._numbered = settled.objects and options.loss.needs_objects
-        self.targets = LabelView(settled.values, objects=settled.objects, numbers=self._numbered)
         check_weights(options.loss, settled.weights, classes=len(settled.classes), exclusive=self.exclusive)
         self.headline: tuple[str, ...] = (
             "dice",
@@ -134,8 +137,19 @@ class Segment(Scored):
         each = [f"{score}/{name}" for name in several for score in ("dice", "iou")]
         self.tabled: tuple[str, ...] = ("precision", "recall", *each)
 
-    @staticmethod
-    def plan(facts: PlanFacts) -> dict[str, Any]:
+    @property
+    def targets(self) -> LabelView:
+        return LabelView(self.settled.values, objects=self.settled.objects, numbers=self._numbered)
+
+    @classmethod
+    def settle(cls, options: Segment.Options, data: TaskData) -> Segment:
+        values, weights = data.values, options.weights
+        if weights == "balanced":
+            weights = balanced_weights(LabelView(values).counts(data.of("train"), data.audit))
+        return cls(options, SettledPixels(values.classes, values, data.index.numbers_objects, weights, data.also))
+
+    @classmethod
+    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
         multiple, longest = 16, 256 if facts.dims == 2 else 96
         patch = [int(np.clip(m // multiple * multiple, multiple, longest)) for m in facts.median]
         if facts.dims == 3:
@@ -168,6 +182,7 @@ class Segment(Scored):
             "augment.gamma": 0.1,
             "evaluate.flips": facts.dims == 2,
             **shape,
+            "train.foreground": 1.0 if facts.unlabelled > SPARSE else None,  # crops lie around what is labelled
         }
 
     def describe(self) -> dict[str, Any]:
@@ -177,13 +192,12 @@ class Segment(Scored):
         settled = {f.name: getattr(self.settled, f.name) for f in fields(self.settled)} | {"values": kept}
         return {"options": self.options.model_dump(mode="json"), "settled": settled}
 
-    @staticmethod
-    def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Segment:
+    @classmethod
+    def restore(cls, options: Mapping[str, Any], settled: Mapping[str, Any]) -> Segment:
         kept = settled["values"]
-        found = checked(Settled, {**settled, "values": {**kept, "mapping": dict(kept["mapping"])}})
-        return Segment(strictly(Segment.Options, options), found)
+        return super().restore(options, {**settled, "values": {**kept, "mapping": dict(kept["mapping"])}})
 
-    def matched(self, index: Index, labels: Labels) -> Segment:
+    def adapt(self, index: Index, labels: Labels) -> Segment:
         settled = replace(self.settled, values=self._values(index, labels), objects=index.numbers_objects)
         return Segment(self.options, settled)
 
@@ -222,9 +236,6 @@ class Segment(Scored):
     def _classes(self, target: np.ndarray) -> np.ndarray:
         """Classes of an encoded target: every object is class 1."""
         return np.minimum(target, 1) if self._numbered else target
-
-    def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
-        return None
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         return pixel_loss(

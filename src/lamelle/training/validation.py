@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamelle.prediction.predictor import WHOLE
-from lamelle.tasks.base import MANY, Row, Task
+from lamelle.tasks.base import MANY, Task
+from lamelle.tasks.scoring import Row
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +21,7 @@ def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
     import torch
 
     parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(probabilities, target)]
-    if task.spatial and target.size > WHOLE[target.ndim]:
+    if probabilities.ndim > 1 and target.size > WHOLE[target.ndim]:
         pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
         parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
     losses = [

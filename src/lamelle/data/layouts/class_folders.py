@@ -179,7 +179,7 @@ def _masks(listing: Listing) -> list[FileEntry]:
 
 def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) -> LayoutMatch | None:
     """Why the folders hold more than classes: masks beside images, or a folder of masks of unknown images."""
-    if options.task == "classify" or level_of(options):
+    if options.of_classes or level_of(options):
         return None
     folders, rest = together(listing, lambda _: True)
     if folders and sum(len(f.images) for f in folders) >= len(rest):

@@ -27,7 +27,7 @@ def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """Images with their masks, or with their classes where the task is to classify."""
-    classify = options.task == "classify"
+    classify = options.of_classes
     by_parent = {p.parent: p for p in places(listing, options)}
     records: list[Record] = []
     problems: list[Problem] = []

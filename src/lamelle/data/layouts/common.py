@@ -33,6 +33,9 @@ class LayoutOptions:
 
     layout: str | None = None
     task: str | None = None
+    """Name of the task, for messages."""
+    learnt: tuple[type[Target], ...] | None = None
+    """The kinds of target that the task can learn from; None = whatever is there."""
     dims: int | None = None
     """2: a volume becomes one record per slice; 3: one record."""
     axes: str | None = None
@@ -52,6 +55,16 @@ class LayoutOptions:
     """Name of a class in the folder → the class it is read as."""
     left_out: Sequence[str] = ()
     """Names of classes in the folder whose images are not meant."""
+
+    @property
+    def of_classes(self) -> bool:
+        """Whether classes of whole images are what is to be learnt."""
+        return self.learnt == (ClassNames,)
+
+    @property
+    def of_pixels(self) -> bool:
+        """Whether what label images, masks or shapes say is what is to be learnt."""
+        return self.learnt is not None and ClassNames not in self.learnt
 
     @property
     def columns(self) -> dict[str, str | None]:
@@ -96,9 +109,9 @@ class Layout:
     described: bool = False
     """Whether a file of its own tells what is what, more than names of folders do: it then goes before others."""
 
-    def can_be(self, task: str | None) -> bool:
-        """Whether it has what a task learns from: classes of images, or what says something of each pixel."""
-        return task is None or any((kind is ClassNames) == (task == "classify") for kind in self.yields)
+    def can_be(self, options: LayoutOptions) -> bool:
+        """Whether it has what the task learns from."""
+        return options.learnt is None or any(kind in options.learnt for kind in self.yields)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     listing, options = images_of_word(listing, options)
     check_named(listing, options)
     asked = options
-    if options.task == "classify":
+    if options.of_classes:
         options = replace(options, images=None, masks=None)
     name = _choose(listing, options)
     index = _read(listing, name, options, asked)
@@ -161,7 +161,9 @@ def _split(
 def _names_classes(index: Index, options: LayoutOptions) -> bool:
     """Whether the targets are names of classes, or would be if there were any."""
     found = {isinstance(r.target, ClassNames) for r in index.records if r.target}
-    return any(found) if found else (options.task or LAYOUTS[index.layout].tasks[0]) == "classify"
+    if found:
+        return any(found)
+    return options.of_classes if options.learnt else LAYOUTS[index.layout].yields[0] is ClassNames
 
 
 def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Index:
@@ -215,7 +217,7 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
     if options.layout is not None:
         return _named(listing, options, options.layout)
     names = [n for n, row in LAYOUTS.items() if listing.only is None or row.of_one_file]
-    names = [n for n in names if LAYOUTS[n].can_be(options.task)]
+    names = [n for n in names if LAYOUTS[n].can_be(options)]
     if by_names(options):
         names = [n for n in names if n == suffix_pairs.NAME]
     elif class_folders.level_of(options) and not (options.masks or options.images):
@@ -256,7 +258,7 @@ def _named(listing: Listing, options: LayoutOptions, name: str) -> str:
             wants=LAYOUTS[name].help,
             found=what_is_there(listing),
         )
-    if not LAYOUTS[name].can_be(options.task):
+    if not LAYOUTS[name].can_be(options):
         tasks = ", ".join(LAYOUTS[name].tasks)
         raise RequestError("layouts.other_task", name=name, task=options.task, tasks=tasks)
     return name

@@ -97,7 +97,7 @@ def _has_labels(folded: Listing, options: LayoutOptions) -> bool:
     """Whether volumes are asked for, or some of them has a label volume of its name."""
     if options.layout is not None:
         return options.layout in _LAYOUTS
-    if options.task not in (None, "segment"):
+    if options.of_classes:
         return False
     if nnunet.match(folded, options).score == 1.0 and any(e.dicom_series for e in folded.images_in("imagesTr")):
         return True

@@ -30,7 +30,7 @@ def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     if not tables:
         return lacks(0.1, "mask_column")
     classes = any(t.columns.label and (options.label or is_sure(t)) for t in tables)
-    return LayoutMatch(0.95 if classes and options.task != "segment" and not options.masks else 1.0)
+    return LayoutMatch(0.95 if classes and not (options.of_pixels or options.masks) else 1.0)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -82,7 +82,7 @@ def _pairs(listing: Listing, found: Found, options: LayoutOptions) -> tuple[list
     said["others"] = ", ".join(map(printable, found.paths.others)) or "–"
     said["key"] = f"{setting('data.image', 'COLUMN')} {setting('data.masks', 'COLUMN')}"
     problems = [Problem("layouts.columns_of_pairs", found.entry.rel, "note", said), *problems]
-    if found.columns.label and not (options.label or options.task or options.masks):
+    if found.columns.label and not (options.label or options.learnt or options.masks):
         values = {"column": printable(found.columns.label), "key": setting("data.label", found.columns.label)}
         problems.append(Problem("layouts.classes_beside_pairs", found.entry.rel, "note", values))
     return records, problems

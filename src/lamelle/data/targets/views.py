@@ -31,7 +31,7 @@ from lamelle.data.targets.reading import connected, labels_as, numbered
 from lamelle.data.targets.values import ValueMap, apply_values, semantic_of
 from lamelle.errors import RequestError
 from lamelle.messages import text
-from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, ObjectMasks, Record, Shapes, Target
+from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, Meaning, ObjectMasks, Record, Shapes, Target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +52,8 @@ class View(ABC, Generic[Raw, One]):
     name: ClassVar[str]
     sees: ClassVar[tuple[type[Target], ...]]
     """The kinds of target that can be seen so."""
+    meaning: ClassVar[Meaning | None] = None
+    """What label values must be, where nothing else will do."""
     classes: tuple[str, ...]
 
     @classmethod
@@ -250,6 +252,7 @@ class ObjectView(_Pixels):
     """
 
     name = "objects"
+    meaning = "objects"
 
     def __init__(self, classes: tuple[str, ...], *, parts: bool, ignore: tuple[int, ...] = ()) -> None:
         """Say what is what.
