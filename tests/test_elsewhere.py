@@ -32,7 +32,7 @@ CLASSIFY = ("model.kind=cnn", "model.name=cnn1", "resize=32", "batch=4", "epochs
 
 def scored(evaluation: Evaluation) -> dict[str, Any]:
     """The scores, and where they lie."""
-    return evaluation.scores | {"folder": str(evaluation.folder)}
+    return evaluation.scores.model_dump(mode="json") | {"folder": str(evaluation.folder)}
 
 
 def picture(seed: int, kind: int, size: int = 96) -> np.ndarray:
@@ -158,7 +158,11 @@ def test_they_are_scored_when_asked_for_and_beside_each_other(
 def test_each_score_stands_beside_that_of_the_own_test_set(run: lamelle.Run, tmp_path: Path) -> None:
     scores = scored(run.evaluate(fresh(tmp_path / "new", n=12)))
     for name, row in scores["elsewhere"]["beside"].items():
-        own, here, difference = run.scores["scores"][name], scores["scores"][name], row["difference"]
+        own, here, difference = (
+            run.folder.read_json(run.folder.scores)["scores"][name],
+            scores["scores"][name],
+            row["difference"],
+        )
         assert row["own"] == own
         if own["value"] is not None and here["value"] == here["value"]:
             assert difference["value"] == pytest.approx(here["value"] - own["value"])
@@ -253,13 +257,13 @@ def test_label_values_are_refused_with_a_cure_that_works(
     assert cure == f"data.labels={{{', '.join(f'{v}: CLASS' if v else '0: 0' for v in sorted(set(values)))}}}"
     with pytest.raises(RequestError, match=r"data\.labels"):
         cells.evaluate(tmp_path / "v", overrides=[cure])
-    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores["n"] == 3
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores.n == 3
     with pytest.raises(RequestError, match="Say which value is which") as caught:
         cells.evaluate(tmp_path / "v", overrides=[f"data.labels={{{values[0]}: 0, {values[1]}: 4}}"])
     cure = pasted(caught.value, "data.labels")
     assert f"{values[0]}: 0" in cure
     assert f"{values[1]}: CLASS" in cure
-    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores["n"] == 3
+    assert cells.evaluate(tmp_path / "v", overrides=[cure.replace("CLASS", "1")]).scores.n == 3
 
 
 def test_a_guess_by_spelling_is_not_taken_as_it_stands() -> None:
@@ -298,7 +302,7 @@ def test_masks_that_seem_inverted_are_said_with_a_cure_that_works(cells: lamelle
         assert ("audit.mostly_foreground" in notes(scores)) is turned
         dice.append(scores["scores"]["dice"]["value"])
     cure = shlex.split(str(notes(scores)["audit.mostly_foreground"]["turned"]))[0]
-    assert cells.evaluate(tmp_path / "turned", overrides=[cure]).scores["scores"]["dice"]["value"] == dice[0] != dice[1]
+    assert cells.evaluate(tmp_path / "turned", overrides=[cure]).scores["dice"].value == dice[0] != dice[1]
 
 
 def test_a_package_by_itself_knows_no_images_and_says_so(

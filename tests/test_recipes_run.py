@@ -95,11 +95,11 @@ def test_a_packaged_recipe_runs(name: str, tmp_path: Path, weights: Callable[[st
     )
     assert run.path.name == name
     assert quiet.steps == 2
-    assert set(run.scores["headline"]) <= set(run.scores["scores"])
-    assert run.scores["n"] == len(run.scores["items"]) > 0
+    assert set(run.scores.headline) <= set(run.scores.scores)
+    assert run.scores.n == len(run.scores.items) > 0
     assert run.folder.altered() == {}
     page = run.folder.report.read_text(encoding="utf-8")
-    assert any(item["id"] in page for item in run.scores["items"])
+    assert any(item.id in page for item in run.scores.items)
     planned = run.folder.read_json(run.folder.plan)["planned"]
     assert not [key for key in planned if key.startswith(("augment.", "task."))], (
         "the recipe says what is done to images"

@@ -193,10 +193,10 @@ def test_without_a_test_set_validation_is_scored_and_everybody_says_so(nuclei: P
     assert all("lamelle evaluate RUN FOLDER" in line for line in said)
     names = {row["id"]: row["split"] for row in run.folder.read_table(run.folder.split)}
     assert set(names.values()) == {"train", "validation"}
-    assert (run.scores["split"], run.scores["n"]) == ("validation", list(names.values()).count("validation"))
+    assert (run.scores.split, run.scores.n) == ("validation", list(names.values()).count("validation"))
     assert "There is no test set" in run.folder.report.read_text(encoding="utf-8")
     again = run.evaluate().scores
-    assert [note["code"] for note in again["notes"]].count("evaluate.no_test") == 1
+    assert [note.code for note in again.notes].count("evaluate.no_test") == 1
     with pytest.raises(RequestError, match="no test set"):
         verbs.compare_runs([run.path, run.path])
     (listed,) = verbs.list_runs(tmp_path)

@@ -68,8 +68,8 @@ def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
     for path in (*written, folder.predictions_table, folder.report, folder.log, folder.model / "model.json"):
         assert path.is_file(), path.name
     assert folder.altered() == {}
-    assert sum(row["split"] == "test" for row in rows(folder.split)) == run.scores["n"]
-    assert {row["image"] for row in rows(folder.predictions_table)} == {i["id"] for i in run.scores["items"]}
+    assert sum(row["split"] == "test" for row in rows(folder.split)) == run.scores.n
+    assert {row["image"] for row in rows(folder.predictions_table)} == {i.id for i in run.scores.items}
     plan = json.loads(folder.plan.read_text())
     assert plan["split_by"] == "record"
     assert "train.lr" in plan["planned"]
@@ -80,10 +80,10 @@ def test_a_run_holds_all_that_it_promises(run: lamelle.Run) -> None:
 
 def test_what_comes_back_says_itself_and_shows_in_a_notebook(run: lamelle.Run, inputs: Path, tmp_path: Path) -> None:
     shown, said = run._repr_html_(), str(run)
-    dice = run.scores["scores"]["dice"]
+    dice = run.scores["dice"]
     for written in (shown, said):
         assert "Dice" in written
-        assert f"{dice['value']:.3f}" in written
+        assert f"{dice.value:.3f}" in written
         assert "report.html" in written
     assert "<table>" in shown
     evaluation = run.evaluate()
@@ -97,7 +97,7 @@ def test_what_comes_back_says_itself_and_shows_in_a_notebook(run: lamelle.Run, i
 
 def test_evaluating_again_gives_the_same_scores(run: lamelle.Run) -> None:
     before = run.scores
-    assert run.evaluate().scores["scores"] == before["scores"]
+    assert run.evaluate().scores.scores == before.scores
 
 
 def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
     split = {row["id"]: row["split"] for row in rows(run.folder.split)}
     tested, trained = (next(i for i, s in split.items() if s == name) for name in ("test", "train"))
     before = run.folder.scores.read_bytes()
-    assert run.evaluate().scores["notes"] == run.scores["notes"]
+    assert run.evaluate().scores.notes == run.scores.notes
     for one in (trained, tested):
         path = next(p for p in data.rglob("*.png") if p.stem in one and p.parent.name == "images")
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
@@ -115,7 +115,7 @@ def test_changed_data_are_said_and_never_scored_as_the_runs_own(nuclei: Path, tm
             lamelle.train(resume=run.path, progress=Quiet())
         assert one in str(caught.value)
         if one is trained:
-            assert "split.changed_images" in {note["code"] for note in run.evaluate().scores["notes"]}
+            assert "split.changed_images" in {note.code for note in run.evaluate().scores.notes}
             page = run.folder.report.read_text(encoding="utf-8")
             assert "1 image(s) have changed since the data were split" in page
             assert one in page[: page.index('class="cards"')]
@@ -147,16 +147,16 @@ def test_a_split_that_was_edited_is_not_relied_on(run: lamelle.Run, tmp_path: Pa
 def test_another_folder_is_scored_with_the_frozen_threshold(run: lamelle.Run, tmp_path: Path) -> None:
     other = lamelle.demo("nuclei", tmp_path / "other", seed=9, count=4, size=96).path
     scores = run.evaluate(other, out=tmp_path / "scores.json").scores
-    assert scores["n"] == 4
-    assert scores["fitted"] == run.scores["fitted"]
+    assert scores.n == 4
+    assert scores.fitted == run.scores.fitted
     assert json.loads((tmp_path / "scores.json").read_text())["n"] == 4
-    assert "evaluate.seen" not in {note["code"] for note in scores["notes"]}
+    assert "evaluate.seen" not in {note.code for note in scores.notes}
 
 
 def test_of_the_training_folder_only_the_test_images_are_scored(run: lamelle.Run, nuclei: Path) -> None:
-    notes = {note["code"]: note["values"] for note in run.evaluate(nuclei).scores["notes"]}
-    assert notes["evaluate.seen"]["n"] == 12 - run.scores["n"]
-    assert notes["evaluate.own_test"] == {"n": run.scores["n"]}
+    notes = {note.code: note.values for note in run.evaluate(nuclei).scores.notes}
+    assert notes["evaluate.seen"]["n"] == 12 - run.scores.n
+    assert notes["evaluate.own_test"] == {"n": run.scores.n}
 
 
 def test_a_folder_for_another_task_and_a_broken_one_are_refused(run: lamelle.Run, tmp_path: Path) -> None:
@@ -298,9 +298,9 @@ def test_fine_tuning_takes_the_network_over_and_leaves_the_head_where_classes_di
     options = (*FAST[1:], "data.dims=2", "patch=16")
     five = lamelle.train(volumes, start=run.path, overrides=options, runs=home / "runs", name="five", progress=quiet)
     assert any("new: head.weight, head.bias" in line for line in quiet.lines)
-    assert len(five.scores["classes"]) == 5
+    assert len(five.scores.classes) == 5
     scores = five.evaluate(volumes, overrides=["evaluate.keep_seen=true"]).scores
-    assert scores["n"] == sum(len(read(p).array[0]) for p in (volumes / "images").iterdir()), "read as slices again"
+    assert scores.n == sum(len(read(p).array[0]) for p in (volumes / "images").iterdir()), "read as slices again"
 
 
 def test_a_model_cannot_start_another_task(run: lamelle.Run, home: Path, tmp_path: Path) -> None:
@@ -322,8 +322,8 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(run: lamelle.Run) -> N
 def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     options = (*FAST, "samples=4", "folds=3")
     whole = lamelle.train(nuclei, overrides=options, runs=tmp_path / "runs", name="cv", progress=Quiet())
-    assert whole.scores["n"] == 12
-    assert len({i["id"] for i in whole.scores["items"]}) == 12
+    assert whole.scores.n == 12
+    assert len({i.id for i in whole.scores.items}) == 12
     folds = sorted(p.name for p in whole.path.iterdir() if (p / "recipe.yaml").is_file())
     table = rows(whole.path / "predictions.csv")
     assert len(table) == 12
@@ -331,9 +331,9 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
         assert float(row["share:background"]) + float(row["share:foreground"]) == pytest.approx(1, abs=1e-5)
         assert read_labels(whole.path / row["file"]).array.shape == (96, 96)
     assert folds == ["fold0", "fold1", "fold2"]
-    headline = whole.scores["headline"][0]
+    headline = whole.scores.headline[0]
     each = [json.loads((whole.path / fold / "scores.json").read_text())["scores"][headline]["value"] for fold in folds]
-    between = next(n["values"]["scores"] for n in whole.scores["notes"] if n["code"] == "evaluate.between_folds")
+    between = next(n.values["scores"] for n in whole.scores.notes if n.code == "evaluate.between_folds")
     assert f"{name_of(headline)} {min(each):.3f} – {max(each):.3f}" in between
     assert whole.folder.report.is_file()
 
@@ -348,7 +348,7 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     assert not (stopped / "scores.json").exists()
     rest = Quiet()
     again = lamelle.train(resume=stopped, progress=rest)
-    assert again.scores["n"] == 12
+    assert again.scores.n == 12
     with pytest.raises(RequestError, match="name a fold"):
         lamelle.predict(stopped, [nuclei], out=tmp_path / "out")
     once = Quiet()
@@ -356,7 +356,7 @@ def test_folds_score_every_image_once(nuclei: Path, tmp_path: Path) -> None:
     assert once.steps == 0 < rest.steps, "what is done is not done again"
     shutil.rmtree(stopped / "fold1")
     lost = lamelle.train(resume=stopped, progress=(more := Quiet()))
-    assert lost.scores["n"] == 12
+    assert lost.scores.n == 12
     assert 0 < more.steps < rest.steps + 3, "only the fold that was lost"
 
 
@@ -367,7 +367,7 @@ def test_folds_over_the_slices_of_one_volume_are_pooled_and_shown(home: Path, tm
     plan = open_plan(whole.folder)
     images = ScoredImages(whole.folder, plan, verbs.open_store())
     tested = [r for r in plan.records if r.id in images.predicted]
-    assert len(tested) == whole.scores["n"] > 10
+    assert len(tested) == whole.scores.n > 10
     for record in tested:  # each slice's own prediction, though the file of each fold has the same name
         where = images.predicted[record.id]
         slices = sorted(r.image.index or 0 for r in tested if images.predicted[r.id].folder == where.folder)

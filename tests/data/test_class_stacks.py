@@ -77,7 +77,7 @@ def test_slices_of_one_stack_stay_in_one_split_and_are_evaluated_elsewhere(tmp_p
     assert len(by_stack) == 12
     assert all(len(names) == 1 for names in by_stack.values())
     other = stacks(tmp_path / "other", imagej=True, metadata={"axes": "ZYX"})
-    assert run.evaluate(other).scores["n"] == 24
+    assert run.evaluate(other).scores.n == 24
 
 
 def test_declared_axes_reach_training_prediction_and_evaluation(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_declared_axes_reach_training_prediction_and_evaluation(tmp_path: Path) 
     assert package.load(run.path).preparation.channels == 6
     table = run.predict(folder / "a", tmp_path / "out").table
     assert len(table.read_text().splitlines()) == 7
-    assert run.evaluate(stacks(tmp_path / "other", (6, 24, 32), metadata={"axes": "EYX"})).scores["n"] == 8
+    assert run.evaluate(stacks(tmp_path / "other", (6, 24, 32), metadata={"axes": "EYX"})).scores.n == 8
     run.report()
     with pytest.raises(DataError, match=r"data\.axes"):
         run.predict(folder / "a", tmp_path / "wrong", overrides=["data.axes=CZYX"])

@@ -229,7 +229,7 @@ def test_outlines_are_learnt(tmp_path: Path, kind: str, task: str) -> None:
         (tmp_path / "data" / "images" / "_annotations.coco.json").write_text(json.dumps(plain))
     run = verbs.train(tmp_path / "data", overrides=(f"task={task}", *FEW, "precision=32"), runs=tmp_path / "runs",
                       progress=Quiet())  # fmt: skip
-    assert run.scores["task"] == task
+    assert run.scores.task == task
     assert (run.folder.audit.read_text().count('"objects": 2') > 0) == (task == "instances")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -12,6 +14,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from lamelle.reports import epochs, figures, study_figures
 from lamelle.results.history import Epoch
+from lamelle.results.scores import Score
 
 HISTORY = [
     Epoch(epoch=1, step=5, lr=0.001, train_loss=1.0),
@@ -21,10 +24,10 @@ CURVE = {"roc": {"x": [0, 0, 1], "y": [0, 1, 1]}, "pr": {"x": [0, 1], "y": [1, 0
 BANDED = {
     name: found | {"low": [0.0] * len(found["x"]), "high": [1.0] * len(found["x"])} for name, found in CURVE.items()
 }
-_KNOWN = {"value": 0.5, "low": 0.4, "high": 0.7, "n": 9, "unit": "image", "level": 0.95}
+_KNOWN = Score(0.5, 0.4, 0.7, 9, "image")
 VARIANTS = [
-    {"name": "<a>", "scores": {"dice": _KNOWN, "iou": _KNOWN}},
-    {"name": "b", "scores": {"dice": _KNOWN | {"low": None, "high": None}, "iou": _KNOWN | {"value": None}}},
+    {"dice": _KNOWN, "iou": _KNOWN},
+    {"dice": replace(_KNOWN, low=math.nan, high=math.nan), "iou": replace(_KNOWN, value=math.nan)},
 ]
 DRAWN = {
     "training": lambda: figures.training(HISTORY, monitor="dice", best=2.0),

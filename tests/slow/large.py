@@ -148,7 +148,7 @@ def main(data: Path, home: Path, *overrides: str, everything: bool) -> None:
 
         fit.train = loaded  # type: ignore[assignment]
     run = lamelle.train(data, overrides=overrides, runs=home / "runs", name="large")
-    print(run.scores["scores"]["dice"])
+    print(run.scores["dice"])
 
 
 if __name__ == "__main__":

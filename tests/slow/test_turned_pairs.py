@@ -47,7 +47,7 @@ def test_48_ways_of_storing_give_one_dice(tmp_path: Path, dims: int) -> None:
         folder = tmp_path / f"w{i}"
         save(image.as_reoriented(WAYS[(11 * i + 5) % 48]), folder / "images" / "q.nii.gz")
         save(label.as_reoriented(way), folder / "labels" / "q.nii.gz")
-        scores.add(lamelle.evaluate(run.path, folder).scores["scores"]["dice"]["value"])
+        scores.add(lamelle.evaluate(run.path, folder).scores["dice"].value)
         run.predict(folder / "images", out=folder / "out")
         written = nibabel.load(folder / "out" / "labels" / "q.nii.gz")
         given = nibabel.load(folder / "images" / "q.nii.gz")

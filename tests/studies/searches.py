@@ -22,23 +22,23 @@ from lamelle.studies.search import trying
 from lamelle.studies.search.dimensions import parse
 from lamelle.studies.search.search import Search
 from lamelle.studies.search.storage import open_storage
-from lamelle.studies.search.trying import Setting
+from lamelle.studies.search.trying import SearchSetting
 from lamelle.training.progress import Plain
 
 
-def setting(*pairs: str, **given: Any) -> Setting:
+def setting(*pairs: str, **given: Any) -> SearchSetting:
     """A search without data."""
     _, dimensions = parse(pairs)
-    usual: dict[str, Any] = {"sampler": "grid", "pruner": "none", "objective": "macro_f1", "less": False}
-    about = {"data": Path("nowhere"), "common": {}, "epochs": 9, "seed": 0} | usual | given
-    return Setting(dimensions=tuple(dimensions), **about)
+    usual: dict[str, Any] = {"sampler": "grid", "pruner": "none", "objective": "macro_f1", "direction": "maximize"}
+    about = {"data": Path("nowhere"), "common": {}, "epochs": 9, "seed": 0, "split": 1} | usual | given
+    return SearchSetting(dimensions=tuple(dimensions), **about)
 
 
-def begun(folder: Path, asked: Setting, *, trials: int = 0, url: str | None = None) -> Search:
+def begun(folder: Path, asked: SearchSetting, *, trials: int = 0, url: str | None = None) -> Search:
     """The search in a folder, begun or gone on with."""
     study = StudyFolder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    study.write_json(study.request, searches._described(asked) | {"split": 1})
+    study.write_json(study.request, asked.model_dump(mode="json"))
     return Search(study, asked, searches._points(asked, trials), open_storage(url, folder))
 
 

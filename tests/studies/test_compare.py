@@ -19,12 +19,14 @@ from support import Quiet
 
 from lamelle import verbs
 from lamelle.errors import RequestError
+from lamelle.io.atomic import plain
 from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.reports.study import sentences, terminal
 from lamelle.results import history
 from lamelle.results.history import Epoch
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Score
+from lamelle.results.studies import Comparison
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
 from lamelle.studies import table
@@ -76,7 +78,7 @@ def task() -> Classify:
     return made_tasks.classify(counts=(10, 10))
 
 
-def compared(folder: Path, **rights: float) -> table.Comparison:
+def compared(folder: Path, **rights: float) -> Comparison:
     runs = {
         name: [written(folder / f"{name}{s}", right, seed=sum(name.encode()) + s) for s in range(3)]
         for name, right in rights.items()
@@ -92,11 +94,11 @@ def test_a_real_difference_is_told_from_noise(tmp_path: Path) -> None:
     assert not better.noise
     assert better.low > 0.1
     assert better.p < 0.05 <= same.p
-    content = json.loads(json.dumps(_plain(found)))
-    said = " ".join(sentences(content))
+    assert Comparison.model_validate(json.loads(json.dumps(plain(found.model_dump(mode="json"))))) == found
+    said = " ".join(sentences(found))
     assert "no more than noise" in said
     assert "c is better than a" in said
-    assert len(terminal(content)) > 5
+    assert len(terminal(found)) > 5
     for line in found.lines:  # three trainings leave much to chance, but no share lies beyond 0 and 1
         bounds = [(one.low, one.value, one.high) for one in line.scores.values()]
         assert all(0 <= low <= value <= high <= 1 for low, value, high in bounds if low == low)
@@ -130,11 +132,11 @@ def test_what_one_seed_lacks_is_said_with_the_reason_and_the_number_of_seeds() -
 def test_a_line_alone_or_without_an_interval_says_so_with_the_reason(tmp_path: Path) -> None:
     runs = {"a": [written(tmp_path / f"{s}", 0.8, seed=s, n=12) for s in range(2)]}
     found = table.compare(task(), runs, scores=["accuracy", "macro_f1"], decides="macro_f1", options=OPTIONS)
-    lines = terminal(_plain(found))
+    lines = terminal(found)
     assert "[–, –]" not in "".join(lines)
     assert "3 groups" in lines[1]
     assert " 2 " in lines[1], "the seeds stand in the table"
-    said = " ".join(sentences(_plain(found)))
+    said = " ".join(sentences(found))
     assert "no interval: 3 groups" in said
     assert "Highest" not in said
     row = next(csv.DictReader(table.to_csv(found).splitlines()))
@@ -249,7 +251,7 @@ def test_variants_are_cross_validated_on_all_images(tissue: Path, tmp_path: Path
             weights = Path(name, "seed0", f"fold{fold}", "model", "model.safetensors")
             assert (once / weights).read_bytes() == (twice / weights).read_bytes()
     found = verbs.compare_runs(runs)
-    assert found.differences[0].value == pytest.approx(scores["differences"][0]["value"])
+    assert found.result.differences[0].value == pytest.approx(scores["differences"][0]["value"])
 
 
 def test_what_would_not_be_paired_or_not_be_used_is_refused_before_any_training(tissue: Path, tmp_path: Path) -> None:
@@ -269,7 +271,7 @@ def test_what_would_not_be_paired_or_not_be_used_is_refused_before_any_training(
 def test_equal_variants_have_no_winner(tmp_path: Path) -> None:
     runs = {name: [written(tmp_path / f"{name}{s}", 0.8, seed=s) for s in range(2)] for name in "ab"}
     found = table.compare(task(), runs, scores=["accuracy"], decides="accuracy", options=OPTIONS)
-    said = " ".join(sentences(_plain(found)))
+    said = " ".join(sentences(found))
     assert "None is ahead of the others: a, b have the same Accuracy" in said
     assert "Highest" not in said
 
@@ -283,12 +285,6 @@ def test_processes_do_the_same_as_one(tissue: Path, tmp_path: Path) -> None:
 def test_one_variant_is_nothing_to_compare(tissue: Path, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="nothing to compare"):
         ask(tissue, tmp_path, "lr=0.1")
-
-
-def _plain(found: table.Comparison) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(found)
 
 
 def _numbers(study: Path) -> list[dict[str, str]]:

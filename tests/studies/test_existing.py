@@ -50,8 +50,8 @@ def call(*words: object) -> int:
 
 def test_seeds_of_one_recipe_are_one_line(runs: Path) -> None:
     found = verbs.compare_runs([runs / "a", runs / "a-again", runs / "fast"])
-    assert [(line.name, line.seeds) for line in found.lines] == [("a", 2), ("fast", 1)]
-    (difference,) = found.differences
+    assert [(line.name, line.seeds) for line in found.result.lines] == [("a", 2), ("fast", 1)]
+    (difference,) = found.result.differences
     scores = [
         json.loads((runs / n / "scores.json").read_text())["scores"]["macro_f1"]["value"]
         for n in ("a", "a-again", "fast")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import multiprocessing
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import pytest
 from studies.searches import begun, formula, postgres, setting, work
 
 from lamelle.errors import RequestError
-from lamelle.io import atomic
 from lamelle.platform import FileLock, network_disk
 from lamelle.reports import searching
 from lamelle.results.history import Epoch
+from lamelle.results.studies import SearchResult
 from lamelle.studies.search import points as queue
 from lamelle.studies.search import results, storage, trying
 from lamelle.studies.search.dimensions import grid, parse
@@ -28,6 +30,10 @@ from lamelle.training.loop import Interrupted, NonFinite
 
 optuna = pytest.importorskip("optuna")
 GRID = ("lr=0.1,0.01,0.001", "batch=8,16")
+
+
+def collected(search: Search) -> SearchResult:
+    return results.collect(search.study, search.setting, search.points)
 
 
 def states(search: Search) -> dict[int, list[str]]:
@@ -90,8 +96,9 @@ def test_two_workers_share_a_grid_without_doing_a_point_twice(tmp_path: Path, mo
         thread.join()
     assert states(searches[0]) == {point: ["COMPLETE"] for point in range(6)}
     assert searches[0].fill() == 0
-    content = results.collect(searches[0].study, searches[0].setting, searches[0].points)
-    assert content["trials"][content["best"]]["params"] == {"train.lr": "0.1", "train.batch": "16"}
+    best = collected(searches[0]).best_trial
+    assert best is not None
+    assert best.params == {"train.lr": "0.1", "train.batch": "16"}
 
 
 def test_filling_twice_changes_nothing(tmp_path: Path) -> None:
@@ -156,10 +163,10 @@ def test_a_point_at_which_workers_die_comes_last_and_is_named(tmp_path: Path) ->
     tried = [taken(search, None).user_attrs[POINT] for _ in range(ATTEMPTS + 2)]
     assert tried == [0] * ATTEMPTS + [1, 1]
     assert search.fill() == 2
-    content = results.collect(search.study, search.setting, search.points)
-    assert [row["state"] for row in content["trials"]] == ["waiting", "waiting"]
-    assert f"{ATTEMPTS} times" in next(row["reason"] for row in content["trials"] if row["point"] == 0)
-    assert "no best one" in " ".join(searching.sentences(content))
+    result = collected(search)
+    assert [one.state for one in result.trials] == ["waiting", "waiting"]
+    assert f"{ATTEMPTS} times" in next(one.reason or "" for one in result.trials if one.point == 0)
+    assert "no best one" in " ".join(searching.sentences(result))
 
 
 def test_what_cannot_be_trained_fails_alone_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,10 +179,10 @@ def test_what_cannot_be_trained_fails_alone_and_once(tmp_path: Path, monkeypatch
     search = begun(tmp_path / "s", setting(*GRID))
     work(search)
     work(search)
-    content = results.collect(search.study, search.setting, search.points)
-    assert sorted(row["state"] for row in content["trials"]) == ["done"] * 4 + ["failed"] * 2
+    result = collected(search)
+    assert sorted(one.state for one in result.trials) == ["done"] * 4 + ["failed"] * 2
     assert len(search.study.get_trials()) == 6
-    reason = next(row["reason"] for row in content["trials"] if row["state"] == "failed")
+    reason = next(one.reason or "" for one in result.trials if one.state == "failed")
     assert "a.png" in reason
     assert "step-3.json" not in reason, "checkpoints of trials are removed"
 
@@ -209,8 +216,7 @@ def test_a_stopped_search_tries_the_same_points_as_one_that_was_not(
 
 
 def by_point(search: Search) -> dict[int, dict[str, Any]]:
-    content = results.collect(search.study, search.setting, search.points)
-    return {row["point"]: row["params"] for row in content["trials"] if row["state"] == "done"}
+    return {one.point: one.params for one in collected(search).done}
 
 
 @pytest.mark.parametrize("pruner", ["asha", "hyperband"])
@@ -230,59 +236,75 @@ def test_hopeless_trials_are_stopped_early(tmp_path: Path, monkeypatch: pytest.M
     values = [str(v) for v in range(1, 19)]
     search = begun(tmp_path / "s", setting("lr=" + ",".join(values), pruner=pruner))
     work(search)
-    content = results.collect(search.study, search.setting, search.points)
-    stopped = [row for row in content["trials"] if row["state"] == "stopped"]
-    assert len(stopped) >= 6
+    result = collected(search)
+    reached = {str(one.params["train.lr"]): one.best_so_far for one in result.trials if one.state == "stopped"}
+    assert len(reached) >= 6
     assert epochs["1"] == 9
-    assert all(epochs[row["params"]["train.lr"]] == row["until"]["epoch"] < 9 for row in stopped)
-    assert content["trials"][content["best"]]["params"] == {"train.lr": "1"}
-    assert "stopped early" in searching.page("s", content, [])
+    assert all(best is not None and epochs[lr] == best.epoch < 9 for lr, best in reached.items())
+    assert result.best_trial is not None
+    assert result.best_trial.params == {"train.lr": "1"}
+    assert "stopped early" in page(result)
 
 
 def test_less_is_better_where_the_score_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     formula(monkeypatch, lambda params, _: float(params["train.lr"]))
-    search = begun(tmp_path / "s", setting(*GRID, objective="log_loss", less=True))
+    search = begun(tmp_path / "s", setting(*GRID, objective="log_loss", direction="minimize"))
     work(search)
-    content = results.collect(search.study, search.setting, search.points)
-    assert content["trials"][content["best"]]["params"]["train.lr"] == "0.001"
+    result = collected(search)
+    assert result.best_trial is not None
+    assert result.best_trial.params["train.lr"] == "0.001"
     assert search.study.best_trial.params["train.lr"] == "0.001"
 
 
 # what is said --------------------------------------------------------------------------------------------------------
 
 
+def page(result: SearchResult, *command: str) -> str:
+    return searching.page("s", result, command, sampler="random")
+
+
+def changed(result: SearchResult, **score: Any) -> SearchResult:
+    """The same with other scores of its trials."""
+    trials = [one.model_copy(update={"score": one.score and replace(one.score, **score)}) for one in result.trials]
+    return result.model_copy(update={"trials": tuple(trials)})
+
+
 def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     formula(monkeypatch, lambda params, _: params["train.lr"] * 5 + 0.001 * params["train.batch"])
     search = begun(tmp_path / "s", setting("lr=1e-3..1e-1", "batch=8..64", sampler="random"), trials=24)
     work(search)
-    content = results.collect(search.study, search.setting, search.points)
-    atomic.write_json(tmp_path / "scores.json", content)
-    content = json.loads((tmp_path / "scores.json").read_text())
-    said = " ".join(searching.sentences(content))
-    best = max(content["trials"], key=lambda row: row["value"])
-    assert content["best"] == best["trial"]
-    assert f"train.batch={best['params']['train.batch']}" in said
+    wanted = collected(search)
+    search.folder.write_result(wanted, table=results.to_csv(wanted), page=page(wanted))
+    result = search.folder.read_result()
+    assert isinstance(result, SearchResult)
+    assert result.model_dump_json() == wanted.model_dump_json()
+    said = " ".join(searching.sentences(result))
+    scores = {one.trial: one.score for one in result.trials if one.score is not None}
+    best = max(scores.values(), key=lambda score: score.value)
+    assert result.best_trial is not None
+    assert result.best_trial.score == best
+    assert f"train.batch={result.best_trial.params['train.batch']}" in said
     assert "best of 24 scores on the same validation set" in said
-    alike = sum(row["value"] >= best["low"] for row in content["trials"])
-    assert alike > 1
-    assert f"{alike} of the 24" in said
-    assert content["importance"]["train.lr"] > content["importance"]["train.batch"]
-    assert sum(content["importance"].values()) == pytest.approx(1)
-    few = {"low": None, "high": None, "n": 1, "unit": "slice", "without": "few", "of": "a"}
-    alone = content | {"trials": [row | few for row in content["trials"]]}
+    near = sum(score.value >= best.low for score in scores.values())
+    assert near > 1
+    assert f"{near} of the 24" in said
+    assert result.importance["train.lr"] > result.importance["train.batch"]
+    assert sum(result.importance.values()) == pytest.approx(1)
+    alone = changed(result, low=math.nan, high=math.nan, n=1, unit="slice", reason="few", of="a")
     assert "(no interval: 1 slice of a; 5 are needed)" in " ".join(searching.sentences(alone))
-    even = content | {"trials": [row | {"value": best["value"]} for row in content["trials"]]}
+    even = changed(result, value=best.value)
     assert "have the same score: none of them is ahead" in " ".join(searching.sentences(even))
-    uneven = content | {"trials": [row | {"value": row["trial"] / 24} for row in content["trials"]]}
-    assert "have the same score" not in " ".join(searching.sentences(uneven))
+    assert "have the same score" not in said
     assert "[–" not in " ".join([*searching.sentences(alone), *searching.terminal(alone)])
-    page = searching.page("s", content, ["tune", "x"])
-    assert page.count('<svg class="figure"') == 3
-    assert "http" not in page.replace("http-equiv", "")
-    rows = list(csv.DictReader(results.to_csv(content).splitlines()))
+    shown = page(result, "tune", "x")
+    assert shown.count('<svg class="figure"') == 3
+    assert "http" not in shown.replace("http-equiv", "")
+    rows = list(csv.DictReader(search.folder.table.read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 24
-    assert float(rows[content["best"]]["macro_f1"]) == pytest.approx(best["value"], rel=1e-5)
-    assert len(searching.terminal(content)) > 12
+    assert float(next(row for row in rows if row["trial"] == str(result.best))["macro_f1"]) == pytest.approx(
+        best.value, rel=1e-5
+    )
+    assert len(searching.terminal(result)) > 12
     row = next(csv.DictReader(results.to_csv(alone).splitlines()))
     assert (row["macro_f1_low"], row["macro_f1_n"], row["macro_f1_unit"]) == ("", "1", "slice")
     assert (row["macro_f1_reason"], row["reason"]) == ("no interval: 1 slice of a; 5 are needed", "")

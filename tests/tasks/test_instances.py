@@ -246,14 +246,14 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     data = verbs.demo("nuclei", tmp_path / "nuclei", seed=3, count=12, size=96).path
     few = ("filters=[4,8]", "patch=64", "samples=8", "batch=4", "epochs=2", "threads=1", "workers=0", "resamples=100")
     run = verbs.train(data, overrides=("task=instances", *few, "precision=32"), runs=tmp_path / "runs")
-    assert run.scores["task"] == "instances"
-    assert set(run.scores["headline"]) == {"ap50", "ap", "pq", "dice"}
-    assert set(QUICK) <= set(run.scores["fitted"])
+    assert run.scores.task == "instances"
+    assert set(run.scores.headline) == {"ap50", "ap", "pq", "dice"}
+    assert set(QUICK) <= set(run.scores.fitted)
     out = tmp_path / "out"
     run.predict(next(data.glob("*/images")), out, masks=True)
     assert list(out.glob("masks/*/masks"))
     elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"]).scores
-    assert elsewhere["scores"]["ap50"]["n"] == 12
+    assert elsewhere["ap50"].n == 12
     opened, known = open_plan(run.folder).task.describe(), task().describe()
     assert opened == known | {"settled": known["settled"] | {"classes": ("background", "object")}}
     if masks := list(out.glob("masks/*/masks/*.png")):

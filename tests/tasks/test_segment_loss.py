@@ -133,7 +133,7 @@ def test_objects_reach_the_loss_through_training(tmp_path: Path) -> None:
     data = verbs.demo("nuclei", tmp_path / "data", seed=1, count=12, size=96).path
     few = (*TINY, "loss=boundary_ce", "epochs=1", "train.samples=4", "evaluate.resamples=100", "min_size=auto")
     run = verbs.train(data, overrides=few, runs=tmp_path / "runs", progress=Quiet())
-    assert run.scores["classes"] == ["background", "foreground"]
+    assert run.scores.classes == ("background", "foreground")
     confusion = run.folder.read_scores().figure(Confusion)
     assert confusion is not None
     assert np.shape(confusion.counts) == (2, 2)

@@ -21,6 +21,7 @@ from lamelle.io.images import read
 from lamelle.losses.borders import border_maps
 from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
+from lamelle.results.scores import Reliability
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, LabelMap
@@ -196,12 +197,15 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     run = verbs.train(
         data, recipe="em-organelles", overrides=(*small, *quick), runs=tmp_path / "runs", progress=Quiet()
     )
-    classes, scores = run.scores["classes"], run.scores
-    assert list(scores["fitted"]["thresholds"]) == classes[1:]
-    assert next(f for f in scores["figures"] if f["kind"] == "reliability")["exclusive"] is False
-    assert {f"dice/{c}" for c in classes} | {"dice", "hd95", "hd95_um", "ece", "log_loss_uncalibrated"} <= set(
-        scores["scores"]
-    )
+    scores = run.scores
+    classes = list(scores.classes)
+    assert list(scores.fitted["thresholds"]) == classes[1:]
+    reliability = scores.figure(Reliability)
+    assert reliability is not None
+    assert not reliability.exclusive
+    assert {f"dice/{c}" for c in classes} | {"dice", "hd95", "hd95_um", "ece", "log_loss_uncalibrated"} <= {
+        *scores.scores
+    }
     page = run.folder.report.read_text(encoding="utf-8")
     assert "furthest above this" in page
     assert "one for each pixel and class" in page
@@ -211,4 +215,4 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     assert read(file).array.shape[0] == len(classes) - 1
     package = load(run.path)
     assert package.task.describe()["options"]["exclusive"] is False
-    assert package.fitted["thresholds"] == pytest.approx(scores["fitted"]["thresholds"])
+    assert package.fitted["thresholds"] == pytest.approx(scores.fitted["thresholds"])

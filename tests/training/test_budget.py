@@ -166,10 +166,10 @@ def test_less_than_an_epoch_is_said_beside_the_scores(
     run = verbs.train(nuclei, overrides=asked, runs=tmp_path, progress=quiet)
     said = "after 2 of 3 steps"
     assert any(said in line and "train.budget=2min" in line for line in quiet.lines)
-    assert [note["code"] for note in run.scores["notes"]].count("evaluate.too_short") == 1
+    assert [note.code for note in run.scores.notes].count("evaluate.too_short") == 1
     assert said in run.folder.report.read_text(encoding="utf-8")
     again = verbs.evaluate(run.path).scores
-    assert "evaluate.too_short" in [note["code"] for note in again["notes"]]
+    assert "evaluate.too_short" in [note.code for note in again.notes]
 
 
 @pytest.mark.parametrize(("share", "said"), [(0.3, True), (0.95, False)])
@@ -203,7 +203,7 @@ def test_a_busy_machine_is_said_where_not_an_epoch_was_done(
     costing(monkeypatch, "_step", go, 3.0)
     asked = ("filters=[4,8]", "patch=32", "samples=12", "batch=4", "train.budget=5s", "precision=32", "workers=0")
     run = verbs.train(nuclei, overrides=(*asked, "train.device=cpu"), runs=tmp_path, progress=Quiet())
-    assert [n["code"] for n in run.scores["notes"] if "too_short" in n["code"]] == [f"evaluate.{code}"]
+    assert [n.code for n in run.scores.notes if "too_short" in n.code] == [f"evaluate.{code}"]
     page = run.folder.report.read_text(encoding="utf-8")
     assert ("10 % of their time" in page) == (code == "too_short_busy")
     advised = set(re.findall(r"train\.budget=(\w+)", page)) - {"5s"}

@@ -48,7 +48,7 @@ def test_a_series_gives_the_model_and_the_predictions_of_its_nifti(tmp_path: Pat
         kind: lamelle.train(folder, overrides=asked, runs=tmp_path / "runs", name=kind, progress=Quiet())
         for kind, folder in folders.items()
     }
-    scores = {kind: run.scores["scores"] for kind, run in runs.items()}
+    scores = {kind: run.scores.scores for kind, run in runs.items()}
     assert scores["series"]["dice"] == scores["nifti"]["dice"]
     assert scores["series"]["hd95_um"] == scores["nifti"]["hd95_um"]
     assert load(runs["series"].path).volumes
@@ -60,7 +60,7 @@ def test_a_series_gives_the_model_and_the_predictions_of_its_nifti(tmp_path: Pat
         assert one.affine == pytest.approx(other.affine, abs=1e-4)
         assert one.shape == nibabel.load(folders["nifti"] / "images" / f"p{p}.nii.gz").shape
     found = runs["series"].evaluate(folders["series"], overrides=["evaluate.keep_seen=true"])
-    assert found.scores["scores"]["dice"]["n"] >= 1
+    assert found.scores["dice"].n >= 1
     written = [p for p in (tmp_path / "runs" / "series").rglob("*") if p.suffix in (".json", ".csv", ".html", ".yaml")]
     assert len(written) > 5
     assert not any("SECRET" in p.read_text(encoding="utf-8") for p in written)

@@ -127,20 +127,20 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
     assert [s for s in rows if rows[s] == "test"] == ["28-31", "32-35", "36-39"]
     assert [s for s in rows if rows[s] == "validation"] == ["19-22", "23-26"]
     assert [s for s in rows if rows[s] == "train"] == ["00-17"]
-    scores = {name: run.scores["scores"] for name, run in runs.items()}
-    assert scores["pieces"]["dice"]["value"] == pytest.approx(scores["whole"]["dice"]["value"], abs=0.05)
+    scores = {name: run.scores.scores for name, run in runs.items()}
+    assert scores["pieces"]["dice"].value == pytest.approx(scores["whole"]["dice"].value, abs=0.05)
     for name in ("dice", "image_dice"):
-        assert [scores[r][name][k] for r in runs for k in ("n", "unit")] == [
-            scores["whole"][name][k] for k in ("n", "unit")
+        assert [getattr(scores[r][name], k) for r in runs for k in ("n", "unit")] == [
+            getattr(scores["whole"][name], k) for k in ("n", "unit")
         ] * 2
     again = open_plan(parts.folder).of("test")
     assert [r.image.span for r in again] == [(28, 32), (32, 36), (36, 40)]
-    assert parts.evaluate().scores["scores"]["dice"] == scores["pieces"]["dice"]
+    assert parts.evaluate().scores["dice"] == scores["pieces"]["dice"]
     assert len(list((parts.path / "predictions").rglob("*.tif"))) == 3
     with pytest.raises(RequestError, match="all 1 images of this folder are training images"):
         parts.evaluate(folder)  # of which a part trained
     elsewhere = parts.evaluate(folder, overrides=["evaluate.keep_seen=true"])
-    assert (len(elsewhere.scores["items"]), elsewhere.scores["scores"]["image_dice"]["n"]) == (10, 1)
+    assert (len(elsewhere.scores.items), elsewhere.scores["image_dice"].n) == (10, 1)
     cleaned = plans.make_plan(
         folder, layers.parse_overrides([*asked, "largest=true"]), verbs.open_store(), accelerator=False
     )

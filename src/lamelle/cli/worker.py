@@ -39,14 +39,13 @@ def _search(folder: Path, trials: int) -> None:
 def _run(folder: Path, name: str, seed: int) -> None:
     from lamelle.studies.compare import run_one
     from lamelle.studies.folder import StudyFolder
-    from lamelle.studies.variants import Variant
+    from lamelle.studies.study import CompareRequest
     from lamelle.training.progress import Plain
     from lamelle.verbs import open_store
 
     study = StudyFolder(folder)
-    request = study.read_json(study.request)
-    variant = Variant(name, request["variants"][name])
-    run_one(study, Path(request["data"]), request["common"], variant, seed, open_store(), Plain())
+    request = CompareRequest.model_validate(study.read_json(study.request))
+    run_one(study, request.data, request.common, request.variant(name), seed, open_store(), Plain())
 
 
 if __name__ == "__main__":

@@ -6,10 +6,23 @@ from typing import Any
 
 from lamelle.messages import language, text
 from lamelle.messages.numbers import number, percent, short, whole
+from lamelle.metrics.intervals import why_none
 from lamelle.reports.figures import own_ids
+from lamelle.results.scores import Score
 from lamelle.version import __version__
 
-__all__ = ["elide", "number", "percent", "render", "short", "whole"]
+__all__ = ["elide", "interval", "number", "percent", "render", "short", "whole"]
+
+
+def interval(score: Score) -> str:
+    """The bounds of a score, or why it has none.
+
+    Example:
+        >>> interval(Score(0.5, 0.4, 0.6, 30, "image"))
+        '[0.400, 0.600]'
+    """
+    why = why_none(score)
+    return f"({why})" if why else f"[{number(score.low)}, {number(score.high)}]"
 
 
 def render(template: str, /, **values: Any) -> str:

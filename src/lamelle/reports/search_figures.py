@@ -1,4 +1,4 @@
-"""Figures of a search: its course, which keys matter, and where the good trials lie."""
+"""Figures of a search: its scores in order, which keys matter, and where the good trials lie."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lamelle.messages import text
 from lamelle.reports.figures import GRID, INK, drawn, line_colour
 from lamelle.reports.html import elide, short
+from lamelle.results.studies import Dimension, SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,22 +18,24 @@ _LONGEST = 14
 """Letters of a value beside an axis."""
 
 
-def history(rows: Sequence[Mapping[str, Any]], *, best: int | None, less: bool, score: str) -> str:
+def history(result: SearchResult, *, score: str) -> str:
     """The score of each trial in the order of their numbers, and the best so far as a line."""
     from matplotlib.ticker import MaxNLocator
 
-    done = [(row["trial"], row["value"]) for row in rows if row["state"] == "done"]
+    done = [(one.trial, one.score.value) for one in result.trials if one.trial is not None and one.score is not None]
+    better = min if result.direction == "minimize" else max
 
     def draw(axes: Sequence[Axes]) -> None:
         axis, so_far = axes[0], []
         for _, value in done:
-            so_far.append(value if not so_far else (min if less else max)(so_far[-1], value))
+            so_far.append(value if not so_far else better(so_far[-1], value))
         axis.plot(*zip(*done, strict=True), ls="", marker="o", ms=4.5, color=line_colour(0))
         axis.step([n for n, _ in done], so_far, where="post", color=line_colour(1))
-        axis.plot(*zip(*[d for d in done if d[0] == best], strict=True), ls="", marker="o", ms=9, mfc="none", color=INK)
-        for row in rows:
-            if row["state"] in ("stopped", "failed"):
-                axis.axvline(row["trial"], ymax=0.04, color=line_colour(2 if row["state"] == "stopped" else 3), lw=2)
+        best = [value for number, value in done if number == result.best]
+        axis.plot([result.best], best, ls="", marker="o", ms=9, mfc="none", color=INK)
+        for one in result.trials:
+            if one.trial is not None and one.state in ("stopped", "failed"):
+                axis.axvline(one.trial, ymax=0.04, color=line_colour(2 if one.state == "stopped" else 3), lw=2)
         axis.set_xlabel(text("tune.trial_number"))
         axis.set_ylabel(score)
         axis.xaxis.set_major_locator(MaxNLocator(12, integer=True))
@@ -54,27 +57,28 @@ def importance(shares: Mapping[str, float]) -> str:
     return drawn(draw, columns=1, size=(8.6, 0.8 + 0.36 * max(2, len(shares))))
 
 
-def parallel(content: Mapping[str, Any], *, score: str) -> str:
+def parallel(result: SearchResult, *, score: str) -> str:
     """A line for each trial through its values, the best one thick, those that score like it in colour."""
-    dimensions, rows = content["dimensions"], [r for r in content["trials"] if r["state"] == "done"]
-    best = next(r for r in rows if r["trial"] == content["best"])
-    values = [r["value"] for r in rows]
+    dimensions = result.dimensions
+    scored = [(one, one.score) for one in result.trials if one.score is not None]
+    best = next(score for one, score in scored if one.trial == result.best)
+    values = [score.value for _, score in scored]
     low, high = min(values), max(values)
-    worst_first = sorted(rows, key=lambda r: r["value"], reverse=bool(content["less"]))
+    worst_first = sorted(scored, key=lambda s: s[1].value, reverse=result.direction == "minimize")
 
     def draw(axes: Sequence[Axes]) -> None:
         axis, last = axes[0], len(dimensions)
-        for row in worst_first:
-            near = best["low"] is not None and best["low"] <= row["value"] <= best["high"]
+        for one, reached in worst_first:
+            near = best.low <= reached.value <= best.high
             look: dict[str, Any] = {
                 "color": line_colour(0) if near else INK,
                 "lw": 1.2,
                 "alpha": 0.75 if near else 0.25,
             }
-            if row is best:
+            if reached is best:
                 look = {"color": line_colour(1), "lw": 3.0, "zorder": 4}
-            heights = [_height(d, row["params"][d["key"]]) for d in dimensions]
-            axis.plot(range(last + 1), [*heights, _share(row["value"], low, high)], **look)
+            heights = [_height(d, one.params[d.key]) for d in dimensions]
+            axis.plot(range(last + 1), [*heights, _share(reached.value, low, high)], **look)
         for place, dimension in enumerate(dimensions):
             _scale(axis, place, _ticks(dimension))
         _scale(
@@ -82,7 +86,7 @@ def parallel(content: Mapping[str, Any], *, score: str) -> str:
             last,
             [(share, short(low + share * (high - low))) for share in ((0.0, 0.5, 1.0) if high > low else (0.5,))],
         )
-        axis.set_xticks(range(last + 1), [*(elide(d["key"].rpartition(".")[2], 18) for d in dimensions), score])
+        axis.set_xticks(range(last + 1), [*(elide(d.key.rpartition(".")[2], 18) for d in dimensions), score])
         axis.set(xlim=(-0.35, last + 0.25), ylim=(-0.06, 1.06), yticks=[])
         for spine in ("left", "bottom"):
             axis.spines[spine].set_visible(False)
@@ -100,12 +104,12 @@ def _scale(axis: Axes, place: int, ticks: Sequence[tuple[float, str]]) -> None:
         )
 
 
-def _ticks(dimension: Mapping[str, Any]) -> list[tuple[float, str]]:
+def _ticks(dimension: Dimension) -> list[tuple[float, str]]:
     """Heights on an axis and what stands there."""
-    if dimension["values"]:
-        return [(_height(dimension, v), _short_name(v)) for v in dimension["values"]]
-    low, high = dimension["low"], dimension["high"]
-    middle = math.sqrt(low * high) if dimension["log"] else (low + high) / 2
+    if dimension.values:
+        return [(_height(dimension, v), _short_name(v)) for v in dimension.values]
+    low, high = dimension.low, dimension.high
+    middle = math.sqrt(low * high) if dimension.log else (low + high) / 2
     return [(0.0, short(low)), (0.5, short(float(f"{middle:.2g}"))), (1.0, short(high))]
 
 
@@ -114,12 +118,12 @@ def _short_name(value: str) -> str:
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
 
 
-def _height(dimension: Mapping[str, Any], value: Any) -> float:
+def _height(dimension: Dimension, value: str | int | float) -> float:
     """Where a value lies on its axis, from 0 to 1."""
-    if dimension["values"]:
-        return _in_order(dimension["values"]).index(value) / max(1, len(dimension["values"]) - 1)
-    ends = (dimension["low"], dimension["high"], float(value))
-    low, high, at = (math.log(v) for v in ends) if dimension["log"] else ends
+    if dimension.values:
+        return _in_order(dimension.values).index(str(value)) / max(1, len(dimension.values) - 1)
+    ends = (dimension.low, dimension.high, float(value))
+    low, high, at = (math.log(v) for v in ends) if dimension.log else ends
     return _share(at, low, high)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from lamelle.messages import labelled, text
@@ -13,183 +13,175 @@ from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import name_of
 from lamelle.reports import figures, search_figures
-from lamelle.reports.html import number, percent, render, short
+from lamelle.reports.html import interval, number, percent, render, short
 from lamelle.results.scores import MeanScore, Score
+from lamelle.results.studies import SearchResult, Trial
 
 _ONE_SIDED = ("recall", "precision", "specificity")
 """Scores that are perfect if one thing is said always, or hardly ever."""
-LOSS = "validation_loss"
-"""Name of the loss beside the scores of a trial."""
 _TERMINAL = 12
 """Trials that the terminal shows; the table has them all."""
+_STATES = ("done", "stopped", "failed", "running", "waiting")
 
 
-def page(name: str, content: Mapping[str, Any], command: Sequence[str]) -> str:
-    """The page as text."""
-    done = [row for row in content["trials"] if row["state"] == "done"]
-    score, shares = name_of(content["objective"]), content["importance"]
-    shown = ["summary", *(["course", "where"] if done else []), *(["importance"] if shares else [])]
+def page(name: str, result: SearchResult, command: Sequence[str], *, sampler: str) -> str:
+    """The page as text.
+
+    Args:
+        command: What repeats it.
+        sampler: What people call what chose the points.
+    """
+    objective, done = name_of(result.objective), result.done
+    shown = ["summary", *(["course", "where"] if done else []), *(["importance"] if result.importance else [])]
+    runs = result.test.lines[0].runs if result.test is not None else ()
     return render(
         "search.html",
         title=text("tune.title", name=name),
         kicker=text("tune.kicker"),
         heading=name,
-        tags=[text("tune.tag_trials", n=len(content["trials"])), text(f"tune.sampler_{content['sampler']}"), score],
+        tags=[text("tune.tag_trials", n=len(result.trials)), sampler, objective],
         sections=[(s, text(f"tune.section_{s}")) for s in (*shown, "trials", "repeat")],
-        sentences=sentences(content),
-        history=_history(content, score) if done else "",
-        history_legend=_legend(content),
-        parallel=search_figures.parallel(content, score=score) if done else "",
-        importance=search_figures.importance(shares) if shares else "",
-        test=_test(content),
-        columns=_columns(content, beside := content["beside"]),
-        rows=[(row["trial"] == content["best"], _cells(row, content, beside)) for row in _ranked(content)],
-        links=[(run, quote(f"{run}/report.html")) for run in content.get("runs", ())],
+        sentences=sentences(result),
+        history=search_figures.history(result, score=objective) if done else "",
+        history_legend=_legend(result),
+        parallel=search_figures.parallel(result, score=objective) if done else "",
+        importance=search_figures.importance(result.importance) if result.importance else "",
+        test=_test(result),
+        columns=_columns(result, result.other_scores),
+        rows=[(one is result.best_trial, _cells(one, result, result.other_scores)) for one in _ranked(result)],
+        links=[(run, quote(f"{run}/report.html")) for run in runs],
         command=shlex.join(["lamelle", *(command or ["tune"])]),
     )
 
 
-def sentences(content: Mapping[str, Any]) -> list[str]:
+def sentences(result: SearchResult) -> list[str]:
     """What came of the search, and how far it is to be trusted."""
-    rows, score = content["trials"], name_of(content["objective"])
-    states = [row["state"] for row in rows]
-    counts = {state: states.count(state) for state in ("done", "stopped", "failed", "running", "waiting")}
-    said = [text("tune.counts", n=len(rows), **counts)]
-    if counts["running"] or counts["waiting"]:
-        said.append(text("tune.unfinished"))
-    best = next((row for row in rows if row["trial"] == content["best"]), None)
-    if best is None:
-        return [*said, text("tune.none_done")]
-    bounds = {k: number(best[k]) for k in ("value", "low", "high")} | {"why": _why(best)}
-    code = "tune.best_alone" if bounds["why"] else "tune.best"
-    said.append(text(code, score=score, trial=best["trial"], params=_params(best), **bounds, **_drawn_from(best)))
-    if best["n"] is not None and few_units(best["n"]):
-        said.append(text("report.few_units", n=best["n"]))
-    said.append(text("tune.optimistic", n=counts["done"]))
-    if content["objective"].partition("/")[0] in _ONE_SIDED:
-        balanced = {k: v for k, v in best["beside"].items() if "/" not in k and k not in (LOSS, *_ONE_SIDED)}
-        beside = ", ".join(f"{name_of(k)} {_shown(v)}" for k, v in balanced.items())
-        said.append(text("tune.one_sided", score=score, beside=beside or "–"))
-    tied = [row["trial"] for row in rows if row["state"] == "done" and math.isclose(row["value"], best["value"])]
+    states = Counter(one.state for one in result.trials)
+    lines = [text("tune.counts", n=len(result.trials), **{state: states[state] for state in _STATES})]
+    if states["running"] or states["waiting"]:
+        lines.append(text("tune.unfinished"))
+    best = result.best_trial
+    if best is None or best.score is None:
+        return [*lines, text("tune.none_done")]
+    lines += _best(best, best.score, result)
+    if result.importance and (key := max(result.importance, key=lambda k: result.importance[k])):
+        lines.append(text("tune.matters", key=key, share=percent(result.importance[key])))
+    if result.test is None:
+        return [*lines, text("tune.advice", folder=f"trials/{best.folder}")]
+    for name, one in _tested(result).items():
+        if "/" not in name or name == result.objective:  # those of single classes stand in the table
+            code = "tune.tested_alone" if why_none(one) else "tune.tested"
+            lines.append(text(code, score=name_of(name), seeds=result.test.lines[0].seeds, **_values(one)))
+    return lines
+
+
+def _best(best: Trial, score: Score, result: SearchResult) -> list[str]:
+    """The best trial, and what speaks against taking its score for more than it is."""
+    objective, done = name_of(result.objective), result.done
+    code = "tune.best_alone" if why_none(score) else "tune.best"
+    lines = [text(code, score=objective, trial=best.trial, params=_params(best), **_values(score))]
+    if few_units(score.n):
+        lines.append(text("report.few_units", n=score.n))
+    lines.append(text("tune.optimistic", n=len(done)))
+    if result.objective.partition("/")[0] in _ONE_SIDED:
+        balanced = {k: v for k, v in best.other_scores.items() if "/" not in k and k not in _ONE_SIDED}
+        others = ", ".join(f"{name_of(k)} {_shown(v)}" for k, v in balanced.items())
+        lines.append(text("tune.one_sided", score=objective, beside=others or "–"))
+    tied = [one.trial for one in done if one.score is not None and math.isclose(one.score.value, score.value)]
     if len(tied) > 1:
-        said.append(text("tune.tied", trials=", ".join(map(str, sorted(tied)))))
-    if content["alike"] > 1:
-        said.append(text("tune.alike", n=content["alike"], done=counts["done"]))
-    shares = content["importance"]
-    if shares and (key := max(shares, key=lambda k: shares[k])):
-        said.append(text("tune.matters", key=key, share=percent(shares[key])))
-    test = content["test"]
-    if test is None:
-        return [*said, text("tune.advice", folder=f"trials/{best['folder']}")]
-    for name, one in _tested(content).items():
-        if "/" in name and name != content["objective"]:
-            continue  # of single classes: in the table
-        values = {k: number(one[k]) for k in ("value", "low", "high")} | {"why": why_none(MeanScore.read(one))}
-        code = "tune.tested_alone" if values["why"] else "tune.tested"
-        said.append(text(code, score=name_of(name), seeds=content["seeds"], **values, **_drawn_from(one)))
-    return said
+        lines.append(text("tune.tied", trials=", ".join(map(str, tied))))
+    if result.within_interval > 1:
+        lines.append(text("tune.within_interval", n=result.within_interval, done=len(done)))
+    return lines
 
 
-def terminal(content: Mapping[str, Any]) -> list[str]:
+def terminal(result: SearchResult) -> list[str]:
     """The best trials and the sentences as lines of text."""
-    beside = _narrow(content["beside"])
-    rows = [_columns(content, beside), *(_cells(row, content, beside) for row in _ranked(content)[:_TERMINAL])]
+    others = _narrow(result.other_scores)
+    rows = [_columns(result, others), *(_cells(one, result, others) for one in _ranked(result)[:_TERMINAL])]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    if (left := len(content["trials"]) - _TERMINAL) > 0:
+    if (left := len(result.trials) - _TERMINAL) > 0:
         table.append(text("tune.more", n=left))
-    return [*table, "", *sentences(content)]
+    return [*table, "", *sentences(result)]
 
 
-def _ranked(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _ranked(result: SearchResult) -> list[Trial]:
     """The best first; then those that were stopped, failed, or are not done."""
-    sign, order = (1 if content["less"] else -1), ("done", "stopped", "failed", "running", "waiting")
-    return sorted(content["trials"], key=lambda r: (order.index(r["state"]), sign * (r["value"] or 0), r["point"]))
+    sign = 1 if result.direction == "minimize" else -1
+
+    def place(one: Trial) -> tuple[int, float, int]:
+        return _STATES.index(one.state), sign * one.score.value if one.score is not None else 0.0, one.point
+
+    return sorted(result.trials, key=place)
 
 
-def _narrow(beside: Sequence[str]) -> list[str]:
-    """What a terminal has room for: the score that tells the best epoch, F1 of two classes, validation loss."""
-    each = [name for name in beside if name.startswith("f1/")]
-    return [*beside[:1], *(each if len(each) <= 2 else ()), *(name for name in beside[1:] if name == LOSS)]
+def _narrow(others: Sequence[str]) -> list[str]:
+    """What a terminal has room for: the score that tells the best epoch, and F1 of two classes."""
+    each = [name for name in others if name.startswith("f1/")]
+    return [*others[:1], *(each if len(each) <= 2 else ())]
 
 
-def _columns(content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
-    keys = [d["key"] for d in content["dimensions"]]
-    heads = [text(f"tune.column_{c}") for c in ("epochs", "best_epoch", "seconds", "state")]
-    scores = [text("tune.column_loss") if name == LOSS else name_of(name) for name in (content["objective"], *beside)]
+def _columns(result: SearchResult, others: Sequence[str]) -> list[str]:
+    keys = [d.key for d in result.dimensions]
+    scores = [name_of(name) for name in (result.objective, *others)]
+    heads = [text(f"tune.column_{c}") for c in ("loss", "epochs", "best_epoch", "seconds", "state")]
     return [text("tune.column_trial"), *keys, *scores, *heads]
 
 
-def _cells(row: Mapping[str, Any], content: Mapping[str, Any], beside: Sequence[str]) -> list[str]:
-    values = [_written(row["params"].get(d["key"])) for d in content["dimensions"]]
-    score = "–" if row["value"] is None else f"{number(row['value'])} {_interval(row)}"
-    state = text(f"tune.state_{row['state']}")
-    known = row.get("beside") or {}
-    shown = ["–" if known.get(name) is None else _shown(known[name]) for name in beside]
-    counts = ["–" if row.get(k) is None else str(row[k]) for k in ("epochs", "best_epoch")]
-    why = labelled(state, row["reason"]) if row.get("reason") else state
-    trial = "–" if row["trial"] is None else str(row["trial"])
-    return [trial, *values, score, *shown, *counts, number(row.get("seconds"), 1), why]
+def _cells(one: Trial, result: SearchResult, others: Sequence[str]) -> list[str]:
+    values = [_written(one.params.get(d.key)) for d in result.dimensions]
+    scores = [_shown(score) for score in (one.score, *(one.other_scores.get(name) for name in others))]
+    counts = ["–" if count is None else str(count) for count in (one.epochs, one.best_epoch)]
+    state = text(f"tune.state_{one.state}")
+    why = labelled(state, one.reason) if one.reason else state
+    trial = "–" if one.trial is None else str(one.trial)
+    return [trial, *values, *scores, number(one.loss), *counts, number(one.seconds, 1), why]
 
 
-def _shown(one: Mapping[str, Any]) -> str:
-    """A score with its interval or the reason why there is none; a loss, which has neither, alone."""
-    if "n" not in one:
-        return number(one["value"])
-    why = why_none(Score.read(one))
-    return f"{number(one['value'])} " + (f"({why})" if why else f"[{number(one['low'])}, {number(one['high'])}]")
+def _shown(one: Score | None) -> str:
+    """A score with its interval or the reason why there is none."""
+    return "–" if one is None else f"{number(one.value)} {interval(one)}"
 
 
-def _why(row: Mapping[str, Any]) -> str:
-    """Why a trial's score has no interval; ``reason`` of a trial is why it failed."""
-    return why_none(Score.read({**row, "reason": row.get("without")}))
-
-
-def _interval(row: Mapping[str, Any]) -> str:
-    why = _why(row)
-    return f"({why})" if why else f"[{number(row['low'])}, {number(row['high'])}]"
-
-
-def _written(value: object) -> str:
+def _written(value: str | int | float | None) -> str:
     return "–" if value is None else short(value) if isinstance(value, float) else str(value)
 
 
-def _params(row: Mapping[str, Any]) -> str:
+def _params(one: Trial) -> str:
     return " ".join(
-        f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}" for key, value in row["params"].items()
+        f"{key}={value!r}" if isinstance(value, float) else f"{key}={value}" for key, value in one.params.items()
     )
 
 
-def _drawn_from(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {"n": one["n"], "unit": unit_of(one["unit"], one["n"]), "level": f"{round(100 * one['level'])} %"}
+def _values(one: Score) -> dict[str, str | int]:
+    """A score as the sentences take it."""
+    numbers = {"value": number(one.value), "low": number(one.low), "high": number(one.high), "why": why_none(one)}
+    return {**numbers, "n": one.n, "unit": unit_of(one.unit, one.n), "level": f"{round(100 * one.level)} %"}
 
 
-def _history(content: Mapping[str, Any], score: str) -> str:
-    return search_figures.history(content["trials"], best=content["best"], less=content["less"], score=score)
-
-
-def _legend(content: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    states = {row["state"] for row in content["trials"]}
+def _legend(result: SearchResult) -> list[tuple[str, str, str]]:
+    states = {one.state for one in result.trials}
     names = ["one", "so_far", *(s for s in ("stopped", "failed") if s in states)]
     places = {"one": 0, "so_far": 1, "stopped": 2, "failed": 3}
     return [(text(f"tune.legend_{n}"), *figures.legend(places[n], dash=0)) for n in names]
 
 
-def _tested(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _tested(result: SearchResult) -> dict[str, MeanScore]:
     """Scores of the test set, that of the search first."""
-    scores = content["test"]["lines"][0]["scores"]
-    names = [content["objective"], *scores]
-    return {name: scores[name] for name in dict.fromkeys(names) if name in scores}
+    if result.test is None:
+        return {}
+    scores = result.test.lines[0].scores
+    return {name: scores[name] for name in dict.fromkeys([result.objective, *scores]) if name in scores}
 
 
-def _range(one: Mapping[str, Any]) -> str:
-    return f"{number(one['low'])} – {number(one['high'])}"
-
-
-def _test(content: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    if content["test"] is None:
-        return []
+def _test(result: SearchResult) -> list[tuple[str, str, str, str]]:
     return [
-        (name_of(name), number(one["value"]), why_none(MeanScore.read(one)) or _range(one), number(one["spread"]))
-        for name, one in _tested(content).items()
+        (
+            name_of(name),
+            number(one.value),
+            why_none(one) or f"{number(one.low)} – {number(one.high)}",
+            number(one.spread),
+        )
+        for name, one in _tested(result).items()
     ]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from lamelle.io import atomic
@@ -15,176 +14,173 @@ from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import is_share, less_is_better, name_of
 from lamelle.reports import figures, study_figures
-from lamelle.reports.html import number, render, whole
+from lamelle.reports.html import interval, number, render, whole
 from lamelle.results.scores import MeanScore
+from lamelle.results.studies import EPOCH_COLUMNS, Comparison, ComparisonLine, Difference
 
-_HISTORY = ("train_accuracy", "accuracy", "train_loss", "loss")
-_DRAWN = 4
-"""Scores that the figure shows at most."""
+_MAX_DRAWN = 4
+"""Scores that the figure shows."""
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
+_NO_SCORE = MeanScore(math.nan, math.nan, math.nan, 0, "image", reason="undefined")
+Cell = tuple[str, str, str]
+"""A value, its interval or why there is none, and its spread."""
 
 
-def write_study(path: Path, *, name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> Path:
-    """Write the self-contained page of a study.
+def write_study(path: Path, *, comparison: Comparison, command: Sequence[str]) -> Path:
+    """Write the self-contained page of a comparison, named after its file.
 
     Args:
         path: The page.
-        scores: Content of the study's ``scores.json``.
-        request: What was asked for.
+        command: What repeats it.
 
     Returns:
         Path of the page.
     """
-    atomic.write_text(path, page(name, scores, request))
+    atomic.write_text(path, page(path.stem, comparison, command))
     return path
 
 
-def page(name: str, scores: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+def page(name: str, comparison: Comparison, command: Sequence[str]) -> str:
     """The page as text."""
-    names = _overall(scores)
-    listed = [f"{i + 1}: {line['name']}" for i, line in enumerate(scores["lines"])]
+    lines, names = comparison.lines, _overall(comparison)
+    numbered = [f"{i + 1}: {line.name}" for i, line in enumerate(lines)]
     return render(
         "study.html",
         title=text("report.study_title", name=name),
         kicker=text("report.study_kicker"),
         heading=name,
-        tags=[text("report.study_tag", variants=len(scores["lines"]), runs=sum(x["seeds"] for x in scores["lines"]))],
+        tags=[text("report.study_tag", variants=len(lines), runs=sum(line.seeds for line in lines))],
         sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
-        sentences=sentences(scores),
+        sentences=sentences(comparison),
         columns=[name_of(s) for s in names],
-        rows=[
-            (line["name"], line["seeds"], _links(line), [_cell(line["scores"][s]) for s in names])
-            for line in scores["lines"]
-        ],
-        drawing=study_figures.side_by_side(scores["lines"], _drawn(scores)),
-        legend=[(name, *figures.legend(i, dash=0)) for i, name in enumerate(listed)],
-        class_columns=[name_of(s) for s in _of_classes(scores)],
-        class_rows=_by_class(scores),
-        caption=text("report.study_caption", **_resampled(scores)),
-        heads=[text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "epochs", *_COUNTS)],
-        training=[_training(line) for line in scores["lines"]],
-        command=shlex.join(["lamelle", *map(str, request.get("command") or ["compare"])]),
+        rows=[(line.name, line.seeds, _links(line), [_cell(line.scores[s]) for s in names]) for line in lines],
+        drawing=study_figures.side_by_side([line.scores for line in lines], _drawn(comparison)),
+        legend=[(name, *figures.legend(i, dash=0)) for i, name in enumerate(numbered)],
+        class_columns=[name_of(s) for s in _of_classes(comparison)],
+        class_rows=_by_class(comparison),
+        caption=_caption(comparison),
+        heads=[text(f"report.study_{key}") for key in (*EPOCH_COLUMNS, "seconds", "epochs", *_COUNTS)],
+        training=[_training(line) for line in lines],
+        command=shlex.join(["lamelle", *map(str, command or ["compare"])]),
     )
 
 
-def sentences(scores: Mapping[str, Any]) -> list[str]:
+def sentences(comparison: Comparison) -> list[str]:
     """Which variant scores best, and for each whether it differs from the first by more than noise."""
-    score, lines = scores["score"], scores["lines"]
-    sign = -1 if less_is_better(score) else 1
-    known = [line for line in lines if line["scores"][score]["value"] is not None]
-    said = []
-    if known:
-        best = max(known, key=lambda line: sign * line["scores"][score]["value"])
-        value, interval, _ = _cell(best["scores"][score])
-        code = "study_alone" if len(lines) == 1 else "study_best" if sign > 0 else "study_lowest"
-        highest = best["scores"][score]["value"]
-        alike = [line["name"] for line in known if math.isclose(line["scores"][score]["value"], highest)]
-        if len(alike) > 1:
-            said.append(text("report.study_tied", names=", ".join(alike), score=name_of(score), value=value))
-        else:
-            said.append(text(f"report.{code}", name=best["name"], score=name_of(score), value=value, interval=interval))
-    for d in scores["differences"]:
-        if d["p"] is None:
-            about = {
-                "name": d["name"],
-                "reference": d["reference"],
-                "n": d["n"],
-                "unit": unit_of(scores["unit"], scores["n"]),
-            }
-            code = "study_without" if d["value"] is None else "study_no_verdict"
-            said.append(text(f"report.{code}", score=name_of(d["score"]), **about))
-            continue
-        code = "study_noise" if d["noise"] else "study_better" if sign * d["value"] > 0 else "study_worse"
-        values = {"name": d["name"], "reference": d["reference"], "score": name_of(d["score"])}
-        shown = _bounds(d | {"value": abs(d["value"]) if code != "study_noise" else d["value"]})
-        if code != "study_noise" and d["value"] < 0:
-            shown |= {"low": number(-d["high"]), "high": number(-d["low"])}
-        said.append(text(f"report.{code}", **values, **shown, p=_p(d["p"])))
-        if not d["noise"] and d["low"] <= 0 <= d["high"]:
-            said.append(text("report.study_how_large", p=_p(d["p"])))
-    if scores["differences"]:
-        said.append(text("report.study_corrected", m=len(scores["differences"]), **_resampled(scores)))
-    if few_units(scores["n"]):
-        said.append(text("report.few_units", n=scores["n"]))
-    return said
+    lines = _best(comparison)
+    for difference in comparison.differences:
+        lines += _verdict(difference, comparison)
+    if comparison.differences:
+        lines.append(text("report.study_corrected", m=len(comparison.differences), **_resampled(comparison)))
+    if few_units(comparison.n):
+        lines.append(text("report.few_units", n=comparison.n))
+    return lines
 
 
-def _overall(scores: Mapping[str, Any]) -> list[str]:
+def _best(comparison: Comparison) -> list[str]:
+    """Which variant scores best, or that several do."""
+    score, sign = comparison.score, -1 if less_is_better(comparison.score) else 1
+    defined = [line for line in comparison.lines if line.scores[score].defined]
+    if not defined:
+        return []
+    best = max(defined, key=lambda line: sign * line.scores[score].value)
+    value, interval, _ = _cell(best.scores[score])
+    tied = [line.name for line in defined if math.isclose(line.scores[score].value, best.scores[score].value)]
+    if len(tied) > 1:
+        return [text("report.study_tied", names=", ".join(tied), score=name_of(score), value=value)]
+    code = "study_alone" if len(comparison.lines) == 1 else "study_best" if sign > 0 else "study_lowest"
+    return [text(f"report.{code}", name=best.name, score=name_of(score), value=value, interval=interval)]
+
+
+def _verdict(one: Difference, comparison: Comparison) -> list[str]:
+    """Whether a variant differs from the first by more than noise."""
+    names = {"name": one.name, "reference": one.reference, "score": name_of(one.score)}
+    if math.isnan(one.p):
+        code = "study_without" if math.isnan(one.value) else "study_no_verdict"
+        return [text(f"report.{code}", **names, n=one.n, unit=unit_of(comparison.unit, comparison.n))]
+    sign = -1 if less_is_better(comparison.score) else 1
+    code = "study_noise" if one.noise else "study_better" if sign * one.value > 0 else "study_worse"
+    value, low, high = one.value, one.low, one.high
+    if value < 0 and not one.noise:  # better or worse by how much
+        value, low, high = -value, -high, -low
+    bounds = {"value": number(value), "low": number(low), "high": number(high)}
+    lines = [text(f"report.{code}", **names, **bounds, p=_p(one.p))]
+    if not one.noise and one.low <= 0 <= one.high:
+        lines.append(text("report.study_how_large", p=_p(one.p)))
+    return lines
+
+
+def _overall(comparison: Comparison) -> list[str]:
     """The scores that are not of one class, and the one that decides."""
-    return [s for s in scores["lines"][0]["scores"] if "/" not in s or s == scores["score"]]
+    return [s for s in comparison.lines[0].scores if "/" not in s or s == comparison.score]
 
 
-def _drawn(scores: Mapping[str, Any]) -> list[str]:
+def _drawn(comparison: Comparison) -> list[str]:
     """The scores of the figure: the one that decides, then others between 0 and 1."""
-    others = [s for s in _overall(scores) if is_share(s)]
-    return list(dict.fromkeys([scores["score"], *others]))[:_DRAWN]
+    others = [s for s in _overall(comparison) if is_share(s)]
+    return list(dict.fromkeys([comparison.score, *others]))[:_MAX_DRAWN]
 
 
-def _of_classes(scores: Mapping[str, Any]) -> list[str]:
+def _of_classes(comparison: Comparison) -> list[str]:
     """The scores that the table by class has."""
-    return list(dict.fromkeys(s.partition("/")[0] for s in scores["lines"][0]["scores"] if "/" in s))
+    return list(dict.fromkeys(s.partition("/")[0] for s in comparison.lines[0].scores if "/" in s))
 
 
-def _by_class(scores: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, list[tuple[str, str, str]]]]]]:
+def _by_class(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[Cell]]]]]:
     """For each class, and each variant: the scores of that class."""
-    columns, known = _of_classes(scores), scores["lines"][0]["scores"]
-    classes = dict.fromkeys(s.partition("/")[2] for s in known if "/" in s)
+    columns = _of_classes(comparison)
+    classes = dict.fromkeys(s.partition("/")[2] for s in comparison.lines[0].scores if "/" in s)
     keys = {name: [f"{c}/{name}" for c in columns] for name in classes}
-    nothing = {"value": None, "low": None, "high": None, "spread": None, "reason": "undefined", "n": 0, "unit": "image"}
     return [
-        (name, [(line["name"], [_cell(line["scores"].get(k, nothing)) for k in each]) for line in scores["lines"]])
+        (name, [(line.name, [_cell(line.scores.get(k, _NO_SCORE)) for k in each]) for line in comparison.lines])
         for name, each in keys.items()
     ]
 
 
-def _links(line: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _links(line: ComparisonLine) -> list[tuple[str, str]]:
     """Name and address of the report of each run of a variant."""
-    return [(run.rpartition("/")[2], quote(f"{run}/report.html")) for run in line.get("runs", ())]
+    return [(run.rpartition("/")[2], quote(f"{run}/report.html")) for run in line.runs]
 
 
-def terminal(scores: Mapping[str, Any]) -> list[str]:
+def terminal(comparison: Comparison) -> list[str]:
     """The table and the sentences as lines of text; the scores of single classes are in the table and on the page."""
-    names = _overall(scores)
+    names = _overall(comparison)
     head = [text(f"report.study_{key}") for key in ("variant", "seeds")] + [name_of(s) for s in names]
-    head += [text(f"report.study_{key}") for key in (*_HISTORY, "seconds", "trainable")]
+    head += [text(f"report.study_{key}") for key in (*EPOCH_COLUMNS, "seconds", "trainable")]
     rows = [head]
-    for line in scores["lines"]:
-        cells = [" ".join(part for part in _cell(line["scores"][s]) if part) for s in names]
-        history = [number(line["history"].get(k)) for k in _HISTORY]
-        trainable = "–" if line["trainable"] is None else whole(line["trainable"])
-        rows.append([line["name"], str(line["seeds"]), *cells, *history, number(line["seconds"], 1), trainable])
+    for line in comparison.lines:
+        cells = [" ".join(part for part in _cell(line.scores[s]) if part) for s in names]
+        history = [number(line.history.get(k)) for k in EPOCH_COLUMNS]
+        rows.append([line.name, str(line.seeds), *cells, *history, number(line.seconds, 1), _count(line.trainable)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     table = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*table, "", text("report.study_caption", **_resampled(scores)), *sentences(scores)]
+    return [*table, "", _caption(comparison), *sentences(comparison)]
 
 
-def _cell(one: Mapping[str, Any]) -> tuple[str, str, str]:
+def _cell(one: MeanScore) -> Cell:
     """Value, interval with its n (or why there is none) and spread."""
-    spread = "" if one["spread"] is None else f"± {number(one['spread'])}"
-    interval = f"[{number(one['low'])}, {number(one['high'])}], n = {whole(one['n'])}"
-    why = why_none(MeanScore.read(one))
-    return number(one["value"]), f"({why})" if why else interval, spread
+    spread = "" if math.isnan(one.spread) else f"± {number(one.spread)}"
+    return number(one.value), interval(one) + ("" if why_none(one) else f", n = {whole(one.n)}"), spread
 
 
-def _training(line: Mapping[str, Any]) -> tuple[str, list[str]]:
-    history = line["history"]
-    cells = [number(history.get(k)) for k in _HISTORY]
-    cells += [number(line["seconds"], 1), number(line["epochs"], 1)]
-    cells += ["–" if line[k] is None else whole(line[k]) for k in _COUNTS]
-    return line["name"], cells
+def _training(line: ComparisonLine) -> tuple[str, list[str]]:
+    cells = [number(line.history.get(k)) for k in EPOCH_COLUMNS]
+    cells += [number(line.seconds, 1), number(line.epochs, 1)]
+    return line.name, [*cells, *(_count(getattr(line, k)) for k in _COUNTS)]
 
 
-def _bounds(one: Mapping[str, Any]) -> dict[str, str]:
-    return {key: number(one[key]) for key in ("value", "low", "high")}
+def _count(number: int | None) -> str:
+    return "–" if number is None else whole(number)
 
 
-def _resampled(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "n": scores["n"],
-        "unit": unit_of(scores["unit"], scores["n"]),
-        "level": f"{round(100 * scores['level'])} %",
-    }
+def _caption(comparison: Comparison) -> str:
+    return text("report.study_caption", **_resampled(comparison))
 
 
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"< {number(0.01, 2)}" if value < 0.01 else f"= {number(value, 2)}"
+def _resampled(comparison: Comparison) -> dict[str, str | int]:
+    unit = unit_of(comparison.unit, comparison.n)
+    return {"n": comparison.n, "unit": unit, "level": f"{round(100 * comparison.level)} %"}
+
+
+def _p(value: float) -> str:
+    return f"< {number(0.01, 2)}" if value < 0.01 else f"= {number(value, 2)}"

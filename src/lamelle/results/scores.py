@@ -239,6 +239,13 @@ class Scores(Result):
     """What validation decided."""
     elsewhere: Elsewhere | None = None
 
+    def __getitem__(self, name: str) -> Score:
+        """A score by its name: ``scores["dice"].value``; one of a class is ``name/class``."""
+        return self.scores[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.scores
+
     def figure(self, kind: type[Known]) -> Known | None:
         """The figure of a kind, if there is one."""
         return next((one for one in self.figures if isinstance(one, kind)), None)

@@ -14,7 +14,7 @@ from lamelle.data.store import Store
 from lamelle.errors import WorkError
 from lamelle.messages import text
 from lamelle.reports.finish import finish
-from lamelle.runs import train as course
+from lamelle.runs import train as training
 from lamelle.runs.recipe import Section
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
@@ -60,10 +60,10 @@ def run_one(
 ) -> None:
     """One run from where it stands to its scores."""
     if study.state(variant, seed) == "begun":
-        course.resume(study.run(variant, seed), store, progress, finish)
+        training.resume(study.run(variant, seed), store, progress, finish)
         return
-    asked = together(common, variant, seed=seed)
-    course.start(data, deepcopy(asked), study.path / variant.folder, f"seed{seed}", store, progress, finish)
+    recipe = together(common, variant, seed=seed)
+    training.start(data, deepcopy(recipe), study.path / variant.folder, f"seed{seed}", store, progress, finish)
 
 
 def _in_processes(study: StudyFolder, waiting: Sequence[tuple[Variant, int]], jobs: int, progress: Progress) -> None:

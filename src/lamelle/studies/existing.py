@@ -9,11 +9,11 @@ from typing import Any
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.prediction.package import DESCRIPTION
+from lamelle.results.studies import Comparison
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import validate
 from lamelle.studies.listing import RunSummary, open_whole, recipe_without_seed
 from lamelle.studies.study import compared
-from lamelle.studies.table import Comparison
 
 _NAMED = 3
 """Images that are named where splits differ."""

@@ -1,13 +1,15 @@
-"""The folder of a study: what was asked, the runs of its variants, its table and its page."""
+"""The folder of a study: its request, the runs of its variants, its table and its page."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from lamelle.errors import RequestError
+from lamelle.results.base import Result
+from lamelle.results.studies import StudyResult
 from lamelle.runs.artefacts import Artefacts, Wrong
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.variants import Variant
@@ -27,19 +29,19 @@ class StudyFolder(Artefacts):
         self.trials = path / "trials.db"
 
     @classmethod
-    def begin(cls, root: Path, name: str, request: dict[str, Any]) -> StudyFolder:
-        """The study of this name: a new one, or the one that was begun with the same request.
+    def begin(cls, path: Path, request: Result) -> StudyFolder:
+        """The study in this folder: a new one, or the one that was begun with the same request.
 
         Raises:
-            RequestError: If a study of this name was asked for something else, or is not what was written.
+            RequestError: If the study that is there has another request, or is not what was written.
         """
-        study = cls(root / name)
+        study = cls(path)
         if not study.request.is_file() and study._empty():
-            study.write_json(study.request, request)
+            study.write_json(study.request, request.model_dump(mode="json"))
             return study
         if not study.request.is_file() and not study.manifest.is_file():
             raise RequestError("study.taken", path=study.path)
-        if study.read_json(study.request) != json.loads(json.dumps(request)):
+        if study.read_json(study.request) != request.model_dump(mode="json"):
             raise RequestError("study.other_request", path=study.path)
         study.open(*study.path.glob("*.log"))
         return study
@@ -56,6 +58,20 @@ class StudyFolder(Artefacts):
             self.check(path)
         for path in paths:
             self.forget(path)
+
+    def read_result(self) -> StudyResult:
+        """What ``scores.json`` holds.
+
+        Raises:
+            RequestError: If it is not there (yet), or not what was written.
+        """
+        return TypeAdapter[StudyResult](StudyResult).validate_python(self.read_json(self.scores))
+
+    def write_result(self, result: StudyResult, *, table: str, page: str) -> None:
+        """Write ``scores.json``, ``table.csv`` and ``report.html``."""
+        self.write_json(self.scores, result.model_dump(mode="json"))
+        self.write_text(self.table, table)
+        self.write_text(self.report, page)
 
     def run(self, variant: Variant, seed: int) -> RunFolder:
         """Where one run lies, whether it is there or not."""

@@ -9,11 +9,22 @@ import numpy as np
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store
+from lamelle.errors import RequestError
 from lamelle.runs.plan import Plan
 
 
-def known_scores(plan: Plan, store: Store) -> list[str]:
-    """The scores that a run of this plan will have, from one image and an answer that says nothing."""
+def require_score(name: str, plan: Plan, store: Store) -> None:
+    """Refuse the name of a score that the runs of this plan will not have.
+
+    Raises:
+        RequestError: With the scores that they will have.
+    """
+    if name not in (names := score_names(plan, store)):
+        raise RequestError("tune.objective", objective=name, known=", ".join(names))
+
+
+def score_names(plan: Plan, store: Store) -> list[str]:
+    """The scores that a run of this plan will have, from one image and a prediction that says nothing."""
     data = plan.recipe.data
     reader = Reader(
         store, plan.task.targets, Preparation(data.channels or 1, data.resize, "unit", (), (), data.context)

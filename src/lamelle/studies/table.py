@@ -7,9 +7,8 @@ import io
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,61 +22,12 @@ from lamelle.prediction.package import DESCRIPTION
 from lamelle.results import history
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import MeanScore, Score
+from lamelle.results.studies import EPOCH_COLUMNS, Comparison, ComparisonLine, Difference
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.base import Task
 from lamelle.tasks.scoring import Table
 
-_HISTORY = ("train_accuracy", "train_loss", "accuracy", "loss")
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonLine:
-    """One variant: means over its seeds."""
-
-    name: str
-    seeds: int
-    scores: Mapping[str, MeanScore]
-    history: Mapping[str, float | None]
-    """Accuracy and loss of training and validation at the epoch that was kept."""
-    seconds: float | None
-    epochs: float | None
-    trainable: int | None
-    parameters: int | None
-    """Weights and biases."""
-    parameters_with_statistics: int | None
-    """With what batch norms measured."""
-    runs: tuple[str, ...] = ()
-    """Where its runs lie, as seen from the folder of the table."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One variant against the first one, on the same items."""
-
-    name: str
-    reference: str
-    score: str
-    value: float
-    low: float
-    high: float
-    p: float
-    """Corrected for the number of comparisons (Holm); NaN where there are too few units for a verdict."""
-    noise: bool
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """All that the pages and tables of a study show."""
-
-    score: str
-    """The score that decides."""
-    lines: tuple[ComparisonLine, ...]
-    differences: tuple[Difference, ...]
-    unit: str
-    n: int
-    level: float
 
 
 def compare(
@@ -111,10 +61,15 @@ def compare(
     lines = []
     for name, each in tables.items():
         made = [task.intervals(table, units=units, options=options) for table in each]
-        line = _line(name, runs[name], {s: _over_seeds(s, [m[s] for m in made]) for s in names})
-        lines.append(replace(line, runs=tuple(_seen(run.path, seen_from) for run in runs[name])))
-    differences = _differences(task, tables, decides, units, options)
-    return Comparison(decides, tuple(lines), differences, units.name, units.n, options.level)
+        lines.append(_line(name, runs[name], {s: _over_seeds(s, [m[s] for m in made]) for s in names}, seen_from))
+    return Comparison(
+        score=decides,
+        lines=tuple(lines),
+        differences=_differences(task, tables, decides, units, options),
+        unit=units.name,
+        n=units.n,
+        level=options.level,
+    )
 
 
 def _over_seeds(score: str, made: Sequence[Score]) -> MeanScore:
@@ -141,11 +96,21 @@ def _differences(
     """Each variant against the first one; Bonferroni's level for the intervals, Holm's correction for p."""
     reference, *names = tables
     wide = replace(options, level=1 - (1 - options.level) / max(1, len(names)))
-    found = {name: _paired(task, tables[name], tables[reference], score, units, wide) for name in names}
-    corrected = holm({name: one.p for name, one in found.items()})
+    pairs = {name: _paired(task, tables[name], tables[reference], score, units, wide) for name in names}
+    corrected = holm({name: one.p for name, one in pairs.items()})
     return tuple(
-        Difference(name, reference, score, one.value, one.low, one.high, p, not p < 1 - options.level, one.n)
-        for (name, one), p in zip(found.items(), corrected.values(), strict=True)
+        Difference(
+            name=name,
+            reference=reference,
+            score=score,
+            value=one.value,
+            low=one.low,
+            high=one.high,
+            p=corrected[name],
+            noise=not corrected[name] < 1 - options.level,
+            n=one.n,
+        )
+        for name, one in pairs.items()
     )
 
 
@@ -175,15 +140,15 @@ def to_csv(comparison: Comparison) -> str:
     head = ["variant", "seeds"]
     for score in scores:
         head += [*(f"{score}{end}" for end in COLUMNS), f"{score}_spread"]
-    epoch = [name if name.startswith("train_") else f"validation_{name}" for name in _HISTORY]
+    epoch = [name if name.startswith("train_") else f"validation_{name}" for name in EPOCH_COLUMNS]
     writer.writerow([*head, *epoch, "seconds", "epochs", *_COUNTS, "difference", "p", "noise"])
     against = {d.name: d for d in comparison.differences}
     for line in comparison.lines:
-        row: list[Any] = [line.name, line.seeds]
+        row: list[object] = [line.name, line.seeds]
         for score in scores:
             one = line.scores[score]
             row += [*cells(one), one.spread]
-        row += [line.history.get(key) for key in _HISTORY]
+        row += [line.history.get(key) for key in EPOCH_COLUMNS]
         row += [line.seconds, line.epochs, *(getattr(line, key) for key in _COUNTS)]
         d = against.get(line.name)
         row += [d.value, d.p, d.noise] if d else ["", "", ""]
@@ -206,22 +171,23 @@ def _table(task: Task, stats: Sequence[ItemStats], items: Sequence[str]) -> Tabl
     return task.table([one.values for one in units.items])
 
 
-def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore]) -> ComparisonLine:
+def _line(name: str, runs: Sequence[RunFolder], scores: Mapping[str, MeanScore], seen_from: Path) -> ComparisonLine:
     kept, about = [], []
     for run in (part for each in runs for part in each.parts()):
         about.append(run.read_json(run.model / DESCRIPTION)["provenance"])
         kept.append(history.kept(run.read_history(), about[-1]["best_epoch"]))
-
-    def mean(values: Sequence[Any]) -> float | None:
-        known = [float(v) for v in values if v is not None]
-        return sum(known) / len(known) if known else None
-
     return ComparisonLine(
-        name,
-        len(runs),
-        scores,
-        {key: mean([epoch.column(key) for epoch in kept]) for key in _HISTORY},
-        mean([a.get("seconds") for a in about]),
-        mean([a.get("epochs") for a in about]),
-        *(about[0].get(key) for key in _COUNTS),
+        name=name,
+        seeds=len(runs),
+        scores=dict(scores),
+        history={key: _mean([epoch.column(key) for epoch in kept]) for key in EPOCH_COLUMNS},
+        seconds=_mean([a.get("seconds") for a in about]),
+        epochs=_mean([a.get("epochs") for a in about]),
+        runs=tuple(_seen(run.path, seen_from) for run in runs),
+        **{key: about[0].get(key) for key in _COUNTS},
     )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [float(v) for v in values if v is not None]
+    return sum(numbers) / len(numbers) if numbers else None

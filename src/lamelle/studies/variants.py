@@ -15,7 +15,7 @@ from lamelle.runs.recipe import Section
 
 DEFAULT = "default"
 """The value of a variant that leaves a key as the recipe has it."""
-MOST = 200
+MAX_VARIANTS = 200
 _ELSEWHERE = {"data.path": "DATA", "train.seed": "--seeds", "train.schedule_points": "train.epochs"}
 """Keys that a study sets itself, and what says it in their place."""
 
@@ -25,8 +25,8 @@ class Variant:
     """One way to train."""
 
     name: str
-    asked: Section
-    """What it says beside what all variants share."""
+    settings: Section
+    """Keys of the recipe, beside those that all variants share."""
 
     @property
     def folder(self) -> str:
@@ -45,11 +45,11 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Variant]]:
         >>> shared, [v.name for v in variants][:2]
         (['epochs=3'], ['lr=0.1 augment=none', 'lr=0.1 augment=default'])
     """
-    shared, found = listed(pairs)
+    shared, lists = listed(pairs)
     refuse_own(_keys(parse_overrides(shared)))
-    lists = [[f"{key}={one}" for one in values] for key, values in found]
-    variants = [of_pairs(chosen) for chosen in itertools.product(*lists)] if lists else []
-    return shared, _distinct(variants)
+    pairs_of_keys = [[f"{key}={one}" for one in values] for key, values in lists]
+    variants = [of_pairs(chosen) for chosen in itertools.product(*pairs_of_keys)] if lists else []
+    return shared, distinct(variants)
 
 
 def listed(pairs: Iterable[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -65,9 +65,9 @@ def listed(pairs: Iterable[str]) -> tuple[list[str], list[tuple[str, list[str]]]
     shared: list[str] = []
     lists: list[tuple[str, list[str]]] = []
     for pair in pairs:
-        key, found, value = pair.partition("=")
+        key, equals, value = pair.partition("=")
         values = _split(value)
-        if not found or len(values) == 1:
+        if not equals or len(values) == 1:
             parse_overrides([pair])  # is checked here, before any training
             shared.append(pair)
         else:
@@ -82,22 +82,22 @@ def named(given: Mapping[str, Any]) -> list[Variant]:
         RequestError: If there is none, or a name or a key is not allowed.
 
     Example:
-        >>> [v.asked for v in named({"slow": ["lr=0.01"], "fast": {"train": {"lr": 0.1}}})]
+        >>> [v.settings for v in named({"slow": ["lr=0.01"], "fast": {"train": {"lr": 0.1}}})]
         [{'train': {'lr': 0.01}}, {'train': {'lr': 0.1}}]
     """
     variants = []
-    for name, asked in given.items():
-        if isinstance(asked, Mapping):
-            variants.append(Variant(str(name), {k: dict(v) if isinstance(v, Mapping) else v for k, v in asked.items()}))
+    for name, keys in given.items():
+        if isinstance(keys, Mapping):
+            variants.append(Variant(str(name), {k: dict(v) if isinstance(v, Mapping) else v for k, v in keys.items()}))
         else:
-            variants.append(Variant(str(name), parse_overrides([str(pair) for pair in asked or ()])))
-    return _distinct(variants)
+            variants.append(Variant(str(name), parse_overrides([str(pair) for pair in keys or ()])))
+    return distinct(variants)
 
 
 def together(common: Section, variant: Variant, *, seed: int) -> Section:
     """The whole request of one run."""
-    asked = merge(deepcopy(dict(common)), deepcopy(variant.asked))
-    return merge(asked, {"train": {"seed": seed}})
+    recipe = merge(deepcopy(dict(common)), deepcopy(variant.settings))
+    return merge(recipe, {"train": {"seed": seed}})
 
 
 def refuse_own(keys: Iterable[str]) -> None:
@@ -111,8 +111,8 @@ def refuse_own(keys: Iterable[str]) -> None:
             raise RequestError("study.own_key", key=key, instead=instead)
 
 
-def _keys(asked: Section) -> list[str]:
-    return [f"{section}.{key}" for section, said in asked.items() if isinstance(said, Mapping) for key in said]
+def _keys(settings: Section) -> list[str]:
+    return [f"{section}.{key}" for section, inner in settings.items() if isinstance(inner, Mapping) for key in inner]
 
 
 def of_pairs(chosen: Sequence[str]) -> Variant:
@@ -121,11 +121,16 @@ def of_pairs(chosen: Sequence[str]) -> Variant:
     return Variant(" ".join(chosen), parse_overrides(kept))
 
 
-def _distinct(variants: list[Variant]) -> list[Variant]:
-    if len(variants) > MOST:
-        raise RequestError("study.too_many", n=len(variants), most=MOST)
+def distinct(variants: list[Variant]) -> list[Variant]:
+    """The same, if each has a folder of its own, none sets what a study sets, and they are not too many.
+
+    Raises:
+        RequestError: If that is not so.
+    """
+    if len(variants) > MAX_VARIANTS:
+        raise RequestError("study.too_many", n=len(variants), most=MAX_VARIANTS)
     for variant in variants:
-        refuse_own(_keys(variant.asked))
+        refuse_own(_keys(variant.settings))
     folders = [v.folder for v in variants]
     if again := sorted({f for f in folders if folders.count(f) > 1}):
         raise RequestError("study.same_name", names=", ".join(again))

@@ -17,6 +17,7 @@ from lamelle.verbs.signature import AnyPath, Cli, settings
 if TYPE_CHECKING:
     from lamelle.data.store import Store
     from lamelle.prediction.package import Package
+    from lamelle.results.scores import Scores
     from lamelle.runs.folder import RunFolder
     from lamelle.training.progress import Progress
     from lamelle.verbs.outcomes import Diagnoses, Evaluation, Page, Predictions
@@ -50,9 +51,9 @@ class Run(Outcome):
         return self.folder.report
 
     @property
-    def scores(self) -> dict[str, Any]:
-        """The content of ``scores.json``: every score with n, unit and interval."""
-        return self.folder.read_json(self.folder.scores)
+    def scores(self) -> Scores:
+        """Every score with n, unit and interval: ``run.scores["dice"].value``; and a line for each item."""
+        return self.folder.read_scores()
 
     def evaluate(self, data: AnyPath | None = None, **options: Any) -> Evaluation:
         """See `lamelle.evaluate`."""
@@ -200,7 +201,7 @@ def evaluate(
     from lamelle.runs.elsewhere import score_elsewhere
     from lamelle.runs.folder import RunFolder
     from lamelle.runs.model import load_model
-    from lamelle.verbs.outcomes import Evaluation, content
+    from lamelle.verbs.outcomes import Evaluation
 
     asked = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
     package, store = load_model(Path(run)), open_store()
@@ -214,8 +215,8 @@ def evaluate(
     if out is not None:
         from lamelle.io import atomic
 
-        atomic.write_json(Path(out), content(scores))
-    return Evaluation(folder.path, content(scores))
+        atomic.write_json(Path(out), scores.model_dump(mode="json"))
+    return Evaluation(folder.path, scores)
 
 
 def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evaluation:
@@ -224,7 +225,7 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evalua
     from lamelle.runs.evaluate import interval_options, score_run
     from lamelle.runs.saved_plan import data_changes, open_plan
     from lamelle.runs.scored_pictures import save_scored_pictures
-    from lamelle.verbs.outcomes import Evaluation, content
+    from lamelle.verbs.outcomes import Evaluation
 
     plan = open_plan(folder)
     records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
@@ -235,7 +236,7 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evalua
     scores = folder.read_scores()
     save_scored_pictures(folder, plan, scores.items, store)
     report(folder.path)
-    return Evaluation(folder.path, content(scores))
+    return Evaluation(folder.path, scores)
 
 
 def predict(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from lamelle.conversion.apply import Converted
 from lamelle.errors import printable
 from lamelle.messages import text
-from lamelle.studies.table import Comparison
+from lamelle.results.studies import Comparison, SearchResult
 from lamelle.types import Problem
 from lamelle.verbs.outcome import Outcome
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lamelle.studies.verifying import Verified
     from lamelle.types import Index
 
+What = TypeVar("What", Comparison, SearchResult)
 _NAMED = 5
 """Files that are named where some are not whole."""
 
@@ -100,21 +101,14 @@ class Check(Outcome):
         return captured.get().rstrip("\n")
 
 
-def content(scores: Scores) -> dict[str, Any]:
-    """The content of ``scores.json``, as whoever reads the file gets it."""
-    from lamelle.io.atomic import plain
-
-    return plain(scores.model_dump(mode="json"))
-
-
 @dataclass(frozen=True)
 class Evaluation(Outcome):
     """Scores of a model on its own test set, or on another folder."""
 
     folder: Path
     """Where they lie: the Run, or one of its ``evaluations/``."""
-    scores: dict[str, Any]
-    """The content of ``scores.json``."""
+    scores: Scores
+    """Every score with n, unit and interval: ``scores["dice"].value``."""
 
     @property
     def page(self) -> Path:
@@ -124,13 +118,11 @@ class Evaluation(Outcome):
 
     def text_lines(self) -> Iterator[str]:
         from lamelle.reports.elsewhere import in_words
-        from lamelle.results.scores import Scores
         from lamelle.runs.evaluate import headline
 
-        scores = Scores.model_validate(self.scores)
-        if scores.elsewhere is not None:
-            yield in_words(scores)
-        yield from headline(scores)
+        if self.scores.elsewhere is not None:
+            yield in_words(self.scores)
+        yield from headline(self.scores)
         yield text("cli.report_at", path=self.page.resolve())
 
 
@@ -188,15 +180,15 @@ class Diagnoses(Outcome):
 
 
 @dataclass(frozen=True)
-class Study(PathOutcome):
+class Study(PathOutcome, Generic[What]):
     """Runs on one split that were compared or searched: ``table.csv``, ``scores.json``, ``report.html``, all runs."""
 
     @property
-    def scores(self) -> dict[str, Any]:
-        """The content of ``scores.json``."""
-        import json
+    def result(self) -> What:
+        """What came of it: a `Comparison` or a `SearchResult`, as in ``scores.json``."""
+        from lamelle.studies.folder import StudyFolder
 
-        return json.loads((self.path / "scores.json").read_text(encoding="utf-8"))
+        return cast(What, StudyFolder(self.path).read_result())
 
     @property
     def page(self) -> Path:
@@ -205,8 +197,8 @@ class Study(PathOutcome):
     def text_lines(self) -> Iterator[str]:
         from lamelle.reports import searching, study
 
-        scores = self.scores
-        yield from (searching if "trials" in scores else study).terminal(scores)
+        result = self.result
+        yield from study.terminal(result) if isinstance(result, Comparison) else searching.terminal(result)
         yield text("cli.report_at", path=self.page.resolve())
 
 
@@ -238,20 +230,20 @@ class RunListing(Outcome):
 
 
 @dataclass(frozen=True)
-class RunComparison(Comparison, Outcome):
+class RunComparison(Outcome):
     """Finished runs side by side."""
 
-    report: Path | None = field(default=None, kw_only=True)
+    result: Comparison
+    report: Path | None = None
 
     @property
     def page(self) -> Path | None:
         return self.report
 
     def text_lines(self) -> Iterator[str]:
-        from lamelle.io.atomic import plain
         from lamelle.reports.study import terminal
 
-        yield from terminal(plain(asdict(self)))
+        yield from terminal(self.result)
         if self.report is not None:
             yield text("cli.report_at", path=self.report.resolve())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,20 +64,16 @@ def compare_runs(runs: Sequence[AnyPath], *, report: AnyPath | None = None) -> R
     Raises:
         RequestError: If they do not share task, classes, images and split; the message says what differs.
     """
-    from dataclasses import asdict
-
     from lamelle.studies import existing
     from lamelle.verbs.outcomes import RunComparison
 
     page = None if report is None else Path(report)
-    found = existing.compare([Path(run) for run in runs], seen_from=page.parent if page else Path())
+    comparison = existing.compare([Path(run) for run in runs], seen_from=page.parent if page else Path())
     if page is not None:
-        from lamelle.io.atomic import plain
         from lamelle.reports.study import write_study
 
-        request = {"command": ["runs", "--compare", *map(str, runs)]}
-        write_study(page, name=page.stem, scores=plain(asdict(found)), request=request)
-    return RunComparison(**{field.name: getattr(found, field.name) for field in fields(found)}, report=page)
+        write_study(page, comparison=comparison, command=["runs", "--compare", *map(str, runs)])
+    return RunComparison(comparison, page)
 
 
 def prune_runs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
@@ -12,6 +12,8 @@ from lamelle.verbs.common import open_store
 from lamelle.verbs.signature import AnyPath, Cli, settings
 
 if TYPE_CHECKING:
+    from lamelle.results.studies import Comparison, SearchResult
+    from lamelle.runs.recipe import Section
     from lamelle.training.progress import Progress
     from lamelle.verbs.outcomes import Study
 
@@ -32,7 +34,7 @@ def compare(
     command: Annotated[Sequence[str], Cli(hidden=True)] = (),
     progress: Annotated[Progress | None, Cli(hidden=True)] = None,
     **keys: Any,
-) -> Study:
+) -> Study[Comparison]:
     """Train variants with several seeds; one table, and what is noise.
 
     Compare variants on DATA: KEY=A,B,C lists values (default = as the recipe has it). Asked again, it skips what is
@@ -52,25 +54,40 @@ def compare(
     tune_allocator()
     from lamelle.runs.request import asked_of, name_of
     from lamelle.studies import study as studies
-    from lamelle.studies.variants import named, parse
+    from lamelle.studies.variants import distinct, named, parse
     from lamelle.training.progress import Plain
     from lamelle.verbs.outcomes import Study
 
     if seeds < 1:
         raise RequestError("study.seeds", seeds=seeds)
-    shared, listed = parse(settings(compare, overrides, keys))
+    shared, ways = parse(settings(compare, overrides, keys))
     if variants is not None:
-        listed += named(studies.read_variants(variants))
-    if len(listed) < 2:
+        ways = distinct([*ways, *named(studies.read_variants(variants))])
+    if len(ways) < 2:
         raise RequestError("study.none")
-    if splitting := sorted({f"split.{key}" for v in listed for key in v.asked.get("split", {})}):
+    if splitting := sorted({f"split.{key}" for v in ways for key in v.settings.get("split", {})}):
         raise RequestError("study.split_differs", keys=", ".join(splitting))
     listener = progress or Plain()
     common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
     _needs_test(common, "lamelle compare")
-    request = studies.CompareRequest(Path(data).resolve(), common, tuple(listed), seeds, tuple(command), objective)
-    folder = name or f"compare-{name_of(recipe, data)}"
-    return Study(studies.carry_out(request, Path(runs), folder, open_store(), listener, jobs=jobs))
+    request = studies.CompareRequest(
+        data=Path(data).resolve(), common=common, variants={v.name: v.settings for v in ways}, seeds=seeds
+    )
+    study = Path(runs) / (name or f"compare-{name_of(recipe, data)}")
+    options = {"objective": objective, "jobs": jobs, "command": command}
+    return Study(studies.carry_out(request, study, open_store(), listener, **options))
+
+
+def _samplers() -> Iterable[str]:
+    from lamelle.studies.search.algorithms import SAMPLERS
+
+    return SAMPLERS
+
+
+def _pruners() -> Iterable[str]:
+    from lamelle.studies.search.algorithms import PRUNERS
+
+    return PRUNERS
 
 
 def tune(
@@ -79,8 +96,8 @@ def tune(
     recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
     overrides: Iterable[str] | Mapping[str, Any] = (),
     objective: Annotated[str | None, Cli(metavar="SCORE")] = None,
-    sampler: Literal["grid", "tpe", "random"] | None = None,
-    pruner: Literal["none", "asha", "hyperband"] = "none",
+    sampler: Annotated[str | None, Cli(choices=_samplers)] = None,
+    pruner: Annotated[str, Cli(choices=_pruners)] = "none",
     trials: int | None = None,
     jobs: int = 1,
     storage: Annotated[str | None, Cli(metavar="URL")] = None,
@@ -93,7 +110,7 @@ def tune(
     command: Annotated[Sequence[str], Cli(hidden=True)] = (),
     progress: Annotated[Progress | None, Cli(hidden=True)] = None,
     **keys: Any,
-) -> Study:
+) -> Study[SearchResult]:
     """Search recipe keys for the best validation score.
 
     Search the recipe of DATA for the best score on its validation set. KEY=A,B,C lists values; KEY=LOW..HIGH is a
@@ -129,17 +146,17 @@ def tune(
         _needs_test(common, "lamelle tune --retrain")
     if folds := folds_of(common):
         raise RequestError("tune.folds", folds=folds)
-    how = searches.SearchOptions(sampler, pruner, objective, trials, storage, seed)
-    request = searches.SearchRequest(Path(data).resolve(), common, tuple(dimensions), how, tuple(command))
-    place = Path(runs), name or f"tune-{name_of(recipe, data)}"
-    return Study(searches.carry_out(request, *place, open_store(), listener, jobs=jobs, seeds=retrain))
+    options = searches.SearchOptions(sampler, pruner, objective, trials, storage, seed)
+    request = searches.SearchRequest(Path(data).resolve(), common, tuple(dimensions), options, tuple(command))
+    study = Path(runs) / (name or f"tune-{name_of(recipe, data)}")
+    return Study(searches.carry_out(request, study, open_store(), listener, jobs=jobs, seeds=retrain))
 
 
-def _needs_test(asked: Mapping[str, Any], command: str) -> None:
+def _needs_test(recipe: Section, command: str) -> None:
     """Refuse a request without a test set where runs are judged on it."""
     from lamelle.runs.recipe import validate
 
-    keys = validate({"split": asked.get("split", {})}).split
+    keys = validate({"split": recipe.get("split", {})}).split
     if not keys.test and not keys.folds:
         raise RequestError("study.no_test", command=command)
 

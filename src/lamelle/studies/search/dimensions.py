@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError
+from lamelle.results.studies import Dimension
 from lamelle.runs.layers import parse_overrides
 from lamelle.runs.recipe import full_key
 from lamelle.studies.variants import DEFAULT, Variant, listed, of_pairs, refuse_own
@@ -16,54 +16,26 @@ from lamelle.studies.variants import DEFAULT, Variant, listed, of_pairs, refuse_
 if TYPE_CHECKING:
     from optuna import Trial
 
-MOST = 2000
+MAX_POINTS = 2000
 """Points of a grid."""
-_LOGARITHMIC = 10
-"""Ratio of the ends of a range from which on it is searched on a logarithmic scale."""
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\.\.({_NUMBER})\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """A key of the recipe with the values it may take."""
-
-    key: str
-    values: tuple[str, ...] = ()
-    """As they are written after ``=``; empty = a range."""
-    low: float = 0.0
-    high: float = 0.0
-    integer: bool = False
-
-    @property
-    def log(self) -> bool:
-        """Whether a range spans so much that it is searched on a logarithmic scale."""
-        return self.low > 0 and self.high >= _LOGARITHMIC * self.low
-
-    def suggest(self, trial: Trial) -> None:
-        """Have a trial choose a value, which stands in its ``params`` then."""
-        if self.values:
-            trial.suggest_categorical(self.key, self.values)
-        elif self.integer:
-            trial.suggest_int(self.key, int(self.low), int(self.high), log=self.log)
-        else:
-            trial.suggest_float(self.key, self.low, self.high, log=self.log)
-
-    def ends(self) -> tuple[str, ...]:
-        """All listed values, or both ends of the range, as they are written."""
-        return self.values or (written(self.number(self.low)), written(self.number(self.high)))
-
-    def number(self, value: float) -> float | int:
-        return int(value) if self.integer else value
-
-    def describe(self) -> dict[str, Any]:
-        """The dimension, JSON-able; `restored` undoes it."""
-        return asdict(self)
+def suggest(dimension: Dimension, trial: Trial) -> None:
+    """Have a trial choose a value, which stands in its ``params`` then."""
+    key, low, high = dimension.key, dimension.low, dimension.high
+    if dimension.values:
+        trial.suggest_categorical(key, dimension.values)
+    elif dimension.integer:
+        trial.suggest_int(key, int(low), int(high), log=dimension.log)
+    else:
+        trial.suggest_float(key, low, high, log=dimension.log)
 
 
-def restored(described: Mapping[str, Any]) -> Dimension:
-    """The dimension that was described."""
-    return Dimension(**{**described, "values": tuple(described["values"])})
+def ends(dimension: Dimension) -> tuple[str, ...]:
+    """All listed values, or both ends of the range, as they are written."""
+    return dimension.values or tuple(written(dimension.number(end)) for end in (dimension.low, dimension.high))
 
 
 def parse(pairs: Iterable[str]) -> tuple[list[str], list[Dimension]]:
@@ -74,12 +46,12 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Dimension]]:
             since scores of different validation sets cannot be compared.
 
     Example:
-        >>> shared, found = parse(["epochs=3", "lr=1e-4..1e-1", "batch=16,32"])
-        >>> shared, [(d.key, d.values, d.low, d.log) for d in found]
+        >>> shared, dimensions = parse(["epochs=3", "lr=1e-4..1e-1", "batch=16,32"])
+        >>> shared, [(d.key, d.values, d.low, d.log) for d in dimensions]
         (['epochs=3'], [('train.lr', (), 0.0001, True), ('train.batch', ('16', '32'), 0.0, False)])
     """
     rest: list[str] = []
-    found: list[Dimension] = []
+    dimensions: list[Dimension] = []
     for pair in pairs:
         key, _, value = pair.partition("=")
         if (match := _RANGE.fullmatch(value)) is None:
@@ -89,16 +61,16 @@ def parse(pairs: Iterable[str]) -> tuple[list[str], list[Dimension]]:
         if low >= high:
             raise RequestError("tune.empty_range", given=pair)
         whole = all(re.fullmatch(r"[+-]?\d+", end) for end in match.groups())
-        found.append(Dimension(full_key(key.strip()), (), low, high, whole))
+        dimensions.append(Dimension(key=full_key(key.strip()), low=low, high=high, integer=whole))
     shared, lists = listed(rest)
-    found += [Dimension(full_key(key.strip()), tuple(values)) for key, values in lists]
-    for dimension in found:
+    dimensions += [Dimension(key=full_key(key.strip()), values=tuple(values)) for key, values in lists]
+    for dimension in dimensions:
         _check(dimension)
     fixed = [full_key(pair.partition("=")[0].strip()) for pair in shared]
-    keys = [d.key for d in found] + fixed
-    if again := sorted({k for k in keys if keys.count(k) > 1 and k not in fixed} | {d.key for d in found} & set(fixed)):
+    keys = [d.key for d in dimensions]
+    if again := sorted({key for key in keys if keys.count(key) > 1 or key in fixed}):
         raise RequestError("tune.twice", keys=", ".join(again))
-    return shared, found
+    return shared, dimensions
 
 
 def _check(dimension: Dimension) -> None:
@@ -109,7 +81,7 @@ def _check(dimension: Dimension) -> None:
         refuse_own([key])
     if again := sorted({v for v in values if values.count(v) > 1}):
         raise RequestError("tune.value_twice", key=key, values=", ".join(again))
-    parse_overrides([f"{key}={value}" for value in dimension.ends() if value != DEFAULT])
+    parse_overrides([f"{key}={value}" for value in ends(dimension) if value != DEFAULT])
 
 
 def grid(dimensions: Sequence[Dimension]) -> list[dict[str, str]]:
@@ -119,7 +91,7 @@ def grid(dimensions: Sequence[Dimension]) -> list[dict[str, str]]:
         RequestError: If a dimension is a range, or there are too many.
 
     Example:
-        >>> grid([Dimension("train.lr", ("0.1", "0.01")), Dimension("train.batch", ("8",))])
+        >>> grid([Dimension(key="train.lr", values=("0.1", "0.01")), Dimension(key="train.batch", values=("8",))])
         [{'train.lr': '0.1', 'train.batch': '8'}, {'train.lr': '0.01', 'train.batch': '8'}]
     """
     if ranges := [d.key for d in dimensions if not d.values]:
@@ -128,17 +100,17 @@ def grid(dimensions: Sequence[Dimension]) -> list[dict[str, str]]:
         dict(zip([d.key for d in dimensions], chosen, strict=True))
         for chosen in itertools.product(*(d.values for d in dimensions))
     ]
-    if len(points) > MOST:
-        raise RequestError("tune.too_many", n=len(points), most=MOST)
+    if len(points) > MAX_POINTS:
+        raise RequestError("tune.too_many", n=len(points), most=MAX_POINTS)
     return points
 
 
-def variant(params: Mapping[str, Any]) -> Variant:
+def variant(params: Mapping[str, str | int | float]) -> Variant:
     """One point of the search as a way to train."""
     return of_pairs([f"{key}={written(value)}" for key, value in params.items()])
 
 
-def written(value: object) -> str:
+def written(value: str | int | float) -> str:
     """A value as it stands after ``=``.
 
     Example:

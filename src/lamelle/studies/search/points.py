@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.platform import FileLock
 from lamelle.studies.search.storage import GRACE, Storage
@@ -51,7 +51,7 @@ class Worker:
         (self._folder / self.name).unlink(missing_ok=True)
 
 
-def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, Any]], *, me: str | None) -> int:
+def fill(study: Study, storage: Storage, points: Sequence[Mapping[str, str]], *, me: str | None) -> int:
     """Have a trial wait for each living worker, as long as there are points that no trial stands for.
 
     Those of dead workers are among them. The first points come first, so that a search that was stopped tries the
@@ -113,12 +113,12 @@ def _bury(study: Study, storage: Storage, alive: set[str | None], me: str | None
 
 def alive(folder: Path) -> set[str | None]:
     """Names of the workers of this machine that are at work on the study in a folder: they hold their locks."""
-    found: set[str | None] = set()
+    names: set[str | None] = set()
     workers = folder / "workers"
     for file in workers.iterdir() if workers.is_dir() else ():
         lock = FileLock(file)
         if lock.take(wait=False):
             lock.release()
         else:
-            found.add(file.name)
-    return found
+            names.add(file.name)
+    return names

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lamelle.data import split
 from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
-from lamelle.messages import text
+from lamelle.messages import text, translated
 from lamelle.metrics.names import less_is_better
 from lamelle.reports.searching import page
+from lamelle.results.studies import Dimension, SearchResult, Trial
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
@@ -24,21 +24,13 @@ from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section
 from lamelle.studies.compare import RunFailed, in_process, run_one
 from lamelle.studies.folder import StudyFolder
-from lamelle.studies.scores import known_scores
+from lamelle.studies.scores import require_score
 from lamelle.studies.search import points as queue
 from lamelle.studies.search import results
-from lamelle.studies.search.dimensions import Dimension, grid, parse, restored, variant
+from lamelle.studies.search.algorithms import PRUNERS, SAMPLERS
+from lamelle.studies.search.dimensions import ends, grid, parse, variant
 from lamelle.studies.search.storage import Storage, hidden, library, open_storage
-from lamelle.studies.search.trying import (
-    PRUNERS,
-    SAMPLERS,
-    Objective,
-    Refused,
-    Setting,
-    plan_of,
-    pruner,
-    sampler,
-)
+from lamelle.studies.search.trying import Objective, Refused, SearchSetting, plan_of
 from lamelle.studies.study import compared
 from lamelle.studies.variants import DEFAULT, Variant
 from lamelle.training.progress import Progress
@@ -71,21 +63,22 @@ class SearchRequest:
     data: Path
     common: Section
     dimensions: tuple[Dimension, ...]
-    how: SearchOptions
+    options: SearchOptions
     command: tuple[str, ...]
 
 
 class Search:
     """A search that was begun; any number of processes may work on it."""
 
-    def __init__(self, folder: StudyFolder, setting: Setting, points: list[dict[str, str]], storage: Storage) -> None:
+    def __init__(
+        self, folder: StudyFolder, setting: SearchSetting, points: list[dict[str, str]], storage: Storage
+    ) -> None:
         self.folder, self.setting, self.points, self.storage = folder, setting, points, storage
-        described = json.dumps(_described(setting) | {"data": ""}, sort_keys=True)
-        about = folder.read_json(folder.request)
-        facts = {"request": zlib.crc32(described.encode()), "split": about["split"]}
-        self.study = storage.study(less=setting.less, facts=facts)
-        self.study.pruner = pruner(setting.pruner, epochs=setting.epochs)
-        self.study.sampler = sampler(setting.sampler, seed=setting.seed)
+        shared = json.dumps(setting.model_dump(mode="json", exclude={"data", "split"}), sort_keys=True)
+        facts = {"request": zlib.crc32(shared.encode()), "split": setting.split}
+        self.study = storage.study(direction=setting.direction, facts=facts)
+        self.study.pruner = PRUNERS[setting.pruner].make(setting.epochs)
+        self.study.sampler = SAMPLERS[setting.sampler].make(setting.seed)
 
     def fill(self, me: str | None = None) -> int:
         """Have every point that nobody stands for wait; their number."""
@@ -100,36 +93,31 @@ class Search:
                 self.study.optimize(objective, n_trials=1, catch=(Refused,))
 
 
-def begin(request: SearchRequest, root: Path, name: str, store: Store) -> Search:
-    """A search of this name, new or gone on with.
+def begin(request: SearchRequest, study: Path, store: Store) -> Search:
+    """The search in a folder, new or gone on with.
 
     Raises:
-        RequestError: If the request cannot be met, or a study of this name was asked for something else.
+        RequestError: If the request cannot be met, or the study that is there has another one.
     """
-    setting, plan = _setting(request, store)
-    points = _points(setting, request.how.trials)
-    placed = split.to_csv(plan.records)
-    study = StudyFolder.begin(root, name, _described(setting) | {"split": zlib.crc32(placed.encode())})
-    study.open(*_kept(study))
-    return Search(study, setting, points, open_storage(request.how.storage, study.path))
+    setting = _setting(request, store)
+    points = _points(setting, request.options.trials)
+    folder = StudyFolder.begin(study, setting)
+    folder.open(*_trial_files(folder))
+    return Search(folder, setting, points, open_storage(request.options.storage, folder.path))
 
 
 def reopen(folder: Path, trials: int, storage: str | None) -> Search:
     """A search that another process has begun."""
     study = StudyFolder(folder)
-    about = study.read_json(study.request)
-    del about["split"]
-    dimensions = tuple(restored(d) for d in about["dimensions"])
-    setting = Setting(**about | {"data": Path(about["data"]), "dimensions": dimensions})
+    setting = SearchSetting.model_validate(study.read_json(study.request))
     return Search(study, setting, _points(setting, trials), open_storage(storage, folder))
 
 
-def carry_out(
-    request: SearchRequest, root: Path, name: str, store: Store, progress: Progress, *, jobs: int, seeds: int
-) -> Path:
+def carry_out(request: SearchRequest, study: Path, store: Store, progress: Progress, *, jobs: int, seeds: int) -> Path:
     """Try every point, train the best again where that is wanted, and write the table and the page.
 
     Args:
+        study: Its folder.
         jobs: Processes at once; 1 = in this one.
         seeds: Runs of the best point; 0 = none.
 
@@ -139,24 +127,23 @@ def carry_out(
     Raises:
         RunFailed: If no process could go on.
     """
-    search = begin(request, root, name, store)
+    search = begin(request, study, store)
     waiting = search.fill()
     progress.say(text("tune.begins", n=len(search.points), waiting=waiting))
     try:
         if jobs > 1:
-            _in_processes(search, request.how.storage, jobs, progress)
+            _in_processes(search, request.options.storage, jobs, progress)
         elif waiting:
             search.work(store, progress)
     except LamelleError:
         _write(search, results.collect(search.study, search.setting, search.points), request)
         raise
-    content = results.collect(search.study, search.setting, search.points)
-    _write(search, content, request)
-    if seeds and content["best"] is not None:
-        best, runs = _retrain(search, content, seeds, store, progress)
-        found = compared({best.name: runs}, objective=search.setting.objective, seen_from=search.folder.path)
-        content |= {"test": asdict(found), "seeds": seeds, "runs": list(found.lines[0].runs)}
-        _write(search, content, request)
+    result = results.collect(search.study, search.setting, search.points)
+    _write(search, result, request)
+    if seeds and (best := result.best_trial) is not None:
+        chosen, runs = _retrain(search, best, seeds, store, progress)
+        test = compared({chosen.name: runs}, objective=search.setting.objective, seen_from=search.folder.path)
+        _write(search, result.model_copy(update={"test": test}), request)
     _seal(search)
     return search.folder.path
 
@@ -165,11 +152,11 @@ def _seal(search: Search) -> None:
     """Write down what the trials and the logs are, unless others are still at work on them."""
     with search.storage.alone():
         if not queue.alive(search.folder.path):
-            search.folder.seal(*(path for path in _kept(search.folder) if path.is_file()))
+            search.folder.seal(*(path for path in _trial_files(search.folder) if path.is_file()))
     search.folder.seal(*search.folder.path.glob("*.log"))
 
 
-def _kept(study: StudyFolder) -> tuple[Path, ...]:
+def _trial_files(study: StudyFolder) -> tuple[Path, ...]:
     """Where the trials stand, if that is in the study's folder."""
     return study.trials, study.trials.with_name(f"{study.trials.name}.host")
 
@@ -194,11 +181,10 @@ def _in_processes(search: Search, storage: str | None, jobs: int, progress: Prog
 
 
 def _retrain(
-    search: Search, content: Mapping[str, Any], seeds: int, store: Store, progress: Progress
+    search: Search, best: Trial, seeds: int, store: Store, progress: Progress
 ) -> tuple[Variant, list[RunFolder]]:
     """The best point as ordinary Runs, trained afresh on the same split and scored on the test set."""
-    best = next(row for row in content["trials"] if row["trial"] == content["best"])
-    chosen = Variant(f"best-trial-{best['trial']:04d}", variant(best["params"]).asked)
+    chosen = Variant(f"best-trial-{best.trial:04d}", variant(best.params).settings)
     runs = []
     for seed in range(seeds):
         if search.folder.state(chosen, seed) != "done":
@@ -208,56 +194,52 @@ def _retrain(
     return chosen, runs
 
 
-def _write(search: Search, content: Mapping[str, Any], request: SearchRequest) -> None:
-    folder = search.folder
-    folder.write_json(folder.scores, content)
-    folder.write_text(folder.table, results.to_csv(content))
-    shown = folder.read_json(folder.scores)
-    folder.write_text(folder.report, page(folder.path.name, shown, [*map(hidden, request.command)]))
+def _write(search: Search, result: SearchResult, request: SearchRequest) -> None:
+    command = [*map(hidden, request.command)]
+    name, chosen = search.folder.path.name, SAMPLERS[result.sampler]
+    sampler = translated("search", f"sampler_{chosen.name}", chosen.label)
+    search.folder.write_result(result, table=results.to_csv(result), page=page(name, result, command, sampler=sampler))
 
 
-def _described(setting: Setting) -> dict[str, Any]:
-    """The setting, JSON-able."""
-    return asdict(setting) | {"data": str(setting.data), "dimensions": [d.describe() for d in setting.dimensions]}
-
-
-def _points(setting: Setting, trials: int | None) -> list[dict[str, str]]:
+def _points(setting: SearchSetting, trials: int | None) -> list[dict[str, str]]:
     """What each point says about its keys: everything in a grid, nothing elsewhere."""
-    if setting.sampler == "grid":
+    if SAMPLERS[setting.sampler].grid:
         return grid(setting.dimensions)
     return [{} for _ in range(trials or TRIALS)]
 
 
-def _setting(request: SearchRequest, store: Store) -> tuple[Setting, Plan]:
+def _setting(request: SearchRequest, store: Store) -> SearchSetting:
     """The request, checked as far as that can be done before a training."""
     library()
-    if not request.dimensions:
+    options, dimensions = request.options, request.dimensions
+    if not dimensions:
         raise RequestError("tune.none")
-    chosen = request.how.sampler or ("grid" if all(d.values for d in request.dimensions) else "tpe")
-    if chosen not in SAMPLERS or request.how.pruner not in PRUNERS:
-        raise RequestError("tune.choice", samplers=", ".join(SAMPLERS), pruners=", ".join(PRUNERS))
-    if chosen == "grid" and request.how.trials is not None:
-        raise RequestError("tune.grid_trials", trials=request.how.trials)
-    setting = Setting(
+    sampler = SAMPLERS.find(options.sampler or ("grid" if all(d.values for d in dimensions) else "tpe"))
+    if sampler.grid and options.trials is not None:
+        raise RequestError("tune.grid_trials", trials=options.trials)
+    setting = SearchSetting(
         data=request.data,
         common=request.common,
-        dimensions=request.dimensions,
-        sampler=chosen,
-        pruner=request.how.pruner,
-        objective=request.how.objective or "",
-        less=False,
+        dimensions=dimensions,
+        sampler=sampler.name,
+        pruner=PRUNERS.find(options.pruner).name,
+        objective=options.objective or "",
+        direction="maximize",
         epochs=1,
-        seed=request.how.seed,
+        seed=options.seed,
     )
-    plan = plan_of(
-        setting, {d.key: d.number(d.low) if not d.values else d.values[0] for d in request.dimensions}, store
-    )
-    _check_values(request.dimensions, plan)
-    objective = request.how.objective or plan.task.monitor
-    if objective not in (known := known_scores(plan, store)):
-        raise RequestError("tune.objective", objective=objective, known=", ".join(known))
-    settled = {"objective": objective, "less": less_is_better(objective), "epochs": plan.recipe.train.epochs}
-    return replace(setting, **settled), plan
+    first = {d.key: d.values[0] if d.values else d.number(d.low) for d in dimensions}
+    plan = plan_of(setting, first, store)
+    _check_values(dimensions, plan)
+    objective = options.objective or plan.task.monitor
+    require_score(objective, plan, store)
+    settled = {
+        "objective": objective,
+        "direction": "minimize" if less_is_better(objective) else "maximize",
+        "epochs": plan.recipe.train.epochs,
+        "split": zlib.crc32(split.to_csv(plan.records).encode()),
+    }
+    return setting.model_copy(update=settled)
 
 
 def _check_values(dimensions: Sequence[Dimension], plan: Plan) -> None:
@@ -265,7 +247,7 @@ def _check_values(dimensions: Sequence[Dimension], plan: Plan) -> None:
     whole = plan.recipe.model_dump(mode="json")
     for dimension in dimensions:
         if dimension.key.partition(".")[0] != "model":
-            for value in dimension.ends():
+            for value in ends(dimension):
                 if value != DEFAULT:
-                    asked = layers.parse_overrides([f"{dimension.key}={value}"])
-                    recipes.validate(layers.merge(deepcopy(whole), asked))
+                    keys = layers.parse_overrides([f"{dimension.key}={value}"])
+                    recipes.validate(layers.merge(deepcopy(whole), keys))

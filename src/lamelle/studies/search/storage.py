@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lamelle.errors import RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.platform import FileLock, network_disk
+from lamelle.results.studies import Direction
 
 if TYPE_CHECKING:
     import optuna
@@ -56,11 +57,11 @@ class Storage:
             connection.execute(sqlalchemy.text("select pg_advisory_xact_lock(:key)"), key)
             yield
 
-    def study(self, *, less: bool, facts: dict[str, Any]) -> optuna.Study:
+    def study(self, *, direction: Direction, facts: Mapping[str, int]) -> optuna.Study:
         """The study of this folder's name, made if it is not there.
 
         Args:
-            less: Whether smaller values are better.
+            direction: Which values are better.
             facts: What every process that works on it must agree on.
 
         Raises:
@@ -69,17 +70,17 @@ class Storage:
         import optuna
 
         with self.alone():
-            found = optuna.create_study(
+            study = optuna.create_study(
                 storage=self.rdb,
                 study_name=self.folder.name,
-                direction="minimize" if less else "maximize",
+                direction=direction,
                 load_if_exists=True,
             )
             for name, value in facts.items():
-                if found.user_attrs.get(name, value) != value:
+                if study.user_attrs.get(name, value) != value:
                     raise RequestError(f"tune.other_{name}", name=self.folder.name)
-                found.set_user_attr(name, value)
-        return found
+                study.set_user_attr(name, value)
+        return study
 
 
 def open_storage(url: str | None, folder: Path) -> Storage:
@@ -132,9 +133,9 @@ def hidden(word: str) -> str:
     import sqlalchemy
     from sqlalchemy.exc import ArgumentError
 
-    option, found, address = word.rpartition("=") if word.startswith("--") else ("", "", word)
+    option, equals, address = word.rpartition("=") if word.startswith("--") else ("", "", word)
     try:
-        return option + found + sqlalchemy.make_url(address).render_as_string(hide_password=True)
+        return option + equals + sqlalchemy.make_url(address).render_as_string(hide_password=True)
     except ArgumentError:
         return word
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import shutil
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.io.atomic import plain
 from lamelle.messages import text
-from lamelle.reports.searching import LOSS
+from lamelle.prediction.package import DESCRIPTION
+from lamelle.results.base import Result
 from lamelle.results.history import Epoch, kept
+from lamelle.results.studies import Dimension, Direction, EpochScore
 from lamelle.runs import plan as plans
-from lamelle.runs import train as course
+from lamelle.runs import train as training
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section
 from lamelle.runs.sizing import fitted
-from lamelle.studies.search.dimensions import Dimension, variant
+from lamelle.studies.search.algorithms import PRUNERS, SAMPLERS
+from lamelle.studies.search.dimensions import suggest, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker
 from lamelle.studies.variants import together
 from lamelle.training import resources
@@ -30,17 +33,12 @@ from lamelle.training.progress import Progress
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
-    from optuna.pruners import BasePruner
-    from optuna.samplers import BaseSampler
 
-SAMPLERS = ("grid", "tpe", "random")
-PRUNERS = ("none", "asha", "hyperband")
-_FACTOR = 3
-"""Of the trials that reach a rung, one in so many goes on."""
-KEPT = ("epochs", "best_epoch", "seconds", "trainable", "parameters", "parameters_with_statistics")
-"""What of a training stands in the table of trials."""
-BEST = "best"
-"""Attribute of a trial: the score of its best epoch so far, which is all that is known of one that was stopped."""
+TRAINING = ("epochs", "best_epoch", "seconds", "trainable", "parameters", "parameters_with_statistics")
+"""What of a training stands in the table of trials; attributes of a trial."""
+SCORE, OTHER_SCORES, LOSS, BEST = "score", "other_scores", "loss", "best"
+"""Attributes of a trial: the objective, other scores and the loss on validation; the best epoch so far, which is all
+that is known of a trial that was stopped."""
 
 
 class Refused(Exception):
@@ -51,25 +49,27 @@ class Stopped(Exception):
     """A trial that is not worth going on with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all trials of a search share."""
+class SearchSetting(Result):
+    """What all trials of a search share: the content of its ``study.json``."""
 
     data: Path
     common: Section
+    """Keys of the recipe that all trials share."""
     dimensions: tuple[Dimension, ...]
     sampler: str
     pruner: str
     objective: str
-    less: bool
+    direction: Direction
     epochs: int
     """Passes of the first point, for the rungs of Hyperband."""
     seed: int
+    split: int = 0
+    """CRC-32 of the split, which all machines must share."""
 
     @property
     def sign(self) -> int:
         """What makes a score of which more is better from one in the direction of the search."""
-        return -1 if self.less else 1
+        return -1 if self.direction == "minimize" else 1
 
 
 class Reporting:
@@ -99,7 +99,7 @@ class Reporting:
             return
         if self._best is None or score > self._best:
             self._best = score
-            self._trial.set_user_attr(BEST, {"score": self._best, "epoch": row.epoch})
+            self._trial.set_user_attr(BEST, EpochScore(score=score, epoch=row.epoch).model_dump())
         self._trial.set_user_attr("epochs", row.epoch)
         self._trial.report(self._sign * score, row.epoch)
         if row.epoch != self.last and self._trial.should_prune():
@@ -109,20 +109,20 @@ class Reporting:
         self._progress.close()
 
 
-def plan_of(setting: Setting, params: Mapping[str, Any], store: Store) -> Plan:
+def plan_of(setting: SearchSetting, params: Mapping[str, str | int | float], store: Store) -> Plan:
     """The plan of one point."""
     seed = int(setting.common.get("train", {}).get("seed", 0))
-    asked = together(setting.common, variant(params), seed=seed)
+    recipe = together(setting.common, variant(params), seed=seed)
     if "train.seed" in params:
-        asked["train"]["seed"] = int(params["train.seed"])
-    resources.device_of(course.training_keys(asked))
-    return fitted(plans.make_plan(setting.data, asked, store, accelerator=resources.has_accelerator()))
+        recipe["train"]["seed"] = int(params["train.seed"])
+    resources.device_of(training.training_keys(recipe))
+    return fitted(plans.make_plan(setting.data, recipe, store, accelerator=resources.has_accelerator()))
 
 
 class Objective:
     """What Optuna calls for each trial."""
 
-    def __init__(self, setting: Setting, study: Study, folder: Path, store: Store, progress: Progress) -> None:
+    def __init__(self, setting: SearchSetting, study: Study, folder: Path, store: Store, progress: Progress) -> None:
         self.setting, self.study, self.folder = setting, study, folder
         self.store, self.progress = store, progress
         self.worker: Worker | None = None
@@ -141,12 +141,12 @@ class Objective:
         if POINT not in trial.user_attrs:  # another worker was faster: this trial stands for nothing
             raise Refused
         # drawn from the point's own seed, so that the same search tries the same points, stopped or not
-        self.study.sampler = sampler(self.setting.sampler, seed=self._seed(trial.user_attrs[POINT]))
+        self.study.sampler = SAMPLERS[self.setting.sampler].make(self._seed(trial.user_attrs[POINT]))
         for dimension in self.setting.dimensions:
-            dimension.suggest(trial)
+            suggest(dimension, trial)
         about = " ".join(f"{key}={value}" for key, value in trial.params.items())
         self.progress.say(text("tune.trial", number=trial.number, about=about))
-        reporting = Reporting(self.progress, trial, sign=self.setting.sign, pruned=self.setting.pruner != "none")
+        reporting = Reporting(self.progress, trial, sign=self.setting.sign, pruned=PRUNERS[self.setting.pruner].prunes)
         try:
             value = self._score(trial, reporting)
         except Stopped:
@@ -171,41 +171,17 @@ class Objective:
         trial.set_user_attr(FOLDER, name := f"{trial.number:04d}")
         shutil.rmtree(runs / name, ignore_errors=True)
         try:
-            run, scores = course.trial(plan, runs, name, self.store, progress)
+            run, scores = training.trial(plan, runs, name, self.store, progress)
         finally:
             shutil.rmtree(RunFolder(runs / name).checkpoints, ignore_errors=True)  # no trial is gone on with
-        found = scores.scores.get(self.setting.objective)
-        if found is None or not found.defined:
+        score = scores.scores.get(self.setting.objective)
+        if score is None or not score.defined:
             raise RequestError("tune.undefined", score=self.setting.objective)
-        about = run.read_json(run.model / "model.json")["provenance"]
-        tabled = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores.scores]
-        loss = {"value": kept(run.read_history(), about["best_epoch"]).loss}
-        facts = {k: about.get(k) for k in KEPT} | {"score": plain(asdict(found))}
-        facts["beside"] = plain({name: asdict(scores.scores[name]) for name in tabled} | {LOSS: loss})
+        about = run.read_json(run.model / DESCRIPTION)["provenance"]
+        others = [name for name in (plan.task.monitor, *plan.task.tabled) if name in scores.scores]
+        facts = {key: about.get(key) for key in TRAINING}
+        facts |= {SCORE: asdict(score), OTHER_SCORES: {name: asdict(scores.scores[name]) for name in others}}
+        facts[LOSS] = kept(run.read_history(), about["best_epoch"]).loss
         for key, value in facts.items():
-            trial.set_user_attr(key, value)
-        return found.value
-
-
-def sampler(name: str, *, seed: int) -> BaseSampler:
-    """What chooses where the point itself says nothing; a grid's points say everything."""
-    import optuna
-
-    if name == "tpe":
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    return optuna.samplers.RandomSampler(seed=seed)
-
-
-def pruner(name: str, *, epochs: int) -> BasePruner:
-    """What decides at each epoch whether a trial goes on.
-
-    Reference: Li et al. (2020), arXiv:1810.05934 (ASHA); Li et al. (2018), JMLR 18(185) (Hyperband)
-    """
-    import optuna
-
-    if name == "asha":
-        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=_FACTOR)
-    if name == "hyperband":
-        most = max(epochs, _FACTOR)
-        return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=most, reduction_factor=_FACTOR)
-    return optuna.pruners.NopPruner()
+            trial.set_user_attr(key, plain(value))
+        return score.value
