@@ -31,8 +31,8 @@ def history(result: SearchResult, *, score: str) -> str:
             so_far.append(value if not so_far else better(so_far[-1], value))
         axis.plot(*zip(*done, strict=True), ls="", marker="o", ms=4.5, color=line_colour(0))
         axis.step([n for n, _ in done], so_far, where="post", color=line_colour(1))
-        best = [value for number, value in done if number == result.best]
-        axis.plot([result.best], best, ls="", marker="o", ms=9, mfc="none", color=INK)
+        best = [point for point in done if point[0] == result.best]
+        axis.plot(*zip(*best, strict=True), ls="", marker="o", ms=9, mfc="none", color=INK)
         for one in result.trials:
             if one.trial is not None and one.state in ("stopped", "failed"):
                 axis.axvline(one.trial, ymax=0.04, color=line_colour(2 if one.state == "stopped" else 3), lw=2)
