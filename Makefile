@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 BENCHMARKS := $(wildcard benchmarks/bench_*.py)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check docs site bench clean
+.PHONY: help demo test slow check docs site reference bench clean
 
 help:
 	@echo "make demo    synthetic images, a training of about two minutes, a report"
@@ -17,6 +17,7 @@ help:
 	@echo "make check   style, types, layers"
 	@echo "make docs    runs the examples in docs/ and follows their links"
 	@echo "make site    the documentation as a site, in site/index.html, without internet"
+	@echo "make reference  writes the pages of docs/reference/ anew from the code"
 	@echo "make bench   side-by-side measurements"
 	@echo "make clean   removes .venv and everything that tools left behind"
 
@@ -40,6 +41,9 @@ site: $(STAMP)
 
 docs: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_docs.py
+
+reference: $(STAMP)
+	$(BIN)/python docs/reference/pages.py
 
 bench: $(STAMP)
 	@test -n "$(BENCHMARKS)" || echo "There is nothing in benchmarks/ yet."

@@ -91,8 +91,11 @@ class Registry(Mapping[str, Row], Generic[Row]):
         raise unknown(self.kind, name, known)
 
     def listing(self) -> dict[str, str]:
-        """The first line of what each row says of itself, by the names."""
-        return {name: (inspect.getdoc(row) or "").partition("\n")[0] for name, row in self.items()}
+        """What each row is ``about``, else the first line of what it says of itself, by the names."""
+        return {
+            name: getattr(row, "about", "") or (inspect.getdoc(row) or "").partition("\n")[0]
+            for name, row in self.items()
+        }
 
     def union(self, where: Callable[[Row], bool] | None = None, *, default: str | None = None) -> OneOf:
         """The type of a key that holds the options of one row: ``Annotated[Loss, LOSSES.union()]``.

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from reference.pages import metrics
 from support import Quiet
 
 from lamelle import verbs
-from lamelle.metrics import reference, regions
+from lamelle.metrics import regions
 from lamelle.metrics.metric import Metric
 from lamelle.metrics.table import METRICS
 
@@ -115,4 +116,4 @@ def test_a_search_looks_for_it(compared: Path) -> None:
 
 
 def test_the_documentation_lists_it(compared: Path) -> None:
-    assert "| `youden`, `youden/class` | Youden's J | -1 to 1, high | classes, labels, objects |" in reference.page()
+    assert "| `youden`, `youden/class` | Youden's J | -1 to 1, high | classes, labels, objects |" in metrics()

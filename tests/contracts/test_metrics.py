@@ -7,7 +7,6 @@ import math
 import re
 import tomllib
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from lamelle.io.atomic import plain
 from lamelle.metrics.metric import VIEWS, Columns, Metric
 from lamelle.metrics.names import less_is_better, limits, meaning_of, metric_of, name_of, of_images, place_of
 from lamelle.metrics.pairs import ClassPair, PixelPair
-from lamelle.metrics.reference import page
 from lamelle.metrics.scoring import scores
 from lamelle.metrics.statistics import STATISTICS, derived, measured
 from lamelle.metrics.table import METRICS
@@ -185,8 +183,3 @@ def test_names_are_known_by_their_rows() -> None:
     assert sorted(["mine", "iou", "image_dice", "dice"], key=place_of) == ["dice", "image_dice", "iou", "mine"]
     assert limits("mine") == (0.0, 1.0)
     assert name_of("image_dice/cell") == "Dice, mean over images (cell)"
-
-
-def test_the_page_of_the_documentation_is_the_table() -> None:
-    written = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "metrics.md").read_text(encoding="utf-8")
-    assert written == page(), "write it anew: python -m lamelle.metrics.reference > docs/reference/metrics.md"

@@ -14,12 +14,13 @@ from PIL import Image
 
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.measure import count_labels, measure, thumbnail
-from lamelle.data.audit.results import Audit
+from lamelle.data.audit.results import Audit, from_json
 from lamelle.data.audit.shortcuts import association
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import sentence
+from lamelle.io.atomic import plain
 from lamelle.types import ClassNames, Index, LabelImage, Problem, Record, Source
 
 Rule = dict[int, int] | None
@@ -287,8 +288,7 @@ def test_statistics_pool_all_pixels_and_survive_json(tmp_path: Path) -> None:
     assert (statistics.records, statistics.groups, statistics.bytes) == (5, 3, len(pooled))
     assert found.totals["classes"] == {"a": 3, "b": 2}
     assert found.totals["splits"] == {"train": 5}
-    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert Audit.from_json(plain) == found
+    assert from_json(json.loads(json.dumps(plain(found), allow_nan=False))) == found
 
 
 def test_a_volume_is_looked_at_whole(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_an_empty_index_has_an_empty_audit(tmp_path: Path) -> None:
     found = audit(Index(tmp_path / "data", "table", ()))
     assert found.rows == ()
     assert found.statistics.records == 0
-    assert Audit.from_json(json.loads(json.dumps(found.to_json()))).rows == ()
+    assert from_json(json.loads(json.dumps(plain(found)))).rows == ()
 
 
 # ---- real images

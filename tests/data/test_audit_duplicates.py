@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from lamelle.data.audit.candidates import SmallPictures, Waves, candidates, desc
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
-from lamelle.data.audit.results import Audit
-from lamelle.data.audit.signatures import Signature, sign
+from lamelle.data.audit.results import Audit, from_json
+from lamelle.data.audit.signatures import sign
 from lamelle.data.audit.starts import starts
 from lamelle.data.store import Store
 from lamelle.errors import sentence
+from lamelle.io.atomic import plain
 from lamelle.specimens import write_demo
 from lamelle.types import ClassNames, Index, LabelImage, Record, Source
 
@@ -204,7 +204,7 @@ def test_neighbouring_slices_of_one_volume_are_not_copies(tmp_path: Path) -> Non
 def test_a_pair_says_how_the_copy_differs(tmp_path: Path, change: str, expected: dict[str, float]) -> None:
     audit = look(tmp_path, planted(tmp_path / "data", [Image.fromarray(tissue(1))], COPIES[change]), tmp_path / "store")
     (pair,) = audit.pairs
-    assert Audit.from_json(audit.to_json()).pairs == audit.pairs
+    assert from_json(plain(audit)).pairs == audit.pairs
     for name, value in expected.items():
         assert getattr(pair, name) == pytest.approx(value, abs=1.0 if name == "angle" else 0.06), name
 
@@ -392,9 +392,8 @@ def test_overlapping_patches_of_one_slice(tmp_path: Path) -> None:
 
 def test_copies_of_images_seen_before_are_found_by_their_signatures() -> None:
     old = [sign(f"old{n}", tissue(n)[None]) for n in range(20)]
-    held = [Signature.from_json(json.loads(json.dumps(s.to_json()))) for s in old]
     new = {"other": tissue(99), "same": tissue(3), "mirrored": tissue(5)[:, ::-1], "cropped": tissue(7)[12:, :84]}
-    pairs = find_copies([sign(name, image[None]) for name, image in new.items()], held)
+    pairs = find_copies([sign(name, image[None]) for name, image in new.items()], old)
     expected = [("old3", "same", "exact"), ("old5", "mirrored", "near"), ("old7", "cropped", "near")]
     assert [(p.first, p.second, p.kind) for p in pairs] == expected
     assert pairs[1].mirrored

@@ -31,8 +31,11 @@ class Artefacts:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest = path / "manifest.json"
+        """The SHA-256 of every file that was written here, and its own."""
         self.manifest_lock = path / "manifest.lock"
+        """Held while the manifest is written."""
         self.lock = path / "lock"
+        """Held by the process that is at work here."""
         self._sums = Manifest(self.manifest)
         self._hashes: FileHashes | None = None
 

@@ -218,7 +218,7 @@ def _memory(run: RunFolder | None) -> Memory | None:
         return None
     run.check(run.split)
     signatures = run.read_bytes(run.signatures) if run.signatures.is_file() else None
-    return remember(run.read_table(run.split), Audit.from_json(run.read_json(run.audit)).rows, signatures)
+    return remember(run.read_table(run.split), run.read_audit().rows, signatures)
 
 
 def _notes(
@@ -261,8 +261,8 @@ def _of_groups(index: Index) -> list[Problem]:
 
 def _turned(audit: Audit, run: RunFolder | None) -> list[Problem]:
     """What is odd about the masks here, and was not about those of the training."""
-    own = run.read_json(run.audit)["problems"] if run is not None and run.audit.is_file() else []
-    usual = {problem["code"] for problem in own}
+    own = run.read_audit().problems if run is not None and run.audit.is_file() else ()
+    usual = {problem.code for problem in own}
     return [p for p in audit.problems if p.code in _TURNED and p.code not in usual]
 
 

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from lamelle.data.audit.results import Audit, from_json
 from lamelle.errors import RequestError
 from lamelle.io.manifest import FORMAT
 from lamelle.platform import FileLock, cores
@@ -53,27 +54,47 @@ class RunFolder(Artefacts):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.recipe = path / "recipe.yaml"
-        self.environment = path / "environment.json"
+        """Every key, as it was settled: `lamelle train --recipe` repeats the training."""
         self.plan = path / "plan.json"
+        """What was decided of the data: records with split and hashes, the settled task, planned keys, problems."""
         self.split = path / "split.csv"
-        self.pictures = path / "pictures"
-        self.pictures_list = path / "pictures.json"
+        """The same split for people: a row for each image."""
         self.audit = path / "audit.json"
+        """What a look at every pixel showed: each image measured, statistics, copies, problems."""
+        self.environment = path / "environment.json"
+        """Versions, machine, command and time of the training."""
         self.history = path / "history.csv"
-        self.failure = path / "failure.json"
+        """A row for each epoch: learning rate, losses, and every score of training and validation."""
         self.checkpoints = path / "checkpoints"
+        """What `lamelle train --resume` goes on from."""
         self.model = path / "model"
+        """The package: weights, network, preparation and task, all that predicts new images."""
         self.scores = path / "scores.json"
+        """Every score with its interval, a line for each item, and the numbers behind figures."""
         self.item_stats = path / "item_stats.json"
+        """What the scores are made of, item by item, so that runs can be compared in pairs."""
         self.classes = path / "classes.csv"
-        self.predictions = path / "predictions"
+        """The scores of each class as a table."""
         self.predictions_table = path / "predictions.csv"
-        self.figures = path / "figures"
+        """A row for each scored image: what was predicted, and how sure."""
+        self.predictions = path / "predictions"
+        """The predictions of the scored images, as images."""
+        self.pictures_list = path / "pictures.json"
+        """What the pictures show, and grey levels and error patterns."""
+        self.pictures = path / "pictures"
+        """The small pictures of the page."""
         self.report = path / "report.html"
-        self.log = path / "log.txt"
-        self.tensorboard = path / "tensorboard"
+        """The page."""
         self.signatures = path / "signatures.npz"
+        """A small picture of each image that trained the model, by which copies are found elsewhere."""
         self.evaluations = path / "evaluations"
+        """The model on other folders: for each the scores and a page of its own."""
+        self.tensorboard = path / "tensorboard"
+        """Curves for TensorBoard, where `train.tensorboard` asks for them."""
+        self.failure = path / "failure.json"
+        """Why the training broke, if it did."""
+        self.log = path / "log.txt"
+        """What the terminal showed."""
 
     @classmethod
     def create(cls, root: Path, name: str) -> RunFolder:
@@ -202,6 +223,14 @@ class RunFolder(Artefacts):
     def write_scores(self, scores: Scores) -> None:
         """Write ``scores.json``."""
         self.write_json(self.scores, scores.model_dump(mode="json"))
+
+    def read_audit(self) -> Audit:
+        """What ``audit.json`` holds; errors are those of `read_json`."""
+        return from_json(self.read_json(self.audit))
+
+    def write_audit(self, audit: Audit) -> None:
+        """Write ``audit.json``."""
+        self.write_json(self.audit, audit)
 
     def read_history(self) -> History:
         """The epochs of ``history.csv``; none if no epoch has ended yet.

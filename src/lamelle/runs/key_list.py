@@ -18,10 +18,16 @@ class Key:
     path: str
     """Dotted: ``task.loss.gamma``."""
     about: str
-    rule: str
-    """Default, bounds and choices."""
+    default: str
+    bounds: str
+    """Or choices."""
     kind: str | None = None
     """The one of several kinds that has it: ``focal``."""
+
+    @property
+    def rule(self) -> str:
+        """Default, bounds and choices."""
+        return "; ".join(filter(None, (self.default, self.bounds)))
 
 
 def choices_of(options: type[Options], name: str) -> OneOf | None:
@@ -53,15 +59,15 @@ def keys_of(options: type[Options], prefix: str = "", kind: str | None = None) -
         elif isinstance(inner, type) and issubclass(inner, Options):
             yield from keys_of(inner, f"{path}.")
         else:
-            rules = [_written(field.default), _bounds(_properties(options)[name])]
-            yield Key(path, field.description or "", "; ".join(rule for rule in rules if rule), kind)
+            bounds = _bounds(_properties(options)[name])
+            yield Key(path, field.description or "", _written(field.default), bounds, kind)
 
 
 def _keys_of_kinds(one: OneOf, path: str, default: object, about: str | None, kind: str | None) -> Iterator[Key]:
     """The key that chooses, and those of every kind that can be chosen; at the top it is called after its tag."""
     chosen = default.name_of_kind(one.tag) if isinstance(default, Options) else ""
     named = path if "." in path else f"{path}.{one.tag}"
-    yield Key(named, about or f"{one.table.kind}", "; ".join([chosen, ", ".join(one.options)]), kind)
+    yield Key(named, about or one.table.kind, chosen, ", ".join(one.options), kind)
     for name, options in one.options.items():
         yield from (key for key in keys_of(options, f"{path}.", name) if key.path != f"{path}.{one.tag}")
 
@@ -86,7 +92,7 @@ _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusi
 
 def _bounds(schema: dict[str, Any]) -> str:
     if several := schema.get("anyOf"):
-        return " or ".join(filter(None, map(_bounds, several)))
+        return " or ".join(filter(None, ("true, false" if s.get("type") == "boolean" else _bounds(s) for s in several)))
     if "enum" in schema:
         return ", ".join(map(_written, schema["enum"]))
     if "const" in schema:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle.data import split
 from lamelle.data.audit.duplicates import listed
-from lamelle.data.audit.results import Audit
 from lamelle.data.changes import Changes, Content, changes
 from lamelle.data.layouts.naming import Naming
 from lamelle.data.store import Store
@@ -94,7 +93,7 @@ def save_data_of(run: RunFolder, plan: Plan, *, resolved: Mapping[str, object]) 
     content["records"] = _moved(content["records"], lambda path: _below(path, plan.index.root))
     run.write_json(run.plan, content)
     run.write_text(run.split, split.to_csv(plan.records, plan.contents))
-    run.write_json(run.audit, plan.audit.to_json())
+    run.write_audit(plan.audit)
     run.write_json(run.environment, environment(resolved=resolved, argv=sys.argv[1:]))
 
 
@@ -125,7 +124,7 @@ def open_plan(run: RunFolder, recipe: Recipe | None = None) -> Plan:
     return Plan(
         recipe=recipe or recipes.validate(run.read_recipe()),
         index=replace(saved.index, records=saved.records),
-        audit=Audit.from_json(run.read_json(run.audit)),
+        audit=run.read_audit(),
         records=saved.records,
         task=restore(saved.task.options, saved.task.settled),
         split_by=saved.split_by,

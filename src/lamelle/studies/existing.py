@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from lamelle.data.audit.results import Audit
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.prediction.package import DESCRIPTION
@@ -99,17 +99,17 @@ def differences(a: RunFolder, b: RunFolder) -> list[str]:
     return said
 
 
-def _shown(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _shown(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
 
 
 def _changed(a: RunFolder, b: RunFolder) -> list[str]:
     """Images whose pixels or labels were others when the second run was made."""
     if not (a.audit.is_file() and b.audit.is_file()):
         return []
-    ours, theirs = (_pixels(run.read_json(run.audit)) for run in (a, b))
+    ours, theirs = (_pixels(run.read_audit()) for run in (a, b))
     return sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name])
 
 
-def _pixels(audit: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {row["id"]: (row.get("pixels"), row.get("label_pixels")) for row in audit["rows"]}
+def _pixels(audit: Audit) -> dict[str, tuple[str, str | None]]:
+    return {row.id: (row.pixels, row.label_pixels) for row in audit.rows}

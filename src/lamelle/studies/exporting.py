@@ -1,32 +1,49 @@
-"""A finished run for those who keep their experiments elsewhere: MLflow, TensorBoard."""
+"""A finished run for those who keep their experiments elsewhere: the table of tools, and how each is written to."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lamelle.errors import RequestError
+from lamelle.registry import Registry
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import RunSummary, open_whole
 from lamelle.training.tracking import tensorboard
 
-TARGETS = ("mlflow", "tensorboard")
 _QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "GIT_PYTHON_REFRESH": "quiet"}
 """Set before MLflow is imported: it must not tell anyone that it is used."""
-_LONGEST = 6000
+_MAX_LENGTH = 6000
 """Characters of a parameter that MLflow takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTarget:
+    """A tool that keeps experiments: one row of `EXPORT_TARGETS`."""
+
+    name: str
+    """As ``lamelle runs --to`` takes it."""
+    about: str
+    """What is written there."""
+    store: str
+    """What its ``--store`` is, and where it writes without one."""
+    write: Callable[[RunSummary, str | None], str]
+    """From a finished run and its ``--store`` to where it was written."""
+    extra: str = ""
+    """What installs the tool: ``pip install lamelle[EXTRA]``."""
 
 
 def export(path: Path, *, to: str, store: str | None) -> str:
     """Write a finished run into another tool's store.
 
     Args:
-        to: One of `TARGETS`.
-        store: Where: a URI of MLflow, such as ``sqlite:///mlflow.db``, or a folder for TensorBoard.
+        to: A row of `EXPORT_TARGETS`.
+        store: Where, as the row says; None = where it writes by default.
 
     Returns:
         Where it was written.
@@ -34,14 +51,11 @@ def export(path: Path, *, to: str, store: str | None) -> str:
     Raises:
         RequestError: If the run is not finished, there is no such tool, or it is not installed.
     """
-    if to not in TARGETS:
-        raise RequestError("runs.export_to", given=to, known=", ".join(TARGETS))
+    target = EXPORT_TARGETS.find(to)
     run = open_whole(path)
     if run.state != "done":
         raise RequestError("runs.export_unfinished", path=path)
-    if to == "tensorboard":
-        return _to_tensorboard(run, Path(store) if store else RunFolder(run.path).tensorboard)
-    return _to_mlflow(run, store or "sqlite:///mlflow.db")
+    return target.write(run, store)
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -59,7 +73,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
-    """Every epoch with the numbers that are known of it."""
+    """Every epoch with the numbers that were measured."""
     for one in run.read_history():
         kept = {k: v for k, v in one.columns().items() if v is not None and k not in {"epoch", "step", "best"}}
         yield one.epoch, {k: v for k, v in kept.items() if math.isfinite(v)}
@@ -68,16 +82,17 @@ def _epochs(run: RunFolder) -> Iterator[tuple[int, dict[str, float]]]:
 def _scores(run: RunFolder) -> dict[str, float]:
     """Scores with the bounds of their intervals; ``split/score``."""
     scores = run.read_scores()
-    found = {}
+    numbers = {}
     for name, one in scores.scores.items():
         parts = {"": one.value, "/low": one.low, "/high": one.high}
-        found |= {f"{scores.split}/{name}{end}": v for end, v in parts.items() if math.isfinite(v)}
-    return found
+        numbers |= {f"{scores.split}/{name}{end}": v for end, v in parts.items() if math.isfinite(v)}
+    return numbers
 
 
-def _to_tensorboard(one: RunSummary, folder: Path) -> str:
-    """Curves of the epochs, and the scores in the place that TensorBoard has for hyper-parameters."""
+def _to_tensorboard(one: RunSummary, store: str | None) -> str:
+    """Curves of the epochs, the scores as those of the last epoch, and the recipe as text."""
     run = RunFolder(one.path)
+    folder = Path(store) if store else run.tensorboard
     writer = tensorboard(folder)
     with writer:
         last = 0
@@ -92,8 +107,9 @@ def _to_tensorboard(one: RunSummary, folder: Path) -> str:
     return str(folder)
 
 
-def _to_mlflow(one: RunSummary, store: str) -> str:
+def _to_mlflow(one: RunSummary, store: str | None) -> str:
     """Parameters, metrics, tags and artefacts, in the experiment that is named after the data."""
+    store = store or "sqlite:///mlflow.db"
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     try:
@@ -102,13 +118,13 @@ def _to_mlflow(one: RunSummary, store: str) -> str:
         raise RequestError("runs.no_mlflow") from error
     client, folder = mlflow.MlflowClient(tracking_uri=store), RunFolder(one.path)
     name = Path(one.data).name or one.task
-    known = client.get_experiment_by_name(name)
-    experiment = known.experiment_id if known else client.create_experiment(name, _artefacts(store))
+    existing = client.get_experiment_by_name(name)
+    experiment = existing.experiment_id if existing else client.create_experiment(name, _artefacts(store))
     made = client.create_run(experiment, run_name=one.name).info
     stamp = made.start_time
     metrics = [entities.Metric(_spelt(k), v, stamp, epoch) for epoch, row in _epochs(folder) for k, v in row.items()]
     metrics += [entities.Metric(_spelt(k), v, stamp, 0) for k, v in _scores(folder).items()]
-    params = [entities.Param(k, str(v)[:_LONGEST]) for k, v in flat(one.recipe)]
+    params = [entities.Param(k, str(v)[:_MAX_LENGTH]) for k, v in flat(one.recipe)]
     about = folder.read_json(folder.environment) if folder.environment.is_file() else {}
     tags = {"lamelle.version": about.get("lamelle"), "lamelle.path": str(one.path), "lamelle.created": one.created}
     for start in range(0, max(len(metrics), len(params)), 100):  # MLflow takes so many at once
@@ -133,3 +149,23 @@ def _artefacts(store: str) -> str | None:
 def _spelt(name: str) -> str:
     """A metric's name with the characters that MLflow allows."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "_-. /:") else "_" for c in name)
+
+
+EXPORT_TARGETS: Registry[ExportTarget] = Registry(
+    "export_target",
+    ExportTarget(
+        "mlflow",
+        "The recipe as parameters, curves and scores with their bounds as metrics; report, scores, recipe, split and "
+        "model as artefacts; in an experiment that is named after the data. Telemetry is switched off.",
+        "A URI, by default `sqlite:///mlflow.db`.",
+        _to_mlflow,
+        extra="mlflow",
+    ),
+    ExportTarget(
+        "tensorboard",
+        "The curves, the scores with their bounds, and the recipe as text.",
+        "A folder, by default `tensorboard` in the run.",
+        _to_tensorboard,
+        extra="track",
+    ),
+)

@@ -23,10 +23,15 @@ class StudyFolder(Artefacts):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.request = path / "study.json"
-        self.table = path / "table.csv"
+        """What is compared or searched; the same request goes on where it was stopped."""
         self.scores = path / "scores.json"
+        """The comparison, or the trials of the search."""
+        self.table = path / "table.csv"
+        """The same as a table: a row for each variant or trial."""
         self.report = path / "report.html"
+        """The page."""
         self.trials = path / "trials.db"
+        """Where the trials of a search stand, unless that is a server."""
 
     @classmethod
     def begin(cls, path: Path, request: Result) -> StudyFolder:

@@ -122,13 +122,12 @@ def verify_runs(*paths: AnyPath) -> Verification:
 
 
 def export_run(run: AnyPath | Sequence[AnyPath], *, to: str, store: str | None = None) -> Exported:
-    """Write finished runs into the store of another tool: recipe, curves, scores, and for MLflow report and model.
+    """Write finished runs into the store of another tool: recipe, curves, scores.
 
     Args:
         run: A Run, or several.
-        to: ``mlflow`` (extra ``mlflow``) or ``tensorboard`` (extra ``track``).
-        store: URI of MLflow's store, by default ``sqlite:///mlflow.db``; or a folder for TensorBoard, by default in
-            the run.
+        to: A row of `lamelle.studies.exporting.EXPORT_TARGETS`, such as ``mlflow``.
+        store: Where, as the row says; None = where it writes by default.
 
     Raises:
         RequestError: If a run is not finished, or the tool is not installed.
@@ -137,6 +136,12 @@ def export_run(run: AnyPath | Sequence[AnyPath], *, to: str, store: str | None =
     from lamelle.verbs.outcomes import Exported
 
     return Exported(tuple((path, export(path, to=to, store=store)) for path in paths_of(run)))
+
+
+def _targets() -> Iterable[str]:
+    from lamelle.studies.exporting import EXPORT_TARGETS
+
+    return EXPORT_TARGETS
 
 
 def runs(
@@ -156,7 +161,7 @@ def runs(
     prune: Annotated[str | None, Cli(metavar="checkpoints|runs")] = None,
     keep: int | None = None,
     yes: bool = False,
-    to: Annotated[str | None, Cli(metavar="mlflow|tensorboard")] = None,
+    to: Annotated[str | None, Cli(choices=_targets)] = None,
     store: str | None = None,
 ) -> Outcome:
     """List, verify, compare, prune or export the runs that are there.
@@ -181,8 +186,8 @@ def runs(
         prune: List what would go to make room: checkpoints of finished runs (their models stay), or whole runs.
         keep: With --prune runs: so many of the best ones stay.
         yes: With --prune: delete what it lists.
-        to: Export finished runs.
-        store: With --to: the store; by default sqlite:///mlflow.db, or a folder tensorboard in the run.
+        to: Write finished runs into the store of another tool.
+        store: With --to: where; each tool has its default (docs/reference/exports.md).
     """
     filters = {"task": task, "data": data, "since": since, "state": state, "score": score, "min_score": min_score}
     options = {"prune": prune, "keep": keep, "yes": yes, "to": to, "store": store, "csv": csv, "compare": compare}

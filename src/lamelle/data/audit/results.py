@@ -1,14 +1,19 @@
-"""What an audit found, as plain values that can be kept as JSON."""
+"""What an audit found: the content of ``audit.json``."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from lamelle.results.scores import Number
 from lamelle.types import Problem, Spacing
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +29,14 @@ class ImageMeasures:
     spacing: Spacing | None
     coloured: bool
     """Channels differ; False also for grey stored as RGB."""
-    minimum: float
-    maximum: float
-    mean: tuple[float, ...]
+    minimum: Number
+    maximum: Number
+    mean: tuple[Number, ...]
     """Per channel, as the other tuples."""
-    std: tuple[float, ...]
-    low: tuple[float, ...]
+    std: tuple[Number, ...]
+    low: tuple[Number, ...]
     """1st percentile."""
-    high: tuple[float, ...]
+    high: tuple[Number, ...]
     """99th percentile."""
     pixels: str
     """Hash of the decoded pixels."""
@@ -85,15 +90,15 @@ class DataStatistics:
     dtypes: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
     """Of all decoded images."""
-    mean: tuple[float, ...] = ()
+    mean: tuple[Number, ...] = ()
     """Per channel over all pixels of images with the most frequent number of channels, in native units."""
-    std: tuple[float, ...] = ()
-    low: tuple[float, ...] = ()
+    std: tuple[Number, ...] = ()
+    low: tuple[Number, ...] = ()
     """1st percentile."""
-    high: tuple[float, ...] = ()
+    high: tuple[Number, ...] = ()
     """99th percentile."""
-    minimum: float = math.nan
-    maximum: float = math.nan
+    minimum: Number = math.nan
+    maximum: Number = math.nan
     labels: Mapping[int, int] = field(default_factory=dict)
     """Label value → pixels over all records."""
     label_images: Mapping[int, int] = field(default_factory=dict)
@@ -120,79 +125,25 @@ class Audit:
         """The problems that stop a training."""
         return tuple(p for p in self.problems if p.severity == "error")
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, numbers and text.
 
-        Example:
-            >>> audit = Audit((), (), (), {}, DataStatistics(records=3))
-            >>> Audit.from_json(audit.to_json()).statistics.records
-            3
-        """
-        plain = {
-            "problems": [
-                {"code": p.code, "where": p.where, "severity": p.severity, "values": dict(p.values)}
-                for p in self.problems
-            ],
-            "rows": [{**_fields(r), "labels": _keyed(r.labels)} for r in self.rows],
-            "pairs": [asdict(p) for p in self.pairs],
-            "totals": {k: dict(v) for k, v in self.totals.items()},
-            "statistics": {
-                **_fields(self.statistics),
-                "labels": _keyed(self.statistics.labels),
-                "label_images": _keyed(self.statistics.label_images),
-            },
-        }
-        return _plain(plain)
+@cache
+def _schema() -> TypeAdapter[Audit]:
+    from pydantic import TypeAdapter
 
-    @staticmethod
-    def from_json(plain: Mapping[str, Any]) -> Audit:
-        """The audit that ``to_json`` wrote, or an older one: what it says more of a pair is left out.
-
-        Raises:
-            KeyError: If something is missing.
-        """
-        return Audit(
-            tuple(Problem(**p) for p in plain["problems"]),
-            tuple(ImageMeasures(**_restored(r)) for r in plain["rows"]),
-            tuple(
-                ImagePair(**{k: v for k, v in p.items() if k in ImagePair.__dataclass_fields__}) for p in plain["pairs"]
-            ),
-            plain["totals"],
-            DataStatistics(**_restored(plain["statistics"])),
-        )
+    return TypeAdapter(Audit)
 
 
-def _fields(row: ImageMeasures | DataStatistics) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
+def from_json(content: object) -> Audit:
+    """The audit in the content of an ``audit.json``, which `lamelle.io.atomic.write_json` wrote from one.
 
+    What an older one says more is left out.
 
-def _keyed(counts: Mapping[int, int]) -> dict[str, int]:
-    return {str(k): int(v) for k, v in counts.items()}
+    Raises:
+        pydantic.ValidationError: If something is missing, or of another type.
 
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(v) for v in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _restored(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists as tuples, counts with whole numbers as keys, a missing minimum or maximum as NaN."""
-    restored = {k: _tuples(v) for k, v in plain.items()}
-    for name in ("labels", "label_images"):
-        if name in restored:
-            restored[name] = {int(k): v for k, v in restored[name].items()}
-    for name in ("minimum", "maximum"):
-        if restored.get(name) is None:
-            restored[name] = math.nan
-    return restored
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+    Example:
+        >>> from lamelle.io.atomic import plain
+        >>> from_json(plain(Audit((), (), (), {}, DataStatistics(records=3)))).statistics.records
+        3
+    """
+    return _schema().validate_python(content)

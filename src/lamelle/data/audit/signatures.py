@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,30 +23,6 @@ class Signature:
     """Rows and columns of the image."""
     small: np.ndarray
     """uint8 ``[64, 64]``: grey, averaged along Z, stretched to a square and to 0 … 255."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain text and numbers; the small picture as base64.
-
-        Example:
-            >>> one = sign("a", np.eye(80, dtype=np.uint8)[None])
-            >>> again = Signature.from_json(one.to_json())
-            >>> again.pixels == one.pixels, bool((again.small == one.small).all())
-            (True, True)
-        """
-        small = base64.b64encode(self.small.tobytes()).decode("ascii")
-        return {"id": self.id, "pixels": self.pixels, "size": list(self.size), "small": small}
-
-    @staticmethod
-    def from_json(plain: Mapping[str, Any]) -> Signature:
-        """The signature that ``to_json`` wrote.
-
-        Raises:
-            KeyError: If something is missing.
-            ValueError: If the small picture is not one of 64 × 64.
-        """
-        small = np.frombuffer(base64.b64decode(plain["small"], validate=True), np.uint8).reshape(SIDE, SIDE)
-        rows, columns = plain["size"]
-        return Signature(str(plain["id"]), str(plain["pixels"]), (int(rows), int(columns)), small)
 
 
 def sign(name: str, image: np.ndarray) -> Signature:
