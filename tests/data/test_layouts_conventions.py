@@ -1,4 +1,4 @@
-"""Folders as known data sets and programs lay them out, and the table of the README: read right, or a cure is said."""
+"""Folders as known data sets and programs lay them out: read right, or a cure is said."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from layout_reading import read_index
 from PIL import Image
 
-from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.detect import read_folder
 from lamelle.errors import RequestError
 from lamelle.tasks.table import task_of
-from lamelle.types import Index
 
 N = 3
-README = Path(__file__).parents[2] / "README.md"
 
 
 def _put(root: Path, patterns: Sequence[str], *, depth: int = 1) -> Path:
@@ -40,10 +37,6 @@ def _put(root: Path, patterns: Sequence[str], *, depth: int = 1) -> Path:
             else:
                 path.write_text(json.dumps({"labels": {"background": 0, "x": 1}}), encoding="utf-8")
     return root
-
-
-def _read(root: Path) -> Index:
-    return read_folder(root, options=LayoutOptions())
 
 
 PAIRED = {
@@ -74,7 +67,7 @@ PAIRED = {
 @pytest.mark.parametrize("name", PAIRED)
 def test_data_sets_of_pairs(tmp_path: Path, name: str) -> None:
     image, mask = PAIRED[name]
-    index = _read(_put(tmp_path, PAIRED[name]))
+    index = read_index(_put(tmp_path, PAIRED[name]))
     assert task_of(index) == "segment"
     assert {r.id: [t.path.relative_to(tmp_path).as_posix() for t in (r.labels.sources if r.labels else ())]
             for r in index.records} == {image.format(i=i): [mask.format(i=i)] for i in range(N)}  # fmt: skip
@@ -88,7 +81,7 @@ def test_data_sets_of_pairs(tmp_path: Path, name: str) -> None:
      (("day{i}/ctrl/a.png", "day{i}/treated/a.png"), ("ctrl", "treated"))],
 )  # fmt: skip
 def test_data_sets_of_classes(tmp_path: Path, patterns: Sequence[str], classes: tuple[str, ...]) -> None:
-    index = _read(_put(tmp_path, patterns))
+    index = read_index(_put(tmp_path, patterns))
     assert (index.classes, [p for p in index.problems if p.severity == "error"]) == (classes, [])
 
 
@@ -105,7 +98,7 @@ def test_data_sets_of_classes(tmp_path: Path, patterns: Sequence[str], classes: 
 )  # fmt: skip
 def test_data_sets_that_stop_with_a_cure(tmp_path: Path, patterns: Sequence[str], said: str) -> None:
     with pytest.raises(RequestError) as caught:
-        _read(_put(tmp_path, patterns))
+        read_index(_put(tmp_path, patterns))
     assert re.search(said, str(caught.value), re.MULTILINE)
 
 
@@ -141,11 +134,7 @@ EXAMPLES: dict[str, list[tuple[str, list[str]]]] = {
 }
 
 
-def test_the_table_of_the_readme_is_so(tmp_path: Path) -> None:
-    text = README.read_text(encoding="utf-8")
-    table = text[text.index("| layout | looks like |") :].partition("\n\n")[0]
-    rows = [line.split("|")[1].strip() for line in table.splitlines()[2:]]
-    assert rows == list(EXAMPLES)
+def test_a_folder_of_each_kind_is_read_by_its_layout(tmp_path: Path) -> None:
     for row, examples in EXAMPLES.items():
         for number, (layout, patterns) in enumerate(examples):
             root = _put(tmp_path / f"{row} {number}", patterns, depth=4 if layout == "stack_pair" else 1)
@@ -153,7 +142,7 @@ def test_the_table_of_the_readme_is_so(tmp_path: Path) -> None:
                 (root / "labels.csv").write_text("image,label,patient\n0,x,1\n1,y,2\n2,x,3\n", encoding="utf-8")
             if layout == "table_pairs":
                 (root / "data.csv").write_text("image,mask\n" + "".join(f"p/{i}a.png,p/{i}b.png\n" for i in range(3)))
-            index = _read(root)
+            index = read_index(root)
             assert index.layout == layout, (row, patterns)
             assert index.records
             assert not [p for p in index.problems if p.severity == "error" and p.code != "layouts.lone_sample"], row

@@ -9,14 +9,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from layout_reading import masks_of, read_index
 from PIL import Image
 
-from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.errors import RequestError
 from lamelle.tasks.table import task_of
-from lamelle.types import Index
 
 Put = Callable[[list[str], list[str]], Path]
 
@@ -39,17 +37,6 @@ def put(tmp_path: Path) -> Put:
     return write
 
 
-def _read(folder: Path, **options: str) -> Index:
-    return read_folder(folder, options=LayoutOptions(**options))  # type: ignore[arg-type]
-
-
-def _pairs(index: Index) -> dict[str, list[str]]:
-    return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
-        for r in index.records
-    }
-
-
 @pytest.mark.parametrize(("image", "mask", "layout"), [
     ("CT.nii.gz", "segmentation.nii.gz", "volume_pairs"), ("flair.nii.gz", "mask.nii.gz", "volume_pairs"),
     ("t1.nii.gz", "lesion.nii.gz", "volume_pairs"), ("photo.png", "GT.png", "suffix_pairs"),
@@ -57,9 +44,9 @@ def _pairs(index: Index) -> dict[str, list[str]]:
 ])  # fmt: skip
 def test_a_folder_per_patient_with_an_image_and_a_mask(put: Put, image: str, mask: str, layout: str) -> None:
     images, masks = ([f"Pat{i}/{word}" for i in range(3)] for word in (image, mask))
-    index = _read(put(images, masks))
+    index = read_index(put(images, masks))
     assert (index.layout, task_of(index)) == (layout, "segment")
-    assert _pairs(index) == {i: [m] for i, m in zip(images, masks, strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(images, masks, strict=True)}
     assert [p for p in index.problems if p.severity == "error"] == []
     assert {r.id for r in read_unlabelled([index.root], dims=3).records} == set(images)
 
@@ -67,8 +54,8 @@ def test_a_folder_per_patient_with_an_image_and_a_mask(put: Put, image: str, mas
 @pytest.mark.parametrize("masks", ["Pat{}/liver.png", "Pat{}/a.png"])
 def test_masks_without_a_word_are_told_by_their_pixels_and_said(put: Put, masks: str) -> None:
     images, drawn = ([form.format(i) for i in range(4)] for form in ("Pat{}/CT.png", masks))
-    index = _read(put(images, drawn))
-    assert _pairs(index) == {i: [m] for i, m in zip(images, drawn, strict=True)}
+    index = read_index(put(images, drawn))
+    assert masks_of(index) == {i: [m] for i, m in zip(images, drawn, strict=True)}
     said = [p for p in index.problems if p.code == "layouts.paired_by_pixels"]
     assert {(p.severity, p.values["image"], p.values["mask"]) for p in said} == {
         ("warning", "CT.png", drawn[0].rpartition("/")[2])
@@ -78,17 +65,17 @@ def test_masks_without_a_word_are_told_by_their_pixels_and_said(put: Put, masks:
 @pytest.mark.parametrize(("folder", "ending"), [("", "_xyz"), ("data/", "-hand"), ("A/B/", " by Anna")])
 def test_odd_endings_of_masks_in_one_folder(put: Put, folder: str, ending: str) -> None:
     images, masks = ([f"{folder}im{i}{e}.png" for i in range(5)] for e in ("", ending))
-    index = _read(put(images, masks))
+    index = read_index(put(images, masks))
     assert index.layout == "suffix_pairs"
-    assert _pairs(index) == {i: [m] for i, m in zip(images, masks, strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(images, masks, strict=True)}
     assert [p.code for p in index.problems] == ["layouts.paired_by_pixels"]
 
 
 def test_images_of_two_names_are_no_pairs(put: Put) -> None:
     with pytest.raises(RequestError):
-        _read(put([f"im{i}{e}.png" for i in range(5) for e in ("", "_b")], []))
+        read_index(put([f"im{i}{e}.png" for i in range(5) for e in ("", "_b")], []))
     with pytest.raises(RequestError, match="which are no classes"):
-        _read(put([f"Pat{i}/{e}.png" for i in range(5) for e in ("left", "right")], []))
+        read_index(put([f"Pat{i}/{e}.png" for i in range(5) for e in ("left", "right")], []))
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -97,12 +84,12 @@ def test_one_of_several_modalities_is_named_and_read(put: Put, flat: bool) -> No
     images = [form.format(i, m) for i in range(3) for m in ("flair", "t1", "t1ce")]
     folder = put(images, [form.format(i, "seg") for i in range(3)])
     with pytest.raises(RequestError) as caught:
-        _read(folder)
+        read_index(folder)
     keys = [w.partition("=")[2].strip(",") for w in shlex.split(str(caught.value.values["missing"])) if "=" in w]
     assert set(keys) == {"flair", "t1", "t1ce"}
     for key in keys:
-        index = _read(folder, images=key)
-        assert _pairs(index) == {form.format(i, key): [form.format(i, "seg")] for i in range(3)}
+        index = read_index(folder, images=key)
+        assert masks_of(index) == {form.format(i, key): [form.format(i, "seg")] for i in range(3)}
         (said,) = [p for p in index.problems if p.code == "layouts.images_of_word"]
         assert (said.values["count"], said.values["rest"]) == (3, 6)
 
@@ -113,9 +100,9 @@ def test_bids_with_masks_of_one_of_two_modalities(put: Put) -> None:
     folder = put(images, masks)
     (folder / "participants.tsv").write_text("participant_id\tgroup\nsub-00\tHC\nsub-01\tAD\nsub-02\tAD\n")
     with pytest.raises(RequestError, match=r"data\.images=FLAIR / data\.images=T1w"):
-        _read(folder)
-    index = _read(folder, images="FLAIR")
-    assert _pairs(index) == {i: [m] for i, m in zip(images[::2], masks, strict=True)}
+        read_index(folder)
+    index = read_index(folder, images="FLAIR")
+    assert masks_of(index) == {i: [m] for i, m in zip(images[::2], masks, strict=True)}
     (said,) = [p for p in index.problems if p.code == "layouts.table_of_folders"]
     assert (said.where, said.values["column"]) == ("participants.tsv", "participant_id")
 
@@ -123,7 +110,7 @@ def test_bids_with_masks_of_one_of_two_modalities(put: Put) -> None:
 def test_a_word_that_no_image_bears_is_no_folder(put: Put) -> None:
     folder = put(["a_t1.png", "b_t1.png"], ["a_t1_mask.png", "b_t1_mask.png"])
     with pytest.raises(RequestError, match=r"data\.images=t2: there is no such folder"):
-        _read(folder, images="t2")
+        read_index(folder, images="t2")
 
 
 def test_participants_with_classes_are_asked_for_a_row_for_each_image(put: Put) -> None:
@@ -132,10 +119,10 @@ def test_participants_with_classes_are_asked_for_a_row_for_each_image(put: Put) 
         "participant_id\tdiagnosis\n" + "".join(f"sub-0{i}\t{'ab'[i % 2]}\n" for i in range(4))
     )
     with pytest.raises(RequestError, match=r"participants\.tsv has a row for each of its folders .*participant_id"):
-        _read(folder)
+        read_index(folder)
     rows = "".join(f"sub-0{i}/anat/sub-0{i}_T1w.png\t{'ab'[i % 2]}\tsub-0{i}\n" for i in range(4))
     (folder / "participants.tsv").write_text("image\tlabel\tparticipant_id\n" + rows)
-    index = _read(folder)
+    index = read_index(folder)
     assert (index.layout, index.classes) == ("table", ("a", "b"))
     assert [r.group for r in index.records] == [f"sub-0{i}" for i in range(4)]
 
@@ -150,6 +137,6 @@ def test_participants_with_classes_are_asked_for_a_row_for_each_image(put: Put) 
 def test_folders_of_splits_with_long_names(put: Put, images: str, masks: str) -> None:
     names = [("Training", i) for i in range(3)] + [("Test", i) for i in range(3, 5)]
     pairs = {f"{images.format(s)}/I_{i}.png": f"{masks.format(s)}/I_{i}_Segmentation.png" for s, i in names}
-    index = _read(put(list(pairs), list(pairs.values())))
-    assert _pairs(index) == {i: [m] for i, m in pairs.items()}
+    index = read_index(put(list(pairs), list(pairs.values())))
+    assert masks_of(index) == {i: [m] for i, m in pairs.items()}
     assert [r.split for r in sorted(index.records, key=lambda r: r.id[-5])] == ["train"] * 3 + ["test"] * 2

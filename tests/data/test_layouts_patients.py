@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layout_reading import read_index
 from PIL import Image
 
 from lamelle.data.layouts.common import LayoutOptions
@@ -25,10 +26,6 @@ def _put(root: Path, *names: str) -> Path:
     return root
 
 
-def _read(root: Path, **options: str) -> Index:
-    return read_folder(root, options=LayoutOptions(**options))  # type: ignore[arg-type]
-
-
 def _codes(index: Index) -> list[str]:
     return [p.code for p in index.problems]
 
@@ -41,18 +38,18 @@ def test_folders_that_a_table_calls_patients_are_no_classes(tmp_path: Path, patt
     column = ROWS[pattern]
     (root / "clinical.csv").write_text("\n".join([f"{column},label", *(f"{i},ab" for i in ids)]))
     with pytest.raises(RequestError) as refused:
-        _read(root)
+        read_index(root)
     told = str(refused.value)
     assert f"the column {column} of clinical.csv" in told
     assert "One folder deeper" not in told
     level = f"folder:{above.count('/') + 1}"
     assert f"data.label={level}" in told
-    assert set(_read(root, label=level).classes) == set(ids)
+    assert set(read_index(root, label=level).classes) == set(ids)
     first = f"{above}{ids[0]}/0.png"
     assert first in told
     rows = [f"{above}{i}/{k}.png,{'ab'[n % 2]},{i}" for n, i in enumerate(ids) for k in range(2)]
     (root / "clinical.csv").write_text("\n".join([f"image,label,{column}", *rows]))
-    index = _read(root)
+    index = read_index(root)
     assert (index.layout, index.classes, {r.group for r in index.records}) == ("table", ("a", "b"), set(ids))
 
 
@@ -60,7 +57,7 @@ def test_folders_that_a_table_calls_patients_are_no_classes(tmp_path: Path, patt
 def test_a_column_that_holds_the_classes_leaves_them_classes(tmp_path: Path, column: str) -> None:
     root = _put(tmp_path, *(f"{c}/{k}.png" for c in ("cat", "dog", "rat") for k in range(3)))
     (root / "about.csv").write_text("\n".join([f"file,{column}", *(f"x{c}.png,{c}" for c in ("cat", "dog", "rat"))]))
-    assert _read(root).classes == ("cat", "dog", "rat")
+    assert read_index(root).classes == ("cat", "dog", "rat")
 
 
 @pytest.mark.parametrize(
@@ -76,10 +73,10 @@ def test_a_column_that_holds_the_classes_leaves_them_classes(tmp_path: Path, col
 )
 def test_classes_that_are_called_like_patients_are_named(tmp_path: Path, names: list[str], said: bool) -> None:
     root = _put(tmp_path, *(f"{n}/{k}.png" for n in names for k in range(2)))
-    index = _read(root)
+    index = read_index(root)
     assert len(index.classes) == len(names)
     assert ("layouts.ids_as_classes" in _codes(index)) is said
-    assert "layouts.ids_as_classes" not in _codes(_read(root, label="folder:1"))
+    assert "layouts.ids_as_classes" not in _codes(read_index(root, label="folder:1"))
 
 
 def test_dicom_without_a_suffix_is_read(tmp_path: Path) -> None:
@@ -89,7 +86,7 @@ def test_dicom_without_a_suffix_is_read(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(files, tmp_path / name)
     (tmp_path / "cov" / "README").write_text("a note")
-    index = _read(tmp_path)
+    index = read_index(tmp_path)
     assert {r.id: r.names for r in index.records} == {name: (name[:3],) for name in names}
     assert index.skipped == {"DICOMDIR": 1, "*.sr": 1, "README": 1}
     assert "layouts.twins" not in _codes(index)

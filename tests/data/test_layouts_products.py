@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layout_reading import read_index
 from PIL import Image
 
-from lamelle.data.layouts.common import LayoutOptions
-from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.types import Index
 
@@ -20,10 +19,6 @@ def _put(root: Path, names: Sequence[str]) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.zeros((6, 8), np.uint8)).save(root / name)
     return root
-
-
-def _read(root: Path) -> Index:
-    return read_folder(root, options=LayoutOptions())
 
 
 def _names(index: Index) -> list[tuple[str, list[str]]]:
@@ -44,7 +39,7 @@ def test_masks_are_read_and_the_rest_is_passed_over(
 ) -> None:
     stems = ["im1", "im2", "scan_flows"]
     root = _put(tmp_path, [p.format(s) for s in stems for p in ("{}.tif", mask, *products)])
-    index = _read(root)
+    index = read_index(root)
     assert _names(index) == [(f"{s}.tif", [mask.format(s)]) for s in stems]
     (said,) = [p for p in index.problems if p.severity != "note" or p.code == "layouts.products"]
     assert (said.values["count"], said.values["program"]) == (3 * len(products), program)
@@ -58,7 +53,7 @@ def test_results_of_the_cell_tracking_challenge_are_no_images(tmp_path: Path) ->
         "01_GT/TRA": "man_track{}.tif"
     }
     root = _put(tmp_path, [f"{f}/{name.format(t)}" for f, name in folders.items() for t in ("000", "001", "002")])
-    index = _read(root)
+    index = read_index(root)
     assert [i for i, _ in _names(index)] == [f"{s}/t00{t}.tif" for s in ("01", "02") for t in range(3)]
     assert {t.path.parent.parent.name for r in index.records for t in (r.labels.sources if r.labels else ())} == {
         "01_GT", "02_GT"
@@ -71,7 +66,7 @@ def test_results_of_the_cell_tracking_challenge_are_no_images(tmp_path: Path) ->
 
 def test_images_of_such_names_are_images_where_nothing_bears_the_rest(tmp_path: Path) -> None:
     root = _put(tmp_path, [f"{c}/{n}_output.png" for c in ("Overlay", "normal") for n in "abc"])
-    index = _read(root)
+    index = read_index(root)
     assert index.classes == ("Overlay", "normal")
     assert len(index.records) == 6
     assert [p for p in index.problems if p.code == "layouts.products"] == []
@@ -80,4 +75,4 @@ def test_images_of_such_names_are_images_where_nothing_bears_the_rest(tmp_path: 
 def test_a_refusal_says_what_was_passed_over(tmp_path: Path) -> None:
     root = _put(tmp_path, [p.format(s) for s in "ab" for p in ("{}.tif", "{}_flows.tif")])
     with pytest.raises(Exception, match=r"2 file\(s\) that a program wrote .* \(a_flows.tif, b_flows.tif; Cellpose\)"):
-        _read(root)
+        read_index(root)

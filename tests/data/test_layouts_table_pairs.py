@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from layout_reading import masks_of
 from PIL import Image
 
 from lamelle.data.layouts.common import LayoutOptions
@@ -41,13 +42,6 @@ def _read(folder: Path, **options: str) -> Index:
     return read_folder(folder, options=LayoutOptions(**options))  # type: ignore[arg-type]
 
 
-def _pairs(index: Index) -> dict[str, list[str]]:
-    return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
-        for r in index.records
-    }
-
-
 def _said(index: Index, code: str) -> Problem:
     return next(p for p in index.problems if p.code == f"layouts.{code}")
 
@@ -76,7 +70,7 @@ MASKS = [f"p/{n}b.png" for n in NAMES]
 def test_a_table_of_images_and_masks_is_read_as_pairs(fill: Fill, header: str, image: str, mask: str) -> None:
     index = _read(fill(IMAGES, MASKS, header, [(image.format(n), mask.format(n)) for n in NAMES]))
     assert (index.layout, task_of(index)) == ("table_pairs", "segment")
-    assert _pairs(index) == {i: [m] for i, m in zip(IMAGES, MASKS, strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(IMAGES, MASKS, strict=True)}
     assert [p for p in index.problems if p.severity != "note"] == []
     assert _said(index, "columns_of_pairs").values["mask"] == header.split(",")[1]
 
@@ -84,7 +78,7 @@ def test_a_table_of_images_and_masks_is_read_as_pairs(fill: Fill, header: str, i
 def test_the_columns_decide_and_not_the_names_of_the_files(fill: Fill) -> None:
     images, masks = ([f"{f}/{n}.png" for n in NAMES] for f in ("images", "masks"))
     index = _read(fill(images, masks, "image,mask,patient", list(zip(images, masks[::-1], "aabbcc", strict=True))))
-    assert _pairs(index) == {i: [m] for i, m in zip(images, masks[::-1], strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(images, masks[::-1], strict=True)}
     assert [r.group for r in index.records] == list("aabbcc")
 
 
@@ -95,7 +89,7 @@ def test_several_masks_of_an_image(fill: Fill, rows: str) -> None:
     if rows == "cell":
         table = [(i, f"{m};{n}") for i, m, n in zip(IMAGES, MASKS, more, strict=True)]
     index = _read(fill(IMAGES, [*MASKS, *more], "image,mask", table))
-    assert _pairs(index) == {i: [m, n] for i, m, n in zip(IMAGES, MASKS, more, strict=True)}
+    assert masks_of(index) == {i: [m, n] for i, m, n in zip(IMAGES, MASKS, more, strict=True)}
 
 
 def test_classes_are_learned_from_the_images_and_never_from_their_masks(fill: Fill) -> None:
@@ -108,7 +102,7 @@ def test_classes_are_learned_from_the_images_and_never_from_their_masks(fill: Fi
     keys = _pasted(sentence(said))
     assert keys == {"task": "segment"}
     index = _read(folder, **keys)
-    assert _pairs(index) == {i: [m] for i, m in zip(IMAGES, MASKS, strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(IMAGES, MASKS, strict=True)}
     assert [r.stratum for r in index.records] == LABELS
 
 
@@ -120,14 +114,14 @@ def test_two_columns_of_masks_are_asked_about(fill: Fill) -> None:
     assert caught.value.code == "layouts.several_mask_columns"
     assert _pasted(str(caught.value)) == {"masks": "heart_mask"}
     index = _read(folder, masks="heart_mask")
-    assert _pairs(index) == {i: [m] for i, m in zip(IMAGES, more, strict=True)}
+    assert masks_of(index) == {i: [m] for i, m in zip(IMAGES, more, strict=True)}
     assert [p.severity for p in index.problems] == ["note"]
 
 
 def test_the_images_go_with_the_masks_that_are_named(fill: Fill) -> None:
     (a, b), (c, d) = (([f"{f}/{n}.png" for n in NAMES] for f in fs) for fs in ("ab", "cd"))
     folder = fill([*a, *b], [*c, *d], "left image,right image,left mask,right mask", list(zip(a, b, c, d, strict=True)))
-    assert _pairs(_read(folder, masks="right mask")) == {i: [m] for i, m in zip(b, d, strict=True)}
+    assert masks_of(_read(folder, masks="right mask")) == {i: [m] for i, m in zip(b, d, strict=True)}
 
 
 def test_two_columns_of_images_are_said(fill: Fill) -> None:
@@ -146,7 +140,7 @@ def test_two_columns_of_images_without_labels_ask_for_the_masks(fill: Fill) -> N
         _read(folder)
     keys = _pasted(str(caught.value).split("Each layout")[0])
     assert keys["masks"] == "t2"
-    assert _pairs(_read(folder, masks="t2")) == {i: [m] for i, m in zip(IMAGES, other, strict=True)}
+    assert masks_of(_read(folder, masks="t2")) == {i: [m] for i, m in zip(IMAGES, other, strict=True)}
 
 
 def test_a_table_of_masks_alone_trains_no_classifier(fill: Fill) -> None:

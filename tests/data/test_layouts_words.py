@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from layout_reading import masks_of
 from PIL import Image
 
 from lamelle.data.layouts.common import LayoutOptions
@@ -40,13 +41,6 @@ def _read(folder: Path, **options: Any) -> Index:
     return read_folder(folder, options=LayoutOptions(**options))
 
 
-def _pairs(index: Index) -> dict[str, list[str]]:
-    return {
-        r.id: [t.path.relative_to(index.root).as_posix() for t in (r.labels.sources if r.labels else ())]
-        for r in index.records
-    }
-
-
 def _errors(index: Index) -> set[tuple[str, str]]:
     return {(p.code.removeprefix("layouts."), p.where) for p in index.problems if p.severity == "error"}
 
@@ -66,7 +60,7 @@ TWO_FOLDERS = [
 def test_two_folders_in_the_words_of_the_field(put: Put, images: str, masks: str, above: str) -> None:
     put(*(f"{above}{folder}/f{i}.png" for folder in (images, masks) for i in range(3)))
     index = _read(put("Patient 02/images/1.png", "Patient 02/masks/1.png") if above else put())
-    found = _pairs(index)
+    found = masks_of(index)
     assert (index.layout, task_of(index)) == ("image_mask_folders", "segment")
     assert [p.code for p in index.problems] == (["groups.taken_folder"] if above else [])
     assert {k: v for k, v in found.items() if k.startswith(above) and "Patient 02" not in k} == {
@@ -93,7 +87,7 @@ FILES = [
 def test_pairs_in_one_folder(put: Put, image: str, mask: str, above: str) -> None:
     index = _read(put(*(f"{above}{name.format(i)}" for i in range(3) for name in (image, mask))))
     assert (index.layout, task_of(index), index.problems) == ("suffix_pairs", "segment", ())
-    assert _pairs(index) == {f"{above}{image.format(i)}": [f"{above}{mask.format(i)}"] for i in range(3)}
+    assert masks_of(index) == {f"{above}{image.format(i)}": [f"{above}{mask.format(i)}"] for i in range(3)}
 
 
 @pytest.mark.parametrize(
@@ -102,13 +96,13 @@ def test_pairs_in_one_folder(put: Put, image: str, mask: str, above: str) -> Non
 )
 def test_names_in_two_folders(put: Put, image: str, mask: str) -> None:
     index = _read(put(*(f"{f}/{n.format(i)}" for i in range(3) for f, n in (("images", image), ("masks", mask)))))
-    assert _pairs(index) == {f"images/{image.format(i)}": [f"masks/{mask.format(i)}"] for i in range(3)}
+    assert masks_of(index) == {f"images/{image.format(i)}": [f"masks/{mask.format(i)}"] for i in range(3)}
     assert index.problems == ()
 
 
 def test_names_without_a_common_word_are_paired_by_number_and_said(put: Put) -> None:
     index = _read(put(*(f"01/t{i:03d}.png" for i in range(3)), *(f"01_GT/SEG/man_seg{i:03d}.png" for i in range(3))))
-    assert _pairs(index) == {f"01/t{i:03d}.png": [f"01_GT/SEG/man_seg{i:03d}.png"] for i in range(3)}
+    assert masks_of(index) == {f"01/t{i:03d}.png": [f"01_GT/SEG/man_seg{i:03d}.png"] for i in range(3)}
     (said,) = index.problems
     assert (said.code, said.severity) == ("layouts.paired_by_number", "warning")
 
@@ -121,7 +115,7 @@ def test_what_lies_in_a_folder_of_labels_is_no_image(put: Put, parent: str, besi
     others = f"01_{beside}/man_track00{{}}.png"
     folder = put(*(f"{parent}{n.format(i)}" for n in (images, masks, others) for i in range(3)))
     index = _read(folder)
-    assert _pairs(index) == {f"{parent}{images.format(i)}": [f"{parent}{masks.format(i)}"] for i in range(3)}
+    assert masks_of(index) == {f"{parent}{images.format(i)}": [f"{parent}{masks.format(i)}"] for i in range(3)}
     (said,) = [p for p in index.problems if p.code == "layouts.masks_not_used"]
     assert (said.where, said.values["count"]) == (f"{parent}01_{beside}", 3)
     assert {r.id for r in read_unlabelled([folder], dims=2).records} == {
@@ -141,7 +135,7 @@ MIRRORED = [
 def test_a_folder_of_masks_that_mirrors_the_folders_of_images(put: Put, image: str, mask: str) -> None:
     names = [(image.replace("{}", str(i)), mask.replace("{}", str(i))) for i in range(4)]
     index = _read(put(*(n for pair in names for n in pair)))
-    assert _pairs(index) == {image: [mask] for image, mask in names}
+    assert masks_of(index) == {image: [mask] for image, mask in names}
     assert not _errors(index)
     assert {r.id for r in read_unlabelled([index.root], dims=2).records} == {image for image, _ in names}
 
@@ -170,7 +164,7 @@ def test_names_that_say_nothing_are_one_error(put: Put) -> None:
 def test_several_masks_of_one_image_are_taken_together(put: Put) -> None:
     names = ["benign (1).png", "benign (1)_mask.png", "benign (1)_mask_1.png", "benign (2).png", "benign (2)_mask.png"]
     index = _read(put(*(f"{c}/{n}" for c in ("benign", "malignant") for n in names)))
-    assert _pairs(index)["benign/benign (1).png"] == ["benign/benign (1)_mask.png", "benign/benign (1)_mask_1.png"]
+    assert masks_of(index)["benign/benign (1).png"] == ["benign/benign (1)_mask.png", "benign/benign (1)_mask_1.png"]
     assert [r.stratum for r in index.records] == ["benign", "benign", "malignant", "malignant"]
     assert index.problems == ()
     classes = _read(index.root, task="classify", learnt=ClassView.sees)
@@ -180,12 +174,12 @@ def test_several_masks_of_one_image_are_taken_together(put: Put) -> None:
 
 def test_objects_in_a_folder_called_after_their_image(put: Put) -> None:
     index = _read(put("images/a.png", "images/b.png", "masks/a/1.png", "masks/a/2.png", "masks/b/1.png"))
-    assert _pairs(index) == {"images/a.png": ["masks/a/1.png", "masks/a/2.png"], "images/b.png": ["masks/b/1.png"]}
+    assert masks_of(index) == {"images/a.png": ["masks/a/1.png", "masks/a/2.png"], "images/b.png": ["masks/b/1.png"]}
 
 
 def test_masks_in_a_folder_beside_the_images_themselves(put: Put) -> None:
     index = _read(put("a.png", "b.png", "masks/a.png", "masks/b.png"))
-    assert _pairs(index) == {"a.png": ["masks/a.png"], "b.png": ["masks/b.png"]}
+    assert masks_of(index) == {"a.png": ["masks/a.png"], "b.png": ["masks/b.png"]}
 
 
 def test_patients_below_splits(put: Put) -> None:
@@ -200,7 +194,7 @@ def test_folders_named_by_the_user(put: Put) -> None:
     root = put(*(f"{f}/{i}.png" for f in ("alpha", "beta", "gamma") for i in range(3)))
     assert task_of(_read(root)) == "classify"
     index = _read(root, images="alpha", masks="beta")
-    assert _pairs(index) == {f"alpha/{i}.png": [f"beta/{i}.png"] for i in range(3)}
+    assert masks_of(index) == {f"alpha/{i}.png": [f"beta/{i}.png"] for i in range(3)}
     with pytest.raises(RequestError, match=r"data\.masks=delta: there is no such folder .*: alpha/, beta/, gamma/"):
         _read(root, images="alpha", masks="delta")
 
@@ -216,8 +210,8 @@ def test_two_folders_of_masks_are_asked_for(put: Put) -> None:
 
 def test_classes_of_voc_go_before_its_objects(put: Put) -> None:
     root = put(*(f"{f}/{i}.png" for f in ("JPEGImages", "SegmentationObject", "SegmentationClass") for i in range(3)))
-    assert _pairs(_read(root))["JPEGImages/0.png"] == ["SegmentationClass/0.png"]
-    assert _pairs(_read(root, masks="SegmentationObject"))["JPEGImages/0.png"] == ["SegmentationObject/0.png"]
+    assert masks_of(_read(root))["JPEGImages/0.png"] == ["SegmentationClass/0.png"]
+    assert masks_of(_read(root, masks="SegmentationObject"))["JPEGImages/0.png"] == ["SegmentationObject/0.png"]
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
+            from lamelle.registry import nearest
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = nearest(args[0], COMMANDS)
             raise RequestError("cli.unknown_command", name=printable(args[0]), near=(near or ["--help"])[0])
         return super().resolve_command(ctx, args)
 

@@ -109,10 +109,10 @@ def settings(
 
 
 def _argument_like(verb: Callable[..., object], name: str) -> str | None:
-    import difflib
+    from lamelle.registry import nearest
 
-    known = [p.name for p in inspect.signature(verb).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.75)), None)
+    names = [p.name for p in inspect.signature(verb).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return next(iter(nearest(name, names, cutoff=0.75)), None)
 
 
 def _pair(key: str, value: Any) -> str:

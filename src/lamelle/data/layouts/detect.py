@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -51,7 +50,7 @@ from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
 from lamelle.messages import labelled
-from lamelle.registry import Registry
+from lamelle.registry import Registry, nearest
 from lamelle.types import ClassNames, Index, Problem, Record, Shapes, ValueNames
 
 LAYOUTS: Registry[Layout] = Registry(
@@ -246,7 +245,7 @@ def _choose(listing: Listing, options: LayoutOptions) -> str:
 def _named(listing: Listing, options: LayoutOptions, name: str) -> str:
     """The layout that the user named, if it can read the folder."""
     if name not in LAYOUTS:
-        near = difflib.get_close_matches(name, LAYOUTS, n=1, cutoff=0)[0]
+        near = nearest(name, LAYOUTS, cutoff=0)[0]
         raise RequestError("layouts.no_such_layout", name=name, near=near, names=", ".join(LAYOUTS))
     match = LAYOUTS[name].match(listing, options)
     if match.score < _READABLE and match.missing:
