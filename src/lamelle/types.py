@@ -287,4 +287,5 @@ class Boxes:
     """float32 [n]: how sure each is, where they were predicted."""
 
 
-Prediction = Classes | LabelMap
+Prediction = Classes | LabelMap | Boxes
+"""What a task answers for one item: one of three, each of which is written, explained and shown in its own way."""

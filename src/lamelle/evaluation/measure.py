@@ -52,8 +52,8 @@ def summarise(
     """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures."""
     scores, notes = _intervals(task, items, options)
     figures = task.figures(items)
-    support = next(one.support for one in figures if isinstance(one, Confusion))
-    if absent := [c for c, n in zip(task.classes, support, strict=True) if n == 0]:
+    support = next((one.support for one in figures if isinstance(one, Confusion)), ())
+    if absent := [task.classes[k] for k, n in enumerate(support) if n == 0]:
         notes.append(Note(code="evaluate.absent_classes", values={"classes": ", ".join(absent)}))
         if "macro_f1" in scores:
             notes.append(Note(code="evaluate.over_present"))

@@ -18,7 +18,7 @@ from lamelle.errors import RequestError
 from lamelle.explanation.inside import Share
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import WHOLE, Predictor, of_package
-from lamelle.types import Classes, LabelMap, Record
+from lamelle.types import Boxes, Classes, LabelMap, Record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -140,6 +140,8 @@ def explain(
     bits = store.bits(record.image)
     found = predictor.probabilities(pixels, bits=bits)
     said = package.task.decode(found, package.fitted, store.spacing(record.image))
+    if isinstance(said, Boxes):
+        raise RequestError("explain.boxes", model=subject.name, task=package.task.name)
     predicted, explained = _named(subject, said, name)
     number = subject.known(explained)
     where = _region(said, number, region) if isinstance(said, LabelMap) else None

@@ -132,7 +132,8 @@ def from_segmenter(package: Package, store: Store) -> Masks:
         image = with_neighbours(store, record.image, context=package.preparation.context)
         found = predictor.probabilities(image, bits=store.bits(record.image))
         said = package.task.decode(found, package.fitted, store.spacing(record.image))
-        assert isinstance(said, LabelMap)
+        if not isinstance(said, LabelMap):
+            raise RequestError("explain.no_segmenter", task=package.task.name)
         return said.labels > 0
 
     return predict

@@ -8,13 +8,14 @@ them empty = Dice, IoU, boundary F, NSD, clDice and the scores of parts are 0, a
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
 from lamelle.metrics import calibration, centrelines, clustering, counts, instances
 from lamelle.metrics.blocks import spatial_blocks
 from lamelle.metrics.metric import Columns, Statistic
-from lamelle.metrics.pairs import OUTLINES, ClassPair, PixelPair
+from lamelle.metrics.pairs import OUTLINES, PixelPair
 from lamelle.registry import Registry
 
 BLOCKS = 16
@@ -22,8 +23,11 @@ BLOCKS = 16
 PIXELS = ("labels", "objects")
 
 
-def measured(names: Collection[str], pair: ClassPair | PixelPair) -> dict[str, np.ndarray]:
+def measured(names: Collection[str], pair: Any) -> dict[str, np.ndarray]:
     """The statistics of one item that are measured, of those named.
+
+    Args:
+        pair: Truth and prediction, as the statistics of its view take them (`lamelle.metrics.pairs`).
 
     Example:
         >>> pair = PixelPair(np.array([[0, 1, 1, -1]]), np.array([[0, 1, 1, 0]]), classes=2)

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from lamelle.data.targets.boxes import drawn
 from lamelle.io import atomic, writers
 from lamelle.io.geometry import AS_STORED, own_turn
 from lamelle.pictures.overlay import overlay
 from lamelle.prediction.masks import MaskFolder
 from lamelle.prediction.object_rows import as_stored
 from lamelle.prediction.stack_writer import StackWriter
-from lamelle.types import Classes, Grid, LabelMap, Prediction, Record, Source
+from lamelle.types import Boxes, Classes, Grid, LabelMap, Prediction, Record, Source
 
 
 def planes_of(records: Iterable[Record]) -> dict[Source, tuple[int, ...]]:
@@ -37,9 +38,11 @@ def _stack(record: Record) -> Source:
 class PredictionFolder:
     """Collects predictions, and writes them as they come; stacks are written when their last plane has come.
 
-    ``labels/`` · ``probabilities/``, ``overlays/``, ``masks/`` (on request) · ``predictions.csv`` · ``objects.csv``
+    ``labels/`` · ``probabilities/``, ``overlays/``, ``masks/`` (on request) · ``predictions.csv`` · ``objects.csv`` ·
+    ``boxes.csv``
 
-    ``objects.csv`` is written where labels number objects, ``masks/ID/masks/*.png`` then holds one mask for each.
+    ``objects.csv`` is written where labels number objects, ``masks/ID/masks/*.png`` then holds one mask for each;
+    ``boxes.csv`` where boxes are predicted, a line for each.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class PredictionFolder:
         self._rows: list[dict[str, Any]] = []
         self._masks = MaskFolder(folder / "masks") if masks else None
         self._objects: list[dict[str, Any]] | None = None
+        self._boxes: list[dict[str, Any]] | None = None
 
     def add(
         self,
@@ -92,6 +96,8 @@ class PredictionFolder:
     def _row(self, record: Record, image: np.ndarray, prediction: Prediction, grid: Grid) -> dict[str, Any]:
         if isinstance(prediction, Classes):
             return self._class_row(record, prediction)
+        if isinstance(prediction, Boxes):
+            return self._box_row(record, image, prediction)
         row = {"image": record.id, **self._shares(prediction)}
         if prediction.objects is not None:
             row |= {"predicted_objects": str(len(prediction.objects))}
@@ -119,6 +125,8 @@ class PredictionFolder:
         atomic.write_text(path, items_csv(self._rows))
         if self._objects is not None:
             atomic.write_text(self.folder / "objects.csv", items_csv(self._objects))
+        if self._boxes is not None:
+            atomic.write_text(self.folder / "boxes.csv", items_csv(self._boxes))
         return path
 
     def _object_rows(self, record: Record, prediction: LabelMap, grid: Grid, file: str) -> list[dict[str, Any]]:
@@ -139,6 +147,19 @@ class PredictionFolder:
         chosen = "|".join(self.classes[i] for i in prediction.chosen)
         p = {f"probability:{c}": f"{v:.6f}" for c, v in zip(self.classes, prediction.probabilities, strict=True)}
         return {"image": record.id, "label": chosen, **p}
+
+    def _box_row(self, record: Record, image: np.ndarray, prediction: Boxes) -> dict[str, Any]:
+        """Boxes in pixels of the image as it is read: pixel i reaches from i to i + 1."""
+        names = "zyx"[-len(prediction.shape) :]
+        scores = prediction.scores if prediction.scores is not None else np.full(len(prediction.classes), np.nan)
+        self._boxes = self._boxes or []
+        for (start, stop), number, score in zip(prediction.corners, prediction.classes, scores, strict=True):
+            row = {"image": record.id, "class": self.classes[number], "score": f"{score:.6f}"}
+            row |= {f"start_{a}": f"{v:.2f}" for a, v in zip(names, start, strict=True)}
+            self._boxes.append(row | {f"stop_{a}": f"{v:.2f}" for a, v in zip(names, stop, strict=True)})
+        if self._overlays:
+            writers.write_rgb(self._place("overlays", record, ".png"), overlay(image, drawn(prediction)))
+        return {"image": record.id, "predicted_boxes": str(len(prediction.classes))}
 
     def _shares(self, prediction: LabelMap) -> dict[str, str]:
         labels = prediction.labels if prediction.objects is None else (prediction.labels > 0).astype(np.int64)

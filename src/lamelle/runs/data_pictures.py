@@ -10,6 +10,7 @@ import numpy as np
 
 from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
+from lamelle.data.targets import boxes as of_boxes
 from lamelle.errors import FileError
 from lamelle.pictures.encode import COARSE, coloured, preview, sampled, small_plane
 from lamelle.pictures.overlay import shown_plane
@@ -17,7 +18,7 @@ from lamelle.results.pictures import ClassPreview, DataPictures, GreyLevels, Mas
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.pictures import PictureFolder, write_pictures
 from lamelle.runs.plan import Plan
-from lamelle.types import SPLITS, ClassNames, Record
+from lamelle.types import SPLITS, Boxes, ClassNames, Record
 
 CLASSES = 40
 """Classes of which there are pictures."""
@@ -87,12 +88,18 @@ def _pair(record: Record, plan: Plan, store: Store) -> tuple[np.ndarray, np.ndar
         return None
     if image.shape[1:] != raw.shape:
         return None
+
+    def encoded_as(labels: np.ndarray) -> np.ndarray:
+        return labels if boxes else plan.task.targets.window(labels, None, None)
+
+    boxes = isinstance(raw, Boxes)
+    raw = of_boxes.drawn(raw) if isinstance(raw, Boxes) else raw
     if raw.ndim == 3:
         step = max(1, len(raw) // 32)
-        index = step * shown_plane(plan.task.targets.window(raw[::step, ::4, ::4], None, None))
+        index = step * shown_plane(encoded_as(raw[::step, ::4, ::4]))
         image, raw = image[:, index], raw[index]
     raw = np.asarray(raw)
-    encoded = plan.task.targets.window(raw, None, None)
+    encoded = encoded_as(raw)
     shown = np.where(encoded > 0, raw, encoded) if plan.index.numbers_objects else encoded
     small = small_plane(image, _SIDE)
     mask = coloured(sampled(shown, small.shape[1:]), classes=len(plan.task.classes))

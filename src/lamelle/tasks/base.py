@@ -156,6 +156,16 @@ class Fitter(Protocol):
         ...
 
 
+class _Undecided:
+    """Decides nothing."""
+
+    def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
+        """Keep nothing of an item."""
+
+    def done(self) -> dict[str, Any]:
+        return {}
+
+
 @dataclass(frozen=True, slots=True)
 class TaskData:
     """The data that a task is settled by: the folder, what the audit saw, and what a recipe says about both."""
@@ -295,9 +305,9 @@ class Task(Scored):
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """A scalar, in float32."""
 
-    @abstractmethod
     def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
         """The loss of probabilities [N, ...], without what is added to the logits in training only."""
+        return self.loss(as_logits(probabilities, exclusive=False), target)
 
     @abstractmethod
     def activate(self, output: Tensor) -> Tensor:
@@ -305,9 +315,9 @@ class Task(Scored):
 
     # answering
 
-    @abstractmethod
     def fitter(self) -> Fitter:
-        """A new collector for the validation set."""
+        """A new collector for the validation set; where it decides nothing, none of it is kept."""
+        return _Undecided()
 
     @abstractmethod
     def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:

@@ -17,7 +17,7 @@ from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps
 from lamelle.metrics.pairs import PixelPair
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
+from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions
 from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Spacing
@@ -136,9 +136,6 @@ class Instances(Task):
         for where in (inside, known.float() - inside):  # the few pixels of small objects count as all the background
             total = total + _DISTANCE / 2 * (off * where).sum() / where.sum().clamp(min=1)
         return total
-
-    def validation_loss(self, probabilities: Tensor, target: Tensor) -> Tensor:
-        return self.loss(as_logits(probabilities, exclusive=False), target)
 
     def activate(self, output: Tensor) -> Tensor:
         return output.float().sigmoid()

@@ -13,7 +13,6 @@ from lamelle.data.targets.views import AnyView
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.metric import Metric
-from lamelle.metrics.pairs import ClassPair, PixelPair
 from lamelle.metrics.score_intervals import imagined, intervals
 from lamelle.metrics.scoring import scores
 from lamelle.metrics.statistics import STATISTICS, derived, measured
@@ -40,13 +39,14 @@ class Scored(ABC):
     """What is measured of each item: rows of `STATISTICS`."""
 
     @abstractmethod
-    def pair(
-        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
-    ) -> ClassPair | PixelPair:
-        """Truth and answer of one item; distances need the pixel size where it differs between axes."""
+    def pair(self, probabilities: np.ndarray, target: Any, fitted: Mapping[str, Any], spacing: Spacing | None) -> Any:
+        """Truth and answer of one item as its statistics take them; the target is what its view gives.
+
+        Distances need the pixel size where it differs between axes.
+        """
         ...
 
-    def quick_pair(self, probabilities: np.ndarray, target: np.ndarray) -> ClassPair | PixelPair:
+    def quick_pair(self, probabilities: np.ndarray, target: Any) -> Any:
         """The same while nothing is decided yet."""
         return self.pair(probabilities, target, {}, None)
 
@@ -65,14 +65,14 @@ class Scored(ABC):
     def row(
         self,
         probabilities: np.ndarray,
-        target: np.ndarray,
+        target: Any,
         fitted: Mapping[str, Any],
         spacing: Spacing | None = None,
     ) -> Row:
         """Statistics of one item."""
         return measured(self.statistics, self.pair(probabilities, target, fitted, spacing))
 
-    def quick_row(self, probabilities: np.ndarray, target: np.ndarray) -> Row:
+    def quick_row(self, probabilities: np.ndarray, target: Any) -> Row:
         """The part of `row` that the monitored score needs; taken at every epoch, so it must be cheap."""
         return measured(self.quick_statistics, self.quick_pair(probabilities, target))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def loss_of(task: Task, probabilities: np.ndarray, target: np.ndarray) -> float:
+def loss_of(task: Task, probabilities: np.ndarray, target: Any) -> float:
     """Loss of one image; a large one is cut along its first axis, for memory, and its pieces are averaged."""
     import torch
 
-    parts: Iterable[tuple[np.ndarray, np.ndarray]] = [(probabilities, target)]
-    if probabilities.ndim > 1 and target.size > WHOLE[target.ndim]:
+    parts: Iterable[tuple[np.ndarray, Any]] = [(probabilities, target)]
+    if probabilities.ndim > 1 and isinstance(target, np.ndarray) and target.size > WHOLE[target.ndim]:
         pieces = min(len(target), -(-target.size // WHOLE[target.ndim]))
         parts = zip(np.array_split(probabilities, pieces, axis=1), np.array_split(target, pieces), strict=True)
     losses = [
@@ -50,4 +50,7 @@ def _few(task: Task) -> bool:
 def quick_rows(task: Task, output: Tensor, targets: Tensor) -> list[Row]:
     """Sufficient statistics of the training samples, for the training score."""
     probabilities = task.activate(output.detach()).cpu().numpy()
-    return [task.quick_row(p, t) for p, t in zip(probabilities, targets.cpu().numpy(), strict=True)]
+    return [
+        task.quick_row(p, t)
+        for p, t in zip(probabilities, task.targets.unstack(targets, probabilities.shape[2:]), strict=True)
+    ]

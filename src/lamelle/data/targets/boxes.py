@@ -48,6 +48,20 @@ def around(parts: Mapping[int, np.ndarray], shape: tuple[int, ...]) -> Boxes:
     return Boxes(np.array(corners, np.float32).reshape(-1, 2, len(shape)), np.array(classes, np.int64), tuple(shape))
 
 
+def drawn(boxes: Boxes) -> np.ndarray:
+    """Labels int64 [(Z,) Y, X] with a number for each box, whose pixels it fills; a later one lies on top.
+
+    Example:
+        >>> drawn(Boxes(np.array([[[0, 1], [1, 3]]], np.float32), np.array([1]), (2, 3))).tolist()
+        [[0, 1, 1], [0, 0, 0]]
+    """
+    labels = np.zeros(boxes.shape, np.int64)
+    corners = np.clip(np.round(boxes.corners), 0, boxes.shape).astype(np.int64)
+    for number, (start, stop) in enumerate(corners, 1):
+        labels[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] = number
+    return labels
+
+
 def cut(boxes: Boxes, start: Sequence[int], size: Sequence[int]) -> Boxes:
     """The boxes in a window, as far as they lie in it."""
     corners, kept = _inside(boxes.corners - np.asarray(start, np.float32), size)

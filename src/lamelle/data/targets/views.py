@@ -96,6 +96,10 @@ class View(ABC, Generic[Raw, One]):
         """A batch."""
 
     @abstractmethod
+    def unstack(self, targets: Tensor, shape: tuple[int, ...]) -> Sequence[One]:
+        """What was stacked, of images of a shape [(Z,) Y, X]."""
+
+    @abstractmethod
     def move(
         self, parameters: Parameters, images: Tensor, targets: Tensor, *, size: tuple[int, ...], outside: Outside
     ) -> tuple[Tensor, Tensor]:
@@ -154,6 +158,9 @@ class ClassView(View[np.ndarray, np.ndarray]):
     def stack(self, targets: Sequence[np.ndarray]) -> Tensor:
         return _stacked(targets)
 
+    def unstack(self, targets: Tensor, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
+        return list(targets.cpu().numpy())
+
     def move(
         self, parameters: Parameters, images: Tensor, targets: Tensor, *, size: tuple[int, ...], outside: Outside
     ) -> tuple[Tensor, Tensor]:
@@ -191,6 +198,9 @@ class _Pixels(View[np.ndarray, np.ndarray]):
 
     def stack(self, targets: Sequence[np.ndarray]) -> Tensor:
         return _stacked(targets)
+
+    def unstack(self, targets: Tensor, shape: tuple[int, ...]) -> Sequence[np.ndarray]:
+        return list(targets.cpu().numpy())
 
     def move(
         self, parameters: Parameters, images: Tensor, targets: Tensor, *, size: tuple[int, ...], outside: Outside
@@ -321,6 +331,9 @@ class BoxView(View[Boxes, Boxes]):
     def stack(self, targets: Sequence[Boxes]) -> Tensor:
         return of_boxes.stacked(targets)
 
+    def unstack(self, targets: Tensor, shape: tuple[int, ...]) -> Sequence[Boxes]:
+        return of_boxes.unstacked(targets, shape)
+
     def move(
         self, parameters: Parameters, images: Tensor, targets: Tensor, *, size: tuple[int, ...], outside: Outside
     ) -> tuple[Tensor, Tensor]:
@@ -332,9 +345,9 @@ class BoxView(View[Boxes, Boxes]):
         return of_boxes.mixed_boxes(mixed, targets)
 
     def counts(self, records: Sequence[Record], audit: Audit) -> tuple[int, ...]:
-        """Objects where the audit counted them, images that hold the class where it saw values alone."""
+        """Objects where the audit counted them, else images that hold the class; background is in every image."""
         known = {r.id for r in records}
-        found = [0] * len(self.classes)
+        found = [len(known), *[0] * (len(self.classes) - 1)]
         for row in (row for row in audit.rows if row.id in known):
             if row.objects is not None:
                 found[1] += row.objects
