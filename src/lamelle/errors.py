@@ -83,8 +83,8 @@ class DataError(WorkError):
 
 def sentence(problem: Problem) -> str:
     """One line for people: the place, what is wrong, and how to mend it."""
-    said = text(problem.code, **problem.values)
-    return text("errors.placed", where=printable(problem.where), said=said) if problem.where else said
+    words = text(problem.code, **problem.values)
+    return text("errors.placed", where=printable(problem.where), said=words) if problem.where else words
 
 
 def kinds(problems: Sequence[Problem], *, least: Severity = "note") -> list[tuple[Problem, ...]]:
@@ -98,13 +98,13 @@ def kinds(problems: Sequence[Problem], *, least: Severity = "note") -> list[tupl
         >>> [len(kind) for kind in kinds([Problem("layouts.no_records", severity="note"), *empty])]
         [3, 1]
     """
-    found: dict[tuple[int, str, str], list[Problem]] = {}
+    together: dict[tuple[int, str, str], list[Problem]] = {}
     for problem in problems:
         rank = SEVERITIES.index(problem.severity)
         if rank <= SEVERITIES.index(least):
-            said = "" if problem.where else sentence(problem)
-            found.setdefault((rank, problem.code, said), []).append(problem)
-    return [tuple(members) for _, members in sorted(found.items(), key=lambda item: item[0][0])]
+            words = "" if problem.where else sentence(problem)
+            together.setdefault((rank, problem.code, words), []).append(problem)
+    return [tuple(members) for _, members in sorted(together.items(), key=lambda item: item[0][0])]
 
 
 def in_lines(problems: Sequence[Problem], *, least: Severity = "note") -> list[str]:
@@ -123,12 +123,12 @@ def graded(problems: Sequence[Problem], *, least: Severity = "note") -> list[str
 
 
 def _line(kind: Sequence[Problem]) -> str:
-    said, more = sentence(kind[0]), len(kind) - 1
+    words, more = sentence(kind[0]), len(kind) - 1
     places = list(dict.fromkeys(printable(p.where) for p in kind[1:] if p.where != kind[0].where))
     if not places:
-        return text("errors.again", said=said, more=more) if more else said
+        return text("errors.again", said=words, more=more) if more else words
     rest = f" … (+{len(places) - NAMED})" if len(places) > NAMED else ""
-    return text("errors.more_alike", said=said, more=more, places=", ".join(places[:NAMED]) + rest)
+    return text("errors.more_alike", said=words, more=more, places=", ".join(places[:NAMED]) + rest)
 
 
 def printable(name: str) -> str:

@@ -57,8 +57,8 @@ def build(name: str, verb: Callable[..., Outcome]) -> click.Command:
 class _Help:
     """What is said of a verb and its arguments, in the language that is spoken; English stands in the docstring."""
 
-    def __init__(self, name: str, said: Docstring) -> None:
-        self._name, self._said = name, said
+    def __init__(self, name: str, docstring: Docstring) -> None:
+        self._name, self._said = name, docstring
         self._known: Mapping[str, str] = {} if language() == "en" else catalogue(language(), "commands")
 
     @property
@@ -67,13 +67,13 @@ class _Help:
 
     @property
     def whole(self) -> str:
-        said = self._said.whole.removeprefix(self._said.short).strip() or self._said.short
-        return self._known.get(self._name, said)
+        rest = self._said.whole.removeprefix(self._said.short).strip() or self._said.short
+        return self._known.get(self._name, rest)
 
     def of(self, argument: str) -> str:
-        said = self._said.arguments.get(argument) or next(filter(None, _documented(argument)), "")
-        said = said.replace("`", "")
-        return self._known.get(f"{self._name}_{argument}", self._known.get(f"any_{argument}", said))
+        about = self._said.arguments.get(argument) or next(filter(None, _documented(argument)), "")
+        about = about.replace("`", "")
+        return self._known.get(f"{self._name}_{argument}", self._known.get(f"any_{argument}", about))
 
 
 def _documented(argument: str) -> Iterator[str | None]:
@@ -213,8 +213,8 @@ def _sort_out(words: Sequence[inspect.Parameter], values: dict[str, Any]) -> Non
             values[parameter.name], pairs = None, [str(value), *pairs]
         if values[parameter.name] in (None, []) and parameter.default is parameter.empty:
             context = click.get_current_context()
-            known = next(p for p in context.command.params if p.name == parameter.name)
-            raise click.MissingParameter(ctx=context, param=known)
+            missing = next(p for p in context.command.params if p.name == parameter.name)
+            raise click.MissingParameter(ctx=context, param=missing)
     values[_PAIRS] = pairs
 
 

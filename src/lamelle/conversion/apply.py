@@ -123,9 +123,11 @@ def _with_sidecar(out: Path, writer: Writer, stack: InputStack, planes: Iterator
             _verify(temporary, replace(stack.form, spacing=None), planes, digest, out)
             sidecar.write(beside, _sidecar(stack, digest, ()))
             written = sidecar.read(beside)
-            found = written.spacing if written else None
-            if not _same(found, stack.form.spacing):
-                raise FileError("convert.spacing_differs", out, wanted=_sizes(stack.form.spacing), found=_sizes(found))
+            spacing = written.spacing if written else None
+            if not _same(spacing, stack.form.spacing):
+                raise FileError(
+                    "convert.spacing_differs", out, wanted=_sizes(stack.form.spacing), found=_sizes(spacing)
+                )
     except BaseException:
         beside.unlink(missing_ok=True)  # `check_free` has seen that there was none
         raise
@@ -181,17 +183,17 @@ def _verify(written: Path, form: Form, planes: Iterator[np.ndarray], digest: Dig
         FileError: If anything differs.
     """
     deque(planes, maxlen=0)
-    again, found = open_stack(written, key=None, axes=None, labels=False), Digest()
+    again, written_sums = open_stack(written, key=None, axes=None, labels=False), Digest()
     if (again.form.shape, again.form.dtype) != (form.shape, form.dtype):
         values = {
             "found": f"{again.form.dtype} {sizes(again.form.shape)}",
             "wanted": f"{form.dtype} {sizes(form.shape)}",
         }
         raise FileError("convert.differs", out, **values)
-    deque(counted(written, again.planes(), found, shape=form.shape, dtype=form.dtype), maxlen=0)
-    if found.hex != digest.hex:
+    deque(counted(written, again.planes(), written_sums, shape=form.shape, dtype=form.dtype), maxlen=0)
+    if written_sums.hex != digest.hex:
         raise FileError(
-            "convert.differs", out, found=f"SHA-256 {found.hex[:12]}…", wanted=f"SHA-256 {digest.hex[:12]}…"
+            "convert.differs", out, found=f"SHA-256 {written_sums.hex[:12]}…", wanted=f"SHA-256 {digest.hex[:12]}…"
         )
     if form.spacing is not None and not _same(again.form.spacing, form.spacing):
         raise FileError("convert.spacing_differs", out, wanted=_sizes(form.spacing), found=_sizes(again.form.spacing))

@@ -53,8 +53,8 @@ def counted(
     wanted = (shape[0], *shape[-2:])
     for plane in planes:
         if plane.shape != wanted or plane.dtype != dtype or digest.count >= depth:
-            found = f"{plane.dtype} {sizes(plane.shape)} (#{digest.count})"
-            raise FileError("convert.unlike", path, found=found, wanted=f"{dtype} {sizes(shape)}")
+            measured = f"{plane.dtype} {sizes(plane.shape)} (#{digest.count})"
+            raise FileError("convert.unlike", path, found=measured, wanted=f"{dtype} {sizes(shape)}")
         digest.add(plane)
         yield plane
     if digest.count != depth:

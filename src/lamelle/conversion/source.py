@@ -76,10 +76,10 @@ def open_stack(path: Path, *, key: str | None, axes: str | None, labels: bool) -
     stack = InputStack(
         path, form, stream, stem, problems=_warned(path, ReadOptions(key, labels, axes), head), geometry=head.geometry
     )
-    known = sidecar.read(sidecar.beside(path)) if _has_sidecar(head) else None
-    if known is not None:
-        _matches(path, known, stack.form)
-        stack = replace(stack, form=replace(stack.form, spacing=known.spacing), name=known.name, sidecar=known)
+    about = sidecar.read(sidecar.beside(path)) if _has_sidecar(head) else None
+    if about is not None:
+        _matches(path, about, stack.form)
+        stack = replace(stack, form=replace(stack.form, spacing=about.spacing), name=about.name, sidecar=about)
     return _as_labels(stack, key) if labels else stack
 
 
@@ -118,45 +118,45 @@ def _form(head: Header) -> Form:
 
 def _warned(path: Path, wanted: ReadOptions, head: Header) -> tuple[Problem, ...]:
     """The reader's warnings, and what will not be in the copy."""
-    found = list(head.problems)
+    problems = list(head.problems)
     coloured = not wanted.labels and format_called(head.format).palette
     if coloured and _label_header(path, wanted).shape[0] != head.shape[0]:
-        found.append(Problem("convert.palette", str(path), "warning"))
+        problems.append(Problem("convert.palette", str(path), "warning"))
     others = head.keys if len(head.keys) > 1 else [k for k in head.keys if k.startswith("labels/")]
     if wanted.key is None and others:
-        found.append(Problem("convert.left_out", str(path), "warning", {"keys": listed(others)}))
-    return tuple(found)
+        problems.append(Problem("convert.left_out", str(path), "warning", {"keys": listed(others)}))
+    return tuple(problems)
 
 
-def _matches(path: Path, known: Sidecar, form: Form) -> None:
+def _matches(path: Path, about: Sidecar, form: Form) -> None:
     """Check that a sidecar speaks of these pixels."""
-    claimed = (known.shape, known.dtype)
+    claimed = (about.shape, about.dtype)
     if claimed != (form.shape, form.dtype.name):
-        found = f"{form.dtype} {sizes(form.shape)}"
-        claim = f"{known.dtype} {sizes(known.shape)}"
-        raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claim, found=found)
+        measured = f"{form.dtype} {sizes(form.shape)}"
+        claim = f"{about.dtype} {sizes(about.shape)}"
+        raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claim, found=measured)
 
 
 def _folder(path: Path, *, labels: bool) -> InputStack:
-    known = sidecar.read(sidecar.beside(path))
+    about = sidecar.read(sidecar.beside(path))
     listing = list_inside(path)
     entries = listing.images_in("")
     if not entries:
         inside = _some([f for f in listing.subfolders("") if listing.images_below(f)])
         raise RequestError("convert.no_images", path=path, folders=inside)
-    names = _in_order(path, [entry.name for entry in entries], known)
+    names = _in_order(path, [entry.name for entry in entries], about)
     heads, problems = _heads(path, names, labels=labels)
     problems += _twice(names)
     if wrong := [p for p in problems if p.severity == "error"]:
         raise DataError(wrong)
     form, more = _stacked(path, heads, labels=labels)
-    if known is not None and known.files:
-        _matches(path, known, form)
-        form, more = replace(form, spacing=known.spacing), []
+    if about is not None and about.files:
+        _matches(path, about, form)
+        form, more = replace(form, spacing=about.spacing), []
     else:
         more += _gaps(path, names)
     stems = tuple(FileEntry("", name).stem for name in names)
-    name = known.name if known else path.resolve().name
+    name = about.name if about else path.resolve().name
 
     def stream() -> Iterator[np.ndarray]:
         for one in names:
@@ -165,18 +165,18 @@ def _folder(path: Path, *, labels: bool) -> InputStack:
             else:
                 yield from planes(path / one)
 
-    return InputStack(path, form, stream, name, stems, known, (*problems, *more))
+    return InputStack(path, form, stream, name, stems, about, (*problems, *more))
 
 
-def _in_order(path: Path, found: list[str], known: Sidecar | None) -> list[str]:
+def _in_order(path: Path, names: list[str], about: Sidecar | None) -> list[str]:
     """Names in the order of the sidecar, which must name them all, or in natural order."""
-    if known is None or not known.files:
-        return found
-    missing, extra = [n for n in known.files if n not in found], [n for n in found if n not in known.files]
+    if about is None or not about.files:
+        return names
+    missing, extra = [n for n in about.files if n not in names], [n for n in names if n not in about.files]
     if missing or extra:
         values = {"missing": _some(missing), "extra": _some(extra)}
         raise FileError("convert.series_changed", sidecar.beside(path), **values)
-    return list(known.files)
+    return list(about.files)
 
 
 def _heads(path: Path, names: Sequence[str], *, labels: bool) -> tuple[list[Header], list[Problem]]:
@@ -222,19 +222,19 @@ def _stacked(path: Path, heads: Sequence[Header], *, labels: bool) -> tuple[Form
     channels, *plane = first.shape
     whole = replace(first, shape=(channels, len(heads), *plane), spacing=None)
     whole = replace(whole, colours=all(format_called(h.format).colours for h in heads) and channels == 3)
-    known: set[Spacing | None] = {head.spacing for head in heads}
-    if known == {None}:
+    spacings: set[Spacing | None] = {head.spacing for head in heads}
+    if spacings == {None}:
         return whole, []
-    values = {"spacing": " / ".join(sorted({_spacing(s) for s in known}))}
+    values = {"spacing": " / ".join(sorted({_spacing(s) for s in spacings}))}
     return whole, [Problem("convert.z_unknown", str(path), "warning", values)]
 
 
 def _gaps(path: Path, names: Sequence[str]) -> list[Problem]:
     """A warning where names count up but leave numbers out: a slice may be missing."""
-    found = [_NUMBER.search(FileEntry("", name).stem) for name in names]
-    if any(m is None for m in found) or len({m.string[: m.start()] for m in found if m}) > 1:
+    matches = [_NUMBER.search(FileEntry("", name).stem) for name in names]
+    if any(m is None for m in matches) or len({m.string[: m.start()] for m in matches if m}) > 1:
         return []
-    numbers = {int(m[1]) for m in found if m}
+    numbers = {int(m[1]) for m in matches if m}
     missing = [n for n in range(min(numbers), min(max(numbers), min(numbers) + 10**6)) if n not in numbers]
     if len(numbers) != len(names) or not missing or len(missing) >= len(names):
         return []

@@ -32,14 +32,14 @@ def convert_weights(source: Path, out: Path) -> Path:
     if out.exists():
         raise RequestError("convert.taken", path=out)
     try:
-        found = torch.load(source, map_location="cpu", weights_only=True)
+        content = torch.load(source, map_location="cpu", weights_only=True)
     except OSError as error:
         raise FileError("models.weights_unreadable", source, reason=error.strerror or str(error)) from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
         raise FileError("models.weights_pickle", source, reason=(str(error).splitlines() or ["–"])[0]) from error
     tensors = {
         str(name).removeprefix(_WRAPPED): value.detach().contiguous().clone()
-        for name, value in _inside(found).items()
+        for name, value in _inside(content).items()
         if isinstance(value, torch.Tensor)
     }
     if not tensors:
@@ -50,11 +50,11 @@ def convert_weights(source: Path, out: Path) -> Path:
     return out
 
 
-def _inside(found: Any) -> Mapping[Any, Any]:
+def _inside(content: Any) -> Mapping[Any, Any]:
     """The mapping of names to tensors, wherever it lies in what was saved."""
-    while isinstance(found, Mapping):
-        within = next((found[name] for name in _INSIDE if isinstance(found.get(name), Mapping)), None)
+    while isinstance(content, Mapping):
+        within = next((content[name] for name in _INSIDE if isinstance(content.get(name), Mapping)), None)
         if within is None:
-            return found
-        found = within
+            return content
+        content = within
     return {}

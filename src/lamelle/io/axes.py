@@ -94,8 +94,8 @@ def samples_as_channels(axes: str) -> str:
 
 def _renamed(axes: str, place: int, letters: str) -> str:
     """Declarations that name one axis otherwise."""
-    known = samples_as_channels(axes)
-    return _declared(known[:place] + letter + known[place + 1 :] for letter in letters)
+    readable = samples_as_channels(axes)
+    return _declared(readable[:place] + letter + readable[place + 1 :] for letter in letters)
 
 
 def choices(shape: tuple[int, ...]) -> str:

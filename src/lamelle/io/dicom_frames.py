@@ -83,10 +83,10 @@ def _pixel(data: Dataset) -> tuple[float, float] | None:
     """Distance of rows and of columns in millimetres."""
     shared = (data.get("SharedFunctionalGroupsSequence") or [None])[0]
     frames = data.get("PerFrameFunctionalGroupsSequence") or [None]
-    found = _of(frames[0], shared, "PixelMeasuresSequence", "PixelSpacing") or data.get("PixelSpacing")
-    if not found or len(found) != 2:
+    spacing = _of(frames[0], shared, "PixelMeasuresSequence", "PixelSpacing") or data.get("PixelSpacing")
+    if not spacing or len(spacing) != 2:
         return None
-    return float(found[0]), float(found[1])
+    return float(spacing[0]), float(spacing[1])
 
 
 def _of(frame: Any, shared: Any, group: str, name: str) -> Any:

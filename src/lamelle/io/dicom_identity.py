@@ -30,8 +30,8 @@ def belongs_to(path: Path) -> dict[str, str]:
         Hash of each of ``LEVELS`` that the header says.
     """
     data = _identity(path)
-    said = {level: str(data.get(tag) or "").strip() for level, tag in LEVELS.items()} if data is not None else {}
-    return {k: f"{k}-{hashlib.sha256(v.encode()).hexdigest()[:10]}" for k, v in said.items() if v}
+    values = {level: str(data.get(tag) or "").strip() for level, tag in LEVELS.items()} if data is not None else {}
+    return {k: f"{k}-{hashlib.sha256(v.encode()).hexdigest()[:10]}" for k, v in values.items() if v}
 
 
 def _identity(path: Path) -> Dataset | None:

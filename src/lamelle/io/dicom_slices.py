@@ -48,21 +48,21 @@ class Slice:
 def slice_files(folder: Path) -> list[Path]:
     """The DICOM files of a folder, or of the only folder inside it."""
     try:
-        found = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and junk(p.name) is None)
+        paths = sorted(p for p in folder.iterdir() if not p.name.startswith(".") and junk(p.name) is None)
     except OSError:
         return []
-    files = [p for p in found if p.is_file() and (p.suffix.lower() in SUFFIXES or is_unnamed_dicom(p))]
-    inside = [p for p in found if p.is_dir()]
+    files = [p for p in paths if p.is_file() and (p.suffix.lower() in SUFFIXES or is_unnamed_dicom(p))]
+    inside = [p for p in paths if p.is_dir()]
     return slice_files(inside[0]) if not files and len(inside) == 1 else files
 
 
 def placed_slice(path: Path) -> Slice | None:
     """A slice that says where it lies in the patient; None where a file is none, or cannot be read."""
     try:
-        found = slice_of(path)
+        one = slice_of(path)
     except FileError:
         return None
-    return found if found and found.placed else None
+    return one if one and one.placed else None
 
 
 def slice_of(path: Path) -> Slice | None:
@@ -85,8 +85,8 @@ def slice_of(path: Path) -> Slice | None:
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...]:
-    found = tuple(float(v) for v in value) if value and len(value) == count else ()
-    return found if np.isfinite(found).all() else ()
+    numbers = tuple(float(v) for v in value) if value and len(value) == count else ()
+    return numbers if np.isfinite(numbers).all() else ()
 
 
 def _thickness(data: Any) -> float | None:

@@ -66,27 +66,27 @@ def stacks(folder: Path) -> Mapping[str, SliceStack | Problem]:
 @lru_cache(maxsize=4096)
 def _stacks(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> Mapping[str, SliceStack | Problem]:
     """By the files' sizes and times too, so that what was changed is read again."""
-    found: dict[tuple[str, str], list[Slice]] = {}
+    series: dict[tuple[str, str], list[Slice]] = {}
     others: list[Path] = []
     for path, _, _ in files:
         if (one := slice_of(path)) is None:
             others.append(path)
         else:
-            found.setdefault((one.number, one.uid), []).append(one)
-    said = (warning("files.series_others", folder, count=len(others), name=others[0].name),) if others else ()
+            series.setdefault((one.number, one.uid), []).append(one)
+    warnings = (warning("files.series_others", folder, count=len(others), name=others[0].name),) if others else ()
     made: dict[str, SliceStack | Problem] = {}
-    for name, slices in _named(found).items():
+    for name, slices in _named(series).items():
         try:
-            made[name] = _stack(folder, slices, said)
+            made[name] = _stack(folder, slices, warnings)
         except FileError as error:
             made[name] = error.problem
     return MappingProxyType(made)
 
 
-def _named(found: Mapping[tuple[str, str], list[Slice]]) -> dict[str, list[Slice]]:
+def _named(series: Mapping[tuple[str, str], list[Slice]]) -> dict[str, list[Slice]]:
     """Series by their number in the study, or where that tells none apart by the hash of their UID."""
-    counts = Counter(number for number, _ in found)
-    return {number if number and counts[number] == 1 else uid: slices for (number, uid), slices in found.items()}
+    counts = Counter(number for number, _ in series)
+    return {number if number and counts[number] == 1 else uid: slices for (number, uid), slices in series.items()}
 
 
 def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...]) -> SliceStack:
@@ -119,7 +119,7 @@ def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...])
     normal /= np.linalg.norm(normal)
     ordered = sorted(slices, key=lambda s: float(np.array(s.position) @ normal))
     ordered, copies = _once(ordered, normal)
-    step, said = _step(folder, ordered, normal)
+    step, uneven = _step(folder, ordered, normal)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = direction[:3] * way.pixel[1], direction[3:] * way.pixel[0]
     affine[:3, 2], affine[:3, 3] = step, ordered[0].position
@@ -128,8 +128,8 @@ def _stack(folder: Path, slices: Sequence[Slice], problems: tuple[Problem, ...])
     geometry = located(affine, (columns, rows, len(ordered)))
     if geometry is None:
         raise FileError("files.series_no_place", way.path, tag="ImageOrientationPatient")
-    known = (*problems, *copies, *said)
-    heads = [_whole(folder, [getattr(s, name) for s in ordered], known) for name in ("image", "labels")]
+    all_problems = (*problems, *copies, *uneven)
+    heads = [_whole(folder, [getattr(s, name) for s in ordered], all_problems) for name in ("image", "labels")]
     return SliceStack(tuple(s.path for s in ordered), geometry, heads[0], heads[1])
 
 
@@ -153,10 +153,10 @@ def _alike(
     usual = next(s for s in slices if tuple(round(float(v), 3) for v in value(s)) == common)
     wanted = np.array(value(usual), np.float64)
     for one in slices:
-        found = np.array(value(one), np.float64)
-        if found.shape != wanted.shape or np.abs(found - wanted).max() > tolerance:
-            said = {"what": what, "found": shown(one), "wanted": shown(usual), "all": len(slices)}
-            raise FileError("files.series_differs", one.path, count=counts[common], **said)
+        values = np.array(value(one), np.float64)
+        if values.shape != wanted.shape or np.abs(values - wanted).max() > tolerance:
+            about = {"what": what, "found": shown(one), "wanted": shown(usual), "all": len(slices)}
+            raise FileError("files.series_differs", one.path, count=counts[common], **about)
     return usual
 
 
@@ -207,16 +207,16 @@ def _step(folder: Path, ordered: Sequence[Slice], normal: np.ndarray) -> tuple[n
     step = (positions[-1] - positions[0]) / (len(ordered) - 1)
     off = np.linalg.norm(positions - positions[0] - np.arange(len(ordered))[:, None] * step, axis=1)
     far, length = float(off.max()), float(np.linalg.norm(step))
-    said: list[Problem] = []
+    problems: list[Problem] = []
     values = {"far": f"{far:.3g}", "usual": f"{length:.4g}"}
     if far > _UNEVEN * length:
         raise FileError("files.series_crooked", ordered[int(off.argmax())].path, **values)
     if far > _EVEN * length:
-        said.append(warning("files.series_uneven", ordered[int(off.argmax())].path, **values))
+        problems.append(warning("files.series_uneven", ordered[int(off.argmax())].path, **values))
     degrees = float(np.degrees(np.arccos(np.clip(step @ normal / length, -1, 1))))
     if degrees > _TILTED:
-        said.append(warning("files.series_tilted", folder, degrees=f"{degrees:.3g}"))
-    return step, tuple(said)
+        problems.append(warning("files.series_tilted", folder, degrees=f"{degrees:.3g}"))
+    return step, tuple(problems)
 
 
 def _whole(folder: Path, heads: Sequence[Header], problems: tuple[Problem, ...]) -> Header:

@@ -104,8 +104,8 @@ def stored_header(path: Path, wanted: ReadOptions, row: Format | None = None) ->
     row = row or format_of(path)
     with _decoding(path, row):
         assert row.header
-        found = row.header(path, wanted)
-    return replace(found, problems=(*misnamed(path, row), *found.problems))
+        head = row.header(path, wanted)
+    return replace(head, problems=(*misnamed(path, row), *head.problems))
 
 
 def stored_planes(path: Path, wanted: ReadOptions, row: Format | None = None) -> Iterator[np.ndarray]:
@@ -128,11 +128,11 @@ def stored_window(
     """
     row = row or format_of(path)
     with _decoding(path, row):
-        found = row.window(path, wanted, start, size) if row.window else _cut(path, wanted, row, start, size)
-    if found.shape[1:] != tuple(size):
+        part = row.window(path, wanted, start, size) if row.window else _cut(path, wanted, row, start, size)
+    if part.shape[1:] != tuple(size):
         raise ValueError(f"a window of {tuple(size)} at {tuple(start)} does not lie inside the image")
-    finite(path, found)
-    return found
+    finite(path, part)
+    return part
 
 
 def _cut(path: Path, wanted: ReadOptions, row: Format, start: Sequence[int], size: Sequence[int]) -> np.ndarray:
@@ -141,13 +141,13 @@ def _cut(path: Path, wanted: ReadOptions, row: Format, start: Sequence[int], siz
     plane = tuple(slice(s, s + n) for s, n in zip(start[-2:], size[-2:], strict=True))
     if len(size) == 2 or row.planes is None:
         return row.read(path, wanted).array[(..., *plane)]
-    found = []
+    parts = []
     for z, one in enumerate(row.planes(path, wanted)):
         if z >= start[0]:
-            found.append(np.array(one[(..., *plane)]))
-        if len(found) == size[0]:
+            parts.append(np.array(one[(..., *plane)]))
+        if len(parts) == size[0]:
             break
-    return np.stack(found, axis=1) if found else np.empty((0, 0, 0, 0))
+    return np.stack(parts, axis=1) if parts else np.empty((0, 0, 0, 0))
 
 
 def _decoding(path: Path, row: Format) -> AbstractContextManager[None]:
@@ -160,8 +160,8 @@ def _decoding(path: Path, row: Format) -> AbstractContextManager[None]:
 def misnamed(path: Path, row: Format) -> tuple[Problem, ...]:
     """A warning where the name of a file promises another format than it is in."""
     suffix = suffix_of(path.name)
-    told = promised(path.name)
-    if told == row.name or not suffix or (told is None and row.unnamed):
+    promise = promised(path.name)
+    if promise == row.name or not suffix or (promise is None and row.unnamed):
         return ()
     return (warning("files.wrong_suffix", path, suffix=suffix, format=row.label),)
 

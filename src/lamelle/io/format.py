@@ -125,8 +125,8 @@ class Formats(Registry[Format]):
         super().__init__(kind, *rows)
 
     def _add(self, row: Format) -> None:
-        known = self._rows.get(row.name)
-        if known is not None and known.read is None and row.read is not None:
+        before = self._rows.get(row.name)
+        if before is not None and before.read is None and row.read is not None:
             self._rows[row.name] = row
         else:
             super()._add(row)

@@ -55,10 +55,10 @@ class Turn:
         Args:
             size: Of what is stored, x, y, z.
         """
-        found = [0, 0, 0]
+        corner = [0, 0, 0]
         for axis, flip, at in zip(self.order, self.flipped, place, strict=True):
-            found[axis] = size[2 - axis] - 1 - at if flip else at
-        return tuple(reversed(found))
+            corner[axis] = size[2 - axis] - 1 - at if flip else at
+        return tuple(reversed(corner))
 
     @property
     def plain(self) -> bool:
@@ -108,12 +108,12 @@ def directions(geometry: Geometry) -> str:
     """
     edges = np.array(geometry.affine)[:3, :3]
     left, _, right = np.linalg.svd(edges / np.linalg.norm(edges, axis=0))
-    rotation, found = left @ right, {}
+    rotation, axes = left @ right, {}
     for column in np.argsort(-np.abs(rotation).max(axis=0), kind="stable"):  # the surest first
         axis = int(np.argmax(np.abs(rotation[:, column])))
-        found[int(column)] = _LETTERS[axis][int(rotation[axis, column] > 0)]
+        axes[int(column)] = _LETTERS[axis][int(rotation[axis, column] > 0)]
         rotation[axis] = 0
-    return "".join(found[column] for column in range(3))
+    return "".join(axes[column] for column in range(3))
 
 
 def turn_of(where: str | None, size: tuple[int, ...]) -> Turn:

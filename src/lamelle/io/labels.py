@@ -37,8 +37,8 @@ def labelled(
         return _by_colour(path, array, colours)
     if len(array) == 3:
         if not ((array[0] == array[1]).all() and (array[0] == array[2]).all()):
-            found, more = _distinct(array)
-            raise FileError("files.coloured_labels", path, colours=_listed(found, more))
+            distinct, more = _distinct(array)
+            raise FileError("files.coloured_labels", path, colours=_listed(distinct, more))
         array = array[:1]
     if len(array) != 1:
         raise FileError("files.label_channels", path, channels=len(array))
@@ -70,13 +70,13 @@ def _by_colour(path: Path, array: np.ndarray, colours: Mapping[tuple[int, int, i
     codes = _codes(array)
     values = list(colours.values())
     labels = np.zeros(codes.shape, np.result_type(*(np.min_scalar_type(v) for v in (0, *values))))
-    known = np.zeros(codes.shape, bool)
+    coded = np.zeros(codes.shape, bool)
     for (red, green, blue), value in colours.items():
         here = codes == (red << 16 | green << 8 | blue)
-        labels[here], known[here] = value, True
-    if not known.all():
-        found = np.unique(codes[~known])
-        raise FileError("files.unknown_colours", path, colours=_listed(_triples(found[:_SHOWN]), len(found) - _SHOWN))
+        labels[here], coded[here] = value, True
+    if not coded.all():
+        others = np.unique(codes[~coded])
+        raise FileError("files.unknown_colours", path, colours=_listed(_triples(others[:_SHOWN]), len(others) - _SHOWN))
     return labels
 
 
@@ -92,10 +92,10 @@ def _triples(codes: np.ndarray) -> list[tuple[int, ...]]:
 def _distinct(array: np.ndarray) -> tuple[list[tuple[int, ...]], int]:
     """Some of the colours found, and how many more there are."""
     if array.dtype == np.uint8:
-        found = np.unique(_codes(array))
-        return _triples(found[:_SHOWN]), len(found) - _SHOWN
-    found = np.unique(array.reshape(3, -1).T, axis=0)
-    return [tuple(v.item() for v in row) for row in found[:_SHOWN]], len(found) - _SHOWN
+        codes = np.unique(_codes(array))
+        return _triples(codes[:_SHOWN]), len(codes) - _SHOWN
+    codes = np.unique(array.reshape(3, -1).T, axis=0)
+    return [tuple(v.item() for v in row) for row in codes[:_SHOWN]], len(codes) - _SHOWN
 
 
 def _listed(colours: list[tuple[int, ...]], more: int) -> str:

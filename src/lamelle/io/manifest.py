@@ -55,8 +55,8 @@ class Manifest:
         try:
             now = stamp(self.path)
             if self._read is None or self._read[0] != now:
-                self._format, known = _parsed(self.path, self.path.read_bytes())
-                self._read = now, known
+                self._format, sums = _parsed(self.path, self.path.read_bytes())
+                self._read = now, sums
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -71,8 +71,8 @@ class Manifest:
 
     def accepts(self, path: Path, digest: str) -> bool | None:
         """Whether a file may have this hash; None where the manifest says nothing of it."""
-        said = self.known().get(self._name(path))
-        return None if said is None else digest in said
+        sums = self.known().get(self._name(path))
+        return None if sums is None else digest in sums
 
     def knows(self, path: Path) -> bool:
         """Whether a file should be there."""
@@ -98,16 +98,16 @@ class Manifest:
 
     def seal(self, *paths: Path) -> None:
         """Take files as they are now."""
-        with self._changing() as known:
-            known |= {self._name(path): (atomic.sha256(path),) for path in paths}
+        with self._changing() as sums:
+            sums |= {self._name(path): (atomic.sha256(path),) for path in paths}
 
     def forget(self, below: Path) -> None:
         """Say nothing any more of a file, or of what lies in a folder, since it is about to be written anew."""
         whole = self._name(below)
         if gone := [name for name in self.known() if name == whole or name.startswith(f"{whole}/")]:
-            with self._changing() as known:
+            with self._changing() as sums:
                 for name in gone:
-                    known.pop(name, None)
+                    sums.pop(name, None)
 
     def states(self, *, skip: Collection[str] = ()) -> dict[str, FileState]:
         """Every file below the folder, hashed anew, and every file that should be there; itself too.
@@ -115,17 +115,19 @@ class Manifest:
         Args:
             skip: Names in the folder that are passed over; so is every folder below that has a manifest of its own.
         """
-        found: dict[str, FileState] = dict.fromkeys(self._files(skip), "unknown")
+        states: dict[str, FileState] = dict.fromkeys(self._files(skip), "unknown")
         try:
-            known = self.known()
-            found[self.path.name] = "whole" if self.path.is_file() else "missing"
+            sums = self.known()
+            states[self.path.name] = "whole" if self.path.is_file() else "missing"
         except FileError:
-            known = {}
-            found[self.path.name] = "changed"
-        for name, said in known.items():
+            sums = {}
+            states[self.path.name] = "changed"
+        for name, accepted in sums.items():
             path = self.folder / name
-            found[name] = "missing" if not path.is_file() else "whole" if atomic.sha256(path) in said else "changed"
-        return dict(sorted(found.items()))
+            states[name] = (
+                "missing" if not path.is_file() else "whole" if atomic.sha256(path) in accepted else "changed"
+            )
+        return dict(sorted(states.items()))
 
     def _files(self, skip: Collection[str]) -> Iterator[str]:
         for at, folders, names in os.walk(self.folder):
@@ -144,26 +146,26 @@ class Manifest:
 
     def _announce(self, path: Path, digest: str) -> None:
         """Let a file have a new hash, beside the one that it has if that is a right one."""
-        with self._changing() as known:
+        with self._changing() as sums:
             name = self._name(path)
             now = atomic.sha256(path) if path.is_file() else None
-            right = now is not None and now in known.get(name, (now,))
-            known[name] = tuple(dict.fromkeys((now, digest))) if right and now is not None else (digest,)
+            right = now is not None and now in sums.get(name, (now,))
+            sums[name] = tuple(dict.fromkeys((now, digest))) if right and now is not None else (digest,)
             self._written.discard(name)
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, tuple[str, ...]]]:
         """What is known, to be changed and written; what this object has replaced has its last hash only."""
         with self._alone():
-            known = dict(self.known())
+            sums = dict(self.known())
             self._format = self._format or FORMAT
-            for name in self._written & known.keys():
-                known[name] = known[name][-1:]
+            for name in self._written & sums.keys():
+                sums[name] = sums[name][-1:]
             self._written.clear()
-            yield known
-            files = {name: said[0] if len(said) == 1 else list(said) for name, said in known.items()}
+            yield sums
+            files = {name: accepted[0] if len(accepted) == 1 else list(accepted) for name, accepted in sums.items()}
             atomic.write_bytes(self.path, sealed({"format": self._format, "files": files}))
-            self._read = stamp(self.path), known
+            self._read = stamp(self.path), sums
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -183,6 +185,6 @@ def _parsed(path: Path, data: bytes) -> tuple[int, Known]:
         made, files = int(about["format"]), about["files"]
         if not intact(data):
             raise ValueError
-        return made, {name: (said,) if isinstance(said, str) else tuple(said) for name, said in files.items()}
+        return made, {name: (sums,) if isinstance(sums, str) else tuple(sums) for name, sums in files.items()}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise FileError("run.manifest_changed", path) from error

@@ -159,10 +159,10 @@ def _placed(grid: Grid) -> Any:
         return head
     with grid.path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    known = stored_head(grid.path, zipped)
-    head = type(known)(endianness="<")
+    before = stored_head(grid.path, zipped)
+    head = type(before)(endianness="<")
     for name in _PLACE:
-        head[name] = known[name]
+        head[name] = before[name]
     head["pixdim"][4:] = 1
     return head
 

@@ -97,10 +97,10 @@ def vouched(path: Path) -> bool | None:
         (None, True, False)
     """
     try:
-        said, now = path.with_suffix(".json").read_bytes(), stamp(path)
+        note, now = path.with_suffix(".json").read_bytes(), stamp(path)
     except OSError:
         return None
-    if not intact(said):
+    if not intact(note):
         return False
-    known = json.loads(said)
-    return known["stamp"] == list(now) or known["content"] == atomic.sha256(path)
+    content = json.loads(note)
+    return content["stamp"] == list(now) or content["content"] == atomic.sha256(path)

@@ -20,13 +20,13 @@ _SHOWN = 6
 
 def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
-    known = _known(path)
-    first = files.stored_header(path / known.files[0], ReadOptions(labels=wanted.labels))
-    plane = (known.shape[0], *known.shape[-2:])
-    if (first.shape, first.dtype) != (plane, np.dtype(known.dtype)):
-        found, claimed = f"{first.dtype} {sizes(first.shape)}", f"{known.dtype} {sizes(plane)}"
-        raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claimed, found=found)
-    return Header("series", known.shape, first.dtype, known.spacing, first.bits, problems=first.problems)
+    about = _known(path)
+    first = files.stored_header(path / about.files[0], ReadOptions(labels=wanted.labels))
+    plane = (about.shape[0], *about.shape[-2:])
+    if (first.shape, first.dtype) != (plane, np.dtype(about.dtype)):
+        measured, claimed = f"{first.dtype} {sizes(first.shape)}", f"{about.dtype} {sizes(plane)}"
+        raise FileError("convert.sidecar_other", sidecar.beside(path), claimed=claimed, found=measured)
+    return Header("series", about.shape, first.dtype, about.spacing, first.bits, problems=first.problems)
 
 
 def read(path: Path, wanted: ReadOptions) -> Image:
@@ -46,33 +46,33 @@ def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
 
 
 def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
-    known = _known(path)
-    plane = (known.shape[0], *known.shape[-2:])
-    for name in known.files:
+    about = _known(path)
+    plane = (about.shape[0], *about.shape[-2:])
+    for name in about.files:
         image = files.stored(path / name, ReadOptions(labels=labels))
-        if (image.array.shape, image.array.dtype) != (plane, np.dtype(known.dtype)):
-            found = f"{image.array.dtype} {sizes(image.array.shape)}"
-            values = {"found": found, "wanted": f"{known.dtype} {sizes(plane)}"}
+        if (image.array.shape, image.array.dtype) != (plane, np.dtype(about.dtype)):
+            measured = f"{image.array.dtype} {sizes(image.array.shape)}"
+            values = {"found": measured, "wanted": f"{about.dtype} {sizes(plane)}"}
             raise FileError("convert.mixed", path / name, **values)
         yield image.array
 
 
 def _known(path: Path) -> Sidecar:
     """The sidecar, if the slices that it lists are there and no others."""
-    known = sidecar.read(sidecar.beside(path))
-    if known is None or not known.files:
+    about = sidecar.read(sidecar.beside(path))
+    if about is None or not about.files:
         raise FileError("files.folder", path)
-    found = {p.name for p in path.iterdir() if files.is_image_name(p.name)}
-    missing, extra = [n for n in known.files if n not in found], sorted(found - set(known.files))
+    names = {p.name for p in path.iterdir() if files.is_image_name(p.name)}
+    missing, extra = [n for n in about.files if n not in names], sorted(names - set(about.files))
     if missing or extra:
         values = {"missing": listed(missing[:_SHOWN]) or "–", "extra": listed(extra[:_SHOWN]) or "–"}
         raise FileError("convert.series_changed", sidecar.beside(path), **values)
-    depth = known.shape[1] if len(known.shape) == 4 else 1
-    if depth != len(known.files):
+    depth = about.shape[1] if len(about.shape) == 4 else 1
+    if depth != len(about.files):
         raise FileError(
-            "convert.sidecar", sidecar.beside(path), reason=f"{len(known.files)} files, shape {known.shape}"
+            "convert.sidecar", sidecar.beside(path), reason=f"{len(about.files)} files, shape {about.shape}"
         )
-    return known
+    return about
 
 
 FORMAT = Format(

@@ -49,10 +49,10 @@ def beside(path: Path) -> Path:
 def is_series(folder: Path) -> bool:
     """Whether a folder is a stack in slices; a sidecar that is broken counts, so that its reader can say so."""
     try:
-        found = read(folder / SERIES)
+        about = read(folder / SERIES)
     except FileError:
         return True
-    return found is not None and bool(found.files)
+    return about is not None and bool(about.files)
 
 
 def write(path: Path, sidecar: Sidecar) -> None:
@@ -73,20 +73,20 @@ def read(path: Path) -> Sidecar | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FileError("convert.sidecar", path, reason=type(error).__name__) from error
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
         return None
     try:
-        return _checked(found)
+        return _checked(content)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError("convert.sidecar", path, reason=f"{type(error).__name__}: {error}"[:200]) from error
 
 
-def _checked(found: dict) -> Sidecar:
-    texts = [found[key] for key in ("name", "source", "axes", "dtype", "sha256")]
-    files, shape, spacing = found["files"], found["shape"], found["spacing"]
+def _checked(content: dict) -> Sidecar:
+    texts = [content[key] for key in ("name", "source", "axes", "dtype", "sha256")]
+    files, shape, spacing = content["files"], content["shape"], content["spacing"]
     if not all(isinstance(text, str) for text in [*texts, *files]):
         raise ValueError("text")
     if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape) or len(shape) not in (3, 4):

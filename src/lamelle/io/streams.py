@@ -119,8 +119,8 @@ def npy_axes(path: Path, shape: tuple[int, ...]) -> str | None:
     from lamelle.io.axes import arrange, plain
 
     inner = "ZYX"[-(len(shape) - 1) :]
-    known = (inner, "C" + inner, inner + "C") if shape[0] == 1 else (inner + "C", "C" + inner)
-    for axes in known:
+    candidates = (inner, "C" + inner, inner + "C") if shape[0] == 1 else (inner + "C", "C" + inner)
+    for axes in candidates:
         stored = _sizes(axes, shape)
         try:
             if plain(path, stored) == axes and arrange(path, axes, stored).shape(stored) == shape:

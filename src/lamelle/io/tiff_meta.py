@@ -134,13 +134,13 @@ def calibration_of(tif: TiffFile, page: Any) -> Calibration:
 
 def _resolution(page: Any) -> tuple[float, float] | None:
     """Units per pixel along Y and X."""
-    found = []
+    steps = []
     for tag in (283, 282):
         value = page.tags.valueof(tag)
         if not (isinstance(value, tuple) and len(value) == 2 and all(value)):
             return None
-        found.append(value[1] / value[0])
-    return found[0], found[1]
+        steps.append(value[1] / value[0])
+    return steps[0], steps[1]
 
 
 def _ome_spacing(xml: str, depth: bool) -> Spacing | None:

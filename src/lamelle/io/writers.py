@@ -134,9 +134,9 @@ def writer_for(path: Path) -> Writer:
     """
     name = path.name.lower()
     writers = FORMATS.writers().values()
-    if (found := next((one for one in writers if name.endswith(one.suffixes)), None)) is None:
+    if (writer := next((one for one in writers if name.endswith(one.suffixes)), None)) is None:
         raise FileError("files.no_writer", path, suffix=path.suffix)
-    return found
+    return writer
 
 
 def write_rgb(path: Path, array: np.ndarray) -> None:

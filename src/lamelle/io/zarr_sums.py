@@ -35,12 +35,12 @@ class FileSums:
         Raises:
             FileError: If its content is another, or it is missing.
         """
-        said = self.known.get(file.relative_to(self.root).as_posix())
-        if said is None:
+        digest = self.known.get(file.relative_to(self.root).as_posix())
+        if digest is None:
             return
         if data is None:
             raise FileError("files.chunk_missing", file, sums=self.root / _ARRAY / SUMS)
-        if hashlib.sha256(data).hexdigest() != said:
+        if hashlib.sha256(data).hexdigest() != digest:
             raise FileError("files.chunk_changed", file, sums=self.root / _ARRAY / SUMS)
 
 
@@ -61,12 +61,12 @@ def of(path: Path) -> FileSums | None:
         if not (file := root / _ARRAY / SUMS).is_file() or (root != path and path.name != _ARRAY):
             continue
         try:
-            found = FileSums(root, opened(file.read_bytes())["files"])
+            sums = FileSums(root, opened(file.read_bytes())["files"])
         except ValueError as error:
             raise FileError("files.sums_changed", file) from error
         for name in _METADATA:
-            found.check(root / name, (root / name).read_bytes() if (root / name).is_file() else None)
-        return found
+            sums.check(root / name, (root / name).read_bytes() if (root / name).is_file() else None)
+        return sums
     return None
 
 

@@ -24,8 +24,8 @@ def balanced(counts: Sequence[int]) -> Tensor:
         >>> balanced([90, 10])
         tensor([0.5556, 5.0000])
     """
-    found = torch.tensor([float(n) for n in counts], dtype=torch.float64)
-    if (found < 0).any() or not found.any():
+    numbers = torch.tensor([float(n) for n in counts], dtype=torch.float64)
+    if (numbers < 0).any() or not numbers.any():
         raise ValueError(f"weights need counts of 0 or more that are not all 0, not {list(counts)}")
-    present = found > 0
-    return torch.where(present, found.sum() / (present.sum() * found.clamp(min=1)), 0.0).float()
+    present = numbers > 0
+    return torch.where(present, numbers.sum() / (present.sum() * numbers.clamp(min=1)), 0.0).float()

@@ -56,16 +56,16 @@ def boundary_ce(
         raise ValueError("boundary_ce needs a target of classes, not of probabilities")
     fitting(output, target)
     weights = checked(weights, output)
-    logits, kept, known = precise(output), target != IGNORE, target.clamp(min=0)
+    logits, kept, truth = precise(output), target != IGNORE, target.clamp(min=0)
     if output.shape[1] == 1:
-        entropy = functional.binary_cross_entropy_with_logits(logits[:, 0], known.to(logits.dtype), reduction="none")
+        entropy = functional.binary_cross_entropy_with_logits(logits[:, 0], truth.to(logits.dtype), reduction="none")
     else:
-        entropy = functional.cross_entropy(logits, known, reduction="none")
+        entropy = functional.cross_entropy(logits, truth, reduction="none")
     if maps is None:
         maps = border_maps(target, w0=w0, sigma=sigma, between=between)
     elif maps.shape != target.shape:
         raise ValueError(f"the maps {tuple(maps.shape)} do not fit the target {tuple(target.shape)}")
-    of_class = 1.0 if weights is None else weights[known]
+    of_class = 1.0 if weights is None else weights[truth]
     scale = (of_class + maps.to(logits.device, logits.dtype)) * kept
     return (entropy * scale).sum() / nonzero(scale.sum())
 
@@ -110,8 +110,8 @@ def border_maps(
     if not w0:
         return torch.zeros(samples.shape)
     objects = samples if numbered else [_components(s, between) for s in samples]
-    found = [border_weights(o, w0=w0, sigma=sigma) for o in objects]
-    return torch.from_numpy(np.stack(found)) if found else torch.zeros(samples.shape)
+    maps = [border_weights(o, w0=w0, sigma=sigma) for o in objects]
+    return torch.from_numpy(np.stack(maps)) if maps else torch.zeros(samples.shape)
 
 
 def _components(classes: np.ndarray, between: int) -> np.ndarray:

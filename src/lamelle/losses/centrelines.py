@@ -52,8 +52,8 @@ def cldice(
         true_lines = soft_skeleton(truth, iterations=iterations)
     axes = (0, *range(2, output.ndim))
     inside = ((lines * truth).sum(axes) + _SMOOTH) / (lines.sum(axes) + _SMOOTH)
-    found = ((true_lines * chance).sum(axes) + _SMOOTH) / (true_lines.sum(axes) + _SMOOTH)
-    lost = 1 - 2 * inside * found / (inside + found)
+    sensitivity = ((true_lines * chance).sum(axes) + _SMOOTH) / (true_lines.sum(axes) + _SMOOTH)
+    lost = 1 - 2 * inside * sensitivity / (inside + sensitivity)
     return (1 - alpha) * dice(output, target, weights=weights) + alpha * averaged(lost, of_lines)
 
 

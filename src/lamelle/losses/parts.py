@@ -37,10 +37,10 @@ def channels(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return logits, target.to(logits.dtype) * kept, kept
     fitting(output, target)
     kept = (target != IGNORE).unsqueeze(1).to(logits.dtype)
-    known = target.clamp(min=0).unsqueeze(1)
+    classes = target.clamp(min=0).unsqueeze(1)
     if output.shape[1] == 1:
-        return logits, known * kept, kept
-    truth = torch.zeros_like(logits).scatter_(1, known, 1.0)
+        return logits, classes * kept, kept
+    truth = torch.zeros_like(logits).scatter_(1, classes, 1.0)
     return logits, truth * kept, kept
 
 

@@ -194,9 +194,9 @@ class BoundaryCe(Loss):
         """The maps of the weights: between the objects of all classes, in every channel."""
         from lamelle.losses.borders import border_maps
 
-        known = objects is not None
+        numbered = objects is not None
         height = {"w0": self.w0, "sigma": self.sigma, "between": self.between}
-        return {"maps": border_maps(objects if known else target, numbered=known, **height)}
+        return {"maps": border_maps(objects if numbered else target, numbered=numbered, **height)}
 
     def __call__(self, output: Tensor, target: Tensor, *, weights: Tensor | None = None, **shared: Any) -> Tensor:
         from lamelle.losses import borders

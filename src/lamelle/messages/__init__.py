@@ -110,14 +110,14 @@ def _written(filled: str, spec: str) -> str:
     return local(filled.replace("%", " %") if spec.endswith("%") else filled)
 
 
-def labelled(label: str, said: object) -> str:
+def labelled(label: str, value: object) -> str:
     """What stands behind a colon, and what it is; in French there is a space before it.
 
     Example:
         >>> labelled("Images", 30)
         'Images: 30'
     """
-    return text("errors.placed", where=label, said=said)
+    return text("errors.placed", where=label, said=value)
 
 
 def local(written: str) -> str:

@@ -62,10 +62,10 @@ class Areas:
         """Running sums for weights of the rows [N, R]."""
         ordered = weights[self._order]
         hits = ordered[self._at]
-        ranked, found = _running(ordered), _running(hits)
-        above, above_hits = ranked[self._end], found[self._hits_end]
-        before = ranked[self._begin] - found[self._hits_begin]
-        return Sums(hits, (before + above - above_hits) / 2, above_hits, above, np.stack([found[-1], ranked[-1]]))
+        ranked, hits_so_far = _running(ordered), _running(hits)
+        above, above_hits = ranked[self._end], hits_so_far[self._hits_end]
+        before = ranked[self._begin] - hits_so_far[self._hits_begin]
+        return Sums(hits, (before + above - above_hits) / 2, above_hits, above, np.stack([hits_so_far[-1], ranked[-1]]))
 
     def roc(self, sums: Sums, imagined: Ends | None = None) -> np.ndarray:
         """Area under the ROC curve [R]; NaN where one of the two truths is missing.
@@ -98,6 +98,6 @@ class Areas:
 
 def _running(weights: np.ndarray) -> np.ndarray:
     """Sums of the first 0, 1, 2 … rows [N + 1, R]."""
-    found = np.zeros((len(weights) + 1, weights.shape[1]))
-    np.cumsum(weights, axis=0, out=found[1:])
-    return found
+    sums = np.zeros((len(weights) + 1, weights.shape[1]))
+    np.cumsum(weights, axis=0, out=sums[1:])
+    return sums

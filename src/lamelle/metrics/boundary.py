@@ -63,12 +63,12 @@ def gaps(target: np.ndarray, prediction: np.ndarray, *, spacing: Sequence[float]
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:
     """The smallest box around a mask that is not empty."""
-    found = []
+    sides = []
     for axis in range(mask.ndim):
         others = tuple(a for a in range(mask.ndim) if a != axis)
         places = np.flatnonzero(mask.any(axis=others))
-        found.append(slice(int(places[0]), int(places[-1]) + 1))
-    return tuple(found)
+        sides.append(slice(int(places[0]), int(places[-1]) + 1))
+    return tuple(sides)
 
 
 def _outline(mask: np.ndarray, ends: tuple[bool, bool]) -> np.ndarray:
@@ -166,42 +166,42 @@ def boundary_scores(
         >>> boundary_scores(a, b, tolerance=1.0, spacing=(1.0, 1.0))
         {'boundary_f': 0.0, 'nsd': 0.0, 'hd95': nan, 'assd': nan, 'one_empty': 1.0}
     """
-    found = gaps(target, prediction, spacing=spacing)
+    distances = gaps(target, prediction, spacing=spacing)
     scores = (
-        _boundary_f(found, tolerance),
-        _nsd(found, tolerance),
-        _hd95(found),
-        _assd(found),
-        float(found.empty == 1),
+        _boundary_f(distances, tolerance),
+        _nsd(distances, tolerance),
+        _hd95(distances),
+        _assd(distances),
+        float(distances.empty == 1),
     )
     return dict(zip(NAMES, scores, strict=True))
 
 
-def _without(found: Gaps) -> float:
+def _without(distances: Gaps) -> float:
     """The score of agreement where a mask is empty."""
-    return math.nan if found.empty == 2 else 0.0
+    return math.nan if distances.empty == 2 else 0.0
 
 
-def _boundary_f(found: Gaps, tolerance: float) -> float:
-    if found.empty:
-        return _without(found)
-    recall, precision = (float((side <= tolerance).mean()) for side in (found.target, found.prediction))
+def _boundary_f(distances: Gaps, tolerance: float) -> float:
+    if distances.empty:
+        return _without(distances)
+    recall, precision = (float((side <= tolerance).mean()) for side in (distances.target, distances.prediction))
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _nsd(found: Gaps, tolerance: float) -> float:
-    if found.empty:
-        return _without(found)
-    return float((np.concatenate([found.target, found.prediction]) <= tolerance).mean())
+def _nsd(distances: Gaps, tolerance: float) -> float:
+    if distances.empty:
+        return _without(distances)
+    return float((np.concatenate([distances.target, distances.prediction]) <= tolerance).mean())
 
 
-def _hd95(found: Gaps) -> float:
-    if found.empty:
+def _hd95(distances: Gaps) -> float:
+    if distances.empty:
         return math.nan
-    return float(max(np.percentile(found.target, 95), np.percentile(found.prediction, 95)))
+    return float(max(np.percentile(distances.target, 95), np.percentile(distances.prediction, 95)))
 
 
-def _assd(found: Gaps) -> float:
-    if found.empty:
+def _assd(distances: Gaps) -> float:
+    if distances.empty:
         return math.nan
-    return float(np.concatenate([found.target, found.prediction]).mean())
+    return float(np.concatenate([distances.target, distances.prediction]).mean())

@@ -143,20 +143,20 @@ def pixel_row(target: np.ndarray, probabilities: np.ndarray, *, exclusive: bool)
         >>> float(row[-2]), round(float(row[-1]), 3), len(row) == ROW
         (0.5, 1.386, True)
     """
-    found = np.zeros(ROW)
+    sums = np.zeros(ROW)
     flat, p = target.reshape(-1), probabilities.reshape(len(probabilities), -1)
     for start in range(0, flat.size, _PIECE):
         part = slice(start, start + _PIECE)
         kept = flat[part] != IGNORE
-        truth, said = flat[part][kept], p[:, part][:, kept].T.astype(np.float64)
+        truth, predicted = flat[part][kept], p[:, part][:, kept].T.astype(np.float64)
         if not exclusive:
             truth = truth[:, None] == np.arange(1, len(p) + 1)
-        hit, chance = outcomes(truth, said)
-        found[:-2] += binned(hit.reshape(1, -1), chance.reshape(1, -1), bins=BINS)[0].ravel()
+        hit, chance = outcomes(truth, predicted)
+        sums[:-2] += binned(hit.reshape(1, -1), chance.reshape(1, -1), bins=BINS)[0].ravel()
         answers = hit.shape[1]  # what the scores are means over
-        found[-2] += answers * brier_each(truth, said).sum()
-        found[-1] += answers * log_loss_each(truth, said).sum()
-    return found
+        sums[-2] += answers * brier_each(truth, predicted).sum()
+        sums[-1] += answers * log_loss_each(truth, predicted).sum()
+    return sums
 
 
 def bins_of(sums: np.ndarray) -> np.ndarray:

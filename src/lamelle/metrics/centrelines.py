@@ -34,8 +34,8 @@ def centreline_row(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     if target.ndim not in (2, 3):
         raise ValueError(f"masks are [(Z,) Y, X], not {target.ndim}-dimensional")
     true_line, line = _centreline(target), _centreline(prediction)
-    found = ((true_line & prediction), true_line, (line & target), line)
-    return np.array([np.count_nonzero(part) for part in found], np.float64)
+    masks = ((true_line & prediction), true_line, (line & target), line)
+    return np.array([np.count_nonzero(part) for part in masks], np.float64)
 
 
 def _centreline(mask: np.ndarray) -> np.ndarray:
@@ -58,11 +58,11 @@ def cldice_of(rows: np.ndarray) -> np.ndarray:
 
     Reference: Shit et al. (2021), doi:10.1109/CVPR46437.2021.01629
     """
-    found, inside = sensitivity_of(rows), precision_of(rows)
+    sensitivity, inside = sensitivity_of(rows), precision_of(rows)
     none = np.asarray(rows, np.float64)[..., [1, 3]].sum(-1) == 0
-    missing = np.isnan(found) | np.isnan(inside)
-    both = np.where(missing, 0.0, found + inside)
-    mean = np.where(both == 0, 0.0, ratio(2 * found * inside, both))
+    missing = np.isnan(sensitivity) | np.isnan(inside)
+    both = np.where(missing, 0.0, sensitivity + inside)
+    mean = np.where(both == 0, 0.0, ratio(2 * sensitivity * inside, both))
     return np.where(none, np.nan, mean)
 
 

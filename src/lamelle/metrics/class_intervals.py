@@ -137,10 +137,10 @@ class _Maker:
         drawn = np.concatenate([score(some) for some in self._draws(len(self.answers.classes) ** 2)])
         return self._bounded(value, bounds(drawn, value, share), strata)
 
-    def _bounded(self, value: float, found: tuple[float, float], strata: Sequence[Stratum]) -> Score:
+    def _bounded(self, value: float, ends: tuple[float, float], strata: Sequence[Stratum]) -> Score:
         """The interval; a score that no draw can change says nothing about other images, and has none."""
-        if found[0] < found[1]:
-            return self._interval(value, found, strata, METHOD)
+        if ends[0] < ends[1]:
+            return self._interval(value, ends, strata, METHOD)
         reason, of = self._undefined()
         return self._interval(value, (math.nan, math.nan), strata, METHOD, reason, of)
 
@@ -219,32 +219,32 @@ class _Maker:
         return made
 
     def _of_class(self, name: str, c: int) -> Score:
-        truth, said = self.hot[:, c], self.said[:, c]
+        truth, predicted = self.hot[:, c], self.said[:, c]
         if not truth.any():
             none = (math.nan, math.nan)
             return self._interval(math.nan, none, [], METHOD, "absent", self.answers.classes[c])
         if name == "f1":
-            found = self._drawn(lambda some: self._f1(some, c), [self.strata["either"][c]])
+            f1_ends = self._drawn(lambda some: self._f1(some, c), [self.strata["either"][c]])
         else:
             counted, stratum = {
                 "recall": (truth, "is"),
-                "precision": (said, "said"),
+                "precision": (predicted, "said"),
                 "specificity": (1 - truth, "not"),
             }[name]
-            hits = counted * (truth == said)
-            found = self._proportion(self.units.rows(hits), self.units.rows(counted), self.strata[stratum][c])
-        reason = found.reason
-        if math.isnan(found.value):
+            hits = counted * (truth == predicted)
+            f1_ends = self._proportion(self.units.rows(hits), self.units.rows(counted), self.strata[stratum][c])
+        reason = f1_ends.reason
+        if math.isnan(f1_ends.value):
             reason = "alone" if name == "specificity" else "unpredicted"
         elif reason == "few" and name == "specificity":
             reason = "few_without"
         about = self.answers.classes[c] if reason else ""
-        return replace(found, reason=reason, of=about)
+        return replace(f1_ends, reason=reason, of=about)
 
     def _f1(self, some: Draws | None, c: int) -> np.ndarray:
         """F1 of one class in each draw [R]; an imagined wrong answer counts once, a right one twice."""
-        truth, said = self.hot[:, c], self.said[:, c]
-        table = np.stack([self.units.rows(truth * said), self.units.rows(truth + said)], axis=1)
+        truth, predicted = self.hot[:, c], self.said[:, c]
+        table = np.stack([self.units.rows(truth * predicted), self.units.rows(truth + predicted)], axis=1)
         sums = self._pooled(some, table)
         if some is None:
             return ratio(2 * sums[:, 0], sums[:, 1])
@@ -275,9 +275,9 @@ class _Maker:
         each = [Areas(self.hot[:, c], self.answers.probabilities[:, c]) for c in self.classes]
         once = np.ones((len(self.hot), 1))
         values = {kind: np.array([getattr(a, kind)(a.sums(once))[0] for a in each]) for kind in ("roc", "pr")}
-        known = values["pr"][~np.isnan(values["pr"])]
+        defined = values["pr"][~np.isnan(values["pr"])]
         below = np.maximum(0, np.nan_to_num(values["roc"]) - 0.5)
-        least = max(0.0, float(known.min()) - 0.5) if len(known) else 0.0
+        least = max(0.0, float(defined.min()) - 0.5) if len(defined) else 0.0
         chances = {"roc": below, "pr": np.full(len(each), least)}
         drawn = self._drawn_areas(each, chances)
         made = {}
@@ -305,7 +305,7 @@ class _Maker:
 
     def _drawn_areas(self, each: Sequence[Areas], chances: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
         """Areas [R, K] of the draws: with imagined images of one class and of the rest, and of all classes at once."""
-        found: dict[tuple[str, str], list[np.ndarray]] = {}
+        drawn: dict[tuple[str, str], list[np.ndarray]] = {}
         kinds = ("roc", "pr") if any(s.units >= LEAST for s in self.strata["is"]) else ()
         for some in self._draws(width=6):
             parts: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -316,10 +316,10 @@ class _Maker:
                     for way, imagined in (("each", self._alone(some, c, chances[kind][c])), ("joint", joint[kind][c])):
                         parts.setdefault((kind, way), []).append(getattr(area, kind)(sums, imagined))
             for key, columns in parts.items():
-                found.setdefault(key, []).append(np.stack(columns, axis=-1))
+                drawn.setdefault(key, []).append(np.stack(columns, axis=-1))
         nothing = np.full((1, len(each)), np.nan)
         keys = [(kind, way) for kind in ("roc", "pr") for way in ("each", "joint")]
-        return {key: np.concatenate(found[key]) if key in found else nothing for key in keys}
+        return {key: np.concatenate(drawn[key]) if key in drawn else nothing for key in keys}
 
     def _alone(self, some: Draws, c: int, chance: float) -> Ends:
         """One imagined image of class c, and one of the rest."""
@@ -340,11 +340,11 @@ class _Maker:
             sure = np.where(some.good, 1.0, chances[c])
             certain[:, c, c] += mass * sure
             certain[np.arange(size), c, self._other(some, c)] += mass * (1 - sure)
-        total, of, said = certain.sum((1, 2)), certain.sum(2), certain.sum(1)
+        total, of, predicted = certain.sum((1, 2)), certain.sum(2), certain.sum(1)
         made = []
         for c in self.classes:
             hit = certain[:, c, c]
-            made.append(Ends(hit, of[:, c] - hit, said[:, c] - hit, total - of[:, c] - said[:, c] + hit))
+            made.append(Ends(hit, of[:, c] - hit, predicted[:, c] - hit, total - of[:, c] - predicted[:, c] + hit))
         return made
 
     def _reason(self, value: float, strata: Sequence[Stratum], *, ranked: bool) -> tuple[str, str]:
@@ -362,14 +362,14 @@ class _Maker:
     def _interval(
         self,
         value: float,
-        found: tuple[float, float],
+        ends: tuple[float, float],
         strata: Sequence[Stratum],
         method: str,
         reason: str = "",
         of: str = "",
     ) -> Score:
         n = min((s.units for s in strata), default=0)
-        return Score(value, *found, n, self.units.name, method, self.options.level, reason, of)
+        return Score(value, *ends, n, self.units.name, method, self.options.level, reason, of)
 
 
 def class_difference(score: str, hot: np.ndarray, *, classes: Sequence[str]) -> Imagined:

@@ -26,16 +26,16 @@ def confusion(target: np.ndarray, prediction: np.ndarray, *, classes: int) -> np
                [1, 1]])
     """
     _same_shape(target, prediction)
-    found = np.zeros(classes * classes, np.int64)
+    counts = np.zeros(classes * classes, np.int64)
     for true, predicted in _slabs(target, prediction):
         kept = true != IGNORE
-        truth, said = (np.asarray(a, np.int64) for a in (true[kept], predicted[kept]))
-        for name, labels in (("target", truth), ("prediction", said)):
+        truth, answers = (np.asarray(a, np.int64) for a in (true[kept], predicted[kept]))
+        for name, labels in (("target", truth), ("prediction", answers)):
             if labels.size and (labels.min() < 0 or labels.max() >= classes):
                 wrong = labels[(labels < 0) | (labels >= classes)][0]
                 raise ValueError(f"{name} has label {wrong}, but labels are 0..{classes - 1}")
-        found += np.bincount(truth * classes + said, minlength=classes * classes)
-    return found.reshape(classes, classes)
+        counts += np.bincount(truth * classes + answers, minlength=classes * classes)
+    return counts.reshape(classes, classes)
 
 
 def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) -> np.ndarray:
@@ -58,10 +58,10 @@ def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) 
                [0, 0, 1, 1]])
     """
     _same_shape(target, probability)
-    found = np.zeros(2 * bins, np.int64)
-    for true, said in _slabs(target, probability):
+    counts = np.zeros(2 * bins, np.int64)
+    for true, scores in _slabs(target, probability):
         kept = true != IGNORE
-        truth, chance = np.asarray(true[kept], np.int64), said[kept]
+        truth, chance = np.asarray(true[kept], np.int64), scores[kept]
         if truth.size and (truth.min() < 0 or truth.max() > 1):
             wrong = truth[(truth < 0) | (truth > 1)][0]
             raise ValueError(f"target has label {wrong}, but labels are 0, 1 and {IGNORE}")
@@ -70,8 +70,8 @@ def binary_histogram(target: np.ndarray, probability: np.ndarray, *, bins: int) 
             raise ValueError(f"probability {chance[~inside][0]} is not in [0, 1]")
         chance = chance.astype(np.result_type(chance, np.float32), copy=False)
         place = np.minimum((chance * bins).astype(np.int64), bins - 1)
-        found += np.bincount(truth * bins + place, minlength=2 * bins)
-    return found.reshape(2, bins)
+        counts += np.bincount(truth * bins + place, minlength=2 * bins)
+    return counts.reshape(2, bins)
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

@@ -103,11 +103,11 @@ def exchange(score: Pairs, value: float, *, units: Units, options: IntervalOptio
     beyond = ties = total = 0
     for swapped in _swaps(units, options):
         away = swapped[:, units.member].astype(np.float64)
-        found = np.abs(_difference(score, 1 - away, away))
-        gap = found - abs(value)
+        exchanged = np.abs(_difference(score, 1 - away, away))
+        gap = exchanged - abs(value)
         beyond += int((gap > _ALIKE).sum())
         ties += int((np.abs(gap) <= _ALIKE).sum())
-        total += len(found)
+        total += len(exchanged)
     if units.n > _ALL:  # the way it was seen counts among the random ones
         ties, total = ties + 1, total + 1
     if ties == total:
@@ -137,7 +137,7 @@ def _drawn(score: Pairs, units: Units, options: IntervalOptions, imagined: Imagi
     strata = [[Stratum.of(units.rows(rows)) for rows in part] for part in imagined.strata]
     flat = [s for part in strata for s in part]
     share = tail(flat, level=options.level, grouped=units.grouped, measured=imagined.measured)
-    found = []
+    values = []
     for some in draws(units, options, strata=len(flat), width=2):
         weights = some.weights[:, units.member]
         drawn = _difference(score, weights, np.zeros_like(weights))
@@ -149,17 +149,17 @@ def _drawn(score: Pairs, units: Units, options: IntervalOptions, imagined: Imagi
                 moved += (extreme - drawn) * mass / (weights @ rows + mass) / len(strata)
                 at += 1
         most = np.maximum(np.abs(drawn), imagined.largest)
-        found.append(np.clip(drawn + moved, -most, most))
-    return np.concatenate(found), share
+        values.append(np.clip(drawn + moved, -most, most))
+    return np.concatenate(values), share
 
 
 def with_seeds(
-    value: float, found: tuple[float, float], n: int, seeds: Sequence[Sequence[float]], level: float
+    value: float, ends: tuple[float, float], n: int, seeds: Sequence[Sequence[float]], level: float
 ) -> tuple[float, float]:
     """Bounds of images alone, widened by what equally trained models differ by.
 
     Args:
-        found: Bounds of images alone.
+        ends: Bounds of images alone.
         n: Units behind them.
         seeds: Score of each training, of one or of both sides.
 
@@ -174,12 +174,12 @@ def with_seeds(
 
     alone = float(stdtrit(max(1, n - 1), (1 + level) / 2))
     bounds_ = []
-    for bound in found:
+    for bound in ends:
         total, freedom = _total(((bound - value) / alone) ** 2, max(1, n - 1), seeds)
         bounds_.append(
             math.copysign(float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total), bound - value) + value
         )
-    return min(bounds_[0], found[0]), max(bounds_[1], found[1])
+    return min(bounds_[0], ends[0]), max(bounds_[1], ends[1])
 
 
 def _p_with_seeds(value: float, variance: float, n: int, seeds: Sequence[Sequence[float]]) -> float:
@@ -206,8 +206,8 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
         {'a': 0.03, 'b': 0.06, 'c': 0.06}
     """
     corrected, largest = {}, 0.0
-    known = sorted((name for name in p if not math.isnan(p[name])), key=lambda name: p[name])
-    for rank, name in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p[name]))
+    defined = sorted((name for name in p if not math.isnan(p[name])), key=lambda name: p[name])
+    for rank, name in enumerate(defined):
+        largest = max(largest, min(1.0, (len(defined) - rank) * p[name]))
         corrected[name] = largest
     return {name: corrected.get(name, math.nan) for name in p}

@@ -68,12 +68,12 @@ def patterns(
     """
     if not rows:
         return []
-    found = [_boundaries(rows), *_areas(rows, classes)]
+    all_patterns = [_boundaries(rows), *_areas(rows, classes)]
     for c in sorted({c for row in rows for c in row.objects}):
         objects = [row.objects[c] for row in rows if c in row.objects]
-        found += _of_objects(objects, classes[c])
-    found += [_place(rows), *_slices(rows, places)]
-    return [p for p in found if p is not None]
+        all_patterns += _of_objects(objects, classes[c])
+    all_patterns += [_place(rows), *_slices(rows, places)]
+    return [p for p in all_patterns if p is not None]
 
 
 def _boundaries(rows: Sequence[ErrorRow]) -> ErrorKind | None:
@@ -93,42 +93,44 @@ def _boundaries(rows: Sequence[ErrorRow]) -> ErrorKind | None:
 
 def _areas(rows: Sequence[ErrorRow], classes: Sequence[str]) -> list[ErrorKind]:
     each = np.stack([r.areas for r in rows])
-    true, said = each.sum(0)
-    found = []
+    true, predicted = each.sum(0)
+    patterns_found = []
     for c in range(1, len(classes)):
         if not true[c]:
             continue
         have = each[:, 0, c] > 0
         values = {"name": classes[c], "n": int(have.sum()), "pixels": int(true[c])}
-        if not said[c]:
-            found.append(ErrorKind("never", values))
+        if not predicted[c]:
+            patterns_found.append(ErrorKind("never", values))
             continue
-        ratio = float(said[c] / true[c])
+        ratio = float(predicted[c] / true[c])
         if not 1 / AREA <= ratio <= AREA:
             larger = each[have, 1, c] > each[have, 0, c]
             images = int(larger.sum() if ratio > 1 else (~larger).sum())
-            found.append(ErrorKind("over" if ratio > 1 else "under", {**values, "ratio": ratio, "images": images}))
-    return found
+            patterns_found.append(
+                ErrorKind("over" if ratio > 1 else "under", {**values, "ratio": ratio, "images": images})
+            )
+    return patterns_found
 
 
 def _of_objects(objects: Sequence[Objects], name: str) -> list[ErrorKind]:
     sizes, covered, split, merged = (
         np.concatenate([getattr(o, field) for o in objects]) for field in ("sizes", "covered", "split", "merged")
     )
-    n, found = len(sizes), []
+    n, results = len(sizes), []
     if n < LEAST_OBJECTS:
         return []
     for kind, cases in (("merges", int(merged.sum())), ("splits", int(split.sum()))):
         if cases >= LEAST_CASES and cases >= CASES * n:
-            found.append(ErrorKind(kind, {"name": name, "cases": cases, "n": n, "share": cases / n}))
+            results.append(ErrorKind(kind, {"name": name, "cases": cases, "n": n, "share": cases / n}))
     small = _small(sizes, covered >= FOUND, name)
-    found += [small] if small else []
+    results += [small] if small else []
     lone = np.concatenate([o.false_sizes for o in objects])
     predicted = sum(o.predicted for o in objects)
     if len(lone) >= LEAST_CASES and len(lone) >= FALSE * predicted:
         values = {"name": name, "cases": len(lone), "n": predicted, "median": float(np.median(lone))}
-        found.append(ErrorKind("false", {**values, "true_median": float(np.median(sizes))}))
-    return found
+        results.append(ErrorKind("false", {**values, "true_median": float(np.median(sizes))}))
+    return results
 
 
 def _small(sizes: np.ndarray, hit: np.ndarray, name: str) -> ErrorKind | None:
@@ -191,7 +193,7 @@ def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) 
             series.setdefault(name, {})[position] = row.slices[:, 0]
         elif row.slices.shape[1] > 1:
             series[name] = dict(enumerate(row.slices.T))
-    found = []
+    results = []
     for name, each in series.items():
         wrong = {z: float(w / of) for z, (w, of) in each.items() if of}
         total = np.sum(list(each.values()), axis=0) if each else np.zeros(2)
@@ -201,5 +203,5 @@ def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) 
         worst = sorted((z for z in wrong if wrong[z] > DENSER * mean), key=lambda z: -wrong[z])[:WORST]
         if worst:
             values = {"volume": name, "slices": sorted(worst), "worst": wrong[worst[0]], "mean": mean, "n": len(wrong)}
-            found.append(ErrorKind("slices", values))
-    return found
+            results.append(ErrorKind("slices", values))
+    return results

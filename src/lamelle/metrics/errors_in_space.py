@@ -99,11 +99,11 @@ def error_row(
     planes = [a.reshape(-1, *a.shape[-2:]) for a in (target, prediction, seen, wrong)]
     near = _near(*planes)
     counts = np.stack([np.bincount(a[seen].ravel(), minlength=classes)[:classes] for a in (target, prediction)])
-    found = {}
+    row = {}
     for c in objects:
         given = (numbers, predicted_numbers) if c == 1 else (None, None)
-        truth, said = (_numbered((a == c) & seen, of) for a, of in zip((target, prediction), given, strict=True))
-        found[c] = _objects(truth, said, (prediction == c) & seen)
+        truth, predicted = (_numbered((a == c) & seen, of) for a, of in zip((target, prediction), given, strict=True))
+        row[c] = _objects(truth, predicted, (prediction == c) & seen)
     return ErrorRow(
         int(seen.sum()),
         int(wrong.sum()),
@@ -112,7 +112,7 @@ def error_row(
         np.stack([_grid(a) for a in (wrong, seen, (target > 0) & seen)]),
         counts.astype(np.int64),
         np.stack([a.sum(axis=(1, 2)) for a in (planes[3], planes[2])]).astype(np.int64),
-        found,
+        row,
     )
 
 
@@ -121,11 +121,11 @@ def _near(
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Wrong pixels near both boundaries, and scored pixels near a true one, of planes [Z, Y, X]."""
     bad, strip = np.zeros(len(DISTANCES), np.int64), np.zeros(len(DISTANCES), np.int64)
-    for truth, said, known, off in zip(target, prediction, seen, wrong, strict=True):
-        true_edge, said_edge = _edges(truth), _edges(said)
+    for truth, predicted, labelled, off in zip(target, prediction, seen, wrong, strict=True):
+        true_edge, said_edge = _edges(truth), _edges(predicted)
         for i, distance in enumerate(DISTANCES):
             strips = _strip(true_edge, distance)
-            strip[i] += np.count_nonzero(strips & known)
+            strip[i] += np.count_nonzero(strips & labelled)
             if off.any():
                 bad[i] += np.count_nonzero(strips & _strip(said_edge, distance) & off)
     return tuple(bad.tolist()), tuple(strip.tolist())
@@ -166,37 +166,37 @@ def _numbered(mask: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
     from scipy.ndimage import label
 
     if numbers is None:
-        found = np.zeros(mask.shape, np.int32)
-        label(mask, output=found)
+        labelled = np.zeros(mask.shape, np.int32)
+        label(mask, output=labelled)
     else:
-        found = np.unique(np.where(mask, numbers, 0), return_inverse=True)[1].reshape(mask.shape)
-        found = found + 1 if mask.all() else found
-    kept = np.bincount(found.ravel()) >= SPECK
+        labelled = np.unique(np.where(mask, numbers, 0), return_inverse=True)[1].reshape(mask.shape)
+        labelled = labelled + 1 if mask.all() else labelled
+    kept = np.bincount(labelled.ravel()) >= SPECK
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0)[found]
+    return np.where(kept, np.cumsum(kept), 0)[labelled]
 
 
-def _objects(truth: np.ndarray, said: np.ndarray, mask: np.ndarray) -> Objects:
+def _objects(truth: np.ndarray, answer: np.ndarray, mask: np.ndarray) -> Objects:
     """Which of the objects numbered from 1 lie in each other."""
     from scipy.sparse import coo_array
 
-    either = (truth > 0) | (said > 0)
-    places = truth[either], said[either]
-    shape = int(truth.max(initial=0)) + 1, int(said.max(initial=0)) + 1
+    either = (truth > 0) | (answer > 0)
+    places = truth[either], answer[either]
+    shape = int(truth.max(initial=0)) + 1, int(answer.max(initial=0)) + 1
     table = coo_array((np.ones(len(places[0]), np.int64), places), shape=shape).tocsr()
     sizes, predicted = (np.asarray(table.sum(axis=axis), np.int64).ravel()[1:] for axis in (1, 0))
     pairs = table[1:, 1:].tocoo()
     row, column, shared = pairs.row, pairs.col, pairs.data
     pieces = (shared >= _HALF * predicted[column]) & (shared >= _PIECE * sizes[row])
-    held = shared >= _HALF * sizes[row]
-    together = np.bincount(column[held], minlength=len(predicted)) > 1
+    covered = shared >= _HALF * sizes[row]
+    together = np.bincount(column[covered], minlength=len(predicted)) > 1
     lone = np.ones(len(predicted), bool)
     lone[column] = False
     return Objects(
         sizes,
         np.bincount(truth[mask], minlength=len(sizes) + 1)[1:] / np.maximum(sizes, 1),
         np.bincount(row[pieces], minlength=len(sizes)) > 1,
-        np.bincount(row[held & together[column]], minlength=len(sizes)) > 0,
+        np.bincount(row[covered & together[column]], minlength=len(sizes)) > 0,
         predicted[lone],
         len(predicted),
     )

@@ -79,10 +79,10 @@ def overlaps(target: np.ndarray, prediction: np.ndarray) -> Overlaps:
     width = max(len(others), 1)
     joint, counts = np.unique(rows.astype(np.int64) * width + columns, return_counts=True)
     row, column = np.divmod(joint, width)
-    real, said = numbers[row] > 0, others[column] > 0
+    real, predicted = numbers[row] > 0, others[column] > 0
     sizes = np.bincount(row[real], counts[real], minlength=len(numbers)).astype(np.int64)
-    covered = np.bincount(column[said], counts[said], minlength=len(others)).astype(np.int64)
-    both = real & said
+    covered = np.bincount(column[predicted], counts[predicted], minlength=len(others)).astype(np.int64)
+    both = real & predicted
     empty = [int(len(n) > 0 and n[0] == 0) for n in (numbers, others)]
     pairs = np.stack([row[both], column[both]], axis=1) - empty
     return Overlaps(sizes[empty[0] :], covered[empty[1] :], pairs, counts[both].astype(np.int64))
@@ -101,21 +101,21 @@ def instance_row(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return row_of(overlaps(target, prediction))
 
 
-def row_of(found: Overlaps) -> np.ndarray:
+def row_of(pairs: Overlaps) -> np.ndarray:
     """Sufficient statistics of a table of overlaps, float64 [R] as named in ``ROW``.
 
     Example:
         >>> row_of(overlaps(np.array([[1, 1]]), np.array([[3, 3]])))[:9]
         array([1., 1., 1., 1., 1., 1., 1., 1., 1.])
     """
-    iou = found.iou
+    iou = pairs.iou
     good = iou > 0.5
     rest = (
-        *(len(found.truth), len(found.predicted), good.sum(), iou[good].sum()),
-        *_aji_sums(found),
-        *_squares(found),
+        *(len(pairs.truth), len(pairs.predicted), good.sum(), iou[good].sum()),
+        *_aji_sums(pairs),
+        *_squares(pairs),
     )
-    return np.array([*(_matches(found.pairs[iou >= t]) for t in THRESHOLDS), *rest], np.float64)
+    return np.array([*(_matches(pairs.pairs[iou >= t]) for t in THRESHOLDS), *rest], np.float64)
 
 
 def _matches(pairs: np.ndarray) -> int:
@@ -127,28 +127,28 @@ def _matches(pairs: np.ndarray) -> int:
     return len(np.unique(pairs[first, 1]))
 
 
-def _aji_sums(found: Overlaps) -> tuple[int, int]:
+def _aji_sums(pairs: Overlaps) -> tuple[int, int]:
     """Shared and united pixels of the aggregated Jaccard index: each true object with the prediction of best IoU."""
-    order = np.lexsort((-found.iou, found.pairs[:, 0]))
-    _, first = np.unique(found.pairs[order, 0], return_index=True)
+    order = np.lexsort((-pairs.iou, pairs.pairs[:, 0]))
+    _, first = np.unique(pairs.pairs[order, 0], return_index=True)
     best = order[first]
-    lost = np.ones(len(found.truth), bool)
-    lost[found.pairs[best, 0]] = False
-    unused = np.ones(len(found.predicted), bool)
-    unused[found.pairs[best, 1]] = False
-    united = found.union[best].sum() + found.truth[lost].sum() + found.predicted[unused].sum()
-    return int(found.shared[best].sum()), int(united)
+    lost = np.ones(len(pairs.truth), bool)
+    lost[pairs.pairs[best, 0]] = False
+    unused = np.ones(len(pairs.predicted), bool)
+    unused[pairs.pairs[best, 1]] = False
+    united = pairs.union[best].sum() + pairs.truth[lost].sum() + pairs.predicted[unused].sum()
+    return int(pairs.shared[best].sum()), int(united)
 
 
-def _squares(found: Overlaps) -> tuple[float, float, float]:
+def _squares(pairs: Overlaps) -> tuple[float, float, float]:
     """Pairs of pixels inside the truth that are one object in both, in the truth, in the prediction.
 
     Each pixel that the prediction leaves out is an object of its own, as in :mod:`lamelle.metrics.clustering`.
     """
-    shared = found.shared.astype(np.float64)
-    by_prediction = np.bincount(found.pairs[:, 1], shared, minlength=len(found.predicted))
-    truth = np.square(found.truth.astype(np.float64)).sum()
-    single = float(found.truth.sum() - shared.sum())
+    shared = pairs.shared.astype(np.float64)
+    by_prediction = np.bincount(pairs.pairs[:, 1], shared, minlength=len(pairs.predicted))
+    truth = np.square(pairs.truth.astype(np.float64)).sum()
+    single = float(pairs.truth.sum() - shared.sum())
     return np.square(shared).sum() + single, truth, np.square(by_prediction).sum() + single
 
 

@@ -166,10 +166,10 @@ def bounds(drawn: np.ndarray, value: float, share: float) -> tuple[float, float]
     Args:
         share: Of the draws beyond each bound; see `tail`.
     """
-    known = drawn[~np.isnan(drawn)]
-    if math.isnan(value) or not len(known):
+    defined = drawn[~np.isnan(drawn)]
+    if math.isnan(value) or not len(defined):
         return math.nan, math.nan
-    low, high = np.quantile(known, (share, 1 - share))
+    low, high = np.quantile(defined, (share, 1 - share))
     return min(float(low), value), max(float(high), value)
 
 
@@ -244,43 +244,43 @@ def bands(
     return value, np.minimum(low, value), np.maximum(high, value)
 
 
-def why_none(found: Score) -> str:
+def why_none(score: Score) -> str:
     """Why a score has no interval or no value; empty where it has both.
 
     Example:
         >>> why_none(Score(1.0, math.nan, math.nan, 3, "image", reason="few", of="b"))
         'no interval: 3 images of b; 5 are needed'
     """
-    code = found.reason or ("" if found.bounded else "undefined")
+    code = score.reason or ("" if score.bounded else "undefined")
     if not code:
         return ""
-    if code == "few" and found.of:
+    if code == "few" and score.of:
         code = "few_of"
-    elif code == "undefined" and found.defined:
+    elif code == "undefined" and score.defined:
         code = "unbounded"
-    elif code == "undefined" and not found.n:
+    elif code == "undefined" and not score.n:
         code = "nowhere"
-    about = {"n": found.n, "unit": unit_of(found.unit, found.n), "least": LEAST, "name": found.of}
+    about = {"n": score.n, "unit": unit_of(score.unit, score.n), "least": LEAST, "name": score.of}
     why = text(f"intervals.{code}", **about)
-    if not isinstance(found, MeanScore) or found.lacking in (0, found.seeds):
+    if not isinstance(score, MeanScore) or score.lacking in (0, score.seeds):
         return why
-    return text("intervals.in_seeds", why=why, lacking=found.lacking, seeds=found.seeds)
+    return text("intervals.in_seeds", why=why, lacking=score.lacking, seeds=score.seeds)
 
 
 COLUMNS = ("", "_low", "_high", "_n", "_unit", "_reason")
 """Ends of the names of the columns that a score has in a table."""
 
 
-def cells(found: Score | None) -> list[Any]:
+def cells(score: Score | None) -> list[Any]:
     """What a score says in ``COLUMNS``; nothing of a score that is not there.
 
     Example:
         >>> cells(Score(1.0, 0.5, 1.0, 3, "image"))
         [1.0, 0.5, 1.0, 3, 'image', '']
     """
-    if found is None:
+    if score is None:
         return [None] * len(COLUMNS)
-    return [found.value, found.low, found.high, found.n, found.unit, why_none(found)]
+    return [score.value, score.low, score.high, score.n, score.unit, why_none(score)]
 
 
 def few_units(n: int) -> bool:

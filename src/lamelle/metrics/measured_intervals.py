@@ -44,10 +44,10 @@ def measured_intervals(statistic: Statistic, *, units: Units, options: IntervalO
     """
     rows = len(units.member)
     value = {k: float(v[0]) for k, v in statistic(np.ones((1, rows))).items()}
-    single, known = alone(statistic, units)
+    single, defined = alone(statistic, units)
     rules = {}
     for name in value:
-        counted = known[name]
+        counted = defined[name]
         stratum = Stratum.of(units.rows(counted))
         share = tail([stratum], level=options.level, grouped=units.grouped, measured=True) if stratum.units else 0.0
         rules[name] = (
@@ -59,11 +59,11 @@ def measured_intervals(statistic: Statistic, *, units: Units, options: IntervalO
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in value}
     for some in draws(units, options, strata=1):
         weights, extra = some.weights[:, units.member], some.imagined[:, 0]
-        for name, found in statistic(weights).items():
+        for name, values in statistic(weights).items():
             counted, stratum, _, good, bad = rules[name]
             imagined = np.where(some.good, good, bad)
             mass = extra * stratum.mass
-            drawn[name].append(found + (imagined - found) * mass / (weights @ counted + mass))
+            drawn[name].append(values + (imagined - values) * mass / (weights @ counted + mass))
     made = {}
     for name, one in value.items():
         _, stratum, share, *_ = rules[name]
@@ -118,10 +118,10 @@ def best_and_worst(score: str, single: np.ndarray) -> tuple[float, float]:
         >>> best_and_worst("dice", np.array([0.9, 0.6]))[0], best_and_worst("hd95", np.array([3.0, 4.0]))
         (1.0, (0.0, 8.0))
     """
-    known = single[~np.isnan(single)]
-    if not len(known):
+    defined = single[~np.isnan(single)]
+    if not len(defined):
         return math.nan, math.nan
-    (low, high), least, most = limits(score), float(known.min()), float(known.max())
+    (low, high), least, most = limits(score), float(defined.min()), float(defined.max())
     bounded = math.isfinite(high)
     if not less_is_better(score):
         return (high, low + (least - low) / 3) if bounded else (2 * most, least / 2)
@@ -130,21 +130,21 @@ def best_and_worst(score: str, single: np.ndarray) -> tuple[float, float]:
 
 def most_and_least(score: str, single: np.ndarray) -> tuple[float, float]:
     """The same where no value is better than another: the largest and the smallest that were seen."""
-    known = single[~np.isnan(single)]
-    return (float(known.max()), float(known.min())) if len(known) else (math.nan, math.nan)
+    defined = single[~np.isnan(single)]
+    return (float(defined.max()), float(defined.min())) if len(defined) else (math.nan, math.nan)
 
 
 def alone(statistic: Statistic, units: Units) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every score of each unit alone [n], and which rows have a value of it, bool [N]."""
     each = _of(statistic, units.member, units.n)
     rows = _of(statistic, np.arange(len(units.member)), len(units.member)) if units.grouped else each
-    return each, {name: ~np.isnan(found) for name, found in rows.items()}
+    return each, {name: ~np.isnan(row) for name, row in rows.items()}
 
 
 def _of(statistic: Statistic, member: np.ndarray, n: int) -> dict[str, np.ndarray]:
-    found: dict[str, list[np.ndarray]] = {}
+    gathered: dict[str, list[np.ndarray]] = {}
     for start in range(0, n, _AT_ONCE):
         some = np.arange(start, min(start + _AT_ONCE, n))
         for name, values in statistic((member[None] == some[:, None]).astype(np.float64)).items():
-            found.setdefault(name, []).append(np.asarray(values, np.float64))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+            gathered.setdefault(name, []).append(np.asarray(values, np.float64))
+    return {name: np.concatenate(parts) for name, parts in gathered.items()}

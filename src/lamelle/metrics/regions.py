@@ -45,8 +45,8 @@ def mean_of_present(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
         >>> mean_of_present(np.array([0.5, np.nan, 0.0]), np.array([4, 2, 0]))
         array(0.25)
     """
-    held = np.asarray(truth) > 0
-    return ratio(np.where(held, np.nan_to_num(values), 0.0).sum(-1), held.sum(-1))
+    present = np.asarray(truth) > 0
+    return ratio(np.where(present, np.nan_to_num(values), 0.0).sum(-1), present.sum(-1))
 
 
 def dice(matrix: np.ndarray) -> np.ndarray:

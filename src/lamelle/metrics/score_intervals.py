@@ -70,7 +70,7 @@ def _of_calibration(
     classes: Sequence[str],
     units: Units,
     options: IntervalOptions,
-    known: dict[str, Score],
+    scores: dict[str, Score],
 ) -> dict[str, Score]:
     """Those of calibration errors, which are biased."""
     made, shared = {}, {"units": units, "options": options}
@@ -81,8 +81,8 @@ def _of_calibration(
                 return of.value(weights @ column)
 
             if view != "classes":
-                found = calibration_interval(statistic, outcomes=_PIXELS, chance=0.0, **shared)
-                made[name] = replace(found, n=known[name].n)
+                interval = calibration_interval(statistic, outcomes=_PIXELS, chance=0.0, **shared)
+                made[name] = replace(interval, n=scores[name].n)
                 continue
             hit, chance = calibration.outcomes(
                 columns["truth"], columns["before" if metric.of == "uncalibrated" else "probabilities"]
@@ -122,8 +122,8 @@ def imagined(
         for of in columns
     )
     apart = np.abs(a - b)
-    known = apart[~np.isnan(apart)]
-    seen = float(known.max()) if len(known) else 0.0
+    defined = apart[~np.isnan(apart)]
+    seen = float(defined.max()) if len(defined) else 0.0
     if seen == 0 or (units.grouped and units.n < GROUPS):
         good, bad = best_and_worst(score, np.concatenate([a, b]))
         seen = abs(good - bad)

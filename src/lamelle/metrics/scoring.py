@@ -173,5 +173,5 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         >>> weighted_mean(np.array([[1.0], [np.nan], [4.0]]), np.array([[2.0, 1.0, 1.0]]))
         array([[2.]])
     """
-    known = ~np.isnan(values)
-    return ratio(weights @ np.where(known, values, 0.0), weights @ known.astype(np.float64))
+    defined = ~np.isnan(values)
+    return ratio(weights @ np.where(defined, values, 0.0), weights @ defined.astype(np.float64))

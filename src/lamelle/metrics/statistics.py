@@ -35,13 +35,13 @@ def measured(names: Collection[str], pair: Any) -> dict[str, np.ndarray]:
         array([[1, 0],
                [0, 2]])
     """
-    found = {}
+    sums = {}
     for name in names:
         measure = STATISTICS[name].measure
         value = measure(pair) if measure is not None else None
         if value is not None:
-            found[name] = np.asarray(value)
-    return found
+            sums[name] = np.asarray(value)
+    return sums
 
 
 def derived(columns: Columns, *, classes: int, view: str = "classes") -> dict[str, np.ndarray]:
@@ -83,9 +83,9 @@ def _all_right(columns: Columns, classes: int) -> np.ndarray | None:
     if not _several(columns):
         return None
     right = (columns["chosen"] == columns["truth"]).all(1)
-    found = np.zeros((len(right), 2, 2))
-    found[:, 0, 0], found[:, 0, 1] = right, ~right
-    return found
+    counts = np.zeros((len(right), 2, 2))
+    counts[:, 0, 0], counts[:, 0, 1] = right, ~right
+    return counts
 
 
 def _item_calibration(columns: Columns, classes: int) -> np.ndarray:
@@ -146,9 +146,9 @@ def _lines(pair: PixelPair) -> np.ndarray:
     """Centre lines of each class but the background [K − 1, 4]."""
     if not pair.dense:
         return np.zeros((pair.classes - 1, len(centrelines.ROW)))
-    known = pair.known
+    labelled = pair.known
     each = [
-        centrelines.centreline_row((pair.truth == c) & known, (pair.labels == c) & known)
+        centrelines.centreline_row((pair.truth == c) & labelled, (pair.labels == c) & labelled)
         for c in range(1, pair.classes)
     ]
     return np.array(each)

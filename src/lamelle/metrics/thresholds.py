@@ -61,12 +61,12 @@ def curve_at(histogram: np.ndarray, *, thresholds: tuple[float, ...]) -> Thresho
         >>> curve_at(np.array([[3, 1], [0, 2]]), thresholds=(0.5,)).precision.round(3)
         array([0.667])
     """
-    asked = np.asarray(thresholds, np.float64)
-    if not ((asked >= 0) & (asked <= 1)).all():
+    wanted = np.asarray(thresholds, np.float64)
+    if not ((wanted >= 0) & (wanted <= 1)).all():
         raise ValueError(f"thresholds are in [0, 1], not {thresholds}")
     bins = histogram.shape[-1]
-    found = _scores(histogram, np.ceil(np.round(asked * bins, 6)).astype(np.int64))
-    return ThresholdCurve(asked, found.precision, found.recall, found.specificity, found.f1, found.accuracy)
+    values = _scores(histogram, np.ceil(np.round(wanted * bins, 6)).astype(np.int64))
+    return ThresholdCurve(wanted, values.precision, values.recall, values.specificity, values.f1, values.accuracy)
 
 
 def _scores(histogram: np.ndarray, edges: np.ndarray) -> ThresholdCurve:
@@ -101,13 +101,13 @@ def best_threshold(histogram: np.ndarray, *, by: Criterion) -> float:
     counts = np.asarray(histogram)
     if not (counts.sum(-1) > 0).all():
         return float("nan")
-    found = curve(counts)
-    score = np.nan_to_num(getattr(found, by)[1:-1], nan=-np.inf)
+    values = curve(counts)
+    score = np.nan_to_num(getattr(values, by)[1:-1], nan=-np.inf)
     best = np.flatnonzero(score >= score.max() - 1e-12)
     runs = np.split(best, np.flatnonzero(np.diff(best) != 1) + 1)
     longest = max(len(run) for run in runs)
     middles = [(run[0] + run[-1]) // 2 for run in runs if len(run) == longest]
-    return float(min((found.thresholds[m + 1] for m in middles), key=lambda t: abs(t - 0.5)))
+    return float(min((values.thresholds[m + 1] for m in middles), key=lambda t: abs(t - 0.5)))
 
 
 # items ---------------------------------------------------------------------------------------------------------------
@@ -134,9 +134,9 @@ def best_cut(target: np.ndarray, score: np.ndarray, *, by: Literal["f1", "macro_
     if len(distinct) < 2 or false[-1] == 0 or true[-1] == 0:
         return float("nan")
     hit, both = _f1_pair(false, true)
-    found = hit if by == "f1" else both
+    values = hit if by == "f1" else both
     between = (distinct + np.append(distinct[1:], 0.0)) / 2
-    best = between[found >= found.max() - 1e-12]
+    best = between[values >= values.max() - 1e-12]
     return float(min(best, key=lambda t: abs(t - 0.5)))
 
 
@@ -148,15 +148,15 @@ def scores_at(target: np.ndarray, score: np.ndarray, *, thresholds: np.ndarray, 
         >>> {name: float(values[0].round(3)) for name, values in found.items()}
         {'macro_f1': 0.667, 'precision': 1.0, 'recall': 0.5, 'f1': 0.667}
     """
-    truth, said = np.asarray(target)[:, None] == of, (np.asarray(score)[:, None] >= thresholds) == bool(of)
-    hits, predicted, held = (truth & said).sum(0), said.sum(0), truth.sum(0)
-    others = (~truth & ~said).sum(0)
-    f1 = ratio(2.0 * hits, predicted + held)
-    other = ratio(2.0 * others, (~said).sum(0) + (~truth).sum(0))
+    truth, positive = np.asarray(target)[:, None] == of, (np.asarray(score)[:, None] >= thresholds) == bool(of)
+    hits, predicted, actual = (truth & positive).sum(0), positive.sum(0), truth.sum(0)
+    others = (~truth & ~positive).sum(0)
+    f1 = ratio(2.0 * hits, predicted + actual)
+    other = ratio(2.0 * others, (~positive).sum(0) + (~truth).sum(0))
     return {
         "macro_f1": macro(np.stack([f1, other], axis=-1)),
         "precision": ratio(hits, predicted),
-        "recall": ratio(hits, held + np.zeros_like(hits)),
+        "recall": ratio(hits, actual + np.zeros_like(hits)),
         "f1": f1,
     }
 
@@ -219,13 +219,13 @@ def _best_factor(target: np.ndarray, p: np.ndarray, factors: np.ndarray, k: int,
     order = np.argsort(-turn, kind="stable")
     turn, truth, other = turn[order], target[order], other[order]
     last = np.append(np.flatnonzero(np.diff(turn)), len(turn) - 1)
-    held = np.bincount(target, minlength=classes)
+    actual = np.bincount(target, minlength=classes)
     hot_other = other[:, None] == np.arange(classes)
     lost = hot_other.cumsum(0)[last]
     missed = (hot_other & (truth == other)[:, None]).cumsum(0)[last]
-    said, hits = hot_other.sum(0) - lost, (hot_other & (truth == other)[:, None]).sum(0) - missed
-    said[:, k], hits[:, k] = last + 1, (truth == k).cumsum()[last]
-    f1 = ratio(2.0 * hits, said + held)[:, present].mean(1)
+    predicted, hits = hot_other.sum(0) - lost, (hot_other & (truth == other)[:, None]).sum(0) - missed
+    predicted[:, k], hits[:, k] = last + 1, (truth == k).cumsum()[last]
+    f1 = ratio(2.0 * hits, predicted + actual)[:, present].mean(1)
     between = np.sqrt(turn[last] * np.append(turn[last][1:], 1e-6))
     best = between[f1 >= f1.max() - 1e-12]
     return float(min(best, key=lambda t: abs(np.log(t / factors[k]))))
@@ -234,6 +234,6 @@ def _best_factor(target: np.ndarray, p: np.ndarray, factors: np.ndarray, k: int,
 def _macro_f1(target: np.ndarray, chosen: np.ndarray, present: np.ndarray) -> float:
     """Mean F1 of the classes that the target holds."""
     counts = int(max(target.max(), chosen.max())) + 1
-    held, said = np.bincount(target, minlength=counts), np.bincount(chosen, minlength=counts)
+    actual, predicted = np.bincount(target, minlength=counts), np.bincount(chosen, minlength=counts)
     hits = np.bincount(target[target == chosen], minlength=counts)
-    return float((2.0 * hits[present] / (held + said)[present]).mean())
+    return float((2.0 * hits[present] / (actual + predicted)[present]).mean())

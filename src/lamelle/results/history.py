@@ -60,8 +60,8 @@ class Epoch(Result):
 
     def columns(self) -> dict[str, float | None]:
         """All that is measured, by the names of the columns."""
-        known = {name: self.column(name) for name in FIELDS}
-        return known | {f"{TRAIN}{name}": value for name, value in self.train.items()} | self.validation
+        values = {name: self.column(name) for name in FIELDS}
+        return values | {f"{TRAIN}{name}": value for name, value in self.train.items()} | self.validation
 
 
 History = tuple[Epoch, ...]
@@ -84,8 +84,8 @@ def to_csv(history: Sequence[Epoch]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names := columns(history))
     for epoch in history:
-        known = epoch.columns() | {"epoch": epoch.epoch, "step": epoch.step, "best": int(epoch.best)}
-        writer.writerow(["" if known.get(name) is None else known[name] for name in names])
+        values = epoch.columns() | {"epoch": epoch.epoch, "step": epoch.step, "best": int(epoch.best)}
+        writer.writerow(["" if values.get(name) is None else values[name] for name in names])
     return out.getvalue()
 
 
@@ -96,12 +96,12 @@ def from_csv(rows: Sequence[Mapping[str, str]]) -> History:
 
 def _epoch(row: Mapping[str, str]) -> Epoch:
     numbers = {name: float(value) if value else None for name, value in row.items()}
-    known: dict[str, Any] = {name: numbers[name] for name in FIELDS if name in numbers}
+    values: dict[str, Any] = {name: numbers[name] for name in FIELDS if name in numbers}
     others = {name: value for name, value in numbers.items() if name not in FIELDS}
     train = {name.removeprefix(TRAIN): value for name, value in others.items() if name.startswith(TRAIN)}
     validation = {name: value for name, value in others.items() if not name.startswith(TRAIN)}
-    about = {"epoch": int(known["epoch"] or 0), "step": int(known["step"] or 0), "best": bool(known.get("best"))}
-    return Epoch(**known | about, train=train, validation=validation)
+    about = {"epoch": int(values["epoch"] or 0), "step": int(values["step"] or 0), "best": bool(values.get("best"))}
+    return Epoch(**values | about, train=train, validation=validation)
 
 
 def kept(history: Sequence[Epoch], epoch: int) -> Epoch:

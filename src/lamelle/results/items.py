@@ -44,7 +44,7 @@ def written_stats(items: Sequence[ItemStats]) -> list[dict[str, Any]]:
     ]
 
 
-def read_stats(found: Sequence[Mapping[str, Any]]) -> list[ItemStats]:
+def read_stats(content: Sequence[Mapping[str, Any]]) -> list[ItemStats]:
     """Items from JSON; what is null is NaN again."""
     import numpy as np
 
@@ -56,7 +56,7 @@ def read_stats(found: Sequence[Mapping[str, Any]]) -> list[ItemStats]:
             one["volume"],
             one["position"],
         )
-        for one in found
+        for one in content
     ]
 
 

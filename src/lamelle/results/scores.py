@@ -61,11 +61,11 @@ class Score:
         return all(math.isfinite(x) for x in (self.value, self.low, self.high))
 
     @classmethod
-    def read(cls, found: Mapping[str, Any]) -> Self:
+    def read(cls, content: Mapping[str, Any]) -> Self:
         """The score in the content of a file, whatever else is said there."""
-        known = {f.name: found[f.name] for f in fields(cls) if found.get(f.name) is not None}
+        values = {f.name: content[f.name] for f in fields(cls) if content.get(f.name) is not None}
         base: dict[str, Any] = {"n": 0, "unit": "image", **dict.fromkeys(("value", "low", "high"), math.nan)}
-        return cls(**base | known)
+        return cls(**base | values)
 
 
 @dataclass(frozen=True, slots=True)

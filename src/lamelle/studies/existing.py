@@ -41,8 +41,8 @@ def compare(paths: Sequence[Path], *, seen_from: Path = Path()) -> Comparison:
     _refuse_twice(listed)
     first = listed[0]
     for other in listed[1:]:
-        if said := differences(RunFolder(first.path), RunFolder(other.path)):
-            raise RequestError("runs.compare_differ", a=first.path, b=other.path, what="; ".join(said))
+        if reasons := differences(RunFolder(first.path), RunFolder(other.path)):
+            raise RequestError("runs.compare_differ", a=first.path, b=other.path, what="; ".join(reasons))
     return compared(_grouped(listed), seen_from=seen_from)
 
 
@@ -52,13 +52,13 @@ def _trained(run: RunFolder) -> bool:
 
 def _refuse_twice(listed: Sequence[RunSummary]) -> None:
     """Refuse a training that is named twice, by its path, by a copy, or by a repetition: it is no second seed."""
-    known: dict[object, RunSummary] = {}
+    trained: dict[object, RunSummary] = {}
     for one in listed:
         run = RunFolder(one.path)
         weights = tuple(run.read_json(part.model / DESCRIPTION)["weights_sha256"] for part in run.parts())
         seed = (recipe_without_seed(one), validate(one.recipe).train.seed)
         for key in (weights, seed):
-            if (other := known.setdefault(key, one)) is not one:
+            if (other := trained.setdefault(key, one)) is not one:
                 raise RequestError("runs.compare_twice", a=other.path, b=one.path, seed=seed[1])
 
 
@@ -80,23 +80,23 @@ def _name(one: RunSummary, listed: Sequence[RunSummary]) -> str:
 
 def differences(a: RunFolder, b: RunFolder) -> list[str]:
     """What keeps two runs from being compared, in words; empty if nothing does."""
-    said = []
+    reasons = []
     about = [run.read_scores() for run in (a, b)]
     for what in ("task", "classes", "split"):
         one, other = (getattr(scores, what) for scores in about)
         if one != other:
-            said.append(text(f"runs.differ_in_{what}", a=_shown(one), b=_shown(other)))
-    if said:
-        return said
+            reasons.append(text(f"runs.differ_in_{what}", a=_shown(one), b=_shown(other)))
+    if reasons:
+        return reasons
     ours, theirs = ({row["id"]: row["split"] for row in run.read_table(run.split)} for run in (a, b))
     if only := sorted(ours.keys() ^ theirs.keys()):
-        said.append(text("runs.differ_images", n=len(only), names=", ".join(only[:_NAMED])))
+        reasons.append(text("runs.differ_images", n=len(only), names=", ".join(only[:_NAMED])))
     if moved := sorted(name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]):
         shown = ", ".join(f"{name} ({ours[name]} / {theirs[name]})" for name in moved[:_NAMED])
-        said.append(text("runs.differ_split", n=len(moved), names=shown))
+        reasons.append(text("runs.differ_split", n=len(moved), names=shown))
     if not only and (changed := _changed(a, b)):
-        said.append(text("runs.differ_pixels", n=len(changed), names=", ".join(changed[:_NAMED])))
-    return said
+        reasons.append(text("runs.differ_pixels", n=len(changed), names=", ".join(changed[:_NAMED])))
+    return reasons
 
 
 def _shown(value: str | tuple[str, ...]) -> str:

@@ -108,8 +108,8 @@ def find(root: Path, *, score: str | None) -> list[RunSummary]:
         raise RequestError("runs.no_folder", path=root)
     top = root.resolve()
     outer = top.parent.name if _gathers(top.parent) else ""
-    found = [_read(run, root, study, score) for run, study in _walk(top, outer, 0, top)]
-    return sorted(found, key=lambda r: r.name)
+    runs = [_read(run, root, study, score) for run, study in _walk(top, outer, 0, top)]
+    return sorted(runs, key=lambda r: r.name)
 
 
 def open_one(path: Path) -> RunSummary:
@@ -177,7 +177,7 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
     done = run.read_json(package)["provenance"] if package.is_file() else {}
     history = run.read_table(run.history)
     shown = score or (scores.headline[0] if scores and scores.headline else "")
-    known = scores.scores.get(shown) if scores else None
+    score_shown = scores.scores.get(shown) if scores else None
     return RunSummary(
         run.path,
         name,
@@ -188,8 +188,8 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         created=str(environment.get("created", "")),
         epochs=done.get("epochs", len(history) or None),
         score=shown,
-        **_numbers(known),
-        reason=why_none(known) if known else "",
+        **_numbers(score_shown),
+        reason=why_none(score_shown) if score_shown else "",
         split=scores.split if scores else "",
         seconds=done.get("seconds"),
         parameters=done.get("parameters"),
@@ -199,12 +199,12 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
     )
 
 
-def _numbers(known: Score | None) -> dict[str, Any]:
+def _numbers(score: Score | None) -> dict[str, Any]:
     """What a list says of a score; None where there is no number."""
-    if known is None:
+    if score is None:
         return {}
-    numbers = {name: getattr(known, name) for name in ("value", "low", "high")}
-    return {k: v if math.isfinite(v) else None for k, v in numbers.items()} | {"n": known.n, "unit": known.unit}
+    numbers = {name: getattr(score, name) for name in ("value", "low", "high")}
+    return {k: v if math.isfinite(v) else None for k, v in numbers.items()} | {"n": score.n, "unit": score.unit}
 
 
 def _state(run: RunFolder, *, finished: bool, newest: float) -> State:
@@ -235,30 +235,30 @@ def _measured(run: RunFolder) -> tuple[int, float]:
 # choosing and ordering ---------------------------------------------------------------------------------------------
 
 
-def chosen(runs: Iterable[RunSummary], asked: Filter) -> list[RunSummary]:
+def chosen(runs: Iterable[RunSummary], wanted: Filter) -> list[RunSummary]:
     """The runs that are meant."""
-    return [run for run in runs if _meant(run, asked)]
+    return [run for run in runs if _meant(run, wanted)]
 
 
-def _meant(run: RunSummary, asked: Filter) -> bool:
-    if asked.task and run.task != asked.task:
+def _meant(run: RunSummary, wanted: Filter) -> bool:
+    if wanted.task and run.task != wanted.task:
         return False
-    if asked.data and asked.data not in run.data:
+    if wanted.data and wanted.data not in run.data:
         return False
-    if asked.since and run.created < asked.since:
+    if wanted.since and run.created < wanted.since:
         return False
-    if asked.state and run.state != asked.state:
+    if wanted.state and run.state != wanted.state:
         return False
-    if asked.least is not None and (run.value is None or run.value < asked.least):
+    if wanted.least is not None and (run.value is None or run.value < wanted.least):
         return False
-    return not asked.asked or _has(run.recipe, asked.asked)
+    return not wanted.asked or _has(run.recipe, wanted.asked)
 
 
-def _has(recipe: Mapping[str, Any], asked: Section) -> bool:
+def _has(recipe: Mapping[str, Any], keys: Section) -> bool:
     """Whether asking for these keys would change nothing in a recipe."""
     try:
         now = recipes.validate(recipe)
-        then = recipes.validate(layers.merge(deepcopy(dict(recipe)), deepcopy(asked)))
+        then = recipes.validate(layers.merge(deepcopy(dict(recipe)), deepcopy(keys)))
     except RequestError:
         return False  # a key that this run's task or network does not have
     return now == then
@@ -283,9 +283,9 @@ def ordered(runs: Sequence[RunSummary], by: str) -> list[RunSummary]:
         raise RequestError("runs.sort", given=by, known=", ".join(SORTS))
     inside: dict[Path, list[RunSummary]] = {}
     families: dict[str, list[RunSummary]] = {}
-    known = {run.path: run for run in runs}
+    by_path = {run.path: run for run in runs}
     for run in sorted(runs, key=lambda r: (keys[by](r), r.name)):
-        around = outer(run, known)
+        around = outer(run, by_path)
         top = around[-1] if around else run
         family = families.setdefault(top.study or top.name, [])
         (inside.setdefault(around[0].path, []) if around else family).append(run)
@@ -298,9 +298,9 @@ def ordered(runs: Sequence[RunSummary], by: str) -> list[RunSummary]:
     return [one for family in families.values() for run in family for one in below(run)]
 
 
-def outer(run: RunSummary, known: Mapping[Path, RunSummary]) -> list[RunSummary]:
+def outer(run: RunSummary, by_path: Mapping[Path, RunSummary]) -> list[RunSummary]:
     """The runs whose folders a run lies in, the nearest first."""
-    return [known[folder] for folder in run.path.parents if folder in known]
+    return [by_path[folder] for folder in run.path.parents if folder in by_path]
 
 
 def _or(value: float | None, other: float) -> float:

@@ -76,7 +76,7 @@ def plan(runs: Sequence[RunSummary], mode: str, *, keep: int | None, among: Sequ
     return PruneList(mode, tuple(g for g in going if g.bytes or mode == "runs"), tuple((r, w) for r, w in pairs if w))  # type: ignore[arg-type]
 
 
-def carry_out(asked: PruneList) -> int:
+def carry_out(plan: PruneList) -> int:
     """Delete what a plan says; each run is looked at once more, and held, before it is touched.
 
     Returns:
@@ -87,14 +87,14 @@ def carry_out(asked: PruneList) -> int:
         FileError: If something cannot be deleted.
     """
     freed = 0
-    for one in asked.going:
+    for one in plan.going:
         run = RunFolder(one.run.path)
         now = open_one(run.path)
         if now.state != one.run.state:
             raise RequestError("run.busy", path=run.path)
         with run.held():
             try:
-                if asked.mode == "checkpoints":
+                if plan.mode == "checkpoints":
                     _empty(one.path, last="")
                 else:
                     _empty(run.path, last=run.recipe.name)
@@ -108,8 +108,8 @@ def carry_out(asked: PruneList) -> int:
 def _empty(folder: Path, *, last: str) -> None:
     """Delete what a folder holds; ``last`` goes last, so that what a kill leaves is still known for what it is."""
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda e: (e.name == last, e.name))
-    for entry in found:
+        inside = sorted(entries, key=lambda e: (e.name == last, e.name))
+    for entry in inside:
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
         else:

@@ -26,9 +26,9 @@ def table(runs: Sequence[RunSummary]) -> list[str]:
         '1 run, 0 B'
     """
     rows = [[text(f"runs.column_{name}") for name in _COLUMNS]]
-    known, study = {run.path: run for run in runs}, ""
+    by_path, study = {run.path: run for run in runs}, ""
     for run in runs:
-        around = outer(run, known)
+        around = outer(run, by_path)
         top = around[-1] if around else run
         if top.study not in ("", study):
             rows.append([printable(top.study) + "/"])
@@ -65,16 +65,16 @@ def _score(run: RunSummary) -> str:
     return f"{run.score} {number(run.value)}{interval}{where}"
 
 
-def verified(found: Sequence[Verified]) -> list[str]:
+def verified(artefacts: Sequence[Verified]) -> list[str]:
     """Each run with a line for each of its files, and how many there are of each kind."""
     words = {state: text(f"runs.file_{state}") for state in ("whole", "changed", "missing", "unknown")}
     width, lines = max(map(len, words.values())), list[str]()
-    for one in found:
+    for one in artefacts:
         lines.append(printable(str(one.path)))
         lines += [f"  {words[state].ljust(width)}  {printable(name)}" for name, state in one.files.items()]
-    counts = Counter(state for one in found for state in one.files.values())
-    said = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "whole")
-    return [*lines, text("runs.verified", n=counts.total(), counts=said)]
+    counts = Counter(state for one in artefacts for state in one.files.values())
+    totals = ", ".join(f"{counts[state]} {word}" for state, word in words.items() if counts[state] or state == "whole")
+    return [*lines, text("runs.verified", n=counts.total(), counts=totals)]
 
 
 def pruned(plan: PruneList, *, done: bool) -> list[str]:

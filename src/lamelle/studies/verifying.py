@@ -36,12 +36,12 @@ def verify(path: Path) -> list[Verified]:
     Raises:
         RequestError: If there is none of them.
     """
-    found = [Verified(one.path, _files(one)) for one in _below(path)]
-    if not found and (path / package.DESCRIPTION).is_file():
-        found = [Verified(path, package.states(path))]
-    if not found:
+    artefacts = [Verified(one.path, _files(one)) for one in _below(path)]
+    if not artefacts and (path / package.DESCRIPTION).is_file():
+        artefacts = [Verified(path, package.states(path))]
+    if not artefacts:
         raise RequestError("runs.nothing_to_verify", path=path)
-    return found
+    return artefacts
 
 
 def _below(path: Path) -> Iterator[Artefacts]:
@@ -59,8 +59,8 @@ def _below(path: Path) -> Iterator[Artefacts]:
 
 
 def _files(folder: Artefacts) -> dict[str, FileState]:
-    found = folder.states()
+    states = folder.states()
     if isinstance(folder, RunFolder):
         for name, state in checkpoint.states(folder.checkpoints).items():
-            found[folder.relative(folder.checkpoints / name)] = state
-    return dict(sorted(found.items()))
+            states[folder.relative(folder.checkpoints / name)] = state
+    return dict(sorted(states.items()))

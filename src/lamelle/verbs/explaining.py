@@ -75,18 +75,18 @@ def explain(
     if target is not None:
         working.check_known(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
-    found = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
-    asked, say = explaining.ExplainOptions(method, layer, check), progress.say if progress else None
-    done = working.carry_out(found, subjects, store, asked, **wanted, say=say)
+    examined = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
+    options, say = explaining.ExplainOptions(method, layer, check), progress.say if progress else None
+    done = working.carry_out(examined, subjects, store, options, **wanted, say=say)
     about = {"masks": masks or segmenter, "sample": not given and not everything, "command": command}
-    return Page(_write(Path(out), done, store, asked, **about, say=say))
+    return Page(_write(Path(out), done, store, options, **about, say=say))
 
 
 def _write(
     out: Path,
     done: Iterable[ExplainedCase],
     store: Store,
-    asked: ExplainOptions,
+    options: ExplainOptions,
     *,
     masks: AnyPath | None,
     sample: bool,
@@ -105,7 +105,7 @@ def _write(
     from lamelle.reports.explaining import ExplanationFolder, Intervals, notes_of
     from lamelle.runs.recipe import Evaluate
 
-    folder = ExplanationFolder(out, method=asked.method, checked=asked.check)
+    folder = ExplanationFolder(out, method=options.method, checked=options.check)
     masked = unmasked = 0
     for one in done:
         masked, unmasked = masked + (one.mask is not None), unmasked + (one.mask is None)

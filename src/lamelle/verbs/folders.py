@@ -52,11 +52,11 @@ def check(
     from lamelle.runs.outlook import outlook
     from lamelle.verbs.outcomes import Check
 
-    asked = layers.parse_overrides(settings(check, overrides, keys))
-    index = plan.read_data(Path(data), asked)
+    section = layers.parse_overrides(settings(check, overrides, keys))
+    index = plan.read_data(Path(data), section)
     store = open_store()
-    audit = inspect(index, store, workers=cores(), **plan.label_options(asked))
-    planned = outlook(index, audit, asked)
+    audit = inspect(index, store, workers=cores(), **plan.label_options(section))
+    planned = outlook(index, audit, section)
     audit = replace(audit, problems=(*audit.problems, *planned.problems))
     if report is not None:
         from lamelle.reports.check import write_check

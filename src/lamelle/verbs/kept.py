@@ -28,11 +28,11 @@ def recipes(name: str | None = None, *, keys: bool = False) -> Text:
 
     if keys:
         return Text(tuple(f"{key:<28} {about}" for key, about in recipe.known_keys().items()))
-    known = recipe.packaged()
+    packaged = recipe.packaged()
     if name is None:
-        return Text(tuple(f"{one:<24} {said.splitlines()[0].lstrip('# ')}" for one, said in known.items()))
+        return Text(tuple(f"{one:<24} {content.splitlines()[0].lstrip('# ')}" for one, content in packaged.items()))
     recipe.load(name)
-    return Text(tuple(known[name].rstrip().splitlines()))
+    return Text(tuple(packaged[name].rstrip().splitlines()))
 
 
 def cache(*, clear: bool = False) -> Text:

@@ -162,13 +162,13 @@ def train(
         again = RunFolder.open(Path(resume))
         course.resume(again, open_store(), listener, finish)
         return Run(again)
-    asked = asked_of(recipe, pairs, weights, start, allow_leakage, listener.say)
+    request = asked_of(recipe, pairs, weights, start, allow_leakage, listener.say)
     if data is None:
-        data = asked.get("data", {}).get("path")
+        data = request.get("data", {}).get("path")
         if not data:
             raise RequestError("verbs.no_data")
-    called = (name or name_of(recipe, data)) + ("-folds" if course.folds_of(asked) else "")
-    return Run(course.start(Path(data), asked, Path(runs), called, open_store(), listener, finish))
+    called = (name or name_of(recipe, data)) + ("-folds" if course.folds_of(request) else "")
+    return Run(course.start(Path(data), request, Path(runs), called, open_store(), listener, finish))
 
 
 def evaluate(
@@ -203,15 +203,15 @@ def evaluate(
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Evaluation
 
-    asked = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
+    section = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
     package, store = load_model(Path(run)), open_store()
     if data is None:
-        if asked:
+        if section:
             raise RequestError(
-                "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, inner in asked.items() for k in inner)
+                "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, inner in section.items() for k in inner)
             )
         return _evaluate_again(RunFolder.open(Path(run)), package, store)
-    folder, scores = score_elsewhere(Path(run), predicting(package, asked), Path(data), asked, store, write_page)
+    folder, scores = score_elsewhere(Path(run), predicting(package, section), Path(data), section, store, write_page)
     if out is not None:
         from lamelle.io import atomic
 
@@ -231,8 +231,8 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evalua
     records, changes = plan.of(plan.judged), data_changes(folder, plan, store)
     changes.refuse("split.changed_test", among=[r.id for r in records], run=folder.path, data=plan.recipe.data.path)
     options = interval_options(plan.recipe)
-    said = [Note(code=p.code, values=dict(p.values)) for p in changes.problems()]
-    score_run(folder, package, records, store, options, split=plan.judged, notes=said)
+    notes = [Note(code=p.code, values=dict(p.values)) for p in changes.problems()]
+    score_run(folder, package, records, store, options, split=plan.judged, notes=notes)
     scores = folder.read_scores()
     save_scored_pictures(folder, plan, scores.items, store)
     report(folder.path)
@@ -278,9 +278,9 @@ def predict(
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Predictions
 
-    asked = asked_about(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
+    section = asked_about(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
     table = predict_files(
-        predicting(load_model(Path(run)), asked),
+        predicting(load_model(Path(run)), section),
         paths_of(inputs),
         Path(out),
         store=open_store(),
@@ -288,7 +288,7 @@ def predict(
         overlays=overlays,
         masks=masks,
         say=progress.say if progress else None,
-        span=recipes.validate({"data": asked.get("data", {})}).data.range,
+        span=recipes.validate({"data": section.get("data", {})}).data.range,
     )
     return Predictions(Path(out), table)
 

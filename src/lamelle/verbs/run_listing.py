@@ -48,8 +48,8 @@ def list_runs(
     from lamelle.studies import listing
     from lamelle.verbs.outcomes import RunListing
 
-    asked = _filter(settings(list_runs, overrides, {}), task, data, since, state, min_score)
-    return RunListing(tuple(listing.ordered(listing.chosen(listing.find(Path(runs), score=score), asked), sort)))
+    meant = _filter(settings(list_runs, overrides, {}), task, data, since, state, min_score)
+    return RunListing(tuple(listing.ordered(listing.chosen(listing.find(Path(runs), score=score), meant), sort)))
 
 
 def compare_runs(runs: Sequence[AnyPath], *, report: AnyPath | None = None) -> RunComparison:
@@ -96,10 +96,10 @@ def prune_runs(
     from lamelle.verbs.outcomes import Pruning
 
     meant = list_runs(runs, **filters)
-    found = pruning.plan(meant.runs, mode, keep=keep, among=list_runs(runs).runs)
+    plan = pruning.plan(meant.runs, mode, keep=keep, among=list_runs(runs).runs)
     if yes:
-        pruning.carry_out(found)
-    return Pruning(found, yes)
+        pruning.carry_out(plan)
+    return Pruning(plan, yes)
 
 
 def verify_runs(*paths: AnyPath) -> Verification:
@@ -221,8 +221,8 @@ def _answer(
     root = places[0] if places else Path("runs")
     if options["prune"]:
         return prune_runs(root, mode=options["prune"], keep=options["keep"], yes=options["yes"], **filters)
-    found = list_runs(root, **filters)
-    return Text(tuple(found.to_csv().splitlines())) if options["csv"] else found
+    listed = list_runs(root, **filters)
+    return Text(tuple(listed.to_csv().splitlines())) if options["csv"] else listed
 
 
 def _filter(pairs: Iterable[str], task: str, data: str, since: str, state: str, least: float | None) -> Filter:

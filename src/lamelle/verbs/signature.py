@@ -63,7 +63,7 @@ def described(verb: Callable[..., object]) -> Docstring:
         >>> described(settings).arguments["overrides"].startswith("``key=value``")
         True
     """
-    said, _, sections = (inspect.getdoc(verb) or "").partition("\nArgs:\n")
+    about, _, sections = (inspect.getdoc(verb) or "").partition("\nArgs:\n")
     arguments: dict[str, str] = {}
     for line in sections.split("\n\n", 1)[0].splitlines():
         indent, words = len(line) - len(line.lstrip()), line.strip()
@@ -72,8 +72,8 @@ def described(verb: Callable[..., object]) -> Docstring:
             arguments[name] = rest
         elif arguments and words:
             arguments[list(arguments)[-1]] += f" {words}"
-    paragraphs = said.partition("\n\nRaises:")[0].partition("\n\nReturns:")[0].strip()
-    return Docstring(said.partition("\n")[0], " ".join(paragraphs.split()), arguments)
+    paragraphs = about.partition("\n\nRaises:")[0].partition("\n\nReturns:")[0].strip()
+    return Docstring(about.partition("\n")[0], " ".join(paragraphs.split()), arguments)
 
 
 def settings(

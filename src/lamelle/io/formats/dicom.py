@@ -197,8 +197,8 @@ def _plugin(path: Path, data: Dataset) -> str:
     try:
         return plugin_of(syntax)
     except NotImplementedError:
-        known = syntax.name if syntax.is_transfer_syntax else "?"
-        raise FileError("files.missing_codec", path, syntax=known) from None
+        syntax_name = syntax.name if syntax.is_transfer_syntax else "?"
+        raise FileError("files.missing_codec", path, syntax=syntax_name) from None
 
 
 def _values(path: Path, data: Dataset, facts: _PixelFacts, array: np.ndarray, labels: bool) -> np.ndarray:

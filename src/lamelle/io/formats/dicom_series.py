@@ -24,9 +24,9 @@ from lamelle.types import Image, Problem
 
 def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a series; of several, where none is named, only their keys."""
-    found = stacks(path)
-    if wanted.key is None and len(found) > 1:
-        return Header("dicom series", keys=tuple(found))
+    series = stacks(path)
+    if wanted.key is None and len(series) > 1:
+        return Header("dicom series", keys=tuple(series))
     return _header(_chosen(path, wanted), wanted.labels)
 
 
@@ -73,14 +73,14 @@ def _chosen(path: Path, wanted: ReadOptions) -> SliceStack:
     Raises:
         FileError: If there are several, or none of this key, or its slices make no volume.
     """
-    found = stacks(path)
-    if not found:
+    series = stacks(path)
+    if not series:
         raise FileError("files.no_pixels", path)
-    if wanted.key is not None and wanted.key not in found:
-        raise FileError("files.no_such_array", path, key=wanted.key, keys=listed(found))
-    if wanted.key is None and len(found) > 1:
+    if wanted.key is not None and wanted.key not in series:
+        raise FileError("files.no_such_array", path, key=wanted.key, keys=listed(series))
+    if wanted.key is None and len(series) > 1:
         raise several(path)
-    stack = found[wanted.key or next(iter(found))]
+    stack = series[wanted.key or next(iter(series))]
     if isinstance(stack, Problem):
         raise FileError(stack.code, Path(stack.where), **stack.values)
     return stack

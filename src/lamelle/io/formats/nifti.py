@@ -170,7 +170,7 @@ def _geometry(path: Path, head: Any, size: tuple[int, ...]) -> tuple[Geometry | 
     """Where the voxels lie: by the sform if it has a code, else by the qform, as nibabel does; else None."""
     from nibabel.spatialimages import HeaderDataError
 
-    found: dict[str, Geometry | None] = {}
+    geometries: dict[str, Geometry | None] = {}
     for name in ("sform", "qform"):
         if head[f"{name}_code"] <= 0:
             continue
@@ -179,13 +179,13 @@ def _geometry(path: Path, head: Any, size: tuple[int, ...]) -> tuple[Geometry | 
         except (ValueError, HeaderDataError):  # a quaternion that is none, sizes below zero
             affine = np.zeros((4, 4))
         affine[:3] *= _unit(head)
-        found[name] = located(affine, size)
-    if not found:
+        geometries[name] = located(affine, size)
+    if not geometries:
         return None, ()
-    name, geometry = next(iter(found.items()))
+    name, geometry = next(iter(geometries.items()))
     if geometry is None:
         return None, (warning("files.affine_broken", path, form=name),)
-    other = found.get("qform") if name == "sform" else None
+    other = geometries.get("qform") if name == "sform" else None
     if other is not None and int(head["sform_code"]) in _SCANNED and int(head["qform_code"]) in _SCANNED:
         far, voxels = apart(geometry, other)
         if voxels >= _OTHER or directions(geometry) != directions(other):

@@ -129,8 +129,8 @@ def window(path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence
     plane = tuple(slice(s, s + n) for s, n in zip(start[-2:], size[-2:], strict=True))
     if len(size) == 2:
         return read(path, wanted).array[(..., *plane)]
-    found = [one[(..., *plane)] for one in _planes(path, wanted, slice(start[0], start[0] + size[0]))]
-    return np.stack(found, axis=1) if found else np.empty((0, 0, 0, 0))
+    planes = [one[(..., *plane)] for one in _planes(path, wanted, slice(start[0], start[0] + size[0]))]
+    return np.stack(planes, axis=1) if planes else np.empty((0, 0, 0, 0))
 
 
 def _planes(path: Path, wanted: ReadOptions, span: slice) -> Iterator[np.ndarray]:
@@ -167,11 +167,11 @@ def calibration(path: Path, *, axes: str | None = None) -> Calibration:
         FileError: If it cannot be read.
     """
     with _opened(path, ReadOptions(axes=axes)) as (tif, stack):
-        found = calibration_of(tif, stack.keyframe)
-        if found.resolution is None:
-            return found
-        x, y = turned(found.resolution, stack.orientation)
-        return replace(found, resolution=(x, y))
+        spacing = calibration_of(tif, stack.keyframe)
+        if spacing.resolution is None:
+            return spacing
+        x, y = turned(spacing.resolution, stack.orientation)
+        return replace(spacing, resolution=(x, y))
 
 
 @contextmanager
@@ -214,18 +214,18 @@ def _stack(path: Path, tif: TiffFile, wanted: ReadOptions) -> _PageStack:
     return _PageStack(axes, shape, dtype, pages, first.keyframe, offset, arrangement, whole, (*problems, *unsure))
 
 
-def _axes(path: Path, said: str, shape: tuple[int, ...], wanted: ReadOptions) -> tuple[str, tuple[Problem, ...]]:
+def _axes(path: Path, letters: str, shape: tuple[int, ...], wanted: ReadOptions) -> tuple[str, tuple[Problem, ...]]:
     """What the axes are: as declared, as the file says, or as its shape tells where it says nothing; and the doubts.
 
     Raises:
         FileError: If the samples of a page are declared to be no channels.
     """
     if (named := declared(path, wanted.axes, shape)) is not None:
-        if "S" in said and named[said.index("S")] != "C":
-            raise FileError("files.declared_samples", path, axes=named, right=samples_as_channels(said))
+        if "S" in letters and named[letters.index("S")] != "C":
+            raise FileError("files.declared_samples", path, axes=named, right=samples_as_channels(letters))
         return named, ()
-    if "S" in said or not set(said) - set("XY") <= set(UNNAMED):
-        return said, ()
+    if "S" in letters or not set(letters) - set("XY") <= set(UNNAMED):
+        return letters, ()
     axes = plain(path, shape, labels=wanted.labels, pages=True)
     return axes, () if wanted.labels else doubts(path, axes, shape)
 

@@ -9,7 +9,7 @@ from lamelle.io.format import Cure, Format, starts
 
 def _by_suffix(cure: Cure, **rows: str) -> tuple[Format, ...]:
     """Rows of formats that are known by their suffixes alone, in one text: ``mrc=".mrc .rec"``."""
-    return tuple(Format(name, name.upper(), tuple(said.split()), cure=cure) for name, said in rows.items())
+    return tuple(Format(name, name.upper(), tuple(suffixes.split()), cure=cure) for name, suffixes in rows.items())
 
 
 def _row(

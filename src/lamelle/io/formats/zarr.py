@@ -82,16 +82,16 @@ def offset(path: Path, key: str | None = None) -> Spacing | None:
     if multiscale is None:
         return None
     level, _ = _finest(path, multiscale)
-    found = _translation(multiscale, level)
-    axes, factors = _ome_axes(path, multiscale, len(found)) if found else ("", [])
-    at = {a: found[i] * (factors[i] or 0.0) for i, a in enumerate(axes)}
+    translation = _translation(multiscale, level)
+    axes, factors = _ome_axes(path, multiscale, len(translation)) if translation else ("", [])
+    at = {a: translation[i] * (factors[i] or 0.0) for i, a in enumerate(axes)}
     return tuple(at[a] for a in "ZYX" if a in at) or None
 
 
 def _translation(multiscale: dict, level: dict) -> list[float]:
     """Of a level and of the whole together, one number per axis; nothing where neither says one."""
-    found = [t["translation"] for source in (level, multiscale) for t in _moves(source, "translation")]
-    return [sum(float(v) for v in axis) for axis in zip(*found, strict=True)]
+    moves = [t["translation"] for source in (level, multiscale) for t in _moves(source, "translation")]
+    return [sum(float(v) for v in axis) for axis in zip(*moves, strict=True)]
 
 
 def _moves(source: dict, kind: str) -> list[dict]:
@@ -215,22 +215,22 @@ def _codec_names(codecs: Any) -> Iterator[str]:
 def _json(file: Path) -> dict | None:
     if not file.is_file():
         return None
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
+    content = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
         raise ValueError(f"{file.name}: not an object")
-    return found
+    return content
 
 
 def _attributes(node: Path) -> dict:
     v3 = _json(node / "zarr.json")
-    found = v3.get("attributes") if v3 is not None else _json(node / ".zattrs")
-    return found if isinstance(found, dict) else {}
+    values = v3.get("attributes") if v3 is not None else _json(node / ".zattrs")
+    return values if isinstance(values, dict) else {}
 
 
 def _multiscale(node: Path) -> dict | None:
     attributes = _attributes(node)
-    found = attributes.get("ome", attributes).get("multiscales")
-    return found[0] if found else None
+    multiscales = attributes.get("ome", attributes).get("multiscales")
+    return multiscales[0] if multiscales else None
 
 
 def _is_array(node: Path) -> bool:
@@ -244,19 +244,19 @@ def _readable(node: Path) -> bool:
 
 def _keys(path: Path) -> tuple[str, ...]:
     """Arrays and multiscale images below the root, as keys; levels of a pyramid are not listed."""
-    found: list[str] = []
+    keys: list[str] = []
 
     def visit(folder: Path, prefix: str, level: int) -> None:
         for child in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
             name = f"{prefix}{child.name}"
             if _readable(child) and not (_multiscale(folder) and _is_array(child)):
-                found.append(name)
+                keys.append(name)
             elif level < _MAX_DEPTH and not _is_array(child) and any((child / m).is_file() for m in _GROUPS):
                 visit(child, f"{name}/", level + 1)
 
     if not _is_array(path):
         visit(path, "", 1)
-    return tuple(found)
+    return tuple(keys)
 
 
 _GROUPS = ("zarr.json", ".zgroup", ".zattrs")
