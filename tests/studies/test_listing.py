@@ -269,7 +269,7 @@ def test_links_in_a_run_are_removed_as_links(made: Maker, tmp_path: Path) -> Non
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "data.tif").write_bytes(b"1")
-    run.figures.symlink_to(precious)
+    run.pictures.symlink_to(precious)
     (run.checkpoints / "linked").symlink_to(precious)
     verbs.prune_runs(run.path.parent, mode="runs", keep=0, yes=True)
     assert not run.path.exists()
