@@ -32,6 +32,7 @@ def test_the_site_is_whole(tmp_path: Path) -> None:
 def test_every_page_is_staged_with_links_that_lead_somewhere(tmp_path: Path) -> None:
     generated = {pages.HOME: "# Lamelle", "python.md": "# Python", "recipes.md": "# Recipes"}
     assert pages.stage(tmp_path, generated) == []
+    assert '<div lang="fr"' in (tmp_path / "fr" / "1-installer.md").read_text(encoding="utf-8")
     listed = [
         page
         for section in pages.navigation(tmp_path)

@@ -70,7 +70,7 @@ def stage(out: Path, generated: Mapping[str, str]) -> list[str]:
             shutil.copy(ROOT / source, target)
         elif source not in ("README.md", "docs/README.md"):
             said, lost = rewritten((ROOT / source).read_text(encoding="utf-8"), source)
-            target.write_text(said, encoding="utf-8")
+            target.write_text(_in_its_language(said, source), encoding="utf-8")
             wrong += lost
     for name, said in generated.items():
         (out / name).write_text(said, encoding="utf-8")
@@ -114,6 +114,14 @@ def rewritten(said: str, source: str) -> tuple[str, list[str]]:
     return "".join(parts).replace("```python notest", "```python"), lost
 
 
+def _in_its_language(said: str, source: str) -> str:
+    """A page below ``docs/fr/`` says that it is French, so that it is read aloud as such."""
+    if not source.startswith("docs/fr/"):
+        return said
+    heading, _, rest = said.partition("\n")
+    return f'{heading} {{lang="fr"}}\n\n<div lang="fr" markdown="1">\n{rest}\n</div>\n'
+
+
 def navigation(staged: Path) -> list[dict[str, list[dict[str, str]]]]:
     """The sections with the titles of their pages, for the configuration.
 
@@ -141,4 +149,4 @@ def title(page: Path) -> str:
     """The title of a page for the navigation: its first heading up to a colon."""
     found = re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None, f"{page}: no heading"
-    return re.split(r": |, ", found[1])[0].replace("`", "")
+    return re.split(r": |, | \{", found[1])[0].replace("`", "")
