@@ -20,7 +20,7 @@ NAV: Mapping[str, tuple[str, ...]] = {
         *("comparing.md", "tuning.md", "runs.md", "convert.md", "kept.md"),
     ),
     "Recipes": ("recipes.md", "results.md"),
-    "Reference": ("reference/*.md", "python.md", "glossary.md"),
+    "Reference": ("reference/index.md", "reference/*.md", "python.md", "glossary.md"),
     "Background": ("architecture.md", "decisions/index.md", "decisions/[0-9]*.md"),
     "Project": ("contributing.md", "changelog.md", "security.md"),
     "Français": ("fr/*.md",),
@@ -30,7 +30,6 @@ NAV: Mapping[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "README.md": HOME,
     "docs/README.md": HOME,
-    "docs/decisions/README.md": "decisions/index.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
@@ -40,16 +39,23 @@ FILES = {"LICENSE": "license.txt"}
 """Other files that are linked to."""
 
 
+TAKEN = {".md", ".png", ".svg", ".jpg"}
+"""Of the files in ``docs/`` those that are pages or stand on one."""
+
+
 def place(source: str) -> str | None:
     """Where a file of the project lies in the site; None where it is no part of it.
 
     Example:
-        >>> place("docs/doctor.md"), place("CONTRIBUTING.md"), place("src/lamelle/types.py")
-        ('doctor.md', 'contributing.md', None)
+        >>> place("docs/doctor.md"), place("docs/decisions/README.md"), place("src/lamelle/types.py")
+        ('doctor.md', 'decisions/index.md', None)
     """
     if source in ELSEWHERE or source in FILES:
         return ELSEWHERE.get(source) or FILES[source]
-    return source.removeprefix("docs/") if source.startswith("docs/") else None
+    if not source.startswith("docs/"):
+        return None
+    inner = source.removeprefix("docs/")
+    return f"{inner.removesuffix('README.md')}index.md" if inner.endswith("/README.md") else inner
 
 
 def stage(out: Path, generated: Mapping[str, str]) -> list[str]:
@@ -79,7 +85,7 @@ def stage(out: Path, generated: Mapping[str, str]) -> list[str]:
 
 def sources() -> list[str]:
     """Every file of the project that the site takes."""
-    files = [p for p in sorted((ROOT / "docs").rglob("*")) if p.is_file()]
+    files = [p for p in sorted((ROOT / "docs").rglob("*")) if p.is_file() and p.suffix in TAKEN]
     listed = [path.relative_to(ROOT).as_posix() for path in files]
     return [*listed, *(name for name in ELSEWHERE if name not in listed), *FILES]
 
@@ -131,7 +137,7 @@ def navigation(staged: Path) -> list[dict[str, list[dict[str, str]]]]:
     listed: list[dict[str, list[dict[str, str]]]] = []
     seen: set[str] = set()
     for section, patterns in NAV.items():
-        pages = list(_pages(staged, patterns))
+        pages = list(dict.fromkeys(_pages(staged, patterns)))
         seen |= set(pages)
         if pages:
             listed.append({section: [{title(staged / page): page} for page in pages]})
