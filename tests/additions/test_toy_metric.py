@@ -112,7 +112,7 @@ def test_a_search_looks_for_it(compared: Path) -> None:
     found = json.loads((folder / "scores.json").read_text())
     assert found["objective"] == "youden"
     assert {trial["state"] for trial in found["trials"]} == {"done"}
-    assert found["less"] is False
+    assert found["direction"] == "maximize"
 
 
 def test_the_documentation_lists_it(compared: Path) -> None:
