@@ -24,7 +24,7 @@ from lamelle.prediction.predictor import Predictor
 class Sigmoid:
     """The little of a task that a predictor asks for."""
 
-    spatial = True
+    output = "map"
 
     def activate(self, output: torch.Tensor) -> torch.Tensor:
         return output.float().sigmoid()
