@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lamelle.io.images import read, read_labels
 from lamelle.prediction.files import PredictionFolder, items_csv
-from lamelle.types import Classes, Grid, LabelMap, Record, Source, Spacing
+from lamelle.types import Boxes, Classes, Grid, LabelMap, Record, Source, Spacing
 
 IMAGE = np.zeros((1, 6, 8), np.uint8)
 
@@ -49,6 +49,16 @@ def test_a_png_gives_a_png_and_a_tiff_a_tiff_with_its_pixel_size(tmp_path: Path)
     assert read(tmp_path / "probabilities/sub/b.tif").array.dtype == np.float32
     assert read_labels(tmp_path / "labels/a.png").array.tolist() == answer().labels.tolist()
     assert (tmp_path / "overlays/sub/b.png").is_file()
+
+
+def test_boxes_are_numbers_before_the_image_too(tmp_path: Path) -> None:
+    corners = np.array([[[-0.5, -1.25], [3, 4]], [[1, 2], [5, 8]]], np.float32)
+    found = folder(tmp_path)
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, Boxes(corners, np.array([1, 2]), (6, 8)), grid("a.png"))
+    found.close()
+    first, second = rows(tmp_path / "boxes.csv")
+    assert (first["start_y"], first["start_x"], first["score"]) == ("-0.5", "-1.25", "")
+    assert [float(second[k]) for k in ("start_y", "start_x", "stop_y", "stop_x")] == [1, 2, 5, 8]
 
 
 def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:

@@ -154,9 +154,9 @@ class PredictionFolder:
         scores = prediction.scores if prediction.scores is not None else np.full(len(prediction.classes), np.nan)
         self._boxes = self._boxes or []
         for (start, stop), number, score in zip(prediction.corners, prediction.classes, scores, strict=True):
-            row = {"image": record.id, "class": self.classes[number], "score": f"{score:.6f}"}
-            row |= {f"start_{a}": f"{v:.2f}" for a, v in zip(names, start, strict=True)}
-            self._boxes.append(row | {f"stop_{a}": f"{v:.2f}" for a, v in zip(names, stop, strict=True)})
+            row = {"image": record.id, "class": self.classes[number], "score": atomic.cell(float(score))}
+            row |= {f"start_{a}": round(float(v), 2) for a, v in zip(names, start, strict=True)}
+            self._boxes.append(row | {f"stop_{a}": round(float(v), 2) for a, v in zip(names, stop, strict=True)})
         if self._overlays:
             writers.write_rgb(self._place("overlays", record, ".png"), overlay(image, drawn(prediction)))
         return {"image": record.id, "predicted_boxes": str(len(prediction.classes))}

@@ -22,13 +22,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lamelle.data.audit.results import Audit, from_json
 from lamelle.errors import RequestError
 from lamelle.io.manifest import FORMAT
-from lamelle.platform import FileLock, cores
+from lamelle.platform import FileLock, cores, version_of
 from lamelle.results import history, items
 from lamelle.results.history import History
 from lamelle.results.items import Failure, ItemStats
@@ -329,14 +328,7 @@ def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[
         "cores": cores(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(argv),
-        "libraries": {name: found for name in _LIBRARIES if (found := _version(name))},
+        "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
         "resolved": dict(resolved),
         "variables": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES") if k in os.environ},
     }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from lamelle.messages import text
+from lamelle.platform import cores, home, memory, processor, version_of
 from lamelle.verbs.outcome import Outcome
 from lamelle.version import __version__
 
@@ -132,9 +133,7 @@ def info() -> Info:
     """
     import platform
 
-    from lamelle.platform import memory
-
-    found = ((name, _version(name)) for name in _LIBRARIES)
+    found = ((name, version_of(name)) for name in _LIBRARIES)
     return Info(
         version=__version__,
         python=platform.python_version(),
@@ -147,17 +146,9 @@ def info() -> Info:
     )
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
 def _device() -> Device:
     import torch
 
-    from lamelle.platform import cores, processor
     from lamelle.training.resources import find_device, native_precision
 
     kind = find_device("auto")
@@ -170,7 +161,6 @@ def _cache() -> Cache:
     import shutil
 
     from lamelle.data.entries import entries_in
-    from lamelle.platform import home
     from lamelle.training import features
     from lamelle.verbs.common import cache_budget
 
@@ -196,6 +186,6 @@ def _extras() -> Iterator[Extra]:
             packages.setdefault(marked[2], []).append(marked[1])
     for extra in _EXTRAS:
         needed = packages.get(extra, [])
-        missing = tuple(package for package in needed if _version(package) is None)
+        missing = tuple(package for package in needed if version_of(package) is None)
         formats = tuple(row.label for row in FORMATS.readable() if row.needs in missing)
         yield Extra(extra, tuple(needed), missing, formats)
