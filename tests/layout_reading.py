@@ -8,11 +8,17 @@ from typing import Any
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.messages import LANGUAGES, catalogue
+from lamelle.tasks.table import find
 from lamelle.types import Index
 
 
 def read_index(folder: Path, **options: Any) -> Index:
-    """The Index of a folder; each of its problems has a sentence in every language."""
+    """The Index of a folder; each of its problems has a sentence in every language.
+
+    Of a task that is asked for, the kinds of target that it can see are said as well, as a plan does.
+    """
+    if "task" in options:
+        options = {"learnt": find(options["task"]).view.sees} | options
     index = read_folder(folder, options=LayoutOptions(**options))
     for language in LANGUAGES:
         for problem in index.problems:
