@@ -52,8 +52,9 @@ def build(out: Path) -> list[str]:
         if done.returncode or "No issues found" not in said:
             wrong.append(f"zensical: {said}")
         shutil.rmtree(out, ignore_errors=True)
-        if (work / "site").is_dir():
-            shutil.copytree(work / "site", out)
+        if done.returncode:
+            return wrong
+        shutil.copytree(work / "site", out)
     wrong += _closed(out)
     return [*wrong, *dead_links(out), *foreign(out)]
 
