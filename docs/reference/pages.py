@@ -74,9 +74,10 @@ def code(*words: object) -> str:
 
 
 def sentence(words: str) -> str:
-    """Words that begin as a sentence and end as one."""
+    """Words that begin as a sentence and end as one; a name such as ``images/`` stays as it is."""
     words = words.strip()
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".") if words else ""
+    first = words[:1].upper() if words.partition(" ")[0].isalpha() else words[:1]
+    return first + words[1:] + ("" if words.endswith(".") else ".") if words else ""
 
 
 def said_of(row: object) -> str:
@@ -254,7 +255,7 @@ def formats() -> str:
 
 def layouts() -> str:
     """Every layout of a folder, and every file of shapes."""
-    rows = [[code(name), sentence(row.help), _targets(row.yields)] for name, row in LAYOUTS.items()]
+    rows = [[code(n), sentence(row.help).replace("*", r"\*"), _targets(row.yields)] for n, row in LAYOUTS.items()]
     shapes = [
         [code(name), sentence(row.about), "classes or objects" if row.outlines else "boxes"]
         for name, row in SHAPES.items()
