@@ -21,7 +21,7 @@ from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs import train as course
 from lamelle.runs.evaluate import interval_options, score_run
-from lamelle.runs.sizing import fitted
+from lamelle.runs.input_size import fitted
 
 CLASSIFIED, SEGMENTED = (52, 45), (100, 90)
 """Sizes of the images, which are no multiple of anything."""

@@ -28,9 +28,9 @@ from lamelle.conversion.apply import Converted
 from lamelle.conversion.target import check_holds, target_of
 from lamelle.errors import DataError, FileError, RequestError, sentence
 from lamelle.io import atomic
-from lamelle.io.form import Form
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.images import header, read
+from lamelle.io.output_form import Form
 from lamelle.io.writers import write_image
 
 SPACING = (0.05, 0.0046, 0.004)

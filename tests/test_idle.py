@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 
 from lamelle.errors import sentence
-from lamelle.runs import fitness, recipe
+from lamelle.runs import compatibility, recipe
 from lamelle.tasks.table import TASKS
 
 
 def said_of(**task: Any) -> str:
-    return "\n".join(sentence(p) for p in fitness.idle(recipe.validate({"task": {"name": "segment"} | task})))
+    return "\n".join(sentence(p) for p in compatibility.idle(recipe.validate({"task": {"name": "segment"} | task})))
 
 
 @pytest.mark.parametrize(
     ("split", "said"), [({"test": 0}, False), ({"folds": 5}, False), ({"folds": 5, "test": 0}, True)]
 )
 def test_no_test_set_beside_folds_is_said_to_be_without_effect(split: dict[str, Any], said: bool) -> None:
-    found = [p.code for p in fitness.idle(recipe.validate({"task": {"name": "classify"}, "split": split}))]
+    found = [p.code for p in compatibility.idle(recipe.validate({"task": {"name": "classify"}, "split": split}))]
     assert ("plan.test_in_folds" in found) is said
 
 

@@ -21,14 +21,14 @@ from safetensors.torch import load_file, save_file
 
 from lamelle import verbs
 from lamelle.data.appearance import NAMES, look
-from lamelle.data.layouts.naming import Naming
+from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.data.targets.values import ValueMap
 from lamelle.data.units import kinds_of
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
-from lamelle.io.sealed import seal
+from lamelle.io.checksums import seal
 from lamelle.models import restore as restoring
 from lamelle.models.build import Architecture, build
 from lamelle.prediction import package

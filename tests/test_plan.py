@@ -13,7 +13,7 @@ from PIL import Image
 
 from lamelle import verbs
 from lamelle.data import split
-from lamelle.data.changes import Changes
+from lamelle.data.changed_files import Changes
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.models.options import UNetOptions

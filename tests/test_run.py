@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lamelle.data import contents
+from lamelle.data import file_hashes
 from lamelle.errors import FileError, LamelleError, RequestError
 from lamelle.io import atomic
 from lamelle.runs.folder import RunFolder
@@ -191,7 +191,7 @@ def test_hashes_are_remembered_until_the_file_is_touched(tmp_path: Path, monkeyp
     os.utime(label, (1e9, 1e9))
     run.check(label)
     with monkeypatch.context() as patch:
-        patch.setattr(contents.hashlib, "file_digest", None)  # a call would fail
+        patch.setattr(file_hashes.hashlib, "file_digest", None)  # a call would fail
         RunFolder(run.path).check(label)
         status = label.stat()
         flip(label, 90)

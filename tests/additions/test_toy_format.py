@@ -20,10 +20,10 @@ from lamelle.errors import FileError, RequestError
 from lamelle.io.axes import checked_spacing
 from lamelle.io.common import Header, ReadOptions, size_of
 from lamelle.io.files import is_image_name
-from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.images import format_of, read, window
+from lamelle.io.output_form import Form
 from lamelle.io.pixels import native
 from lamelle.io.writers import write_image, write_labels
 from lamelle.types import Image, Source

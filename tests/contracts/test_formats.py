@@ -19,10 +19,10 @@ from lamelle.data.decoding import in_place
 from lamelle.errors import FileError
 from lamelle.io import atomic, images, series
 from lamelle.io.files import promised
-from lamelle.io.form import Form
 from lamelle.io.format import Format
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.images import format_called, format_of, header, read
+from lamelle.io.output_form import Form
 from lamelle.io.writers import write_image
 from lamelle.messages import LANGUAGES, text
 from lamelle.types import Source

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lamelle.data.audit import registration, views
+from lamelle.data.audit import fingerprints, registration
+from lamelle.data.audit.alignment import starts
 from lamelle.data.audit.buckets import meetings
 from lamelle.data.audit.candidates import SmallPictures, Waves, candidates, described, turned
 from lamelle.data.audit.duplicates import find_copies
@@ -18,7 +19,6 @@ from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit, from_json
 from lamelle.data.audit.signatures import sign
-from lamelle.data.audit.starts import starts
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.io.atomic import plain
@@ -220,27 +220,27 @@ def test_specimens_of_one_kind_are_no_copies(tmp_path: Path, kind: str, count: i
 
 def test_waves_of_orientations_agree_with_turned_pictures() -> None:
     squares = np.stack([tissue(n, 32) for n in range(5)]).astype(np.float32)
-    expected = views.oriented_waves(views.waves_of(squares)[:, 0])
+    expected = fingerprints.oriented_waves(fingerprints.waves_of(squares)[:, 0])
     place = (np.arange(32) + 0.5) / 16 - 1
     y, x = np.meshgrid(place, place, indexing="ij")
     for turn in range(8):
-        across, down = np.tensordot(views.turn_matrix(turn), np.stack([x, y]), 1)
+        across, down = np.tensordot(fingerprints.turn_matrix(turn), np.stack([x, y]), 1)
         columns, rows = (np.rint((z + 1) * 16 - 0.5).astype(int) for z in (across, down))
-        assert np.allclose(views.waves_of(squares[:, rows, columns])[:, 0], expected[:, turn], atol=1e-5)
+        assert np.allclose(fingerprints.waves_of(squares[:, rows, columns])[:, 0], expected[:, turn], atol=1e-5)
 
 
 def test_views_are_what_a_crop_looks_like() -> None:
     fine = tissue(4, 320).astype(np.float32)
     whole = fine.reshape(32, 10, 32, 10).mean((1, 3))
-    number = next(n for n, v in enumerate(views.views()) if np.allclose(v, [[0.9, 0, 0.1], [0, 0.8, 0]]))
+    number = next(n for n, v in enumerate(fingerprints.views()) if np.allclose(v, [[0.9, 0, 0.1], [0, 0.8, 0]]))
     crop = fine[32:288, 32:320].reshape(32, 8, 32, 9).mean((1, 3))
-    seen, expected = views.waves_of(whole[None])[0, number], views.waves_of(crop[None])[0, 0]
+    seen, expected = fingerprints.waves_of(whole[None])[0, number], fingerprints.waves_of(crop[None])[0, 0]
     assert float(seen @ expected) > 0.97
 
 
 def test_pictures_that_met_are_compared_by_their_waves_less_what_all_have_in_common() -> None:
     found = described_tissue(20)
-    mean, part = found.common[0], views.parts()[0]
+    mean, part = found.common[0], fingerprints.parts()[0]
     asked, held = Waves.of(found.waves[:, part], mean), Waves.of(turned(found.waves[:, part.start]), mean)
     rng = np.random.default_rng(3)
     rows, numbers = rng.integers(len(asked.waves), size=200), rng.integers(2 * len(held.waves), size=200)
@@ -290,7 +290,7 @@ def test_of_a_pair_the_orientation_of_the_copy_is_tried_first(change: str, turn:
     swap, x, y = turn
     back = (swap, y, x) if swap else turn  # as the copy sees the first picture
     told = [
-        views.TURNS[t] == (back if swapped else turn)
+        fingerprints.TURNS[t] == (back if swapped else turn)
         for t, swapped in zip(ways.turn[:, 0], ways.swapped[:, 0], strict=True)
     ]
     assert np.mean(told) >= 0.95

@@ -12,7 +12,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from lamelle.data.layouts import detect, pairing, passed_over
+from lamelle.data.layouts import detect, pairing, unread_files
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import LAYOUTS, read_folder
 from lamelle.data.layouts.listing import list_folder, natural
@@ -315,7 +315,7 @@ def test_every_sentence_is_there_in_every_language_and_used() -> None:
     used = set(CODES.findall(code)) | {"same_row", "conflict"} | {f"wants_{n}" for n in LAYOUTS}
     used |= {f"lacks_{n}" for n in re.findall(r'lacks\([^"]*?"([a-z_]+)"', code)}
     cures = {row.cure for row in FORMATS.unread() if row.suffixes} | {"spreadsheet"}
-    used |= {f"passed_{n}" for n in (*cures, *passed_over.OUTLINES, "archives", "lists")}
+    used |= {f"passed_{n}" for n in (*cures, *unread_files.OUTLINES, "archives", "lists")}
     english, french = (catalogue(language, "layouts") for language in ("en", "fr"))
     assert set(english) == set(french)
     assert used == set(english)

@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from lamelle.data import contents
+from lamelle.data import file_hashes
 from lamelle.data.store import Store
 from lamelle.errors import DataError, FileError
 from lamelle.io import atomic, images
@@ -188,7 +188,7 @@ def test_a_second_run_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.Mo
         raise AssertionError("read again")
 
     monkeypatch.setattr(images, "read", refuse)
-    monkeypatch.setattr(contents.hashlib, "file_digest", refuse)
+    monkeypatch.setattr(file_hashes.hashlib, "file_digest", refuse)
     store = Store(tmp_path / "store", budget=BIG)
     assert all(np.array_equal(store.image(s), a) for s, a in zip(sources, first, strict=True))
 
@@ -206,7 +206,7 @@ def test_a_changed_file_is_seen_even_with_the_old_size(tmp_path: Path) -> None:
 def test_a_file_changed_just_now_is_not_remembered(tmp_path: Path) -> None:
     """Two versions written within one tick of the clock have the same size and time."""
     path = tmp_path / "a.bin"
-    memory = contents.FileHashes(tmp_path / "memory")
+    memory = file_hashes.FileHashes(tmp_path / "memory")
     path.write_bytes(b"one")
     now = time.time_ns()
     os.utime(path, ns=(now, now))
@@ -230,10 +230,10 @@ def test_a_long_memory_is_shortened_once_however_many_threads_ask(tmp_path: Path
     old = time.time_ns() - 10**10
     os.utime(source.path, ns=(old, old))
     memory = tmp_path / "memory"
-    known = contents.FileHashes(memory).of(source.path)
+    known = file_hashes.FileHashes(memory).of(source.path)
     memory.write_bytes(memory.read_bytes() * 4000)
     for _ in range(5):
-        asked = contents.FileHashes(memory)
+        asked = file_hashes.FileHashes(memory)
         with ThreadPoolExecutor(16) as pool:
             assert set(pool.map(asked.of, [source.path] * 64)) == {known}
         assert len(memory.read_bytes().splitlines()) == 1
@@ -245,7 +245,7 @@ def test_a_memory_that_cannot_be_shortened_serves_as_it_is(tmp_path: Path, monke
     old = time.time_ns() - 10**10
     os.utime(source.path, ns=(old, old))
     memory = tmp_path / "memory"
-    known = contents.FileHashes(memory).of(source.path)
+    known = file_hashes.FileHashes(memory).of(source.path)
     memory.write_bytes(long := memory.read_bytes() * 2000)
 
     def full(*_: object) -> None:
@@ -253,7 +253,7 @@ def test_a_memory_that_cannot_be_shortened_serves_as_it_is(tmp_path: Path, monke
 
     with monkeypatch.context() as broken:
         broken.setattr(os, "replace", full)
-        assert contents.FileHashes(memory).of(source.path) == known
+        assert file_hashes.FileHashes(memory).of(source.path) == known
     assert memory.read_bytes() == long
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "memory"]
 
@@ -339,14 +339,14 @@ def test_a_copied_store_is_hashed_once_and_taken(tmp_path: Path, monkeypatch: py
 def test_a_remembered_hash_with_a_flipped_bit_is_forgotten(tmp_path: Path) -> None:
     """Otherwise an untouched image would be called changed."""
     memory, source = tmp_path / "memory", png(tmp_path / "a.png")
-    content = contents.FileHashes(memory).of(source.path)
+    content = file_hashes.FileHashes(memory).of(source.path)
     whole = memory.read_bytes()
     assert content.encode() in whole
     for bit in range(0, 8 * (len(whole) - 1)):
         flipped = bytearray(whole)
         flipped[bit // 8] ^= 1 << bit % 8
         memory.write_bytes(flipped)
-        assert contents.FileHashes(memory)._read() == {}
+        assert file_hashes.FileHashes(memory)._read() == {}
 
 
 def test_what_another_process_removed_is_built_again(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lamelle.data.layouts.naming import Naming
+from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.store import Store
 from lamelle.data.targets.values import ValueMap

@@ -19,8 +19,8 @@ from networks import architecture
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from lamelle.data.among import Swapped
 from lamelle.data.appearance import MEASURES
+from lamelle.data.novel_images import Swapped
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import profile_of
 from lamelle.data.shift import shift_of, spacing_shift

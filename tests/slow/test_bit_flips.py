@@ -24,7 +24,7 @@ from lamelle.io.images import read
 from lamelle.prediction import package
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
-from lamelle.studies.verifying import verify
+from lamelle.studies.verification import verify
 from lamelle.types import Source
 
 SMALL = (

@@ -17,12 +17,12 @@ import pytest
 
 from lamelle.data.store import Store
 from lamelle.studies.folder import StudyFolder
+from lamelle.studies.search import objective
 from lamelle.studies.search import search as searches
-from lamelle.studies.search import trying
 from lamelle.studies.search.dimensions import parse
+from lamelle.studies.search.objective import SearchSetting
 from lamelle.studies.search.search import Search
 from lamelle.studies.search.storage import open_storage
-from lamelle.studies.search.trying import SearchSetting
 from lamelle.training.progress import Plain
 
 
@@ -42,19 +42,19 @@ def begun(folder: Path, asked: SearchSetting, *, trials: int = 0, url: str | Non
     return Search(study, asked, searches._points(asked, trials), open_storage(url, folder))
 
 
-Formula = Callable[[dict[str, Any], trying.Reporting], float]
+Formula = Callable[[dict[str, Any], objective.Reporting], float]
 
 
 def formula(monkeypatch: pytest.MonkeyPatch, score: Formula) -> None:
     """Trials are scored by a formula of their values instead of a training."""
 
-    def scored(self: trying.Objective, trial: Any, progress: trying.Reporting) -> float:
+    def scored(self: objective.Objective, trial: Any, progress: objective.Reporting) -> float:
         value = score(trial.params, progress)
         found = {"value": value, "low": value - 0.2, "high": value + 0.2, "n": 40, "unit": "image", "level": 0.95}
         trial.set_user_attr("score", found)
         return value
 
-    monkeypatch.setattr(trying.Objective, "_score", scored)
+    monkeypatch.setattr(objective.Objective, "_score", scored)
 
 
 def work(search: Search) -> None:

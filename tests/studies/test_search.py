@@ -20,8 +20,8 @@ from lamelle.platform import FileLock, network_disk
 from lamelle.reports import searching
 from lamelle.results.history import Epoch
 from lamelle.results.studies import SearchResult
+from lamelle.studies.search import objective, results, storage
 from lamelle.studies.search import points as queue
-from lamelle.studies.search import results, storage, trying
 from lamelle.studies.search.dimensions import grid, parse
 from lamelle.studies.search.points import ATTEMPTS, POINT, WORKER
 from lamelle.studies.search.search import Search
@@ -223,7 +223,7 @@ def by_point(search: Search) -> dict[int, dict[str, Any]]:
 def test_hopeless_trials_are_stopped_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pruner: str) -> None:
     epochs: dict[str, int] = {}
 
-    def score(params: dict[str, Any], progress: trying.Reporting) -> float:
+    def score(params: dict[str, Any], progress: objective.Reporting) -> float:
         value, progress.last = 1 / (1 + float(params["train.lr"])), 9
         for epoch in range(1, 10):
             epochs[params["train.lr"]] = epoch

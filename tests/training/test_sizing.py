@@ -13,12 +13,12 @@ from PIL import Image
 from lamelle import verbs
 from lamelle.errors import RequestError
 from lamelle.models.build import sketch
-from lamelle.models.trial import refusal
-from lamelle.runs import layers, sizing
+from lamelle.models.size_check import refusal
+from lamelle.runs import input_size, layers
 from lamelle.runs import plan as plans
 from lamelle.runs.initial_model import architecture_of
+from lamelle.runs.input_size import fitted
 from lamelle.runs.plan import Plan
-from lamelle.runs.sizing import fitted
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,6 @@ def test_a_size_that_was_asked_for_is_refused_with_one_that_works(
 
 
 def test_a_network_that_takes_no_size_is_said_to(classified: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sizing, "_near", lambda *_: iter(()))
+    monkeypatch.setattr(input_size, "_near", lambda *_: iter(()))
     with pytest.raises(RequestError, match="choose another network"):
         fitted(planned(classified, "model=dla46x_c", "resize=[70,45]"))

@@ -15,11 +15,11 @@ from support import Quiet
 
 import lamelle
 from lamelle import verbs
-from lamelle.data import blocks, split
-from lamelle.data.blocks import cut
+from lamelle.data import split, sub_volumes
 from lamelle.data.split import GAP
 from lamelle.data.splits.options import Split
 from lamelle.data.store import Store
+from lamelle.data.sub_volumes import cut
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.prediction.package import load
 from lamelle.results.scores import Confusion
@@ -118,8 +118,8 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
     folder = volume(home / "large", depth=40)
     asked = (*SMALL, "dims=3", "patch=[4,16,16]", "split.blocks={train: 0-17, validation: 19-26, test: 28-39}")
     runs = {}
-    for name, most in (("whole", blocks.PIECE), ("pieces", 4 * 40 * 40)):
-        monkeypatch.setattr(blocks, "PIECE", most)
+    for name, most in (("whole", sub_volumes.PIECE), ("pieces", 4 * 40 * 40)):
+        monkeypatch.setattr(sub_volumes, "PIECE", most)
         runs[name] = lamelle.train(folder, overrides=asked, runs=home / "runs", name=name, progress=Quiet())
     parts = runs["pieces"]
     with parts.folder.split.open(newline="") as lines:
@@ -148,13 +148,13 @@ def test_a_large_volume_is_scored_in_pieces(home: Path, monkeypatch: pytest.Monk
 
 
 def test_pieces_of_several_volumes_are_of_their_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "PIECE", 6 * 40 * 40)
+    monkeypatch.setattr(sub_volumes, "PIECE", 6 * 40 * 40)
     records = []
     for name in ("a", "b"):
         folder = volume(tmp_path / name)
         target = LabelImage(Source(folder / "train-labels.tif"))
         records.append(Record(f"{name}.tif", Source(folder / "train-volume.tif"), target, split="test"))
-    parts = blocks.pieces(records)
+    parts = sub_volumes.pieces(records)
     assert [(r.id, r.group) for r in parts[:3]] == [
         ("a.tif#00-04", "a.tif"),
         ("a.tif#05-08", "a.tif"),
@@ -162,10 +162,10 @@ def test_pieces_of_several_volumes_are_of_their_volume(tmp_path: Path, monkeypat
     ]
     assert {r.columns["volume"] for r in parts} == {"a.tif", "b.tif"}
     thin = replace(records[0], image=replace(records[0].image, span=(0, 3)))
-    assert blocks.pieces([thin]) == (thin,)
+    assert sub_volumes.pieces([thin]) == (thin,)
     target = LabelImage(Source(tmp_path / "a" / "train-labels.tif", None, 3))
     plane = Record("p", replace(records[0].image, index=3), target)
-    assert blocks.pieces([plane]) == (plane,)
+    assert sub_volumes.pieces([plane]) == (plane,)
 
 
 def test_slices_are_trained_on_and_predicted_with_their_neighbours(home: Path, tmp_path: Path) -> None:

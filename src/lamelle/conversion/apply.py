@@ -15,8 +15,8 @@ from lamelle.conversion.target import check_free, check_holds, target_of
 from lamelle.errors import FileError, RequestError
 from lamelle.io import atomic, sidecar
 from lamelle.io.axes import checked_spacing, sizes
-from lamelle.io.form import Form
 from lamelle.io.format import Writer
+from lamelle.io.output_form import Form
 from lamelle.io.sidecar import Sidecar
 from lamelle.types import Problem, Spacing
 

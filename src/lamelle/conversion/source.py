@@ -15,8 +15,8 @@ from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
 from lamelle.io.common import Header, ReadOptions, listed
-from lamelle.io.form import Form
 from lamelle.io.images import format_called, format_of, header, planes, read_labels, stored_header
+from lamelle.io.output_form import Form
 from lamelle.io.paths import regular
 from lamelle.io.sidecar import Sidecar
 from lamelle.types import Geometry, Problem, Spacing

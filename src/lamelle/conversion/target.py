@@ -9,9 +9,9 @@ from pathlib import Path
 from lamelle.errors import RequestError
 from lamelle.io import sidecar
 from lamelle.io.axes import sizes
-from lamelle.io.form import Form
 from lamelle.io.format import Writer
 from lamelle.io.formats.table import FORMATS
+from lamelle.io.output_form import Form
 
 
 @dataclass(frozen=True, slots=True)

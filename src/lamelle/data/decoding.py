@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamelle.data.entries import Pixels, StoreEntry, mapped_entry
+from lamelle.data.store_entries import Pixels, StoreEntry, mapped_entry
 from lamelle.errors import DataError, FileError
 from lamelle.io.common import ReadOptions
 from lamelle.types import Image, Problem, Source

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lamelle.data.context import neighbours, with_neighbours
 from lamelle.data.crops import Places, kept_of_each
+from lamelle.data.neighbour_slices import neighbours, with_neighbours
 from lamelle.data.preparation import Preparation, read_window
 from lamelle.data.randomness import epoch_order, generator
 from lamelle.data.store import Store

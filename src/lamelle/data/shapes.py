@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.entries import Pixels
+from lamelle.data.store_entries import Pixels
 from lamelle.errors import FileError, printable
 from lamelle.registry import Registry
 from lamelle.types import IGNORE, Boxes, Problem

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.among import Swapped, far_among, swapped_among
 from lamelle.data.appearance import MEASURES
 from lamelle.data.layouts.pairing import names_of
+from lamelle.data.novel_images import Swapped, far_among, swapped_among
 from lamelle.data.outliers import LEAST, Outlying, outlying
 from lamelle.data.profile import Profile
 from lamelle.types import Problem, Spacing

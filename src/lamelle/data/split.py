@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lamelle.data.changes import Content
+from lamelle.data.changed_files import Content
 from lamelle.data.randomness import generator
 from lamelle.data.splits.options import Split
 from lamelle.errors import RequestError

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lamelle.data.column_words import names_label, plain
-from lamelle.data.groups.facts import KINDS, MEASURES
+from lamelle.data.groups.attribute_words import KINDS, MEASURES
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.split_words import (
     loosely,

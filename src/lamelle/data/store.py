@@ -22,8 +22,10 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.data import decoding
-from lamelle.data.contents import FileHashes, digest
-from lamelle.data.entries import (
+from lamelle.data.file_hashes import FileHashes, digest
+from lamelle.data.resize import resize_image, resize_labels
+from lamelle.data.shapes import SHAPES, drawn
+from lamelle.data.store_entries import (
     TEMPORARY,
     Pixels,
     StoreEntry,
@@ -33,8 +35,6 @@ from lamelle.data.entries import (
     save_entry,
     unwritable,
 )
-from lamelle.data.resize import resize_image, resize_labels
-from lamelle.data.shapes import SHAPES, drawn
 from lamelle.errors import FileError
 from lamelle.messages import text
 from lamelle.types import Grid, Problem, Shapes, Source, Spacing

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lamelle.data.class_spelling import folded
 from lamelle.data.column_words import FINDING_COLUMNS, IMAGE_COLUMNS, LABEL_COLUMNS, plain
-from lamelle.data.spelling import folded
 from lamelle.data.split_columns import split_columns
 from lamelle.errors import FileError, RequestError, printable, setting
 from lamelle.io.files import is_image_name

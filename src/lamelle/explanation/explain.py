@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lamelle.data.context import with_neighbours
+from lamelle.data.neighbour_slices import with_neighbours
 from lamelle.data.resize import resize_labels
 from lamelle.data.store import Store
 from lamelle.errors import RequestError

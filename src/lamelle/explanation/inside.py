@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.context import with_neighbours
 from lamelle.data.layouts.listing import list_folder
 from lamelle.data.layouts.words import file_name
+from lamelle.data.neighbour_slices import with_neighbours
 from lamelle.data.store import Store
 from lamelle.errors import FileError, RequestError
 from lamelle.io.images import read_labels

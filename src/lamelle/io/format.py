@@ -16,7 +16,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.common import Header, ReadOptions
-from lamelle.io.form import Form
+from lamelle.io.output_form import Form
 from lamelle.messages import text
 from lamelle.registry import Registry
 from lamelle.types import Grid, Image, Spacing

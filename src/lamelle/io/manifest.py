@@ -16,7 +16,7 @@ from typing import Literal
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.sealed import Stamp, intact, sealed, stamp
+from lamelle.io.checksums import Stamp, intact, sealed, stamp
 from lamelle.platform import FileLock
 
 FORMAT = 3

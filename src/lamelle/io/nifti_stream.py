@@ -14,9 +14,9 @@ from typing import IO, Any
 import numpy as np
 
 from lamelle.errors import FileError
-from lamelle.io.form import Form
 from lamelle.io.format import not_read
 from lamelle.io.geometry import own_turn
+from lamelle.io.output_form import Form
 from lamelle.types import Geometry, Grid, Spacing
 
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from lamelle.io import zarr_sums
+from lamelle.io import zarr_checksums
 from lamelle.io.axes import microns
-from lamelle.io.form import Calibration, Form
+from lamelle.io.output_form import Calibration, Form
 from lamelle.io.palette import table_for
 from lamelle.types import Spacing
 
@@ -172,7 +172,7 @@ def write_zarr(
     """Write planes [C, Y, X] as OME-Zarr 0.4 (Zarr v2), one level, chunks of one plane and at most 1024 × 1024.
 
     Every chunk is written, also where it holds only zeros, so that a lost one can be told from a black one; each has a
-    checksum of its codec, and the SHA-256 of every file is noted (`lamelle.io.zarr_sums`).
+    checksum of its codec, and the SHA-256 of every file is noted (`lamelle.io.zarr_checksums`).
 
     Args:
         name: Of the image, in its metadata.
@@ -217,4 +217,4 @@ def write_zarr(
         moves.append({"type": "translation", "translation": [at.get(a, 0.0) for a in axes]})
     dataset = {"path": "0", "coordinateTransformations": moves}
     group.attrs["multiscales"] = [{"version": "0.4", "name": name, "axes": stated, "datasets": [dataset]}]
-    zarr_sums.write(folder)
+    zarr_checksums.write(folder)

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from lamelle.errors import FileError, printable
 from lamelle.io.axes import checked_spacing, microns, not_print, sizes
 from lamelle.io.common import size_of
-from lamelle.io.form import Calibration
+from lamelle.io.output_form import Calibration
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.atomic import writing, writing_folder
 from lamelle.io.axes import sizes
-from lamelle.io.form import Form
 from lamelle.io.format import Writer
 from lamelle.io.formats.table import FORMATS
 from lamelle.io.images import format_called
+from lamelle.io.output_form import Form
 from lamelle.io.pixels import smallest
 from lamelle.types import Grid, Spacing
 

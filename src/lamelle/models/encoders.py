@@ -21,7 +21,7 @@ from lamelle.errors import RequestError
 from lamelle.models.blocks import Axes, crop, fit
 from lamelle.models.families import TORCHVISION
 from lamelle.models.freezable import Freezable, expect_size
-from lamelle.models.trial import FOREIGN, refusal
+from lamelle.models.size_check import FOREIGN, refusal
 
 _WINDOWS = 16
 """The largest window, in units of the stride, that a grid is looked for with."""

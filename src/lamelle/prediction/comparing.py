@@ -15,10 +15,10 @@ import numpy as np
 from lamelle.data.appearance import MEASURES, Appearance
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.profile import look_at
-from lamelle.data.scales import listed_scales, scales_of, white_of
 from lamelle.data.shift import shift_of, spacing_shift
 from lamelle.data.store import Store
 from lamelle.data.units import Name, PixelKind, Span, UnitChange, ValueMatch, kinds_of, match, proposed
+from lamelle.data.value_scales import listed_scales, scales_of, white_of
 from lamelle.errors import DataError, RequestError, sentence
 from lamelle.messages import text
 from lamelle.prediction.package import Package

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
-from lamelle.data.layouts.naming import Naming
+from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
+from lamelle.io.checksums import intact, sealed
 from lamelle.io.manifest import FileState
-from lamelle.io.sealed import intact, sealed
 from lamelle.models.build import Architecture
-from lamelle.models.trial import FOREIGN
+from lamelle.models.size_check import FOREIGN
 from lamelle.prediction.description import Description
 from lamelle.prediction.migration import migrated
 from lamelle.tasks.base import Task
@@ -246,7 +246,7 @@ def _probe(package: Package) -> Tensor:
     """
     import torch
 
-    from lamelle.models.trial import refusal
+    from lamelle.models.size_check import refusal
 
     model, dims = package.model, package.dims
     only = getattr(model, "image_size", None)

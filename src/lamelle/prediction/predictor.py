@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
 
-from lamelle.data.context import with_neighbours
+from lamelle.data.neighbour_slices import with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store

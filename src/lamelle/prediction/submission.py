@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lamelle.data.layouts.listing import natural
-from lamelle.data.layouts.naming import Naming
+from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.layouts.unlabelled import InputImage
 from lamelle.io import atomic
 from lamelle.types import Classes, Source

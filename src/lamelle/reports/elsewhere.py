@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lamelle.data.seen import twins
+from lamelle.data.training_overlap import twins
 from lamelle.messages import text
 from lamelle.reports import page, pictures, scoring
 from lamelle.reports.html import number, whole

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from lamelle.data.contents import FileHashes, digest
+from lamelle.data.file_hashes import FileHashes, digest
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
 from lamelle.io.manifest import FileState, Manifest

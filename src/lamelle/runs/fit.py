@@ -33,8 +33,8 @@ from lamelle.training.recorder import Recorder
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:
-    from lamelle.models.boundary import Boundary
     from lamelle.models.freezable import Freezable
+    from lamelle.models.frozen_features import Boundary
 
 
 def train(
@@ -175,7 +175,7 @@ def make_feed(plan: Plan, predictor: Predictor, reader: Reader, progress: Progre
 
 def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
     """The network in its frozen and its learning part; or why there are no features to be kept."""
-    from lamelle.models.boundary import split
+    from lamelle.models.frozen_features import split
 
     keys = plan.recipe
     if keys.augment.mixup or keys.augment.cutmix:

@@ -11,10 +11,10 @@ from typing import Any
 from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
-from lamelle.data.changes import Content, contents
+from lamelle.data.changed_files import Content, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.layouts.naming import Naming, naming_of
+from lamelle.data.layouts.table_spelling import Naming, naming_of
 from lamelle.data.options import Data, listed
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import with_meaning
@@ -24,7 +24,7 @@ from lamelle.errors import DataError, RequestError
 from lamelle.models.options import MODELS, kind_of_name
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
-from lamelle.runs import fitness
+from lamelle.runs import compatibility
 from lamelle.runs import recipe as recipes
 from lamelle.runs.recipe import Recipe, Section
 from lamelle.runs.splitting import (
@@ -152,23 +152,23 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     audit = inspect(index, store, workers=cores(), **label_options(asked))
     if audit.errors:
         raise DataError(audit.errors)
-    fitness.check_axes(first, dims=audit.statistics.dims)
+    compatibility.check_axes(first, dims=audit.statistics.dims)
     records, by = place(index.records, first)
     facts = _facts(index, audit, records, asked, first.data, accelerator)
     planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
     full = _complete(asked, planned)
     recipe = recipes.validate(full)
-    fitness.check_axes(recipe, dims=audit.statistics.dims)
-    fitness.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
-    fitness.check_context(recipe, records, output=find(task_name).output)
+    compatibility.check_axes(recipe, dims=audit.statistics.dims)
+    compatibility.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
+    compatibility.check_context(recipe, records, output=find(task_name).output)
     needed = find(task_name).output
     if recipe.model.output != needed:
         fitting = ", ".join(kind for kind, network in MODELS.items() if network.output == needed)
         raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=fitting)
-    fitness.check_also(recipe, find(task_name).also)
-    allowed = fitness.leakage(records, audit, recipe)
+    compatibility.check_also(recipe, find(task_name).also)
+    allowed = compatibility.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
-    said = [*fitness.input_range(recipe), *fitness.idle(recipe)]
+    said = [*compatibility.input_range(recipe), *compatibility.idle(recipe)]
     said += task.problems(task_data(recipe, index, audit, records))
     said += parts_made(index.records, records, by, recipe)
     said += judged_by_few(records, present(records, audit, class_values(recipe, index, audit)), recipe)

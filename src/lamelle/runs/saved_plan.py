@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from lamelle.data import split
 from lamelle.data.audit.duplicates import listed
-from lamelle.data.changes import Changes, Content, changes
-from lamelle.data.layouts.naming import Naming
+from lamelle.data.changed_files import Changes, Content, changes
+from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain

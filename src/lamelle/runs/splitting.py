@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lamelle.data import blocks, split
+from lamelle.data import split, sub_volumes
 from lamelle.data.audit.results import Audit
-from lamelle.data.sequences import in_order
+from lamelle.data.slice_order import in_order
 from lamelle.data.splits.options import Split
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
@@ -38,10 +38,10 @@ def only_split(asked: Section) -> Section:
 def cut(index: Index, recipe: Recipe) -> Index:
     """The folder with its volumes cut into blocks of slices, where they are too few to be split whole."""
     options = _checked(recipe.split)
-    if not blocks.to_be_cut(index, options):
+    if not sub_volumes.to_be_cut(index, options):
         by_block = options.by == "block" or options.blocks is not None
         return replace(index, records=in_order(index.records)) if by_block else index
-    records = blocks.cut([r for r in index.records if r.target], options)
+    records = sub_volumes.cut([r for r in index.records if r.target], options)
     return replace(index, records=_folded(records, recipe.split))
 
 
@@ -111,7 +111,7 @@ def _in_gaps(records: Sequence[Record], recipe: Recipe) -> list[Problem]:
 
 def in_pieces(records: Sequence[Record]) -> tuple[Record, ...]:
     """The records, those that are scored cut so that one of them at a time fits in memory."""
-    return tuple(p for r in records for p in (blocks.pieces([r]) if r.split in ("validation", "test") else [r]))
+    return tuple(p for r in records for p in (sub_volumes.pieces([r]) if r.split in ("validation", "test") else [r]))
 
 
 def present(records: Sequence[Record], audit: Audit, values: ValueMap | None) -> dict[str, set[str]]:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
-from lamelle.data import seen
+from lamelle.data import training_overlap
 from lamelle.data.groups.decide import said_of_split
 from lamelle.data.store import Store
 from lamelle.durations import spelled
@@ -21,20 +21,20 @@ from lamelle.messages import text
 from lamelle.prediction.package import Package
 from lamelle.results.items import Failure, ItemStats
 from lamelle.results.scores import Scores
-from lamelle.runs import fit as session
+from lamelle.runs import fit
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
 from lamelle.runs.data_pictures import save_data_pictures
 from lamelle.runs.evaluate import headline, interval_options, read_items, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import InitialModel, build
+from lamelle.runs.input_size import fitted
 from lamelle.runs.layers import merge
 from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section, validate
 from lamelle.runs.request import differing
 from lamelle.runs.saved_plan import data_changes, open_plan, save_plan
 from lamelle.runs.scored_pictures import save_scored_pictures
-from lamelle.runs.sizing import fitted
 from lamelle.training import resources
 from lamelle.training.loop import NonFinite
 from lamelle.training.options import Train
@@ -159,9 +159,12 @@ def train_and_score(
         if not run.pictures_list.is_file():
             save_data_pictures(run, plan, store)
         try:
-            package = session.train(plan, built, run, store, progress, resume=resume)
-            learnt = [record for name in seen.LEARNT for record in plan.of(name)]
-            run.write_bytes(run.signatures, seen.to_bytes(seen.signatures_of(learnt, plan.audit.rows, store)))
+            package = fit.train(plan, built, run, store, progress, resume=resume)
+            learnt = [record for name in training_overlap.LEARNT for record in plan.of(name)]
+            run.write_bytes(
+                run.signatures,
+                training_overlap.to_bytes(training_overlap.signatures_of(learnt, plan.audit.rows, store)),
+            )
             items = _scored(run, package, plan, store)
             save_scored_pictures(run, plan, run.read_scores().items, store)
         except NonFinite as error:
@@ -192,7 +195,7 @@ def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -
     save_plan(run, plan)
     with run.held():
         try:
-            package = session.train(plan, built, run, store, progress, resume=False)
+            package = fit.train(plan, built, run, store, progress, resume=False)
         finally:
             progress.close()
     return run, score_validation(run, package, plan.of("validation"), store, interval_options(plan.recipe))

@@ -18,9 +18,9 @@ from lamelle.runs import plan as plans
 from lamelle.runs import train as training
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.input_size import fitted
 from lamelle.runs.recipe import Section
 from lamelle.runs.saved_plan import open_plan
-from lamelle.runs.sizing import fitted
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.scores import require_score

@@ -11,7 +11,7 @@ from lamelle.reports.html import number, whole
 from lamelle.reports.methods import duration
 from lamelle.studies.listing import RunSummary, outer
 from lamelle.studies.pruning import PruneList
-from lamelle.studies.verifying import Verified
+from lamelle.studies.verification import Verified
 
 _COLUMNS = ("run", "state", "task", "data", "date", "epochs", "score", "time", "parameters", "size")
 _UNITS = ("B", "kB", "MB", "GB")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lamelle.io import atomic
+from lamelle.io.checksums import intact, seal
 from lamelle.io.manifest import FileState
-from lamelle.io.sealed import intact, seal
 from lamelle.results.history import Epoch
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lamelle.data.augment.options import Augment
-from lamelle.data.contents import digest
+from lamelle.data.file_hashes import digest
 from lamelle.data.samples import Batch, Order, Samples
 from lamelle.durations import enough, spelled
 from lamelle.errors import WorkError
 from lamelle.io import atomic
-from lamelle.io.sealed import vouch, vouched
+from lamelle.io.checksums import vouch, vouched
 from lamelle.messages import text
 from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, autocast, channels_last
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from lamelle.models.boundary import Boundary
     from lamelle.models.freezable import Freezable
+    from lamelle.models.frozen_features import Boundary
 
 _BATCH = 32
 _VALIDATION = "validation.npy"

@@ -13,8 +13,8 @@ from __future__ import annotations
 from lamelle.verbs.common import open_store as open_store
 from lamelle.verbs.explaining import explain
 from lamelle.verbs.folders import check, convert, demo
-from lamelle.verbs.kept import cache, recipes
 from lamelle.verbs.one_run import Run, diagnose, evaluate, predict, report, train
+from lamelle.verbs.recipes_and_store import cache, recipes
 from lamelle.verbs.run_listing import compare_runs, export_run, list_runs, prune_runs, runs, verify_runs
 from lamelle.verbs.studies import compare, tune
 from lamelle.verbs.system import info

@@ -49,7 +49,7 @@ def check(
     """
     from lamelle.data.audit.inspect import inspect
     from lamelle.runs import layers, plan
-    from lamelle.runs.outlook import outlook
+    from lamelle.runs.split_preview import outlook
     from lamelle.verbs.outcomes import Check
 
     section = layers.parse_overrides(settings(check, overrides, keys))

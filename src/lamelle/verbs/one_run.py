@@ -198,7 +198,7 @@ def evaluate(
     """
     tune_allocator()
     from lamelle.reports.elsewhere import write_page
-    from lamelle.runs.elsewhere import score_elsewhere
+    from lamelle.runs.external_evaluation import score_elsewhere
     from lamelle.runs.folder import RunFolder
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Evaluation

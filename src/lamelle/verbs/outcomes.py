@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamelle.runs.splitting import Outlook
     from lamelle.studies.listing import RunSummary
     from lamelle.studies.pruning import Going, PruneList
-    from lamelle.studies.verifying import Verified
+    from lamelle.studies.verification import Verified
     from lamelle.types import Index
 
 What = TypeVar("What", Comparison, SearchResult)

@@ -64,11 +64,11 @@ def compare_runs(runs: Sequence[AnyPath], *, report: AnyPath | None = None) -> R
     Raises:
         RequestError: If they do not share task, classes, images and split; the message says what differs.
     """
-    from lamelle.studies import existing
+    from lamelle.studies import existing_runs
     from lamelle.verbs.outcomes import RunComparison
 
     page = None if report is None else Path(report)
-    comparison = existing.compare([Path(run) for run in runs], seen_from=page.parent if page else Path())
+    comparison = existing_runs.compare([Path(run) for run in runs], seen_from=page.parent if page else Path())
     if page is not None:
         from lamelle.reports.study import write_study
 
@@ -115,7 +115,7 @@ def verify_runs(*paths: AnyPath) -> Verification:
     Raises:
         RequestError: If there is nothing to verify at one of the paths.
     """
-    from lamelle.studies.verifying import verify
+    from lamelle.studies.verification import verify
     from lamelle.verbs.outcomes import Verification
 
     return Verification(tuple(one for path in paths or ("runs",) for one in verify(Path(path))))

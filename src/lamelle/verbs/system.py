@@ -160,7 +160,7 @@ def _cache() -> Cache:
     import os
     import shutil
 
-    from lamelle.data.entries import entries_in
+    from lamelle.data.store_entries import entries_in
     from lamelle.training import features
     from lamelle.verbs.common import cache_budget
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.audit import buckets, views
+from lamelle.data.audit import buckets, fingerprints
 from lamelle.data.audit.registration import FINE, moved
 
 BITS = 21
@@ -52,16 +52,16 @@ class SmallPictures:
 def described(small: np.ndarray, sizes: np.ndarray) -> SmallPictures:
     """Pictures uint8 ``[N, 64, 64]`` of images of ``sizes`` ``[N, 2]``."""
     framed, frames = np.empty_like(small), np.empty((len(small), 3, 3))
-    waves = np.empty((len(small), len(views.views()), 63), np.int8)
+    waves = np.empty((len(small), len(fingerprints.views()), 63), np.int8)
     for start in range(0, len(small), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         frames[part] = _frames(small[part])
         squares = moved(small[part].astype(np.float32), frames[part])[0].reshape(-1, FINE, FINE)
         framed[part] = np.rint(squares)
-        found = views.waves_of(squares.reshape(-1, 32, 2, 32, 2).mean((2, 4)))
+        found = fingerprints.waves_of(squares.reshape(-1, 32, 2, 32, 2).mean((2, 4)))
         waves[part] = np.rint(np.clip(found * 256, -127, 127))
     fine = np.maximum(0.6, 0.6 * FINE / np.maximum(sizes.min(axis=1), 1))
-    firsts = np.stack([waves[:, part.start] for part in views.parts()])
+    firsts = np.stack([waves[:, part.start] for part in fingerprints.parts()])
     common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MANY else np.zeros((2, 63), np.float32)
     return SmallPictures(framed, frames, waves, fine, common)
 
@@ -100,7 +100,7 @@ def candidates(first: SmallPictures, second: SmallPictures, allowed: Allowed | N
         return one[some], other[some]
     kept = _Nearest((len(first.small), len(second.small)), each, within=within)
     for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
-        for part, mean in zip(views.parts(), entries.common, strict=True):
+        for part, mean in zip(fingerprints.parts(), entries.common, strict=True):
             asked, held = (
                 Waves.of(queries.waves[:, part], mean),
                 Waves.of(turned(entries.waves[:, part.start]), mean),
@@ -269,7 +269,7 @@ def _entry_codes(held: Waves) -> np.ndarray:
 def _packed(waves: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     starts = range(0, len(waves), 1 << 16)
     return np.concatenate(
-        [np.zeros(0, np.uint64), *(views.packed(of(waves[s : s + (1 << 16)])).reshape(-1) for s in starts)]
+        [np.zeros(0, np.uint64), *(fingerprints.packed(of(waves[s : s + (1 << 16)])).reshape(-1) for s in starts)]
     )
 
 
@@ -277,5 +277,5 @@ def turned(waves: np.ndarray) -> np.ndarray:
     """Waves int8 ``[N, 63]`` in every orientation, ``[N, 8, 63]``."""
     result = np.empty((len(waves), 8, 63), np.int8)
     for start in range(0, len(waves), 4096):
-        result[start : start + 4096] = views.oriented_waves(waves[start : start + 4096].astype(np.float32))
+        result[start : start + 4096] = fingerprints.oriented_waves(waves[start : start + 4096].astype(np.float32))
     return result

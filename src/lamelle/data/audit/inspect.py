@@ -10,21 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data.audit.depths import scale_problems
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
-from lamelle.data.audit.few import few_problems
+from lamelle.data.audit.label_meaning import Numbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_among_problems, surface
 from lamelle.data.audit.masks import MaskLook, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
-from lamelle.data.audit.numbering import Numbers, numbering_problems, numbers, parting_problems
+from lamelle.data.audit.mixed_scales import scale_problems
 from lamelle.data.audit.results import Audit, ImageMeasures
+from lamelle.data.audit.sample_size import few_problems
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.signatures import shrunk
 from lamelle.data.audit.spacing import spacing_problems
 from lamelle.data.audit.statistics import Pool, count, summarise
 from lamelle.data.audit.values import value_problems
 from lamelle.data.layouts.volumes import mismatch
-from lamelle.data.sequences import sequence_problems
+from lamelle.data.slice_order import sequence_problems
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import problems_of_labels, read_labels
 from lamelle.errors import DataError, FileError, LamelleError

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from lamelle.data.audit.mask_pairs import MaskOrImage, Partners, partners
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, thumbnail
-from lamelle.data.audit.partners import MaskOrImage, Partners, partners
 from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import shrunk
 from lamelle.data.layouts.listing import FileEntry

@@ -14,11 +14,11 @@ from lamelle.data.groups import names, spec
 from lamelle.data.groups.candidate import Candidate
 from lamelle.data.groups.class_numbers import numbered_classes, without_numbers
 from lamelle.data.groups.headers import by_header, no_patient
+from lamelle.data.groups.id_columns import id_columns
+from lamelle.data.groups.missing_cells import known_only
 from lamelle.data.groups.name_ends import counts_from_one
 from lamelle.data.groups.spec import NONE, Spec
 from lamelle.data.groups.spellings import one_spelling
-from lamelle.data.groups.structure import id_columns
-from lamelle.data.groups.unknown import known_only
 from lamelle.data.groups.words import folder_rank, maybe_group, mentions_group, rank_of
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.tables import POSITION_COLUMNS, is_blank

@@ -6,8 +6,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from lamelle.data.class_spelling import folded
 from lamelle.data.layouts.listing import natural
-from lamelle.data.spelling import folded
 from lamelle.errors import printable
 from lamelle.types import Problem
 

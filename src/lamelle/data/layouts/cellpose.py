@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
+from lamelle.data.layouts.folder_pairs import MasksBeside, places, together
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import unused
-from lamelle.data.layouts.siblings import MasksBeside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from lamelle.data.groups.names import numbered_alike
 from lamelle.data.groups.words import named_like_group
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, lacks, last, named
+from lamelle.data.layouts.folder_pairs import places, together
 from lamelle.data.layouts.listing import FileEntry, Listing, natural
 from lamelle.data.layouts.pairing import names_of, twins, unused
-from lamelle.data.layouts.siblings import places, together
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_join import column_of, joins
 from lamelle.data.layouts.words import file_name, folder_name, holds

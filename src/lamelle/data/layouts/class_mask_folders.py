@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from lamelle.data.layouts.class_folders import class_folders, class_record, images_of
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, label_target, lacks, last, left_over
+from lamelle.data.layouts.folder_pairs import kind_of, places
 from lamelle.data.layouts.listing import Listing
-from lamelle.data.layouts.siblings import kind_of, places
 from lamelle.types import ClassNames, Index, LabelImage, ObjectMasks, Problem, Record, Source
 
 NAME = "class_mask_folders"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lamelle.data.class_spelling import folded, not_found, settle, spelt
 from lamelle.data.groups.decide import grouped
 from lamelle.data.groups.spec import NONE
 from lamelle.data.layouts import (
@@ -37,17 +38,16 @@ from lamelle.data.layouts.common import (
 )
 from lamelle.data.layouts.label_names import numbers_named, value_names
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, FileEntry, Listing, is_image, list_folder
+from lamelle.data.layouts.mask_placement import laid_over
 from lamelle.data.layouts.named_masks import by_names, images_alone
-from lamelle.data.layouts.passed_over import passed_over, sentences, tables_below
 from lamelle.data.layouts.path_columns import check_named, images_of_word, is_column
-from lamelle.data.layouts.places import laid_over
-from lamelle.data.layouts.products import without_products
+from lamelle.data.layouts.program_outputs import without_products
 from lamelle.data.layouts.split_levels import by_levels
 from lamelle.data.layouts.split_lists import by_lists
 from lamelle.data.layouts.table_join import add_columns
-from lamelle.data.layouts.unknown import unknown_folder, what_is_there
+from lamelle.data.layouts.unknown_layout import unknown_folder, what_is_there
+from lamelle.data.layouts.unread_files import passed_over, sentences, tables_below
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
-from lamelle.data.spelling import folded, not_found, settle, spelt
 from lamelle.errors import RequestError, printable, sentence, setting
 from lamelle.messages import labelled
 from lamelle.registry import Registry, nearest

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lamelle.data.layouts.class_folders import class_folders
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, lacks, last, left_over, named
+from lamelle.data.layouts.folder_pairs import kind_of, places
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.layouts.siblings import kind_of, places
 from lamelle.data.layouts.words import holds
 from lamelle.types import Index, ObjectMasks, Problem, Record, Source
 

@@ -6,9 +6,9 @@ The two may lie in the folder itself or deeper: below train/ and test/, below ea
 from __future__ import annotations
 
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, bases, label_target, lacks, last, named
+from lamelle.data.layouts.folder_pairs import Place, kind_of, places, splits_of
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import inner_folder, unused
-from lamelle.data.layouts.siblings import Place, kind_of, places, splits_of
 from lamelle.data.layouts.volumes import is_volume
 from lamelle.data.layouts.words import folder_name, holds, split_of
 from lamelle.errors import printable, setting

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from lamelle.data.layouts.common import LayoutOptions
+from lamelle.data.layouts.folder_pairs import is_called
 from lamelle.data.layouts.listing import FileEntry, Listing, same_form
 from lamelle.data.layouts.pairing import MaskedImage, names_of
-from lamelle.data.layouts.siblings import is_called
 from lamelle.errors import RequestError, printable, setting
 from lamelle.types import Index, Problem, Record
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from lamelle.data.column_words import names_label
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.common import LayoutOptions, last
-from lamelle.data.layouts.drawn import are_masks
+from lamelle.data.layouts.folder_pairs import is_called
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.locate import Located
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.layouts.siblings import is_called
+from lamelle.data.layouts.unnamed_masks import are_masks
 from lamelle.data.layouts.words import FolderName, file_name, folder_name
 from lamelle.data.tables import Table, column_like, is_blank, labels_of, read_table
 from lamelle.errors import FileError, RequestError, printable

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from lamelle.data.layouts import cellpose
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
+from lamelle.data.layouts.folder_pairs import MasksBeside, places, together
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.named_masks import by_names, told
 from lamelle.data.layouts.pairing import MaskedImage, unused
-from lamelle.data.layouts.siblings import MasksBeside, places, together
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.types import Index, LabelImage, ObjectMasks, Problem, Record, Source

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lamelle.data.column_words import FINDING_COLUMNS, names_class, plain, states_fact
-from lamelle.data.groups.structure import id_columns
+from lamelle.data.groups.id_columns import id_columns
 from lamelle.data.groups.words import maybe_group, rank_of
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
 from lamelle.data.layouts.listing import Listing

@@ -6,13 +6,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lamelle.data.class_spelling import folded
 from lamelle.data.groups.words import named_like_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.split_words import splits_of
 from lamelle.data.layouts.table_files import Found, tables_of
 from lamelle.data.layouts.table_rows import records_of
-from lamelle.data.spelling import folded
 from lamelle.data.tables import (
     read_table,
 )

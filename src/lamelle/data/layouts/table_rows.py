@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lamelle.data.class_spelling import same_names
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.table_files import Found
-from lamelle.data.spelling import same_names
 from lamelle.data.tables import (
     TableRow,
     is_blank,

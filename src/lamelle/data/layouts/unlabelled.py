@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lamelle.data.layouts import scans, stack_pair, table
 from lamelle.data.layouts.common import LayoutOptions, with_axes
+from lamelle.data.layouts.folder_pairs import places, together
 from lamelle.data.layouts.listing import TABLE_SUFFIXES, FileEntry, Listing, list_folder
-from lamelle.data.layouts.products import without_products
-from lamelle.data.layouts.siblings import places, together
+from lamelle.data.layouts.program_outputs import without_products
 from lamelle.data.layouts.volumes import slice_records
 from lamelle.data.layouts.words import folder_name, holds
 from lamelle.errors import DataError, FileError, RequestError, printable

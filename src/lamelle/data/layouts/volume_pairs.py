@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, lacks
+from lamelle.data.layouts.folder_pairs import MasksBeside, kind_of, places, splits_of, together
 from lamelle.data.layouts.image_mask_folders import inner_split, left_over, without_pair
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import MaskedImage, names_of, unused
-from lamelle.data.layouts.siblings import MasksBeside, kind_of, places, splits_of, together
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import setting

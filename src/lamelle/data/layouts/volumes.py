@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamelle.data.layouts.listing import FileEntry, Listing
-from lamelle.data.layouts.places import over
+from lamelle.data.layouts.mask_placement import over
 from lamelle.errors import FileError
 from lamelle.io.common import Header, ReadOptions
 from lamelle.io.files import promised, suffix_of

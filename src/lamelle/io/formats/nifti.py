@@ -17,10 +17,10 @@ from lamelle.errors import FileError
 from lamelle.io.atomic import writing
 from lamelle.io.axes import checked_spacing, sizes
 from lamelle.io.common import Header, ReadOptions, affordable, decoding, quiet, size_of, warning
-from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
 from lamelle.io.geometry import Turn, apart, directions, located, own_turn, spacing_of
 from lamelle.io.nifti_stream import TYPES, stored_head, write_nifti, write_on_grid
+from lamelle.io.output_form import Form
 from lamelle.io.pixels import native, real_dtype
 from lamelle.types import Geometry, Grid, Image, Problem, Spacing
 

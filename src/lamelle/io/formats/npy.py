@@ -13,8 +13,8 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.axes import Arrangement, arrange, declared, doubts, plain
 from lamelle.io.common import Header, ReadOptions, size_of
-from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer, starts
+from lamelle.io.output_form import Form
 from lamelle.io.pixels import native, real_dtype
 from lamelle.io.streams import npy_axes, write_npy
 from lamelle.types import Image, Problem

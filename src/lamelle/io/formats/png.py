@@ -13,8 +13,8 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.atomic import writing
 from lamelle.io.axes import sizes
-from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer, starts
+from lamelle.io.output_form import Form
 from lamelle.io.palette import table_for
 from lamelle.io.raster import header, read
 from lamelle.types import Grid, Spacing

@@ -28,8 +28,8 @@ from lamelle.io.axes import (
     turned,
 )
 from lamelle.io.common import Header, ReadOptions, affordable, decoding, quiet, size_of, warning
-from lamelle.io.form import Calibration, Form
 from lamelle.io.format import Format, Writer, starts
+from lamelle.io.output_form import Calibration, Form
 from lamelle.io.pixels import looked_up, native, real_dtype, shown_indices, smallest, without_alpha
 from lamelle.io.streams import IMAGEJ_TYPES, OME_TYPES, named_ome, write_tiff
 from lamelle.io.tiff_meta import calibration_of, check_chain, check_claims, spacing_of

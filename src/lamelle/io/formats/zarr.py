@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from lamelle.errors import FileError, printable
-from lamelle.io import zarr_sums
+from lamelle.io import zarr_checksums
 from lamelle.io.atomic import writing_folder
 from lamelle.io.axes import Arrangement, arrange, checked_spacing, declared, doubts, microns, plain
 from lamelle.io.common import Header, Lattice, ReadOptions, affordable, listed, quiet
-from lamelle.io.form import Form
 from lamelle.io.format import Format, Writer
+from lamelle.io.output_form import Form
 from lamelle.io.pixels import native, real_dtype
 from lamelle.io.streams import write_zarr
 from lamelle.types import Grid, Image, Problem, Spacing
@@ -52,7 +52,7 @@ class _Array:
 
 def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a Zarr array or group; a group with several arrays lists them and leaves the shape empty."""
-    zarr_sums.of(path)  # before anything is taken from its metadata
+    zarr_checksums.of(path)  # before anything is taken from its metadata
     keys = _keys(path)
     if wanted.key is None and len(keys) > 1 and not _readable(path):
         return Header("zarr", keys=keys)
@@ -131,7 +131,7 @@ def window(path: Path, wanted: ReadOptions, start: Sequence[int], size: Sequence
 
 def _opened(path: Path, wanted: ReadOptions) -> _Array:
     key = wanted.key
-    sums = zarr_sums.of(path)
+    sums = zarr_checksums.of(path)
     node = path if key is None else _inside(path, key)
     keys = _keys(path)
     multiscale = _multiscale(node)
@@ -165,7 +165,7 @@ def _opened(path: Path, wanted: ReadOptions) -> _Array:
     return _Array(array, arrangement, step if sure else None, keys, lattice=lattice)
 
 
-def _array(path: Path, node: Path, sums: zarr_sums.FileSums | None) -> Any:
+def _array(path: Path, node: Path, sums: zarr_checksums.FileSums | None) -> Any:
     quiet("zarr")
     meta = _json(node / "zarr.json") or _json(node / ".zarray")
     if meta is None:
@@ -178,7 +178,7 @@ def _array(path: Path, node: Path, sums: zarr_sums.FileSums | None) -> Any:
 
     three = (node / "zarr.json").is_file()
     if sums is not None and node.is_relative_to(sums.root):
-        store = zarr_sums.store(node, sums)
+        store = zarr_checksums.store(node, sums)
     else:
         store = _without_order(node) if not three and _BYTE_WITH_ORDER.fullmatch(str(meta.get("dtype"))) else str(node)
     array = zarr.open_array(store, mode="r", zarr_format=3 if three else 2)

@@ -13,8 +13,8 @@ from lamelle.metrics.intervals import COLUMNS, cells
 from lamelle.results.scores import Score
 from lamelle.results.studies import SearchResult, Trial
 from lamelle.studies.search.dimensions import written
+from lamelle.studies.search.objective import BEST, LOSS, OTHER_SCORES, SCORE, TRAINING, SearchSetting
 from lamelle.studies.search.points import ATTEMPTS, ERROR, FOLDER, POINT, WORKER, died
-from lamelle.studies.search.trying import BEST, LOSS, OTHER_SCORES, SCORE, TRAINING, SearchSetting
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -29,8 +29,8 @@ from lamelle.studies.search import points as queue
 from lamelle.studies.search import results
 from lamelle.studies.search.algorithms import PRUNERS, SAMPLERS
 from lamelle.studies.search.dimensions import ends, grid, parse, variant
+from lamelle.studies.search.objective import Objective, Refused, SearchSetting, plan_of
 from lamelle.studies.search.storage import Storage, hidden, library, open_storage
-from lamelle.studies.search.trying import Objective, Refused, SearchSetting, plan_of
 from lamelle.studies.study import compared
 from lamelle.studies.variants import DEFAULT, Variant
 from lamelle.training.progress import Progress

@@ -9,9 +9,9 @@ from typing import Literal
 
 from lamelle.data.groups.words import named_like_group, tokens
 from lamelle.data.layouts.common import LayoutOptions, bases, last
-from lamelle.data.layouts.drawn import drawn_pairs, one_each
 from lamelle.data.layouts.listing import FileEntry, Listing, above
 from lamelle.data.layouts.pairing import MaskedImage, beside, names_of, pair
+from lamelle.data.layouts.unnamed_masks import drawn_pairs, one_each
 from lamelle.data.layouts.words import FolderName, file_name, folder_name, holds, split_of
 from lamelle.errors import printable, setting
 from lamelle.types import Problem

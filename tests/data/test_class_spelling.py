@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lamelle.data.class_spelling import settle
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.spelling import settle
 from lamelle.data.store import Store
 from lamelle.errors import setting
 from lamelle.runs import layers, plan, recipe

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from lamelle.data.appearance import look
-from lamelle.data.scales import scales_of, white_of
 from lamelle.data.units import PixelKind, kinds_of
+from lamelle.data.value_scales import scales_of, white_of
 
 PAIRS = {
     "8 beside 16": ("uint16", 255, 65535),

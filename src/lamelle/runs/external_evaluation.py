@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lamelle.data import blocks
+from lamelle.data import sub_volumes
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.results import Audit
-from lamelle.data.changes import Content, contents
-from lamelle.data.contents import digest
+from lamelle.data.changed_files import Content, contents
+from lamelle.data.class_spelling import folded, settle, spelt
+from lamelle.data.file_hashes import digest
 from lamelle.data.resize import resize_image
-from lamelle.data.seen import Memory, Seen, remember, seen_before, twins
-from lamelle.data.spelling import folded, settle, spelt
 from lamelle.data.store import Store
+from lamelle.data.training_overlap import Memory, Seen, remember, seen_before, twins
 from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.metrics.intervals import difference
 from lamelle.pictures.encode import COARSE, preview
@@ -33,7 +33,7 @@ from lamelle.prediction.comparing import compare
 from lamelle.prediction.package import Package
 from lamelle.results.pictures import Twins
 from lamelle.results.scores import Beside, Elsewhere, Note, ReadAs, Scores, SeenImage
-from lamelle.runs import fitness, layers
+from lamelle.runs import compatibility, layers
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
 from lamelle.runs.data_pictures import save_data_pictures, spread
@@ -112,7 +112,7 @@ def score_elsewhere(
     if not records:
         raise RequestError("evaluate.all_seen", n=len(found.labelled), names=_pairs(found.seen))
     compared = compare(package, records, store, said=found.recipe.data.range)
-    scored = blocks.pieces(records) if package.dims == 3 else tuple(records)
+    scored = sub_volumes.pieces(records) if package.dims == 3 else tuple(records)
     folder = _folder(run, data)
     try:
         items = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
@@ -143,7 +143,7 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
     )
     if errors := [p for p in audit.errors if not p.code.startswith(_ONLY_TRAINING)]:
         raise DataError(errors)
-    fitness.check_images(audit, dims=package.dims, channels=package.preparation.channels)
+    compatibility.check_images(audit, dims=package.dims, channels=package.preparation.channels)
     names = recipes.listed_classes(recipe.data.model_dump())
     task = package.task.adapt(index, Labels(audit.statistics.labels, recipe.data.labels, names, recipe.data.ignore))
     labelled = tuple(r for r in index.records if r.target)

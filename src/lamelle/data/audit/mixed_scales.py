@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamelle.data.audit.results import ImageMeasures
-from lamelle.data.scales import listed_scales, scales_of, white_of
+from lamelle.data.value_scales import listed_scales, scales_of, white_of
 from lamelle.types import Problem, Record
 
 

@@ -125,7 +125,7 @@ class _Trial:
         return RequestError("sizing.none", **values, key=key)
 
     def _refusal(self, size: Size, *, batch: int | None, channels: int | None = None) -> str | None:
-        from lamelle.models.trial import refusal
+        from lamelle.models.size_check import refusal
 
         try:
             net = self._network(size, channels)

@@ -20,9 +20,9 @@ from lamelle.results.studies import Dimension, Direction, EpochScore
 from lamelle.runs import plan as plans
 from lamelle.runs import train as training
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.input_size import fitted
 from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Section
-from lamelle.runs.sizing import fitted
 from lamelle.studies.search.algorithms import PRUNERS, SAMPLERS
 from lamelle.studies.search.dimensions import suggest, variant
 from lamelle.studies.search.points import ERROR, FOLDER, POINT, WORKER, Worker

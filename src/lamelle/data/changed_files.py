@@ -15,7 +15,7 @@ from pathlib import Path
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.measure import count_labels, measure
 from lamelle.data.audit.results import ImageMeasures
-from lamelle.data.contents import digest
+from lamelle.data.file_hashes import digest
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import read_labels
 from lamelle.errors import DataError, FileError, RequestError

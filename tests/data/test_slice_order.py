@@ -14,7 +14,7 @@ from lamelle import verbs
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.sequences import in_order, sequence_problems
+from lamelle.data.slice_order import in_order, sequence_problems
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.io.images import planes

@@ -22,7 +22,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.sealed import Stamp, intact, sealed, stamp
+from lamelle.io.checksums import Stamp, intact, sealed, stamp
 from lamelle.types import Geometry, Image, Problem, Spacing
 
 LAYOUT = 3

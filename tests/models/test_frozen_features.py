@@ -11,10 +11,10 @@ from networks import network
 from torch import Tensor, nn
 
 from lamelle.errors import RequestError
-from lamelle.models.boundary import CHAINS, split, steps
 from lamelle.models.encoders import TimmClassifier
 from lamelle.models.freezable import Freezable
 from lamelle.models.freeze import freeze_encoder, unfreeze_to
+from lamelle.models.frozen_features import CHAINS, split, steps
 from lamelle.models.stages import LAST_CONVS
 
 SIDE = 64

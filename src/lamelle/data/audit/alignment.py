@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from lamelle.data.audit import views
+from lamelle.data.audit import fingerprints
 from lamelle.data.audit.candidates import Pairs, SmallPictures
 
 _AT_ONCE = 1024
@@ -32,9 +32,9 @@ class Starts:
     def warps(self) -> np.ndarray:
         """Movements ``[P, T, 3, 3]`` that they stand for."""
         found = np.tile(np.eye(3), (*self.view.shape, 1, 1))
-        found[..., :2, :] = views.views()[self.view]
-        back = np.array([np.linalg.inv(views.turn_matrix(t)) for t in range(len(views.TURNS))])[self.turn]
-        scale = np.where(self.view >= views.whole_views(), views.CENTRE, 1.0)
+        found[..., :2, :] = fingerprints.views()[self.view]
+        back = np.array([np.linalg.inv(fingerprints.turn_matrix(t)) for t in range(len(fingerprints.TURNS))])[self.turn]
+        scale = np.where(self.view >= fingerprints.whole_views(), fingerprints.CENTRE, 1.0)
         found[..., :2, :2] = found[..., :2, :2] @ (back / scale[..., None, None])
         return found
 
@@ -48,7 +48,7 @@ def starts(first: SmallPictures, second: SmallPictures, pairs: Pairs, most: int)
         pairs: Numbers in both, ``[P]`` each.
         most: Ways, T.
     """
-    count, turns = len(pairs[0]), len(views.TURNS)
+    count, turns = len(pairs[0]), len(fingerprints.TURNS)
     found = Starts(*(np.zeros((count, most), t) for t in (bool, np.int64, np.int64, np.float32)))
     for start in range(0, count, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
@@ -66,9 +66,9 @@ def _seen(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Best view of each moving picture for every orientation of the other, and its correlation, ``[P, 8]`` each."""
     every = []
-    for part, mean in zip(views.parts(), fixed.common, strict=True):
+    for part, mean in zip(fingerprints.parts(), fixed.common, strict=True):
         asked = _unit(moving.waves[one, part] - mean)
-        turned = views.oriented_waves(fixed.waves[other, part.start].astype(np.float32))
+        turned = fingerprints.oriented_waves(fixed.waves[other, part.start].astype(np.float32))
         both = [asked @ _unit(sign * turned - mean).transpose(0, 2, 1) for sign in (1, -1)]  # as it is, and inverted
         every.append(np.maximum(*both))
     alike = np.concatenate(every, axis=1)

@@ -17,7 +17,7 @@ from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.measure import thumbnail
 from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import SIDE, Signature, shrunk
-from lamelle.data.changes import Content
+from lamelle.data.changed_files import Content
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.types import Record

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lamelle.data.groups.facts import BIRTH, BODY, KINDS, MEASURES, SEX
+from lamelle.data.groups.attribute_words import BIRTH, BODY, KINDS, MEASURES, SEX
 from lamelle.data.groups.names import says_kind
 from lamelle.data.groups.words import column_words
 from lamelle.data.layouts.words import split_of

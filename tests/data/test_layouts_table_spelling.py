@@ -8,7 +8,7 @@ import pytest
 
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
-from lamelle.data.layouts.naming import Naming, naming_of
+from lamelle.data.layouts.table_spelling import Naming, naming_of
 from lamelle.runs.plan import read_data
 
 ROWS = (("a", "x"), ("b", "y"), ("c", "x"), ("d", "y"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamelle.data.context import check_context, mirrored, neighbours, with_neighbours
+from lamelle.data.neighbour_slices import check_context, mirrored, neighbours, with_neighbours
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader
 from lamelle.data.store import Store

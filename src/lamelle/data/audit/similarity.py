@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lamelle.data.audit import registration
+from lamelle.data.audit.alignment import Starts, starts
 from lamelle.data.audit.candidates import LIKE, Allowed, Pairs, SmallPictures, candidates, nearest
 from lamelle.data.audit.registration import Squares, register
-from lamelle.data.audit.starts import Starts, starts
 from lamelle.platform import cores
 
 CHOSEN = 300_000

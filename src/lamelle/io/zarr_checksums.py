@@ -14,7 +14,7 @@ from typing import Any
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.sealed import opened, sealed
+from lamelle.io.checksums import opened, sealed
 
 SUMS = "sha256.json"
 _ARRAY = "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lamelle.data import context
+from lamelle.data import neighbour_slices
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.audit.results import Audit
 from lamelle.data.preparation import fits
@@ -63,7 +63,7 @@ def check_context(recipe: Recipe, records: Sequence[Record], *, output: Output) 
         return
     if output != "map":
         raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
-    context.check_context(records, context=recipe.data.context)
+    neighbour_slices.check_context(records, context=recipe.data.context)
 
 
 def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Problem]:

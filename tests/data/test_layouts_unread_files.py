@@ -13,7 +13,7 @@ from support import look
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.listing import FileEntry, Listing
-from lamelle.data.layouts.passed_over import passed_over
+from lamelle.data.layouts.unread_files import passed_over
 from lamelle.errors import RequestError, sentence
 from lamelle.reports.terminal import print_check
 from lamelle.types import Problem

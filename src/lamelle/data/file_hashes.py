@@ -12,7 +12,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from lamelle.io.sealed import Stamp, stamp_of
+from lamelle.io.checksums import Stamp, stamp_of
 
 _SETTLED = 2.0
 """Seconds after which a changed file surely has another modification time, on any file system."""

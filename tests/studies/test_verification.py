@@ -16,7 +16,7 @@ from lamelle.results.base import Result
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.model import load_model
 from lamelle.studies.folder import StudyFolder
-from lamelle.studies.verifying import Verified
+from lamelle.studies.verification import Verified
 from lamelle.training import checkpoint
 from lamelle.training.checkpoint import State
 

@@ -17,8 +17,8 @@ from lamelle.data.layouts.common import (
 from lamelle.data.layouts.listing import Listing
 from lamelle.data.layouts.named_masks import endings_said
 from lamelle.data.layouts.pairing import names_of
-from lamelle.data.layouts.passed_over import passed_over, sentences
-from lamelle.data.layouts.products import products_of
+from lamelle.data.layouts.program_outputs import products_of
+from lamelle.data.layouts.unread_files import passed_over, sentences
 from lamelle.data.layouts.words import folder_name
 from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import labelled, text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamelle.data.among import far_among, inverted, swapped_among
 from lamelle.data.appearance import NAMES, look
+from lamelle.data.novel_images import far_among, inverted, swapped_among
 
 
 def cells(seed: int, *, dark: bool = False) -> np.ndarray:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamelle.data.audit.few import few_problems
 from lamelle.data.audit.inspect import inspect
+from lamelle.data.audit.sample_size import few_problems
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
