@@ -17,7 +17,7 @@ help:
 	@echo "make check   style, types, layers"
 	@echo "make docs    runs the examples in docs/ and follows their links"
 	@echo "make site    the documentation as a site, in site/index.html, without internet"
-	@echo "make reference  writes the pages of docs/reference/ anew from the code"
+	@echo "make reference  writes the pages of docs/reference/ from the code"
 	@echo "make bench   side-by-side measurements"
 	@echo "make clean   removes .venv and everything that tools left behind"
 

@@ -122,7 +122,7 @@ def test_the_recipe_knows_no_torch() -> None:
     "pairs", [["loss=focal", "loss=ce"], ["model.kind=unet", "model.kind=cnn"], ["task=segment", "task=classify"]]
 )
 def test_two_kinds_in_one_layer_are_refused(pairs: list[str]) -> None:
-    with pytest.raises(RequestError, match="is said twice"):
+    with pytest.raises(RequestError, match="is given twice"):
         layers.parse_overrides(pairs)
 
 

@@ -17,7 +17,7 @@ def made() -> dict[str, str]:
 @pytest.mark.parametrize("name", [*pages.PAGES, "README.md"])
 def test_a_page_says_what_the_code_says(name: str, made: dict[str, str]) -> None:
     written = (pages.HERE / name).read_text(encoding="utf-8")
-    assert written == made[name], "write the pages anew: python docs/reference/pages.py"
+    assert written == made[name], "write the pages again: python docs/reference/pages.py"
 
 
 def test_there_is_no_page_that_nobody_makes(made: dict[str, str]) -> None:

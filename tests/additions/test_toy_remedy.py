@@ -48,7 +48,7 @@ def test_a_remedy_is_one_row(tmp_path: Path) -> None:
         assert task.sampling(records) == pytest.approx([1, 2])
         with trained(tmp_path, "remedy=root", "task.remedy.power=0.25", bright=12) as (run, page):
             assert run.read_recipe()["task"]["remedy"] == {"name": "root", "power": 0.25}
-            assert dict(method(open_bundle(run)))["Rare classes"] == "root, power = 0.25"
+            assert dict(method(open_bundle(run)))["Class imbalance"] == "root, power = 0.25"
             assert "root, power = 0.25" in page
     with pytest.raises(RequestError, match="root"):
         recipe.validate(asked)

@@ -167,7 +167,7 @@ WRONG = {
     "two sources of masks": ({"masks": "x", "segmenter": "y"}, "give one of them"),
     "masks nowhere": ({"masks": "x"}, "no folder with masks"),
     "masks from a classifier": ({"segmenter": "two"}, "the task of this one is classify"),
-    "models of two kinds": ({"against": ["lungs"]}, "cannot stand side by side"),
+    "models of two kinds": ({"against": ["lungs"]}, "cannot be compared"),
 }
 
 

@@ -34,13 +34,13 @@ def test_before_and_after_stand_side_by_side_with_intervals() -> None:
     ]
     assert "T = 1.50" in found["calibration"]
     assert "30 images" in found["calibration"]
-    assert "too sure" in found["calibration"]
+    assert "overconfident" in found["calibration"]
     assert [name for name, *_ in found["reliability_legend"]] == ["before calibration", "after calibration"]
     assert "3 bins of equal width" in found["reliability_caption"]
 
 
 @pytest.mark.parametrize(
-    ("fitted", "said"), [({"temperature": 0.5}, "surer to be right"), ({"temperature": 1.0}, "cannot tell")]
+    ("fitted", "said"), [({"temperature": 0.5}, "underconfident"), ({"temperature": 1.0}, "cannot tell")]
 )
 def test_what_the_temperature_means_is_said(fitted: dict[str, Any], said: str) -> None:
     assert said in calibrating.section(content(**fitted))["calibration"]

@@ -53,7 +53,7 @@ def test_each_change_of_the_images_has_its_words(name: str) -> None:
 
 def test_changes_are_listed_with_their_bounds_and_shares() -> None:
     keys = OFF | {"flip": ("x",), "zoom": [0.8, 1.0], "shift": 0.05, "noise": 0.1, "noise_probability": 0.5}
-    wanted = "mirrored (x); magnified 0.8 to 1 times; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
+    wanted = "flipped (x); zoomed 0.8 to 1 times; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
     assert augmentation(keys, {"draws": 8}) == wanted + "8 fixed draws of each image, used in turn"
 
 
@@ -77,17 +77,17 @@ def test_an_older_package_says_what_it_can(copied: RunFolder) -> None:
     assert found["Time"] == "30.0 s (7.5 s an epoch)"
     assert "learn" not in found["Parameters"]
     assert "; with the statistics of batch norms" in found["Parameters"], "counted from the file"
-    assert found["Start"] == "random weights"
+    assert found["Initial weights"] == "random weights"
     assert "Licence of the weights" not in found
 
 
 def test_the_licence_of_pretrained_weights_is_named_or_said_to_be_unknown(copied: RunFolder) -> None:
     change(copied, "model", weights="somewhere/mobilenetv2_100.safetensors")
     provenance(copied, weights=None)
-    assert said(copied)["Start"] == "pretrained weights: mobilenetv2_100.safetensors"
+    assert said(copied)["Initial weights"] == "pretrained weights: mobilenetv2_100.safetensors"
     assert "not known" in said(copied)["Licence of the weights"]
     provenance(copied, weights={"file": "/x/net.safetensors", "licence": "apache-2.0"})
-    assert (said(copied)["Start"], said(copied)["Licence of the weights"]) == (
+    assert (said(copied)["Initial weights"], said(copied)["Licence of the weights"]) == (
         "pretrained weights: net.safetensors",
         "apache-2.0",
     )
@@ -106,9 +106,9 @@ def test_each_depth_says_what_is_frozen(copied: RunFolder, depth: str) -> None:
 def test_each_remedy_and_decision_is_a_sentence(copied: RunFolder, remedy: str) -> None:
     options = REMEDIES[remedy].model_validate({"alpha": 0.25} if remedy == "both" else {})
     change(copied, "task", remedy=options.model_dump(), threshold=0.3)
-    assert len(said(copied)["Rare classes"]) > 8
-    assert ("α = 0.25" in said(copied)["Rare classes"]) == (remedy == "both")
-    assert said(copied)["Decision"] == "a fixed threshold of 0.300"
+    assert len(said(copied)["Class imbalance"]) > 8
+    assert ("α = 0.25" in said(copied)["Class imbalance"]) == (remedy == "both")
+    assert said(copied)["Decision rule"] == "a fixed threshold of 0.300"
 
 
 def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder) -> None:
@@ -118,4 +118,4 @@ def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder) ->
     copied.forget(copied.history)
     copied.history.unlink()
     page = write_report(copied).read_text()
-    assert ">Rare classes</th>" in page[page.index('id="repeat"') :]
+    assert ">Class imbalance</th>" in page[page.index('id="repeat"') :]

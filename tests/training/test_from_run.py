@@ -90,7 +90,7 @@ def test_epochs_take_the_place_of_a_budget_and_a_budget_begins_anew(first: RunFo
     assert (asked["epochs"], asked["budget"]) == (2, None)
     repeated = request.asked_of(other / "recipe.yaml", ["train.epochs=2"], None, None, False, heard.append)["train"]
     assert (repeated["epochs"], repeated["budget"], repeated["schedule_points"]) == (2, None, [])
-    assert heard == ["train.epochs=2 takes the place of train.budget=60.0"] * 2
+    assert heard == ["train.epochs=2 replaces train.budget=60.0"] * 2
 
 
 def test_a_package_gives_its_network_and_preparation(first: RunFolder, tmp_path: Path) -> None:
