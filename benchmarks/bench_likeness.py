@@ -27,8 +27,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from lamelle.data.audit.duplicates import find_copies, find_pairs
-from lamelle.data.audit.results import ImageMeasures, ImagePair
 from lamelle.data.audit.signatures import SIDE, Signature, sign
+from lamelle.results.audit import ImageMeasures, ImagePair
 from lamelle.specimens import write_demo
 from lamelle.types import Record, Source
 

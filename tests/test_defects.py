@@ -15,8 +15,8 @@ from PIL import Image
 from support import look
 
 from lamelle import verbs
-from lamelle.data.audit.results import Audit
 from lamelle.errors import DataError, LamelleError, sentence
+from lamelle.results.audit import Audit
 
 
 def grey(seed: int, size: tuple[int, int] = (48, 48)) -> np.ndarray:

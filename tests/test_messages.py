@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 from support import made_scores
 
-from lamelle.data.audit.results import Audit, DataStatistics
 from lamelle.errors import sentence
 from lamelle.messages import catalogue, language, local, text
 from lamelle.messages.numbers import number
 from lamelle.reports.terminal import print_check
+from lamelle.results.audit import Audit, DataStatistics
 from lamelle.results.history import Epoch
 from lamelle.results.scores import Score
 from lamelle.runs.evaluate import headline

@@ -14,13 +14,13 @@ from PIL import Image
 
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.measure import count_labels, measure, thumbnail
-from lamelle.data.audit.results import Audit, from_json
 from lamelle.data.audit.shortcuts import association
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.io.atomic import plain
+from lamelle.results.audit import Audit, from_json
 from lamelle.types import ClassNames, Index, LabelImage, Problem, Record, Source
 
 Rule = dict[int, int] | None

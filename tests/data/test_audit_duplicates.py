@@ -17,11 +17,11 @@ from lamelle.data.audit.candidates import SmallPictures, Waves, candidates, desc
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.inspect import inspect
 from lamelle.data.audit.leaks import leaks
-from lamelle.data.audit.results import Audit, from_json
 from lamelle.data.audit.signatures import sign
 from lamelle.data.store import Store
 from lamelle.errors import sentence
 from lamelle.io.atomic import plain
+from lamelle.results.audit import Audit, from_json
 from lamelle.specimens import write_demo
 from lamelle.types import ClassNames, Index, LabelImage, Record, Source
 

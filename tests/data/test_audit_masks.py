@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.messages import text
+from lamelle.results.audit import Audit
 from lamelle.runs import layers, plan
 from lamelle.runs import recipe as recipes
 from lamelle.types import Problem

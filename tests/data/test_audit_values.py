@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from lamelle import verbs
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.values import value_problems
 from lamelle.errors import RequestError
 from lamelle.messages import text
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Index, Problem
 
 LANGUAGES = ("en", "fr")

@@ -13,12 +13,12 @@ import tifffile
 from PIL import Image
 
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.results import Audit
 from lamelle.data.changed_files import Changes, changes, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
+from lamelle.results.audit import Audit
 from lamelle.types import Index
 
 

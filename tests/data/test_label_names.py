@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from support import look
 
-from lamelle.data.audit.results import Audit
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.label_names import value_names
 from lamelle.data.layouts.listing import list_folder
 from lamelle.data.targets.values import infer_values
 from lamelle.errors import sentence
+from lamelle.results.audit import Audit
 from lamelle.types import ValueNames
 
 SNAP = """################################################

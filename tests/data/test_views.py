@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from lamelle.data.audit.results import Audit, DataStatistics, ImageMeasures
 from lamelle.data.augment.apply import apply
 from lamelle.data.augment.mixing import mix
 from lamelle.data.augment.options import Augment
@@ -23,6 +22,7 @@ from lamelle.data.targets.values import ValueMap
 from lamelle.data.targets.views import AnyView, BoxView, ClassView, LabelView, ObjectView
 from lamelle.errors import RequestError
 from lamelle.messages import text
+from lamelle.results.audit import Audit, DataStatistics, ImageMeasures
 from lamelle.types import Boxes, ClassNames, LabelImage, ObjectMasks, Record, Source, Target
 
 CLASSES = ("background", "cell")

@@ -14,12 +14,12 @@ from PIL import Image as Pillow
 from rich.console import Console
 from support import look
 
-from lamelle.data.audit.results import Audit, DataStatistics
 from lamelle.errors import DataError, kinds, sentence
 from lamelle.messages import text
 from lamelle.reports.describing import PLACES, problem_groups
 from lamelle.reports.pictures import spread
 from lamelle.reports.terminal import EACH, print_check
+from lamelle.results.audit import Audit, DataStatistics
 from lamelle.runs.splitting import Outlook
 from lamelle.types import Index, Problem, Record, Source
 

@@ -11,10 +11,10 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from lamelle.data.audit.results import Audit, DataStatistics, ImageMeasures
 from lamelle.data.store import Store
 from lamelle.io.images import read
 from lamelle.reports import classes
+from lamelle.results.audit import Audit, DataStatistics, ImageMeasures
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.data_pictures import SAMPLED
 from lamelle.runs.folder import RunFolder

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.measure import count_labels, measure
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.file_hashes import digest
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import read_labels
 from lamelle.errors import DataError, FileError, RequestError
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import SPLITS, Problem, Record, Source, with_sources
 
 _THREADS = 8

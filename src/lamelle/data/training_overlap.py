@@ -15,11 +15,11 @@ import numpy as np
 
 from lamelle.data.audit.duplicates import find_copies
 from lamelle.data.audit.measure import thumbnail
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import SIDE, Signature, shrunk
 from lamelle.data.changed_files import Content
 from lamelle.data.store import Store
 from lamelle.errors import FileError
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Record
 
 LEARNT = ("train", "validation")

@@ -6,13 +6,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from lamelle.data.audit.results import Audit, ImageMeasures, ImagePair
 from lamelle.data.store import Store
 from lamelle.io import atomic
 from lamelle.messages import labelled, text
 from lamelle.reports import describing, figures, pictures
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.page import severities
+from lamelle.results.audit import Audit, ImageMeasures, ImagePair
 from lamelle.runs.splitting import Outlook
 from lamelle.tasks.table import tasks_for
 from lamelle.types import Index

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.audit.results import Audit, ImageMeasures
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short
 from lamelle.reports.pictures import Picture, embedded
+from lamelle.results.audit import Audit, ImageMeasures
 from lamelle.runs.bundle import RunBundle
 from lamelle.types import SPLITS, Record
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamelle.data.audit.results import Audit
 from lamelle.errors import kinds
 from lamelle.messages import text
 from lamelle.reports import figures
 from lamelle.reports.html import percent, short, whole
+from lamelle.results.audit import Audit
 from lamelle.runs.splitting import Outlook
 from lamelle.types import SPLITS, Problem, Record, Severity
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lamelle.data.audit.results import Audit
 from lamelle.data.groups.decide import said_of_split
 from lamelle.errors import sentence
 from lamelle.messages import text
@@ -28,6 +27,7 @@ from lamelle.reports import (
 from lamelle.reports.html import number, render, whole
 from lamelle.reports.methods import method, network
 from lamelle.reports.repeating import command
+from lamelle.results.audit import Audit
 from lamelle.results.scores import Scores
 from lamelle.runs.bundle import RunBundle, open_bundle
 from lamelle.runs.data_pictures import SAMPLED

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
+from lamelle.metrics import by_class as table
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
 from lamelle.reports.html import number
 from lamelle.results.scores import Confusion, Score, Scores
-from lamelle.tasks import by_class as table
 
 LARGEST_MATRIX = 40
 """Classes up to which the confusion matrix is shown whole."""

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lamelle.data.audit.results import Audit
 from lamelle.errors import graded, kinds, printable
 from lamelle.messages import labelled, text
 from lamelle.reports import describing
+from lamelle.results.audit import Audit
 from lamelle.types import Index, Problem
 
 if TYPE_CHECKING:

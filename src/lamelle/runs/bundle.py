@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lamelle.data.audit.leaks import leaks
-from lamelle.data.audit.results import Audit
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
+from lamelle.results.audit import Audit
 from lamelle.results.history import History
 from lamelle.results.pictures import Pictures
 from lamelle.results.scores import Scores

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from lamelle.data import neighbour_slices
 from lamelle.data.audit.leaks import leaks
-from lamelle.data.audit.results import Audit
 from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
 from lamelle.models.options import Encoded, Output
 from lamelle.models.pretrained import expected_normalise
+from lamelle.results.audit import Audit
 from lamelle.runs.recipe import Recipe
 from lamelle.types import SPLITS, Problem, Record
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from lamelle.data.audit.results import Audit
 from lamelle.data.store import Store
 from lamelle.data.targets import boxes as of_boxes
 from lamelle.errors import FileError
 from lamelle.pictures.encode import COARSE, coloured, preview, sampled, small_plane
 from lamelle.pictures.overlay import shown_plane
+from lamelle.results.audit import Audit
 from lamelle.results.pictures import ClassPreview, DataPictures, GreyLevels, MaskPreview
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.pictures import PictureFolder, write_pictures

@@ -13,6 +13,7 @@ from lamelle.data.store import Store
 from lamelle.evaluation.measure import measure, summarise
 from lamelle.messages import text
 from lamelle.messages.numbers import number, unit_of
+from lamelle.metrics import by_class
 from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.metrics.names import name_of
 from lamelle.prediction import comparing
@@ -23,7 +24,6 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Note, Score, Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import Recipe
-from lamelle.tasks import by_class
 from lamelle.tasks.base import Task
 from lamelle.types import Record
 

@@ -18,7 +18,6 @@ import numpy as np
 from lamelle.data import sub_volumes
 from lamelle.data.audit.duplicates import listed
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.results import Audit
 from lamelle.data.changed_files import Content, contents
 from lamelle.data.class_spelling import folded, settle, spelt
 from lamelle.data.file_hashes import digest
@@ -31,6 +30,7 @@ from lamelle.pictures.encode import COARSE, preview
 from lamelle.platform import cores
 from lamelle.prediction.comparing import compare
 from lamelle.prediction.package import Package
+from lamelle.results.audit import Audit
 from lamelle.results.pictures import Twins
 from lamelle.results.scores import Beside, Elsewhere, Note, ReadAs, Scores, SeenImage
 from lamelle.runs import compatibility, layers

@@ -24,11 +24,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lamelle.data.audit.results import Audit, from_json
 from lamelle.errors import RequestError
 from lamelle.io.manifest import FORMAT
 from lamelle.platform import FileLock, cores, version_of
 from lamelle.results import history, items
+from lamelle.results.audit import Audit, from_json
 from lamelle.results.history import History
 from lamelle.results.items import Failure, ItemStats
 from lamelle.results.scores import Scores

@@ -10,7 +10,6 @@ from typing import Any
 
 from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
-from lamelle.data.audit.results import Audit
 from lamelle.data.changed_files import Content, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
@@ -24,6 +23,7 @@ from lamelle.errors import DataError, RequestError
 from lamelle.models.options import MODELS, kind_of_name
 from lamelle.models.pretrained import expected_normalise, expected_size
 from lamelle.platform import cores
+from lamelle.results.audit import Audit
 from lamelle.runs import compatibility
 from lamelle.runs import recipe as recipes
 from lamelle.runs.recipe import Recipe, Section

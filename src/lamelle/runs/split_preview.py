@@ -5,8 +5,8 @@ from __future__ import annotations
 from copy import deepcopy
 
 from lamelle.data.audit.leaks import torn_groups
-from lamelle.data.audit.results import Audit
 from lamelle.errors import LamelleError
+from lamelle.results.audit import Audit
 from lamelle.runs import recipe as recipes
 from lamelle.runs.plan import class_values
 from lamelle.runs.recipe import Section

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lamelle.data import split, sub_volumes
-from lamelle.data.audit.results import Audit
 from lamelle.data.slice_order import in_order
 from lamelle.data.splits.options import Split
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import RequestError
+from lamelle.results.audit import Audit
 from lamelle.runs.recipe import Recipe, Section
 from lamelle.types import Index, Problem, Record
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lamelle.data.audit.results import Audit
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.prediction.package import DESCRIPTION
+from lamelle.results.audit import Audit
 from lamelle.results.studies import Comparison
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.recipe import validate

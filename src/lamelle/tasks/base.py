@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
 
 import numpy as np
 
-from lamelle.data.audit.results import Audit
 from lamelle.data.options import Data, listed
 from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import AnyView
 from lamelle.models.options import Output
 from lamelle.options import Options
+from lamelle.results.audit import Audit
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Figure, Item
 from lamelle.tasks.scoring import Scored

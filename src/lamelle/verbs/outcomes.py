@@ -18,8 +18,8 @@ from lamelle.verbs.outcome import Outcome
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lamelle.data.audit.results import Audit, ImageMeasures
     from lamelle.doctor.diagnosis import Diagnosis
+    from lamelle.results.audit import Audit, ImageMeasures
     from lamelle.results.scores import Scores
     from lamelle.runs.splitting import Outlook
     from lamelle.studies.listing import RunSummary

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamelle.data.audit.candidates import SmallPictures, described
-from lamelle.data.audit.results import ImageMeasures, ImagePair
 from lamelle.data.audit.signatures import SIDE, Signature
 from lamelle.data.audit.similarity import SamePicture, matches, shared
+from lamelle.results.audit import ImageMeasures, ImagePair
 from lamelle.types import Problem, Record
 
 

@@ -16,7 +16,6 @@ from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_
 from lamelle.data.audit.masks import MaskLook, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
 from lamelle.data.audit.mixed_scales import scale_problems
-from lamelle.data.audit.results import Audit, ImageMeasures
 from lamelle.data.audit.sample_size import few_problems
 from lamelle.data.audit.shortcuts import shortcut_problems
 from lamelle.data.audit.signatures import shrunk
@@ -28,6 +27,7 @@ from lamelle.data.slice_order import sequence_problems
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import problems_of_labels, read_labels
 from lamelle.errors import DataError, FileError, LamelleError
+from lamelle.results.audit import Audit, ImageMeasures
 from lamelle.types import Index, Problem, Record
 
 Progress = Callable[[int, int], None]

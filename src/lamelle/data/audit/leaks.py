@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lamelle.data.audit.duplicates import copies, listed
-from lamelle.data.audit.results import Audit
+from lamelle.results.audit import Audit
 from lamelle.types import Problem, Record
 
 _COLUMNS = {"slice": ("slice", "z", "plane"), "y": ("y", "row"), "x": ("x", "col", "column")}
@@ -23,7 +23,7 @@ def leaks(records: Sequence[Record], audit: Audit) -> tuple[Problem, ...]:
 
     Example:
         >>> from pathlib import Path
-        >>> from lamelle.data.audit.results import DataStatistics
+        >>> from lamelle.results.audit import DataStatistics
         >>> from lamelle.types import Source
         >>> a, b = (Record(s, Source(Path(s)), ("x",), group="7", split=s) for s in ("train", "test"))
         >>> [p.code for p in leaks([a, b], Audit((), (), (), {}, DataStatistics()))]

@@ -12,13 +12,13 @@ import numpy as np
 
 from lamelle.data.audit.mask_pairs import MaskOrImage, Partners, partners
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, thumbnail
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.audit.signatures import shrunk
 from lamelle.data.layouts.listing import FileEntry
 from lamelle.data.layouts.named_masks import expressions
 from lamelle.data.layouts.pairing import by_affixes
 from lamelle.data.layouts.words import file_name
 from lamelle.errors import printable, setting
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record, Severity
 
 _FEW, _MANY = 8, 16

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import setting
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record
 
 _SAMPLED = 1 << 18

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.value_scales import listed_scales, scales_of, white_of
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lamelle.data.audit.mixed_scales import scale_names
-from lamelle.data.audit.results import ImageMeasures
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record
 
 STRONG = 0.4

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.errors import FileError
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record, Source, Spacing
 
 _SAME = 0.01

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lamelle.data.audit.measure import OFFSET, SPAN, Distribution
-from lamelle.data.audit.results import DataStatistics, ImageMeasures
+from lamelle.results.audit import DataStatistics, ImageMeasures
 from lamelle.types import Record
 
 KEPT = 1 << 22

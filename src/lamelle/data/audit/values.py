@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from lamelle.data.audit.results import ImageMeasures
 from lamelle.data.layouts.pairing import names_of
 from lamelle.errors import DataError, LamelleError, setting
+from lamelle.results.audit import ImageMeasures
 from lamelle.types import Index, Problem
 
 _GREYS = 8

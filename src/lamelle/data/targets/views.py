@@ -36,8 +36,8 @@ from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, Meaning, Object
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from lamelle.data.audit.results import Audit
     from lamelle.data.store import Store
+    from lamelle.results.audit import Audit
 
 Window = Sequence[int] | None
 Raw = TypeVar("Raw")

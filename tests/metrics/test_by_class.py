@@ -12,12 +12,11 @@ import pytest
 from sklearn import metrics
 
 from lamelle.evaluation.measure import summarise
-from lamelle.metrics import regions
+from lamelle.metrics import by_class, regions
 from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.reports import scoring
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Score, Scores
-from lamelle.tasks import by_class
 
 CLASSES = ("a", "b", "c")
 ORACLE: Any = metrics
