@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ SPLITS = ("train", "validation", "test")
 Spacing = tuple[float, ...]
 Severity = Literal["error", "warning", "note"]
 Meaning = Literal["classes", "objects"]
+JsonObject = dict[str, Any]
+"""What was read from JSON, before its fields are checked."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

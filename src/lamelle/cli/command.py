@@ -6,6 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -154,21 +155,20 @@ def _option(parameter: inspect.Parameter, kind: Any, cli: Cli, about: str) -> cl
     if kind is bool:
         return click.Option([*flags, parameter.name], is_flag=True, help=about)
     several = get_origin(kind) is Sequence
-    options: dict[str, Any] = {"multiple": several}
+    names, of = [*flags, parameter.name], _click_type(kind, cli)
+    option = partial(click.Option, names, type=of, metavar=cli.metavar, help=about, multiple=several)
     if parameter.default is parameter.empty:
-        options["required"] = True
-    elif not several and parameter.default not in (None, ""):
-        options |= {"default": parameter.default, "show_default": True}
-    return click.Option(
-        [*flags, parameter.name], type=_click_type(kind, cli), metavar=cli.metavar, help=about, **options
-    )
+        return option(required=True)
+    if not several and parameter.default not in (None, ""):
+        return option(default=parameter.default, show_default=True)
+    return option()
 
 
 def _call(
     verb: Callable[..., Outcome],
     signature: inspect.Signature,
     words: Sequence[inspect.Parameter],
-    values: dict[str, Any],
+    values: dict[str, object],
     name: str,
 ) -> None:
     """Call the verb of that name, and tell what came of it.
@@ -196,13 +196,14 @@ def _call(
         raise SystemExit(1)
 
 
-def _sort_out(words: Sequence[inspect.Parameter], values: dict[str, Any]) -> None:
+def _sort_out(words: Sequence[inspect.Parameter], values: dict[str, object]) -> None:
     """Put settings among the other words where they belong: ``lamelle train lr=0.1`` names no folder.
 
     Raises:
         click.MissingParameter: If a word is missing then.
     """
-    pairs = list(values.pop(_PAIRS, ()))
+    given = values.pop(_PAIRS, ())
+    pairs = list(map(str, given)) if isinstance(given, Sequence) else []
     for parameter in words:
         value = values[parameter.name]
         if isinstance(value, tuple):

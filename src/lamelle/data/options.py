@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypedDict
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -77,3 +78,13 @@ class Data(Options):
         default=None, description="values that mean black and white, such as [0, 4095]; none = as the pixel type says"
     )
     allow_leakage: bool = Field(default=False, description="train although one group or image is in two splits")
+
+
+class LabelOptions(TypedDict):
+    """What the audit is told of label values: arguments of `lamelle.data.audit.inspect.inspect`."""
+
+    declared: Mapping[int, int] | None
+    ignore: Sequence[int]
+    named: bool
+    classes: bool
+    apart: bool

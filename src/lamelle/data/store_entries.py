@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
 from lamelle.io.checksums import Stamp, intact, sealed, stamp
-from lamelle.types import Geometry, Image, Problem, Spacing
+from lamelle.types import Geometry, Image, JsonObject, Problem, Spacing
 
 LAYOUT = 3
 """Version of the files written here."""
@@ -117,7 +117,7 @@ def save_entry(path: Path, pixels: Pixels) -> None:
     """
     head = _npy_header(pixels)
     size = len(head) + math.prod(pixels.shape) * pixels.dtype.itemsize
-    facts: dict[str, Any] = {
+    facts: JsonObject = {
         "layout": LAYOUT,
         "offset": len(head),
         "bytes": size,
@@ -138,7 +138,7 @@ def save_entry(path: Path, pixels: Pixels) -> None:
     _vouch(path, facts)
 
 
-def _vouch(path: Path, facts: dict[str, Any]) -> None:
+def _vouch(path: Path, facts: JsonObject) -> None:
     """Write the ``.json`` of an array's file as that lies there now."""
     try:
         facts["stamp"] = stamp(path)
@@ -162,7 +162,7 @@ def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Sto
             if whole is False or b'"stamp"' in data:
                 tell(record)
             return None  # damaged, or of an older version
-        facts: dict[str, Any] = json.loads(data)
+        facts: JsonObject = json.loads(data)
         if facts["layout"] != LAYOUT:
             return None
         touched = list(now) != facts["stamp"]
@@ -190,7 +190,7 @@ def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Sto
         return None  # another process has removed it meanwhile
 
 
-def _geometry(facts: dict[str, Any]) -> Geometry:
+def _geometry(facts: JsonObject) -> Geometry:
     x, y, z = facts["size"]
     return Geometry(tuple(tuple(row) for row in facts["affine"]), (x, y, z))
 

@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lamelle.io import atomic
+from lamelle.types import JsonObject
 
 _BEFORE, _AFTER = b',\n  "sha256": "', b'"\n}\n'
 Stamp = tuple[int, int, int, int]
@@ -46,7 +46,7 @@ def intact(data: bytes) -> bool | None:
     return tail == hashlib.sha256(head).hexdigest().encode() + _AFTER
 
 
-def opened(data: bytes) -> dict[str, Any]:
+def opened(data: bytes) -> JsonObject:
     """The content of sealed JSON.
 
     Raises:

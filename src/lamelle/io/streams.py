@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -23,6 +23,22 @@ CLASSIC_BYTES = 2**32 - 2**25
 """More than a TIFF with 32-bit offsets can hold; beyond it a BigTIFF is written, which ImageJ's own format is not."""
 _CHUNK = 1024
 _OME_NAMES = (".ome.tif", ".ome.tiff")
+
+
+class _TiffOptions(TypedDict, total=False):
+    """What tifffile is told about a file."""
+
+    shape: tuple[int, ...]
+    compression: str
+    photometric: str
+    colormap: np.ndarray
+    resolution: tuple[float | tuple[int, int], float | tuple[int, int]] | None
+    resolutionunit: int
+    imagej: bool
+    ome: bool
+    bigtiff: bool
+    metadata: dict[str, str | float]
+    maxworkers: int
 
 
 def named_ome(path: Path) -> bool:
@@ -58,13 +74,12 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray], *, ome: boo
     if form.dtype.name not in IMAGEJ_TYPES + OME_TYPES:
         raise ValueError(f"no TIFF of {form.dtype}")
     channels, (height, width), spacing = form.shape[0], form.shape[-2:], form.spacing
-    options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack", "maxworkers": 1}
     samples = 3 if form.colours and channels == 3 and form.dtype == np.uint8 else 1
-    if samples == 3:
-        options["photometric"] = "rgb"
+    options: _TiffOptions = {"compression": "zlib", "photometric": "rgb" if samples == 3 else "minisblack"}
+    options["maxworkers"] = 1
     stated = form.stated or Calibration()
     if not ome and stated.resolution is not None:
-        options |= _as_stated(form, stated)
+        options.update(_as_stated(form, stated))
     elif not ome and form.dtype.name in IMAGEJ_TYPES and form.nbytes <= CLASSIC_BYTES:
         # all six axes: tifffile mistakes a last X of one for samples
         unit = stated.unit if spacing and stated.unit else "um"
@@ -72,26 +87,28 @@ def write_tiff(path: Path, form: Form, planes: Iterable[np.ndarray], *, ome: boo
         about = {"axes": "TZCYXS"} | ({"unit": unit} if size else {}) | ({"spacing": size[0]} if len(size) == 3 else {})
         if form.labels is not None:
             about |= {"min": 0.0, "max": float(max(1, form.labels.max(initial=0)))}
-        options |= {"imagej": True, "metadata": about} | ({"resolution": (1 / size[-1], 1 / size[-2])} if size else {})
+        options["imagej"], options["metadata"] = True, about
+        if size:
+            options["resolution"] = (1 / size[-1], 1 / size[-2])
         options["shape"] = (1, form.depth, channels // samples, height, width, samples)
     else:
         names = "ZYX"[-len(spacing) :] if spacing else ""
         sizes = {f"PhysicalSize{a}": v for a, v in zip(names, spacing or (), strict=True)}
         units = {f"PhysicalSize{a}Unit": "µm" for a in names}
         shape = (form.depth, channels // samples, height, width) + ((samples,) if samples > 1 else ())
-        options |= {"ome": True, "bigtiff": form.nbytes > CLASSIC_BYTES, "shape": shape}
+        options["ome"], options["bigtiff"], options["shape"] = True, form.nbytes > CLASSIC_BYTES, shape
         options["metadata"] = {"axes": "ZCYXS"[: len(shape)]} | sizes | units
     imwrite(path, _pages(planes, samples), dtype=form.dtype, **options)
 
 
-def _as_stated(form: Form, stated: Calibration) -> dict[str, Any]:
+def _as_stated(form: Form, stated: Calibration) -> _TiffOptions:
     """A plain TIFF with the resolution of another one, and with colours where these are labels."""
     shape = tuple(n for n in (form.depth, form.shape[0]) if n > 1) + form.shape[-2:]
-    options: dict[str, Any] = {"shape": shape, "resolution": stated.resolution, "resolutionunit": stated.per}
-    options |= {"bigtiff": form.nbytes > CLASSIC_BYTES, "metadata": {"axes": _stack_axes(form)}}
+    options: _TiffOptions = {"shape": shape, "resolution": stated.resolution, "resolutionunit": stated.per}
+    options["bigtiff"], options["metadata"] = form.nbytes > CLASSIC_BYTES, {"axes": _stack_axes(form)}
     table = None if form.labels is None else table_for(form.labels)
     if table is not None:
-        options |= {"photometric": "palette", "colormap": table.T.astype(np.uint16) * 257}
+        options["photometric"], options["colormap"] = "palette", table.T.astype(np.uint16) * 257
     return options
 
 
@@ -211,7 +228,7 @@ def write_zarr(
     units = {a: {"unit": "micrometer"} for a in scale}
     kinds = {"c": "channel"}
     stated = [{"name": a, "type": kinds.get(a, "space")} | units.get(a, {}) for a in axes]
-    moves: list[dict[str, Any]] = [{"type": "scale", "scale": [scale.get(a, 1.0) for a in axes]}]
+    moves: list[dict[str, object]] = [{"type": "scale", "scale": [scale.get(a, 1.0) for a in axes]}]
     if form.spacing and offset and any(offset):
         at = dict(zip("zyx"[-len(offset) :], offset, strict=True))
         moves.append({"type": "translation", "translation": [at.get(a, 0.0) for a in axes]})

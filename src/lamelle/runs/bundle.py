@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lamelle.data.audit.leaks import leaks
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
@@ -18,9 +16,9 @@ from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.pictures import read_pictures
 from lamelle.runs.plan import Plan
-from lamelle.runs.recipe import Recipe
+from lamelle.runs.recipe import Recipe, Section
 from lamelle.runs.saved_plan import open_plan
-from lamelle.types import SPLITS, Problem, Record
+from lamelle.types import SPLITS, JsonObject, Problem, Record
 
 _SELF_TEST = "selftest."
 _STATISTICS, _COUNTER = ("running_mean", "running_var"), "num_batches_tracked"
@@ -32,14 +30,14 @@ class RunBundle:
     """The artefacts of a Run, or of an evaluation on another folder; everything but the recipe may be missing."""
 
     run: RunFolder
-    recipe: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    recipe: Section
+    environment: JsonObject
     plan: Plan | None
     """None where it was not saved (yet)."""
     audit: Audit | None
     history: History
     scores: Scores | None
-    model: Mapping[str, Any] | None
+    model: JsonObject | None
     """Content of ``model.json``."""
     pictures: Pictures
 

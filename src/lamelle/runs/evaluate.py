@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -83,7 +82,7 @@ def predict_and_measure(
         run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
     )
 
-    def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> dict[str, Any]:
+    def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> dict[str, object]:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         grid = store.grid(record.image)
         known = _judged(package.task, one) | others.columns(record)
@@ -109,7 +108,7 @@ def score_validation(
     return scores
 
 
-def _judged(task: Task, one: ItemStats) -> dict[str, Any]:
+def _judged(task: Task, one: ItemStats) -> dict[str, object]:
     """What a table of predictions says beside the prediction where the truth is known."""
     return {k: v for k, v in task.item(one).columns().items() if k != "predicted"}
 
@@ -121,7 +120,7 @@ def write_scores(
     options: IntervalOptions,
     *,
     split: str,
-    fitted: Mapping[str, Any],
+    fitted: Mapping[str, object],
     folds: Sequence[Scores] = (),
     notes: Sequence[Note] = (),
 ) -> Scores:

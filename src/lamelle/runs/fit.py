@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from lamelle.data.augment.options import Augment
 from lamelle.data.augment.parameters import margin
@@ -114,7 +114,7 @@ def _keep(done: Package, run: RunFolder) -> None:
     run.seal(*package.save(done, run.model), *run.tensorboard.glob("*"))
 
 
-def _judge_budget(job: Job, run: RunFolder, state: State, *, on_processor: bool) -> dict[str, Any]:
+def _judge_budget(job: Job, run: RunFolder, state: State, *, on_processor: bool) -> dict[str, object]:
     """Say what the budget allowed; where that was less than an epoch it stands beside the scores instead: what goes
     into the provenance of the Package.
     """
@@ -139,7 +139,7 @@ def _spacing(plan: Plan) -> Spacing | None:
     return spacings[0][0] if spacings else None
 
 
-def _provenance(plan: Plan, state: State) -> dict[str, Any]:
+def _provenance(plan: Plan, state: State) -> dict[str, object]:
     return {
         "records": len(plan.of("train")),
         "epochs": state.epoch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import ValidationError
 
@@ -32,7 +32,7 @@ class InitialModel:
     """From which it can be built again, anywhere."""
     said: tuple[str, ...]
     """What a user should know about it."""
-    about: dict[str, Any]
+    about: dict[str, object]
     """For the provenance of the Package: numbers of parameters, and the pretrained weights with their licence."""
 
 
@@ -51,7 +51,7 @@ def build(plan: Plan) -> InitialModel:
     architecture = architecture_of(recipe, plan)
     model = networks.build(architecture)
     said: list[str] = []
-    about: dict[str, Any] = {}
+    about: dict[str, object] = {}
     keys = recipe.model
     if recipe.train.start:
         said.append(_start_from(model, recipe.train.start))
@@ -83,7 +83,7 @@ def architecture_of(recipe: Recipe, plan: Plan) -> Architecture:
         raise refused(error) from None
 
 
-def _pretrained(model: Freezable, keys: Encoded) -> tuple[str, dict[str, Any]]:
+def _pretrained(model: Freezable, keys: Encoded) -> tuple[str, dict[str, object]]:
     """Fill the encoder; what was said, and what the Package tells of the weights."""
     from lamelle.models.pretrained import resolve_weights
     from lamelle.models.weights import load_encoder_weights

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -118,7 +118,7 @@ class _Trial:
             return RequestError("sizing.batch", name=self._name, size=_said(size), cure=cure)
         if self.in_colour:
             return RequestError("sizing.channels", name=self._name, cure=setting("data.channels", _COLOUR))
-        values: dict[str, Any] = {"name": self._name, "size": _said(size), "reason": why}
+        values: dict[str, object] = {"name": self._name, "size": _said(size), "reason": why}
         if near := self.near(size):
             known = ", ".join(_said(other) for other in near)
             return RequestError("sizing.size", **values, near=known, cure=setting(key, list(near[0])))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from lamelle.options import Options
 from lamelle.registry import AllOf, OneOf
+from lamelle.types import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def described(keys: list[Key]) -> str:
 
 
 @cache
-def _properties(options: type[Options]) -> dict[str, Any]:
+def _properties(options: type[Options]) -> JsonObject:
     """The JSON schemas of the plain keys of a class."""
     return options.model_json_schema()["properties"]
 
@@ -90,7 +90,7 @@ def _properties(options: type[Options]) -> dict[str, Any]:
 _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 
-def _bounds(schema: dict[str, Any]) -> str:
+def _bounds(schema: JsonObject) -> str:
     if several := schema.get("anyOf"):
         return " or ".join(filter(None, ("true, false" if s.get("type") == "boolean" else _bounds(s) for s in several)))
     if "enum" in schema:

@@ -12,7 +12,7 @@ from lamelle.errors import RequestError
 from lamelle.models.options import kind_of_keys, kind_of_name
 from lamelle.options import Options
 from lamelle.runs.key_list import choices_of
-from lamelle.runs.moved_keys import Section, renewed
+from lamelle.runs.moved_keys import Layer, Section, renewed
 from lamelle.runs.recipe import Recipe, check_keys, expanded, full_key
 
 _CLOCK = re.compile(r"\s*\d+(:\d+)+\s*")
@@ -66,7 +66,7 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
     return renewed(asked, {})
 
 
-def _gather(layer: Section, one: Mapping[str, Any], path: str) -> None:
+def _gather(layer: Section, one: Layer, path: str) -> None:
     """Add to a layer, which may name one kind of each thing only."""
     chosen = {f"{where}.{tag}" for where, tag in tags()}
     for name, value in one.items():
@@ -79,7 +79,7 @@ def _gather(layer: Section, one: Mapping[str, Any], path: str) -> None:
         layer[name] = dict(value) if isinstance(value, Mapping) else value
 
 
-def _named(values: Mapping[str, Any], path: str = "") -> Section:
+def _named(values: Layer, path: str = "") -> Section:
     """The same, with the name alone of a kind of options as the key that says it."""
     tag_of, found = dict(tags()), {}
     for name, value in values.items():
@@ -90,7 +90,7 @@ def _named(values: Mapping[str, Any], path: str = "") -> Section:
     return found
 
 
-def merge(into: Section, other: Mapping[str, Any]) -> Section:
+def merge(into: Section, other: Layer) -> Section:
     """Lay ``other`` over ``into``, section by section; ``into`` is changed and returned.
 
     Another kind of task, network, loss or remedy takes the place of the former with all its keys. The name of an
@@ -106,7 +106,7 @@ def merge(into: Section, other: Mapping[str, Any]) -> Section:
     return into
 
 
-def _over(path: str, below: Mapping[str, Any], above: Mapping[str, Any]) -> Section:
+def _over(path: str, below: Layer, above: Layer) -> Section:
     """One section, or one key with kinds, of two layers."""
     tag_of = dict(tags())
     if path == "model":
@@ -126,7 +126,7 @@ def _other_kind(below: object, above: object) -> bool:
     return None not in (below, above) and below != above
 
 
-def _of_network(below: Mapping[str, Any], above: Mapping[str, Any]) -> tuple[Section, Section]:
+def _of_network(below: Layer, above: Layer) -> tuple[Section, Section]:
     """Both layers with the kind of network that names and keys tell; weights from a file stay with their encoder."""
     below, above, name = dict(below), dict(above), below.get("name")
     was = below.get("kind") or kind_of_name(name, None) or kind_of_keys(below)
@@ -139,7 +139,7 @@ def _of_network(below: Mapping[str, Any], above: Mapping[str, Any]) -> tuple[Sec
     return below, above if asked is None or was is None else {"kind": asked} | above
 
 
-def left_behind(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def left_behind(before: Layer, after: Layer) -> list[str]:
     """Keys that another kind of task, network, loss or remedy left behind, with their values.
 
     Example:
@@ -152,7 +152,7 @@ def left_behind(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
     return [f"{k}={v}" for k, v in lost.items() if k not in kept and k not in named and v not in (None, False, [])]
 
 
-def _flat(values: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+def _flat(values: Layer, path: str) -> Iterator[tuple[str, Any]]:
     """Dotted keys of the sections and keys that have kinds."""
     tag_of = dict(tags())
     for name, value in values.items():

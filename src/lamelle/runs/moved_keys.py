@@ -12,6 +12,8 @@ from lamelle.messages import text
 
 Section = dict[str, Any]
 """Values of a recipe before they are checked: section → key → value."""
+Layer = Mapping[str, Any]
+"""The same, where they are only read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ MOVED: Mapping[str, tuple[Moved, ...]] = {
 """Old key → where it is now; kept for two minor versions."""
 
 
-def renewed(values: Mapping[str, Any], below: Mapping[str, Any] | None = None, *, quiet: bool = False) -> Section:
+def renewed(values: Layer, below: Layer | None = None, *, quiet: bool = False) -> Section:
     """Values with today's keys in the place of old ones; a `KeyMoved` warning names both.
 
     Where the kind of loss or remedy tells which key is meant, and neither layer says it, the old key stays for a layer
@@ -80,7 +82,7 @@ def renewed(values: Mapping[str, Any], below: Mapping[str, Any] | None = None, *
     return found
 
 
-def _kind_at(path: str, values: Mapping[str, Any]) -> str | None:
+def _kind_at(path: str, values: Layer) -> str | None:
     """The kind of options that a key of the form ``task.loss.gamma`` is one of, where it is said."""
     section, _, inner = path.partition(".")
     keys = values.get(section)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from lamelle.data import split
 from lamelle.data.audit.inspect import inspect
@@ -14,7 +13,7 @@ from lamelle.data.changed_files import Content, contents
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.layouts.table_spelling import Naming, naming_of
-from lamelle.data.options import Data, listed
+from lamelle.data.options import Data, LabelOptions, listed
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import with_meaning
 from lamelle.data.targets.values import ValueMap
@@ -57,7 +56,7 @@ class Plan:
     task: Task
     split_by: str
     """``given``, ``block``, ``group`` or ``record``."""
-    planned: Mapping[str, Any]
+    planned: Mapping[str, object]
     """Dotted keys that followed from the data."""
     problems: tuple[Problem, ...]
     """Warnings that the report must show; leakage that was allowed is among them."""
@@ -199,7 +198,7 @@ def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
     return task_data(recipe, index, audit, ()).values if any(r.labels for r in index.records) else None
 
 
-def label_options(asked: Section) -> dict[str, Any]:
+def label_options(asked: Section) -> LabelOptions:
     """What the audit needs to know of a request about label values."""
     data = asked.get("data", {})
     given = recipes.validate({"data": {k: data[k] for k in ("labels", "ignore") if data.get(k)}}).data
@@ -282,7 +281,7 @@ def _asked(asked: Section, key: str) -> bool:
     return name in asked.get(section, {})
 
 
-def _complete(asked: Section, planned: Mapping[str, Any]) -> Section:
+def _complete(asked: Section, planned: Mapping[str, object]) -> Section:
     """The request with the plan under it; only the keys that the chosen kind of network knows."""
     full, wanted = deepcopy(asked), asked.get("model", {})
     kind = wanted.get("kind") or kind_of_name(wanted.get("name"), None) or planned.get("model.kind")

@@ -26,7 +26,7 @@ from lamelle.models.options import MODELS, Network, UNetOptions
 from lamelle.options import Options
 from lamelle.registry import nearest
 from lamelle.runs.key_list import Key, described, keys_of
-from lamelle.runs.moved_keys import MOVED, Section, renewed
+from lamelle.runs.moved_keys import MOVED, Layer, Section, renewed
 from lamelle.tasks.base import TaskOptions
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS
@@ -92,7 +92,7 @@ def full_key(key: str) -> str:
     raise RequestError("recipe.unknown_key", key=key, near=", ".join(near) or "lamelle recipes --keys")
 
 
-def other_shares(said: object, asked: Mapping[str, Any]) -> dict[str, float]:
+def other_shares(said: object, asked: Layer) -> dict[str, float]:
     """The shares of a split that are not asked for, so that those that are stay what they are and all are the whole.
 
     Raises:
@@ -153,7 +153,7 @@ def load(name: str | Path, *, quiet: bool = False) -> Section:
     return values
 
 
-def check_keys(values: Mapping[str, Any], prefix: str = "") -> None:
+def check_keys(values: Layer, prefix: str = "") -> None:
     """See that every key of nested values is one.
 
     Raises:
@@ -187,24 +187,24 @@ def _nearest(key: str) -> str:
     return ", ".join(nearest(key, every_key(), most=3)) or "lamelle recipes --keys"
 
 
-def listed_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
+def listed_classes(data: Layer) -> tuple[str, ...]:
     """The names of all classes, where ``data.classes`` lists them."""
     return listed(data.get("classes"))
 
 
-def renamed_classes(data: Mapping[str, Any]) -> dict[str, str]:
+def renamed_classes(data: Layer) -> dict[str, str]:
     """Name in the data → class, where ``data.classes`` says so."""
     said = data.get("classes")
     return {str(k): str(v) for k, v in said.items() if v is not None} if isinstance(said, Mapping) else {}
 
 
-def left_out_classes(data: Mapping[str, Any]) -> tuple[str, ...]:
+def left_out_classes(data: Layer) -> tuple[str, ...]:
     """Names in the data whose images are not meant: ``data.classes={name: null}``."""
     said = data.get("classes")
     return tuple(str(k) for k, v in said.items() if v is None) if isinstance(said, Mapping) else ()
 
 
-def validate(values: Mapping[str, Any]) -> Recipe:
+def validate(values: Layer) -> Recipe:
     """A checked Recipe; of shares of a split that are not given the others follow.
 
     Raises:

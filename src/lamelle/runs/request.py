@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from lamelle.errors import RequestError
 from lamelle.messages import text
@@ -19,12 +18,14 @@ from lamelle.runs.recipe import Recipe
 from lamelle.training import resources
 
 AnyPath = str | os.PathLike[str]
+RecipeLike = AnyPath | recipes.Layer | None
+"""Name or file of a recipe, or its values."""
 _NEW = ("data.path", "train.start", "train.schedule_points")
 """What a fine-tuning has of its own by nature: its images, what it starts from, and how far its budget reached."""
 
 
 def asked_of(
-    recipe: AnyPath | Mapping[str, Any] | None,
+    recipe: RecipeLike,
     overrides: Iterable[str],
     weights: AnyPath | None,
     start: AnyPath | None,
@@ -135,7 +136,7 @@ def _shown(value: object) -> str:
     return "–" if value is None else str(value).replace(" ", "")
 
 
-def name_of(recipe: AnyPath | Mapping[str, Any] | None, data: AnyPath) -> str:
+def name_of(recipe: RecipeLike, data: AnyPath) -> str:
     """The name of a run or a study where none is given: of the recipe, of the run whose recipe it is, or of the data.
 
     Example:

@@ -36,8 +36,8 @@ FORMAT = 1
 class SettledTask:
     """A task as a Package describes it."""
 
-    options: Mapping[str, Any]
-    settled: Mapping[str, Any]
+    options: Mapping[str, object]
+    settled: Mapping[str, object]
     """What follows from the data."""
 
 
@@ -54,7 +54,7 @@ class SavedPlan:
     """SHA-256 of the image and the labels of each record."""
     task: SettledTask
     split_by: str
-    planned: Mapping[str, Any]
+    planned: Mapping[str, object]
     problems: tuple[Problem, ...]
     naming: Naming | None
 

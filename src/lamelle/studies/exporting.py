@@ -13,6 +13,7 @@ from typing import Any
 from lamelle.errors import RequestError
 from lamelle.registry import Registry
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.recipe import Layer
 from lamelle.studies.listing import RunSummary, open_whole
 from lamelle.training.tracking import tensorboard
 
@@ -58,7 +59,7 @@ def export(path: Path, *, to: str, store: str | None) -> str:
     return target.write(run, store)
 
 
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(values: Layer, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested keys as dotted ones.
 
     Example:

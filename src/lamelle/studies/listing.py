@@ -23,11 +23,10 @@ from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import less_is_better
 from lamelle.platform import network_disk
 from lamelle.prediction.package import DESCRIPTION
-from lamelle.results.scores import Score
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
-from lamelle.runs.recipe import Section
+from lamelle.runs.recipe import Layer, Section
 
 State = Literal["done", "running", "interrupted", "damaged"]
 STATES: tuple[State, ...] = ("done", "running", "interrupted", "damaged")
@@ -76,7 +75,7 @@ class RunSummary:
     """On disk, without runs inside it, which count by themselves."""
     why: str = ""
     """What is wrong with a damaged one."""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Layer = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +187,11 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
         created=str(environment.get("created", "")),
         epochs=done.get("epochs", len(history) or None),
         score=shown,
-        **_numbers(score_shown),
+        value=_finite(score_shown.value) if score_shown else None,
+        low=_finite(score_shown.low) if score_shown else None,
+        high=_finite(score_shown.high) if score_shown else None,
+        n=score_shown.n if score_shown else None,
+        unit=score_shown.unit if score_shown else "",
         reason=why_none(score_shown) if score_shown else "",
         split=scores.split if scores else "",
         seconds=done.get("seconds"),
@@ -199,12 +202,9 @@ def _described(run: RunFolder, name: str, study: str, score: str | None, size: i
     )
 
 
-def _numbers(score: Score | None) -> dict[str, Any]:
-    """What a list says of a score; None where there is no number."""
-    if score is None:
-        return {}
-    numbers = {name: getattr(score, name) for name in ("value", "low", "high")}
-    return {k: v if math.isfinite(v) else None for k, v in numbers.items()} | {"n": score.n, "unit": score.unit}
+def _finite(number: float) -> float | None:
+    """A number of a score as a list has it; None where there is none."""
+    return number if math.isfinite(number) else None
 
 
 def _state(run: RunFolder, *, finished: bool, newest: float) -> State:
@@ -254,7 +254,7 @@ def _meant(run: RunSummary, wanted: Filter) -> bool:
     return not wanted.asked or _has(run.recipe, wanted.asked)
 
 
-def _has(recipe: Mapping[str, Any], keys: Section) -> bool:
+def _has(recipe: Layer, keys: Section) -> bool:
     """Whether asking for these keys would change nothing in a recipe."""
     try:
         now = recipes.validate(recipe)

@@ -19,7 +19,7 @@ from lamelle.runs import train as training
 from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.input_size import fitted
-from lamelle.runs.recipe import Section
+from lamelle.runs.recipe import Layer, Section
 from lamelle.runs.saved_plan import open_plan
 from lamelle.studies import compare, table
 from lamelle.studies.folder import StudyFolder
@@ -49,7 +49,7 @@ class CompareRequest(Result):
         return [self.variant(name) for name in self.variants]
 
 
-def read_variants(given: str | Path | Any) -> Mapping[str, Any]:
+def read_variants(given: str | Path | Any) -> Layer:
     """Named variants from a YAML file, or as they are.
 
     Raises:

@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
 
 from lamelle.errors import RequestError
 from lamelle.runs.layers import merge, parse_overrides
-from lamelle.runs.recipe import Section
+from lamelle.runs.recipe import Layer, Section
 
 DEFAULT = "default"
 """The value of a variant that leaves a key as the recipe has it."""
@@ -75,7 +74,7 @@ def listed(pairs: Iterable[str]) -> tuple[list[str], list[tuple[str, list[str]]]
     return shared, lists
 
 
-def named(given: Mapping[str, Any]) -> list[Variant]:
+def named(given: Layer) -> list[Variant]:
     """Variants from YAML: name → pairs, or nested keys.
 
     Raises:

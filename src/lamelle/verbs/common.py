@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError
 from lamelle.platform import home
@@ -16,6 +16,7 @@ from lamelle.verbs.signature import AnyPath
 if TYPE_CHECKING:
     from lamelle.data.store import Store
     from lamelle.prediction.package import Package
+    from lamelle.runs.recipe import Section
 
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
@@ -43,7 +44,7 @@ def open_store() -> Store:
     return Store(home() / "store", budget=cache_budget(), say=lambda line: print(line, file=sys.stderr))
 
 
-def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[str, Any]:
+def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> Section:
     """``key=value`` pairs, section by section.
 
     Args:
@@ -62,7 +63,7 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> dict[s
     return asked
 
 
-def predicting(package: Package, asked: dict[str, Any]) -> Package:
+def predicting(package: Package, asked: Section) -> Package:
     """The model, to predict with the tiles and mirrored images that are asked for."""
     from lamelle.runs import recipe as recipes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, overload
@@ -12,7 +12,7 @@ from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import cores
 from lamelle.verbs.common import asked_about, open_store
-from lamelle.verbs.signature import AnyPath, Cli, settings
+from lamelle.verbs.signature import AnyPath, Cli, Overrides, settings
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _DEMO_SETTINGS = {
 def check(
     data: AnyPath,
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     report: Annotated[AnyPath | None, Cli("-o", "--report")] = None,
     **keys: Any,
 ) -> Check:
@@ -147,7 +147,7 @@ def convert(
     key: str | None = None,
     spacing: Annotated[Sequence[float] | None, Cli(metavar="Z,Y,X")] = None,
     labels: bool = False,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     **keys: Any,
 ) -> Conversion | Written:
     """Write an image, stack or series in another format.

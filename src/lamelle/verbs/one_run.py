@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from lamelle.messages import text
 from lamelle.platform import tune_allocator
 from lamelle.verbs.common import HOW, asked_about, open_store, paths_of, predicting
 from lamelle.verbs.outcome import Outcome
-from lamelle.verbs.signature import AnyPath, Cli, settings
+from lamelle.verbs.signature import AnyPath, Cli, Overrides, RecipeLike, settings
 
 if TYPE_CHECKING:
     from lamelle.data.store import Store
@@ -116,8 +116,8 @@ class Run(Outcome):
 def train(
     data: AnyPath | None = None,
     *,
-    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    recipe: Annotated[RecipeLike, Cli("-r", "--recipe")] = None,
+    overrides: Overrides = (),
     start: Annotated[AnyPath | None, Cli("--from")] = None,
     weights: AnyPath | None = None,
     name: str | None = None,
@@ -175,7 +175,7 @@ def evaluate(
     run: AnyPath,
     data: AnyPath | None = None,
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     out: Annotated[AnyPath | None, Cli("-o", "--out")] = None,
     **keys: Any,
 ) -> Evaluation:
@@ -244,7 +244,7 @@ def predict(
     inputs: AnyPath | Sequence[AnyPath],
     out: Annotated[AnyPath, Cli("-o", "--out")],
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     probabilities: bool = False,
     overlays: bool = False,
     masks: bool = False,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from lamelle.errors import RequestError
 from lamelle.verbs.common import paths_of
-from lamelle.verbs.signature import AnyPath, Cli, settings
+from lamelle.verbs.signature import AnyPath, Cli, Overrides, settings
 
 if TYPE_CHECKING:
     from lamelle.studies.listing import Filter
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def list_runs(
     runs: AnyPath = "runs",
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     task: str = "",
     data: str = "",
     since: str = "",
@@ -147,7 +148,7 @@ def _targets() -> Iterable[str]:
 def runs(
     folders: AnyPath | Sequence[AnyPath] = (),
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    overrides: Overrides = (),
     task: str = "",
     data: str = "",
     since: str = "",
@@ -189,14 +190,51 @@ def runs(
         to: Write finished runs into the store of another tool.
         store: With --to: where; each tool has its default (docs/reference/exports.md).
     """
-    filters = {"task": task, "data": data, "since": since, "state": state, "score": score, "min_score": min_score}
-    options = {"prune": prune, "keep": keep, "yes": yes, "to": to, "store": store, "csv": csv, "compare": compare}
-    return _answer(paths_of(folders), {**filters, "overrides": overrides, "sort": sort}, options, report)
+    filters: _Filters = {
+        "overrides": overrides,
+        "task": task,
+        "data": data,
+        "since": since,
+        "state": state,
+        "score": score,
+        "min_score": min_score,
+        "sort": sort,
+    }
+    return _answer(paths_of(folders), filters, _Wish(compare, report, prune, keep, yes, to, store, csv))
 
 
-def _answer(
-    places: Sequence[Path], filters: Mapping[str, Any], options: Mapping[str, Any], report: AnyPath | None
-) -> Outcome:
+class _Filters(TypedDict, total=False):
+    """Arguments of `list_runs`."""
+
+    overrides: Overrides
+    task: str
+    data: str
+    since: str
+    state: str
+    score: str | None
+    min_score: float | None
+    sort: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is to be done with the runs; without any wish they are listed."""
+
+    compare: bool
+    report: AnyPath | None
+    prune: str | None
+    keep: int | None
+    yes: bool
+    to: str | None
+    store: str | None
+    csv: bool
+
+    @property
+    def none(self) -> bool:
+        return not any(getattr(self, one.name) for one in fields(self))
+
+
+def _answer(places: Sequence[Path], filters: _Filters, wish: _Wish) -> Outcome:
     """List, verify, compare, prune or export: what these options ask for together.
 
     Raises:
@@ -205,24 +243,24 @@ def _answer(
     from lamelle.verbs.outcomes import Text
 
     if places[:1] == [Path("verify")]:
-        if report or any(options.values()) or any(v for name, v in filters.items() if name != "sort"):
+        if not wish.none or any(v for name, v in filters.items() if name != "sort"):
             raise RequestError("runs.verify_alone")
         return verify_runs(*places[1:])
-    if sum(bool(options[name]) for name in ("compare", "prune", "to")) > 1:
+    if sum(map(bool, (wish.compare, wish.prune, wish.to))) > 1:
         raise RequestError("runs.prune_or")
-    if not options["prune"] and (options["yes"] or options["keep"] is not None):
+    if not wish.prune and (wish.yes or wish.keep is not None):
         raise RequestError("runs.only_prune")
-    if options["compare"]:
-        return compare_runs(places, report=report)
-    if options["to"]:
-        return export_run(places, to=options["to"], store=options["store"])
+    if wish.compare:
+        return compare_runs(places, report=wish.report)
+    if wish.to:
+        return export_run(places, to=wish.to, store=wish.store)
     if len(places) > 1:
         raise RequestError("runs.one_folder", n=len(places))
     root = places[0] if places else Path("runs")
-    if options["prune"]:
-        return prune_runs(root, mode=options["prune"], keep=options["keep"], yes=options["yes"], **filters)
+    if wish.prune:
+        return prune_runs(root, mode=wish.prune, keep=wish.keep, yes=wish.yes, **filters)
     listed = list_runs(root, **filters)
-    return Text(tuple(listed.to_csv().splitlines())) if options["csv"] else listed
+    return Text(tuple(listed.to_csv().splitlines())) if wish.csv else listed
 
 
 def _filter(pairs: Iterable[str], task: str, data: str, since: str, state: str, least: float | None) -> Filter:

@@ -12,6 +12,10 @@ from typing import Any
 from lamelle.errors import RequestError, printable
 
 AnyPath = str | os.PathLike[str]
+Overrides = Iterable[str] | Mapping[str, object]
+"""``key=value`` pairs, or keys with their values."""
+RecipeLike = AnyPath | Mapping[str, object] | None
+"""Name or file of a recipe, or its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,7 @@ def described(verb: Callable[..., object]) -> Docstring:
     return Docstring(about.partition("\n")[0], " ".join(paragraphs.split()), arguments)
 
 
-def settings(
-    verb: Callable[..., object], overrides: Iterable[str] | Mapping[str, Any], given: Mapping[str, Any]
-) -> list[str]:
+def settings(verb: Callable[..., object], overrides: Overrides, given: Mapping[str, object]) -> list[str]:
     """Settings as pairs, those that were given as keywords among them: ``lamelle.train(data, epochs=2)``.
 
     Args:

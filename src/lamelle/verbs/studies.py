@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lamelle.errors import RequestError
 from lamelle.platform import tune_allocator
 from lamelle.verbs.common import open_store
-from lamelle.verbs.signature import AnyPath, Cli, settings
+from lamelle.verbs.signature import AnyPath, Cli, Overrides, RecipeLike, settings
 
 if TYPE_CHECKING:
     from lamelle.results.studies import Comparison, SearchResult
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def compare(
     data: AnyPath,
     *,
-    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
-    variants: AnyPath | Mapping[str, Any] | None = None,
+    recipe: Annotated[RecipeLike, Cli("-r", "--recipe")] = None,
+    overrides: Overrides = (),
+    variants: RecipeLike = None,
     objective: Annotated[str | None, Cli(metavar="SCORE")] = None,
     seeds: int = 3,
     jobs: int = 1,
@@ -93,8 +93,8 @@ def _pruners() -> Iterable[str]:
 def tune(
     data: AnyPath,
     *,
-    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    recipe: Annotated[RecipeLike, Cli("-r", "--recipe")] = None,
+    overrides: Overrides = (),
     objective: Annotated[str | None, Cli(metavar="SCORE")] = None,
     sampler: Annotated[str | None, Cli(choices=_samplers)] = None,
     pruner: Annotated[str, Cli(choices=_pruners)] = "none",

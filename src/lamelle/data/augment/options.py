@@ -66,13 +66,13 @@ class Augment(*_INTENSITY[::-1], GeometryOptions):
             >>> Augment.none(rotate=15).changed("flip")
             {'rot90': False, 'rotate': 15.0}
         """
-        off: dict[str, Any] = {}
+        off: dict[str, object] = {}
         for name, field in cls.model_fields.items():
             if name == "zoom":
                 off[name] = (1.0, 1.0)
             elif not name.endswith(("_probability", "_spacing", "_strength")):
                 off[name] = type(field.default)(0)
-        return cls(**off | changes)
+        return cls.model_validate(off | changes)
 
 
 AUGMENT = CHANGES.together(Augment)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.errors import RequestError, WorkError
 from lamelle.io import atomic
@@ -102,7 +102,7 @@ def open_storage(url: str | None, folder: Path) -> Storage:
     except ArgumentError as error:
         raise RequestError("tune.bad_url", given=url) from error
     shared = address.get_backend_name() == "postgresql"
-    options: dict[str, Any] = {"pool_pre_ping": True}
+    options: dict[str, object] = {"pool_pre_ping": True}
     if shared:
         address = _driver(address)
     elif address.get_backend_name() == "sqlite" and address.database:
@@ -113,8 +113,8 @@ def open_storage(url: str | None, folder: Path) -> Storage:
     plain = address.render_as_string(hide_password=False)
     try:
         # on one machine locks tell who is dead, and a worker that has to wait for a processor is not taken for dead
-        beats: dict[str, Any] = {"heartbeat_interval": BEAT, "grace_period": GRACE} if shared else {}
-        rdb = RDBStorage(plain, options, **beats)
+        beat, grace = (BEAT, GRACE) if shared else (None, None)
+        rdb = RDBStorage(plain, options, heartbeat_interval=beat, grace_period=grace)
     except (StorageInternalError, SQLAlchemyError, OSError) as error:
         reason = str(error).splitlines()[0].replace(str(address.password), "***") if address.password else str(error)
         raise Unreachable("tune.unreachable", url=hidden(plain), reason=reason.splitlines()[0]) from error
