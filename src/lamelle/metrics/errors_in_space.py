@@ -173,7 +173,7 @@ def _numbered(mask: np.ndarray, numbers: np.ndarray | None) -> np.ndarray:
         labelled = labelled + 1 if mask.all() else labelled
     kept = np.bincount(labelled.ravel()) >= SPECK
     kept[0] = False
-    return np.where(kept, np.cumsum(kept), 0)[labelled]
+    return np.where(kept, np.cumsum(kept), 0).astype(np.int32)[labelled]
 
 
 def _objects(truth: np.ndarray, answer: np.ndarray, mask: np.ndarray) -> Objects:
@@ -183,7 +183,7 @@ def _objects(truth: np.ndarray, answer: np.ndarray, mask: np.ndarray) -> Objects
     either = (truth > 0) | (answer > 0)
     places = truth[either], answer[either]
     shape = int(truth.max(initial=0)) + 1, int(answer.max(initial=0)) + 1
-    table = coo_array((np.ones(len(places[0]), np.int64), places), shape=shape).tocsr()
+    table = coo_array((np.ones(len(places[0]), np.int32), places), shape=shape).tocsr()
     sizes, predicted = (np.asarray(table.sum(axis=axis), np.int64).ravel()[1:] for axis in (1, 0))
     pairs = table[1:, 1:].tocoo()
     row, column, shared = pairs.row, pairs.col, pairs.data

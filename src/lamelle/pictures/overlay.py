@@ -65,10 +65,17 @@ def to_rgb(image: np.ndarray, *, index: int | None = None) -> np.ndarray:
     if pixels.dtype == np.uint8 and len(pixels) == 3:
         return np.array(pixels)
     each = len(pixels) != 3
-    stretched = np.stack([_stretch(c) for c in pixels[:3]]) if each else _stretch(pixels)
-    if len(stretched) == 1:
-        return np.repeat(stretched, 3, axis=0)
-    return stretched[[0, 1, 0]] if len(stretched) == 2 else stretched
+    return colours_of_channels(np.stack([_stretch(c) for c in pixels[:3]]) if each else _stretch(pixels))
+
+
+def colours_of_channels(channels: np.ndarray) -> np.ndarray:
+    """Red, green and blue [3, Y, X] of the channels [C, Y, X] of an image.
+
+    One channel is grey; of two the first is magenta and the second green; of four and more the first three are shown.
+    """
+    if len(channels) == 1:
+        return np.repeat(channels, 3, axis=0)
+    return channels[[0, 1, 0]] if len(channels) == 2 else channels[:3]
 
 
 def _stretch(values: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def start(
     """A new Run of a request; of a cross-validation, one Run for each fold inside of it, and their pooled scores."""
     if folds_of(asked):
         return _cross_validate(data, asked, runs, name, store, progress, finish)
-    plan = _plan(data, asked, store)
+    plan = planned(data, asked, store)
     return start_planned(plan, _say(describe(plan), progress), runs, name, store, progress, finish)
 
 
@@ -61,7 +61,7 @@ def resume(run: RunFolder, store: Store, progress: Progress, finish: Finish) -> 
         RequestError: If images or labels are no longer what they were when the data were split.
     """
     if not run.begun and not folds_of(asked := run.read_recipe()):
-        plan = _plan(Path(asked["data"]["path"]), asked, store)
+        plan = planned(Path(asked["data"]["path"]), asked, store)
         save_plan(run, plan)
         _say([text("train.begun_anew")], progress)
         train_and_score(plan, build(plan), run, store, progress, finish, resume=False)
@@ -95,7 +95,13 @@ def training_keys(asked: Section) -> Train:
     return validate({"train": asked.get("train", {})}).train
 
 
-def _plan(data: Path, asked: Section, store: Store) -> Plan:
+def planned(data: Path, asked: Section, store: Store) -> Plan:
+    """The plan of a training of this request on this machine.
+
+    Raises:
+        RequestError: If the request cannot be met.
+        DataError: If the data has errors; all are named.
+    """
     resources.device_of(training_keys(asked))
     return fitted(plans.make_plan(data, asked, store, accelerator=resources.has_accelerator()))
 
@@ -205,7 +211,7 @@ def _cross_validate(
     data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
 ) -> RunFolder:
     """Write down what all folds share, as the first fold plans it, and train them."""
-    plan = _plan(data, merge(deepcopy(asked), {"split": {"fold": 0}}), store)
+    plan = planned(data, merge(deepcopy(asked), {"split": {"fold": 0}}), store)
     _say(describe(plan), progress)
     build(plan)  # before there is a folder: what cannot be built leaves none
     whole = RunFolder.create(runs, name)
@@ -233,7 +239,7 @@ def _each_fold(
             if not run.begun:
                 shutil.rmtree(run.path, ignore_errors=True)  # what a kill left before it was written down
                 again = merge(deepcopy(asked), {"split": {"fold": fold}})
-                plan = first if first and fold == 0 else _plan(Path(asked["data"]["path"]), again, store)
+                plan = first if first and fold == 0 else planned(Path(asked["data"]["path"]), again, store)
                 said = describe(plan) if plan is first else _say(describe(plan), progress)
                 start_planned(plan, said, whole.path, run.path.name, store, progress, finish)
             elif not run.done:

@@ -10,6 +10,7 @@ Example:
 
 from __future__ import annotations
 
+from lamelle.verbs.augmenting import augment
 from lamelle.verbs.common import open_store as open_store
 from lamelle.verbs.explaining import explain
 from lamelle.verbs.folders import check, convert, demo
@@ -21,6 +22,7 @@ from lamelle.verbs.system import info
 
 __all__ = [
     "Run",
+    "augment",
     "check",
     "compare",
     "compare_runs",
@@ -42,6 +44,7 @@ __all__ = [
 
 COMMANDS = {
     "check": check,
+    "augment": augment,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -18,6 +21,7 @@ from lamelle.verbs.outcome import Outcome
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from lamelle.data.augment.options import Augment
     from lamelle.doctor.diagnosis import Diagnosis
     from lamelle.results.audit import Audit, ImageMeasures
     from lamelle.results.scores import Scores
@@ -153,6 +157,34 @@ class Page(PathOutcome):
 
     def text_lines(self) -> Iterator[str]:
         yield text("cli.report_at", path=self.path.resolve())
+
+
+@dataclass(frozen=True)
+class Picture(PathOutcome):
+    """Training samples before and after augmentation; a notebook shows the picture."""
+
+    images: int
+    draws: int
+    augment: Augment
+    """The options that were drawn from, with what the plan added to those that were asked for."""
+    notes: tuple[str, ...] = ()
+
+    def text_lines(self) -> Iterator[str]:
+        yield from self.notes
+        yield text("augment.drawn", path=self.path.resolve(), images=self.images, draws=self.draws)
+        off = type(self.augment).none().model_dump(mode="json")
+        used = {name: value for name, value in self.augment.model_dump(mode="json").items() if value != off[name]}
+        named = " ".join(f"{name}={json.dumps(value)}" for name, value in used.items() if name in off)
+        yield text("augment.changes", changes=named) if named else text("augment.nothing")
+        if self.augment.mixup or self.augment.cutmix:
+            yield text("augment.mixed")
+
+    def _repr_html_(self) -> str:
+        encoded = base64.b64encode(self.path.read_bytes()).decode("ascii")
+        lines = "\n".join(self.text_lines())
+        return (
+            f'<img alt="{escape(lines, quote=True)}" src="data:image/png;base64,{encoded}"><pre>{escape(lines)}</pre>'
+        )
 
 
 @dataclass(frozen=True)
