@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from lamelle.data.changed_files import Content
+from lamelle.data.targets.values import ValueMap
 from lamelle.results import history
+from lamelle.results.audit import Audit, DataStatistics
+from lamelle.results.baseline import Baseline
 from lamelle.results.history import Epoch
 from lamelle.results.items import Failure
 from lamelle.results.scores import Confusion, Item, Score, Scores
-from lamelle.runs import layers
+from lamelle.runs import compatibility, layers
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder
+from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Recipe
+from lamelle.runs.saved_plan import save_plan
+from lamelle.tasks.base import Task
+from lamelle.tasks.classify import Classify, SettledClasses
+from lamelle.tasks.segment import Segment, SettledPixels
+from lamelle.types import ClassNames, Index, LabelImage, Record, Source
 
 Maker = Callable[..., RunFolder]
 CLASSES = ("a", "b")
@@ -57,6 +68,8 @@ def make(
     scores: Scores | None = None,
     failure: Failure | None = None,
     split_by: str = "record",
+    records: Sequence[Record] = (),
+    baseline: Baseline | None = None,
     **sections: Mapping[str, Any],
 ) -> RunFolder:
     """A Run with these curves, one value an epoch; what is None in a curve was not measured."""
@@ -66,19 +79,15 @@ def make(
     asked = {key: dict(value) for key, value in BASE[task].items()}
     asked["train"] = {"epochs": max(epochs, 1), "precision": "32"}
     layers.merge(asked, {key: dict(value) for key, value in sections.items()})
-    run.write_text(run.recipe, recipes.validate(asked).to_yaml())
-    run.write_json(run.environment, {})
-    index = {"root": str(root), "layout": "table", "records": []}
-    plan = {
-        "format": 1,
-        "index": index,
-        "records": [],
-        "contents": {},
-        "task": {"options": {"name": task}, "settled": {}},
-    }
-    run.write_json(run.plan, plan | {"split_by": split_by, "planned": {}, "problems": [], "naming": None})
-    rows = [f"{c}{i},validation,,{c}," for c, n in (validation or {"a": 100, "b": 100}).items() for i in range(n)]
-    run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")
+    recipe = recipes.validate(asked)
+    made = records or _validated(validation or {"a": 100, "b": 100}, task=task)
+    index = Index(root, "table", tuple(made), classes=CLASSES)
+    audit = Audit((), (), (), {}, DataStatistics())
+    problems = tuple(compatibility.input_range(recipe))
+    settled, contents = _settled(recipe), {one.id: Content("", "") for one in made}
+    save_plan(run, Plan(recipe, index, audit, tuple(made), settled, split_by, {}, problems, contents))
+    if baseline is not None:
+        run.write_baseline(baseline)
     monitor = {"classify": "macro_f1", "segment": "dice"}[task]
     if epochs:
         epochs_made = _history(train_loss, train_score, loss, score, steps=steps, monitor=monitor)
@@ -88,6 +97,24 @@ def make(
     if failure is not None:
         run.write_failure(failure)
     return run
+
+
+def _settled(recipe: Recipe) -> Task:
+    """The task, as classes ``a`` and ``b`` settle it."""
+    if isinstance(recipe.task, Classify.Options):
+        return Classify(recipe.task, SettledClasses(CLASSES, (100, 100), multi_label=False))
+    return Segment(cast(Segment.Options, recipe.task), SettledPixels(CLASSES, ValueMap(CLASSES, {0: 0, 1: 1}), False))
+
+
+def record(name: str, split: str, label: str | None = None, group: str | None = None) -> Record:
+    """A record of which no file is there; without a label, one of masks."""
+    target = ClassNames((label,)) if label else LabelImage(Source(Path(f"{name}-mask.png")))
+    return Record(name, Source(Path(f"{name}.png")), target, group=group, split=split, stratum=label)
+
+
+def _validated(counts: Mapping[str, int], *, task: str) -> list[Record]:
+    label = task == "classify"
+    return [record(f"{c}{i}", "validation", c if label else None) for c, n in counts.items() for i in range(n)]
 
 
 def _history(*curves: Sequence[float | None], steps: int, monitor: str) -> list[Epoch]:

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import Maker, scored
+from made_runs import Maker, record, scored
 
-from lamelle.doctor.facts import Measured
+from lamelle.doctor.facts import facts_of
 from lamelle.doctor.finding import Finding
-from lamelle.doctor.reading import read
 from lamelle.doctor.rules import RULES, findings
+from lamelle.results.baseline import Baseline, EarlierModel, NormCheck
 from lamelle.results.items import Failure
 from lamelle.results.scores import Item
+from lamelle.runs.baseline import renew_baseline
+from lamelle.runs.bundle import open_bundle
+from lamelle.runs.folder import RunFolder
+from lamelle.runs.saved_plan import open_plan
 
 N = 12
 Curves = dict[str, Any]
@@ -104,7 +108,17 @@ NOT: Mapping[str, Curves] = {
 
 
 def found(made: Maker, curves: Curves, **more: Any) -> dict[str, Finding]:
-    return {one.code: one for one in findings(read(made(**(curves | more)), measured=None))}
+    return {one.code: one for one in findings_of(made(**(curves | more)))}
+
+
+def findings_of(run: RunFolder) -> list[Finding]:
+    return findings(facts_of(open_bundle(run)))
+
+
+def against_its_base(run: RunFolder) -> EarlierModel | None:
+    """The model that a Run is to improve on, as it is written down after its scores."""
+    renew_baseline(run, open_plan(run))
+    return run.read_baseline().earlier
 
 
 def items(right: Sequence[bool]) -> list[Item]:
@@ -115,7 +129,8 @@ def on_a_base(made: Maker, curves: Curves, *, right: int) -> Curves:
     """A run that starts from another, with so many of 50 test images right where the other had 45."""
     base = made(name="base", **FINE | {"scores": scored(0.9, items=items([i < 45 for i in range(50)]))})
     mine = items([i < right for i in range(50)])
-    return curves | {"scores": scored(0.89, items=mine), "train": {"start": str(base.path)}}
+    asked = curves | {"scores": scored(0.89, items=mine), "train": {"start": str(base.path)}}
+    return asked | {"baseline": Baseline(earlier=against_its_base(made(name="mine", **asked)))}
 
 
 @pytest.mark.parametrize("code", [rule.code for rule in RULES])
@@ -157,10 +172,8 @@ def test_one_validated_image_far_behind_is_no_agreement(made: Maker) -> None:
 
 def test_slices_of_one_volume_are_counted_by_themselves(made: Maker) -> None:
     for split_by, few in (("block", False), ("group", True)):
-        run = made(**FINE, split_by=split_by, name=split_by)
-        rows = [f"z{i},validation,volume,a,{i}" for i in range(20)]
-        run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *rows]) + "\n")
-        codes = {one.code for one in findings(read(run, measured=None))}
+        slices = [record(f"z{i}", "validation", "a", "volume") for i in range(20)]
+        codes = set(found(made, FINE, split_by=split_by, records=slices, name=split_by))
         assert ("validation_few" in codes) is few
         assert ("good" in codes) is not few
 
@@ -205,10 +218,10 @@ def test_a_mask_that_is_hardly_better_than_none_was_not_learnt(made: Maker) -> N
 def test_a_budget_that_the_training_asked_for_is_the_one_that_is_advised(made: Maker, key: str) -> None:
     curves = TRIGGER["still_improving"] | {"train": {"budget": 6}}
     run = made(**curves)
-    said = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
+    said = {one.code: one.change for one in findings_of(run)}["still_improving"]
     assert said == ("train.budget=12s", "train.schedule_points=[]")
     run.write_json(run.model / "model.json", {"provenance": {key: {"more": "55s"}}})
-    again = {one.code: one.change for one in findings(read(run, measured=None))}["still_improving"]
+    again = {one.code: one.change for one in findings_of(run)}["still_improving"]
     assert again == ("train.budget=55s", "train.schedule_points=[]")
 
 
@@ -227,8 +240,8 @@ def test_noise_is_not_overfitting(made: Maker) -> None:
 @pytest.mark.parametrize(("batch", "stored", "lags"), [(0.97, 0.4, True), (0.97, 0.93, False)])
 def test_what_was_measured_of_batch_norms_decides(made: Maker, batch: float, stored: float, lags: bool) -> None:
     for name, curves in (("slow", LAGGING), ("fine", FINE | QUICK)):
-        run = made(name=name, **curves)
-        said = {f.code: f for f in findings(read(run, measured=Measured(128, stored, batch, 1.5)))}
+        norms = NormCheck(images=128, stored=stored, batch=batch, shift=1.5)
+        said = found(made, curves, name=name, baseline=Baseline(norms=norms))
         assert ("bn_lag" in said) is lags
         if lags:
             assert said["bn_lag"].proof == "measured"
@@ -238,7 +251,7 @@ def test_a_segmenter_that_sees_only_background_is_found_before_and_after_its_tes
     empty: Curves = {"task": "segment", "train_loss": to(1.2, 0.9), "train_score": [0.0] * N,
                      "loss": [0.9] * N, "score": [0.0] * N}  # fmt: skip
     tested = scored(0.0, confusion=[[9000, 3], [800, 1]])
-    assert found(made, empty | {"scores": tested})["collapse"].values["said"] == "a"
+    assert found(made, empty | {"scores": tested})["collapse"].values["answer"] == "a"
     assert "collapse" in found(made, empty, name="before")
     assert "collapse" not in found(made, empty | {"score": to(0.0, 0.6), "train_score": to(0, 0.6)}, name="learns")
 
@@ -246,7 +259,7 @@ def test_a_segmenter_that_sees_only_background_is_found_before_and_after_its_tes
 def test_one_class_for_every_image_is_read_from_the_score_alone(made: Maker) -> None:
     counts, stuck = {"a": 150, "b": 50}, 2 * 150 / (150 + 200) / 2
     curves = FLAT | {"scores": None, "validation": counts, "score": [0.4] * 9 + [stuck] * 3}
-    assert found(made, curves)["collapse"].values["said"] == "a"
+    assert found(made, curves)["collapse"].values["answer"] == "a"
 
 
 def test_no_class_is_made_to_count_where_none_is_rare(made: Maker) -> None:
@@ -264,9 +277,12 @@ def test_a_frozen_sibling_of_a_study_is_the_base(made: Maker) -> None:
     made(name="head/seed0", **other, model=timm | {"freeze": "head"})
     made(name="other/seed0", **other, model=timm | {"freeze": "head", "dropout": 0.5})
     worse = FINE | {"scores": scored(0.6, items=items([True] * 25 + [False] * 25))}
-    one = found(made, worse, name="all/seed0", model=timm | {"freeze": "none"})["base_better"]
-    assert one.values["base"].endswith("head/seed0")
-    assert (one.values["theirs"], one.values["ours"], one.values["n"]) == (0.9, 0.5, 50)
+    run = made(name="all/seed0", **worse, model=timm | {"freeze": "none"})
+    earlier = against_its_base(run)
+    assert earlier is not None
+    assert earlier.run.endswith("head/seed0")
+    assert (earlier.theirs, earlier.ours, earlier.n) == (0.9, 0.5, 50)
+    assert "base_better" in {one.code for one in findings_of(run)}
 
 
 def test_a_base_that_was_tested_on_other_images_says_nothing(made: Maker) -> None:
@@ -274,18 +290,17 @@ def test_a_base_that_was_tested_on_other_images_says_nothing(made: Maker) -> Non
     scores = curves["scores"]
     others = tuple(item.model_copy(update={"id": f"other-{item.id}"}) for item in scores.items)
     curves = curves | {"scores": scores.model_copy(update={"items": others})}
-    assert "base_better" not in found(made, curves)
+    assert against_its_base(made(**curves)) is None
 
 
 def test_images_of_one_patient_count_together(made: Maker) -> None:
     """Ten patients of five images, all of one gained or lost together: the error is that of ten, not of fifty."""
     base = made(name="base", **FINE | {"scores": scored(0.9, items=items([True] * 50))})
     mine = scored(0.8, items=items([i >= 20 for i in range(50)]))
-    run = made(**FINE | {"scores": mine, "train": {"start": str(base.path)}})
-    alone = read(run, measured=None).base
-    lines = [f"t{i},test,p{i // 5},a," for i in range(50)]
-    run.write_text(run.split, "\n".join(["id,split,group,stratum,position", *lines]) + "\n")
-    grouped = read(run, measured=None).base
+    asked = FINE | {"scores": mine, "train": {"start": str(base.path)}}
+    alone = against_its_base(made(**asked))
+    patients = [record(f"t{i}", "test", "a", f"p{i // 5}") for i in range(50)]
+    grouped = against_its_base(made(name="grouped", **asked, records=patients))
     assert alone is not None
     assert grouped is not None
     assert grouped.error == pytest.approx(alone.error * 5**0.5)
@@ -297,4 +312,4 @@ def test_validation_numbers_that_are_not_finite_are_nan(made: Maker) -> None:
     cells = rows[5].split(",")
     cells[rows[0].split(",").index("loss")] = "inf"
     run.write_text(run.history, "\n".join([*rows[:5], ",".join(cells), *rows[6:]]) + "\n")
-    assert findings(read(run, measured=None))[0].code == "nan"
+    assert findings_of(run)[0].code == "nan"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from lamelle.messages import LANGUAGES, catalogue
 from lamelle.reports import figures
 from lamelle.reports.finish import finish
 from lamelle.reports.verdict import section, turned
+from lamelle.results.baseline import Baseline, NormCheck
 from lamelle.runs import fit as session
 from lamelle.runs import train as course
 from lamelle.runs.bundle import open_bundle
@@ -47,7 +49,7 @@ def test_a_finding_is_a_verdict_its_numbers_and_a_command(
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", spoken)
     run = made(**OVERFITTED)
-    told = diagnose(run)[0].told[0]
+    told = diagnose(open_bundle(run))[0].findings[0]
     assert told.verdict.startswith(
         {"en": "Overfitting from epoch 3", "fr": "Surapprentissage à partir de l'époque 3"}[spoken]
     )
@@ -63,14 +65,14 @@ def test_a_finding_is_a_verdict_its_numbers_and_a_command(
 def test_few_validated_images_come_first(made: Maker, monkeypatch: pytest.MonkeyPatch, spoken: str, words: str) -> None:
     monkeypatch.setenv("LAMELLE_LANG", spoken)
     level = {"train_score": [0.93] * 8, "score": [0.91] * 8, "train_loss": [0.3] * 8, "loss": [0.3] * 8}
-    first, second = summary(made(**level, validation={"a": 1, "b": 1}, scores=scored(0.7)))
+    first, second = summary(open_bundle(made(**level, validation={"a": 1, "b": 1}, scores=scored(0.7))))
     assert words in first
     assert ("0.910" if spoken == "en" else "0,910") in first
     assert "split.validation=0.3" in second
 
 
 def test_the_short_form_is_the_first_finding_in_two_lines(made: Maker) -> None:
-    said = summary(made(**OVERFITTED))
+    said = summary(open_bundle(made(**OVERFITTED)))
     assert len(said) == 2
     assert said[0].startswith("doctor: Overfitting from epoch 3")
     assert "augment.mixup" in said[1]
@@ -94,9 +96,9 @@ def test_each_fold_is_told_by_its_name(made: Maker) -> None:
 def test_a_run_without_an_ended_epoch_is_refused_by_name(made: Maker) -> None:
     run = made()
     with pytest.raises(RequestError, match="no epoch has ended") as error:
-        diagnose(run)
+        diagnose(open_bundle(run))
     assert str(run.path) in str(error.value)
-    assert summary(run) == []
+    assert summary(open_bundle(run)) == []
     assert section(open_bundle(run)) == {}
 
 
@@ -114,15 +116,35 @@ def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pyte
     run.write_json(run.pictures_list, {})
     with pytest.raises(NonFinite):
         course.train_and_score(nothing, nothing, run, store, cast("Any", Deaf()), finish, resume=False)
-    told = diagnose(run)[0].told[0]
+    told = diagnose(open_bundle(run))[0].findings[0]
     assert told.code == "nan"
     assert "step 7" in told.evidence
     assert "train.lr=0.0001" in told.command
 
 
+def test_a_run_without_a_baseline_is_read_and_nothing_is_opened_beside_its_bundle(made: Maker) -> None:
+    slow = OVERFITTED | {"model": {"kind": "timm", "name": "mobilenetv2_100"}}
+    norms = NormCheck(images=128, stored=0.4, batch=0.97, shift=1.5)
+    with_it = open_bundle(made(**slow, baseline=Baseline(norms=norms)))
+    without = open_bundle(made(name="before", **slow))
+    codes = []
+    for bundle in (with_it, without):
+        diagnose(bundle)  # sentences are read once
+        shutil.rmtree(bundle.run.path)
+        codes.append(diagnose(bundle)[0].findings[0].code)
+    assert codes == ["bn_lag", "overfitting"]
+
+
+def test_a_baseline_that_was_lost_is_named(made: Maker) -> None:
+    run = made(**OVERFITTED, baseline=Baseline())
+    run.baseline.unlink()
+    with pytest.raises(RequestError, match=re.escape(run.baseline.name)):
+        open_bundle(run)
+
+
 def test_an_interrupted_training_says_how_to_go_on(made: Maker) -> None:
     run = made(**OVERFITTED | {"scores": None})
-    told = {one.code: one for one in diagnose(run)[0].told}
+    told = {one.code: one for one in diagnose(open_bundle(run))[0].findings}
     assert f"lamelle train --resume {run.path}" in told["unfinished"].next
     assert "overfitting" in told
 

@@ -1,13 +1,48 @@
-"""Robust statistics of a training's curves: what is the course of one, and what is its noise."""
+"""The curves of a training, with robust statistics: what is the trend of one, and what is its noise."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
+from lamelle.results.history import Epoch
+
 _NORMAL = 1.4826
 """Median absolute deviation → standard deviation, for normal noise."""
+NOT_FINITE = 1e30
+"""What stands for a number that is not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCurve:
+    """One column of ``history.csv``, where it was measured."""
+
+    epoch: np.ndarray
+    value: np.ndarray
+    trend: np.ndarray
+    """Smoothed."""
+    noise: float
+    """Standard deviation of what is not trend."""
+
+    @classmethod
+    def of(cls, history: Sequence[Epoch], column: Callable[[Epoch], float | None]) -> Self:
+        """One number of each epoch; what is not finite counts as very large."""
+        known = [(one.epoch, value) for one in history if (value := column(one)) is not None]
+        epoch = np.array([e for e, _ in known], dtype=int)
+        value = np.array([v for _, v in known], dtype=float)
+        value = np.nan_to_num(value, nan=NOT_FINITE, posinf=NOT_FINITE)
+        return cls(epoch, value, smooth(value), noise(value))
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def last(self) -> float:
+        """Where its trend ends."""
+        return float(self.trend[-1])
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
@@ -21,48 +56,16 @@ def smooth(values: np.ndarray) -> np.ndarray:
     return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
 
 
-def jitter(values: np.ndarray) -> float:
-    """Standard deviation of what is not course: from second differences, which a straight course does not have.
+def noise(values: np.ndarray) -> float:
+    """Standard deviation of what is not trend: from second differences, which a straight trend does not have.
 
     Example:
-        >>> jitter(np.arange(9.0)), round(jitter(np.array([0.0, 1.0] * 8)), 2)
+        >>> noise(np.arange(9.0)), round(noise(np.array([0.0, 1.0] * 8)), 2)
         (0.0, 1.21)
     """
     if len(values) < 3:
         return 0.0
     return float(_NORMAL * np.median(np.abs(np.diff(values, 2))) / np.sqrt(6))
-
-
-def guessing(counts: Mapping[str, int], *, several: bool) -> float:
-    """Macro F1 of who has seen no image: the better of guessing evenly and always saying the commonest class.
-
-    Args:
-        counts: Images of each class.
-        several: Several classes may hold at once; then that of always saying yes.
-
-    Example:
-        >>> guessing({"a": 50, "b": 50}, several=False), round(guessing({"a": 90, "b": 10}, several=False), 3)
-        (0.5, 0.474)
-    """
-    total = sum(counts.values())
-    if not total:
-        return 0.0
-    shares = np.array(list(counts.values())) / total
-    if several:
-        return float(np.mean(2 * shares / (shares + 1)))
-    even = 1 / len(shares)
-    return float(max(np.mean(2 * shares * even / (shares + even)), max(one_class(counts).values())))
-
-
-def one_class(counts: Mapping[str, int]) -> dict[str, float]:
-    """Macro F1 of saying one class for every image, for each class.
-
-    Example:
-        >>> one_class({"a": 75, "b": 25})["b"]
-        0.2
-    """
-    total = sum(counts.values())
-    return {name: 2 * n / (n + total) / len(counts) for name, n in counts.items()}
 
 
 def score_error(score: float, counts: Sequence[int]) -> float:

@@ -6,19 +6,17 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamelle.data.store import Store
-from lamelle.doctor.batch_norm import measure
+from lamelle.doctor.facts import facts_of
 from lamelle.doctor.finding import Finding
-from lamelle.doctor.reading import read
 from lamelle.doctor.rules import findings
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.metrics.names import name_of
-from lamelle.runs.folder import RunFolder
+from lamelle.runs.bundle import RunBundle
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Advice:
     """One finding in sentences."""
 
     code: str
@@ -38,37 +36,28 @@ class Diagnosis:
 
     name: str
     """Of its folder."""
-    told: tuple[Told, ...]
+    findings: tuple[Advice, ...]
 
 
-def diagnose(run: RunFolder, store: Store | None = None) -> list[Diagnosis]:
-    """The findings about a Run, or about each fold of one.
-
-    Args:
-        store: To look at training images again, where batch norms learnt; None = curves and scores only.
+def diagnose(bundle: RunBundle) -> list[Diagnosis]:
+    """The findings about a Run, or about each fold of one; no file is opened.
 
     Raises:
         RequestError: If no epoch has ended yet.
     """
-    begun = [part for part in run.parts() if part.history.is_file()]
-    found = []
-    for one in begun or [run]:
-        facts = read(one, measured=None)
-        if store is not None and facts.statistics is not None and (measured := measure(one, store)) is not None:
-            facts = read(one, measured=measured)
-        found.append(Diagnosis(one.path.resolve().name, tuple(tell(f, one) for f in findings(facts))))
-    return found
+    begun = [fold for fold in bundle.folds if fold.history] or [bundle]
+    return [Diagnosis(one.name, tuple(in_words(f, one) for f in findings(facts_of(one)))) for one in begun]
 
 
-def tell(finding: Finding, run: RunFolder) -> Told:
+def in_words(finding: Finding, bundle: RunBundle) -> Advice:
     """A finding in the language that is spoken."""
     values = {**finding.values, "change": " ".join(finding.change)}
     if "monitor" in values:
         values["monitor"] = name_of(str(values["monitor"]))
     command = ""
     if finding.change:
-        command = shlex.join(["lamelle", "train", "--recipe", str(run.recipe), *finding.change])
-    return Told(
+        command = shlex.join(["lamelle", "train", "--recipe", str(bundle.run.recipe), *finding.change])
+    return Advice(
         finding.code,
         finding.severity,
         text(f"doctor.{finding.code}", **values),
@@ -79,26 +68,26 @@ def tell(finding: Finding, run: RunFolder) -> Told:
     )
 
 
-def lines(told: Sequence[Told]) -> list[str]:
+def lines(findings: Sequence[Advice]) -> list[str]:
     """The findings for a terminal: verdict, evidence and next step of each."""
-    found = []
-    for one in told:
-        found += [f"{text(f'doctor.mark_{one.severity}')} {one.verdict}", f"  {one.evidence}", f"  → {one.next}"]
+    shown = []
+    for one in findings:
+        shown += [f"{text(f'doctor.mark_{one.severity}')} {one.verdict}", f"  {one.evidence}", f"  → {one.next}"]
         if one.command:
-            found.append(f"    {one.command}")
-    return found
+            shown.append(f"    {one.command}")
+    return shown
 
 
-def summary(run: RunFolder) -> list[str]:
+def summary(bundle: RunBundle) -> list[str]:
     """The most important finding in one line, its next step in another; nothing where no epoch has ended."""
     try:
-        told = diagnose(run)[0].told
+        findings = diagnose(bundle)[0].findings
     except RequestError:
         return []
-    if not told:
+    if not findings:
         return []
-    first, more = told[0], len(told) - 1
-    rest = text("doctor.more", n=more, run=run.path) if more else ""
+    first, more = findings[0], len(findings) - 1
+    rest = text("doctor.more", n=more, run=bundle.run.path) if more else ""
     return [
         " ".join(w for w in (text("doctor.short_form"), first.verdict, first.evidence) if w),
         f"→ {first.next} {rest}".rstrip(),

@@ -1,52 +1,22 @@
-"""What the doctor knows of a Run: its curves, its recipe and its scores as numbers; nothing of it is judged here."""
+"""What the doctor knows of a Run, as numbers from its bundle; nothing of it is judged here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from statistics import NormalDist
 
-import numpy as np
-
-from lamelle.doctor.base import Base
-from lamelle.doctor.finding import NOTHING
+from lamelle.doctor.curves import HistoryCurve, score_error
+from lamelle.errors import RequestError
+from lamelle.results.baseline import EarlierModel, Guessing, NormCheck
 from lamelle.results.items import Failure
 from lamelle.results.scores import Scores
-from lamelle.tasks.table import find
+from lamelle.runs.bundle import RunBundle
+from lamelle.runs.plan import Plan
+from lamelle.runs.recipe import Recipe
+from lamelle.types import Problem
 
-
-@dataclass(frozen=True, slots=True)
-class HistoryCurve:
-    """One column of ``history.csv``, where it was measured."""
-
-    epoch: np.ndarray
-    value: np.ndarray
-    course: np.ndarray
-    """Smoothed."""
-    jitter: float
-    """Standard deviation of what is not course."""
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    @property
-    def last(self) -> float:
-        """Where its course ends."""
-        return float(self.course[-1])
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The same training images by the statistics that batch norms keep, and by those of their own batch."""
-
-    images: int
-    stored: float
-    """Share of right answers with the running statistics, as validation and prediction have it."""
-    batch: float
-    """Share of right answers with the statistics of the batch, as training has it."""
-    shift: float
-    """Median over channels of the distance between both means, in standard deviations of the batch."""
+_INPUT_RANGE = "plan.input_range"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +27,7 @@ class NormStatistics:
     """Share of a batch in the running statistics."""
     share: float
     """Share of the running statistics that comes from this training."""
-    measured: Measured | None
+    measured: NormCheck | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +35,7 @@ class RunFacts:
     """All that the rules look at."""
 
     run: str
-    recipe: Mapping[str, Mapping[str, Any]]
+    plan: Plan
     train_loss: HistoryCurve
     train_score: HistoryCurve
     loss: HistoryCurve
@@ -75,53 +45,46 @@ class RunFacts:
     epochs: int
     """Epochs that ended."""
     steps: int
-    counts: Mapping[str, int]
-    """Validation images of each class; of a segmenter all under one name."""
+    guessing: Guessing
+    """What who has seen no image reaches on the validation set, and how many images of each class that has."""
     units: int
     """Validation patients, animals or volumes; images where these are not known."""
-    split_by: str
     error: float
     """Standard error of the validation score: what another validation set of this size might have said instead."""
     test_error: float | None
     """The same of the test score."""
-    chance: float
-    """Monitored score of who has seen no image."""
     scores: Scores | None
     failure: Failure | None
     """Code and values of the error that ended the training."""
-    base: Base | None
+    earlier: EarlierModel | None
     statistics: NormStatistics | None
-    advised: str | None
-    """Budget that the training itself advised, where its own was too short or the machine was busy."""
-    expects: str | None
-    """How the pretrained weights want their intensities, where that is known."""
+    advised_budget: str | None
+    input_range: Problem | None
+    """What the plan said of intensities that pretrained weights do not expect."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was asked for, and what followed from the data."""
+        return self.plan.recipe
 
     @property
     def monitor(self) -> str:
-        return find(str(self.recipe["task"]["name"])).monitor
-
-    @property
-    def spatial(self) -> bool:
-        return find(str(self.recipe["task"]["name"])).output == "map"
+        """The score that tells the best epoch."""
+        return self.plan.task.monitor
 
     @property
     def images(self) -> int:
-        return sum(self.counts.values())
+        """Validation images."""
+        return self.guessing.images
 
     @property
     def lr(self) -> float:
-        return float(self.recipe["train"]["lr"])
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """A dotted key of the recipe."""
-        found: Any = self.recipe
-        for name in key.split("."):
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return default if found is None else found
+        """Learning rate at its peak."""
+        return self.plan.recipe.train.lr
 
     def reached(self, score: float) -> float:
         """How far a score is from guessing (0) to perfect (1)."""
-        return (score - self.chance) / max(1 - self.chance, 1e-6)
+        return (score - self.guessing.score) / max(1 - self.guessing.score, 1e-6)
 
     @property
     def learnt(self) -> float | None:
@@ -130,24 +93,79 @@ class RunFacts:
 
     @property
     def test_beyond_guessing(self) -> bool:
-        """Whether the interval of the monitored score lies above what guessing has; of masks, guessing has some."""
-        found = self.scores.monitored if self.scores else None
-        return found is not None and found.low > self.chance + (NOTHING if self.spatial else 0.0)
-
-    @property
-    def guessed_loss(self) -> float | None:
-        """Loss of who has seen no image, for losses where that is known."""
-        loss, classes = self.get("task.loss.name"), len(self.counts)
-        if self.spatial or classes < 2:
-            return None
-        if loss == "focal":
-            return (1 - 1 / classes) ** float(self.get("task.loss.gamma", 2.0)) * math.log(classes)
-        return math.log(classes) if loss == "ce" else math.log(2)
+        """Whether the interval of the monitored score lies above all that can come of guessing."""
+        score = self.scores.monitored if self.scores else None
+        return score is not None and score.low > self.guessing.highest
 
     @property
     def test(self) -> float | None:
         """The monitored score on the test set."""
         if self.scores is None or self.scores.split == "validation":
             return None
-        found = self.scores.monitored
-        return found.value if found is not None and found.defined else None
+        score = self.scores.monitored
+        return score.value if score is not None and score.defined else None
+
+
+def facts_of(bundle: RunBundle) -> RunFacts:
+    """The facts of one Run.
+
+    Raises:
+        RequestError: If no epoch has ended yet.
+    """
+    history, scores, plan = bundle.history, bundle.scores, bundle.plan
+    failure = bundle.failure if scores is None else None
+    if plan is None or (not history and failure is None):
+        raise RequestError("doctor.no_history", run=bundle.run.path)
+    validation, monitor = plan.of("validation"), plan.task.monitor
+    guessing, units = plan.task.guessing(validation), len({record.group or record.id for record in validation})
+    score = HistoryCurve.of(history, lambda one: one.score(monitor))
+    steps, test_error = history[-1].step if history else 0, _test_error(scores)
+    return RunFacts(
+        run=str(bundle.run.path),
+        plan=plan,
+        train_loss=HistoryCurve.of(history, lambda one: one.train_loss),
+        train_score=HistoryCurve.of(history, lambda one: one.train.get(monitor)),
+        loss=HistoryCurve.of(history, lambda one: one.loss),
+        score=score,
+        best=next((one.epoch for one in reversed(history) if one.best), None),
+        epochs=len(history),
+        steps=steps,
+        guessing=guessing,
+        units=units,
+        error=_error(score, guessing, units, scores, test_error),
+        test_error=test_error,
+        scores=scores,
+        failure=failure,
+        earlier=bundle.baseline.earlier,
+        statistics=_statistics(plan, steps, bundle.baseline.norms),
+        advised_budget=bundle.advised_budget,
+        input_range=next((p for p in plan.problems if p.code == _INPUT_RANGE), None),
+    )
+
+
+def _test_error(scores: Scores | None) -> float | None:
+    """Standard error of the monitored test score, from its interval."""
+    score = scores.monitored if scores else None
+    if score is None or not (math.isfinite(score.low) and math.isfinite(score.high)):
+        return None
+    return (score.high - score.low) / (2 * NormalDist().inv_cdf(0.5 + score.level / 2)) or None
+
+
+def _error(
+    score: HistoryCurve, guessing: Guessing, units: int, scores: Scores | None, test_error: float | None
+) -> float:
+    """Standard error of the validation score: that of the test score at the size of the validation set, if known."""
+    images, tested = guessing.images, scores.monitored if scores else None
+    if scores is not None and tested is not None and test_error is not None and images:
+        by_group = tested.unit == "group"
+        return test_error * math.sqrt((tested.n if by_group else scores.n) / (units if by_group else images))
+    return score_error(score.last if len(score) else 0.5, [n for n in guessing.counts.values() if n])
+
+
+def _statistics(plan: Plan, steps: int, measured: NormCheck | None) -> NormStatistics | None:
+    """None where no batch norm keeps statistics of its own while it learns, as far as the recipe tells."""
+    model = plan.recipe.model
+    if measured is None and not model.learns_statistics:
+        return None
+    momentum = model.statistics_momentum
+    return NormStatistics(momentum, 1 - (1 - momentum) ** steps, measured)

@@ -1,26 +1,29 @@
-"""What a rule says, and from what on a difference is one."""
+"""What a rule finds, and from what on a difference is one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-SURE = 2.0
+Value = str | float | None
+"""What stands in a sentence."""
+
+CLEAR_ERRORS = 2.0
 """Standard errors beyond which a difference is called one."""
-LEAST = 4
-"""Validated epochs from which a course can be told from noise."""
-NOTHING, ENOUGH = 0.25, 0.6
+MIN_VALIDATIONS = 4
+"""Validated epochs from which a trend can be told from noise."""
+LEARNT_NOTHING, LEARNT_MUCH = 0.25, 0.6
 """How far from guessing (0) to perfect (1): below the first nothing was learnt, from the second on much was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that the doctor says: the code of its sentences, and the numbers in them."""
+    """One thing that the doctor finds: the code of its sentences, and the numbers in them."""
 
     code: str
     severity: Literal["error", "warning", "note", "good"]
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Value] = field(default_factory=dict)
     change: tuple[str, ...] = ()
     """Recipe keys to change next."""
     epoch: int | None = None

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from lamelle.doctor import cures
 from lamelle.doctor.facts import RunFacts
-from lamelle.doctor.finding import ENOUGH, LEAST, SURE, Finding
-from lamelle.metrics.intervals import LEAST as UNITS
+from lamelle.doctor.finding import CLEAR_ERRORS, LEARNT_MUCH, MIN_VALIDATIONS, Finding, Value
+from lamelle.metrics.intervals import MIN_UNITS
 
 _RISE = 0.1
-"""Share by which the validation loss must rise above its lowest course."""
+"""Share by which the validation loss must rise above its lowest trend."""
 _GAP = 0.1
 """Difference between training and validation score that is nothing to worry about."""
 _BETTER = 0.02
@@ -23,20 +22,20 @@ _MEMORISED = 0.9
 _FINE = 0.02
 """Standard error of a validation score that leaves nothing to wish for."""
 _JUMP = 0.05
-"""Jitter of a validation score that is nothing to worry about."""
+"""Noise of a validation score that is nothing to worry about."""
 _SPIKE = 1.5
-"""Times the course of the training loss that makes a spike."""
+"""Times the trend of the training loss that makes a spike."""
 _WORSE = 0.05
 """Difference between validation and test score that is nothing to worry about."""
 
 
 def overfitting(facts: RunFacts) -> Finding | None:
     """Training goes on, validation turned round or stays behind."""
-    if len(facts.score) < LEAST or not len(facts.train_score):
+    if len(facts.score) < MIN_VALIDATIONS or not len(facts.train_score):
         return None
     turned, lowest, rises = _turn(facts)
-    dropped = float(facts.score.course.max()) - facts.score.last > SURE * facts.error
-    behind = _gap(facts) > max(_GAP, SURE * facts.error)
+    dropped = float(facts.score.trend.max()) - facts.score.last > CLEAR_ERRORS * facts.error
+    behind = _gap(facts) > max(_GAP, CLEAR_ERRORS * facts.error)
     goes_on = _improving(facts) is not None and not _memorised(facts)
     if not (rises and dropped) and not (behind and (rises or not goes_on)):
         return None
@@ -46,20 +45,20 @@ def overfitting(facts: RunFacts) -> Finding | None:
 
 def overconfident(facts: RunFacts) -> Finding | None:
     """The validation loss rises while the score holds: the same mistakes, with more certainty."""
-    if len(facts.score) < LEAST:
+    if len(facts.score) < MIN_VALIDATIONS:
         return None
     turned, lowest, rises = _turn(facts)
     if not rises:
         return None
     values = {"epoch": turned, "lowest": lowest, "loss": facts.loss.last}
     values |= {"score": facts.score.last, "error": facts.error, "monitor": facts.monitor}
-    change = ("train.monitor=loss",) if facts.get("train.monitor") == "score" else cures.stricter(facts)
+    change = ("train.monitor=loss",) if facts.recipe.train.monitor == "score" else cures.stricter(facts)
     return Finding("overconfident", "note", values, change, turned)
 
 
 def still_improving(facts: RunFacts) -> Finding | None:
     """The last quarter was better than the one before, and nothing but the plan ended it."""
-    ended = facts.get("train.budget") or facts.epochs >= int(facts.get("train.epochs", 0))
+    ended = facts.recipe.train.budget or facts.epochs >= facts.recipe.train.epochs
     values = _improving(facts)
     if not ended or facts.scores is None or values is None:
         return None
@@ -70,35 +69,35 @@ def still_improving(facts: RunFacts) -> Finding | None:
 
 def underfitting(facts: RunFacts) -> Finding | None:
     """Neither training nor validation images are told apart well."""
-    if len(facts.score) < LEAST or facts.learnt is None or not len(facts.train_score):
+    if len(facts.score) < MIN_VALIDATIONS or facts.learnt is None or not len(facts.train_score):
         return None
-    best = float(facts.score.course.max())
-    if facts.learnt >= ENOUGH or facts.reached(best) >= ENOUGH:
+    best = float(facts.score.trend.max())
+    if facts.learnt >= LEARNT_MUCH or facts.reached(best) >= LEARNT_MUCH:
         return None
-    return Finding("underfitting", "warning", _fit(facts) | {"chance": facts.chance}, cures.freer(facts))
+    return Finding("underfitting", "warning", _fit(facts) | {"chance": facts.guessing.score}, cures.freer(facts))
 
 
 def unstable(facts: RunFacts) -> Finding | None:
     """Spikes of the training loss, or a validation score that jumps by more than its own error."""
     loss, score = facts.train_loss, facts.score
     first = max(2, len(loss) // 5)
-    over = loss.value - loss.course
-    spikes = (over > (_SPIKE - 1) * np.abs(loss.course)) & (over > 5 * loss.jitter)
+    over = loss.value - loss.trend
+    spikes = (over > (_SPIKE - 1) * np.abs(loss.trend)) & (over > 5 * loss.noise)
     spikes[:first] = False
     if spikes.any():
         i = int(np.argmax(np.where(spikes, over, -np.inf)))
-        values = {"epoch": int(loss.epoch[i]), "loss": float(loss.value[i]), "course": float(loss.course[i])}
+        values = {"epoch": int(loss.epoch[i]), "loss": float(loss.value[i]), "trend": float(loss.trend[i])}
         return Finding("unstable", "warning", values, cures.calmer(facts), int(loss.epoch[i]), proof="spike")
-    if len(score) < LEAST or score.jitter <= max(SURE * facts.error, _JUMP):
+    if len(score) < MIN_VALIDATIONS or score.noise <= max(CLEAR_ERRORS * facts.error, _JUMP):
         return None
-    values = {"jitter": score.jitter, "error": facts.error, "monitor": facts.monitor}
+    values = {"noise": score.noise, "error": facts.error, "monitor": facts.monitor}
     return Finding("unstable", "warning", values, cures.calmer(facts))
 
 
 def first_best(facts: RunFacts) -> Finding | None:
     """Training made it worse from the second validation on."""
     score = facts.score.value
-    if len(score) < LEAST or facts.best != int(facts.score.epoch[0]):
+    if len(score) < MIN_VALIDATIONS or facts.best != int(facts.score.epoch[0]):
         return None
     later = float(np.median(score[1:]))
     if score[0] - later <= facts.error:
@@ -110,12 +109,12 @@ def first_best(facts: RunFacts) -> Finding | None:
 def validation_small(facts: RunFacts) -> Finding | None:
     """The best epoch is better than its like by less than another validation set would change."""
     score = facts.score.value
-    if len(score) < LEAST or facts.error <= _FINE:
+    if len(score) < MIN_VALIDATIONS or facts.error <= _FINE:
         return None
     gain = float(score.max() - np.median(score[len(score) // 2 :]))
-    if not facts.error / 2 < gain < SURE * facts.error:
+    if not facts.error / 2 < gain < CLEAR_ERRORS * facts.error:
         return None
-    need = math.ceil(facts.images * (SURE * facts.error / gain) ** 2)
+    need = math.ceil(facts.images * (CLEAR_ERRORS * facts.error / gain) ** 2)
     values = {"images": facts.images, "units": facts.units, "error": facts.error, "gain": gain, "need": need}
     return Finding("validation_small", "note", values | {"monitor": facts.monitor}, cures.more_validation(facts))
 
@@ -125,30 +124,31 @@ def test_worse(facts: RunFacts) -> Finding | None:
     if facts.test is None or facts.test_error is None or not len(facts.score) or facts.best is None:
         return None
     at = int(np.flatnonzero(facts.score.epoch == facts.best)[0])
-    around = float(facts.score.course[at])  # that of the best epoch itself was chosen for being high
+    around = float(facts.score.trend[at])  # that of the best epoch itself was chosen for being high
     error = math.hypot(facts.error, facts.test_error)
-    if around - facts.test <= max(_WORSE, SURE * error):
+    if around - facts.test <= max(_WORSE, CLEAR_ERRORS * error):
         return None
     values = {"score": around, "test": facts.test, "error": error, "monitor": facts.monitor, "images": facts.images}
-    return Finding("test_worse", "warning", values, () if facts.get("split.folds") else ("split.folds=5",))
+    return Finding("test_worse", "warning", values, () if facts.recipe.split.folds else ("split.folds=5",))
 
 
 def base_better(facts: RunFacts) -> Finding | None:
     """What it was started from, or the same with a frozen encoder, is better on the same images."""
-    base = facts.base
-    if base is None or base.theirs - base.ours <= SURE * base.error:
+    earlier = facts.earlier
+    if earlier is None or earlier.theirs - earlier.ours <= CLEAR_ERRORS * earlier.error:
         return None
-    values = {"base": base.name, "theirs": base.theirs, "ours": base.ours, "error": base.error, "n": base.n}
+    values = {"base": earlier.run, "theirs": earlier.theirs, "ours": earlier.ours}
+    values |= {"error": earlier.error, "n": earlier.n}
     return Finding("base_better", "warning", values, cures.lower_lr(facts))
 
 
 def validation_few(facts: RunFacts) -> Finding | None:
     """Too few validated units for any agreement, or a difference that so few explain."""
-    if len(facts.score) < LEAST or not len(facts.train_score):
+    if len(facts.score) < MIN_VALIDATIONS or not len(facts.train_score):
         return None
-    units = facts.images if facts.split_by == "block" else facts.units  # of one volume its slices are all there is
-    explained = _GAP < _gap(facts) <= SURE * facts.error
-    if units >= UNITS and not explained:
+    units = facts.images if facts.plan.split_by == "block" else facts.units  # of one volume its slices are all there is
+    explained = _GAP < _gap(facts) <= CLEAR_ERRORS * facts.error
+    if units >= MIN_UNITS and not explained:
         return None
     values = _fit(facts) | {"images": facts.images, "units": facts.units}
     return Finding("validation_few", "warning", values, cures.more_validation(facts))
@@ -156,9 +156,9 @@ def validation_few(facts: RunFacts) -> Finding | None:
 
 def good(facts: RunFacts) -> Finding | None:
     """Training and validation went up together, and levelled out."""
-    if len(facts.score) < LEAST or not len(facts.train_score) or _gap(facts) > _GAP:
+    if len(facts.score) < MIN_VALIDATIONS or not len(facts.train_score) or _gap(facts) > _GAP:
         return None
-    return Finding("good", "good", _fit(facts) | {"sure": SURE * facts.error})
+    return Finding("good", "good", _fit(facts) | {"sure": CLEAR_ERRORS * facts.error})
 
 
 def _memorised(facts: RunFacts) -> bool:
@@ -166,30 +166,30 @@ def _memorised(facts: RunFacts) -> bool:
     return (facts.learnt or 0.0) >= _MEMORISED
 
 
-def _improving(facts: RunFacts) -> dict[str, Any] | None:
+def _improving(facts: RunFacts) -> dict[str, Value] | None:
     """Loss and score of the last quarter of the validations and of the one before; None if it was not better."""
-    if len(facts.score) < LEAST:
+    if len(facts.score) < MIN_VALIDATIONS:
         return None
     k = max(2, len(facts.score) // 4)
     late, before = slice(-k, None), slice(-2 * k, -k)
     loss, was_loss = float(facts.loss.value[late].mean()), float(facts.loss.value[before].mean())
     score, was = float(facts.score.value[late].mean()), float(facts.score.value[before].mean())
-    noise = SURE * facts.loss.jitter * math.sqrt(2 / k)
+    noise = CLEAR_ERRORS * facts.loss.noise * math.sqrt(2 / k)
     if score <= was or was_loss - loss <= max(noise, _BETTER * abs(was_loss)):
         return None
     return {"last": k, "before": was_loss, "loss": loss, "was": was, "score": score, "monitor": facts.monitor}
 
 
 def _turn(facts: RunFacts) -> tuple[int, float, bool]:
-    """Epoch and value of the lowest validation loss, and whether its course rises from there while training goes on."""
-    course, value, n = facts.loss.course, facts.loss.value, len(facts.loss)
-    i, half = int(np.argmin(course)), max(1, n // 10)
-    near = slice(max(0, i - half), i + half + 1)  # a course is lowest where a lowest value is near
+    """Epoch and value of the lowest validation loss, and whether the trend rises from there while training goes on."""
+    trend, value, n = facts.loss.trend, facts.loss.value, len(facts.loss)
+    i, half = int(np.argmin(trend)), max(1, n // 10)
+    near = slice(max(0, i - half), i + half + 1)  # a trend is lowest where a lowest value is near
     lowest = near.start + int(np.argmin(value[near]))
-    risen = facts.loss.last - float(course[i])
-    rises = risen > max(SURE * facts.loss.jitter, _RISE * abs(float(course[i]))) and i < n - 2
+    risen = facts.loss.last - float(trend[i])
+    rises = risen > max(CLEAR_ERRORS * facts.loss.noise, _RISE * abs(float(trend[i]))) and i < n - 2
     at = int(np.searchsorted(facts.train_loss.epoch, facts.loss.epoch[lowest]))
-    goes_on = facts.train_loss.last < float(facts.train_loss.course[at])
+    goes_on = facts.train_loss.last < float(facts.train_loss.trend[at])
     return int(facts.loss.epoch[lowest]), float(value[lowest]), rises and goes_on
 
 
@@ -197,7 +197,7 @@ def _gap(facts: RunFacts) -> float:
     return facts.train_score.last - facts.score.last
 
 
-def _fit(facts: RunFacts) -> dict[str, Any]:
+def _fit(facts: RunFacts) -> dict[str, Value]:
     return {
         "train": facts.train_score.last,
         "score": facts.score.last,

@@ -48,8 +48,8 @@ RULES = (
 
 def findings(facts: RunFacts) -> list[Finding]:
     """What holds for a Run, in the order of the table."""
-    found: dict[str, Finding] = {}
+    known: dict[str, Finding] = {}
     for rule in RULES:
-        if not found.keys() & set(rule.unless) and (one := rule.find(facts)) is not None:
-            found[rule.code] = one
-    return list(found.values())
+        if not known.keys() & set(rule.unless) and (one := rule.find(facts)) is not None:
+            known[rule.code] = one
+    return list(known.values())

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lamelle.errors import RequestError
 from lamelle.models.blocks import fit
 
-LEAST = 4
+MIN_GRID = 4
 """Cells along each edge of a plane below which a layer is too coarse to be chosen, while there is a finer one."""
 _PREFIX = 16
 """Most tokens without a place (class, registers) in front of the patches."""
@@ -138,7 +138,7 @@ def choose(layers: Sequence[Layer], *, asked: str | None, spatial: bool) -> Laye
         names = sorted({layer.name for layer in layers}, key=lambda name: (name.count("."), name))
         more = ", …" if len(names) > _NAMED else ""
         raise RequestError("explain.no_layer", layer=asked, known=", ".join(names[:_NAMED]) + more)
-    fine = [layer for layer in layers if min(layer.grid[-2:]) >= LEAST] or list(layers)
+    fine = [layer for layer in layers if min(layer.grid[-2:]) >= MIN_GRID] or list(layers)
     if spatial:
         coarsest = min(torch.Size(layer.grid).numel() for layer in fine)
         fine = [layer for layer in fine if torch.Size(layer.grid).numel() == coarsest]

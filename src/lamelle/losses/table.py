@@ -5,6 +5,7 @@ The functions themselves are pure and stand in `entropy`, `overlap`, `centreline
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -38,6 +39,14 @@ class Loss(Options):
         """The same loss for one channel by itself."""
         return self
 
+    def guessed(self, classes: int) -> float | None:
+        """The loss of who says that every class is as likely as another; None where that is not known.
+
+        Args:
+            classes: How many there are, at least two.
+        """
+        return None
+
     def shared(self, target: Tensor, *, objects: Tensor | None = None) -> dict[str, Tensor]:
         """Further arguments that are the same for every channel of a batch, computed once.
 
@@ -65,6 +74,15 @@ class Ce(Loss):
     def alone(self) -> Loss:
         return Bce()
 
+    def guessed(self, classes: int) -> float:
+        """The logarithm of their number.
+
+        Example:
+            >>> round(Ce().guessed(2), 3), round(Focal().guessed(2), 3), round(Bce().guessed(5), 3)
+            (0.693, 0.173, 0.693)
+        """
+        return math.log(classes)
+
     def __call__(self, output: Tensor, target: Tensor, *, weights: Tensor | None = None, **shared: Any) -> Tensor:
         from lamelle.losses import entropy
 
@@ -77,6 +95,9 @@ class Bce(Loss):
     name: Literal["bce"] = "bce"
     softmax: ClassVar[bool] = False
 
+    def guessed(self, classes: int) -> float:
+        return math.log(2)
+
     def __call__(self, output: Tensor, target: Tensor, *, weights: Tensor | None = None, **shared: Any) -> Tensor:
         from lamelle.losses import entropy
 
@@ -88,6 +109,9 @@ class Focal(Loss):
 
     name: Literal["focal"] = "focal"
     gamma: float = Field(default=2.0, ge=0, description="exponent")
+
+    def guessed(self, classes: int) -> float:
+        return (1 - 1 / classes) ** self.gamma * math.log(classes)
 
     def __call__(self, output: Tensor, target: Tensor, *, weights: Tensor | None = None, **shared: Any) -> Tensor:
         from lamelle.losses import entropy

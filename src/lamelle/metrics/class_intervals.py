@@ -19,7 +19,7 @@ from lamelle.metrics.areas import Areas, Ends
 from lamelle.metrics.counts import ratio
 from lamelle.metrics.differences import Imagined
 from lamelle.metrics.intervals import (
-    LEAST,
+    MIN_UNITS,
     Draws,
     IntervalOptions,
     Stratum,
@@ -306,7 +306,7 @@ class _Maker:
     def _drawn_areas(self, each: Sequence[Areas], chances: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
         """Areas [R, K] of the draws: with imagined images of one class and of the rest, and of all classes at once."""
         drawn: dict[tuple[str, str], list[np.ndarray]] = {}
-        kinds = ("roc", "pr") if any(s.units >= LEAST for s in self.strata["is"]) else ()
+        kinds = ("roc", "pr") if any(s.units >= MIN_UNITS for s in self.strata["is"]) else ()
         for some in self._draws(width=6):
             parts: dict[tuple[str, str], list[np.ndarray]] = {}
             joint = {kind: self._joint(some, chances[kind]) for kind in kinds}
@@ -354,7 +354,7 @@ class _Maker:
         if not (ranked or self.units.grouped):
             return "", ""
         small = min((s.units for s in strata), default=0)
-        if small >= LEAST:
+        if small >= MIN_UNITS:
             return "", ""
         rare = [self.answers.classes[c] for c in self.present if self.strata["is"][c].units == small]
         return "few", rare[0] if rare and len(strata) > 1 else ""

@@ -22,7 +22,7 @@ from lamelle.metrics.intervals import IntervalOptions, Stratum, Units, bounds, d
 Pairs = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From the weights that A and B give to a table of A's rows above B's [R, 2N] to the scores of both [R, S]: S pairs of
 seeds."""
-LEAST = 6
+MIN_UNITS = 6
 """Units below which even the clearest difference has p > 0.05."""
 _MID, _ALL = 8, 12
 _ALIKE = 1e-12
@@ -98,7 +98,7 @@ def paired(
 
 def exchange(score: Pairs, value: float, *, units: Units, options: IntervalOptions) -> float:
     """p of the exchange test: all ways to swap up to 12 units, else as many as there are draws; NaN below 6 units."""
-    if units.n < LEAST:
+    if units.n < MIN_UNITS:
         return math.nan
     beyond = ties = total = 0
     for swapped in _swaps(units, options):

@@ -24,7 +24,7 @@ from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
 from lamelle.results.scores import MeanScore, Score
 
-LEAST = 5
+MIN_UNITS = 5
 """Units that a measured, ranked or grouped score needs for an interval."""
 FEW = 10
 """Units of a measured score below which a reader is told that they are few: the interval is wide because of that."""
@@ -260,7 +260,7 @@ def why_none(score: Score) -> str:
         code = "unbounded"
     elif code == "undefined" and not score.n:
         code = "nowhere"
-    about = {"n": score.n, "unit": unit_of(score.unit, score.n), "least": LEAST, "name": score.of}
+    about = {"n": score.n, "unit": unit_of(score.unit, score.n), "least": MIN_UNITS, "name": score.of}
     why = text(f"intervals.{code}", **about)
     if not isinstance(score, MeanScore) or score.lacking in (0, score.seeds):
         return why

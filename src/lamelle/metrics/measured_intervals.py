@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from lamelle.metrics.intervals import LEAST, IntervalOptions, Stratum, Units, bounds, draws, tail
+from lamelle.metrics.intervals import MIN_UNITS, IntervalOptions, Stratum, Units, bounds, draws, tail
 from lamelle.metrics.names import less_is_better, limits
 from lamelle.results.scores import Score
 
@@ -70,7 +70,7 @@ def measured_intervals(statistic: Statistic, *, units: Units, options: IntervalO
         low, high, reason = math.nan, math.nan, ""
         if math.isnan(one):
             reason = "undefined"
-        elif stratum.units < LEAST:
+        elif stratum.units < MIN_UNITS:
             reason = "few"
         else:
             low, high = bounds(np.concatenate(drawn[name]), one, share)
@@ -102,7 +102,7 @@ def calibration_interval(
         reason = "undefined"
     elif outcomes < _CERTAIN:
         reason = "chance"
-    elif units.n < LEAST:
+    elif units.n < MIN_UNITS:
         reason = "few"
     else:
         drawn = np.concatenate([statistic(s.weights[:, units.member]) for s in draws(units, options, strata=1)])

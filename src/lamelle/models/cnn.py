@@ -10,7 +10,7 @@ from lamelle.models.freezable import Freezable, expect_size
 
 _FILTERS = (32, 64, 128, 256)
 _HIDDEN = 256
-LEAST = 16
+MIN_SIDE = 16
 """Pixels of the shortest side that four poolings leave something of."""
 
 

@@ -28,6 +28,8 @@ _LEVELS = Field(min_length=1, max_length=8)
 _Kernels = Annotated[tuple[Kernel, ...], _LEVELS]
 _Strides = Annotated[tuple[Stride, ...], _LEVELS]
 _SHARE = Field(default=0.0, ge=0, lt=1)
+USUAL_MOMENTUM = 0.1
+"""Share of a batch in the running statistics of batch norms that nobody gave another one."""
 _PLACES = ("home", "hub")
 """Values of the key ``weights`` that are no file of this machine."""
 
@@ -50,6 +52,24 @@ class Network(Options):
     def learns_statistics(self) -> bool:
         """Whether batch norms of it measure the images while they learn, as far as the options tell."""
         return False
+
+    @property
+    def statistics_momentum(self) -> float:
+        """Share of a batch in the running statistics of its batch norms."""
+        return USUAL_MOMENTUM
+
+    def steadier_statistics(self) -> tuple[str, ...]:
+        """Settings of a recipe with which running statistics follow sooner, or stay; none if there is no such step."""
+        return ()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a part of its encoder does not learn."""
+        return False
+
+    def with_frozen_encoder(self) -> Self | None:
+        """The same with an encoder of which nothing learns; None if it is that, or has none."""
+        return None
 
     def larger(self) -> tuple[str, ...]:
         """Settings of a recipe with which it can learn more; none if there is no such step."""
@@ -161,6 +181,21 @@ class TimmOptions(Encoded):
     def learns_statistics(self) -> bool:
         return self.freeze != "head" and not self.bn_frozen
 
+    @property
+    def statistics_momentum(self) -> float:
+        return self.bn_momentum or USUAL_MOMENTUM
+
+    def steadier_statistics(self) -> tuple[str, ...]:
+        slow = self.statistics_momentum < USUAL_MOMENTUM
+        return (f"model.bn_momentum={USUAL_MOMENTUM:g}" if slow else "model.bn_frozen=true",)
+
+    @property
+    def frozen(self) -> bool:
+        return self.freeze != "none"
+
+    def with_frozen_encoder(self) -> Self | None:
+        return self.model_copy(update={"freeze": "head"}) if self.freeze != "head" else None
+
     def size_for(self, resize: Size | None) -> Size | None:
         from lamelle.models.pretrained import expected_size
 
@@ -201,12 +236,12 @@ class CnnOptions(Network):
         return resize
 
     def build(self, *, inputs: int, outputs: int, dims: int, size: Size | None) -> Freezable:
-        from lamelle.models.cnn import LEAST, Cnn
+        from lamelle.models.cnn import MIN_SIDE, Cnn
 
         if size is None:
             raise RequestError("models.no_size", name=self.name)
-        if min(size) < LEAST:
-            raise RequestError("models.small", name=self.name, least=LEAST, value=" × ".join(map(str, size)))
+        if min(size) < MIN_SIDE:
+            raise RequestError("models.small", name=self.name, least=MIN_SIDE, value=" × ".join(map(str, size)))
         return Cnn(self.name, in_channels=inputs, classes=outputs, size=size)
 
 
@@ -219,6 +254,13 @@ class TimmUNetOptions(Encoded):
     decoder: tuple[Channels, ...] = Field(
         default=(256, 128, 64, 32, 16), min_length=5, max_length=5, description="filters of the steps up, deepest first"
     )
+
+    @property
+    def frozen(self) -> bool:
+        return self.freeze != "none"
+
+    def with_frozen_encoder(self) -> Self | None:
+        return self.model_copy(update={"freeze": "head"}) if self.freeze != "head" else None
 
     def limit(self, network: Freezable) -> None:
         from lamelle.models.freeze import freeze_encoder

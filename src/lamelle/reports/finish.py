@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lamelle.doctor.diagnosis import summary
-from lamelle.reports.page import write_report
+from lamelle.reports.page import page
+from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 
 
@@ -13,5 +14,6 @@ def finish(run: RunFolder) -> list[str]:
     Returns:
         What the doctor says of it, in two lines at most.
     """
-    write_report(run)
-    return summary(run)
+    bundle = open_bundle(run)
+    run.write_text(run.report, page(bundle))
+    return summary(bundle)

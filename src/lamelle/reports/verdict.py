@@ -12,12 +12,12 @@ from lamelle.runs.bundle import RunBundle
 def section(bundle: RunBundle) -> dict[str, Any]:
     """Its findings, for each fold where there are folds; empty while no epoch has ended."""
     try:
-        found = diagnose(bundle.run)
+        diagnoses = diagnose(bundle)
     except RequestError:
         return {}
-    return {"diagnoses": found} if any(one.told for one in found) else {}
+    return {"diagnoses": diagnoses} if any(one.findings for one in diagnoses) else {}
 
 
 def turned(diagnoses: list[Any]) -> int | None:
     """The epoch from which a training overfitted, if it did."""
-    return next((t.epoch for one in diagnoses for t in one.told if t.code == "overfitting"), None)
+    return next((t.epoch for one in diagnoses for t in one.findings if t.code == "overfitting"), None)

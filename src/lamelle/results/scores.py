@@ -127,6 +127,18 @@ class Confusion(Result):
     support: tuple[int, ...] = ()
     """Of each class in the truth."""
 
+    @property
+    def shares(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Share of each class in the truth, and among the answers; nothing where ``counts`` is empty.
+
+        Example:
+            >>> Confusion(counts=((6, 2), (0, 0))).shares
+            ((1.0, 0.0), (0.75, 0.25))
+        """
+        total = sum(map(sum, self.counts)) or 1
+        columns = zip(*self.counts, strict=True)
+        return tuple(sum(row) / total for row in self.counts), tuple(sum(column) / total for column in columns)
+
 
 class Curve(Result):
     """A curve with its band; empty where a class lacks what it needs."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from lamelle.data.audit.leaks import leaks
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
 from lamelle.results.audit import Audit
+from lamelle.results.baseline import Baseline
 from lamelle.results.history import History
+from lamelle.results.items import Failure
 from lamelle.results.pictures import Pictures
 from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
@@ -40,6 +42,10 @@ class RunBundle:
     model: JsonObject | None
     """Content of ``model.json``."""
     pictures: Pictures
+    baseline: Baseline
+    failure: Failure | None
+    folds: tuple[RunBundle, ...] = ()
+    """Of a cross-validation, one for each fold that was begun."""
 
     @property
     def name(self) -> str:
@@ -55,6 +61,12 @@ class RunBundle:
         if self.audit is None or self.plan is None:
             return ()
         return leaks([r for r in self.plan.records if r.split in SPLITS], self.audit)
+
+    @property
+    def advised_budget(self) -> str | None:
+        """The budget that the training itself asked for, where its own was too short or the machine was busy."""
+        about = self.model.get("provenance", {}) if self.model else {}
+        return (about.get("too_short") or about.get("busy") or {}).get("more")
 
     def picture(self, file: str) -> bytes:
         """The content of one picture.
@@ -86,6 +98,9 @@ def open_bundle(run: RunFolder, *, recipe: Recipe | None = None) -> RunBundle:
         run.known_scores(),
         run.read_json(description) if description.is_file() else None,
         read_pictures(run),
+        run.read_baseline(),
+        run.read_failure(),
+        tuple(open_bundle(part) for part in run.parts() if part.path != run.path),
     )
 
 

@@ -2,10 +2,11 @@
 
 ``recipe.yaml`` · ``environment.json`` · ``manifest.json`` · ``plan.json`` (split, settled task, what followed from the
 data) · ``split.csv`` (the split, for people) · ``audit.json`` · ``history.csv`` · ``failure.json`` (why a training
-broke) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the images of the training are known again) ·
-``scores.json`` · ``classes.csv`` (scores by class) · ``item_stats.json`` (what they are made of) · ``predictions/`` ·
-``predictions.csv`` · ``pictures/`` and ``pictures.json`` (what the page shows of pixels) · ``figures/`` ·
-``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files of these names, but no recipe).
+broke) · ``baseline.json`` (what it is to improve on) · ``checkpoints/`` · ``model/`` · ``signatures.npz`` (by which the
+images of the training are known again) · ``scores.json`` · ``classes.csv`` (scores by class) · ``item_stats.json``
+(what they are made of) · ``predictions/`` · ``predictions.csv`` · ``pictures/`` and ``pictures.json`` (what the page
+shows of pixels) · ``figures/`` · ``report.html`` · ``log.txt`` · ``evaluations/`` (on other folders: each with files of
+these names, but no recipe).
 
 ``manifest.json`` holds the SHA-256 of all that was written. Whoever reads a file of a Run does it here, or asks
 `check`: what is no longer as it was written is refused, with its name.
@@ -29,6 +30,7 @@ from lamelle.io.manifest import FORMAT
 from lamelle.platform import FileLock, cores, version_of
 from lamelle.results import history, items
 from lamelle.results.audit import Audit, from_json
+from lamelle.results.baseline import Baseline
 from lamelle.results.history import History
 from lamelle.results.items import Failure, ItemStats
 from lamelle.results.scores import Scores
@@ -90,6 +92,8 @@ class RunFolder(Artefacts):
         """The model on other folders: for each the scores and a page of its own."""
         self.tensorboard = path / "tensorboard"
         """Curves for TensorBoard, where `train.tensorboard` asks for them."""
+        self.baseline = path / "baseline.json"
+        """What it is measured against: the model that it is to improve on, and training images by the batch."""
         self.failure = path / "failure.json"
         """Why the training broke, if it did."""
         self.log = path / "log.txt"
@@ -248,6 +252,22 @@ class RunFolder(Artefacts):
     def write_stats(self, stats: Sequence[ItemStats]) -> None:
         """Write ``item_stats.json``."""
         self.write_json(self.item_stats, items.written_stats(stats))
+
+    def read_baseline(self) -> Baseline:
+        """What it is measured against; nothing where it was not scored yet, or by a Lamelle that did not write it.
+
+        Raises:
+            RequestError: If it is not what was written, or a finished Run has lost it.
+        """
+        if not self.baseline.is_file():
+            if self._lost(self.baseline):
+                raise self.wrong("lost", self.baseline)
+            return Baseline()
+        return Baseline.model_validate(self.read_json(self.baseline))
+
+    def write_baseline(self, baseline: Baseline) -> None:
+        """Write ``baseline.json``."""
+        self.write_json(self.baseline, baseline.model_dump(mode="json"))
 
     def read_failure(self) -> Failure | None:
         """Why the training broke; None if it did not."""

@@ -15,7 +15,7 @@ from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
 from lamelle.types import Record
 
-MOST, PIXELS = 60, 30_000_000
+MAX_IMAGES, MAX_PIXELS = 60, 30_000_000
 """Images of a sample, evenly spread over those that were scored, and their pixels in all."""
 
 
@@ -70,8 +70,8 @@ class ScoredImages:
     def sample(self, ids: Sequence[str]) -> Iterator[ScoredImage]:
         """A bounded sample of some records."""
         known = [name for name in ids if name in self.records]
-        places = np.linspace(0, len(known) - 1, min(MOST, len(known))).round().astype(int)
-        left = PIXELS
+        places = np.linspace(0, len(known) - 1, min(MAX_IMAGES, len(known))).round().astype(int)
+        left = MAX_PIXELS
         for i in dict.fromkeys(places.tolist()):
             found = self.read(self.records[known[i]], most=left)
             if found is not None:

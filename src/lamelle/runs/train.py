@@ -24,6 +24,7 @@ from lamelle.results.scores import Scores
 from lamelle.runs import fit
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
+from lamelle.runs.baseline import save_baseline
 from lamelle.runs.data_pictures import save_data_pictures
 from lamelle.runs.evaluate import headline, interval_options, read_items, score_run, score_validation, write_scores
 from lamelle.runs.folder import RunFolder
@@ -172,6 +173,7 @@ def train_and_score(
                 training_overlap.to_bytes(training_overlap.signatures_of(learnt, plan.audit.rows, store)),
             )
             items = _scored(run, package, plan, store)
+            save_baseline(run, plan, package, store)
             save_scored_pictures(run, plan, run.read_scores().items, store)
         except NonFinite as error:
             run.write_failure(Failure(code=error.code, values=error.values))

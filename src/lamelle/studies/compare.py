@@ -15,7 +15,9 @@ from lamelle.errors import WorkError
 from lamelle.messages import text
 from lamelle.reports.finish import finish
 from lamelle.runs import train as training
+from lamelle.runs.baseline import renew_baseline
 from lamelle.runs.recipe import Section
+from lamelle.runs.saved_plan import open_plan
 from lamelle.studies.folder import StudyFolder
 from lamelle.studies.variants import Variant, together
 from lamelle.training.progress import Progress
@@ -49,10 +51,12 @@ def run_all(
     progress.say(text("study.begins", n=len(todo), done=len(todo) - len(waiting)))
     if jobs > 1:
         _in_processes(study, waiting, jobs, progress)
-        return
-    for variant, seed in waiting:
-        progress.say(text("study.run", variant=variant.name, seed=seed))
-        run_one(study, data, common, variant, seed, store, progress)
+    else:
+        for variant, seed in waiting:
+            progress.say(text("study.run", variant=variant.name, seed=seed))
+            run_one(study, data, common, variant, seed, store, progress)
+    for run in (study.run(*one) for one in todo):
+        renew_baseline(run, open_plan(run))  # its like with a frozen encoder may have been trained after it
 
 
 def run_one(

@@ -19,14 +19,21 @@ from lamelle.data.targets.views import AnyView
 from lamelle.models.options import Output
 from lamelle.options import Options
 from lamelle.results.audit import Audit
+from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
-from lamelle.results.scores import Figure, Item
+from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.scoring import Scored
 from lamelle.types import Index, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+_GUESSED_MAP = 0.25
+"""Score that a map may have of which nothing was learnt: whoever paints everything meets something."""
+_NO_MAP = 0.01
+"""Score of maps in which nothing is found."""
+ALMOST_NOTHING = 0.05
+"""Share of what is there that is almost nothing of it."""
 MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
@@ -218,6 +225,15 @@ class Task(Scored):
     """The score that tells the best epoch."""
     also: ClassVar[tuple[str, ...]] = ()
     """What `evaluate.also` may ask for besides."""
+    light_augmentation: ClassVar[tuple[str, ...]] = (
+        "augment.flip=true",
+        "augment.rotate=15",
+        "augment.zoom=[0.9,1.1]",
+        "augment.contrast=0.1",
+    )
+    """What makes images vary a little, as settings of a recipe."""
+    mixing: ClassVar[str | None] = None
+    """What mixes images where that is of use, as a setting of a recipe."""
     Options: ClassVar[Any]
     """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
     Settled: ClassVar[type[Any]]
@@ -330,3 +346,23 @@ class Task(Scored):
     def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
         """Numbers behind the figures of a report: confusion matrix, curves."""
         return ()
+
+    # what went wrong
+
+    def guessing(self, records: Sequence[Record]) -> Guessing:
+        """What who has seen no image reaches on some records; of maps, where the background is all that is said."""
+        counts, nothing = {"": len(records)}, {self.classes[0]: 0.0}
+        return Guessing(counts, highest=_GUESSED_MAP, one_class=nothing, tolerance=_NO_MAP)
+
+    def one_answer(self, confusion: Confusion) -> int | None:
+        """The class that is its answer to everything; None where it is not. Of maps that is the background."""
+        true, answered = confusion.shares
+        return 0 if sum(answered[1:]) < ALMOST_NOTHING * sum(true[1:]) else None
+
+    def against_one_answer(self, *, crops_anywhere: bool) -> str | None:
+        """The setting of a recipe that makes it give other answers too; None where all that helps is asked for.
+
+        Args:
+            crops_anywhere: Crops lie where chance wants them, not around what is annotated.
+        """
+        return "train.foreground=0.5" if crops_anywhere else None

@@ -14,12 +14,14 @@ from lamelle.errors import RequestError
 from lamelle.losses.table import LOSSES, Ce, Loss
 from lamelle.metrics import counts, ranking
 from lamelle.metrics.class_intervals import AVERAGED
+from lamelle.metrics.guessing import macro_f1_of_guessing, macro_f1_of_one_class
 from lamelle.metrics.pairs import ClassPair
 from lamelle.models.options import Output
+from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
+from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
 from lamelle.tasks.curves import curves
 from lamelle.tasks.deciding import Decision, decide
 from lamelle.tasks.matching import refuse_classes
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 _MOST = 10**9
 """Training images of one class."""
+_ALWAYS = 0.98
+"""Share of one class among the answers that is all of them."""
 MANY_PIXELS = 160
 """Images at least this large are classified at 224 pixels, smaller ones at their own size."""
 
@@ -72,6 +76,13 @@ class Classify(Task):
     view: ClassVar[type[AnyView]] = ClassView
     Settled = SettledClasses
     monitor: ClassVar[str] = "macro_f1"
+    light_augmentation: ClassVar[tuple[str, ...]] = (
+        "augment.flip=[x]",
+        "augment.rotate=10",
+        "augment.zoom=[0.9,1.1]",
+        "augment.contrast=0.2",
+    )
+    mixing: ClassVar[str | None] = "augment.mixup=0.2"
     statistics = ("truth", "probabilities", "chosen", "temperature")
 
     def __init__(self, options: Classify.Options, settled: SettledClasses) -> None:
@@ -235,6 +246,26 @@ class Classify(Task):
         drawn = curves(hot, table["probabilities"], classes=self.classes, groups=known)
         reliability = calibrating.figure_of(table, exclusive=not self.settled.multi_label)
         return (confusion, *reliability, Curves(classes=drawn))
+
+    def guessing(self, records: Sequence[Record]) -> Guessing:
+        counts = {name: sum(name in r.names for r in records) for name in self.classes}
+        several = self.settled.multi_label
+        score = macro_f1_of_guessing(counts, several=several)
+        if len(counts) < 2:
+            return Guessing(counts, score, highest=score)
+        loss = self.options.loss.alone() if several else self.options.loss
+        alone = {} if several else macro_f1_of_one_class(counts)
+        return Guessing(counts, score, highest=score, loss=loss.guessed(len(counts)), one_class=alone)
+
+    def one_answer(self, confusion: Confusion) -> int | None:
+        true, answered = confusion.shares
+        always = (k for k, share in enumerate(answered) if share > _ALWAYS and true[k] < _ALWAYS - ALMOST_NOTHING)
+        return next(always, None)
+
+    def against_one_answer(self, *, crops_anywhere: bool) -> str | None:
+        if (remedy := self.options.remedy.stronger) is not None:
+            return f"task.remedy={remedy}"
+        return "task.threshold=f1" if self.options.threshold != "f1" else None
 
 
 def _check(options: Classify.Options, settled: SettledClasses) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from lamelle.metrics import ranking
-from lamelle.metrics.intervals import LEAST, IntervalOptions, Units, bands
+from lamelle.metrics.intervals import MIN_UNITS, IntervalOptions, Units, bands
 from lamelle.results.scores import Curve
 
 POINTS = 101
@@ -62,7 +62,7 @@ def _curve(
     found = {"x": tuple(x.tolist()), "y": tuple(y.tolist())}
     units = Units.of(len(score), groups, "group" if groups is not None else "image")
     sides = [np.count_nonzero(units.rows(truth == side)) for side in (0, 1)]
-    if len(score) > MANY_ITEMS or min(sides) < LEAST:
+    if len(score) > MANY_ITEMS or min(sides) < MIN_UNITS:
         return found
     _, low, high = bands(statistic, units=units, options=IntervalOptions(LEVEL, RESAMPLES, 0))
     return found | {"low": tuple(low.tolist()), "high": tuple(high.tolist())}

@@ -22,6 +22,8 @@ class Remedy(Options):
     name: Any
     softmax: ClassVar[bool] = False
     """Works on classes that exclude each other only."""
+    stronger: ClassVar[str | None] = None
+    """The remedy to try where this one did not help; None where there is none."""
 
     def weights(self, counts: Sequence[int]) -> np.ndarray | None:
         """Weights of the classes in the loss [K]; None = all alike.
@@ -49,12 +51,14 @@ class NoRemedy(Remedy):
     """Classes count as often as they come."""
 
     name: Literal["none"] = "none"
+    stronger: ClassVar[str | None] = "weights"
 
 
 class Weights(Remedy):
     """Weights in the loss, inverse to the images. King and Zeng (2001), doi:10.1093/oxfordjournals.pan.a004868"""
 
     name: Literal["weights"] = "weights"
+    stronger: ClassVar[str | None] = "oversample"
 
     def weights(self, counts: Sequence[int]) -> np.ndarray:
         return imbalance.inverse_frequency(counts)
@@ -64,6 +68,7 @@ class Effective(Remedy):
     """Weights in the loss by the effective number of images. Cui et al. (2019), doi:10.1109/CVPR.2019.00949"""
 
     name: Literal["effective"] = "effective"
+    stronger: ClassVar[str | None] = "oversample"
     beta: float = Field(default=0.999, ge=0, lt=1, description="weights (1−β)/(1−β^n)")
 
     def weights(self, counts: Sequence[int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from lamelle.data.crops import SPARSE
 from lamelle.data.targets.values import ValueMap, infer_values, with_background
 from lamelle.data.targets.views import AnyView, LabelView
 from lamelle.errors import DataError
-from lamelle.losses.table import LOSSES, DiceCe, Loss
+from lamelle.losses.table import LOSSES, Bce, Ce, DiceCe, Loss
 from lamelle.metrics import regions
 from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.ranking import macro
@@ -321,6 +321,11 @@ class Segment(Task):
             quality=quality,
             scores={f"dice/{c}": None if np.isnan(v) else float(v) for c, v in zip(self.classes, dice, strict=True)},
         )
+
+    def against_one_answer(self, *, crops_anywhere: bool) -> str | None:
+        if isinstance(self.options.loss, Bce | Ce):
+            return "task.loss=dice_ce"
+        return super().against_one_answer(crops_anywhere=crops_anywhere)
 
     def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
         table = self.table([item.values for item in items])

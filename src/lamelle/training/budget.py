@@ -13,7 +13,7 @@ from lamelle.training.options import Train
 
 _BUSY = 0.7
 """A processor that computes gives its steps at least this share of their time; less, and others use it too."""
-_LEAST = 10
+_MIN_EPOCHS = 10
 """Epochs that are advised where a budget did not allow one."""
 
 
@@ -91,12 +91,12 @@ def too_short(keys: Train, state: State, clock: Clock, *, steps: int, on_process
     if keys.budget is None or state.step >= steps:
         return None
     epoch = (state.elapsed - clock.prepared) * steps / max(state.step, 1)
-    more = enough(clock.prepared + _LEAST * epoch)
+    more = enough(clock.prepared + _MIN_EPOCHS * epoch)
     said: dict[str, object] = {
         "budget": spelled(keys.budget),
         "done": state.step,
         "steps": steps,
         "more": more,
-        "epochs": _LEAST,
+        "epochs": _MIN_EPOCHS,
     }
     return said | ({"share": round(100 * clock.share)} if on_processor and clock.share < _BUSY else {})

@@ -222,6 +222,7 @@ def evaluate(
 def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evaluation:
     """Score the test set of a Run again, unless its data have changed, and report."""
     from lamelle.results.scores import Note
+    from lamelle.runs.baseline import renew_baseline
     from lamelle.runs.evaluate import interval_options, score_run
     from lamelle.runs.saved_plan import data_changes, open_plan
     from lamelle.runs.scored_pictures import save_scored_pictures
@@ -233,6 +234,7 @@ def _evaluate_again(folder: RunFolder, package: Package, store: Store) -> Evalua
     options = interval_options(plan.recipe)
     notes = [Note(code=p.code, values=dict(p.values)) for p in changes.problems()]
     score_run(folder, package, records, store, options, split=plan.judged, notes=notes)
+    renew_baseline(folder, plan)
     scores = folder.read_scores()
     save_scored_pictures(folder, plan, scores.items, store)
     report(folder.path)
@@ -311,8 +313,7 @@ def report(run: AnyPath) -> Page:
 def diagnose(run: AnyPath) -> Diagnoses:
     """What the curves of a run say, and what to try next.
 
-    Read the curves, the scores and the recipe of RUN, and say what went wrong, with evidence and one next step each.
-    Where batch norms learnt, some training images are looked at again, if they are still there.
+    Read what RUN holds: curves, scores, recipe. Say what went wrong, with evidence and one next step each.
 
     Args:
         run: A Run, finished or not.
@@ -321,7 +322,11 @@ def diagnose(run: AnyPath) -> Diagnoses:
         RequestError: If there is no Run, or no epoch of it has ended yet.
     """
     from lamelle.doctor import diagnosis
+    from lamelle.runs.bundle import open_bundle
     from lamelle.runs.folder import RunFolder
     from lamelle.verbs.outcomes import Diagnoses
 
-    return Diagnoses(tuple(diagnosis.diagnose(RunFolder.open(Path(run)), open_store())))
+    folder = RunFolder.open(Path(run))
+    for part in folder.parts():
+        part.insist()
+    return Diagnoses(tuple(diagnosis.diagnose(open_bundle(folder))))

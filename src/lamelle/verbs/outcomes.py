@@ -208,7 +208,7 @@ class Diagnoses(Outcome):
         for one in self.diagnoses:
             if len(self.diagnoses) > 1:
                 yield one.name
-            yield from lines(one.told)
+            yield from lines(one.findings)
 
 
 @dataclass(frozen=True)

@@ -67,12 +67,25 @@ class Augment(*_INTENSITY[::-1], GeometryOptions):
             {'rot90': False, 'rotate': 15.0}
         """
         off: dict[str, object] = {}
-        for name, field in cls.model_fields.items():
-            if name == "zoom":
-                off[name] = (1.0, 1.0)
-            elif not name.endswith(("_probability", "_spacing", "_strength")):
-                off[name] = type(field.default)(0)
+        for name in cls._amounts():
+            off[name] = (1.0, 1.0) if name == "zoom" else type(cls.model_fields[name].default)(0)
         return cls.model_validate(off | changes)
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every change is switched off.
+
+        Example:
+            >>> Augment.none(elastic_spacing=8).changes_nothing, Augment.none(rotate=5).changes_nothing
+            (True, False)
+        """
+        off = type(self).none()
+        return not any(getattr(self, name) and getattr(self, name) != getattr(off, name) for name in self._amounts())
+
+    @classmethod
+    def _amounts(cls) -> list[str]:
+        """Keys that say how much is changed, without those that say how."""
+        return [n for n in cls.model_fields if not n.endswith(("_probability", "_spacing", "_strength"))]
 
 
 AUGMENT = CHANGES.together(Augment)

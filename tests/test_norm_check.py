@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from networks import network
 from torch import nn
 
 from lamelle import verbs
-from lamelle.doctor.batch_norm import _by_batch, _hooked, _learning, measure
 from lamelle.doctor.diagnosis import diagnose
+from lamelle.evaluation.batch_norm import _by_batch, _hooked, _learning, check_norms
 from lamelle.models.freeze import freeze_encoder, set_batch_norm
 from lamelle.models.options import TimmOptions
 from lamelle.prediction import package
+from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.saved_plan import open_plan
 from lamelle.specimens.write import write_demo
@@ -30,16 +32,17 @@ def test_measured_on_a_trained_network(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     data = write_demo("thorax-classes", tmp_path / "thorax", seed=0, count=30, size=64)
     slow = verbs.train(data, overrides=[*SETTINGS, "bn_momentum=0.0001", "evaluate.resamples=100"]).folder
-    store = verbs.open_store()
-    seen = measure(slow, store)
-    assert seen is not None
+    seen = slow.read_baseline().norms
+    assert seen is not None, "a training writes down what it found"
     assert seen.batch - seen.stored > 0.2
     assert seen.shift > 0.3
-    told = diagnose(slow, store)[0].told[0]
-    assert told.code == "bn_lag"
-    assert "model.bn_momentum=0.1" in told.command
+    first = diagnose(open_bundle(slow))[0].findings[0]
+    assert first.code == "bn_lag"
+    assert "model.bn_momentum=0.1" in first.command
+    assert f"{seen.images} training images" in first.evidence
     caught_up = _with_its_statistics(slow, tmp_path / "caught")
-    seen = measure(caught_up, store)
+    training = open_plan(slow).of("train")
+    seen = check_norms(package.load(caught_up.path), training, verbs.open_store())
     assert seen is not None
     assert abs(seen.batch - seen.stored) < 0.15
     assert seen.shift < 0.2
@@ -47,8 +50,6 @@ def test_measured_on_a_trained_network(tmp_path: Path, monkeypatch: pytest.Monke
 
 def _with_its_statistics(run: RunFolder, path: Path) -> RunFolder:
     """The same Run, its batch norms filled with the statistics of the training images."""
-    import shutil
-
     from lamelle.prediction.predictor import of_package
 
     shutil.copytree(run.path, path)

@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lamelle.data.store import Store
-from lamelle.doctor.facts import Measured
-from lamelle.errors import LamelleError
 from lamelle.models.options import Network
+from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import Predictor, of_package
-from lamelle.runs.folder import RunFolder
-from lamelle.runs.model import load_model
-from lamelle.runs.saved_plan import open_plan
+from lamelle.results.baseline import NormCheck
+from lamelle.types import Record
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,57 +30,55 @@ _IMAGES = 128
 """Training images that are looked at, evenly spread."""
 
 
-def measure(run: RunFolder, store: Store) -> Measured | None:
-    """Compare both kinds of statistics on training images of a finished classifier.
+def check_norms(package: Package, training: Sequence[Record], store: Store) -> NormCheck | None:
+    """Compare both kinds of statistics on training images of a classifier.
+
+    Args:
+        training: Records of its training set.
 
     Returns:
-        None if there is nothing to compare: no model, no data, no batch norm that learnt, or images of their own sizes.
+        None if there is nothing to compare: no batch norm that learnt, no images, or images of their own sizes.
     """
-    try:
-        plan, package = open_plan(run), load_model(run.path)
-    except LamelleError:
+    options = package.architecture.options
+    if not training or not options.learns_statistics or not (predictor := of_package(package)).stacks:
         return None
-    if package.task.output == "map" or package.preparation.resize is None:
-        return None
-    norms = _learning(package.model, plan.recipe.model)
-    training = plan.of("train")
-    if not norms or not training:
+    norms = _learning(package.model, options)
+    if not norms:
         return None
     places = np.linspace(0, len(training) - 1, min(_IMAGES, len(training))).round().astype(int)
     # in an order of chance, since a batch of one class has statistics of its own
     places = np.random.default_rng(0).permutation(np.unique(places))
-    predictor = of_package(package)
-    right: dict[str, list[bool]] = {"stored": [], "batch": []}
+    stored: list[float] = []
+    batch: list[float] = []
     shifts: list[np.ndarray] = []
     for records, inputs in predictor.inputs([training[i] for i in places], store):
         targets = [package.task.targets.read(record, store) for record in records]
         with _hooked(norms, _note(shifts)):
-            right["stored"] += _right(predictor, inputs, targets)
+            stored += _right(predictor, inputs, targets)
         with _hooked(norms, _by_batch):
-            right["batch"] += _right(predictor, inputs, targets)
-    share = {name: float(np.mean(found)) for name, found in right.items()}
-    return Measured(len(places), share["stored"], share["batch"], float(np.median(np.concatenate(shifts))))
+            batch += _right(predictor, inputs, targets)
+    shift = float(np.median(np.concatenate(shifts)))
+    return NormCheck(images=len(places), stored=float(np.mean(stored)), batch=float(np.mean(batch)), shift=shift)
 
 
-def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarray]) -> list[bool]:
-    """Whether each image is answered right."""
-    found = predictor.run(inputs)
-    rows = [predictor.task.row(p, t, {}) for p, t in zip(found, targets, strict=True)]
-    return [row["chosen"] == row["truth"] for row in rows]
+def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarray]) -> list[float]:
+    """Share of right answers about each image: 0 or 1, unless it may have several classes."""
+    rows = [predictor.task.row(p, t, {}) for p, t in zip(predictor.run(inputs), targets, strict=True)]
+    return [float(np.mean(np.equal(row["chosen"], row["truth"]))) for row in rows]
 
 
-def _learning(model: nn.Module, keys: Network) -> list[_BatchNorm]:
+def _learning(model: nn.Module, options: Network) -> list[_BatchNorm]:
     """Batch norms that used the statistics of their batches in training."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
     from lamelle.models.freezable import Freezable
 
     network = cast("Freezable", model)
-    keys.limit(network)
+    options.limit(network)
     network.train()
-    found = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
+    norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]
     network.eval()
-    return [part for part in found if part.running_mean is not None]
+    return [part for part in norms if part.running_mean is not None]
 
 
 @contextmanager
