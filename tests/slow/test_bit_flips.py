@@ -113,6 +113,7 @@ def in_run(folder: Path, path: Path) -> bool:
         run.audit,
         run.history,
         run.scores,
+        run.baseline,
         run.model / "model.json",
     )
     page = path not in (*read_by_page, run.manifest) or refused(path, lambda: open_bundle(run))
