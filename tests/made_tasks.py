@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lamelle.data.targets.values import ValueMap
+from lamelle.results.fitted import Sweep
 from lamelle.tasks import classify as classification
 from lamelle.tasks import instances as objects_one_by_one
 from lamelle.tasks import segment as segmentation
+from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.segment import Segment
@@ -39,6 +44,20 @@ def segment(
     chosen = Segment.Options.model_validate(options)
     weights = chosen.weights if isinstance(chosen.weights, tuple) else None
     return Segment(chosen, segmentation.SettledPixels(values.classes, values, objects, weights, tuple(also)))
+
+
+def fit(task: Task, items: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Any, dict[str, Sweep]]:
+    """What is decided on some items, through JSON and back, and what was tried for it, by name (``name/class``)."""
+    fitter = task.fitter()
+    for p, truth in items:
+        fitter.add(p, np.asarray(truth))
+    decided, sweeps = fitter.done()
+    again = task.restore_fitted(json.loads(json.dumps(decided.decided())))
+    assert again == decided
+    several = len({one.of for one in sweeps if one.name == "threshold"}) > 1
+    tried = {f"{s.name}/{s.of}" if several and s.of else s.name: s for s in sweeps}
+    assert len(tried) == len(sweeps), "one for each number"
+    return decided, {key: Sweep.model_validate_json(one.model_dump_json()) for key, one in tried.items()}
 
 
 def instances(*, ignore: Sequence[int] = (), parts: bool = False, **options: Any) -> Instances:

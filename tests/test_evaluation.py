@@ -23,6 +23,7 @@ from lamelle.io.atomic import plain
 from lamelle.metrics.intervals import IntervalOptions, Units
 from lamelle.metrics.names import name_of
 from lamelle.prediction.predictor import Predictor
+from lamelle.results.fitted import Sweep
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Score, Scores
 from lamelle.runs.evaluate import headline
@@ -47,7 +48,7 @@ def classified(truths: list[int], groups: Sequence[str | None], classes: int = 2
     rows = []
     for i, (truth, group) in enumerate(zip(truths, groups, strict=True)):
         p = rng.dirichlet(np.ones(classes))
-        rows.append(ItemStats(str(i), task.row(p, np.asarray(truth), {}), group))
+        rows.append(ItemStats(str(i), task.row(p, np.asarray(truth)), group))
     return rows
 
 
@@ -57,7 +58,7 @@ def segmented(count: int, volumes: list[str | None], groups: list[str | None]) -
     for i in range(count):
         target = (rng.random((32, 32)) > 0.5).astype(np.int64)
         p = np.clip(target + rng.normal(0, 0.4, target.shape), 0, 1)[None].astype(np.float32)
-        row = task.row(p, target, {"threshold": 0.5})
+        row = task.row(p, target)
         rows.append(ItemStats(str(i), row, groups[i], volumes[i], i))
     return rows
 
@@ -68,7 +69,7 @@ def told(scores: Scores) -> set[str]:
 
 def test_known_groups_are_the_unit() -> None:
     rows = classified([0, 1] * 40, [f"p{i // 4}" for i in range(80)])
-    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test")
     assert {s.unit for s in scores.scores.values()} == {"group"}
     assert scores.scores["accuracy"].n == 20
     assert told(scores) == set()
@@ -76,28 +77,28 @@ def test_known_groups_are_the_unit() -> None:
 
 
 def test_without_groups_independence_is_not_claimed() -> None:
-    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), OPTIONS, split="test")
     assert {s.unit for s in scores.scores.values()} == {"image"}
     assert (scores.scores["accuracy"].n, scores.scores["recall/a"].n) == (20, 10)
     assert told(scores) == {"report.independence"}
 
 
 def test_one_known_group_is_said_to_be_one() -> None:
-    scores = summarise(classify("a", "b"), classified([0, 1] * 10, ["p"] * 20), OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, ["p"] * 20), OPTIONS, split="test")
     assert told(scores) == {"evaluate.one_group"}
     assert any("(p)" in line for line in headline(scores))
 
 
 def test_few_units_are_said_to_be_few() -> None:
-    few = summarise(classify("a", "b"), classified([0, 1] * 6, list("pqrstu") * 2), OPTIONS, split="test", fitted={})
+    few = summarise(classify("a", "b"), classified([0, 1] * 6, list("pqrstu") * 2), OPTIONS, split="test")
     assert told(few) == {"report.few_units"}
-    none = summarise(classify("a", "b"), classified([0, 1] * 4, list("pqrs") * 2), OPTIONS, split="test", fitted={})
+    none = summarise(classify("a", "b"), classified([0, 1] * 4, list("pqrs") * 2), OPTIONS, split="test")
     assert told(none) == set(), "there is no interval to be wide, and each score says why"
 
 
 def test_a_class_without_example_is_named_and_has_no_score() -> None:
     rows = classified([0, 1] * 10, [f"p{i}" for i in range(20)], classes=3)
-    scores = summarise(classify("a", "b", "c"), rows, OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b", "c"), rows, OPTIONS, split="test")
     assert told(scores) == {"evaluate.absent_classes", "evaluate.over_present"}
     assert scores.notes[0].values == {"classes": "c"}
     assert np.isnan(scores.scores["recall/c"].value)
@@ -110,16 +111,17 @@ def test_a_threshold_that_validation_could_not_decide_is_noted(
     language: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    fitted = {"threshold": 0.5, "unsearched": [1]}
+    lacking = Sweep(name="threshold", of="cell", chosen=0.5, undecided=True)
     task, rows = segment("background", "cell"), segmented(6, [None] * 6, [None] * 6)
-    said = headline(summarise(task, rows, OPTIONS, split="test", fitted=fitted))
+    said = headline(summarise(task, rows, OPTIONS, split="test", fitted=task.Fitted(), sweeps=[lacking]))
     assert any(words in line and "cell" in line for line in said)
-    assert "evaluate.unsearched" not in told(summarise(task, rows, OPTIONS, split="test", fitted={"threshold": 0.5}))
+    given = lacking.model_copy(update={"undecided": False})
+    assert "evaluate.unsearched" not in told(summarise(task, rows, OPTIONS, split="test", sweeps=[given]))
 
 
 def test_slices_of_one_volume_are_resampled_by_block() -> None:
     rows = segmented(6, ["v"] * 6, [None] * 6)
-    scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test", fitted={})
+    scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test")
     assert {"report.one_volume", "report.few_units"} == told(scores)
     assert (scores.scores["dice"].unit, scores.scores["dice"].n) == ("block", 16)
     assert (scores.scores["boundary_f"].unit, scores.scores["boundary_f"].n) == ("slice", 6)
@@ -131,15 +133,15 @@ def test_slices_of_one_volume_are_resampled_by_block() -> None:
 def test_patches_of_one_volume_are_resampled_by_slice() -> None:
     rows = classified([0, 1] * 60, [None] * 120)
     rows = [replace(row, volume="block", position=i // 6) for i, row in enumerate(rows)]
-    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test")
     assert told(scores) == {"evaluate.one_volume"}
     assert {(s.unit, s.n) for s in scores.scores.values()} == {("slice", 20)}
     assert "n = 1: all 120 images scored come from one volume (block)" in headline(scores)[-1]
     rows = [replace(row, group="block") for row in rows]
-    again = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    again = summarise(classify("a", "b"), rows, OPTIONS, split="test")
     assert (again.scores, again.notes) == (scores.scores, scores.notes), "a single group adds nothing"
     rows = [replace(row, group=f"p{i // 4}") for i, row in enumerate(rows)]
-    by_group = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    by_group = summarise(classify("a", "b"), rows, OPTIONS, split="test")
     assert by_group.scores["accuracy"].unit == "group", "several groups are known better than slices"
 
 
@@ -148,10 +150,10 @@ def test_slices_that_are_all_right_or_all_wrong_widen_the_interval() -> None:
     for i in range(200):
         truth = i % 2
         p = np.eye(2)[truth if (i // 10) % 2 else 1 - truth] * 0.8 + 0.1
-        rows.append(ItemStats(str(i), task.row(p, np.asarray(truth), {})))
-    blind = summarise(task, rows, OPTIONS, split="t", fitted={}).scores["accuracy"]
+        rows.append(ItemStats(str(i), task.row(p, np.asarray(truth))))
+    blind = summarise(task, rows, OPTIONS, split="t").scores["accuracy"]
     rows = [replace(row, volume="v", position=i // 10) for i, row in enumerate(rows)]
-    seen = summarise(task, rows, OPTIONS, split="t", fitted={}).scores["accuracy"]
+    seen = summarise(task, rows, OPTIONS, split="t").scores["accuracy"]
     assert seen.value == blind.value == 0.5
     assert seen.high - seen.low > 2 * (blind.high - blind.low)
 
@@ -169,7 +171,7 @@ def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, to
     how = {"dims": 2, "tile": None, "whole": True, "overlap": 0.25, "flips": False, "precision": "32"}
     predictor = Predictor(model, task, plain, **how, device=torch.device("cpu"))  # type: ignore[arg-type]
     reader = Reader(Store(tmp_path / "store", budget=1 << 24), task.targets, plain)
-    scores = summarise(task, measure(index.records, predictor, reader, {}, None), OPTIONS, split="t", fitted={})
+    scores = summarise(task, measure(index.records, predictor, reader, task.Fitted(), None), OPTIONS, split="t")
     found = scores.scores["accuracy"]
     if told_apart:
         assert (found.unit, found.n) == ("group", 6)
@@ -183,14 +185,14 @@ def test_a_table_of_patches_says_of_how_many_volumes_they_are(tmp_path: Path, to
 
 def test_several_volumes_are_the_unit() -> None:
     names: list[str | None] = [f"v{i // 2}" for i in range(40)]
-    scores = summarise(segment("background", "cell"), segmented(40, names, names), OPTIONS, split="t", fitted={})
+    scores = summarise(segment("background", "cell"), segmented(40, names, names), OPTIONS, split="t")
     assert scores.scores["dice"].unit == "group"
     assert scores.scores["dice"].n == 20
 
 
 def test_the_interval_holds_the_value_and_the_headline_says_both() -> None:
     rows = classified([0, 1] * 40, [f"p{i // 2}" for i in range(80)])
-    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), rows, OPTIONS, split="test")
     for name in scores.headline:
         found = scores.scores[name]
         assert found.low <= found.value <= found.high, name
@@ -206,7 +208,7 @@ def sparse(marked: int, count: int) -> list[ItemStats]:
     for i in range(count):
         target = np.zeros((16, 16), np.int64)
         target[4:9, 4:9] = i < marked
-        row = task.row(target[None].astype(np.float32), target, {"threshold": 0.5})
+        row = task.row(target[None].astype(np.float32), target)
         rows.append(ItemStats(str(i), row))
     return rows
 
@@ -218,7 +220,7 @@ def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
     language: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    scores = summarise(segment("background", "cell"), sparse(0, 10), OPTIONS, split="t", fitted={})
+    scores = summarise(segment("background", "cell"), sparse(0, 10), OPTIONS, split="t")
     lines = headline(scores)
     assert lines == headline(Scores.model_validate_json(json.dumps(plain(scores.model_dump(mode="json")))))
     line = next(line for line in lines if name_of("boundary_f") in line)
@@ -230,13 +232,13 @@ def test_what_could_not_be_measured_is_said_alike_from_memory_and_from_a_file(
 
 
 def test_a_mean_over_images_counts_those_that_have_a_value() -> None:
-    scores = summarise(segment("background", "cell"), sparse(7, 100), OPTIONS, split="t", fitted={})
+    scores = summarise(segment("background", "cell"), sparse(7, 100), OPTIONS, split="t")
     assert scores.scores["boundary_f"].n == scores.scores["image_dice"].n == 7
     assert scores.scores["dice"].n == 7, "an image without the class, predicted as such, adds nothing to its Dice"
     assert scores.scores["accuracy"].n == 100
     assert "report.few_units" in told(scores)
     pairs = [replace(row, group=f"p{i // 2}") for i, row in enumerate(sparse(7, 100))]
-    of_groups = summarise(segment("background", "cell"), pairs, OPTIONS, split="t", fitted={}).scores
+    of_groups = summarise(segment("background", "cell"), pairs, OPTIONS, split="t").scores
     assert (of_groups["boundary_f"].n, of_groups["boundary_f"].reason) == (4, "few")
     assert np.isnan(of_groups["boundary_f"].low)
 
@@ -246,9 +248,7 @@ def test_a_measured_score_of_few_images_has_no_interval_and_says_why(
     language: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LAMELLE_LANG", language)
-    few, enough = (
-        headline(summarise(segment("background", "cell"), sparse(n, n), OPTIONS, split="t", fitted={})) for n in (4, 6)
-    )
+    few, enough = (headline(summarise(segment("background", "cell"), sparse(n, n), OPTIONS, split="t")) for n in (4, 6))
     assert said in few[0]
     assert "95 %" not in few[0]
     assert said not in enough[0]
@@ -260,7 +260,7 @@ def test_a_measured_score_of_few_images_has_no_interval_and_says_why(
 
 
 def test_a_proportion_of_four_images_is_exact_and_wide() -> None:
-    scores = summarise(classify("a", "b"), classified([0, 1, 0, 1], [None] * 4), OPTIONS, split="t", fitted={})
+    scores = summarise(classify("a", "b"), classified([0, 1, 0, 1], [None] * 4), OPTIONS, split="t")
     accuracy = scores.scores["accuracy"]
     assert (accuracy.method, accuracy.n) == ("mid-P", 4)
     assert accuracy.high - accuracy.low > 0.5
@@ -272,7 +272,7 @@ def test_the_intervals_hold_every_score_and_its_very_value(labels: list[Any]) ->
     rows = []
     for truth in labels:
         p = random.dirichlet([1, 1, 1]) if isinstance(truth, int) else random.random(3)
-        rows.append(task.row(p, np.asarray(truth), {}))
+        rows.append(task.row(p, np.asarray(truth)))
     table, units = task.table(rows), Units.of(len(rows), None, "image")
     found = task.intervals(table, units=units, options=OPTIONS)
     values = {name: float(v[0]) for name, v in task.summarise(table, np.ones((1, len(rows)))).items()}
@@ -281,12 +281,12 @@ def test_the_intervals_hold_every_score_and_its_very_value(labels: list[Any]) ->
 
 def test_the_line_says_the_level_that_was_asked_for() -> None:
     options = IntervalOptions(level=0.9, resamples=200, seed=0)
-    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), options, split="t", fitted={})
+    scores = summarise(classify("a", "b"), classified([0, 1] * 10, [None] * 20), options, split="t")
     assert "90 %" in headline(scores)[0]
 
 
 def test_items_are_listed_with_their_quality() -> None:
-    scores = summarise(classify("a", "b"), classified([0, 1, 1], [None] * 3), OPTIONS, split="test", fitted={})
+    scores = summarise(classify("a", "b"), classified([0, 1, 1], [None] * 3), OPTIONS, split="test")
     assert [i.id for i in scores.items] == ["0", "1", "2"]
     assert all(i.correct == (i.truth == i.predicted) for i in scores.items)
     assert all((i.quality > 0.5) == i.correct for i in scores.items)

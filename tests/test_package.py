@@ -33,6 +33,9 @@ from lamelle.models import restore as restoring
 from lamelle.models.build import Architecture, build
 from lamelle.prediction import package
 from lamelle.prediction.package import Package
+from lamelle.results.fitted import Sweep
+from lamelle.tasks.deciding import FittedClasses
+from lamelle.tasks.fitting import FittedPixels
 
 SMALL = architecture("unet", outputs=1, filters=[4, 8])
 
@@ -51,7 +54,7 @@ def made() -> Package:
         overlap=0.25,
         flips=False,
         spacing=(0.5, 0.5),
-        fitted={"threshold": 0.4},
+        fitted=FittedPixels(threshold=0.4),
         provenance={"precision": "32"},
     )
 
@@ -472,16 +475,14 @@ def test_a_package_without_tile_and_spacing(tmp_path: Path) -> None:
 )
 def test_a_network_of_one_size_is_tested_with_that_size(small: Architecture, tmp_path: Path) -> None:
     task = made_tasks.classify()
-    fitted = {
-        "thresholds": [0.7, 0.3],
-        "threshold_scores": {"f1": 0.8, "f1_before": 0.7},
-        "threshold_curve": {"threshold": [0.1, 0.3], "precision": [None, 1.0], "class": [1.0]},
-    }
-    done = replace(made(), task=task, architecture=small, model=build(small), tile=None, fitted=fitted)
+    fitted = FittedClasses(thresholds=(0.7, 0.3), temperature=1.5)
+    scores = {"macro_f1": (0.5, 0.6), "precision/b": (None, 1.0)}
+    sweeps = (Sweep(name="threshold", of="b", points=(0.1, 0.3), scores=scores, chosen=0.3, by="macro_f1", n=8),)
+    done = replace(made(), task=task, architecture=small, model=build(small), tile=None, fitted=fitted, sweeps=sweeps)
     package.save(done, tmp_path / "run" / "model")
     loaded = package.load(tmp_path / "run" / "model")
     assert loaded.task.classes == ("a", "b")
-    assert loaded.fitted == fitted
+    assert (loaded.fitted, loaded.sweeps) == (fitted, sweeps)
 
 
 @pytest.mark.parametrize("overlap", ["field", 0.5])

@@ -60,7 +60,7 @@ def packaged(architecture: Architecture, folder: Path) -> Freezable:
     resize = SIZE if architecture.options.output == "vector" else None
     sizes: dict[str, Any] = {"dims": 2, "tile": None, "overlap": 0.25, "flips": False, "spacing": None}
     preparation = Preparation(architecture.inputs, resize, "unit", (), ())
-    about: dict[str, Any] = {"fitted": {}, "provenance": {"precision": "32"}}
+    about: dict[str, Any] = {"fitted": task.Fitted(), "provenance": {"precision": "32"}}
     package.save(Package(task, architecture, net, preparation, **sizes, **about), folder)
     return net
 

@@ -56,7 +56,7 @@ def test_its_scores_are_rows_of_the_tables(task: Task) -> None:
         assert task.view.name in METRICS[name].views
     probabilities, target = task.activate(output(task)).numpy()[0], targets(task)[0]
     assert task.monitor in task.quick_scores([task.quick_row(probabilities, target)]), "taken after every epoch"
-    scores = task.summarise(task.table([task.row(probabilities, target, {})]), np.ones((1, 1)))
+    scores = task.summarise(task.table([task.row(probabilities, target)]), np.ones((1, 1)))
     assert {task.monitor, *task.headline} <= set(scores)
 
 
@@ -97,7 +97,13 @@ def test_it_decides_on_validation_and_answers_with_what_it_decided(task: Task) -
     fitter = task.fitter()
     for p, target in zip(probabilities, targets(task), strict=True):
         fitter.add(p, target)
-    fitted = json.loads(json.dumps(fitter.done()))
+    fitted, sweeps = fitter.done()
+    assert task.restore_fitted(json.loads(json.dumps(fitted.decided()))) == fitted
+    assert {one.name.removesuffix("s") for one in sweeps} <= {
+        name.removesuffix("s") for name in type(fitted).model_fields
+    }
+    for undone in (fitted, task.Fitted()):
+        task.decode(probabilities[0], undone, None)
     first, again = (task.decode(probabilities[0], fitted, None) for _ in range(2))
     assert type(first) is type(again)
     assert task.row(probabilities[0], targets(task)[0], fitted)

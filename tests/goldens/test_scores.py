@@ -37,14 +37,15 @@ def task_of(case: Case) -> Task:
 
 def found(case: Case) -> dict[str, Any]:
     task = task_of(case)
+    fitted = task.restore_fitted(case.fitted)
     items = [
-        ItemStats(i.id, task.row(i.probabilities, i.target, case.fitted, i.spacing), i.group, i.volume, i.position)
+        ItemStats(i.id, task.row(i.probabilities, i.target, fitted, i.spacing), i.group, i.volume, i.position)
         for i in case.items
     ]
     items = read_stats(json.loads(json.dumps(plain(written_stats(items)))))
     rows = [one.values for one in items]
     quick = [task.quick_row(i.probabilities, i.target) for i in case.items]
-    scores = summarise(task, items, IntervalOptions(0.95, 200, 0), split="test", fitted=case.fitted)
+    scores = summarise(task, items, IntervalOptions(0.95, 200, 0), split="test", fitted=fitted)
     weights = np.random.default_rng(9).standard_exponential((3, len(rows)))
     fields = ("value", "low", "high", "n", "unit", "reason", "of")
     return plain({

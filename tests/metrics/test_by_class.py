@@ -32,7 +32,7 @@ def scored(truth: np.ndarray, chosen: np.ndarray, *, several: bool = False) -> S
         ItemStats(str(i), {"truth": t, "chosen": c, "probabilities": p})
         for i, (t, c, p) in enumerate(zip(truth, chosen, probabilities, strict=True))
     ]
-    return summarise(task, rows, IntervalOptions(0.95, 300, 0), split="test", fitted={})
+    return summarise(task, rows, IntervalOptions(0.95, 300, 0), split="test")
 
 
 def answers(*, several: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,7 @@ from lamelle.prediction.apply import predict_files
 from lamelle.prediction.package import Package
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
+from lamelle.tasks.fitting import FittedPixels
 from lamelle.types import Record, Source
 
 TRAINED, NEW = 24, 8
@@ -98,7 +99,7 @@ def made(tmp_path: Path, store: Store) -> Made:
             overlap=0.25,
             flips=False,
             spacing=None,
-            fitted={"threshold": 0.5},
+            fitted=FittedPixels(threshold=0.5),
             provenance={"precision": "32"},
             profile=profile_of(records, store, span=span),
         )

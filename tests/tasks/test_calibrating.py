@@ -8,6 +8,7 @@ from typing import Any
 import made_tasks
 import numpy as np
 import pytest
+from made_tasks import fit
 from sklearn import metrics
 
 from lamelle.io.atomic import plain
@@ -55,14 +56,7 @@ def items_of(task: Task, n: int, seed: int = 0) -> Items:
     return found
 
 
-def fitted(task: Task, items: Items) -> dict[str, Any]:
-    fitter = task.fitter()
-    for p, truth in items:
-        fitter.add(p, truth)
-    return json.loads(json.dumps(fitter.done()))
-
-
-def scores(task: Task, items: Items, found: dict[str, Any]) -> dict[str, float]:
+def scores(task: Task, items: Items, found: Any = None) -> dict[str, float]:
     rows = json.loads(json.dumps(plain([task.row(p, t, found) for p, t in items])))
     return {k: float(v[0]) for k, v in task.summarise(task.table(rows), np.ones((1, len(rows)))).items()}
 
@@ -85,11 +79,15 @@ def task(request: pytest.FixtureRequest) -> tuple[Task, Items, Items]:
 
 def test_what_is_too_sure_is_mended_on_images_never_seen(task: tuple[Task, Items, Items]) -> None:
     one, validation, test = task
-    found = fitted(one, validation)
-    assert found["temperature"] == pytest.approx(SURE, rel=0.15)
-    for before, after in (v for k, v in found["temperature_scores"].items() if k != "n"):
+    found, tried = fit(one, validation)
+    assert found.temperature == pytest.approx(SURE, rel=0.15)
+    assert tried["temperature"].points == (1.0, found.temperature)
+    assert set(tried["temperature"].scores) == {"log_loss", "brier", "ece"}
+    for before, after in tried["temperature"].scores.values():
+        assert before is not None
+        assert after is not None
         assert after < before
-    mended, raw = scores(one, test, found), scores(one, test, {})
+    mended, raw = scores(one, test, found), scores(one, test)
     for name in ("log_loss", "brier", "ece"):
         assert mended[name] < raw[name]
         assert mended[f"{name}_uncalibrated"] == pytest.approx(raw[name], rel=0.02), "as it was before"
@@ -100,17 +98,18 @@ def test_what_is_too_sure_is_mended_on_images_never_seen(task: tuple[Task, Items
 
 def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, Items, Items]) -> None:
     one, validation, test = task
-    found = fitted(one, validation)
+    found, _ = fit(one, validation)
     uncalibrated = type(one)(one.options.model_copy(update={"calibrate": False}), one.settled)  # type: ignore[attr-defined]
-    before = fitted(uncalibrated, validation)
-    assert "temperature" not in before
+    before, tried = fit(uncalibrated, validation)
+    assert before.temperature is None
+    assert "temperature" not in tried
     pairs = [(one.decode(p, found, None), uncalibrated.decode(p, before, None), p) for p, _ in test]
     same = 0
     for now, then, p in pairs:
         assert isinstance(now, Classes | LabelMap)
         assert type(then) is type(now)
         exclusive = one.outputs > 1 and not one.describe()["settled"].get("multi_label")
-        expected = calibration.tempered(p, found["temperature"], exclusive=exclusive, axis=0)
+        expected = calibration.tempered(p, found.temperature, exclusive=exclusive, axis=0)
         np.testing.assert_allclose(now.probabilities, expected, atol=1e-6)
         np.testing.assert_array_equal(then.probabilities, p)
         said = (now.chosen, then.chosen) if isinstance(now, Classes) else (now.labels, then.labels)
@@ -122,14 +121,14 @@ def test_scores_agree_with_scikit_learn() -> None:
     one = classify(2)
     test = items_of(one, 200)
     p, truth = np.array([p for p, _ in test], np.float64), np.array([int(t) for _, t in test])
-    found = scores(one, test, {})
+    found = scores(one, test)
     assert found["brier"] == pytest.approx(2 * metrics.brier_score_loss(truth, p[:, 1]), rel=1e-6)
     assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, p / p.sum(1, keepdims=True)), rel=1e-5)
     pixels = segment()
     test = items_of(pixels, 3)
     said = np.concatenate([p[0][t != IGNORE] for p, t in test]).astype(np.float64)
     yes = np.concatenate([t[t != IGNORE] for _, t in test])
-    found = scores(pixels, test, {})
+    found = scores(pixels, test)
     assert found["brier"] == pytest.approx(metrics.brier_score_loss(yes, said), rel=1e-6)
     assert found["log_loss"] == pytest.approx(metrics.log_loss(yes, said), rel=1e-4)
     sums = calibration.binned(yes[None], said[None], bins=15)[0]
@@ -139,7 +138,7 @@ def test_scores_agree_with_scikit_learn() -> None:
 def test_weights_count_items_as_often_as_they_say() -> None:
     for one in (classify(), classify(multi_label=True, loss="bce"), segment(), segment(3)):
         test = items_of(one, 8)
-        rows = [one.row(p, t, {"temperature": 2.0, "threshold": 0.5}) for p, t in test]
+        rows = [one.row(p, t, one.Fitted(temperature=2.0)) for p, t in test]
         weights = np.array([[2.0, 1, 0, 0, 1, 3, 0, 1]])
         again = [row for row, w in zip(rows, weights[0], strict=True) for _ in range(int(w))]
         found, expected = one.summarise(one.table(rows), weights), one.summarise(one.table(again), np.ones((1, 8)))
@@ -150,7 +149,7 @@ def test_weights_count_items_as_often_as_they_say() -> None:
 def test_each_fold_has_its_own_temperature() -> None:
     one = classify()
     test = items_of(one, 40)
-    at = [{"temperature": 1.0 + i % 2} for i in range(40)]
+    at = [one.Fitted(temperature=1.0 + i % 2) for i in range(40)]
     rows = [one.row(p, t, f) for (p, t), f in zip(test, at, strict=True)]
     np.testing.assert_allclose(one.table(rows)["before"], [p for p, _ in test], atol=1e-4)
 
@@ -158,20 +157,18 @@ def test_each_fold_has_its_own_temperature() -> None:
 def test_a_threshold_is_searched_among_calibrated_probabilities() -> None:
     one = segment(fill_holes="auto", also=["cells"])
     validation = items_of(one, 4)
-    found, plain = (
-        fitted(one, validation),
-        fitted(segment(calibrate=False, fill_holes="auto", also=["cells"]), validation),
-    )
-    moved = calibration.tempered(np.array([plain["threshold"]]), found["temperature"], exclusive=False, axis=0)
-    assert found["threshold"] == pytest.approx(float(moved[0]), abs=1e-6)
-    assert found.get("fill_holes") == plain.get("fill_holes")
+    found, tried = fit(one, validation)
+    plain, _ = fit(segment(calibrate=False, fill_holes="auto", also=["cells"]), validation)
+    moved = calibration.tempered(np.array([plain.threshold]), found.temperature, exclusive=False, axis=0)
+    assert found.threshold == pytest.approx(float(moved[0]), abs=1e-6)
+    assert found.fill_holes == plain.fill_holes
     p = np.concatenate([one.decode(p, found, None).probabilities[0][t != IGNORE] for p, t in validation])  # type: ignore[union-attr]
     truth = np.concatenate([t[t != IGNORE] for _, t in validation])
-    for name in ("threshold_curve", "threshold_grid"):
-        for at, f1 in list(zip(found[name]["thresholds"], found[name]["f1"], strict=True))[1:-1:9]:
-            assert f1 == pytest.approx(metrics.f1_score(truth, p >= at), abs=2e-3)
-    said = np.concatenate([(q[0] >= plain["cell_threshold"])[t != IGNORE] for q, t in validation])
-    assert np.mean(said == (p >= found["cell_threshold"])) > 0.9
+    curve = tried["threshold"]
+    for at, f1 in list(zip(curve.points, curve.scores["f1"], strict=True))[1:-1:9]:
+        assert f1 == pytest.approx(metrics.f1_score(truth, p >= at), abs=2e-3)
+    said = np.concatenate([(q[0] >= plain.cell_threshold)[t != IGNORE] for q, t in validation])
+    assert np.mean(said == (p >= found.cell_threshold)) > 0.9
 
 
 def test_a_sample_of_pixels_is_even_over_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,23 +183,23 @@ def test_a_sample_of_pixels_is_even_over_all_images(monkeypatch: pytest.MonkeyPa
     assert len(sample._target) == 2000
     assert set(np.unique(sample._target)) == {0, 1}
     assert sample._target.mean() == pytest.approx(0.5, abs=0.04)
-    assert sample.fit()["temperature_scores"]["n"] == 2000
+    assert sample.fit().n == 2000
 
 
 def test_a_package_without_temperature_is_as_it_was() -> None:
     one = classify(calibrate=False)
     assert not one.options.calibrate
     p = np.array([0.6, 0.3, 0.1], np.float32)
-    said = one.decode(p, {}, None)
+    said = one.decode(p, one.Fitted(), None)
     assert isinstance(said, Classes)
     np.testing.assert_array_equal(said.probabilities, p)
-    assert "temperature" not in one.row(p, np.asarray(0), {})
+    assert "temperature" not in one.row(p, np.asarray(0))
     for image in (segment(calibrate=False), segment(3, calibrate=False)):
         described = json.loads(json.dumps(image.describe()))
         again = Segment.restore(described["options"], described["settled"])
         q, truth = items_of(again, 1)[0]
-        assert "uncalibrated" not in again.row(q, truth, {})
-        np.testing.assert_array_equal(again.decode(q, {}, None).probabilities, q)  # type: ignore[union-attr]
-        del (row := again.row(q, truth, {}))["calibration"]
+        assert "uncalibrated" not in again.row(q, truth)
+        np.testing.assert_array_equal(again.decode(q, again.Fitted(), None).probabilities, q)  # type: ignore[union-attr]
+        del (row := again.row(q, truth))["calibration"]
         assert "ece" not in again.summarise(again.table([row]), np.ones((1, 1))), "rows of older runs have no bins"
         assert not any(isinstance(one, Reliability) for one in again.figures([ItemStats("a", row)]))

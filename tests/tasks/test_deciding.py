@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -11,15 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_tasks import fit
 from sklearn import metrics
 
 from lamelle.metrics import ranking, thresholds
 from lamelle.metrics.intervals import IntervalOptions, Units, bands
+from lamelle.results.fitted import Sweep
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curve, Curves
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.curves import curves
-from lamelle.tasks.deciding import decide
+from lamelle.tasks.deciding import FittedClasses, decide
 from lamelle.types import Classes
 
 
@@ -29,11 +30,8 @@ def task(classes: int, **options: Any) -> Classify:
     )
 
 
-def fitted(task: Classify, p: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    fitter = task.fitter()
-    for one, target in zip(p, truth, strict=True):
-        fitter.add(one, np.asarray(target))
-    return json.loads(json.dumps(fitter.done()))
+def fitted(task: Classify, p: np.ndarray, truth: np.ndarray) -> tuple[FittedClasses, dict[str, Sweep]]:
+    return fit(task, zip(p, truth, strict=True))
 
 
 def uneven(n: int = 300, classes: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,34 +64,34 @@ def test_the_scores_of_these_tests_are_those_of_scikit_learn() -> None:
 
 def test_two_classes_take_the_best_of_all_thresholds() -> None:
     p, truth = uneven()
-    found = fitted(task(2), p, truth)
-    t = found["thresholds"][1]
-    assert found["thresholds"] == [1 - t, t]
+    found, tried = fitted(task(2), p, truth)
+    assert found.thresholds
+    t = found.thresholds[1]
+    assert found.thresholds == (1 - t, t)
     every = [macro_f1(truth, (p[:, 1] >= s).astype(int)) for s in np.unique(p[:, 1])]
-    said = decide(p, found, multi_label=False)
+    said = decide(p, found.thresholds, multi_label=False)
     np.testing.assert_array_equal(said, p[:, 1] >= t)
     assert macro_f1(truth, said) == pytest.approx(max(every))
     assert macro_f1(truth, said) > macro_f1(truth, p.argmax(1)) + 0.01, "a threshold of 0.5 is worse here"
-    assert found["threshold_scores"]["f1"] == pytest.approx(metrics.f1_score(truth, said, average=None))
-    assert found["threshold_scores"]["f1_before"] == pytest.approx(metrics.f1_score(truth, p.argmax(1), average=None))
-    curve = found["threshold_curve"]
-    assert len({len(curve[k]) for k in ("threshold", "macro_f1", "precision", "recall", "f1")}) == 1
-    at = curve["threshold"].index(0.25)
+    curve = tried["threshold"]
+    assert (curve.of, curve.chosen, curve.by, curve.n) == ("b", t, "macro_f1", len(truth))
+    half = curve.points.index(0.5)
+    assert curve.scores["macro_f1"][half] == pytest.approx(macro_f1(truth, (p[:, 1] >= 0.5).astype(int)))
+    at = curve.points.index(0.25)
     plain = (p[:, 1] >= 0.25).astype(int)
     expected = metrics.precision_recall_fscore_support(truth, plain, average="binary")[:3]
-    assert [curve[k][at] for k in ("precision", "recall", "f1")] == pytest.approx(expected)
-    assert curve["macro_f1"][at] == pytest.approx(macro_f1(truth, plain))
-    assert curve["class"] == [1.0]
+    assert [curve.scores[f"{k}/b"][at] for k in ("precision", "recall", "f1")] == pytest.approx(expected)
+    assert curve.scores["macro_f1"][at] == pytest.approx(macro_f1(truth, plain))
 
 
 def test_the_curve_is_about_the_rarer_class() -> None:
     p, truth = uneven()
-    curve = fitted(task(2), p[:, ::-1], 1 - truth)["threshold_curve"]
-    at = curve["threshold"].index(0.75)
+    curve = fitted(task(2), p[:, ::-1], 1 - truth)[1]["threshold"]
+    at = curve.points.index(0.75)
     said = (p[:, 0] >= 0.75).astype(int)
-    assert curve["class"] == [0.0]
-    assert curve["recall"][at] == pytest.approx(metrics.recall_score(1 - truth, said, pos_label=0))
-    assert curve["precision"][at] == pytest.approx(metrics.precision_score(1 - truth, said, pos_label=0))
+    assert set(curve.scores) == {"macro_f1", "precision/a", "recall/a", "f1/a"}
+    assert curve.scores["recall/a"][at] == pytest.approx(metrics.recall_score(1 - truth, said, pos_label=0))
+    assert curve.scores["precision/a"][at] == pytest.approx(metrics.precision_score(1 - truth, said, pos_label=0))
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,12 +112,18 @@ def test_no_tie_hides_a_better_threshold(seed: int, n: int, levels: int) -> None
 def test_more_classes_are_never_worse_than_the_most_probable_one(classes: int) -> None:
     for seed in range(4):
         p, truth = uneven(200, classes, seed)
-        found = fitted(task(classes), p, truth)
-        assert sum(found["thresholds"]) == pytest.approx(1)
-        said = decide(p, found, multi_label=False)
+        found, tried = fitted(task(classes), p, truth)
+        assert found.thresholds
+        assert sum(found.thresholds) == pytest.approx(1)
+        said = decide(p, found.thresholds, multi_label=False)
         before, after = macro_f1(truth, p.argmax(1)), macro_f1(truth, said)
         assert after > before + 0.01
-        np.testing.assert_array_equal(said, (p.astype(float) / found["thresholds"]).argmax(1))
+        np.testing.assert_array_equal(said, (p.astype(float) / found.thresholds).argmax(1))
+        each = [tried[f"threshold/{c}"] for c in "abcdef"[:classes]]
+        assert [one.chosen for one in each] == list(found.thresholds)
+        for place, labels in ((0, p.argmax(1)), (1, said)):
+            expected = metrics.f1_score(truth, labels, average=None, labels=range(classes), zero_division=np.nan)
+            assert [one.scores["f1"][place] or 0 for one in each] == pytest.approx(np.nan_to_num(expected))
 
 
 def test_one_factor_is_the_best_of_all_while_the_others_stay() -> None:
@@ -136,7 +140,8 @@ def test_one_factor_is_the_best_of_all_while_the_others_stay() -> None:
 def test_a_class_that_validation_lacks_keeps_its_factor() -> None:
     p, truth = uneven(200, 3)
     p = np.concatenate([p, np.full((len(p), 1), 0.01, np.float32)], axis=1)
-    found = fitted(task(4), p, truth)["thresholds"]
+    found = fitted(task(4), p, truth)[0].thresholds
+    assert found
     assert min(found) > 0
     assert found[3] > 0.01
 
@@ -151,15 +156,19 @@ def test_a_class_that_validation_lacks_keeps_its_factor() -> None:
     ids=["all scores alike", "one class", "nothing"],
 )
 def test_where_validation_cannot_tell_the_threshold_is_a_half(p: np.ndarray, truth: np.ndarray) -> None:
-    assert fitted(task(2), p, truth)["thresholds"] == [0.5, 0.5]
+    found, tried = fitted(task(2), p, truth)
+    assert found.thresholds == (0.5, 0.5)
+    assert (tried["threshold"].undecided, tried["threshold"].by) == (True, "")
     hot = np.eye(2)[truth] if len(truth) else np.empty((0, 2))
     hot[:, 1] = 0
-    assert fitted(task(2, multi_label=True), p, hot)["thresholds"][1] == 0.5
+    found, tried = fitted(task(2, multi_label=True), p, hot)
+    assert found.thresholds
+    assert (found.thresholds[1], tried["threshold/b"].undecided) == (0.5, True)
 
 
 def test_scores_all_alike_of_more_classes_change_nothing() -> None:
-    found = fitted(task(3), np.full((6, 3), 1 / 3), np.array([0, 1, 2, 0, 1, 2]))
-    assert found["thresholds"] == pytest.approx([1 / 3] * 3)
+    found, _ = fitted(task(3), np.full((6, 3), 1 / 3), np.array([0, 1, 2, 0, 1, 2]))
+    assert found.thresholds == pytest.approx([1 / 3] * 3)
 
 
 def test_each_of_several_labels_has_its_own_threshold() -> None:
@@ -167,21 +176,24 @@ def test_each_of_several_labels_has_its_own_threshold() -> None:
     truth = (rng.random((300, 3)) < [0.5, 0.2, 0.05]).astype(np.float32)
     p = np.clip(0.3 * truth + 0.4 * rng.random(truth.shape), 0, 1).astype(np.float32)
     one = task(3, multi_label=True)
-    found = fitted(one, p, truth)
-    assert "threshold_curve" not in found
-    for k, t in enumerate(found["thresholds"]):
+    found, tried = fitted(one, p, truth)
+    assert set(tried) == {"threshold/a", "threshold/b", "threshold/c"}
+    for k, t in enumerate(found.thresholds or ()):
         best = max(f1(truth[:, k], p[:, k] >= s) for s in np.unique(p[:, k]))
         assert f1(truth[:, k], p[:, k] >= t) == pytest.approx(best)
-        assert found["threshold_scores"]["f1"][k] == pytest.approx(best)
+        sweep = tried[f"threshold/{'abc'[k]}"]
+        assert sweep.scores["f1"] == pytest.approx((f1(truth[:, k], p[:, k] >= 0.5), best))
 
 
 def test_a_number_is_taken_as_it_is() -> None:
     p, truth = uneven()
-    assert fitted(task(2, threshold=0.3), p, truth)["thresholds"] == [0.7, 0.3]
+    found, tried = fitted(task(2, threshold=0.3), p, truth)
+    assert found.thresholds == (0.7, 0.3)
+    assert tried["threshold"].given
     hot = np.eye(2)[truth]
-    assert fitted(task(2, threshold=0.3, multi_label=True), p, hot)["thresholds"] == [0.3, 0.3]
-    assert fitted(task(2, threshold="argmax"), p, truth) == {}
-    answer = task(2, threshold=0.3).decode(np.array([0.7, 0.3]), {"thresholds": [0.7, 0.3]}, None)
+    assert fitted(task(2, threshold=0.3, multi_label=True), p, hot)[0].thresholds == (0.3, 0.3)
+    assert fitted(task(2, threshold="argmax"), p, truth) == (FittedClasses(), {})
+    answer = task(2, threshold=0.3).decode(np.array([0.7, 0.3]), found, None)
     assert isinstance(answer, Classes)
     assert answer.chosen == (1,), "p = t is class 1"
 
@@ -193,9 +205,9 @@ def test_every_place_says_the_same_class() -> None:
         (task(3), *uneven(100, 3)),
         (task(3, multi_label=True), uneven(100, 3)[0], np.eye(3)[uneven(100, 3)[1]]),
     ):
-        found = fitted(one, p, truth)
+        found, _ = fitted(one, p, truth)
         rows = [one.row(a, np.asarray(b), found) for a, b in zip(p, truth, strict=True)]
-        said = decide(p, found, multi_label=one.settled.multi_label)
+        said = decide(p, found.thresholds, multi_label=one.settled.multi_label)
         for i, row in enumerate(rows):
             answer = one.decode(p[i], found, None)
             assert isinstance(answer, Classes)
@@ -219,32 +231,32 @@ def test_brier_and_log_loss_are_those_of_scikit_learn() -> None:
     one = task(3, threshold="argmax")
     p, truth = uneven(100, 3)
     p = p.astype(float) / p.sum(1, keepdims=True, dtype=float)
-    rows = [one.row(a, np.asarray(b), {}) for a, b in zip(p, truth, strict=True)]
+    rows = [one.row(a, np.asarray(b)) for a, b in zip(p, truth, strict=True)]
     scores = one.summarise(one.table(rows), np.ones((1, 100)))
     assert scores["log_loss"][0] == pytest.approx(metrics.log_loss(truth, p), rel=1e-5)
     assert scores["brier"][0] == pytest.approx(ranking.brier(truth, p))
     several = task(3, threshold="argmax", multi_label=True)
     hot = np.eye(3)[truth]
-    rows = [several.row(a, b, {}) for a, b in zip(p, hot, strict=True)]
+    rows = [several.row(a, b) for a, b in zip(p, hot, strict=True)]
     scores = several.summarise(several.table(rows), np.ones((1, 100)))
     each = [metrics.brier_score_loss(hot[:, k], p[:, k]) for k in range(3)]
     assert scores["brier"][0] == pytest.approx(np.mean(each))
     each = [metrics.log_loss(hot[:, k], p[:, k]) for k in range(3)]
     assert scores["log_loss"][0] == pytest.approx(np.mean(each), rel=1e-5)
-    sure = one.row(np.array([1.0, 0.0, 0.0]), np.asarray(1), {})
+    sure = one.row(np.array([1.0, 0.0, 0.0]), np.asarray(1))
     assert np.isfinite(one.summarise(one.table([sure]), np.ones((1, 1)))["log_loss"]).all()
 
 
 def test_confidence_is_that_of_what_was_said() -> None:
     one = task(2, threshold=0.2)
-    item = one.item(ItemStats("i", one.row(np.array([0.7, 0.3]), np.asarray(0), {"thresholds": [0.8, 0.2]})))
+    item = one.item(ItemStats("i", one.row(np.array([0.7, 0.3]), np.asarray(0), FittedClasses(thresholds=(0.8, 0.2)))))
     assert item.columns() == {"truth": "a", "predicted": "b", "correct": False, "quality": 0.7, "confidence": 0.3}
     several = task(3, multi_label=True)
-    item = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([0.0, 1.0, 1.0]), {})))
+    item = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([0.0, 1.0, 1.0]))))
     assert (item.predicted, item.correct) == ("a|b", False)
     assert item.confidence == pytest.approx(0.9), "its surest mistake"
     assert item.quality == pytest.approx(0.1)
-    right = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([1.0, 1.0, 0.0]), {})))
+    right = several.item(ItemStats("i", several.row(np.array([0.9, 0.6, 0.2]), np.array([1.0, 1.0, 0.0]))))
     assert right.confidence == pytest.approx(0.6), "its least sure answer"
 
 
@@ -307,7 +319,7 @@ def test_the_band_covers_what_another_sample_shows() -> None:
 def test_rows_give_groups_to_the_bands() -> None:
     one = task(2, threshold="argmax")
     p, truth = uneven(120)
-    rows = [one.row(a, np.asarray(b), {}) for a, b in zip(p, truth, strict=True)]
+    rows = [one.row(a, np.asarray(b)) for a, b in zip(p, truth, strict=True)]
 
     def drawn(groups: list[str | None]) -> Curve:
         items = [ItemStats(str(i), row, group) for i, (row, group) in enumerate(zip(rows, groups, strict=True))]

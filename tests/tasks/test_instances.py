@@ -26,7 +26,7 @@ from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
-from lamelle.tasks.instances import QUICK, Instances, SettledObjects
+from lamelle.tasks.instances import DECIDED, FittedObjects, Instances, SettledObjects
 from lamelle.tasks.objects import maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
@@ -136,7 +136,7 @@ def test_ignored_pixels_have_no_gradient_and_no_score() -> None:
     assert float(task().loss(output, nothing).detach()) == 0
     maps = maps_of(truth[0].numpy())
     maps[:, :40] = np.random.default_rng(0).random((3, 40, 96))
-    row = task().row(maps, truth[0].numpy(), {**dict(QUICK), "min_size": 1})
+    row = task().row(maps, truth[0].numpy(), FittedObjects(min_size=1))
     pooled = task().summarise(task().table([row]), np.ones((1, 1)))
     assert pooled["dice"][0] == 1.0
     assert pooled["object_recall"][0] >= 0.9
@@ -153,25 +153,28 @@ def test_the_search_takes_what_is_best_on_validation() -> None:
         maps[2] *= 0.6
         some.append((maps, truth))
         search.add(maps, truth)
-    fitted = search.done()
-    assert json.loads(json.dumps(fitted)) == fitted
+    fitted, sweeps = search.done()
+    assert task().restore_fitted(json.loads(json.dumps(fitted.decided()))) == fitted
     chosen, first = (
-        sum(task().row(m, t, f)["objects"][0] for m, t in some) for f in (fitted, {**dict(QUICK), "min_size": 1})
+        sum(task().row(m, t, f)["objects"][0] for m, t in some) for f in (fitted, FittedObjects(min_size=1))
     )
-    assert fitted["mask_threshold"] in (0.3, 0.4)
-    assert fitted["min_size"] in (32, 64)
+    assert fitted.mask_threshold in (0.3, 0.4)
+    assert fitted.min_size in (32, 64)
     assert chosen == sum(t.max() for _, t in some) > first
     counted = np.sum([task().row(m, t, fitted)["objects"] for m, t in some], axis=0)
     best = float(METRICS["ap50"].value(counted))
-    for name in QUICK:
-        curve = fitted[f"{name}_curve"]
-        assert curve["ap50"][curve[name].index(fitted[name])] == pytest.approx(best) == max(curve["ap50"])
-        assert min(curve["ap50"]) < best
-    assert set(task().fitter().done()) == {*QUICK, "unsearched"}, "no image: what is usual"
-    assert "unsearched" not in fitted
+    assert [one.name for one in sweeps] == list(DECIDED)
+    for one in sweeps:
+        scores = [value for value in one.scores["ap50"] if value is not None]
+        assert (one.chosen, one.by, one.undecided) == (getattr(fitted, one.name), "ap50", False)
+        assert scores[one.points.index(one.chosen)] == pytest.approx(best) == max(scores)
+        assert min(scores) < best
+    usual, lacking = task().fitter().done()
+    assert usual == FittedObjects(), "no image: what is usual"
+    assert [(one.name, one.of, one.undecided) for one in lacking] == [(name, "cell", True) for name in DECIDED]
     fixed = task(mask_threshold=0.35, seed_threshold=0.45, min_size=7).fitter()
     fixed.add(*some[0])
-    assert fixed.done() == {"mask_threshold": 0.35, "seed_threshold": 0.45, "min_size": 7}
+    assert fixed.done() == (FittedObjects(mask_threshold=0.35, seed_threshold=0.45, min_size=7), ())
 
 
 def test_an_object_across_tiles_is_one_object() -> None:
@@ -183,7 +186,7 @@ def test_an_object_across_tiles_is_one_object() -> None:
     found = tiles.merge(
         maps, lambda x: x, tile=(40, 40), overlap=0.25, batch=4, prepare=lambda window: np.asarray(window)
     )
-    said = task().decode(found, {**dict(QUICK), "min_size": 1}, None)
+    said = task().decode(found, FittedObjects(min_size=1), None)
     assert isinstance(said, LabelMap)
     assert said.labels[50, 25] == said.labels[50, 95] == said.labels[15, 60], "one ring, though no tile holds it"
     np.testing.assert_array_equal(said.labels, objects_from(maps, **FULL))
@@ -248,7 +251,7 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     run = verbs.train(data, overrides=("task=instances", *few, "precision=32"), runs=tmp_path / "runs")
     assert run.scores.task == "instances"
     assert set(run.scores.headline) == {"ap50", "ap", "pq", "dice"}
-    assert set(QUICK) <= set(run.scores.fitted)
+    assert set(DECIDED) == set(run.scores.fitted)
     out = tmp_path / "out"
     run.predict(next(data.glob("*/images")), out, masks=True)
     assert list(out.glob("masks/*/masks"))

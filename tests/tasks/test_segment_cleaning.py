@@ -10,7 +10,7 @@ from skimage.measure import label
 from skimage.morphology import remove_small_objects
 
 from lamelle.metrics import counts, regions
-from lamelle.tasks.cleaning import BOUNDS, Cleaning, clean, holes, parts, search
+from lamelle.tasks.cleaning import TRIED, Cleaning, clean, holes, parts, search
 from lamelle.types import IGNORE
 
 OFF: dict[str, Any] = {"min_size": 0, "fill_holes": 0, "largest": False}
@@ -98,17 +98,19 @@ def test_the_search_finds_what_trying_everything_finds(by: Literal["pooled", "im
         said = np.where(np.random.default_rng(seed).random(truth.shape) < 0.06, noisy(seed + 9, classes=3), truth)
         truth[:3] = IGNORE
         items.append((said, truth))
-    for name, tried in (("fill_holes", BOUNDS), ("min_size", BOUNDS), ("largest", (0, 1))):
+    for name, tried in (("fill_holes", TRIED), ("min_size", TRIED), ("largest", (0, 1))):
         asked = Cleaning(**OFF | {name: "auto"})
-        found = search(lambda: items, asked, classes=3, by=by)
+        found, (sweep,) = search(lambda: items, asked, classes=3, by=by)
         slow = [dice(items, by, **{name: value}) for value in tried]
-        np.testing.assert_allclose(found[f"{name}_curve"]["dice"], slow)
-        assert found[name] == tried[int(np.argmax(np.round(slow, 9)))]
-    assert found["largest"] == 0, "there are many parts, and all of them are true"
-    both = search(lambda: items, Cleaning("auto", "auto", False), classes=3, by=by)
-    assert dice(items, by, min_size=both["min_size"], fill_holes=both["fill_holes"]) > dice(items, by) + 0.005
+        assert (sweep.name, sweep.points, sweep.by) == (name, tried, "dice")
+        np.testing.assert_allclose(sweep.scores["dice"], slow)
+        assert getattr(found, name) == sweep.chosen == tried[int(np.argmax(np.round(slow, 9)))]
+    assert not found.largest, "there are many parts, and all of them are true"
+    both, _ = search(lambda: items, Cleaning("auto", "auto", False), classes=3, by=by)
+    assert dice(items, by, min_size=both.min_size, fill_holes=both.fill_holes) > dice(items, by) + 0.005
 
 
 def test_nothing_to_search_in_leaves_everything_off() -> None:
-    found = search(lambda: [], Cleaning("auto", "auto", "auto"), classes=2, by="pooled")
-    assert [found[name] for name in OFF] == [0, 0, 0]
+    found, sweeps = search(lambda: [], Cleaning("auto", "auto", "auto"), classes=2, by="pooled")
+    assert found._asdict() == OFF
+    assert [one.by for one in sweeps] == ["", "", ""]

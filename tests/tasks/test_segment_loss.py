@@ -124,7 +124,7 @@ def test_only_the_weights_between_objects_know_their_numbers() -> None:
         target = one.targets.window(numbers, None, None)
         fitter = one.fitter()
         fitter.add(p, target)
-        found.append(str((fitter.done(), one.row(p, target, {}), one.quick_row(p, target))))
+        found.append(str((fitter.done(), one.row(p, target), one.quick_row(p, target))))
     same = found[0] == found[1]
     assert same
 

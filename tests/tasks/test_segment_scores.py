@@ -109,7 +109,7 @@ def test_micrometres_are_said_where_every_image_has_a_pixel_size() -> None:
 def test_the_adapted_rand_error_stands_beside_v_rand() -> None:
     task = segment(also=["cells"])
     truth, said = masks(0)
-    found = task.row(said[None].astype(np.float32), truth, {})
+    found = task.row(said[None].astype(np.float32), truth)
     table = task.table([found])
     value = {k: float(v[0]) for k, v in task.summarise(table, np.ones((1, 1))).items()}
     assert value["are"] == pytest.approx(clustering.adapted_rand_error(truth == 0, said == 0, thin=True))
@@ -119,9 +119,9 @@ def test_the_adapted_rand_error_stands_beside_v_rand() -> None:
 def test_targets_that_count_objects_have_scores_of_parts() -> None:
     truth, said = masks(1)
     p = said[None].astype(np.float32)
-    assert "components" in segment(objects=True).row(p, truth, {})
-    assert "components" not in segment().row(p, truth, {})
-    assert "lines" not in segment().row(p, truth, {})
+    assert "components" in segment(objects=True).row(p, truth)
+    assert "components" not in segment().row(p, truth)
+    assert "lines" not in segment().row(p, truth)
 
 
 def test_empty_masks_follow_the_rule() -> None:
@@ -159,7 +159,7 @@ def test_strokes_score_their_pixels_and_no_shapes() -> None:
     assert found["accuracy"] == pytest.approx((dense == said)[kept].mean())
     assert np.isnan([found[n] for n in ("boundary_f", "nsd", "hd95", "cldice", "component_pq")]).all()
     p = said[None].astype(np.float32)
-    assert not any(segment(also=["cells"]).row(p, sparse, {})["cells"])
+    assert not any(segment(also=["cells"]).row(p, sparse)["cells"])
     matrix = np.sum(segment().quick_row(p, sparse)["confusion"])
     assert matrix == kept.sum()
 
@@ -168,8 +168,8 @@ def test_rows_stay_small_and_quick() -> None:
     truth, said = masks(4, size=512)
     task = segment(objects=True, min_size=20, fill_holes=20)
     p = said[None].astype(np.float32)
-    task.row(p[:, :16, :16], truth[:16, :16], {})
+    task.row(p[:, :16, :16], truth[:16, :16])
     before = time.process_time()
-    found = task.row(p, truth, {})
+    found = task.row(p, truth)
     assert time.process_time() - before < 1.0, "about 0.2 s where nothing else runs"
     assert len(json.dumps(plain(found))) < 4000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import made_tasks
 import numpy as np
 import pytest
 import torch
+from made_tasks import fit
 from scipy.special import expit, logit
 from sklearn import metrics
 from support import Quiet
@@ -23,6 +23,7 @@ from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
 from lamelle.results.scores import Reliability
 from lamelle.tasks.deciding import pixel_classes
+from lamelle.tasks.fitting import FittedPixels
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, LabelMap
 
@@ -48,11 +49,8 @@ def images(n: int = 4, sure: float = 1.0) -> Items:
     return items
 
 
-def fitted(task: Segment, items: Items) -> dict[str, Any]:
-    fitter = task.fitter()
-    for p, truth in items:
-        fitter.add(p, truth)
-    return json.loads(json.dumps(fitter.done()))
+def fitted(task: Segment, items: Items) -> FittedPixels:
+    return fit(task, items)[0]
 
 
 def f1(items: Items, c: int, t: float) -> float:
@@ -63,22 +61,24 @@ def f1(items: Items, c: int, t: float) -> float:
 
 def test_each_class_gets_the_threshold_that_is_best_for_it() -> None:
     items, grid = images(), np.linspace(0.02, 0.98, 49)
-    found, mean = fitted(segment(), items), fitted(segment(threshold_by="image"), items)
-    assert list(found["thresholds"]) == ["cell", "wall"]
+    (found, tried), mean = fit(segment(), items), fitted(segment(threshold_by="image"), items)
+    assert found.thresholds
+    assert mean.thresholds
+    assert list(found.thresholds) == ["cell", "wall"]
     for c, name in ((1, "cell"), (2, "wall")):
-        t, curve = found["thresholds"][name], found[f"threshold_curve/{name}"]
+        t, curve = found.thresholds[name], tried[f"threshold/{name}"]
         assert f1(items, c, t) >= max(f1(items, c, x) for x in grid) - 1e-9
-        assert curve["f1"][29] == pytest.approx(f1(items, c, 0.3))
+        assert curve.scores["f1"][30] == pytest.approx(f1(items, c, 0.3))
         by_image = [np.mean([f1([one], c, x) for one in items]) for x in grid]
-        assert np.mean([f1([one], c, mean["thresholds"][name]) for one in items]) >= max(by_image) - 1e-9
-        assert found[f"threshold_grid/{name}"]["image_f1"][3] == pytest.approx(
-            np.mean([f1([i], c, 0.3) for i in items])
-        )
-    assert found["thresholds"]["wall"] < 0.3 < found["thresholds"]["cell"]
-    assert "threshold" not in found
-    assert fitted(segment(threshold=0.6), items)["thresholds"] == {"cell": 0.6, "wall": 0.6}
+        assert np.mean([f1([one], c, mean.thresholds[name]) for one in items]) >= max(by_image) - 1e-9
+        assert curve.scores["image_dice"][30] == pytest.approx(np.mean([f1([i], c, 0.3) for i in items]))
+    assert found.thresholds["wall"] < 0.3 < found.thresholds["cell"]
+    assert found.threshold is None
+    assert fitted(segment(threshold=0.6), items).thresholds == {"cell": 0.6, "wall": 0.6}
     absent = [(p, np.where(truth == 2, 0, truth)) for p, truth in items]
-    assert fitted(segment(), absent)["thresholds"]["wall"] == 0.5, "what validation lacks is cut at one half"
+    lacking = fitted(segment(), absent).thresholds
+    assert lacking
+    assert lacking["wall"] == 0.5, "what validation lacks is cut at one half"
 
 
 def test_a_pixel_takes_the_class_that_exceeds_its_threshold_most() -> None:
@@ -90,7 +90,7 @@ def test_a_pixel_takes_the_class_that_exceeds_its_threshold_most() -> None:
     assert set(np.unique(expected)) == {0, 1, 2, 3}
     assert pixel_classes(np.array([[[1.0]], [[1.0]]]), [0.6, 0.5]).item() == 2, "both are sure: the lower threshold"
     task = segment()
-    answer = task.decode(p[:2], {"thresholds": {"cell": 0.3, "wall": 0.6}}, None)
+    answer = task.decode(p[:2], FittedPixels(thresholds={"cell": 0.3, "wall": 0.6}), None)
     assert isinstance(answer, LabelMap)
     np.testing.assert_array_equal(answer.labels, pixel_classes(p[:2], thresholds[:2]))
     plain = task.quick_row(p[:2], expected.clip(0, 2))
@@ -107,7 +107,9 @@ def test_of_two_classes_nothing_changes() -> None:
     values = ValueMap(NAMES[:2], {0: 0, 1: 1})
     one, other = (made_tasks.segment(values, loss="bce", exclusive=e) for e in (False, True))
     assert fitted(one, [(p[:1], truth)]) == fitted(other, [(p[:1], truth)])
-    assert str(one.row(p[:1], truth, {"threshold": 0.4})) == str(other.row(p[:1], truth, {"threshold": 0.4}))
+    assert str(one.row(p[:1], truth, FittedPixels(threshold=0.4))) == str(
+        other.row(p[:1], truth, FittedPixels(threshold=0.4))
+    )
     assert (one.outputs, segment().outputs, segment(exclusive=True).outputs) == (1, 2, 3)
 
 
@@ -139,7 +141,8 @@ def test_one_temperature_mends_all_classes_and_changes_nothing_that_is_said() ->
     items, test = images(8, sure=3.0), images(9, sure=3.0)[8:]
     before, after = segment(), segment(calibrate=True)
     plain, found = fitted(before, items), fitted(after, items)
-    assert found["temperature"] > 1.5
+    assert found.temperature is not None
+    assert found.temperature > 1.5
     p, truth = test[0]
     one, other = before.decode(p, plain, None), after.decode(p, found, None)
     assert isinstance(one, LabelMap)
@@ -147,7 +150,7 @@ def test_one_temperature_mends_all_classes_and_changes_nothing_that_is_said() ->
     np.testing.assert_array_equal(one.labels, other.labels)
     assert set(np.unique(one.labels)) == {0, 1, 2}
     assert other.probabilities is not None
-    np.testing.assert_allclose(other.probabilities, expit(logit(p) / found["temperature"]), atol=1e-4)
+    np.testing.assert_allclose(other.probabilities, expit(logit(p) / found.temperature), atol=1e-4)
     seen = truth != IGNORE
     hot, said = np.stack([truth[seen] == c for c in (1, 2)], 1), other.probabilities[:, seen].T
     scores = after.summarise(after.table([after.row(p, truth, found)]), np.ones((1, 1)))
@@ -166,7 +169,7 @@ def test_cleaning_is_searched_on_what_the_thresholds_say() -> None:
     for calibrate in (False, True):
         task = segment(min_size="auto", calibrate=calibrate)
         found = fitted(task, [(p, truth)])
-        assert found["min_size"] == 2
+        assert found.min_size == 2
         answer = task.decode(p, found, None)
         assert isinstance(answer, LabelMap)
         np.testing.assert_array_equal(answer.labels, truth)
@@ -178,7 +181,7 @@ def test_cells_are_where_no_class_is_said() -> None:
     p = np.stack([np.where(truth == 1, 0.9, 0.1), np.full(truth.shape, 0.1)]).astype(np.float32)
     softmax = np.stack([1.1 - p.sum(0), *(p - 0.05)])
     for task, said in ((segment(also=["cells"]), p), (segment(also=["cells"], exclusive=True), softmax)):
-        scores = task.summarise(task.table([task.row(said, truth, {})]), np.ones((1, 1)))
+        scores = task.summarise(task.table([task.row(said, truth)]), np.ones((1, 1)))
         assert scores["v_rand"][0] == pytest.approx(1)
 
 
@@ -199,7 +202,9 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     )
     scores = run.scores
     classes = list(scores.classes)
-    assert list(scores.fitted["thresholds"]) == classes[1:]
+    thresholds = scores.fitted["thresholds"]
+    assert isinstance(thresholds, dict)
+    assert list(thresholds) == classes[1:]
     reliability = scores.figure(Reliability)
     assert reliability is not None
     assert not reliability.exclusive
@@ -215,4 +220,5 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     assert read(file).array.shape[0] == len(classes) - 1
     package = load(run.path)
     assert package.task.describe()["options"]["exclusive"] is False
-    assert package.fitted["thresholds"] == pytest.approx(scores.fitted["thresholds"])
+    assert isinstance(package.fitted, FittedPixels)
+    assert package.fitted.thresholds == pytest.approx(thresholds)

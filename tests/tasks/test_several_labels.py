@@ -22,6 +22,7 @@ from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
 from lamelle.runs.saved_plan import save_plan
+from lamelle.tasks.deciding import FittedClasses
 
 SMALL = (
     *("model.kind=cnn", "model.name=cnn1", "data.resize=[16,16]", "data.channels=1", "batch=8", "epochs=12", "lr=2e-3"),
@@ -62,7 +63,8 @@ def test_several_labels_from_table_to_scores(table: Path, tmp_path: Path) -> Non
     save_plan(run, plan)
     quiet = Quiet()
     package = session.train(plan, build(plan), run, store, quiet, resume=False)
-    thresholds = package.fitted["thresholds"]
+    assert isinstance(package.fitted, FittedClasses)
+    thresholds = package.fitted.thresholds or ()
     assert len(thresholds) == 3
     assert all(0 < t < 1 for t in thresholds)
     assert quiet.rows[-1]["train_loss"] < 0.6 * quiet.rows[0]["train_loss"]

@@ -174,7 +174,7 @@ def test_a_description_survives_json(task: Task, items: Any) -> None:
     assert json.loads(json.dumps(again.describe())) == described
     assert (again.classes, again.outputs, again.headline) == (task.classes, task.outputs, task.headline)
     p, target = items(task, 1)[0]
-    assert str(again.row(p, target, {"threshold": 0.5})) == str(task.row(p, target, {"threshold": 0.5}))
+    assert str(again.row(p, target)) == str(task.row(p, target))
 
 
 @cases
@@ -191,7 +191,7 @@ def confusion_of(task: Task, rows: list[Row]) -> Confusion:
 
 
 def rows_of(task: Task, items: Any, count: int = 12) -> list[Row]:
-    return [task.row(p, t, {"threshold": 0.5}) for p, t in items(task, count)]
+    return [task.row(p, t) for p, t in items(task, count)]
 
 
 @cases
@@ -284,7 +284,7 @@ def test_several_labels_agree_with_scikit_learn() -> None:
         **{f"recall/{c}": metrics.recall_score(truth[:, i], said[:, i]) for i, c in enumerate("abc")},
     }
     assert {k: found[k] for k in expected} == pytest.approx(expected)
-    answer = task.decode(p[0], {}, None)
+    answer = task.decode(p[0], task.Fitted(), None)
     assert isinstance(answer, Classes)
     assert answer.chosen == tuple(np.flatnonzero(said[0]))
 
@@ -293,7 +293,7 @@ def test_several_labels_agree_with_scikit_learn() -> None:
 def test_pooled_segmentation_agrees_with_scikit_learn(classes: int) -> None:
     task = segment(classes)
     some = segment_items(task, 8)
-    answers = [task.decode(p, {"threshold": 0.5}, None) for p, _ in some]
+    answers = [task.decode(p, task.Fitted(), None) for p, _ in some]
     assert all(isinstance(a, LabelMap) for a in answers)
     said = np.concatenate([a.labels.ravel() for a in answers if isinstance(a, LabelMap)])
     truth = np.concatenate([t.ravel() for _, t in some])
@@ -318,13 +318,12 @@ def test_the_threshold_is_the_best_on_all_validation_pixels() -> None:
     p = np.clip(0.25 * truth + rng.normal(0.2, 0.1, truth.shape), 0, 1).astype(np.float32)
     for i in range(len(truth)):
         fitter.add(p[i][None], truth[i])
-    fitted = fitter.done()
+    fitted, _ = fitter.done()
     f1 = {t: metrics.f1_score(truth.ravel(), (p >= t).ravel()) for t in np.linspace(0.05, 0.95, 181)}
-    mine = metrics.f1_score(truth.ravel(), (p >= fitted["threshold"]).ravel())
+    mine = metrics.f1_score(truth.ravel(), (p >= fitted.threshold).ravel())
     assert mine >= max(f1.values()) - 1e-3
-    assert fitted["threshold"] != 0.5
-    assert json.dumps(fitted)
-    assert segment(2, threshold=0.7).fitter().done()["threshold"] == 0.7
+    assert fitted.threshold != 0.5
+    assert segment(2, threshold=0.7).fitter().done()[0].threshold == 0.7
 
 
 def labels(counts: dict[int, int], names: tuple[str, ...] = (), declared: dict[int, int] | None = None) -> Labels:

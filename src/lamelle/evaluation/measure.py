@@ -17,6 +17,7 @@ from lamelle.data.samples import Reader
 from lamelle.metrics.intervals import IntervalOptions, Units, few_units
 from lamelle.metrics.names import of_images
 from lamelle.prediction.predictor import Predictor
+from lamelle.results.fitted import Fit, Fitted, Sweep
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Note, Score, Scores
 from lamelle.tasks.base import Task
@@ -27,7 +28,7 @@ Listener = Callable[[Record, np.ndarray, ItemStats], Mapping[str, Any]]
 
 
 def measure(
-    records: Sequence[Record], predictor: Predictor, reader: Reader, fitted: Mapping[str, Any], listen: Listener | None
+    records: Sequence[Record], predictor: Predictor, reader: Reader, fitted: Fitted, listen: Listener | None
 ) -> list[ItemStats]:
     """Statistics of each record, with its id, group and place in its volume."""
     task, items = predictor.task, []
@@ -38,8 +39,8 @@ def measure(
     return items
 
 
-def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict[str, Any]:
-    """What the validation set decides, to be frozen in the Package."""
+def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> Fit:
+    """What the validation set decides, to be frozen in the Package, and what was tried for it."""
     fitter = predictor.task.fitter()
     for record, probabilities in predictor.of_records(records, reader.store):
         fitter.add(probabilities, reader.target(record))
@@ -47,9 +48,21 @@ def fit(records: Sequence[Record], predictor: Predictor, reader: Reader) -> dict
 
 
 def summarise(
-    task: Task, items: Sequence[ItemStats], options: IntervalOptions, *, split: str, fitted: Mapping[str, Any]
+    task: Task,
+    items: Sequence[ItemStats],
+    options: IntervalOptions,
+    *,
+    split: str,
+    fitted: Fitted | None = None,
+    sweeps: Sequence[Sweep] = (),
 ) -> Scores:
-    """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures."""
+    """The content of ``scores.json``: every score with n, unit and interval, and what stands behind the figures.
+
+    Args:
+        split: What was scored, as `Scores` says it.
+        fitted: What the answers were made with; None where items of several models are together.
+        sweeps: What was tried for it.
+    """
     scores, notes = _intervals(task, items, options)
     figures = task.figures(items)
     support = next((one.support for one in figures if isinstance(one, Confusion)), ())
@@ -57,9 +70,8 @@ def summarise(
         notes.append(Note(code="evaluate.absent_classes", values={"classes": ", ".join(absent)}))
         if "macro_f1" in scores:
             notes.append(Note(code="evaluate.over_present"))
-    if unsearched := fitted.get("unsearched"):
-        names = ", ".join(task.classes[int(k)] for k in unsearched)
-        notes.append(Note(code="evaluate.unsearched", values={"classes": names}))
+    if undecided := list(dict.fromkeys(one.of for one in sweeps if one.undecided)):
+        notes.append(Note(code="evaluate.unsearched", values={"classes": ", ".join(undecided)}))
     return Scores(
         task=task.name,
         classes=task.classes,
@@ -70,8 +82,8 @@ def summarise(
         notes=tuple(notes),
         scores=scores,
         items=tuple(task.item(one) for one in items),
-        figures=figures,
-        fitted=dict(fitted),
+        figures=(*figures, *sweeps),
+        fitted=fitted.decided() if fitted else {},
     )
 
 

@@ -19,8 +19,9 @@ from lamelle.io import atomic
 from lamelle.io.checksums import Stamp, intact, sealed, stamp
 from lamelle.platform import FileLock
 
-FORMAT = 3
-"""Of the files in the folder, too: 3 has results that are written through their types (`lamelle.results`)."""
+FORMAT = 4
+"""Of the files in the folder, too: 3 has results that are written through their types (`lamelle.results`), in 4 what
+validation decided and what was tried for it are apart."""
 FileState = Literal["whole", "changed", "missing", "unknown"]
 """``unknown``: it is there, and the manifest says nothing of it."""
 Known = Mapping[str, tuple[str, ...]]

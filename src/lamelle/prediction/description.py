@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, model_validator
 
@@ -10,10 +10,9 @@ from lamelle.data.options import Axes
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.models.build import Architecture
+from lamelle.results.base import Json
+from lamelle.results.fitted import Sweep
 
-_SHARES = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold")
-"""Fitted values that are probabilities."""
-_HOTTEST = 100.0
 _WIDEST = 1 << 15
 """Pixels of the longest side that images are resized to."""
 _Count = Annotated[int, Field(ge=0, le=1 << 53)]
@@ -25,8 +24,8 @@ class _Part(BaseModel):
 
 
 class _TaskPart(_Part):
-    options: dict[str, Any]
-    settled: dict[str, Any]
+    options: Json
+    settled: Json
 
 
 class _PreparationPart(_Part):
@@ -97,7 +96,9 @@ class Description(_Part):
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
     flips: bool
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
-    fitted: dict[str, float | list[float | None] | dict[str, float | list[float | None]]]
+    fitted: Json
+    """Its types and bounds are those of the task's `Fitted`."""
+    sweeps: tuple[Sweep, ...]
     provenance: _Provenance
     naming: _NamingPart | None = None
     profile: Profile | None = None
@@ -108,13 +109,8 @@ class Description(_Part):
     """Of all that stands before it."""
 
     @model_validator(mode="after")
-    def _in_bounds(self) -> Self:
-        """Thresholds are probabilities, a temperature divides, and a class has one name of its own."""
-        for name, value in self.fitted.items():
-            if name in _SHARES and not (isinstance(value, float) and 0 <= value <= 1):
-                raise ValueError(f"{name} is {value!r}, not a number between 0 and 1")
-            if name == "temperature" and not (isinstance(value, float) and 0 < value <= _HOTTEST):
-                raise ValueError(f"temperature is {value!r}, not a number above 0, and up to {_HOTTEST:g}")
+    def _named_apart(self) -> Self:
+        """A class has one name of its own."""
         names = self.task.settled.get("classes") or ()
         if isinstance(names, list | tuple) and len(set(map(str, names))) < len(names):
             raise ValueError("two classes have one name")

@@ -1,7 +1,7 @@
-"""Packages of earlier formats, read as those of format 3.
+"""Packages of earlier formats, read as those of format 4.
 
 Format 1 had all options of a task side by side; formats 1 and 2 had those of a network together with what followed
-from the data.
+from the data; up to format 3, what was tried on validation stood among what was decided (see `fitted_before`).
 """
 
 from __future__ import annotations
@@ -9,20 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lamelle.prediction.fitted_before import fitted_before
+
 _LOSS_OF_CLASSES = {"focal": ("gamma",)}
 _REMEDY = {"effective": ("beta",), "both": ("alpha",), "logit_adjustment": ("tau",)}
 _OLD_TASKS = ("classify", "segment", "instances")
 
 
 def migrated(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The description of a package of format 1 or 2 as one of format 3.
+    """The description of a package of format 1, 2 or 3 as one of format 4.
 
     Raises:
         KeyError: If it lacks what each of its format had.
         ValueError: If it holds what none of its format had.
     """
-    task = _task(described["task"]) if described["format"] == 1 else described["task"]
-    return {**described, "format": 3, "task": task, "model": _network(described["model"])}
+    made = described["format"]
+    task = _task(described["task"]) if made == 1 else described["task"]
+    model = _network(described["model"]) if made < 3 else described["model"]
+    fitted, sweeps = fitted_before(described["fitted"], task["options"], task["settled"]["classes"])
+    return {**described, "format": 4, "task": task, "model": model, "fitted": fitted, "sweeps": sweeps}
 
 
 def _network(old: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from lamelle.models.build import Architecture
 from lamelle.models.size_check import FOREIGN
 from lamelle.prediction.description import Description
 from lamelle.prediction.migration import migrated
+from lamelle.results.fitted import Fitted, Sweep
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
 from lamelle.types import Spacing
@@ -33,7 +34,7 @@ from lamelle.version import __version__
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT, OLDER = 3, (1, 2)
+FORMAT, OLDER = 4, (1, 2, 3)
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 _PROBE_IN, _PROBE_OUT = "selftest.input", "selftest.output"
 _TOLERANCE = 1e-3
@@ -61,9 +62,11 @@ class Package:
     """Average the outputs of mirrored images."""
     spacing: Spacing | None
     """Pixel size of the training images in µm."""
-    fitted: Mapping[str, Any]
-    """What validation froze, such as the threshold."""
+    fitted: Fitted
+    """What validation froze, such as the threshold: the `Fitted` of the task."""
     provenance: Mapping[str, Any]
+    sweeps: tuple[Sweep, ...] = ()
+    """What validation tried for it."""
     naming: Naming | None = None
     """How the table it was trained on spells; None if no table labelled the images."""
     profile: Profile | None = None
@@ -110,7 +113,8 @@ def save(package: Package, folder: Path) -> list[Path]:
         "overlap": package.overlap,
         "flips": package.flips,
         "spacing": package.spacing,
-        "fitted": dict(package.fitted),
+        "fitted": package.fitted.decided(),
+        "sweeps": [one.model_dump(mode="json") for one in package.sweeps],
         "provenance": dict(package.provenance),
         "weights_sha256": atomic.sha256(folder / WEIGHTS),
     }
@@ -157,7 +161,8 @@ def load(path: Path | str) -> Package:
             overlap=about.overlap,
             flips=about.flips,
             spacing=about.spacing,
-            fitted=about.fitted,
+            fitted=task.restore_fitted(about.fitted),
+            sweeps=about.sweeps,
             provenance=about.provenance.model_dump(exclude_unset=True),
             naming=Naming(**dict(about.naming)) if about.naming else None,
             profile=about.profile,

@@ -55,16 +55,14 @@ def _rows(scores: Scores) -> list[list[str]]:
 
 def _said(scores: Scores, *, spatial: bool) -> str:
     """What was done to the probabilities."""
-    fitted = scores.fitted
-    found = fitted.get("temperature")
-    if found is None:
+    sweep = next((one for one in scores.sweeps if one.name == "temperature"), None)
+    if sweep is None:
         reliability = scores.figure(Reliability)
         folds = reliability is not None and reliability.before is not None
         return text("report.calibration_folds" if folds else "report.calibration_none")
-    n = (fitted.get("temperature_scores") or {}).get("n")
     unit = text("report.pixels" if spatial else "report.images").lower()
-    values = {"t": number(found, 2), "n": "–" if n is None else whole(int(n)), "unit": unit}
-    if found == 1:
+    values = {"t": number(sweep.chosen, 2), "n": "–" if sweep.n is None else whole(sweep.n), "unit": unit}
+    if sweep.chosen == 1:
         return text("report.calibration_untold", **values)
-    kind = "sure" if found > 1 else "unsure"
+    kind = "sure" if sweep.chosen > 1 else "unsure"
     return f"{text('report.calibration_done', **values)} {text(f'report.calibration_{kind}')}"

@@ -9,12 +9,15 @@ from lamelle.messages import text
 from lamelle.reports import figures, scoring
 from lamelle.reports.classes import DRAWN
 from lamelle.reports.html import number, short
+from lamelle.results.fitted import Sweep
 from lamelle.results.scores import Confusion, Curve, Curves, Scores
 
 _TOGETHER = 3
 """Classes whose bands can be told apart in one figure."""
-_DECIDED = {"macro_f1": "macro_f1", "precision": "precision", "recall": "recall", "f1": "f1", "image_f1": "image_dice"}
-"""What was recorded over the threshold, and the score that it is."""
+_OVER_THRESHOLD = ("macro_f1", "precision", "recall", "f1", "image_dice")
+"""What is drawn over the threshold, in this order."""
+_LISTED = tuple(i / 10 for i in range(11))
+"""The thresholds that a table shows."""
 _LEAST_CLASSES = 3
 _CHOSEN = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
 """What is one number, in the order in which it is used."""
@@ -95,48 +98,55 @@ def _areas(scores: Scores, name: str) -> str:
 
 
 def _threshold(scores: Scores) -> Values:
-    """The course of the scores on validation over one threshold, and the one that was frozen."""
-    curve = scores.fitted.get("threshold_curve") or {}
-    at = curve.get("thresholds") or curve.get("threshold")
-    names = [name for name in _DECIDED if curve.get(name)]
-    if not at or not names:
+    """The scores on validation over one threshold, and the one that was frozen."""
+    sweep = _single(scores)
+    if sweep is None:
         return {}
-    chosen = _chosen(scores)
-    words, classes = {"chosen": number(chosen)}, scores.classes
-    classified = scores.task == "classify" and len(classes) == 2
-    if chosen is None:
-        caption = text("report.threshold_free")
-    elif classified:
-        caption = text("report.threshold_class", **words, name=classes[1])
+    names = _drawn_scores(sweep)
+    words, classes = {"chosen": number(sweep.chosen)}, scores.classes
+    if scores.task == "classify" and len(classes) == 2:
+        caption = text("report.threshold_class", **words, name=sweep.of)
     else:
-        caption = _said_by(curve, _unsearched(scores), **words)
-    of = classes[int(curve["class"][0])] if classified and curve.get("class") else None
-    said = [scoring.name_of(_DECIDED[n]) + (f" ({of})" if of is not None and n != "macro_f1" else "") for n in names]
+        caption = _said_by(sweep, **words)
+    lines = [sweep.scores[name] for name in names]
     return {
-        "threshold": figures.threshold([float(t or 0) for t in at], [curve[name] for name in names], chosen=chosen),
+        "threshold": figures.threshold(list(sweep.points), lines, chosen=sweep.chosen),
         "threshold_caption": caption,
         "threshold_alt": text("report.threshold_alt", **words),
-        "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
+        "threshold_legend": [(_score_name(name), *figures.legend(i)) for i, name in enumerate(names)],
     }
 
 
-def _said_by(curve: Mapping[str, Any], unsearched: str, *, chosen: str) -> str:
+def _single(scores: Scores) -> Sweep | None:
+    """What was tried for the threshold, where there is one and its scores can be drawn."""
+    found = [one for one in scores.sweeps if one.name == "threshold"]
+    return found[0] if len(found) == 1 and _drawn_scores(found[0]) else None
+
+
+def _drawn_scores(sweep: Sweep) -> list[str]:
+    order = {name: i for i, name in enumerate(_OVER_THRESHOLD)}
+    return sorted(
+        (key for key in sweep.scores if key.partition("/")[0] in order), key=lambda k: order[k.partition("/")[0]]
+    )
+
+
+def _score_name(key: str) -> str:
+    name, _, of = key.partition("/")
+    return scoring.name_of(name) + (f" ({of})" if of else "")
+
+
+def _said_by(sweep: Sweep, *, chosen: str) -> str:
     """How the threshold of a segmentation came about: by a score that was the best there, by a setting, or by none."""
-    if unsearched:
-        return text("report.threshold_unsearched", chosen=chosen, classes=unsearched)
-    if "by_image" not in curve:
+    if sweep.undecided:
+        return text("report.threshold_unsearched", chosen=chosen, classes=sweep.of)
+    if sweep.given:
         return text("report.threshold_given", chosen=chosen)
-    return text("report.threshold_caption", chosen=chosen, score=scoring.name_of(_DECIDED[_searched(curve)]))
+    return text("report.threshold_caption", chosen=chosen, score=scoring.name_of(sweep.by))
 
 
 def _unsearched(scores: Scores) -> str:
     """The classes of which the validation set shows all or nothing, so that nothing could be searched for them."""
-    return ", ".join(scores.classes[int(k)] for k in scores.fitted.get("unsearched") or ())
-
-
-def _searched(curve: Mapping[str, Any]) -> str:
-    """The line of a curve that decided."""
-    return "image_f1" if any(curve.get("by_image") or ()) else "f1"
+    return ", ".join(dict.fromkeys(one.of for one in scores.sweeps if one.undecided))
 
 
 def _pixel_thresholds(scores: Scores) -> Values:
@@ -149,16 +159,15 @@ def _pixel_thresholds(scores: Scores) -> Values:
     if unsearched := _unsearched(scores):
         caption += ". " + text("report.chosen_unsearched", classes=unsearched)
     found: Values = {"thresholds": rows, "thresholds_caption": caption}
-    curves = {name: scores.fitted.get(f"threshold_curve/{name}") or {} for name in each}
-    known = [(*row, curves[row[0]]) for row in rows if curves[row[0]].get("f1")][:DRAWN]
-    if not known:
+    sweeps = [one for one in scores.sweeps if one.name == "threshold" and one.scores.get("f1")][:DRAWN]
+    if not sweeps:
         return found
-    said = [f"{name} ({value})" for name, value, _ in known]
-    line = next((_searched(curve) for *_, curve in known if "by_image" in curve), "f1")
-    drawn = figures.threshold(known[0][2]["thresholds"], [curve[line] for *_, curve in known], chosen=None)
+    said = [f"{one.of} ({number(one.chosen)})" for one in sweeps]
+    line = next((one.by for one in sweeps if one.by), "f1")
+    drawn = figures.threshold(list(sweeps[0].points), [one.scores[line] for one in sweeps], chosen=None)
     return found | {
         "threshold": drawn,
-        "threshold_caption": text("report.threshold_each", score=scoring.name_of(_DECIDED[line])),
+        "threshold_caption": text("report.threshold_each", score=scoring.name_of(line)),
         "threshold_alt": text("report.threshold_each_alt", chosen=", ".join(said)),
         "threshold_legend": [(name, *figures.legend(i)) for i, name in enumerate(said)],
     }
@@ -166,25 +175,24 @@ def _pixel_thresholds(scores: Scores) -> Values:
 
 def _chosen_numbers(scores: Scores) -> Values:
     """Of a segmentation, what validation decided in single numbers, and the score at all that was tried."""
-    fitted = scores.fitted
-    curves = {name: fitted.get(f"{name}_curve") or {} for name in _TRIED}
-    searched = {name: curve for name, curve in curves.items() if curve.get(name)}
+    sweeps = [one for name in _TRIED for one in scores.sweeps if one.name == name]
+    chosen = {one.name: one.chosen for one in sweeps} | {k: v for k, v in scores.fitted.items() if k in _CHOSEN}
     rows = [
-        (text(f"report.chosen_{name}"), short(fitted.get(name, 0)))
+        (text(f"report.chosen_{name}"), short(float(value)))
         for name in _CHOSEN
-        if scores.task != "classify" and (fitted.get(name) is not None or name in searched)
+        if scores.task != "classify" and isinstance(value := chosen.get(name), int | float)
     ]
-    tried = [_tried(name, curve) for name, curve in searched.items()]
+    tried = [_tried(one) for one in sweeps if one.points]
     unsearched = _unsearched(scores)
     caption = text("report.chosen_unsearched", classes=unsearched) if unsearched else text("report.chosen_caption")
     return {"chosen": rows, "chosen_caption": caption, "cleaning": tried} if rows else {}
 
 
-def _tried(name: str, curve: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]]:
+def _tried(sweep: Sweep) -> tuple[str, list[str], list[list[str]]]:
     """Name, column heads and rows of what was tried."""
-    score = next(key for key in ("dice", "ap50") if key in curve)
-    rows = [[short(at), number(value)] for at, value in _changes(curve[name], curve[score])]
-    return text(f"report.chosen_{name}"), [text("report.chosen_tried"), scoring.name_of(score)], rows
+    score, values = next(iter(sweep.scores.items()))
+    rows = [[short(at), number(value)] for at, value in _changes(sweep.points, values)]
+    return text(f"report.chosen_{sweep.name}"), [text("report.chosen_tried"), scoring.name_of(score)], rows
 
 
 def _changes(tried: Sequence[float], dice: Sequence[float | None]) -> list[tuple[float, float | None]]:
@@ -195,36 +203,19 @@ def _changes(tried: Sequence[float], dice: Sequence[float | None]) -> list[tuple
 
 def _grid_of_thresholds(scores: Scores) -> Values:
     """A few thresholds and the scores of each as a table."""
-    grid = scores.fitted.get("threshold_grid") or {}
-    names = [name for name in _DECIDED if grid.get(name)]
-    if not grid.get("thresholds") or not names:
+    sweep = _single(scores)
+    if sweep is None or not set(_LISTED) <= set(sweep.points):
         return {}
-    columns = [text("report.threshold"), *(scoring.name_of(_DECIDED[n]) for n in names)]
-    rows = [
-        [number(at, 1), *(number(v) for v in values)]
-        for at, *values in zip(grid["thresholds"], *(grid[n] for n in names), strict=True)
-    ]
+    names, places = _drawn_scores(sweep), [sweep.points.index(at) for at in _LISTED]
+    columns = [text("report.threshold"), *(_score_name(name) for name in names)]
+    rows = [[number(sweep.points[i], 1), *(number(sweep.scores[n][i]) for n in names)] for i in places]
     return {"threshold_grid": rows, "threshold_columns": columns}
-
-
-def _chosen(scores: Scores) -> float | None:
-    """The threshold of the second class (or of the foreground) that the package decides by."""
-    single = scores.fitted.get("threshold")
-    if single is not None:
-        return float(single)
-    each = _listed(scores)
-    return each[-1] if each and len(scores.classes) <= 2 and not scoring.yes_no(scores) else None
-
-
-def _listed(scores: Scores) -> list[float]:
-    found = scores.fitted.get("thresholds")
-    values: Sequence[Any] = found if isinstance(found, list) else []
-    return [float(v) for v in values if v is not None]
 
 
 def _thresholds(scores: Scores) -> Values:
     """A threshold for each class, where there are several."""
-    each, labels = _listed(scores), bool(scoring.yes_no(scores))
+    found, labels = scores.fitted.get("thresholds"), bool(scoring.yes_no(scores))
+    each = found if isinstance(found, tuple) else ()
     if len(each) != len(scores.classes) or (len(each) < _LEAST_CLASSES and not labels):
         return {}
     kind = "labels" if labels else "factors"

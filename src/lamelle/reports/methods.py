@@ -149,7 +149,7 @@ def _decision(task: Mapping[str, Any]) -> str:
 
 def _calibration(bundle: RunBundle) -> str:
     found = bundle.scores.fitted.get("temperature") if bundle.scores else None
-    return "" if found is None else text("report.temperature", t=number(found, 2))
+    return text("report.temperature", t=number(found, 2)) if isinstance(found, float) else ""
 
 
 def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:

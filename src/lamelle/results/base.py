@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+Json = dict[str, JsonValue]
+"""An object of JSON whose keys are known elsewhere."""
 
 
 class Result(BaseModel):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from lamelle.results.base import Result
+from lamelle.results.fitted import Decided, Sweep
 
 
 def _number(value: Any) -> Any:
@@ -178,7 +179,7 @@ class Reliability(Result):
     """Whether the classes exclude each other."""
 
 
-Figure = Annotated[Confusion | Curves | Reliability, Field(discriminator="kind")]
+Figure = Annotated[Confusion | Curves | Reliability | Sweep, Field(discriminator="kind")]
 """Numbers behind a figure, told apart by ``kind``."""
 
 
@@ -247,8 +248,8 @@ class Scores(Result):
     scores: dict[str, Score]
     items: tuple[Item, ...] = ()
     figures: tuple[Figure, ...] = ()
-    fitted: dict[str, Any] = Field(default_factory=dict)
-    """What validation decided."""
+    fitted: dict[str, Decided] = Field(default_factory=dict)
+    """What validation decided; what was tried for it is a `Sweep` among the figures."""
     elsewhere: Elsewhere | None = None
 
     def __getitem__(self, name: str) -> Score:
@@ -261,6 +262,11 @@ class Scores(Result):
     def figure(self, kind: type[Known]) -> Known | None:
         """The figure of a kind, if there is one."""
         return next((one for one in self.figures if isinstance(one, kind)), None)
+
+    @property
+    def sweeps(self) -> tuple[Sweep, ...]:
+        """What validation tried for each number that it decided."""
+        return tuple(one for one in self.figures if isinstance(one, Sweep))
 
     @property
     def monitored(self) -> Score | None:

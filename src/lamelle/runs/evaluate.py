@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -52,7 +52,7 @@ def score_run(
     """
     items = predict_and_measure(run, package, records, store)
     notes = [*notes_of(package), *([Note(code="evaluate.no_test")] if split == "validation" else []), *notes]
-    write_scores(run, package.task, items, options, split=split, fitted=package.fitted, notes=notes)
+    write_scores(run, package.task, items, options, split=split, package=package, notes=notes)
     return items
 
 
@@ -102,7 +102,7 @@ def score_validation(
     """``scores.json`` of a Run that is one of many: those of the validation set, for a choice among them."""
     reader, predictor = Reader(store, package.task.targets, package.preparation), of_package(package)
     items = measure(records, predictor, reader, package.fitted, None)
-    scores = summarise(package.task, items, options, split="validation", fitted=package.fitted)
+    scores = summarise(package.task, items, options, split="validation", fitted=package.fitted, sweeps=package.sweeps)
     scores = scores.noted(*notes_of(package))
     run.write_scores(scores)
     return scores
@@ -120,17 +120,19 @@ def write_scores(
     options: IntervalOptions,
     *,
     split: str,
-    fitted: Mapping[str, object],
+    package: Package | None = None,
     folds: Sequence[Scores] = (),
     notes: Sequence[Note] = (),
 ) -> Scores:
     """``scores.json``, ``classes.csv`` and ``predictions.csv`` of a Run; the last has the columns of every such table.
 
     Args:
+        package: The model that answered; None where there were several.
         folds: Scores of each fold, where the items are those of several; between which values they lie is said.
         notes: What else is to be said beside the scores.
     """
-    scores = summarise(task, items, options, split=split, fitted=fitted).noted(*notes)
+    fitted, sweeps = (package.fitted, package.sweeps) if package else (None, ())
+    scores = summarise(task, items, options, split=split, fitted=fitted, sweeps=sweeps).noted(*notes)
     if folds:
         scores = scores.noted(Note(code="evaluate.between_folds", values={"scores": _spread(scores, folds)}))
     run.write_scores(scores)

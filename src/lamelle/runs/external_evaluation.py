@@ -117,7 +117,8 @@ def score_elsewhere(
     try:
         items = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
         options = interval_options(found.recipe)
-        written = write_scores(folder, found.task, items, options, split=str(found.index.root), fitted=package.fitted)
+        split = str(found.index.root)
+        written = write_scores(folder, found.task, items, options, split=split, package=package)
         scores = compared.noted(written)
         notes = (*(Note(code=p.code, values=dict(p.values)) for p in found.notes), *scores.notes)
         scores = scores.model_copy(update={"notes": notes, "elsewhere": _about(path, run, found, scores)})

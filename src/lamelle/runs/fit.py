@@ -87,13 +87,14 @@ def train(
         overlap=predictor.overlap,
         flips=plan.recipe.evaluate.flips,
         spacing=_spacing(plan),
-        fitted={},
+        fitted=plan.task.Fitted(),
         naming=plan.naming,
         profile=profile_of((*plan.of("train"), *plan.of("validation")), store, span=plan.recipe.data.range),
         axes=plan.recipe.data.axes,
         provenance=_provenance(plan, state) | built.about | short,
     )
-    done = replace(done, fitted=fit(plan.of("validation"), of_package(done), reader), slices=are_slices(plan.records))
+    fitted, sweeps = fit(plan.of("validation"), of_package(done), reader)
+    done = replace(done, fitted=fitted, sweeps=sweeps, slices=are_slices(plan.records))
     _keep(done, run)
     return done
 

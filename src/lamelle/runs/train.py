@@ -249,7 +249,7 @@ def _each_fold(
             items += read_items(run)
             each.append(run.read_scores())
         pooled, options = open_plan(whole), interval_options(recipes.validate(asked))
-        scores = write_scores(whole, pooled.task, items, options, split="folds", fitted={}, folds=each)
+        scores = write_scores(whole, pooled.task, items, options, split="folds", folds=each)
         save_data_pictures(whole, pooled, store)
         save_scored_pictures(whole, pooled, scores.items, store)
         finish(whole)

@@ -12,14 +12,17 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
 
 import numpy as np
+from pydantic import BaseModel, JsonValue
 
 from lamelle.data.options import Data, listed
 from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import AnyView
 from lamelle.models.options import Output
 from lamelle.options import Options
+from lamelle.results import fitted
 from lamelle.results.audit import Audit
 from lamelle.results.baseline import Guessing
+from lamelle.results.fitted import Fit
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.scoring import Scored
@@ -37,7 +40,7 @@ ALMOST_NOTHING = 0.05
 MANY = 40
 """Classes up to which tables have columns for each."""
 T = TypeVar("T")
-Section = TypeVar("Section", bound=Options)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class TaskOptions(Options):
@@ -123,15 +126,15 @@ def checked(settled: type[T], described: Mapping[str, Any]) -> T:
     return TypeAdapter(settled).validate_json(json.dumps(dict(described)), strict=True)
 
 
-def strictly(options: type[Section], described: Mapping[str, Any]) -> Section:
-    """Options from JSON, each of the type that it is declared as.
+def strictly(model: type[Model], described: Mapping[str, JsonValue]) -> Model:
+    """A record from JSON, each value of the type that it is declared as.
 
     Raises:
         ValueError: If a value is of another type, unknown, or out of its bounds.
     """
     import json
 
-    return options.model_validate_json(json.dumps(dict(described)), strict=True)
+    return model.model_validate_json(json.dumps(dict(described)), strict=True)
 
 
 def as_logits(probabilities: Tensor, *, exclusive: bool) -> Tensor:
@@ -158,8 +161,8 @@ class Fitter(Protocol):
         """Take one item of the validation set."""
         ...
 
-    def done(self) -> dict[str, Any]:
-        """The fitted values, JSON-able."""
+    def done(self) -> Fit:
+        """What was decided, a `Task.Fitted`, and what was tried for it."""
         ...
 
 
@@ -169,8 +172,8 @@ class _Undecided:
     def add(self, probabilities: np.ndarray, target: np.ndarray) -> None:
         """Keep nothing of an item."""
 
-    def done(self) -> dict[str, Any]:
-        return {}
+    def done(self) -> Fit:
+        return fitted.Fitted(), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,8 @@ class Task(Scored):
     """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
     Settled: ClassVar[type[Any]]
     """What follows from the data, beside the options: a frozen dataclass with ``classes`` and what JSON can hold."""
+    Fitted: ClassVar[type[fitted.Fitted]] = fitted.Fitted
+    """What it decides on the validation set and answers with; one that decides nothing has none of its own."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
     tabled: tuple[str, ...] = ()
@@ -315,6 +320,14 @@ class Task(Scored):
         """
         return cls(strictly(cls.Options, options), checked(cls.Settled, settled))  # type: ignore[arg-type]
 
+    def restore_fitted(self, described: Mapping[str, JsonValue]) -> fitted.Fitted:
+        """What was decided, from a Package.
+
+        Raises:
+            ValueError: If a value is of another type, unknown, out of its bounds, or of other classes.
+        """
+        return strictly(self.Fitted, described)
+
     # learning
 
     @abstractmethod
@@ -336,8 +349,8 @@ class Task(Scored):
         return _Undecided()
 
     @abstractmethod
-    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
-        """The answer for one item."""
+    def decode(self, probabilities: np.ndarray, fitted: Any, spacing: Spacing | None) -> Prediction:
+        """The answer for one item, by what was decided: its `Fitted`."""
 
     @abstractmethod
     def item(self, stats: ItemStats) -> Item:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamelle.metrics import calibration
+from lamelle.results.fitted import Sweep, defined
 from lamelle.results.scores import Bins, Reliability
 from lamelle.tasks.scoring import Table
 from lamelle.types import IGNORE
@@ -24,21 +25,20 @@ SAMPLED = 1 << 18
 _SCORES = {"brier": calibration.brier_of, "log_loss": calibration.log_loss_of, "ece": calibration.ece_of}
 
 
-def calibrated(probabilities: np.ndarray, fitted: Mapping[str, Any], *, exclusive: bool) -> np.ndarray:
+def calibrated(probabilities: np.ndarray, temperature: float | None, *, exclusive: bool) -> np.ndarray:
     """Probabilities [K, ...] at the temperature that was fitted; as they are if none was.
 
     Example:
-        >>> calibrated(np.array([0.2, 0.8]), {"temperature": 2.0}, exclusive=True)
+        >>> calibrated(np.array([0.2, 0.8]), 2.0, exclusive=True)
         array([0.33333334, 0.6666667 ], dtype=float32)
     """
-    found = fitted.get("temperature")
-    if found is None:
+    if temperature is None:
         return probabilities
-    return calibration.tempered(probabilities, found, exclusive=exclusive, axis=0)
+    return calibration.tempered(probabilities, temperature, exclusive=exclusive, axis=0)
 
 
-def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Calibrated probabilities [N, K], and what is frozen: the temperature, and what it changes on these items.
+def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, Sweep]:
+    """Calibrated probabilities [N, K], and the temperature with what it changes on these items.
 
     Args:
         target: Classes [N], or multi-hot [N, K]: one temperature for all questions.
@@ -46,7 +46,7 @@ def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray
     Example:
         >>> p = np.array([[0.9, 0.1]] * 4)
         >>> found = fit_items(p, np.array([0, 0, 0, 1]))[1]
-        >>> round(found["temperature"], 3), [round(v, 2) for v in found["temperature_scores"]["ece"]]
+        >>> round(found.chosen, 3), [round(v, 2) for v in found.scores["ece"]]
         (2.0, [0.15, 0.0])
     """
     exclusive, p = target.ndim == 1, np.asarray(probabilities, np.float64)
@@ -56,8 +56,15 @@ def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray
         found = calibration.yes_no_temperature(p.ravel(), target.ravel(), 1 - target.ravel())
     after = calibration.tempered(p, found, exclusive=exclusive, axis=1).astype(np.float64)
     sums = [calibration.item_rows(target, q).sum(0) for q in (p, after)] if len(p) else []
-    known = {name: [float(score(one)) for one in sums] for name, score in _SCORES.items()} if sums else {}
-    return after, {"temperature": found, "temperature_scores": {"n": float(len(p)), **known}}
+    scores = {name: [float(score(one)) for one in sums] for name, score in _SCORES.items()} if sums else {}
+    return after, _sweep(found, scores, n=len(p))
+
+
+def _sweep(temperature: float, scores: Mapping[str, Sequence[float]], *, n: int) -> Sweep:
+    """A temperature, with the scores without it and with it."""
+    pairs = {name: defined(values) for name, values in scores.items()}
+    points = (1.0, temperature) if pairs else ()
+    return Sweep(name="temperature", points=points, scores=pairs, chosen=temperature, by="log_loss", n=n)
 
 
 def figure_of(table: Table, *, exclusive: bool) -> tuple[Reliability, ...]:
@@ -105,19 +112,19 @@ class PixelSample:
         self._target = np.concatenate([self._target, target.reshape(-1)[kept]])[order]
         self._probabilities = np.concatenate([known, said])[order]
 
-    def fit(self) -> dict[str, Any]:
-        """What is frozen; see `fit_items`."""
+    def fit(self) -> Sweep:
+        """The temperature; see `fit_items`."""
         p: Sequence[Any] | np.ndarray = [] if self._probabilities is None else self._probabilities
         return fit_items(np.asarray(p).reshape(len(self._target), -1), self._target)[1]
 
 
-def fit_histogram(histogram: np.ndarray) -> dict[str, Any]:
-    """What is frozen, from how often each probability was given where the truth is 0 and 1 [2, bins].
+def fit_histogram(histogram: np.ndarray) -> Sweep:
+    """The temperature, from how often each probability was given where the truth is 0 and 1 [2, bins].
 
     Example:
         >>> counts = np.zeros((2, 1000), int)
         >>> counts[:, 900] = 1, 3
-        >>> round(fit_histogram(counts)["temperature"], 2)
+        >>> round(fit_histogram(counts).chosen, 2)
         2.01
     """
     bins = histogram.shape[-1]
@@ -126,10 +133,9 @@ def fit_histogram(histogram: np.ndarray) -> dict[str, Any]:
     p = (some + 0.5) / bins
     found = calibration.yes_no_temperature(p, yes, no)
     after = calibration.tempered(p, found, exclusive=False, axis=0).astype(np.float64)
-    n = float(yes.sum() + no.sum())
+    n = int(yes.sum() + no.sum())
     pairs = [_histogram_scores(q, yes, no) for q in (p, after)] if n else []
-    known = {name: [one[name] for one in pairs] for name in (pairs[0] if pairs else ())}
-    return {"temperature": found, "temperature_scores": {"n": n, **known}}
+    return _sweep(found, {name: [one[name] for one in pairs] for name in (pairs[0] if pairs else ())}, n=n)
 
 
 def _histogram_scores(p: np.ndarray, yes: np.ndarray, no: np.ndarray) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lamelle.data.targets.views import AnyView, ClassView
 from lamelle.errors import RequestError
@@ -21,9 +21,9 @@ from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
+from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
 from lamelle.tasks.curves import curves
-from lamelle.tasks.deciding import Decision, decide
+from lamelle.tasks.deciding import Decision, FittedClasses, decide
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
 from lamelle.types import IGNORE, Classes, Index, Prediction, Problem, Record, Spacing
@@ -74,7 +74,7 @@ class Classify(Task):
     name: ClassVar[str] = "classify"
     output: ClassVar[Output] = "vector"
     view: ClassVar[type[AnyView]] = ClassView
-    Settled = SettledClasses
+    Settled, Fitted = SettledClasses, FittedClasses
     monitor: ClassVar[str] = "macro_f1"
     light_augmentation: ClassVar[tuple[str, ...]] = (
         "augment.flip=[x]",
@@ -189,27 +189,33 @@ class Classify(Task):
     def fitter(self) -> Decision:
         chosen = self.options
         return Decision(
-            chosen.threshold, classes=self.outputs, multi_label=self.settled.multi_label, calibrate=chosen.calibrate
+            chosen.threshold, classes=self.classes, multi_label=self.settled.multi_label, calibrate=chosen.calibrate
         )
 
-    def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted, exclusive=not self.settled.multi_label)
+    def restore_fitted(self, described: Mapping[str, JsonValue]) -> FittedClasses:
+        fitted = strictly(FittedClasses, described)
+        if (n := len(fitted.thresholds or self.classes)) != len(self.classes):
+            raise ValueError(f"{n} thresholds for {len(self.classes)} classes")
+        return fitted
 
-    def _decide(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+    def _calibrated(self, probabilities: np.ndarray, fitted: FittedClasses) -> np.ndarray:
+        return calibrating.calibrated(probabilities, fitted.temperature, exclusive=not self.settled.multi_label)
+
+    def _decide(self, probabilities: np.ndarray, fitted: FittedClasses) -> np.ndarray:
         """What is said of one item: a class, or 0 and 1 [K]."""
-        return decide(probabilities[None], fitted, multi_label=self.settled.multi_label)[0]
+        return decide(probabilities[None], fitted.thresholds, multi_label=self.settled.multi_label)[0]
 
-    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+    def decode(self, probabilities: np.ndarray, fitted: FittedClasses, spacing: Spacing | None) -> Prediction:
         probabilities = self._calibrated(probabilities, fitted)
         said = self._decide(probabilities, fitted)
         return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
     def pair(
-        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: FittedClasses, spacing: Spacing | None
     ) -> ClassPair:
         probabilities = self._calibrated(probabilities, fitted)
         chosen = self._decide(probabilities, fitted)
-        return ClassPair(target, chosen, probabilities.astype(np.float64), fitted.get("temperature"))
+        return ClassPair(target, chosen, probabilities.astype(np.float64), fitted.temperature)
 
     def item(self, stats: ItemStats) -> Item:
         """Quality is the probability of the truth, confidence that of what was said.

@@ -10,21 +10,38 @@ the truth inside it, so that one pass over the items scores every bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from lamelle.metrics import counts, regions
 from lamelle.metrics.ranking import macro
+from lamelle.results.fitted import Fitted, Pixels, Sweep, defined
 from lamelle.types import IGNORE
 
 Bound = int | Literal["auto"]
-BOUNDS = (0, *(2**n for n in range(17)))
+TRIED = (0, *(2**n for n in range(17)))
 """The pixels that a search tries; 0 = off."""
 Items = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 """Gives all (predicted classes, target) again at each call."""
+
+
+class FittedCleaning(Fitted):
+    """The bounds that were frozen; None = as it was asked for."""
+
+    min_size: Pixels | None = None
+    fill_holes: Pixels | None = None
+    largest: bool | None = None
+
+
+class Bounds(NamedTuple):
+    """How predicted classes are cleaned: arguments of `clean`."""
+
+    min_size: int = 0
+    fill_holes: int = 0
+    largest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +59,19 @@ class Cleaning:
     def searched(self) -> bool:
         return "auto" in (self.min_size, self.fill_holes, self.largest)
 
-    def resolved(self, fitted: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments of `clean`: what was frozen, else what was asked for; what is not searched yet is off.
+    def resolved(self, fitted: FittedCleaning) -> Bounds:
+        """What was frozen, else what was asked for; what is not searched yet is off.
 
         Example:
-            >>> Cleaning(min_size="auto", fill_holes=9, largest=False).resolved({"min_size": 4.0})
-            {'min_size': 4, 'fill_holes': 9, 'largest': False}
+            >>> Cleaning(min_size="auto", fill_holes=9, largest=False).resolved(FittedCleaning(min_size=4))
+            Bounds(min_size=4, fill_holes=9, largest=False)
         """
-        asked = {name: getattr(self, name) for name in ("min_size", "fill_holes", "largest")}
-        known = {k: fitted.get(k, 0 if v == "auto" else v) for k, v in asked.items()}
-        return {k: bool(v) if k == "largest" else int(v) for k, v in known.items()}
+
+        def bound(asked: Bound, frozen: int | None) -> int:
+            return frozen if frozen is not None else 0 if asked == "auto" else asked
+
+        largest = bound(self.largest, fitted.largest)
+        return Bounds(bound(self.min_size, fitted.min_size), bound(self.fill_holes, fitted.fill_holes), bool(largest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +173,9 @@ def changed(labels: np.ndarray, pieces: Pieces, chosen: np.ndarray) -> np.ndarra
     return labels
 
 
-def search(items: Items, asked: Cleaning, *, classes: int, by: Literal["pooled", "image"]) -> dict[str, Any]:
+def search(
+    items: Items, asked: Cleaning, *, classes: int, by: Literal["pooled", "image"]
+) -> tuple[Bounds, tuple[Sweep, ...]]:
     """The bounds with the best Dice (mean over the classes but 0), for whatever is ``auto``; of equals, the least.
 
     One after the other: holes, then the largest part, then small parts, each with those before it applied.
@@ -162,27 +184,29 @@ def search(items: Items, asked: Cleaning, *, classes: int, by: Literal["pooled",
         by: Dice of all pixels together, or its mean over images.
 
     Returns:
-        Each value that is asked for, and ``…_curve`` with the Dice at everything that was tried.
+        All bounds, and for each that was searched the Dice at everything that was tried.
 
     Example:
         >>> said, truth = np.array([[1, 0, 1, 1]]), np.array([[0, 0, 1, 1]])
         >>> asked = Cleaning(min_size="auto", fill_holes=0, largest=False)
-        >>> search(lambda: [(said, truth)], asked, classes=2, by="pooled")["min_size"]
-        2
+        >>> search(lambda: [(said, truth)], asked, classes=2, by="pooled")[0]
+        Bounds(min_size=2, fill_holes=0, largest=False)
     """
-    found: dict[str, Any] = {}
-    for name, tried in (("fill_holes", BOUNDS), ("largest", (0, 1)), ("min_size", BOUNDS)):
+    found, sweeps = Bounds(), []
+    for name, tried in (("fill_holes", TRIED), ("largest", (0, 1)), ("min_size", TRIED)):
         value = getattr(asked, name)
         if value == "auto":
-            before = {"min_size": 0, "fill_holes": 0, "largest": False} | found
-            before = {k: v for k, v in before.items() if not k.endswith("_curve")}
-            scored = [_matrices(clean(said, classes=classes, **before), truth, name, tried, classes)
-                      for said, truth in items()]  # fmt: skip
+            scored = [
+                _matrices(clean(said, classes=classes, **found._asdict()), truth, name, tried, classes)
+                for said, truth in items()
+            ]
             dice = _dice(np.array(scored), by) if scored else np.full(len(tried), np.nan)
-            value = 0 if np.isnan(dice).all() else tried[int(np.nanargmax(np.round(dice, 9)))]
-            found[f"{name}_curve"] = {name: [float(t) for t in tried], "dice": dice.tolist()}
-        found[name] = int(value)
-    return found
+            known = not np.isnan(dice).all()
+            value = tried[int(np.nanargmax(np.round(dice, 9)))] if known else 0
+            scores = {"dice": defined(dice)}
+            sweeps.append(Sweep(name=name, points=tried, scores=scores, chosen=value, by="dice" if known else ""))
+        found = found._replace(**{name: type(getattr(found, name))(value)})
+    return found, tuple(sweeps)
 
 
 def _matrices(said: np.ndarray, truth: np.ndarray, name: str, tried: tuple[int, ...], classes: int) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, FiniteFloat
 
 from lamelle.metrics import regions, thresholds
 from lamelle.metrics.calibration import log_odds
 from lamelle.metrics.counts import confusion
+from lamelle.results.fitted import Fitted, Sweep, Temperature, defined
 from lamelle.tasks import calibrating
 
 POINTS = 200
@@ -17,28 +19,37 @@ POINTS = 200
 _SWEEPS = 20
 
 
-def decide(probabilities: np.ndarray, fitted: Mapping[str, Any], *, multi_label: bool) -> np.ndarray:
+class FittedClasses(Fitted):
+    """What validation decides for a classification."""
+
+    temperature: Temperature | None = None
+    thresholds: tuple[Annotated[FiniteFloat, Field(ge=0)], ...] | None = None
+    """[K], see `decide`; None = the most probable class, or whatever is more likely than not."""
+
+
+def decide(probabilities: np.ndarray, thresholds: Sequence[float] | None, *, multi_label: bool) -> np.ndarray:
     """The classes that are said: int64 [n], or 0 and 1 [n, K] if several may hold at once.
 
-    ``fitted["thresholds"]`` is t [K]. Several labels: class k where p_k ≥ t_k. Two classes: class 1 where p_1 ≥ t_1.
-    More: argmax p_k / t_k. Without it: p_k ≥ 0.5, or the most probable class.
+    Several labels: class k where p_k ≥ t_k. Two classes: class 1 where p_1 ≥ t_1. More: argmax p_k / t_k. Without
+    thresholds: p_k ≥ 0.5, or the most probable class.
 
     Args:
         probabilities: [n, K].
+        thresholds: t [K].
 
     Example:
         >>> p = np.array([[0.7, 0.3], [0.9, 0.1]])
-        >>> decide(p, {"thresholds": [0.8, 0.2]}, multi_label=False), decide(p, {}, multi_label=False)
+        >>> decide(p, [0.8, 0.2], multi_label=False), decide(p, None, multi_label=False)
         (array([1, 0]), array([0, 0]))
     """
-    p, t = np.asarray(probabilities, np.float64), fitted.get("thresholds")
+    p = np.asarray(probabilities, np.float64)
     if multi_label:
-        return (p >= (0.5 if t is None else np.asarray(t, np.float64))).astype(np.int64)
-    if t is None:
+        return (p >= (0.5 if thresholds is None else np.asarray(thresholds, np.float64))).astype(np.int64)
+    if thresholds is None:
         return p.argmax(1)
     if p.shape[1] == 2:
-        return (p[:, 1] >= t[1]).astype(np.int64)
-    return (p / np.asarray(t, np.float64)).argmax(1)
+        return (p[:, 1] >= thresholds[1]).astype(np.int64)
+    return (p / np.asarray(thresholds, np.float64)).argmax(1)
 
 
 def pixel_classes(probabilities: np.ndarray, thresholds: Sequence[float]) -> np.ndarray:
@@ -70,15 +81,22 @@ def pixel_classes(probabilities: np.ndarray, thresholds: Sequence[float]) -> np.
 class Decision:
     """Collects what validation says, to freeze the thresholds; see `lamelle.tasks.base.Fitter`."""
 
-    def __init__(self, threshold: str | float, *, classes: int, multi_label: bool, calibrate: bool) -> None:
+    def __init__(
+        self,
+        threshold: Literal["argmax", "f1"] | float,
+        *,
+        classes: Sequence[str],
+        multi_label: bool,
+        calibrate: bool,
+    ) -> None:
         """Prepare.
 
         Args:
             threshold: ``argmax`` fits none, ``f1`` searches, a number is taken as it is.
             calibrate: Fit a temperature first; thresholds are of calibrated probabilities.
         """
-        self._threshold, self._classes, self._multi_label = threshold, classes, multi_label
-        self._calibrate = calibrate
+        self._threshold, self._names, self._classes = threshold, classes, len(classes)
+        self._multi_label, self._calibrate = multi_label, calibrate
         self._probabilities: list[np.ndarray] = []
         self._targets: list[np.ndarray] = []
 
@@ -88,49 +106,82 @@ class Decision:
             self._probabilities.append(np.asarray(probabilities, np.float64))
             self._targets.append(np.asarray(target))
 
-    def done(self) -> dict[str, Any]:
-        """The temperature; thresholds [K], the F1 of each class with them and without, and for two classes the curve.
+    def done(self) -> tuple[FittedClasses, tuple[Sweep, ...]]:
+        """Temperature and thresholds, and what was tried for them.
 
-        The curve has macro F1, and precision, recall and F1 of the class that is rarer in the validation set.
+        Of two classes, macro F1 over the threshold, with precision, recall and F1 of the class that is rarer in the
+        validation set; else the F1 of each class without thresholds and with them.
         """
         p = np.array(self._probabilities).reshape(-1, self._classes)
         truth = np.array(self._targets).astype(np.int64)
         truth = truth.reshape(-1, self._classes) if self._multi_label else truth.reshape(-1)
-        found: dict[str, Any] = {}
+        temperature, sweeps = None, list[Sweep]()
         if self._calibrate:
-            p, found = calibrating.fit_items(p, truth)
+            p, sweep = calibrating.fit_items(p, truth)
+            temperature = sweep.chosen
+            sweeps.append(sweep)
         if self._threshold == "argmax":
-            return found
-        found["thresholds"] = self._search(p, truth)
-        found["threshold_scores"] = {"f1": self._f1(p, truth, found), "f1_before": self._f1(p, truth, {})}
-        if self._classes == 2 and not self._multi_label and len(truth):
-            found["threshold_curve"] = _curve(p[:, 1], truth)
-        return found
+            return FittedClasses(temperature=temperature), tuple(sweeps)
+        cuts, usual = self._search(p, truth)
+        decided = FittedClasses(temperature=temperature, thresholds=tuple(0.5 if np.isnan(t) else t for t in cuts))
+        sweeps += self._sweeps(p, truth, decided.thresholds or (), usual, [bool(np.isnan(t)) for t in cuts])
+        return decided, tuple(sweeps)
 
-    def _search(self, p: np.ndarray, truth: np.ndarray) -> list[float]:
-        """Thresholds [K]: of two classes [1 − t, t]; where validation cannot tell, what would be said without."""
+    def _search(self, p: np.ndarray, truth: np.ndarray) -> tuple[list[float], float]:
+        """Thresholds [K], NaN where validation cannot tell, and the one of each class that changes nothing.
+
+        Of two classes they are [1 − t, t].
+        """
         if isinstance(self._threshold, float | int):
             t = float(self._threshold)
-            return [t] * self._classes if self._multi_label else [1 - t, t]
+            return ([t] * self._classes if self._multi_label else [1 - t, t]), 0.5
         if self._multi_label:
-            cuts = [thresholds.best_cut(truth[:, k], p[:, k], by="f1") for k in range(self._classes)]
-            return [0.5 if np.isnan(t) else t for t in cuts]
+            return [thresholds.best_cut(truth[:, k], p[:, k], by="f1") for k in range(self._classes)], 0.5
         if self._classes == 2:
             t = thresholds.best_cut(truth, p[:, 1], by="macro_f1")
-            return [0.5, 0.5] if np.isnan(t) else [1 - t, t]
-        return thresholds.class_factors(truth, p, sweeps=_SWEEPS).tolist()
+            return [1 - t, t], 0.5
+        return thresholds.class_factors(truth, p, sweeps=_SWEEPS).tolist(), 1 / self._classes
 
-    def _f1(self, p: np.ndarray, truth: np.ndarray, fitted: Mapping[str, Any]) -> list[float]:
+    def _sweeps(
+        self, p: np.ndarray, truth: np.ndarray, cuts: Sequence[float], usual: float, undecided: Sequence[bool]
+    ) -> list[Sweep]:
+        searched = self._threshold == "f1"
+        if self._classes == 2 and not self._multi_label:
+            by = "macro_f1" if searched and not undecided[1] else ""
+            about = {"of": self._names[1], "chosen": cuts[1], "by": by, "undecided": undecided[1], "n": len(truth)}
+            points, scores = _curve(p[:, 1], truth, self._names) if len(truth) else ((), {})
+            return [Sweep(name="threshold", points=points, scores=scores, **about)]
+        by = ("f1" if self._multi_label else "macro_f1") if searched else ""
+        pairs = zip(self._f1(p, truth, None), self._f1(p, truth, cuts), strict=True)
+        return [
+            Sweep(
+                name="threshold",
+                of=name,
+                points=(usual, cut),
+                scores={"f1": defined(pair)},
+                chosen=cut,
+                by="" if lacking else by,
+                undecided=lacking,
+                n=len(truth),
+            )
+            for name, cut, pair, lacking in zip(self._names, cuts, pairs, undecided, strict=True)
+        ]
+
+    def _f1(self, p: np.ndarray, truth: np.ndarray, cuts: Sequence[float] | None) -> list[float]:
         """F1 of each class on the validation set [K]; NaN where truth and decision both lack it."""
-        chosen = decide(p, fitted, multi_label=self._multi_label)
+        chosen = decide(p, cuts, multi_label=self._multi_label)
         if not self._multi_label:
             return regions.dice(confusion(truth, chosen, classes=self._classes)).tolist()
         each = [confusion(t, c, classes=2) for t, c in zip(truth.T, chosen.T, strict=True)]
         return regions.dice(np.array(each))[:, 1].tolist()
 
 
-def _curve(score: np.ndarray, truth: np.ndarray) -> dict[str, list[float]]:
+def _curve(
+    score: np.ndarray, truth: np.ndarray, names: Sequence[str]
+) -> tuple[tuple[float, ...], dict[str, tuple[float | None, ...]]]:
+    """Thresholds, and the scores at each."""
     at = np.arange(1, POINTS) / POINTS
     rarer = int(2 * truth.sum() <= len(truth))
     found = thresholds.scores_at(truth, score, thresholds=at, of=rarer)
-    return {"threshold": at.tolist(), **{name: v.tolist() for name, v in found.items()}, "class": [float(rarer)]}
+    named = {name if name == "macro_f1" else f"{name}/{names[rarer]}": defined(v) for name, v in found.items()}
+    return tuple(at.tolist()), named

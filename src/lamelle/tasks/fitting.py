@@ -6,25 +6,38 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lamelle.metrics import clustering, counts, thresholds
 from lamelle.metrics.calibration import tempered
 from lamelle.metrics.counts import ratio
+from lamelle.results.fitted import Share, Sweep, Temperature, defined
 from lamelle.tasks import cleaning
 from lamelle.tasks.calibrating import PixelSample, fit_histogram
-from lamelle.tasks.cleaning import Cleaning
+from lamelle.tasks.cleaning import Cleaning, FittedCleaning
 from lamelle.tasks.deciding import pixel_classes
 from lamelle.types import IGNORE
 
 BINS = 65_536
 """Bins of the histogram of probabilities; thresholds lie on their edges."""
-_CURVES = {"threshold_curve": tuple(i / 100 for i in range(1, 100)), "threshold_grid": thresholds.ELEVEN}
-"""What is kept of the F1 over the threshold, and at which thresholds."""
+POINTS = tuple(i / 100 for i in range(101))
+"""The thresholds at which scores are kept."""
 _CELL_THRESHOLDS = tuple(1 / (1 + math.exp(i / 4)) for i in range(-12, 19))
 """Even steps of the log-odds from 0.95 to 0.01: the best is often below 0.1, since a faint membrane parts two cells."""
+
+
+class FittedPixels(FittedCleaning):
+    """What validation decides for a segmentation."""
+
+    temperature: Temperature | None = None
+    threshold: Share | None = None
+    """Of two classes; None = one half."""
+    thresholds: dict[str, Share] | None = None
+    """Of each class but the background, where each has one of its own; None = one half."""
+    cell_threshold: Share | None = None
+    """That which separates cells best; None = the threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +105,23 @@ class Fitting:
             said = np.minimum(probabilities * BINS, BINS - 1) if self._search.own else probabilities.argmax(0)
             self._kept.add(said.astype(np.uint16), target.astype(np.int16))
 
-    def done(self) -> dict[str, Any]:
-        """Everything that was decided; ``unsearched`` are the classes of which validation shows all or nothing."""
-        found = self._calibration()
-        self._temperature = found.get("temperature", 1.0)
+    def done(self) -> tuple[FittedPixels, tuple[Sweep, ...]]:
+        """Everything that was decided, and what was tried for it."""
+        calibration = self._calibration()
+        self._temperature = 1.0 if calibration is None else calibration.chosen
         each = [self._threshold(k) for k in range(self._search.own)]
+        sweeps = [*([] if calibration is None else [calibration]), *each]
+        decided: dict[str, float | dict[str, float]] = {}
+        if calibration is not None:
+            decided["temperature"] = calibration.chosen
         if self._search.binary:
-            found |= each[0]
+            decided["threshold"] = each[0].chosen
             if self._kept is not None and self._search.cells:
-                found["cell_threshold"] = self._cell_threshold(self._kept)
+                sweeps.append(cells := self._cell_threshold(self._kept))
+                decided["cell_threshold"] = cells.chosen
         elif each:
-            names = self._search.classes[1:]
-            found["thresholds"] = {name: one["threshold"] for name, one in zip(names, each, strict=True)}
-            for name, one in zip(names, each, strict=True):
-                found |= {f"{curve}/{name}": one[curve] for curve in _CURVES}
-        if self._search.threshold is None and (lacking := [k for k, one in enumerate(each, 1) if not _searched(one)]):
-            found["unsearched"] = lacking
-        edges = [self._edge(one["threshold"]) / BINS for one in each]
+            decided["thresholds"] = {one.of: one.chosen for one in each}
+        edges = [self._edge(one.chosen) / BINS for one in each]
 
         def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
             for said, target in self._kept or ():
@@ -116,12 +129,13 @@ class Fitting:
                 yield pixel_classes(middle, edges) if edges else said.astype(np.int64), target
 
         classes = len(self._search.classes)
-        asked = cleaning.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
-        return found | {name: value for name, value in asked.items() if value}
+        bounds, more = cleaning.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
+        used = {name: value for name, value in bounds._asdict().items() if value}
+        return FittedPixels.model_validate(decided | used), (*sweeps, *more)
 
-    def _calibration(self) -> dict[str, Any]:
+    def _calibration(self) -> Sweep | None:
         if not self._search.calibrate:
-            return {}
+            return None
         return fit_histogram(self._histograms.sum(0)) if self._sample is None else self._sample.fit()
 
     def _moved(self, threshold: float, temperature: float) -> float:
@@ -135,40 +149,45 @@ class Fitting:
         digits = 6 if self._temperature == 1 else 1  # there and back, float32 is off by hundredths of a bin
         return int(np.ceil(np.round(self._moved(threshold, 1 / self._temperature) * BINS, digits)))
 
-    def _threshold(self, k: int) -> dict[str, Any]:
-        """The threshold of class k + 1, its curve of 99 points and the view of it at eleven.
-
-        ``by_image`` says which F1 it is best by, 1 for the mean over images; it is missing if nothing was searched.
-        """
-        chosen, histogram = self._search.threshold, self._histograms[k]
+    def _threshold(self, k: int) -> Sweep:
+        """The threshold of class k + 1, and the scores at `POINTS`."""
+        chosen, histogram, by = self._search.threshold, self._histograms[k], ""
         mean = ratio(self._f1[k, 0], self._f1[k, 1])
-        searched: dict[str, list[float]] = {}
         if chosen is None:
             by_pixels = thresholds.best_threshold(histogram, by="f1")
             best = by_pixels if self._search.by == "pooled" else best_edge(mean)
             known = not (np.isnan(best) or np.isnan(by_pixels))
             chosen = self._moved(best, self._temperature) if known else 0.5
-            searched = {"by_image": [float(self._search.by == "image")]} if known else {}
-        found: dict[str, Any] = {"threshold": chosen}
-        for name, at in _CURVES.items():
-            edges = [self._edge(t) for t in at]
-            curve = thresholds.curve_at(histogram, thresholds=tuple(e / BINS for e in edges))
-            found[name] = {n: getattr(curve, n).tolist() for n in ("precision", "recall", "f1")}
-            found[name] |= {"thresholds": list(at), "image_f1": mean[edges].tolist(), **searched}
-        return found
+            by = ("f1" if self._search.by == "pooled" else "image_dice") if known else ""
+        edges = [self._edge(t) for t in POINTS]
+        curve = thresholds.curve_at(histogram, thresholds=tuple(e / BINS for e in edges))
+        scores = {"precision": curve.precision, "recall": curve.recall, "f1": curve.f1, "image_dice": mean[edges]}
+        return Sweep(
+            name="threshold",
+            of=self._search.classes[k + 1],
+            points=POINTS,
+            scores={name: defined(values) for name, values in scores.items()},
+            chosen=chosen,
+            by=by,
+            undecided=self._search.threshold is None and not by,
+            n=int(histogram.sum()),
+        )
 
-    def _cell_threshold(self, items: _Items) -> float:
+    def _cell_threshold(self, items: _Items) -> Sweep:
         """Probability of the foreground below which a pixel is cell: best V_rand over all validation images."""
         summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
         for said, target in items:
             for i, t in enumerate(_CELL_THRESHOLDS):
                 summed[i] += clustering.clustering_rows(target == 0, said[0] < self._edge(t), thin=True).sum(0)
         score = clustering.v_rand_of(summed)
-        return 0.5 if np.isnan(score).all() else _CELL_THRESHOLDS[int(np.nanargmax(score))]
-
-
-def _searched(one: dict[str, Any]) -> bool:
-    return "by_image" in one["threshold_curve"]
+        known = not np.isnan(score).all()
+        return Sweep(
+            name="cell_threshold",
+            points=_CELL_THRESHOLDS,
+            scores={"v_rand": defined(score)},
+            chosen=_CELL_THRESHOLDS[int(np.nanargmax(score))] if known else 0.5,
+            by="v_rand" if known else "",
+        )
 
 
 def best_edge(scores: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from lamelle.errors import RequestError
 from lamelle.metrics import regions
 from lamelle.metrics.instances import ROW, Overlaps, ap_of, mean_ap_of, overlaps, pq_of, row_of
 from lamelle.metrics.pairs import PixelPair
+from lamelle.results.fitted import Fitted, Pixels, Share, Sweep, defined
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions
@@ -25,12 +26,21 @@ from lamelle.types import IGNORE, Index, LabelMap, Prediction, Spacing
 if TYPE_CHECKING:
     from torch import Tensor
 
-QUICK = {"mask_threshold": 0.5, "seed_threshold": 0.5, "min_size": 16}
-"""How objects are made while nothing is decided yet."""
 FOREGROUNDS, SEEDS, SIZES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), (1, 8, 16, 32, 64)
 """What is tried on validation."""
 _DISTANCE = 4.0
 """Weight of the distance in the loss; it is at most 1 and mostly far below, cross-entropies are not."""
+
+
+class FittedObjects(Fitted):
+    """How objects are made of the maps; while nothing is decided yet, as is usual."""
+
+    mask_threshold: Share = 0.5
+    seed_threshold: Share = 0.5
+    min_size: Pixels = 16
+
+
+DECIDED = tuple(FittedObjects.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +82,7 @@ class Instances(Task):
 
     name: ClassVar[str] = "instances"
     view: ClassVar[type[AnyView]] = ObjectView
-    Settled = SettledObjects
+    Settled, Fitted = SettledObjects, FittedObjects
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
 
@@ -141,14 +151,15 @@ class Instances(Task):
         return output.float().sigmoid()
 
     def fitter(self) -> _Search:
-        return _Search(self.options)
+        return _Search(self.options, of=self.classes[1])
 
-    def objects(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+    def objects(self, probabilities: np.ndarray, fitted: FittedObjects) -> np.ndarray:
         """Objects uint32 [(Z,) Y, X] of the maps of a whole image."""
-        foreground, seed, least = (fitted.get(name, quick) for name, quick in QUICK.items())
-        return objects_from(probabilities, foreground=foreground, seed=seed, min_size=int(least))
+        return objects_from(
+            probabilities, foreground=fitted.mask_threshold, seed=fitted.seed_threshold, min_size=fitted.min_size
+        )
 
-    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+    def decode(self, probabilities: np.ndarray, fitted: FittedObjects, spacing: Spacing | None) -> Prediction:
         labels = self.objects(probabilities, fitted)
         return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0], spacing)))
 
@@ -158,7 +169,7 @@ class Instances(Task):
         return ()
 
     def pair(
-        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: FittedObjects, spacing: Spacing | None
     ) -> PixelPair:
         labels = self.objects(probabilities, fitted)
         numbers, predicted = _scored(target, labels)
@@ -198,7 +209,8 @@ class _Search:
     image as it comes, so that no image is kept.
     """
 
-    def __init__(self, options: Instances.Options) -> None:
+    def __init__(self, options: Instances.Options, *, of: str) -> None:
+        self._of = of
         self._foregrounds = FOREGROUNDS if options.mask_threshold is None else (options.mask_threshold,)
         self._seeds = SEEDS if options.seed_threshold is None else (options.seed_threshold,)
         self._sizes = SIZES if options.min_size == "auto" else (options.min_size,)
@@ -215,30 +227,47 @@ class _Search:
                 for m, least in enumerate(self._sizes):
                     self._sums[f, s, m] += row_of(_without(found, areas < least))
 
-    def done(self) -> dict[str, Any]:
+    def done(self) -> tuple[FittedObjects, tuple[Sweep, ...]]:
         ap50, ap = ap_of(self._sums, threshold=0.5), mean_ap_of(self._sums)
+        tried = (self._foregrounds, self._seeds, self._sizes)
+        searched = [name for name, values in zip(DECIDED, tried, strict=True) if len(values) > 1]
         if not (ap50 > 0).any():
-            nothing = not self._sums[..., ROW.index("truth")].any()
-            searched = any(len(tried) > 1 for tried in (self._foregrounds, self._seeds, self._sizes))
-            return self._named(*self._middle()) | ({"unsearched": [1]} if nothing and searched else {})
+            usual = self._middle()
+            decided = self._named(*usual)
+            if self._sums[..., ROW.index("truth")].any():
+                return decided, ()
+            return decided, tuple(
+                Sweep(name=name, of=self._of, chosen=getattr(decided, name), undecided=True) for name in searched
+            )
         best = [tuple(int(i) for i in at) for at in np.argwhere(ap50 == np.nanmax(ap50))]
         f, s, m = max(best, key=lambda at: ap[at])
-        tried = zip(QUICK, (self._foregrounds, self._seeds, self._sizes), strict=True)
+        decided = self._named(f, s, m)
         lines = (ap50[:, s, m], ap50[f, :, m], ap50[f, s, :])
-        return self._named(f, s, m) | {
-            f"{name}_curve": {name: list(values), "ap50": [None if np.isnan(v) else float(v) for v in line]}
-            for (name, values), line in zip(tried, lines, strict=True)
-            if len(values) > 1
-        }
+        return decided, tuple(
+            Sweep(
+                name=name,
+                of=self._of,
+                points=values,
+                scores={"ap50": defined(line)},
+                chosen=getattr(decided, name),
+                by="ap50",
+            )
+            for name, values, line in zip(DECIDED, tried, lines, strict=True)
+            if name in searched
+        )
 
-    def _named(self, f: int, s: int, m: int) -> dict[str, Any]:
-        found = (float(self._foregrounds[f]), float(self._seeds[s]), int(self._sizes[m]))
-        return dict(zip(QUICK, found, strict=True))
+    def _named(self, f: int, s: int, m: int) -> FittedObjects:
+        return FittedObjects(
+            mask_threshold=self._foregrounds[f], seed_threshold=self._seeds[s], min_size=self._sizes[m]
+        )
 
     def _middle(self) -> tuple[int, int, int]:
         """What is kept where validation shows no object."""
-        tried = zip((self._foregrounds, self._seeds, self._sizes), QUICK.values(), strict=True)
-        f, s, m = (int(np.argmin([abs(v - quick) for v in values])) for values, quick in tried)
+        tried, usual = (self._foregrounds, self._seeds, self._sizes), FittedObjects()
+        f, s, m = (
+            int(np.argmin([abs(v - getattr(usual, name)) for v in values]))
+            for values, name in zip(tried, DECIDED, strict=True)
+        )
         return f, s, m
 
 

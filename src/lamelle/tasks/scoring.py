@@ -35,12 +35,16 @@ class Scored(ABC):
     view: ClassVar[type[AnyView]]
     """How targets are seen; its name is one of `lamelle.metrics.metric.VIEWS`."""
     classes: tuple[str, ...]
+    Fitted: ClassVar[type[Any]]
+    """What it decides on the validation set and answers with."""
     statistics: tuple[str, ...]
     """What is measured of each item: rows of `STATISTICS`."""
 
     @abstractmethod
-    def pair(self, probabilities: np.ndarray, target: Any, fitted: Mapping[str, Any], spacing: Spacing | None) -> Any:
-        """Truth and answer of one item as its statistics take them; the target is what its view gives.
+    def pair(self, probabilities: np.ndarray, target: Any, fitted: Any, spacing: Spacing | None) -> Any:
+        """Truth and answer of one item as its statistics take them.
+
+        The target is what its view gives, what was decided is its `Fitted`.
 
         Distances need the pixel size where it differs between axes.
         """
@@ -48,7 +52,7 @@ class Scored(ABC):
 
     def quick_pair(self, probabilities: np.ndarray, target: Any) -> Any:
         """The same while nothing is decided yet."""
-        return self.pair(probabilities, target, {}, None)
+        return self.pair(probabilities, target, self.Fitted(), None)
 
     @property
     def scored_classes(self) -> tuple[str, ...]:
@@ -66,10 +70,15 @@ class Scored(ABC):
         self,
         probabilities: np.ndarray,
         target: Any,
-        fitted: Mapping[str, Any],
+        fitted: Any = None,
         spacing: Spacing | None = None,
     ) -> Row:
-        """Statistics of one item."""
+        """Statistics of one item.
+
+        Args:
+            fitted: What was decided, its `Fitted`; None = nothing yet.
+        """
+        fitted = self.Fitted() if fitted is None else fitted
         return measured(self.statistics, self.pair(probabilities, target, fitted, spacing))
 
     def quick_row(self, probabilities: np.ndarray, target: Any) -> Row:

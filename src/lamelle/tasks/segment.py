@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lamelle.data.crops import SPARSE
 from lamelle.data.targets.values import ValueMap, infer_values, with_background
@@ -20,10 +20,10 @@ from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibrating
-from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits
+from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
 from lamelle.tasks.cleaning import Cleaning, clean
 from lamelle.tasks.deciding import pixel_classes
-from lamelle.tasks.fitting import FitOptions, Fitting
+from lamelle.tasks.fitting import FitOptions, FittedPixels, Fitting
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import balanced_weights, check_weights, pixel_loss
 from lamelle.types import Index, LabelMap, Prediction, Problem, Spacing
@@ -104,7 +104,7 @@ class Segment(Task):
     name: ClassVar[str] = "segment"
     also: ClassVar[tuple[str, ...]] = ("cells", "lines")
     view: ClassVar[type[AnyView]] = LabelView
-    Settled = SettledPixels
+    Settled, Fitted = SettledPixels, FittedPixels
     monitor: ClassVar[str] = "dice"
 
     def __init__(self, options: Segment.Options, settled: SettledPixels) -> None:
@@ -266,30 +266,42 @@ class Segment(Task):
         )
         return Fitting(FitOptions(self.classes, self.exclusive, self._numbered, *search))
 
-    def _calibrated(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted, exclusive=self.exclusive)
+    def restore_fitted(self, described: Mapping[str, JsonValue]) -> FittedPixels:
+        fitted = strictly(FittedPixels, described)
+        if unknown := set(fitted.thresholds or ()) - set(self.classes[1:]):
+            raise ValueError(f"thresholds of classes that are not there: {', '.join(sorted(unknown))}")
+        return fitted
 
-    def _raw(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+    def _calibrated(self, probabilities: np.ndarray, fitted: FittedPixels) -> np.ndarray:
+        return calibrating.calibrated(probabilities, fitted.temperature, exclusive=self.exclusive)
+
+    def _threshold(self, fitted: FittedPixels) -> float:
+        """Of two classes, that of the foreground."""
+        return 0.5 if fitted.threshold is None else fitted.threshold
+
+    def _raw(self, probabilities: np.ndarray, fitted: FittedPixels) -> np.ndarray:
         """Classes int64 [(Z,) Y, X] before they are cleaned."""
         if self.exclusive:
             return probabilities.argmax(0).astype(np.int64)
-        known = {self.classes[1]: fitted.get("threshold", 0.5)} if self.binary else fitted.get("thresholds", {})
+        if self.binary:
+            return pixel_classes(probabilities, [self._threshold(fitted)])
+        known = fitted.thresholds or {}
         return pixel_classes(probabilities, [known.get(name, 0.5) for name in self.classes[1:]])
 
-    def _labels(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
-        said = self._raw(probabilities, fitted)
-        return clean(said, classes=len(self.classes), **self.options.cleaning.resolved(fitted))
+    def _labels(self, probabilities: np.ndarray, fitted: FittedPixels) -> np.ndarray:
+        bounds = self.options.cleaning.resolved(fitted)
+        return clean(self._raw(probabilities, fitted), classes=len(self.classes), **bounds._asdict())
 
-    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Prediction:
+    def decode(self, probabilities: np.ndarray, fitted: FittedPixels, spacing: Spacing | None) -> Prediction:
         probabilities = self._calibrated(probabilities, fitted)
         return LabelMap(self._labels(probabilities, fitted), probabilities, spacing)
 
     def quick_pair(self, probabilities: np.ndarray, target: np.ndarray) -> PixelPair:
         """Pixels only, at one half and before cleaning: validation has decided nothing yet."""
-        return PixelPair(self._classes(target), self._raw(probabilities, {}), len(self.classes))
+        return PixelPair(self._classes(target), self._raw(probabilities, FittedPixels()), len(self.classes))
 
     def pair(
-        self, probabilities: np.ndarray, target: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None
+        self, probabilities: np.ndarray, target: np.ndarray, fitted: FittedPixels, spacing: Spacing | None
     ) -> PixelPair:
         before, probabilities = probabilities, self._calibrated(probabilities, fitted)
         return PixelPair(
@@ -297,17 +309,18 @@ class Segment(Task):
             self._labels(probabilities, fitted),
             len(self.classes),
             probabilities=probabilities,
-            uncalibrated=before if "temperature" in fitted else None,
+            uncalibrated=None if fitted.temperature is None else before,
             exclusive=self.exclusive,
             tolerance=self.options.tolerance,
             spacing=spacing,
             cells=self._cells(probabilities, fitted) if "cells" in self.settled.also else None,
         )
 
-    def _cells(self, probabilities: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+    def _cells(self, probabilities: np.ndarray, fitted: FittedPixels) -> np.ndarray:
         """Where the background is said, boolean [(Z,) Y, X]; of two classes by the threshold that separates it best."""
         if self.binary:
-            return probabilities[0] < fitted.get("cell_threshold", fitted.get("threshold", 0.5))
+            cut = fitted.cell_threshold
+            return probabilities[0] < (self._threshold(fitted) if cut is None else cut)
         return self._raw(probabilities, fitted) == 0
 
     def item(self, stats: ItemStats) -> Item:
