@@ -276,7 +276,8 @@ def sorting(tmp_path: Path) -> Path:
     small = architecture("cnn", name="cnn1", size=(16, 16))
     preparation = Preparation(1, (16, 16), "unit", (), ())
     folder = tmp_path / "sorting"
-    done = replace(made(), task=task, architecture=small, model=build(small), preparation=preparation, tile=None)
+    about = {"task": task, "fitted": task.Fitted(), "architecture": small, "model": build(small)}
+    done = replace(made(), **about, preparation=preparation, tile=None)
     package.save(done, folder)
     return folder
 
