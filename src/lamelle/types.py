@@ -178,7 +178,7 @@ class ValueNames:
     ordered: tuple[str, ...] = ()
     """Names alone, in the order of their values, where the file says none."""
     ignored: tuple[int, ...] = ()
-    """Values of which it is not known what they mean."""
+    """Values of unknown meaning."""
 
 
 @dataclass(frozen=True, slots=True)

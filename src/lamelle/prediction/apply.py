@@ -84,7 +84,9 @@ def predict_files(
     answers = _predict(package, usable, folder, store, compared)
     table = folder.close()
     if answers:
-        write_submission(out, found.asked, answers, classes=classes, naming=package.naming, probabilities=probabilities)
+        write_submission(
+            out, found.inputs, answers, classes=classes, naming=package.naming, probabilities=probabilities
+        )
     if problems:
         rows = [{"file": p.where, "problem": text(p.code, **p.values)} for p in problems]
         atomic.write_text(out / "unread.csv", items_csv(rows))

@@ -30,8 +30,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with the label image that counts its objects."""
     records: list[Record] = []
     problems: list[Problem] = []
-    found, rest = _folders(listing)
-    for folder in found:
+    folders, rest = _folders(listing)
+    for folder in folders:
         pairs, wrong = folder.pairs()
         problems += wrong
         for one in pairs:
@@ -55,9 +55,9 @@ def _seg_files(listing: Listing) -> list[FileEntry]:
 
 def _folders(listing: Listing) -> tuple[list[MasksBeside], list[FileEntry]]:
     """Folders with ``_masks``; a file with another word for a mask is none of them, and no image."""
-    found, rest = together(listing, lambda e: not e.volume)
-    kept = [f for f in found if any(map(holds_objects, f.masks))]
-    return kept, [*rest, *(e for f in found if f not in kept for e in f.images)]
+    folders, rest = together(listing, lambda e: not e.volume)
+    kept = [f for f in folders if any(map(holds_objects, f.masks))]
+    return kept, [*rest, *(e for f in folders if f not in kept for e in f.images)]
 
 
 LAYOUT = Layout(name=NAME, yields=(LabelImage, ObjectMasks), match=match, read=read)

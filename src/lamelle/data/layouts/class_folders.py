@@ -43,36 +43,36 @@ def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Two or more class folders of which at least half hold images; one alone is read, to be reported."""
     if options.masks or places(listing, options):
         return lacks(0.3, "no_masks")
-    found = _classed(listing, options)
-    if masks := _among(listing, found, options):
+    classed = _classed(listing, options)
+    if masks := _among(listing, classed, options):
         return masks
     if level_of(options):
-        return LayoutMatch(1.0) if found else lacks(0.3, "class_folders")
-    if not found:
+        return LayoutMatch(1.0) if classed else lacks(0.3, "class_folders")
+    if not classed:
         groups = [last(f) for f in listing.folders if named_like_group(last(f)) and listing.images_in(f)]
         if groups:
             level = min(f.count("/") + 1 for f in listing.folders if last(f) in groups)
             return lacks(0.46, "only_groups", names=names_of(groups, most=_SHOWN), level=level)
         return lacks(0.2 if listing.folders else 0.1, "class_folders")
-    if levels := _levels(found):
+    if levels := _levels(classed):
         return lacks(0.48, "class_level", **levels)
-    if all(c.deeper for c in found) and len({last(c.folder) for c in found}) == 1:
+    if all(c.deeper for c in classed) and len({last(c.folder) for c in classed}) == 1:
         return lacks(0.2, "class_folders")
-    filled = {c.folder for c in found}
+    filled = {c.folder for c in classed}
     folders = {f for _, base in bases(listing) for f in class_folders(listing, base)}
     names = {last(f) for f in filled}
     if 0 < len(filled & folders) * 2 < len(folders):
         return lacks(0.4, "filled_classes", filled=len(filled & folders), folders=len(folders))
-    if len(names) > 2 and len(found) == len(names):
+    if len(names) > 2 and len(classed) == len(names):
         return lacks(0.4, "several_images")
-    if said := column_of(listing, names):
-        level = found[0].folder.count("/") + 1
-        values = {"names": names_of(sorted(names), most=_SHOWN), "first": found[0].entry.id, "level": level}
-        return lacks(0.49, "ids_of_table", **said, **values)
-    above = {p for c in found for p in c.entry.folder.split("/") if named_like_group(p)}
-    if len(names) == 1 and above and (said := column_of(listing, above)):
-        values = {"names": names_of(sorted(above), most=_SHOWN), "first": found[0].entry.id}
-        return lacks(0.49, "rows_of_folders", **said, **values)
+    if column := column_of(listing, names):
+        level = classed[0].folder.count("/") + 1
+        values = {"names": names_of(sorted(names), most=_SHOWN), "first": classed[0].entry.id, "level": level}
+        return lacks(0.49, "ids_of_table", **column, **values)
+    above = {p for c in classed for p in c.entry.folder.split("/") if named_like_group(p)}
+    if len(names) == 1 and above and (column := column_of(listing, above)):
+        values = {"names": names_of(sorted(above), most=_SHOWN), "first": classed[0].entry.id}
+        return lacks(0.49, "rows_of_folders", **column, **values)
     if len(names) == 1:
         beside = any(named(listing, base, "image") for _, base in bases(listing))
         return lacks(0.3, "class_folders") if beside or joins(listing, options) else LayoutMatch(0.6)
@@ -84,10 +84,10 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with the name of its folder as class."""
     records: list[Record] = []
     problems: list[Problem] = []
-    found = _classed(listing, options)
-    direct = {c.folder for c in found if not c.deeper}
-    taken = [c for c in found if not c.deeper or c.folder not in direct]
-    used = {c.entry for c in found}
+    classed = _classed(listing, options)
+    direct = {c.folder for c in classed if not c.deeper}
+    taken = [c for c in classed if not c.deeper or c.folder not in direct]
+    used = {c.entry for c in classed}
     masks = set(_masks(listing))
     for split, base in bases(listing):
         rest = [e for e in listing.images_in(base) if e not in used]
@@ -95,13 +95,13 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
         empty = [f for f in class_folders(listing, base) if not (listing.images_below(f) or _of_texts(listing, f))]
         problems += [Problem("layouts.empty_class", f, "error") for f in empty]
     problems += twins(c.entry for c in taken)
-    problems += unused([c.entry for c in found if c.deeper and c.folder in direct], "layouts.too_deep", "warning")
+    problems += unused([c.entry for c in classed if c.deeper and c.folder in direct], "layouts.too_deep", "warning")
     problems += unused([e for e in listing.images if e in masks], "layouts.masks_not_used", "warning")
     records += [class_record(listing, c.entry, last(c.folder), c.split) for c in taken]
     names = {last(c.folder) for c in taken}
     if level_of(options) is None and numbered_alike(names):
-        said = {"count": len(names), "names": names_of(sorted(names, key=natural), most=_SHOWN)}
-        problems.append(Problem("layouts.ids_as_classes", "", "warning", said))
+        values = {"count": len(names), "names": names_of(sorted(names, key=natural), most=_SHOWN)}
+        problems.append(Problem("layouts.ids_as_classes", "", "warning", values))
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
@@ -113,8 +113,8 @@ def _of_texts(listing: Listing, folder: str) -> bool:
 
 def level_of(options: LayoutOptions) -> int | None:
     """The number of the folder that ``data.label=folder:N`` names, counted from the data down; None without one."""
-    found = _LEVEL.fullmatch(options.label or "")
-    return int(found[1]) if found else None
+    level = _LEVEL.fullmatch(options.label or "")
+    return int(level[1]) if level else None
 
 
 def class_folders(listing: Listing, base: str) -> list[str]:
@@ -142,7 +142,7 @@ def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
     """Every image below a folder that may be a class: the first such folder, or the only one of several that can be."""
     masks = set(_masks(listing))
     level = level_of(options)
-    found: list[tuple[FileEntry, str | None, list[int]]] = []
+    entries: list[tuple[FileEntry, str | None, list[int]]] = []
     for split, base in bases(listing):
         start = base.count("/") + 1 if base else 0
         for entry in listing.images_below(base) if base else listing.images:
@@ -154,18 +154,22 @@ def _classed(listing: Listing, options: LayoutOptions) -> list[_Classed]:
             else:
                 kept = [i for i in range(start, len(parts)) if not _is_none(parts[i])]
             if kept:
-                found.append((entry, split, kept))
-    names = _names(found)
+                entries.append((entry, split, kept))
+    names = _names(entries)
     worded = [i for i in names if len(names[i]) > 1 and any(not re.search(r"\d", n) for n in names[i])]
-    if len(worded) == 1 and all(len(kept) > 1 and worded[0] in kept for _, _, kept in found):
-        found = [(entry, split, worded) for entry, split, _ in found]  # of CLASS/day1 and day1/CLASS the one in words
-    return [_Classed(e, "/".join(e.folder.split("/")[: kept[0] + 1]), split, len(kept) > 1) for e, split, kept in found]
+    if len(worded) == 1 and all(len(kept) > 1 and worded[0] in kept for _, _, kept in entries):
+        entries = [
+            (entry, split, worded) for entry, split, _ in entries
+        ]  # of CLASS/day1 and day1/CLASS the one in words
+    return [
+        _Classed(e, "/".join(e.folder.split("/")[: kept[0] + 1]), split, len(kept) > 1) for e, split, kept in entries
+    ]
 
 
-def _names(found: Sequence[tuple[FileEntry, str | None, list[int]]]) -> dict[int, set[str]]:
+def _names(entries: Sequence[tuple[FileEntry, str | None, list[int]]]) -> dict[int, set[str]]:
     """The names of the folders that may be classes, by their level."""
     names: dict[int, set[str]] = defaultdict(set)
-    for entry, _, kept in found:
+    for entry, _, kept in entries:
         parts = entry.folder.split("/")
         for i in kept:
             names[i].add(parts[i])
@@ -177,7 +181,7 @@ def _masks(listing: Listing) -> list[FileEntry]:
     return [e for folder in together(listing, lambda _: True)[0] for e in folder.masks]
 
 
-def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) -> LayoutMatch | None:
+def _among(listing: Listing, classed: Sequence[_Classed], options: LayoutOptions) -> LayoutMatch | None:
     """Why the folders hold more than classes: masks beside images, or a folder of masks of unknown images."""
     if options.of_classes or level_of(options):
         return None
@@ -187,9 +191,9 @@ def _among(listing: Listing, found: Sequence[_Classed], options: LayoutOptions) 
     lone = [f for f in listing.folders if holds(last(f)) == "mask" and listing.images_below(f)]
     if any(not folder_name(last(f)).weak for f in lone):
         return lacks(0.3, "no_masks")
-    called = [c.entry for c in found if file_name(c.entry.stem).role == "mask"]
-    if 0 < len(called) < len(found) <= 10 * len(called) and len({last(c.folder) for c in found}) <= len(called):
-        if keys := _modalities([c.entry for c in found if c.entry not in called]):
+    called = [c.entry for c in classed if file_name(c.entry.stem).role == "mask"]
+    if 0 < len(called) < len(classed) <= 10 * len(called) and len({last(c.folder) for c in classed}) <= len(called):
+        if keys := _modalities([c.entry for c in classed if c.entry not in called]):
             return lacks(0.46, "masks_of_several", names=names_of(called), count=len(called), keys=keys)
         return lacks(0.46, "masks_unnamed", names=names_of(called), count=len(called))
     return None
@@ -204,21 +208,23 @@ def _modalities(images: Sequence[FileEntry]) -> str:
     )
 
 
-def _levels(found: Sequence[_Classed]) -> dict[str, object]:
+def _levels(classed: Sequence[_Classed]) -> dict[str, object]:
     """Which two levels of folders can be the classes, where names do not tell; nothing where they do."""
-    if not all(c.deeper for c in found):
+    if not all(c.deeper for c in classed):
         return {}
-    kept = [(c.entry, c.split, [i for i, p in enumerate(c.entry.folder.split("/")) if not _is_none(p)]) for c in found]
+    kept = [
+        (c.entry, c.split, [i for i, p in enumerate(c.entry.folder.split("/")) if not _is_none(p)]) for c in classed
+    ]
     names = _names(kept)
-    start = found[0].folder.count("/")
+    start = classed[0].folder.count("/")
     several = [i for i in names if i >= start and len(names[i]) > 1 and len(splits_of(names[i])) < len(names[i])]
     if len(several) < 2:
         return {}
     worded = [i for i in several if any(not re.search(r"\d", n) for n in names[i])]
     several = worded if len(worded) > 1 else several
     first, second = several[:2]
-    said = [names_of(sorted(names[i]), most=_SHOWN) for i in (first, second)]
-    return {"first": first + 1, "second": second + 1, "first_names": said[0], "second_names": said[1]}
+    names_shown = [names_of(sorted(names[i]), most=_SHOWN) for i in (first, second)]
+    return {"first": first + 1, "second": second + 1, "first_names": names_shown[0], "second_names": names_shown[1]}
 
 
 LAYOUT = Layout(name=NAME, yields=(ClassNames,), match=match, read=read)

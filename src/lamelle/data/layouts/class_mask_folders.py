@@ -16,13 +16,13 @@ NAME = "class_mask_folders"
 def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Class folders with images and masks, most of them with several images."""
     folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
-    found = places(listing, options)
-    both = {p.parent for p in found}.intersection(folders)
+    pairs = places(listing, options)
+    both = {p.parent for p in pairs}.intersection(folders)
     if not both:
         return lacks(0.2 if any(images_of(listing, f) for f in folders) else 0.1, "class_masks")
     if len(both) * 2 < len(folders):
         return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
-    return LayoutMatch(1.0) if kind_of(listing, found) == "classes" else lacks(0.3, "class_masks")
+    return LayoutMatch(1.0) if kind_of(listing, pairs) == "classes" else lacks(0.3, "class_masks")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
@@ -44,8 +44,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             if place is None:
                 problems += [Problem("layouts.missing_mask", e.rel, "error") for e in images]
                 continue
-            pairs, found = place.pairs(listing)
-            problems += found
+            pairs, wrong = place.pairs(listing)
+            problems += wrong
             for one in pairs:
                 target = label_target([Source(listing.path(mask)) for mask in one.masks])
                 records.append(replace(class_record(listing, one.image, last(folder), split), target=target))

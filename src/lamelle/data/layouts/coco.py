@@ -26,10 +26,10 @@ def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """JSON files of which one lists images that are there."""
     for entry in _files(listing):
         try:
-            found = read_coco(listing.path(entry))
+            content = read_coco(listing.path(entry))
         except FileError:
             continue
-        if any(_places(listing, entry, found).values()):
+        if any(_places(listing, entry, content).values()):
             return LayoutMatch(1.0)
     return lacks(0.05, "coco")
 
@@ -44,13 +44,13 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
             read.append((entry, read_coco(listing.path(entry))))
         except FileError as error:
             problems.append(error.problem)
-    read = [(entry, found) for entry, found in read if any(_places(listing, entry, found).values())]
+    read = [(entry, content) for entry, content in read if any(_places(listing, entry, content).values())]
     splits = [_split(entry) for entry, _ in read]
     several = len(read) > 1 and None not in splits and len(set(splits)) > 1
     used: set[FileEntry] = set()
-    kind = "coco_outlines" if any(found.outlines for _, found in read) else "coco_boxes"
-    for (entry, found), split in zip(read, splits, strict=True):
-        for name, image in _places(listing, entry, found).items():
+    kind = "coco_outlines" if any(content.outlines for _, content in read) else "coco_boxes"
+    for (entry, content), split in zip(read, splits, strict=True):
+        for name, image in _places(listing, entry, content).items():
             if image is None:
                 problems.append(Problem("layouts.listed_missing", entry.rel, "error", {"file": printable(name)}))
             elif image in used:
@@ -60,18 +60,18 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
                 target = Shapes(Source(listing.path(entry), name), kind)
                 record = Record(image.id, Source(listing.path(image)), target, split=split if several else None)
                 records.append(record)
-    names = [found.names for _, found in read]
+    names = [content.names for _, content in read]
     if any(other != names[0] for other in names):
         values = {"files": ", ".join(printable(entry.rel) for entry, _ in read)}
         problems.append(Problem("layouts.coco_categories", read[0][0].rel, "error", values))
     problems += unused([e for e in listing.images if e not in used], "layouts.not_used", "warning")
-    said = ValueNames(read[0][0].rel, {0: "background", **names[0]}, ignored=(IGNORE,)) if read else None
-    return Index(listing.root, NAME, tuple(records), names=said, problems=tuple(problems))
+    value_names = ValueNames(read[0][0].rel, {0: "background", **names[0]}, ignored=(IGNORE,)) if read else None
+    return Index(listing.root, NAME, tuple(records), names=value_names, problems=tuple(problems))
 
 
 def _files(listing: Listing) -> list[FileEntry]:
     """JSON files that begin as those of COCO do."""
-    found = []
+    files = []
     for entry in listing.entries:
         if entry.suffix != ".json":
             continue
@@ -81,18 +81,18 @@ def _files(listing: Listing) -> list[FileEntry]:
         except OSError:
             continue
         if re.match(rb"\s*\xef?\xbb?\xbf?\s*\{", head) and any(mark in head for mark in _MARKS):
-            found.append(entry)
-    return found
+            files.append(entry)
+    return files
 
 
-def _places(listing: Listing, entry: FileEntry, found: Coco) -> dict[str, FileEntry | None]:
+def _places(listing: Listing, entry: FileEntry, content: Coco) -> dict[str, FileEntry | None]:
     """``file_name`` → the image: beside the JSON file, below it, or the only one of this name."""
     paths = {e.rel: e for e in listing.images}
     named: dict[str, list[FileEntry]] = defaultdict(list)
     for image in listing.images:
         named[image.name].append(image)
     places: dict[str, FileEntry | None] = {}
-    for name in found.images:
+    for name in content.images:
         plain = name.replace("\\", "/").removeprefix("./")
         beside = f"{entry.folder}/{plain}" if entry.folder else plain
         alike = [e for e in named[plain.rpartition("/")[2]] if f"/{e.rel}".endswith(f"/{plain}")]

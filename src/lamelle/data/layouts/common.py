@@ -145,10 +145,14 @@ def bases(listing: Listing) -> list[tuple[str | None, str]]:
         top = inner
     below = [f for f in listing.subfolders(top) if folder_name(last(f)).role is None and listing.images_below(f)]
     splits = splits_of([last(f) for f in below])
-    found: list[tuple[str | None, str]] = [(splits[last(f)], f) for f in below if last(f) in splits]
-    if not found:
+    split_folders: list[tuple[str | None, str]] = [(splits[last(f)], f) for f in below if last(f) in splits]
+    if not split_folders:
         return [(None, top)]
-    return found if len({split for split, _ in found}) > 1 else [(None, folder) for _, folder in found]
+    return (
+        split_folders
+        if len({split for split, _ in split_folders}) > 1
+        else [(None, folder) for _, folder in split_folders]
+    )
 
 
 def in_splits(root: Path, records: Sequence[Record]) -> tuple[tuple[Record, ...], list[Problem]]:
@@ -159,8 +163,8 @@ def in_splits(root: Path, records: Sequence[Record]) -> tuple[tuple[Record, ...]
     Example:
         >>> from pathlib import Path
         >>> splits = {"train/1.png": "train", "val/2.png": "validation", "more/3.png": None}
-        >>> kept, said = in_splits(Path(), [Record(i, Source(Path(i)), split=s) for i, s in splits.items()])
-        >>> [r.id for r in kept], said[0].values["folder"]
+        >>> kept, problems = in_splits(Path(), [Record(i, Source(Path(i)), split=s) for i, s in splits.items()])
+        >>> [r.id for r in kept], problems[0].values["folder"]
         (['train/1.png', 'val/2.png'], 'more/')
     """
     folders = {r.id: r.id.split("/")[:-1] for r in records}
@@ -176,8 +180,8 @@ def in_splits(root: Path, records: Sequence[Record]) -> tuple[tuple[Record, ...]
         if not r.split and len(folders[r.id]) >= depth and holds(folders[r.id][depth - 1]) is None:
             rest.setdefault("/".join(folders[r.id][:depth]), []).append(r)
     gone = {r.id for group in rest.values() for r in group}
-    said = [_beside(root, folder, len(group), list(beside)) for folder, group in rest.items()]
-    return tuple(r for r in records if r.id not in gone), said
+    problems = [_beside(root, folder, len(group), list(beside)) for folder, group in rest.items()]
+    return tuple(r for r in records if r.id not in gone), problems
 
 
 def _beside(root: Path, folder: str, count: int, beside: Sequence[str]) -> Problem:
@@ -190,12 +194,12 @@ def _beside(root: Path, folder: str, count: int, beside: Sequence[str]) -> Probl
 def beside_splits(listing: Listing, used: Set[Path]) -> list[Problem]:
     """A warning for each folder beside train/, val/ … whose name says no split, if none of its images is used."""
     splits = [folder for split, folder in bases(listing) if split]
-    found = []
+    problems = []
     for folder in [f for top in {s.rpartition("/")[0] for s in splits} for f in listing.subfolders(top)]:
         images = [] if folder in splits or folder_name(last(folder)).role else listing.images_below(folder)
         if images and used.isdisjoint(map(listing.path, images)):
-            found.append(_beside(listing.root, folder, len(images), splits))
-    return found
+            problems.append(_beside(listing.root, folder, len(images), splits))
+    return problems
 
 
 def _wrapped(listing: Listing, folder: str) -> str | None:
@@ -219,8 +223,8 @@ def left_over(listing: Listing, records: Sequence[Record], problems: Sequence[Pr
     if listing.only is not None:
         return []
     used = {s.path for r in records for s in (r.image, *(r.labels.sources if r.labels else ()))}
-    told = {p.where for p in problems}
-    rest = [e for e in listing.images if listing.path(e) not in used and told.isdisjoint((e.rel, e.folder))]
+    mentioned = {p.where for p in problems}
+    rest = [e for e in listing.images if listing.path(e) not in used and mentioned.isdisjoint((e.rel, e.folder))]
     named = " ".join(str(v) for p in problems for v in p.values.values())
     return unused([e for e in rest if printable(e.name) not in named], "layouts.not_used", "note")
 

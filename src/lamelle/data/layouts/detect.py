@@ -108,11 +108,11 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         )
     listing, options = images_of_word(listing, options)
     check_named(listing, options)
-    asked = options
+    as_given = options
     if options.of_classes:
         options = replace(options, images=None, masks=None)
     name = _choose(listing, options)
-    index = _read(listing, name, options, asked)
+    index = _read(listing, name, options, as_given)
     masks_read = any(r.labels for r in index.records)
     problems = [*listing.problems, *index.problems]
     if options.label and masks_read:
@@ -125,8 +125,8 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
         records, wrong = add_columns(listing, records, replace(options, label=None))
         names = index.names.file if index.names else None
         problems += [p for p in wrong if p.code != "layouts.table_unused" or p.where != names]
-    records, said, lists = _split(listing, records, options)
-    problems += [*said, *passed_over(listing, masks_read=masks_read, read=lists), *tables_below(listing)]
+    records, split_problems, lists = _split(listing, records, options)
+    problems += [*split_problems, *passed_over(listing, masks_read=masks_read, read=lists), *tables_below(listing)]
     if not records and not any(p.severity == "error" for p in problems):
         problems.append(Problem("layouts.no_records", ".", "error"))
     records = with_axes(records, options.axes)
@@ -136,10 +136,10 @@ def read_folder(root: Path, *, options: LayoutOptions) -> Index:
     return laid_over(grouped(whole, options.group))
 
 
-def _read(listing: Listing, name: str, options: LayoutOptions, asked: LayoutOptions) -> Index:
+def _read(listing: Listing, name: str, options: LayoutOptions, as_given: LayoutOptions) -> Index:
     """What a layout reads, with the classes as they are meant."""
     index = LAYOUTS[name].read(listing, options)
-    index = images_alone(index, asked) if _names_classes(index, options) else index
+    index = images_alone(index, as_given) if _names_classes(index, options) else index
     return _with_classes(listing, index, options)
 
 
@@ -148,20 +148,20 @@ def _split(
 ) -> tuple[tuple[Record, ...], list[Problem], frozenset[str]]:
     """The records with the split that folders, columns and lists of names say, what is said, and the lists."""
     used = {s.path for r in records for s in (r.image, *(r.labels.sources if r.labels else ()))}
-    said = beside_splits(listing, used)
+    outside = beside_splits(listing, used)
     if options.split == NONE:
-        return tuple(replace(r, split=None, fold=None) for r in records), said, frozenset()
+        return tuple(replace(r, split=None, fold=None) for r in records), outside, frozenset()
     records, beside = in_splits(listing.root, records)
     records, of_lists, lists = by_lists(listing, records)
     records, of_levels = by_levels(records, listing.root)
-    return records, [*said, *beside, *of_lists, *of_levels], lists
+    return records, [*outside, *beside, *of_lists, *of_levels], lists
 
 
 def _names_classes(index: Index, options: LayoutOptions) -> bool:
     """Whether the targets are names of classes, or would be if there were any."""
-    found = {isinstance(r.target, ClassNames) for r in index.records if r.target}
-    if found:
-        return any(found)
+    are_names = {isinstance(r.target, ClassNames) for r in index.records if r.target}
+    if are_names:
+        return any(are_names)
     return options.of_classes if options.learnt else LAYOUTS[index.layout].yields[0] is ClassNames
 
 
@@ -169,25 +169,25 @@ def _with_classes(listing: Listing, index: Index, options: LayoutOptions) -> Ind
     """The Index with the names of its classes: those that the records bear, spellings of one class as one."""
     if not _names_classes(index, options):
         classes = tuple(options.renamed.get(name, name) for name in index.classes)
-        names, said = index.names, []
+        names, file_problems = index.names, []
         if names is None and not index.classes and not options.classes:
-            names, said = value_names(listing)
+            names, file_problems = value_names(listing)
         have = index.classes if names is None else (*names.known.values(), *names.ordered)
         if names is not None:
-            known = {value: options.renamed.get(name, name) for value, name in names.known.items()}
+            renamed = {value: options.renamed.get(name, name) for value, name in names.known.items()}
             ordered = tuple(options.renamed.get(name, name) for name in names.ordered)
-            names = replace(names, known=known, ordered=ordered)
-        problems = (*index.problems, *said, *not_found(options.renamed, have))
+            names = replace(names, known=renamed, ordered=ordered)
+        problems = (*index.problems, *file_problems, *not_found(options.renamed, have))
         return replace(index, classes=classes, names=names, problems=problems)
     meant, left_out = _meant(index.records, options.left_out)
     counts = Counter(name for r in meant for name in r.names)
-    found = settle(counts, mapping=options.renamed, listed=options.classes)
-    records = spelt(meant, found.names)
+    settled = settle(counts, mapping=options.renamed, listed=options.classes)
+    records = spelt(meant, settled.names)
     named = _numbers_named(listing, class_names(records))
     of_classes = class_problems(records)
     if any(p.code == "layouts.one_label" for p in index.problems):
         of_classes = [p for p in of_classes if p.code != "layouts.one_class"]  # said with its column
-    problems = (*index.problems, *left_out, *found.problems, *named, *of_classes)
+    problems = (*index.problems, *left_out, *settled.problems, *named, *of_classes)
     return replace(index, records=records, classes=class_names(records), problems=problems)
 
 
@@ -207,8 +207,8 @@ def _meant(records: Sequence[Record], left_out: Sequence[str]) -> tuple[tuple[Re
     unmeant = {name for name in names if folded(name) in set(map(folded, left_out))}
     kept = tuple(r for r in records if not unmeant.intersection(r.names))
     values = {"count": len(records) - len(kept), "classes": ", ".join(printable(n) for n in sorted(unmeant))}
-    said = [Problem("layouts.class_left_out", severity="note", values=values)] if unmeant else []
-    return kept, [*said, *not_found(left_out, names)]
+    notes = [Problem("layouts.class_left_out", severity="note", values=values)] if unmeant else []
+    return kept, [*notes, *not_found(left_out, names)]
 
 
 def _choose(listing: Listing, options: LayoutOptions) -> str:

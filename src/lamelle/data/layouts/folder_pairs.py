@@ -61,14 +61,14 @@ class Place:
 
     def pairs(self, listing: Listing) -> tuple[list[MaskedImage], list[Problem]]:
         """The images with their masks, and what is wrong with them."""
-        found, problems = pair(
+        pairs, problems = pair(
             self.images_of(listing), self.masks_of(listing), image_base=self.images, mask_base=self.masks[0]
         )
         if len(self.masks) > 1:
             keys = " / ".join(setting("data.masks", last(m)) for m in self.masks[:_SHOWN])
             values = {"others": names_of(self.masks[1:]), "keys": keys}
             problems.append(Problem("layouts.two_mask_folders", self.masks[0], "error", values))
-        return found, problems
+        return pairs, problems
 
 
 def places(listing: Listing, options: LayoutOptions) -> list[Place]:
@@ -81,22 +81,22 @@ def places(listing: Listing, options: LayoutOptions) -> list[Place]:
         >>> places(listing, LayoutOptions())
         [Place(parent='Patient 1', images='Patient 1/Bilder', masks=('Patient 1/Masken',))]
     """
-    found: list[Place] = []
+    pairs: list[Place] = []
     closed: set[str] = set()
     for parent in ("", *listing.folders):
         if closed.intersection((parent, *above(parent))):
             continue
         new = _inside(listing, parent, options)
-        found += new
+        pairs += new
         closed.update(f for p in new for f in (*p.masks, *p.labels, p.images) if f != parent)
-    return found
+    return pairs
 
 
-def splits_of(listing: Listing, found: Sequence[Place]) -> list[str | None]:
+def splits_of(listing: Listing, pairs: Sequence[Place]) -> list[str | None]:
     """The split that the folders around each place name; none where all are of one."""
-    named = [next((s for part in p.images.split("/") if (s := split_of(part))), None) for p in found]
-    if len(found) > 1 and not any(named):  # of X_Training_Data and X_Test_Data
-        words = [tokens(last(p.images)) for p in found]
+    named = [next((s for part in p.images.split("/") if (s := split_of(part))), None) for p in pairs]
+    if len(pairs) > 1 and not any(named):  # of X_Training_Data and X_Test_Data
+        words = [tokens(last(p.images)) for p in pairs]
         alike = set(words[0]).intersection(*words[1:])
         own = [split_of(" ".join(w for w in ws if w not in alike)) for ws in words]
         named = own if all(own) else named
@@ -137,7 +137,7 @@ def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[lis
     given = {f: pairs for f, entries in files.items() if f not in worded and (pairs := one_each(entries))}
     if not worded and not given and not _may_be_classes(listing, files):
         given = drawn_pairs(listing, files)
-    found: list[tuple[str, list[FileEntry], list[FileEntry]]] = []
+    groups: list[tuple[str, list[FileEntry], list[FileEntry]]] = []
     rest: list[FileEntry] = []
     for folder, entries in files.items():
         images, masks = worded.get(folder, ([], []))
@@ -145,13 +145,13 @@ def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[lis
             images, masks = [*images, one.image], [*masks, *one.masks]
         rest += [e for e in entries if e not in {*images, *masks}]
         if masks:
-            found.append((folder, images, masks))
-    splits = [next((s for part in folder.split("/") if (s := split_of(part))), None) for folder, _, _ in found]
+            groups.append((folder, images, masks))
+    splits = [next((s for part in folder.split("/") if (s := split_of(part))), None) for folder, _, _ in groups]
     tops = {base for _, base in bases(listing)}
-    names = {last(folder) for folder, _, _ in found}
+    names = {last(folder) for folder, _, _ in groups}
     classes = len(names) > 1 and all(
         f and f.rpartition("/")[0] in tops and len(images) > 1 and not named_like_group(last(f))
-        for f, images, _ in found
+        for f, images, _ in groups
     )
     return [
         MasksBeside(
@@ -162,7 +162,7 @@ def together(listing: Listing, wanted: Callable[[FileEntry], bool]) -> tuple[lis
             last(folder) if classes and folder not in tops else None,
             tuple(given.get(folder, ())),
         )
-        for (folder, images, masks), split in zip(found, splits, strict=True)
+        for (folder, images, masks), split in zip(groups, splits, strict=True)
     ], rest
 
 
@@ -183,11 +183,11 @@ def _note(folder: str, drawn: Sequence[MaskedImage]) -> Problem:
     return Problem("layouts.paired_by_pixels", folder or ".", "warning", values)
 
 
-def kind_of(listing: Listing, found: Sequence[Place]) -> Kind:
+def kind_of(listing: Listing, pairs: Sequence[Place]) -> Kind:
     """What the folders around the places are: classes, one for each image with a mask for each object, or neither."""
     tops = {base for _, base in bases(listing)}
-    parents = [p for p in found if p.parent and p.parent.rpartition("/")[0] in tops]
-    if not parents or len(parents) < len(found):
+    parents = [p for p in pairs if p.parent and p.parent.rpartition("/")[0] in tops]
+    if not parents or len(parents) < len(pairs):
         return "plain"
     single = [p for p in parents if len(p.images_of(listing)) == 1]
     if len(single) * 2 >= len(parents):
@@ -197,9 +197,9 @@ def kind_of(listing: Listing, found: Sequence[Place]) -> Kind:
     return "classes" if len(classes) > 1 and not any(map(named_like_group, classes)) else "plain"
 
 
-def _own_names(listing: Listing, found: Sequence[Place]) -> bool:
+def _own_names(listing: Listing, pairs: Sequence[Place]) -> bool:
     """Whether masks are not called after their images, so that each shows an object: a folder ``ID/masks/7.png``."""
-    return not any(p.pairs(listing)[0] for p in found)
+    return not any(p.pairs(listing)[0] for p in pairs)
 
 
 def is_called(folder: str, name: str) -> bool:
@@ -219,18 +219,18 @@ def _inside(listing: Listing, parent: str, options: LayoutOptions) -> list[Place
         images = [f for f in children if is_called(f, options.images)]
         return [Place(parent, f, _masks_in(listing, masks)) for f in images]
     images = [f for f in children if names[f].role == "image" and f not in masks]
-    found = [Place(parent, f, _masks_in(listing, m)) for f in images if (m := _masks_of(f, images, masks, names))]
-    if options.masks and images and not found:
-        found = [Place(parent, images[0], _masks_in(listing, masks))]
-    if not found and len(images) == 1 and len(masks) > 1:
-        found = _of_several(listing, parent, images[0], masks)
-    taken = {f for p in found for f in (p.images, *p.masks)}
+    pairs = [Place(parent, f, _masks_in(listing, m)) for f in images if (m := _masks_of(f, images, masks, names))]
+    if options.masks and images and not pairs:
+        pairs = [Place(parent, images[0], _masks_in(listing, masks))]
+    if not pairs and len(images) == 1 and len(masks) > 1:
+        pairs = _of_several(listing, parent, images[0], masks)
+    taken = {f for p in pairs for f in (p.images, *p.masks)}
     for folder in (f for f in children if names[f].role is None and f not in masks):
         words = tuple(w for w in names[folder].rest if w != "data")
         own = [m for m in masks if m not in taken and _same(names[m].rest, words or names[folder].rest)]
-        found += [Place(parent, folder, _masks_in(listing, own))] if own else []
-    found = found or _by_names(listing, parent, children, masks)
-    return found or _without_word(listing, parent, children, masks, names, options)
+        pairs += [Place(parent, folder, _masks_in(listing, own))] if own else []
+    pairs = pairs or _by_names(listing, parent, children, masks)
+    return pairs or _without_word(listing, parent, children, masks, names, options)
 
 
 def _by_names(listing: Listing, parent: str, children: Sequence[str], masks: Sequence[str]) -> list[Place]:
@@ -261,11 +261,11 @@ def _same(mask: Sequence[str], folder: Sequence[str]) -> bool:
 
 def _named(listing: Listing, folder: str) -> FolderName:
     """What a folder holds by its name; where that says nothing, masks if all its files are called so."""
-    found = folder_name(last(folder))
+    name = folder_name(last(folder))
     files = listing.images_below(folder)
-    if found.role is None and files and all(file_name(e.stem).role == "mask" for e in files):
+    if name.role is None and files and all(file_name(e.stem).role == "mask" for e in files):
         return FolderName("mask", ())
-    return found
+    return name
 
 
 def _masks_of(image: str, images: Sequence[str], masks: Sequence[str], names: dict[str, FolderName]) -> list[str]:
@@ -305,8 +305,8 @@ def _mirrored(listing: Listing, parent: str, masks: Sequence[str]) -> list[Place
     So in BIDS, where one more folder names who drew them: ``sub-01/anat/``, ``derivatives/manual/sub-01/anat/``.
     """
     for level in (masks, [f for m in masks for f in listing.subfolders(m)]):
-        if found := [m for m in level if Place(parent, parent, (m,)).pairs(listing)[0]]:
-            return [Place(parent, parent, tuple(found))]
+        if mirrored := [m for m in level if Place(parent, parent, (m,)).pairs(listing)[0]]:
+            return [Place(parent, parent, tuple(mirrored))]
     return []
 
 

@@ -16,13 +16,13 @@ NAME = "folder_per_image"
 def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Folders with images and masks, most of them with a single image, and masks that are none of the whole image."""
     folders = [f for _, base in bases(listing) for f in class_folders(listing, base)]
-    found = places(listing, options)
-    both = {p.parent for p in found}.intersection(folders)
+    pairs = places(listing, options)
+    both = {p.parent for p in pairs}.intersection(folders)
     if not both:
         return lacks(0.1, "image_folders")
     if len(both) * 2 < len(folders):
         return lacks(0.3, "filled_pairs", filled=len(both), folders=len(folders))
-    return LayoutMatch(1.0) if kind_of(listing, found) == "objects" else lacks(0.3, "single_images")
+    return LayoutMatch(1.0) if kind_of(listing, pairs) == "objects" else lacks(0.3, "single_images")
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:

@@ -19,18 +19,18 @@ NAME = "image_mask_folders"
 
 def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """Folders of images beside folders of masks that hold planes; volumes are another layout."""
-    found = places(listing, options)
-    if not found:
+    pairs = places(listing, options)
+    if not pairs:
         return without_pair(listing)
-    if kind_of(listing, found) != "plain":
+    if kind_of(listing, pairs) != "plain":
         return lacks(0.4, "plain_folders")
-    images = [e for p in found for e in p.images_of(listing)]
+    images = [e for p in pairs for e in p.images_of(listing)]
     if is_volume(listing, images[0]):
         return lacks(0.4, "planes")
-    labels = {e for p in found for e in p.labels_of(listing)}
-    rest = [e for e in _rest(listing, found) if e not in labels and not _among_masks(e)]
+    labels = {e for p in pairs for e in p.labels_of(listing)}
+    rest = [e for e in _rest(listing, pairs) if e not in labels and not _among_masks(e)]
     if len(rest) >= len(images) and not options.masks:
-        keys = f"{setting('data.images', last(found[0].images))} {setting('data.masks', last(found[0].masks[0]))}"
+        keys = f"{setting('data.images', last(pairs[0].images))} {setting('data.masks', last(pairs[0].masks[0]))}"
         return lacks(0.45, "half", rest=len(rest), count=len(images), keys=keys)
     return LayoutMatch(1.0)
 
@@ -51,29 +51,29 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     """Each image with its mask; several masks of one image are taken together."""
     records: list[Record] = []
     problems: list[Problem] = []
-    found = places(listing, options)
-    for place, split in zip(found, splits_of(listing, found), strict=True):
+    places_read = places(listing, options)
+    for place, split in zip(places_read, splits_of(listing, places_read), strict=True):
         pairs, wrong = place.pairs(listing)
         problems += wrong
         for one in pairs:
             target = label_target([Source(listing.path(mask)) for mask in one.masks])
             own = split or inner_split(one.image, place.images)
             records.append(Record(one.image.id, Source(listing.path(one.image)), target, split=own))
-    problems += left_over(listing, found)
+    problems += left_over(listing, places_read)
     return Index(listing.root, NAME, tuple(records), problems=tuple(problems))
 
 
-def left_over(listing: Listing, found: list[Place]) -> list[Problem]:
+def left_over(listing: Listing, pairs: list[Place]) -> list[Problem]:
     """A warning per folder of images that belong to no place; those of a place are paired, or errors."""
-    rest = _rest(listing, found)
-    labels = {e for p in found for e in p.labels_of(listing)}
+    rest = _rest(listing, pairs)
+    labels = {e for p in pairs for e in p.labels_of(listing)}
     masks = [e for e in rest if e in labels or _among_masks(e)]
     images = [e for e in rest if e not in masks]
     return unused(images, "layouts.not_used", "warning") + unused(masks, "layouts.masks_not_used", "note")
 
 
-def _rest(listing: Listing, found: list[Place]) -> list[FileEntry]:
-    seen = {e for p in found for e in (*p.images_of(listing), *(m for f in p.masks for m in listing.images_below(f)))}
+def _rest(listing: Listing, pairs: list[Place]) -> list[FileEntry]:
+    seen = {e for p in pairs for e in (*p.images_of(listing), *(m for f in p.masks for m in listing.images_below(f)))}
     return [e for e in listing.images if e not in seen]
 
 

@@ -50,20 +50,20 @@ def value_names(listing: Listing) -> tuple[ValueNames | None, list[Problem]]:
         >>> value_names(list_folder(folder))[0].known
         {0: 'background', 1: 'nucleus'}
     """
-    found: list[tuple[FileEntry, ValueNames]] = []
+    files: list[tuple[FileEntry, ValueNames]] = []
     problems: list[Problem] = []
     for entry in listing.entries:
         if not _is_called_so(entry):
             continue
         names = _read(listing, entry)
         if names is not None:
-            found.append((entry, names))
+            files.append((entry, names))
         elif entry.suffix in (".txt", *_ALWAYS):
             problems.append(Problem("layouts.names_unread", entry.rel, "warning"))
-    if len({(tuple(n.known.items()), n.ordered) for _, n in found}) > 1:
-        values = {"names": names_of([e.rel for e, _ in found])}
+    if len({(tuple(n.known.items()), n.ordered) for _, n in files}) > 1:
+        values = {"names": names_of([e.rel for e, _ in files])}
         return None, [*problems, Problem("layouts.names_several", "", "warning", values)]
-    return (found[0][1] if found else None), problems
+    return (files[0][1] if files else None), problems
 
 
 def _is_called_so(entry: FileEntry) -> bool:
@@ -81,10 +81,10 @@ def _read(listing: Listing, entry: FileEntry) -> ValueNames | None:
         if path.stat().st_size > _MOST_BYTES:
             return None
         text = path.read_text(encoding="utf-8-sig")
-        known, ordered = _of_json(json.loads(text)) if entry.suffix == ".json" else _of_lines(text, entry.suffix)
+        by_value, ordered = _of_json(json.loads(text)) if entry.suffix == ".json" else _of_lines(text, entry.suffix)
     except (OSError, ValueError):  # not text, or no JSON
         return None
-    return ValueNames(entry.rel, known, ordered) if known or ordered else None
+    return ValueNames(entry.rel, by_value, ordered) if by_value or ordered else None
 
 
 def _of_lines(text: str, suffix: str) -> tuple[dict[int, str], tuple[str, ...]]:
@@ -102,8 +102,8 @@ def _of_lines(text: str, suffix: str) -> tuple[dict[int, str], tuple[str, ...]]:
     if pairs and pairs[0] is None and len(pairs) > 2 and all(pairs[1:]):
         pairs = pairs[1:]  # below a header
     if pairs and all(pairs):
-        known = dict(p for p in pairs if p)
-        return (known, ()) if len(known) == len(pairs) else ({}, ())
+        by_value = dict(p for p in pairs if p)
+        return (by_value, ()) if len(by_value) == len(pairs) else ({}, ())
     listed = suffix in (".txt", ".names") and not any(pairs) and len(set(lines)) == len(lines) > 0
     return {}, tuple(map(_clean, lines)) if listed and all(map(_is_name, lines)) else ()
 
@@ -120,8 +120,8 @@ _SIGNS = re.compile(r"[<>{}\\/|=:;\t]|\.\w|[.!?]$|,")
 
 def _pair(line: str) -> tuple[int, str] | None:
     for pattern, value, name in ((_SNAP, 1, 2), (_COLOURS, 1, 2), (_VALUE_FIRST, 1, 2), (_NAME_FIRST, 2, 1)):
-        if found := pattern.fullmatch(line):
-            return int(found[value]), _clean(found[name])
+        if match := pattern.fullmatch(line):
+            return int(match[value]), _clean(match[name])
     return None
 
 
@@ -129,25 +129,25 @@ def _clean(name: str) -> str:
     return printable(name.strip().strip("\"'").strip())
 
 
-def _of_json(said: object) -> tuple[dict[int, str], tuple[str, ...]]:
+def _of_json(content: object) -> tuple[dict[int, str], tuple[str, ...]]:
     """Names by value, or in order."""
-    if isinstance(said, Mapping):
+    if isinstance(content, Mapping):
         for key in ("labels", "classes", "categories", "names", "label_names", "class_names"):
-            if isinstance(inner := said.get(key), Mapping | list):
+            if isinstance(inner := content.get(key), Mapping | list):
                 return _of_json(inner)
-        pairs = [_json_pair(key, value) for key, value in said.items()]
+        pairs = [_json_pair(key, value) for key, value in content.items()]
         return (dict(p for p in pairs if p), ()) if pairs and all(pairs) else ({}, ())
-    if not isinstance(said, Sequence) or isinstance(said, str) or not said:
+    if not isinstance(content, Sequence) or isinstance(content, str) or not content:
         return {}, ()
-    if all(isinstance(one, str) for one in said):
-        return {}, tuple(_clean(str(one)) for one in said)
-    known: dict[int, str] = {}
-    for one in said:
+    if all(isinstance(one, str) for one in content):
+        return {}, tuple(_clean(str(one)) for one in content)
+    by_value: dict[int, str] = {}
+    for one in content:
         value = next((one[k] for k in ("id", "value", "label", "index") if k in one), None) if _is_row(one) else None
         if not isinstance(value, int):
             return {}, ()
-        known[value] = _clean(str(one["name"]))
-    return known, ()
+        by_value[value] = _clean(str(one["name"]))
+    return by_value, ()
 
 
 def _is_row(one: object) -> bool:
@@ -167,6 +167,6 @@ def numbers_named(names: ValueNames, classes: Sequence[str]) -> dict[str, str]:
         >>> numbers_named(ValueNames("classes.txt", ordered=("normal", "ill")), ["0", "1"])
         {'0': 'normal', '1': 'ill'}
     """
-    known = dict(names.known) or dict(enumerate(names.ordered))
-    found = {name: known[int(name)] for name in classes if name.isdecimal() and int(name) in known}
-    return found if found and len(found) == len(classes) else {}
+    by_value = dict(names.known) or dict(enumerate(names.ordered))
+    names_of_numbers = {name: by_value[int(name)] for name in classes if name.isdecimal() and int(name) in by_value}
+    return names_of_numbers if names_of_numbers and len(names_of_numbers) == len(classes) else {}

@@ -95,27 +95,27 @@ class Listing:
 
     @cached_property
     def _images_by_folder(self) -> dict[str, list[FileEntry]]:
-        found: dict[str, list[FileEntry]] = defaultdict(list)
+        images: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in self.images:
-            found[entry.folder].append(entry)
-        return found
+            images[entry.folder].append(entry)
+        return images
 
     @cached_property
     def _images_below(self) -> dict[str, list[FileEntry]]:
-        found: dict[str, list[FileEntry]] = defaultdict(list)
+        images: dict[str, list[FileEntry]] = defaultdict(list)
         for entry in self.images:
             folder = entry.folder
             while folder:
-                found[folder].append(entry)
+                images[folder].append(entry)
                 folder = folder.rpartition("/")[0]
-        return found
+        return images
 
     @cached_property
     def _children(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
+        children: dict[str, list[str]] = defaultdict(list)
         for folder in self.folders:
-            found[folder.rpartition("/")[0]].append(folder)
-        return found
+            children[folder.rpartition("/")[0]].append(folder)
+        return children
 
     @cached_property
     def stems(self) -> frozenset[str]:
@@ -278,8 +278,8 @@ class _Walk:
                 self.problems.append(Problem("layouts.link_seen", folder, "warning"))
                 return
             self.visited.add((status.st_dev, status.st_ino))
-            with os.scandir(place) as found:
-                for item in found:
+            with os.scandir(place) as items:
+                for item in items:
                     self._item(folder, item)
         except OSError as error:
             self.problems.append(Problem("layouts.unreadable", folder or ".", "error", {"reason": error.strerror}))

@@ -75,26 +75,26 @@ class _Files:
         """What is found of the names (as they are spelt → cleaned) below the folder that explains the most of them."""
         best = Located({}, {})
         for start in starts:
-            found = Located({}, {})
+            located = Located({}, {})
             for name, rel in names.items():
                 candidates = self._of(posixpath.join(start, rel)) if rel else []
                 if len(candidates) == 1:
-                    found.entries[name] = candidates[0]
+                    located.entries[name] = candidates[0]
                 elif candidates:
-                    found.doubtful[name] = candidates
-            if len(found) > len(best):
-                best = found
+                    located.doubtful[name] = candidates
+            if len(located) > len(best):
+                best = located
             if len(best.entries) == len(names):
                 break
         return best
 
     def anywhere(self, names: Mapping[str, str]) -> Located:
         """The names without a folder that are those of one file alone, wherever it lies."""
-        found: dict[str, list[FileEntry]] = defaultdict(list)
+        by_name: dict[str, list[FileEntry]] = defaultdict(list)
         for path, entries in (*((p, [e]) for p, e in self._by_rel.items()), *self._by_stem.items()):
-            found[posixpath.basename(path)] += [e for e in entries if e not in found[posixpath.basename(path)]]
+            by_name[posixpath.basename(path)] += [e for e in entries if e not in by_name[posixpath.basename(path)]]
         bare = {name: rel for name, rel in names.items() if rel and "/" not in rel}
-        return Located({name: found[rel][0] for name, rel in bare.items() if len(found.get(rel, [])) == 1}, {})
+        return Located({name: by_name[rel][0] for name, rel in bare.items() if len(by_name.get(rel, [])) == 1}, {})
 
     def _of(self, path: str) -> list[FileEntry]:
         if path in self._by_rel:

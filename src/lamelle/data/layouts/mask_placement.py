@@ -60,12 +60,12 @@ def over(image: Header, labels: Header) -> Over:
         code = "layouts.place_of_labels" if first else "layouts.place_of_images"
         return replace(as_stored, code=code)
     far, voxels = apart(first, second) if tuple(image.shape[1:]) == size else (np.inf, np.inf)
-    said = {"distance": f"{far:.3g} mm", "voxels": f"{voxels:.2g}", "way": _way(first, second)}
+    values = {"distance": f"{far:.3g} mm", "voxels": f"{voxels:.2g}", "way": _way(first, second)}
     if voxels < _APART:
-        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", said)
+        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
     if (_lost(first) or _lost(second)) and as_stored.size == tuple(image.shape[1:]):
         return replace(as_stored, code="layouts.place_lost", severity="warning")
-    return Over(size, None, "layouts.apart" if np.isfinite(far) else None, "error", said)
+    return Over(size, None, "layouts.apart" if np.isfinite(far) else None, "error", values)
 
 
 def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, ...]) -> Over:
@@ -80,12 +80,12 @@ def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, 
     ways = {"scale": (image.step, labels.step), "translation": (image.start, labels.start)}
     way = ", ".join(f"{name} {_numbers(a)} / {_numbers(b)}" for name, (a, b) in ways.items() if a != b)
     distance = f"{np.linalg.norm(far):.3g} {image.unit}".strip()
-    said = {"distance": distance, "voxels": f"{voxels:.2g}", "way": way}
+    values = {"distance": distance, "voxels": f"{voxels:.2g}", "way": way}
     if voxels <= _APART:  # half a pixel, where one file counts from the middle of a pixel and the other from its edge
-        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", said)
+        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
     if any(not any(one.start) and set(one.step) == {1.0} for one in (image, labels)):
-        return Over(size, None, "layouts.scale_lost", "warning", said)
-    return Over(size, None, "layouts.apart_scaled", "error", said)
+        return Over(size, None, "layouts.scale_lost", "warning", values)
+    return Over(size, None, "layouts.apart_scaled", "error", values)
 
 
 def _lost(geometry: Geometry) -> bool:
@@ -101,11 +101,11 @@ def _way(image: Geometry, labels: Geometry) -> str:
         "mm": (_numbers(edges), _numbers(others)),
         "offset": (_numbers(one[:3, 3]), _numbers(other[:3, 3])),
     }
-    said = [f"{name} {a} / {b}" for name, (a, b) in ways.items() if a != b]
+    differences = [f"{name} {a} / {b}" for name, (a, b) in ways.items() if a != b]
     turned = np.degrees(np.arccos(np.clip((one[:3, :3] / edges * other[:3, :3] / others).sum(0), -1, 1))).max()
     if turned >= _ANGLE and directions(image) == directions(labels):
-        said.append(f"angle {turned:.3g}°")
-    return ", ".join(said)
+        differences.append(f"angle {turned:.3g}°")
+    return ", ".join(differences)
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -117,26 +117,26 @@ def laid_over(index: Index) -> Index:
 
     Labels that lie elsewhere are an error for each file; a file that cannot be read is left to whoever reads it.
     """
-    known: dict[tuple[Source, Source], Over | None] = {}
-    records = tuple(replace(r, target=_laid(r, known)) for r in index.records)
-    found: dict[str, list[tuple[Source, Source, Over]]] = {}
-    for (image, labels), way in known.items():
+    ways: dict[tuple[Source, Source], Over | None] = {}
+    records = tuple(replace(r, target=_laid(r, ways)) for r in index.records)
+    by_code: dict[str, list[tuple[Source, Source, Over]]] = {}
+    for (image, labels), way in ways.items():
         if way is not None and way.code:
-            found.setdefault(way.code, []).append((image, labels, way))
-    problems = [p for code, some in found.items() for p in _said(code, some, index.root)]
+            by_code.setdefault(way.code, []).append((image, labels, way))
+    problems = [p for code, some in by_code.items() for p in _problems_of(code, some, index.root)]
     return replace(index, records=records, problems=(*index.problems, *problems))
 
 
-def _laid(record: Record, known: dict[tuple[Source, Source], Over | None]) -> Target | None:
+def _laid(record: Record, ways: dict[tuple[Source, Source], Over | None]) -> Target | None:
     target = record.labels
     if target is None or not any(says_places(s.path) for s in (record.image, *target.sources)):
         return record.target
     laid = []
     for source in target.sources:
         pair = (_whole(record.image), _whole(source))
-        if pair not in known:
-            known[pair] = _over(*pair)
-        way = known.get(pair)
+        if pair not in ways:
+            ways[pair] = _over(*pair)
+        way = ways.get(pair)
         laid.append(source if way is None else replace(source, directions=way.directions))
     return with_sources(target, laid)
 
@@ -152,10 +152,10 @@ def _over(image: Source, labels: Source) -> Over | None:
         return None
 
 
-def _said(code: str, found: list[tuple[Source, Source, Over]], root: Path) -> list[Problem]:
+def _problems_of(code: str, pairs_of_code: list[tuple[Source, Source, Over]], root: Path) -> list[Problem]:
     """An error for each pair; of what is only to be known, the number and an example."""
-    pairs = [(_below(labels, root), _below(image, root), way) for image, labels, way in found]
-    if found[0][2].severity == "error":
+    pairs = [(_below(labels, root), _below(image, root), way) for image, labels, way in pairs_of_code]
+    if pairs_of_code[0][2].severity == "error":
         return [Problem(code, labels, "error", {"image": image, **way.values}) for labels, image, way in pairs]
     labels, image, way = pairs[0]
     return [Problem(code, labels, way.severity, {"image": image, "count": len(pairs), **way.values})]

@@ -73,10 +73,10 @@ def _target(values: np.ndarray) -> tuple[str, ...]:
 
 def _file(listing: Listing) -> FileEntry | None:
     """The one .npz in the root, or the one asked for."""
-    found = [e for e in listing.entries if not e.folder and e.suffix == ".npz"]
+    files = [e for e in listing.entries if not e.folder and e.suffix == ".npz"]
     if listing.only:
-        found = [e for e in found if e.name == listing.only]
-    return found[0] if len(found) == 1 else None
+        files = [e for e in files if e.name == listing.only]
+    return files[0] if len(files) == 1 else None
 
 
 def _parts(path: Path) -> list[str]:

@@ -33,7 +33,7 @@ class NamedMasks:
     """Files that no expression means."""
 
 
-def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
+def masks_by_name(listing: Listing, options: LayoutOptions) -> NamedMasks:
     """Images and masks of the same folder whose names are alike without what their expression finds in them.
 
     One of the two expressions may be left out: then all other files are meant.
@@ -44,8 +44,8 @@ def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
     Example:
         >>> from pathlib import Path
         >>> listing = Listing(Path(), tuple(FileEntry("p", n) for n in ("I7.png", "M7.png")), ("p",))
-        >>> found = told(listing, LayoutOptions(images="name:^I", masks="name:^M"))
-        >>> [(p.image.name, p.masks[0].name) for p in found.pairs]
+        >>> masks = masks_by_name(listing, LayoutOptions(images="name:^I", masks="name:^M"))
+        >>> [(p.image.name, p.masks[0].name) for p in masks.pairs]
         [('I7.png', 'M7.png')]
     """
     images, masks = _expression("images", options.images), _expression("masks", options.masks)
@@ -60,8 +60,8 @@ def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
             wanted[entry.folder, _without(images, entry)].append(entry)
         else:
             rest.append(entry)
-    for key, found, value in (("images", wanted, options.images), ("masks", given, options.masks)):
-        if not found:
+    for key, pattern, value in (("images", wanted, options.images), ("masks", given, options.masks)):
+        if not pattern:
             raise RequestError("layouts.name_finds_none", given=setting(f"data.{key}", value or ""))
     pairs = [MaskedImage(i[0], tuple(given[key])) for key, i in wanted.items() if key in given]
     several = [
@@ -72,14 +72,14 @@ def told(listing: Listing, options: LayoutOptions) -> NamedMasks:
     return NamedMasks(tuple(pairs), (*several, *missing, *orphans), tuple(rest))
 
 
-def endings_said(listing: Listing) -> dict[str, str]:
+def endings_hint(listing: Listing) -> dict[str, str]:
     """Endings that stand behind the names of half of the other images, and the keys that take those with one for masks.
 
     Example:
         >>> from pathlib import Path
         >>> names = [f"Im{n}{end}.png" for n in "12" for end in ("", "_1stHO", "_2ndHO")]
-        >>> said = endings_said(Listing(Path(), tuple(FileEntry("", n) for n in names), ()))
-        >>> said["endings"]
+        >>> hint = endings_hint(Listing(Path(), tuple(FileEntry("", n) for n in names), ()))
+        >>> hint["endings"]
         '_1stHO, _2ndHO'
     """
     stems = {(e.folder, e.stem) for e in listing.images}
@@ -88,13 +88,13 @@ def endings_said(listing: Listing) -> dict[str, str]:
         cuts = [m.start() for m in re.finditer(r"[-_. ]", stem)]
         counts.update({stem[c:] for c in cuts if (folder, stem[:c]) in stems and not stem[c + 1 :].isdecimal()})
     bases = len(stems) - counts.total()
-    found = sorted(end for end, count in counts.items() if count >= 2 and count * 2 >= bases)
-    if not found or bases < 1:
+    endings = sorted(end for end, count in counts.items() if count >= 2 and count * 2 >= bases)
+    if not endings or bases < 1:
         return {}
-    escaped = [_escaped(end) for end in found]
+    escaped = [_escaped(end) for end in endings]
     images = f"{_BEGIN}^(?!.*(?:{'|'.join(escaped)})$)"
     keys = [f"{setting('data.images', images)} {setting('data.masks', f'{_BEGIN}{end}$')}" for end in escaped]
-    return {"endings": printable(", ".join(found)), "keys": " / ".join(keys)}
+    return {"endings": printable(", ".join(endings)), "keys": " / ".join(keys)}
 
 
 def images_alone(index: Index, options: LayoutOptions) -> Index:
@@ -107,8 +107,8 @@ def images_alone(index: Index, options: LayoutOptions) -> Index:
         return index
     kept = [r for r in index.records if _is_meant(r, options)]
     values = {"count": len(index.records) - len(kept), "all": len(index.records)}
-    said = Problem("layouts.masks_left_out", "", "note", values)
-    return replace(index, records=tuple(kept), problems=(*index.problems, said))
+    note = Problem("layouts.masks_left_out", "", "note", values)
+    return replace(index, records=tuple(kept), problems=(*index.problems, note))
 
 
 def _is_meant(record: Record, options: LayoutOptions) -> bool:
@@ -119,8 +119,8 @@ def _is_meant(record: Record, options: LayoutOptions) -> bool:
 
 
 def _is_called(record: Record, key: str, given: str) -> bool:
-    if (found := _expression(key, given)) is not None:
-        return found.search(FileEntry("", record.image.path.name).stem) is not None
+    if (pattern := _expression(key, given)) is not None:
+        return pattern.search(FileEntry("", record.image.path.name).stem) is not None
     return any(is_called(folder.as_posix(), given) for folder in PurePosixPath(record.id).parents)
 
 
@@ -133,9 +133,9 @@ def _expression(key: str, given: str | None) -> re.Pattern[str] | None:
         raise RequestError("layouts.bad_regex", key=key, given=printable(given), reason=error) from error
 
 
-def _without(found: re.Pattern[str] | None, entry: FileEntry) -> str:
+def _without(pattern: re.Pattern[str] | None, entry: FileEntry) -> str:
     """The stem of a file without what an expression finds in it."""
-    return same_form(found.sub("", entry.stem, count=1) if found else entry.stem)
+    return same_form(pattern.sub("", entry.stem, count=1) if pattern else entry.stem)
 
 
 def expressions(images: Sequence[str], masks: Sequence[str], told_by: tuple[str, str], place: int) -> tuple[str, str]:

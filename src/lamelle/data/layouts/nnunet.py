@@ -60,8 +60,8 @@ def _cases(
     problems: list[Problem] = []
     cases: dict[str, list[FileEntry]] = {}
     for entry in listing.images_in(f"images{part}"):
-        found = _CHANNEL.match(entry.stem)
-        cases.setdefault(found[1] if found else entry.stem, []).append(entry)
+        channel = _CHANNEL.match(entry.stem)
+        cases.setdefault(channel[1] if channel else entry.stem, []).append(entry)
     labels = {e.stem: e for e in listing.images_in(f"labels{part}")}
     problems += [Problem("layouts.orphan_mask", e.rel, "error") for s, e in labels.items() if s not in cases]
     records: list[Record] = []
@@ -84,10 +84,10 @@ def _classes(listing: Listing) -> tuple[tuple[str, ...], list[Problem]]:
     """Class names in the order of their values: {"background": 0, …} or the older {"0": "background", …}."""
     path = listing.root / "dataset.json"
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise FileError("layouts.json_broken", path, reason=error) from error
-    labels = said.get("labels") if isinstance(said, Mapping) else None
+    labels = content.get("labels") if isinstance(content, Mapping) else None
     if not isinstance(labels, Mapping) or not labels:
         raise FileError("layouts.json_broken", path, reason="labels")
     by_value: dict[int, str] = {}

@@ -42,29 +42,31 @@ def pair(
         The pairs in the order of the images, and every image without mask, mask without image and ambiguity.
     """
     wanted = _Wanted(images, image_base)
-    found: dict[FileEntry, list[FileEntry]] = defaultdict(list)
+    masks_of: dict[FileEntry, list[FileEntry]] = defaultdict(list)
     several: dict[FileEntry, list[FileEntry]] = defaultdict(list)
     orphans: list[FileEntry] = []
     for mask in masks:
         if image := wanted.of(mask, mask_base):
-            found[image].append(mask)
+            masks_of[image].append(mask)
         elif image := wanted.parted(mask, mask_base):
             several[image].append(mask)
         else:
             orphans.append(mask)
     problems = twins(images)
-    more, said = _numbered(orphans, found, wanted, mask_base)
+    more, wrong = _numbered(orphans, masks_of, wanted, mask_base)
     for mask, image in more.items():
         several[image].append(mask)
-    problems += said
-    orphans = [e for e in orphans if e not in more and not any(p.where == e.rel for p in said)]
-    if not found and not several and (numbered := by_affixes(images, orphans, image_base, mask_base)):
-        found, orphans = {image: [mask] for image, mask in numbered.items()}, []
-        first = next(iter(found))
-        problems.append(_note(first, found[first][0], len(found)))
-    pairs = [MaskedImage(i, (*found.get(i, ())[:1], *several.get(i, ()))) for i in images if i in found or i in several]
+    problems += wrong
+    orphans = [e for e in orphans if e not in more and not any(p.where == e.rel for p in wrong)]
+    if not masks_of and not several and (numbered := by_affixes(images, orphans, image_base, mask_base)):
+        masks_of, orphans = {image: [mask] for image, mask in numbered.items()}, []
+        first = next(iter(masks_of))
+        problems.append(_note(first, masks_of[first][0], len(masks_of)))
+    pairs = [
+        MaskedImage(i, (*masks_of.get(i, ())[:1], *several.get(i, ()))) for i in images if i in masks_of or i in several
+    ]
     problems += [Problem("layouts.two_masks", i.rel, "error", {"masks": names_of(m)})
-                 for i, m in found.items() if len(m) > 1]  # fmt: skip
+                 for i, m in masks_of.items() if len(m) > 1]  # fmt: skip
     if images and masks and not pairs and len(masks) >= _LEAST:
         if kinds := _kinds_of_masks(wanted, masks, mask_base):
             values = {"kinds": names_of(kinds), "image": printable(images[0].name), "mask": printable(masks[0].rel)}
@@ -72,7 +74,7 @@ def pair(
         values = {"image": printable(images[0].name), "mask": printable(masks[0].name), "folder": mask_base or "."}
         return [], [*problems, Problem("layouts.names_differ", images[0].folder or ".", "error", values)]
     problems += [_orphan(e, wanted, mask_base) for e in orphans]
-    missing = [e for e in images if e not in found and e not in several and wanted.first(e) is e]
+    missing = [e for e in images if e not in masks_of and e not in several and wanted.first(e) is e]
     return pairs, [*problems, *(Problem("layouts.missing_mask", e.rel, "error") for e in missing)]
 
 
@@ -108,8 +110,8 @@ class _Wanted:
             for level, key in enumerate(file_name(image.stem).keys):
                 if level == len(self._levels):
                     self._levels.append({})
-                known = self._levels[level].setdefault((inner, key), image)
-                if known is not None and known.stem != image.stem:
+                other = self._levels[level].setdefault((inner, key), image)
+                if other is not None and other.stem != image.stem:
                     self._levels[level][inner, key] = None  # of two images, so that it names none
 
     def first(self, image: FileEntry) -> FileEntry:
@@ -159,7 +161,7 @@ def _kinds_of_masks(wanted: _Wanted, masks: Sequence[FileEntry], base: str) -> l
 
 
 def _numbered(
-    orphans: Sequence[FileEntry], found: Mapping[FileEntry, Sequence[FileEntry]], wanted: _Wanted, base: str
+    orphans: Sequence[FileEntry], paired: Mapping[FileEntry, Sequence[FileEntry]], wanted: _Wanted, base: str
 ) -> tuple[dict[FileEntry, FileEntry], list[Problem]]:
     """Masks that are called after an image with a number behind, by what the whole folder does, and what is said.
 
@@ -172,18 +174,20 @@ def _numbered(
     first = next(iter(of))
     example = {"mask": printable(first.name), "image": printable(of[first].name)}
     if wanted.bear_numbers:
-        said = [Problem("layouts.orphan_numbered", m.rel, "error", {"image": printable(i.name)}) for m, i in of.items()]
-        return {}, said
+        problems = [
+            Problem("layouts.orphan_numbered", m.rel, "error", {"image": printable(i.name)}) for m, i in of.items()
+        ]
+        return {}, problems
     images = wanted.images
     tails: dict[FileEntry, list[str]] = defaultdict(list)
     for mask, image in of.items():
         tails[image].append(_NUMBER.findall(mask.stem)[-1])
     values = {**example, "count": len(tails), "all": len(images), "masks": len(of)}
-    both = [image for image in tails if image in found]
+    both = [image for image in tails if image in paired]
     if len(both) == len(images) >= _LEAST and len({tuple(sorted(t)) for t in tails.values()}) == 1:
         each = {**values, "each": len(tails[both[0]]) + 1}
-        said = Problem("layouts.numbered_alike", first.rel, "error", each)
-        return {}, [said, *(replace(said, where=mask.rel) for mask in list(of)[1:])]
+        problems = Problem("layouts.numbered_alike", first.rel, "error", each)
+        return {}, [problems, *(replace(problems, where=mask.rel) for mask in list(of)[1:])]
     severity = "warning" if both else "note"
     return of, [Problem("layouts.numbered_masks", base or ".", severity, values)]
 
@@ -267,8 +271,8 @@ def unused(entries: Sequence[FileEntry], code: str, severity: str) -> list[Probl
     groups: dict[str, list[FileEntry]] = defaultdict(list)
     for entry in entries:
         groups[entry.folder].append(entry)
-    said = "warning" if severity == "warning" else "note"
+    level = "warning" if severity == "warning" else "note"
     return [
-        Problem(code, folder or ".", said, {"count": len(group), "names": names_of(group)})
+        Problem(code, folder or ".", level, {"count": len(group), "names": names_of(group)})
         for folder, group in groups.items()
     ]

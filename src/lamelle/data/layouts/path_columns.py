@@ -71,21 +71,21 @@ def path_columns(
     Returns:
         Nothing where fewer than two columns name files, or nothing tells images from masks and ``first`` is none.
     """
-    found = _files(listing, table, first, locate)
-    if len(found) < 2:
+    files_of = _files(listing, table, first, locate)
+    if len(files_of) < 2:
         return PathColumns()
     wanted, given = (n and column_like(n, table.columns) for n in (options.masks, options.image))
-    masks = [c for c in found if c == wanted or (c != given and _is_mask(c, found[c]))]
-    masks = masks or _drawn(listing, table, found)
-    rest = [c for c in found if c not in masks]
+    masks = [c for c in files_of if c == wanted or (c != given and _is_mask(c, files_of[c]))]
+    masks = masks or _drawn(listing, table, files_of)
+    rest = [c for c in files_of if c not in masks]
     if not rest:
         return PathColumns()
-    masks = [wanted] if wanted in found else masks
+    masks = [wanted] if wanted in files_of else masks
     image = next((c for c in (given, *_like(masks, rest), first, *_named(rest)) if c in rest), rest[0])
-    if not masks and first not in found:
+    if not masks and first not in files_of:
         image = None
-    others = {c: files for c, files in found.items() if c != image and c not in masks}
-    return PathColumns(image, {c: found[c] for c in masks}, others)
+    others = {c: files for c, files in files_of.items() if c != image and c not in masks}
+    return PathColumns(image, {c: files_of[c] for c in masks}, others)
 
 
 def without(table: Table, columns: Sequence[str]) -> Table:
@@ -136,10 +136,10 @@ def images_of_word(listing: Listing, options: LayoutOptions) -> tuple[Listing, L
     if not meant:
         return listing, options
     values = {"count": len(meant), "word": printable(word), "rest": len(rest), "names": names_of(rest, most=3)}
-    said = Problem("layouts.images_of_word", "", "note", values)
+    note = Problem("layouts.images_of_word", "", "note", values)
     gone = set(rest)
     kept = tuple(e for e in listing.entries if e not in gone)
-    return replace(listing, entries=kept, problems=(*listing.problems, said)), replace(options, images=None)
+    return replace(listing, entries=kept, problems=(*listing.problems, note)), replace(options, images=None)
 
 
 def check_named(listing: Listing, options: LayoutOptions) -> None:
@@ -173,27 +173,29 @@ def masks_alone(listing: Listing, listed: Sequence[FileEntry]) -> tuple[FileEntr
 
 def _files(listing: Listing, table: Table, first: str | None, locate: Locate) -> dict[str, Located]:
     """Each column whose cells are files, and not those of another column again."""
-    known = {name.casefold() for e in listing.images for name in (e.name, e.stem)}
-    found: dict[str, Located] = {}
+    names = {name.casefold() for e in listing.images for name in (e.name, e.stem)}
+    files_of: dict[str, Located] = {}
     for column in [c for c in (first, *table.columns) if c]:
-        if column in found:
+        if column in files_of:
             continue
         cells = [row.cells[column] for row in table.rows]
-        if column != first and not _may_be_files(cells, known):
+        if column != first and not _may_be_files(cells, names):
             continue
         files = locate(list(dict.fromkeys(name for cell in cells for name in names_in(cell))))
         filled = sum(not is_blank(c) for c in cells)
         there = [c for c in cells if any(n in files.entries for n in names_in(c))]
-        if len(there) >= max(1, _MOST * filled) and not any(_same(table, column, files, c, found[c]) for c in found):
-            found[column] = files
-    return found
+        if len(there) >= max(1, _MOST * filled) and not any(
+            _same(table, column, files, c, files_of[c]) for c in files_of
+        ):
+            files_of[column] = files
+    return files_of
 
 
-def _may_be_files(cells: Sequence[str], known: set[str]) -> bool:
+def _may_be_files(cells: Sequence[str], names: set[str]) -> bool:
     """Whether some cells are names of files that are there; numbers alone, and words that recur, may be anything."""
     looked = [n for c in cells[:_LOOKED_AT] for n in names_in(c)]
     bases = [posixpath.basename(n.replace("\\", "/").partition("?")[0]).casefold() for n in looked]
-    alike = [b for b in bases if b in known or is_image_name(b)]
+    alike = [b for b in bases if b in names or is_image_name(b)]
     if len(alike) < max(1, _MOST * len(looked)) or all(re.fullmatch(r"[\d.,-]*", b) for b in bases):
         return False
     return all(map(is_image_name, alike)) or len(set(cells)) > _MOST * len(cells)
@@ -239,9 +241,11 @@ def _name(column: str) -> FolderName:
     return folder_name(" ".join(w for w in column_words(column) if w not in _OF_FILES))
 
 
-def _drawn(listing: Listing, table: Table, found: Mapping[str, Located]) -> list[str]:
+def _drawn(listing: Listing, table: Table, files_of: Mapping[str, Located]) -> list[str]:
     """The columns that look like masks of one that does not; nothing where the pixels tell nothing."""
-    rows = [r for r in table.rows if all(r.cells[c] in found[c].entries for c in found)]
-    files = {c: [found[c].entries[r.cells[c]] for r in rows] for c in found}
-    drawn = [c for c in found if any(are_masks(listing, list(zip(files[i], files[c], strict=True))) for i in found)]
-    return drawn if len(drawn) < len(found) else []
+    rows = [r for r in table.rows if all(r.cells[c] in files_of[c].entries for c in files_of)]
+    files = {c: [files_of[c].entries[r.cells[c]] for r in rows] for c in files_of}
+    drawn = [
+        c for c in files_of if any(are_masks(listing, list(zip(files[i], files[c], strict=True))) for i in files_of)
+    ]
+    return drawn if len(drawn) < len(files_of) else []

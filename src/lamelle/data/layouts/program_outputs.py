@@ -45,9 +45,9 @@ def without_products(listing: Listing) -> Listing:
     """
     if listing.only is not None:
         return listing
-    known = {(e.folder, same_form(e.stem)) for e in listing.images}
+    stems = {(e.folder, same_form(e.stem)) for e in listing.images}
     folders = {f for f in listing.folders if _is_result(listing, f)}
-    made = {e for e in listing.images if not folders.isdisjoint((e.folder, *above(e.folder))) or _program(e, known)}
+    made = {e for e in listing.images if not folders.isdisjoint((e.folder, *above(e.folder))) or _program(e, stems)}
     if not made or len(made) == len(listing.images):
         return listing
     gone = {f for f in listing.folders if not folders.isdisjoint((f, *above(f)))}
@@ -55,7 +55,7 @@ def without_products(listing: Listing) -> Listing:
         listing,
         entries=tuple(e for e in listing.entries if e not in made),
         folders=tuple(f for f in listing.folders if f not in gone),
-        problems=(*listing.problems, *_said(made, known)),
+        problems=(*listing.problems, *_notes(made, stems)),
     )
 
 
@@ -64,7 +64,7 @@ def products_of(listing: Listing) -> list[Problem]:
     return [p for p in listing.problems if p.code == "layouts.products"]
 
 
-def _program(entry: FileEntry, known: set[tuple[str, str]]) -> str | None:
+def _program(entry: FileEntry, stems: set[tuple[str, str]]) -> str | None:
     """The program that wrote a file from another one; None where it is not called so, or called a mask."""
     if file_name(entry.stem).role == "mask":
         return None
@@ -72,7 +72,7 @@ def _program(entry: FileEntry, known: set[tuple[str, str]]) -> str | None:
     word = parts[-1].casefold()
     program = next((name for name, words in _ENDINGS.items() if word in words), None)
     bases = {entry.stem[: m.start()] for m in _SIGN.finditer(entry.stem)}
-    return program if any((entry.folder, same_form(b)) in known for b in bases) else None
+    return program if any((entry.folder, same_form(b)) in stems for b in bases) else None
 
 
 def _is_result(listing: Listing, folder: str) -> bool:
@@ -87,11 +87,11 @@ def _is_result(listing: Listing, folder: str) -> bool:
     return False
 
 
-def _said(made: set[FileEntry], known: set[tuple[str, str]]) -> list[Problem]:
+def _notes(made: set[FileEntry], stems: set[tuple[str, str]]) -> list[Problem]:
     """One note for each program, and one for whole folders."""
     groups: dict[str, list[FileEntry]] = {}
     for entry in sorted(made, key=lambda e: e.rel):
-        groups.setdefault(_program(entry, known) or "–", []).append(entry)
+        groups.setdefault(_program(entry, stems) or "–", []).append(entry)
     return [
         Problem("layouts.products", "", "note", {"count": len(es), "names": names_of(es, most=3), "program": program})
         for program, es in groups.items()

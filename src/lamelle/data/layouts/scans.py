@@ -29,8 +29,8 @@ def as_labelled(listing: Listing, options: LayoutOptions) -> Listing:
     if listing.only is not None:
         return listing
     scans = _scans(listing)
-    found = [f for f in scans if f and holds(last(f)) is None]
-    for folders in ({f: f for f in found}, {f: _outer(listing, f) for f in found}) if found else ():
+    unnamed = [f for f in scans if f and holds(last(f)) is None]
+    for folders in ({f: f for f in unnamed}, {f: _outer(listing, f) for f in unnamed}) if unnamed else ():
         folded = listing.with_volumes(folders)
         if _has_labels(folded, options):
             return folded
@@ -38,30 +38,30 @@ def as_labelled(listing: Listing, options: LayoutOptions) -> Listing:
     if not several:
         return listing
     values = {"count": len(several), "images": len(listing.images_in(several[0])), "name": last(several[0]) or "p0"}
-    said = Problem("layouts.series_as_images", several[0], "warning", values)
-    return replace(listing, problems=(*listing.problems, said))
+    problem = Problem("layouts.series_as_images", several[0], "warning", values)
+    return replace(listing, problems=(*listing.problems, problem))
 
 
 def as_volumes(listing: Listing) -> Listing:
     """The listing with every folder of two or more DICOM slices as a volume; also the folder that was given."""
-    found = [f for f in _scans(listing) if len(listing.images_in(f)) > 1]
-    if "" in found and listing.only is None:
+    series = [f for f in _scans(listing) if len(listing.images_in(f)) > 1]
+    if "" in series and listing.only is None:
         if len(listing.images) > len(listing.images_in("")):
-            found.remove("")
+            series.remove("")
         else:
             root = listing.root.resolve()
             one = FileEntry("", root.name, series=True, unnamed=True)
             return replace(listing, root=root.parent, entries=(one,), folders=(), only=root.name)
-    return listing.with_volumes({f: f for f in found}) if listing.only is None else listing
+    return listing.with_volumes({f: f for f in series}) if listing.only is None else listing
 
 
-def series_said(listing: Listing) -> list[Problem]:
+def series_problems(listing: Listing) -> list[Problem]:
     """That the folder is one of DICOM slices or holds some, for those who look for labels in vain."""
-    found = [f for f, one in _scans(listing).items() if one]
-    if not found:
+    series = [f for f, one in _scans(listing).items() if one]
+    if not series:
         return []
-    name = last(found[0]) or listing.root.resolve().name
-    values = {"count": len(found), "images": len(listing.images_in(found[0])), "name": name}
+    name = last(series[0]) or listing.root.resolve().name
+    values = {"count": len(series), "images": len(listing.images_in(series[0])), "name": name}
     return [Problem("layouts.series_without_labels", "", "note", values)]
 
 
@@ -70,15 +70,15 @@ def _scans(listing: Listing) -> dict[str, bool]:
 
     Some of the files are asked.
     """
-    found: dict[str, bool] = {}
+    one_series: dict[str, bool] = {}
     for folder in ("", *listing.folders):
         images = listing.images_in(folder)
         if images and all(e.unnamed or e.format is dicom.FORMAT for e in images):
-            asked = {images[0], images[len(images) // 2], images[-1]}
-            slices = [s for e in asked if (s := placed_slice(listing.path(e)))]
+            sample = {images[0], images[len(images) // 2], images[-1]}
+            slices = [s for e in sample if (s := placed_slice(listing.path(e)))]
             if slices:
-                found[folder] = len(images) > 1 and len({(s.number, s.uid) for s in slices}) == 1
-    return found
+                one_series[folder] = len(images) > 1 and len({(s.number, s.uid) for s in slices}) == 1
+    return one_series
 
 
 def _outer(listing: Listing, folder: str) -> str:

@@ -25,8 +25,8 @@ def by_levels(records: Sequence[Record], root: Path) -> tuple[tuple[Record, ...]
     Example:
         >>> from lamelle.types import ClassNames, Source
         >>> paths = [Path("/d", site, split, "1.png") for site in "AB" for split in ("train", "test")]
-        >>> found, said = by_levels([Record(str(p), Source(p), ClassNames(("x",))) for p in paths], Path("/d"))
-        >>> [r.split for r in found], said[0].code
+        >>> placed, notes = by_levels([Record(str(p), Source(p), ClassNames(("x",))) for p in paths], Path("/d"))
+        >>> [r.split for r in placed], notes[0].code
         (['train', 'test', 'train', 'test'], 'layouts.split_level')
     """
     if any(r.split or r.fold is not None for r in records):
@@ -39,8 +39,8 @@ def by_levels(records: Sequence[Record], root: Path) -> tuple[tuple[Record, ...]
             continue  # the classes
         splits = splits_of(names)
         if len(splits) == len(names) > 1 and "train" in splits.values():
-            said = Problem("layouts.split_level", "", "note", {"splits": printable(mapping_shown(splits))})
-            return tuple(replace(r, split=splits[p[level]]) for r, p in zip(records, parts, strict=True)), [said]
+            note = Problem("layouts.split_level", "", "note", {"splits": printable(mapping_shown(splits))})
+            return tuple(replace(r, split=splits[p[level]]) for r, p in zip(records, parts, strict=True)), [note]
         splits = splits if len(set(splits.values())) > 1 else loosely(names) or opposed(names)
         if "train" in splits.values():
             rest = [n for n in names if n not in splits] or names

@@ -48,16 +48,16 @@ def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record,
     if any(r.split or r.fold is not None for r in records):
         return tuple(records), [], frozenset()
     lists = _lists(listing, records)
-    found = _best(lists)
-    if len({one.split for one in found}) < 2:
+    best = _best(lists)
+    if len({one.split for one in best}) < 2:
         return tuple(records), [], frozenset()
     where: dict[str, list[_List]] = {}
-    for one in found:
+    for one in best:
         for i in one.ids:
             where.setdefault(i, []).append(one)
     twice = {i: ls for i, ls in where.items() if len({one.split for one in ls}) > 1}
-    read = frozenset(one.entry.rel for one in lists if one.entry.folder == found[0].entry.folder)
-    names = ", ".join(dict.fromkeys(one.entry.id for one in found))
+    read = frozenset(one.entry.rel for one in lists if one.entry.folder == best[0].entry.folder)
+    names = ", ".join(dict.fromkeys(one.entry.id for one in best))
     problems = [
         Problem("layouts.in_two_lists", i, "error", {"lists": names_of(list(dict.fromkeys(one.entry for one in ls)))})
         for i, ls in twice.items()
@@ -67,8 +67,8 @@ def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record,
     values = {"lists": names, **{s: counts[s] for s in ("train", "validation", "test")}}
     problems.append(Problem("layouts.lists_taken", "", "note", values))
     if rest:
-        said = {"count": len(rest), "names": names_of([r.id for r in rest]), "lists": names}
-        problems.append(Problem("layouts.in_no_list", "", "warning", said))
+        left = {"count": len(rest), "names": names_of([r.id for r in rest]), "lists": names}
+        problems.append(Problem("layouts.in_no_list", "", "warning", left))
     kept = tuple(replace(r, split=where[r.id][0].split) for r in records if r.id in where)
     return kept, problems, read
 
@@ -76,25 +76,25 @@ def by_lists(listing: Listing, records: Sequence[Record]) -> tuple[tuple[Record,
 def _lists(listing: Listing, records: Sequence[Record]) -> list[_List]:
     """Every file that is called after a split and names images, and every part of one that has parts called so."""
     called = [(e, split) for e in listing.entries if e.suffix in _SUFFIXES and (split := _split(e.stem))]
-    parts = [(entry, split, _said(_text(listing, entry))) for entry, split in called] + _parts(listing)
+    parts = [(entry, split, _names_in(_text(listing, entry))) for entry, split in called] + _parts(listing)
     if not parts:
         return []
-    known = _known(listing, records)
-    found = []
+    ids_of = _ids_by_name(listing, records)
+    lists = []
     for entry, split, lines in parts:
-        ids = [next((known[k] for k in _keys(line) if k in known), None) for line in lines]
+        ids = [next((ids_of[k] for k in _keys(line) if k in ids_of), None) for line in lines]
         if lines and sum(i is not None for i in ids) >= _MOST * len(lines):
-            found.append(_List(entry, split, frozenset(i for one in ids if one for i in one)))
-    return found
+            lists.append(_List(entry, split, frozenset(i for one in ids if one for i in one)))
+    return lists
 
 
 def _split(stem: str) -> str | None:
     """The split that a list is called after; train and val together train."""
     words = [w for w in tokens(stem) if w not in _BESIDE]
-    said = {split_of(w) for w in words}
-    if said == {"train", "validation"} or words == ["trainval"]:
+    splits = {split_of(w) for w in words}
+    if splits == {"train", "validation"} or words == ["trainval"]:
         return "trainval"
-    return next(iter(said)) if len(said) == 1 else None
+    return next(iter(splits)) if len(splits) == 1 else None
 
 
 def _best(lists: Sequence[_List]) -> list[_List]:
@@ -111,14 +111,14 @@ def _best(lists: Sequence[_List]) -> list[_List]:
     return [replace(one, split="train") if one.split == "trainval" else one for one in best]
 
 
-def _known(listing: Listing, records: Sequence[Record]) -> Mapping[str, tuple[str, ...]]:
+def _ids_by_name(listing: Listing, records: Sequence[Record]) -> Mapping[str, tuple[str, ...]]:
     """Path, name and stem of an image, as far as they are those of one image → its records (the slices of a stack)."""
     paths = {listing.path(e): e for e in listing.images}
     ids: dict[FileEntry, list[str]] = {}
     for r in records:
         if entry := paths.get(r.image.path):
             ids.setdefault(entry, []).append(r.id)
-    known: dict[str, tuple[str, ...]] = {}
+    ids_of: dict[str, tuple[str, ...]] = {}
     several: set[str] = set()
     for entry, own in ids.items():
         bare = posixpath.join(entry.folder, entry.stem)
@@ -127,9 +127,9 @@ def _known(listing: Listing, records: Sequence[Record]) -> Mapping[str, tuple[st
             "/".join(bare.split("/")[i:]) for i in range(len(parts))
         }
         for key in map(_key, keys):
-            if known.setdefault(key, tuple(own)) != tuple(own):
+            if ids_of.setdefault(key, tuple(own)) != tuple(own):
                 several.add(key)
-    return {key: own for key, own in known.items() if key not in several}
+    return {key: own for key, own in ids_of.items() if key not in several}
 
 
 def _keys(line: str) -> list[str]:
@@ -150,15 +150,15 @@ def _parts(listing: Listing) -> list[tuple[FileEntry, str, list[str]]]:
     """
     files = [e for e in listing.entries if e.suffix == ".json"]
     counts = Counter(e.folder for e in files)
-    found: list[tuple[FileEntry, str, list[str]]] = []
+    parts: list[tuple[FileEntry, str, list[str]]] = []
     for entry in (e for e in files if counts[e.folder] <= _FEW):
         try:
-            said = json.loads(_text(listing, entry))
+            content = json.loads(_text(listing, entry))
         except (ValueError, RecursionError):
             continue
-        lists = {str(k): v for k, v in said.items() if isinstance(v, list)} if isinstance(said, dict) else {}
-        found += [(entry, split, _named(lists[key])) for key, split in splits_of(lists).items()]
-    return found
+        lists = {str(k): v for k, v in content.items() if isinstance(v, list)} if isinstance(content, dict) else {}
+        parts += [(entry, split, _named(lists[key])) for key, split in splits_of(lists).items()]
+    return parts
 
 
 def _named(items: Sequence[object]) -> list[str]:
@@ -179,6 +179,6 @@ def _text(listing: Listing, entry: FileEntry) -> str:
         return ""
 
 
-def _said(text: str) -> list[str]:
+def _names_in(text: str) -> list[str]:
     """The lines that say something."""
     return [line for line in map(str.strip, text.splitlines()) if line and not line.startswith("#")]

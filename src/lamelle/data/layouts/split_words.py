@@ -90,17 +90,17 @@ def splits_of(names: Collection[str], *, external: bool = False) -> dict[str, st
         ({}, {})
     """
     words = {name: _words(name) for name in names}
-    clear = {name: split for name, said in words.items() if (split := split_of(name) or _alone(said))}
-    begun = {name: _opening(said, "train" in clear.values()) for name, said in words.items() if name not in clear}
-    found = {**clear, **{name: split for name, split in begun.items() if split}}
-    if "train" in found.values():
-        private = any(said == {"private", "test"} for said in words.values())
-        for name, said in words.items():
-            if name not in found and (split := _later(said, private, {*clear.values()}, external=external)):
-                found[name] = split
-    if len(set(found.values())) < 2:
-        found = {name: split for name, split in clear.items() if split_of(name)}
-    return {name: found[name] for name in names if name in found}
+    clear = {name: split for name, spoken in words.items() if (split := split_of(name) or _alone(spoken))}
+    begun = {name: _opening(spoken, "train" in clear.values()) for name, spoken in words.items() if name not in clear}
+    splits = {**clear, **{name: split for name, split in begun.items() if split}}
+    if "train" in splits.values():
+        private = any(spoken == {"private", "test"} for spoken in words.values())
+        for name, spoken in words.items():
+            if name not in splits and (split := _later(spoken, private, {*clear.values()}, external=external)):
+                splits[name] = split
+    if len(set(splits.values())) < 2:
+        splits = {name: split for name, split in clear.items() if split_of(name)}
+    return {name: splits[name] for name in names if name in splits}
 
 
 def loosely(names: Collection[str]) -> dict[str, str]:
@@ -123,8 +123,8 @@ def partly(names: Collection[str]) -> dict[str, str]:
         >>> partly(["train Lyon", "test Brest", "Metz"]), partly(["training", "rest"])
         ({'train Lyon': 'train', 'test Brest': 'test'}, {})
     """
-    said = {name: _words(name).intersection(SPLITS) or _begun(name) for name in names}
-    splits = {name: min(found) for name, found in said.items() if len(found) == 1}
+    candidates = {name: _words(name).intersection(SPLITS) or _begun(name) for name in names}
+    splits = {name: min(of_name) for name, of_name in candidates.items() if len(of_name) == 1}
     return splits if "train" in splits.values() and len(set(splits.values())) > 1 else {}
 
 
@@ -137,11 +137,11 @@ def opposed(names: Collection[str]) -> dict[str, str]:
         >>> opposed(["seen", "tuning", "unseen"]), opposed(["intern", "other"])
         ({'seen': 'train', 'tuning': 'validation', 'unseen': 'test'}, {})
     """
-    said = {name: min(words) for name in names if len(words := _words(name)) == 1}
+    word_of = {name: min(words) for name in names if len(words := _words(name)) == 1}
     for pair in _OPPOSED:
-        known = {**pair, **dict.fromkeys((*_CHOICE, "validation"), "validation")}
-        if len(said) == len(names) and {*pair} <= {*said.values()} <= {*known}:
-            return {name: known[word] for name, word in said.items()}
+        split_of_word = {**pair, **dict.fromkeys((*_CHOICE, "validation"), "validation")}
+        if len(word_of) == len(names) and {*pair} <= {*word_of.values()} <= {*split_of_word}:
+            return {name: split_of_word[word] for name, word in word_of.items()}
     return {}
 
 
@@ -168,14 +168,14 @@ def mapping_shown(splits: Mapping[str, str]) -> str:
         'train: derivation; test: external'
     """
     named = {split: [name for name, of in splits.items() if of == split] for split in SPLITS}
-    return "; ".join(f"{split}: {', '.join(found)}" for split, found in named.items() if found)
+    return "; ".join(f"{split}: {', '.join(of_split)}" for split, of_split in named.items() if of_split)
 
 
 @lru_cache(maxsize=65536)
 def _words(name: str) -> frozenset[str]:
     """What the words of a name say, in the words of this module; words that change nothing are left out."""
-    said = [_word(w) for w in tokens(name)]
-    return frozenset([w for w in said if w not in _BESIDE] or said)
+    meanings = [_word(w) for w in tokens(name)]
+    return frozenset([w for w in meanings if w not in _BESIDE] or meanings)
 
 
 def _word(word: str) -> str:
@@ -194,29 +194,29 @@ def _begun(name: str) -> set[str]:
     return {split for word in tokens(name) for stem, split in _STEMS.items() if word.startswith(stem)}
 
 
-def _alone(said: frozenset[str]) -> str | None:
+def _alone(words: frozenset[str]) -> str | None:
     """The split of a name that says it without the others."""
-    if len(said) == 1 and said <= {*SPLITS}:
-        return min(said)
-    if said == {"held", "out"}:
+    if len(words) == 1 and words <= {*SPLITS}:
+        return min(words)
+    if words == {"held", "out"}:
         return "test"
-    return next((split for split in SPLITS if said == {"internal", split}), None)
+    return next((split for split in SPLITS if words == {"internal", split}), None)
 
 
-def _opening(said: frozenset[str], trained: bool) -> str | None:
-    if not said or not said <= _BEGINS:
+def _opening(words: frozenset[str], trained: bool) -> str | None:
+    if not words or not words <= _BEGINS:
         return None
-    return ("validation" if said == {"development"} else None) if trained else "train"
+    return ("validation" if words == {"development"} else None) if trained else "train"
 
 
-def _later(said: frozenset[str], private: bool, clear: set[str], *, external: bool) -> str | None:
+def _later(words: frozenset[str], private: bool, clear: set[str], *, external: bool) -> str | None:
     """The split of what judges, beside something that trains."""
-    if said in ({"external", "validation"}, {"external", "test"}, {"private", "test"}) or (said and said <= _AGAIN):
+    if words in ({"external", "validation"}, {"external", "test"}, {"private", "test"}) or (words and words <= _AGAIN):
         return "test"
-    if said == {"public", "test"}:
+    if words == {"public", "test"}:
         return "validation" if private else "test"
-    if said and said <= _EVALUATION:
+    if words and words <= _EVALUATION:
         return "validation" if "test" in clear else "test"
-    if said and said <= _CHOICE:
+    if words and words <= _CHOICE:
         return "validation"
-    return "test" if (said and said <= _JUDGEMENT) or (external and said == {"external"}) else None
+    return "test" if (words and words <= _JUDGEMENT) or (external and words == {"external"}) else None

@@ -90,8 +90,8 @@ def _by_key(stacks: Sequence[FileEntry]) -> tuple[dict[Key, list[FileEntry]], di
         words = _BETWEEN.split(entry.stem.lower())
         kinds = ["image" if w in STACKS else kind(w) for w in words]
         rest = tuple(w for w, k in zip(words, kinds, strict=True) if k not in ("image", "mask"))
-        said = words[-1] in ("masks", "mask") and "image" not in kinds
-        if said and len(words) > 1 and words[0] not in SPLIT_NAMES:
+        ends_as_mask = words[-1] in ("masks", "mask") and "image" not in kinds
+        if ends_as_mask and len(words) > 1 and words[0] not in SPLIT_NAMES:
             continue  # a_masks.tif beside a.tif counts objects: Cellpose's way
         group = labels if "mask" in kinds else images
         group.setdefault((entry.folder, rest), []).append(entry)

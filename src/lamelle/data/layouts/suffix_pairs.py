@@ -12,7 +12,7 @@ from lamelle.data.layouts import cellpose
 from lamelle.data.layouts.common import Layout, LayoutMatch, LayoutOptions, label_target, lacks
 from lamelle.data.layouts.folder_pairs import MasksBeside, places, together
 from lamelle.data.layouts.listing import FileEntry, Listing
-from lamelle.data.layouts.named_masks import by_names, told
+from lamelle.data.layouts.named_masks import by_names, masks_by_name
 from lamelle.data.layouts.pairing import MaskedImage, unused
 from lamelle.data.layouts.stack_pair import stack_pairs
 from lamelle.data.layouts.volumes import has_series, is_volume, pair_records
@@ -24,11 +24,11 @@ NAME = "suffix_pairs"
 def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """At least one image with its mask beside it; less sure beside a table, which may say what is meant."""
     if by_names(options):
-        return LayoutMatch(1.0) if told(listing, options).pairs else lacks(0.1, "masks_beside")
-    found, rest = _folders(listing)
-    if places(listing, options) or stack_pairs(listing) or not found:
+        return LayoutMatch(1.0) if masks_by_name(listing, options).pairs else lacks(0.1, "masks_beside")
+    folders, rest = _folders(listing)
+    if places(listing, options) or stack_pairs(listing) or not folders:
         return lacks(0.1, "masks_beside")
-    few = len(rest) > sum(len(b.images) for b in found)
+    few = len(rest) > sum(len(b.images) for b in folders)
     return LayoutMatch(0.8 if few else 0.9 if listing.tables else 1.0)
 
 
@@ -38,13 +38,13 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     problems: list[Problem] = []
     of: list[tuple[str | None, str | None, Sequence[MaskedImage]]] = []
     if by_names(options):
-        said = told(listing, options)
-        problems += said.problems
-        rest = list(said.rest)
-        of.append((None, None, said.pairs))
+        named = masks_by_name(listing, options)
+        problems += named.problems
+        rest = list(named.rest)
+        of.append((None, None, named.pairs))
     else:
-        found, rest = _folders(listing)
-        for folder in found:
+        folders, rest = _folders(listing)
+        for folder in folders:
             pairs, wrong = folder.pairs()
             problems += wrong
             of.append((folder.split, folder.stratum, pairs))

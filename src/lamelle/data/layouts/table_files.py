@@ -15,7 +15,7 @@ from lamelle.data.tables import Columns, Table, choose_columns, column_like, rea
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImageTable:
     """A table of the folder, its columns and its files."""
 
     entry: FileEntry
@@ -31,7 +31,7 @@ class Found:
 
 def tables_of(
     listing: Listing, options: LayoutOptions, *, also: Sequence[str] = (), labelled: bool = False
-) -> list[Found]:
+) -> list[ImageTable]:
     """The tables of the root, or the one asked for; a named column must be in one of them.
 
     Args:
@@ -47,7 +47,7 @@ def tables_of(
             for e, t in tables
         ]
     having = [(e, t) for e, t in tables if all(n is None or column_like(n, t.columns) for n in named.values())]
-    found = []
+    tables_read = []
     for entry, table in having or tables:
         columns, files = _chosen(listing, entry, table, options, also)
         locate_ = partial(locate, listing=listing, table=entry, also=also)
@@ -55,8 +55,8 @@ def tables_of(
         rest = without(table, paths.beside)
         if paths.beside:
             columns, files = _chosen(listing, entry, rest, replace(options, image=paths.image), also)
-        found.append(Found(entry, rest, columns, files, paths, table))
-    return found
+        tables_read.append(ImageTable(entry, rest, columns, files, paths, table))
+    return tables_read
 
 
 def _chosen(

@@ -11,7 +11,7 @@ from lamelle.data.groups.words import named_like_group, rank_of
 from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.split_words import splits_of
-from lamelle.data.layouts.table_files import Found, tables_of
+from lamelle.data.layouts.table_files import ImageTable, tables_of
 from lamelle.data.layouts.table_rows import records_of
 from lamelle.data.tables import (
     read_table,
@@ -38,7 +38,7 @@ def add_columns(listing: Listing, records: Sequence[Record], options: LayoutOpti
 
 
 def with_columns(
-    listing: Listing, records: Sequence[Record], tables: Sequence[Found]
+    listing: Listing, records: Sequence[Record], tables: Sequence[ImageTable]
 ) -> tuple[tuple[Record, ...], list[Problem]]:
     """Join tables to records by file."""
     problems: list[Problem] = []
@@ -46,16 +46,16 @@ def with_columns(
     paths = {r.image.path for r in records}
     parts = _parts(listing, paths, tables)
     listed: set[Path] = set()
-    for found in tables:
-        if found.columns.image is None or not any(listing.path(e) in paths for e in found.files.entries.values()):
-            problems.append(_unused(listing, found))
+    for table in tables:
+        if table.columns.image is None or not any(listing.path(e) in paths for e in table.files.entries.values()):
+            problems.append(_unused(listing, table))
             continue
-        rows, wrong = records_of(listing, found, labelled=False)
+        rows, wrong = records_of(listing, table, labelled=False)
         problems += wrong
-        part = parts.get(found.entry)
+        part = parts.get(table.entry)
         by_path = {r.image.path: replace(r, split=r.split or part) for r in rows}
         if part is None:
-            problems += _no_rows(records, by_path, found.entry.name)
+            problems += _no_rows(records, by_path, table.entry.name)
         listed |= by_path.keys()
         joined = [_joined(r, by_path.get(r.image.path)) for r in joined]
     if parts:
@@ -63,23 +63,24 @@ def with_columns(
     return tuple(joined), problems
 
 
-def _unused(listing: Listing, found: Found) -> Problem:
+def _unused(listing: Listing, table: ImageTable) -> Problem:
     """What is said of a table that names none of the images; folders of its rows are named."""
     folders = {f.rpartition("/")[2] for f in listing.folders if named_like_group(f.rpartition("/")[2])}
-    said = column_of(listing, folders) if folders else None
-    if said is None or said["table"] != found.entry.id or not listing.images:
-        return Problem("layouts.table_unused", found.entry.rel, "note")
-    values = {"column": said["column"], "first": listing.images[0].id}
-    return Problem("layouts.table_of_folders", found.entry.rel, "note", values)
+    column = column_of(listing, folders) if folders else None
+    if column is None or column["table"] != table.entry.id or not listing.images:
+        return Problem("layouts.table_unused", table.entry.rel, "note")
+    values = {"column": column["column"], "first": listing.images[0].id}
+    return Problem("layouts.table_of_folders", table.entry.rel, "note", values)
 
 
-def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[Found]) -> dict[FileEntry, str]:
+def _parts(listing: Listing, paths: Collection[Path], tables: Sequence[ImageTable]) -> dict[FileEntry, str]:
     """Tables that are called after splits, ``train.csv``, ``test.csv``, and list images here, with the split."""
-    said = splits_of([t.entry.stem for t in tables])
+    split_of_name = splits_of([t.entry.stem for t in tables])
     parts = {
         t.entry: split
         for t in tables
-        if (split := said.get(t.entry.stem)) and any(listing.path(e) in paths for e in t.files.entries.values())
+        if (split := split_of_name.get(t.entry.stem))
+        and any(listing.path(e) in paths for e in t.files.entries.values())
     }
     return parts if len(set(parts.values())) > 1 else {}
 

@@ -10,7 +10,7 @@ from lamelle.data.layouts.listing import FileEntry, Listing
 from lamelle.data.layouts.pairing import names_of, unused
 from lamelle.data.layouts.path_columns import names_in
 from lamelle.data.layouts.table import is_sure
-from lamelle.data.layouts.table_files import Found, tables_of
+from lamelle.data.layouts.table_files import ImageTable, tables_of
 from lamelle.data.layouts.table_join import with_columns
 from lamelle.data.layouts.table_rows import records_of
 from lamelle.data.layouts.volumes import is_volume, pair_records
@@ -43,8 +43,8 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     records: list[Record] = []
     problems: list[Problem] = []
     tables = _paired(listing, options)
-    for found in tables:
-        made, wrong = _pairs(listing, found, options)
+    for table in tables:
+        made, wrong = _pairs(listing, table, options)
         records += made
         problems += wrong
     problems += _unlisted(listing, tables)
@@ -53,17 +53,17 @@ def read(listing: Listing, options: LayoutOptions) -> Index:
     return Index(listing.root, NAME, joined, problems=(*problems, *wrong))
 
 
-def _paired(listing: Listing, options: LayoutOptions) -> list[Found]:
+def _paired(listing: Listing, options: LayoutOptions) -> list[ImageTable]:
     return [t for t in tables_of(listing, options) if t.paths.masks]
 
 
-def _pairs(listing: Listing, found: Found, options: LayoutOptions) -> tuple[list[Record], list[Problem]]:
+def _pairs(listing: Listing, table: ImageTable, options: LayoutOptions) -> tuple[list[Record], list[Problem]]:
     """The records of one table; a row whose masks are not there is an error."""
-    column = _column(found)
-    of, problems = _masks(found, column)
-    rows, wrong = records_of(listing, found, labelled=False)
+    column = _column(table)
+    of, problems = _masks(table, column)
+    rows, wrong = records_of(listing, table, labelled=False)
     problems += [p for p in wrong if p.code != "layouts.same_row"]
-    entries = {listing.path(e): e for e in found.files.entries.values()}
+    entries = {listing.path(e): e for e in table.files.entries.values()}
     records: list[Record] = []
     for row in rows:
         entry = entries[row.image.path]
@@ -74,42 +74,42 @@ def _pairs(listing: Listing, found: Found, options: LayoutOptions) -> tuple[list
         problems += wrong
         if len(masks) > 1:
             made = [replace(r, target=label_target([Source(listing.path(m)) for m in masks])) for r in made]
-        label = row.columns.get(found.columns.label or "")
+        label = row.columns.get(table.columns.label or "")
         records += [
             replace(r, fold=row.fold, stratum=label or None, columns={**row.columns, **r.columns}) for r in made
         ]
-    said = {"image": printable(found.columns.image or ""), "mask": printable(column)}
-    said["others"] = ", ".join(map(printable, found.paths.others)) or "–"
-    said["key"] = f"{setting('data.image', 'COLUMN')} {setting('data.masks', 'COLUMN')}"
-    problems = [Problem("layouts.columns_of_pairs", found.entry.rel, "note", said), *problems]
-    if found.columns.label and not (options.label or options.learnt or options.masks):
-        values = {"column": printable(found.columns.label), "key": setting("data.label", found.columns.label)}
-        problems.append(Problem("layouts.classes_beside_pairs", found.entry.rel, "note", values))
+    details = {"image": printable(table.columns.image or ""), "mask": printable(column)}
+    details["others"] = ", ".join(map(printable, table.paths.others)) or "–"
+    details["key"] = f"{setting('data.image', 'COLUMN')} {setting('data.masks', 'COLUMN')}"
+    problems = [Problem("layouts.columns_of_pairs", table.entry.rel, "note", details), *problems]
+    if table.columns.label and not (options.label or options.learnt or options.masks):
+        values = {"column": printable(table.columns.label), "key": setting("data.label", table.columns.label)}
+        problems.append(Problem("layouts.classes_beside_pairs", table.entry.rel, "note", values))
     return records, problems
 
 
-def _column(found: Found) -> str:
+def _column(source: ImageTable) -> str:
     """The one column of masks.
 
     Raises:
         RequestError: If there are several.
     """
-    columns = list(found.paths.masks)
+    columns = list(source.paths.masks)
     if len(columns) > 1:
         keys = " / ".join(setting("data.masks", c) for c in columns)
-        table, names = printable(found.table.path.name), ", ".join(map(printable, columns))
+        table, names = printable(source.table.path.name), ", ".join(map(printable, columns))
         raise RequestError("layouts.several_mask_columns", table=table, columns=names, keys=keys)
     return columns[0]
 
 
-def _masks(found: Found, column: str) -> tuple[dict[FileEntry, list[FileEntry]], list[Problem]]:
+def _masks(table: ImageTable, column: str) -> tuple[dict[FileEntry, list[FileEntry]], list[Problem]]:
     """The masks of each image, once each."""
-    files = found.paths.masks[column]
+    files = table.paths.masks[column]
     of: dict[FileEntry, list[FileEntry]] = {}
     problems: list[Problem] = []
-    for row in found.whole.rows:
-        image, cell = row.cells[found.columns.image or ""], row.cells[column]
-        place = found.table.at(row)
+    for row in table.whole.rows:
+        image, cell = row.cells[table.columns.image or ""], row.cells[column]
+        place = table.table.at(row)
         if is_blank(cell):
             values = {"file": printable(image), "column": printable(column), "value": cell}
             problems.append(Problem("layouts.blank_mask", place, "error", values))
@@ -119,13 +119,13 @@ def _masks(found: Found, column: str) -> tuple[dict[FileEntry, list[FileEntry]],
                 problems.append(Problem("layouts.listed_doubtful", place, "error", values))
             elif name not in files.entries:
                 problems.append(Problem("layouts.listed_missing", place, "error", {"file": printable(name)}))
-            elif entry := found.files.entries.get(image):
+            elif entry := table.files.entries.get(image):
                 masks = of.setdefault(entry, [])
                 masks += [m for m in [files.entries[name]] if m not in masks]
     return of, problems
 
 
-def _unlisted(listing: Listing, tables: Iterable[Found]) -> list[Problem]:
+def _unlisted(listing: Listing, tables: Iterable[ImageTable]) -> list[Problem]:
     """A warning per folder of files that no table names as image or mask."""
     listed = {e for t in tables for files in (t.files, *t.paths.files) for e in files.all}
     return unused([e for e in listing.images if e not in listed], "layouts.unlisted", "warning")

@@ -15,7 +15,7 @@ from lamelle.data.layouts.common import (
     last,
 )
 from lamelle.data.layouts.listing import Listing
-from lamelle.data.layouts.named_masks import endings_said
+from lamelle.data.layouts.named_masks import endings_hint
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.layouts.program_outputs import products_of
 from lamelle.data.layouts.unread_files import passed_over, sentences
@@ -51,11 +51,13 @@ def unknown_folder(
         ),
         None,
     )
-    asked = missing is not None and missing.code in _ASKS
-    hint = text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not asked else ""
-    if not hint and not asked and (ends := endings_said(listing)):
+    choice_missing = missing is not None and missing.code in _ASKS
+    hint = (
+        text("layouts.hint_inner", folder=printable(str(listing.root / inner))) if inner and not choice_missing else ""
+    )
+    if not hint and not choice_missing and (ends := endings_hint(listing)):
         hint = text("layouts.hint_endings", **ends)
-    if not hint and not asked and (words := _words_of_names(listing)):
+    if not hint and not choice_missing and (words := _words_of_names(listing)):
         hint = text("layouts.hint_names", names=names_of(words, most=6))
     return RequestError(
         "layouts.unknown",
@@ -65,16 +67,16 @@ def unknown_folder(
         nearest=nearest or "",
         missing=sentence(missing) if missing else "",
         hint=hint,
-        passed=sentences([*products_of(listing), *passed_over(listing), *scans.series_said(listing)]),
+        passed=sentences([*products_of(listing), *passed_over(listing), *scans.series_problems(listing)]),
     )
 
 
 def _words_of_names(listing: Listing) -> list[str]:
     """The words that all names of files begin with before a number, if they may be classes: ``benign_001.png``."""
-    found = [_WORD.match(e.stem) for e in listing.images]
-    counts = Counter(m[1].casefold() for m in found if m)
-    classes = all(found) and 1 < len(counts) <= _MOST_WORDS and min(counts.values()) > 1
-    return sorted({m[1] for m in found if m}) if classes else []
+    matches = [_WORD.match(e.stem) for e in listing.images]
+    counts = Counter(m[1].casefold() for m in matches if m)
+    classes = all(matches) and 1 < len(counts) <= _MOST_WORDS and min(counts.values()) > 1
+    return sorted({m[1] for m in matches if m}) if classes else []
 
 
 def what_is_there(listing: Listing) -> str:

@@ -36,7 +36,7 @@ class InputImage:
 class Unlabelled:
     """What was found to predict on."""
 
-    asked: tuple[InputImage, ...]
+    inputs: tuple[InputImage, ...]
     """In the order that was given; a row of a table may name an image again."""
     problems: tuple[Problem, ...]
     """Errors for all that cannot be predicted: headers that cannot be read, rows without a file."""
@@ -46,7 +46,7 @@ class Unlabelled:
     @property
     def records(self) -> tuple[Record, ...]:
         """Each image once."""
-        return tuple({a.record.image: a.record for a in self.asked}.values())
+        return tuple({a.record.image: a.record for a in self.inputs}.values())
 
 
 def read_unlabelled(
@@ -74,7 +74,7 @@ def read_unlabelled(
         >>> [r.id for r in read_unlabelled([folder], dims=2).records]
         ['b9.png', 'b10.png']
     """
-    asked: list[InputImage] = []
+    inputs: list[InputImage] = []
     problems: list[Problem] = []
     labels: list[str] = []
     for path in paths:
@@ -83,19 +83,19 @@ def read_unlabelled(
         folder = printable(listing.root.resolve().name)
         if path.suffix.lower() in TABLE_SUFFIXES:
             rows, wrong = table.read_rows(listing, LayoutOptions())
-            asked += [InputImage(r, r.id, folder, printable(name)) for name, r in _declared(rows, axes)]
+            inputs += [InputImage(r, r.id, folder, printable(name)) for name, r in _declared(rows, axes)]
         else:
             entries, masks = _entries(listing)
             records, wrong = _images(listing, entries, dims=dims)
-            asked += [InputImage(r, r.id, folder) for r in records]
+            inputs += [InputImage(r, r.id, folder) for r in records]
             labels += [e.id for e in masks]
         problems += [*(listing.problems if listing.only is None else ()), *wrong]
     errors = tuple(p for p in problems if p.severity == "error")
-    if not asked:
+    if not inputs:
         if errors:
             raise DataError(errors)
         raise RequestError("layouts.nothing_to_predict", paths=", ".join(printable(str(p)) for p in paths))
-    return Unlabelled(_with_own_ids(asked), errors, tuple(labels))
+    return Unlabelled(_with_own_ids(inputs), errors, tuple(labels))
 
 
 def _entries(listing: Listing) -> tuple[list[FileEntry], list[FileEntry]]:
@@ -164,12 +164,12 @@ def _rows(path: Path, name: str) -> list[Record]:
     return slice_records(f"{name}:{key}", path, shape[1], target=None, split=None, key=key)
 
 
-def _with_own_ids(asked: Sequence[InputImage]) -> tuple[InputImage, ...]:
+def _with_own_ids(inputs: Sequence[InputImage]) -> tuple[InputImage, ...]:
     """Files of the same name from two places get their whole path as id; the same file found twice is listed once."""
     once: dict[tuple[Source, str | None], InputImage] = {}
-    for one in asked:
+    for one in inputs:
         once.setdefault((one.record.image, one.listed), one)
-    ids = Counter(r.id for r in {a.record.image: a.record for a in asked}.values())
+    ids = Counter(r.id for r in {a.record.image: a.record for a in inputs}.values())
     return tuple(one if ids[one.record.id] == 1 else _by_whole_path(one) for one in once.values())
 
 

@@ -49,11 +49,13 @@ def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[FileEntry]]) -> d
             first, second = entries
             twos[first.name, second.name].append((folder, first, second))
             twos[second.name, first.name].append((folder, second, first))
-        for ending, found in _by_ending(entries).items():
-            ends[ending] += [(folder, image, mask) for image, mask in found]
+        for ending, matches in _by_ending(entries).items():
+            ends[ending] += [(folder, image, mask) for image, mask in matches]
     taken: dict[str, list[MaskedImage]] = defaultdict(list)
-    for _, found in sorted([*twos.items(), *ends.items()], key=lambda item: -len(item[1])):
-        new = [(f, image, mask) for f, image, mask in found if not any(image in (p.image, *p.masks) for p in taken[f])]
+    for _, matches in sorted([*twos.items(), *ends.items()], key=lambda item: -len(item[1])):
+        new = [
+            (f, image, mask) for f, image, mask in matches if not any(image in (p.image, *p.masks) for p in taken[f])
+        ]
         if len(new) >= _LEAST and are_masks(listing, [(image, mask) for _, image, mask in new]):
             for folder, image, mask in new:
                 taken[folder].append(MaskedImage(image, (mask,)))
@@ -103,14 +105,14 @@ def are_masks(listing: Listing, pairs: Sequence[tuple[FileEntry, FileEntry]]) ->
 def _by_ending(entries: Sequence[FileEntry]) -> dict[str, list[tuple[FileEntry, FileEntry]]]:
     """Ending → image and mask, where the ending is behind the names of half of the images."""
     by_stem = {same_form(e.stem): e for e in entries}
-    found: dict[str, list[tuple[FileEntry, FileEntry]]] = defaultdict(list)
+    pairs_of: dict[str, list[tuple[FileEntry, FileEntry]]] = defaultdict(list)
     for entry in entries:
         stem = same_form(entry.stem)
         cuts = [(stem[: m.start()], stem[m.start() :]) for m in _SIGN.finditer(stem)]
         for base, ending in cuts:
             if base in by_stem and not any(map(str.isdecimal, ending)):
-                found[ending].append((by_stem[base], entry))
-    return {e: pairs for e, pairs in found.items() if len(pairs) >= max(1, _MOST * (len(entries) - len(pairs)))}
+                pairs_of[ending].append((by_stem[base], entry))
+    return {e: pairs for e, pairs in pairs_of.items() if len(pairs) >= max(1, _MOST * (len(entries) - len(pairs)))}
 
 
 def one_each(entries: Sequence[FileEntry]) -> list[MaskedImage]:
@@ -119,8 +121,8 @@ def one_each(entries: Sequence[FileEntry]) -> list[MaskedImage]:
     A mask that is called nothing but a mask belongs to the only other file.
 
     Example:
-        >>> found = one_each([FileEntry("P0", "CT.nii.gz"), FileEntry("P0", "segmentation.nii.gz")])
-        >>> [(p.image.name, p.masks[0].name) for p in found]
+        >>> pairs = one_each([FileEntry("P0", "CT.nii.gz"), FileEntry("P0", "segmentation.nii.gz")])
+        >>> [(p.image.name, p.masks[0].name) for p in pairs]
         [('CT.nii.gz', 'segmentation.nii.gz')]
         >>> names = ("a_flair.png", "a_seg.png", "b_flair.png", "b_seg.png")
         >>> [p.image.name for p in one_each([FileEntry("", n) for n in names])]
@@ -134,8 +136,8 @@ def one_each(entries: Sequence[FileEntry]) -> list[MaskedImage]:
     for entry in others:
         for base in {"", *(entry.stem[: m.start()] for m in _SIGN.finditer(entry.stem))}:
             begins[same_form(base)].append(entry)
-    found = {mask: begins[same_form(key)] for mask, key in called.items()}
-    if any(len(images) != 1 for images in found.values()) or len({i for (i,) in found.values()}) < len(others):
+    images_of = {mask: begins[same_form(key)] for mask, key in called.items()}
+    if any(len(images) != 1 for images in images_of.values()) or len({i for (i,) in images_of.values()}) < len(others):
         return []
-    pairs = {images[0]: mask for mask, images in found.items()}
+    pairs = {images[0]: mask for mask, images in images_of.items()}
     return [MaskedImage(image, (pairs[image],)) for image in others]

@@ -46,11 +46,11 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
         [('layouts.passed_microscope', 2, '.czi')]
     """
     others = [e for e in listing.entries if not is_image(e) and e.rel not in read]
-    found: dict[tuple[str, str], list[FileEntry]] = {}
+    by_kind: dict[tuple[str, str], list[FileEntry]] = {}
     for entry in others:
         if kind := _kind(entry.suffix):
-            found.setdefault((kind, entry.suffix), []).append(entry)
-    problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in found.items()]
+            by_kind.setdefault((kind, entry.suffix), []).append(entry)
+    problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in by_kind.items()]
     tests = {"archives": _is_archive} | ({} if masks_read else OUTLINES)
     if sum(e.suffix in _TEXTS for e in others) <= _MOST_TEXTS:
         tests = {"lists": _lists_images, **tests}
@@ -71,8 +71,8 @@ def _kind(suffix: str) -> str | None:
 def tables_below(listing: Listing) -> list[Problem]:
     """A warning for each table in a folder inside that names images there: only those of the data folder are read."""
     below = [e for e in listing.entries if e.folder and e.suffix in TABLE_SUFFIXES]
-    known = {name for e in listing.images for name in (e.name.casefold(), e.stem.casefold())}
-    found = []
+    image_names = {name for e in listing.images for name in (e.name.casefold(), e.stem.casefold())}
+    problems = []
     for entry in below[:_MOST_TEXTS]:
         try:
             table = read_table(listing.path(entry))
@@ -81,12 +81,12 @@ def tables_below(listing: Listing) -> list[Problem]:
         rows = table.rows[:_HEAD_ROWS]
         for column in table.columns:
             names = [row.cells[column].replace("\\", "/").rpartition("/")[2].casefold() for row in rows]
-            if len(set(names)) > 1 and sum(n in known and not n.isdecimal() for n in names) * 2 > len(names):
+            if len(set(names)) > 1 and sum(n in image_names and not n.isdecimal() for n in names) * 2 > len(names):
                 place = printable(shlex.quote(str(listing.root / entry.folder)))
                 values = {"column": printable(column), "folder": place}
-                found.append(Problem("layouts.table_below", entry.rel, "warning", values))
+                problems.append(Problem("layouts.table_below", entry.rel, "warning", values))
                 break
-    return found
+    return problems
 
 
 def sentences(problems: Sequence[Problem]) -> str:

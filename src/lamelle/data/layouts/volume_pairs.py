@@ -19,11 +19,11 @@ NAME = "volume_pairs"
 
 def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
     """The two folders with volumes inside, or volumes beside their labels."""
-    found = [] if _is_nnunet(listing) else places(listing, options)
-    if not found and _beside(listing)[0]:
+    folders = [] if _is_nnunet(listing) else places(listing, options)
+    if not folders and _beside(listing)[0]:
         return LayoutMatch(1.0)
-    if found and (images := found[0].images_of(listing)) and is_volume(listing, images[0]):
-        return LayoutMatch(1.0) if kind_of(listing, found) != "classes" else lacks(0.3, "volumes")
+    if folders and (images := folders[0].images_of(listing)) and is_volume(listing, images[0]):
+        return LayoutMatch(1.0) if kind_of(listing, folders) != "classes" else lacks(0.3, "volumes")
     if channels := _channels(listing):
         mask, images = channels
         words = [re.split(r"[-_. ]+", e.stem)[-1] for e in images]
@@ -31,14 +31,14 @@ def match(listing: Listing, options: LayoutOptions) -> LayoutMatch:
         return lacks(0.48, "one_channel", names=names_of(images), mask=mask.name, keys=keys)
     if any(e.volume or e.dicom_series for e in listing.images):
         return lacks(0.45, "label_volumes")
-    return lacks(0.3, "volumes") if found else LayoutMatch(0.1, without_pair(listing).missing)
+    return lacks(0.3, "volumes") if folders else LayoutMatch(0.1, without_pair(listing).missing)
 
 
 def read(listing: Listing, options: LayoutOptions) -> Index:
     """One record per volume (its own group), or per slice where 2 dimensions are asked for."""
-    found, problems = pairs(listing, options)
+    pairs_read, problems = pairs(listing, options)
     records: list[Record] = []
-    for one, split in found:
+    for one, split in pairs_read:
         made, wrong = pair_records(
             listing, one.image, one.masks[0], dims=options.dims or 3, split=split, group=one.image.id
         )
@@ -51,13 +51,13 @@ def pairs(listing: Listing, options: LayoutOptions) -> tuple[list[tuple[MaskedIm
     """Volumes with their label volumes, and the split that the folders around them name."""
     paired: list[tuple[MaskedImage, str | None]] = []
     problems: list[Problem] = []
-    found = places(listing, options)
-    for place, split in zip(found, splits_of(listing, found), strict=True):
+    pair_folders = places(listing, options)
+    for place, split in zip(pair_folders, splits_of(listing, pair_folders), strict=True):
         made, wrong = place.pairs(listing)
         problems += wrong
         paired += [(one, split or inner_split(one.image, place.images)) for one in made]
-    if found:
-        problems += left_over(listing, found)
+    if pair_folders:
+        problems += left_over(listing, pair_folders)
     else:
         folders, rest = _beside(listing)
         for folder in folders:

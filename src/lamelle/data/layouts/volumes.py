@@ -73,10 +73,10 @@ def pair_records(
         return [], problems
     source, target = Source(listing.path(image)), listing.path(label)
     if not heads[0].shape and image.dicom_series:
-        chosen, said = _series_of(listing, image, label, heads)
+        chosen, problem = _series_of(listing, image, label, heads)
         if chosen is None:
-            return [], [said]
-        heads[0], source, problems = chosen[1], replace(source, key=chosen[0]), [said]
+            return [], [problem]
+        heads[0], source, problems = chosen[1], replace(source, key=chosen[0]), [problem]
     size, labelled = tuple(heads[0].shape[1:]), over(*heads).size
     if size != labelled:
         values = {"label": label.id, "label_size": _size(labelled), "size": _size(size), "first": size[0]}
@@ -149,14 +149,14 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
     All records then have a position and the column ``volume``, so that slices of one stack stay in one split. A file
     whose header cannot be read stays as it is, for its reader to report.
     """
-    found: list[Record] = []
+    slices: list[Record] = []
     for record in records:
         depth = _depth(record)
         if depth < 2:
-            found.append(replace(record, image=replace(record.image, index=0)) if depth else record)
+            slices.append(replace(record, image=replace(record.image, index=0)) if depth else record)
             continue
         planes = slice_records(record.id, record.image.path, depth, target=None, split=record.split)
-        found += [
+        slices += [
             replace(
                 record,
                 id=plane.id,
@@ -166,17 +166,17 @@ def slices_of_stacks(records: Sequence[Record]) -> tuple[Record, ...]:
             )
             for plane in planes
         ]
-    if len(found) == len(records):
-        return tuple(found)
+    if len(slices) == len(records):
+        return tuple(slices)
     return tuple(
-        r if r.position is not None else replace(r, position=0, columns={**r.columns, "volume": r.id}) for r in found
+        r if r.position is not None else replace(r, position=0, columns={**r.columns, "volume": r.id}) for r in slices
     )
 
 
 def _depth(record: Record) -> int:
     """Slices of a stack with class names; 0 where it is a plane, one of a stack already, or a format of planes."""
-    image, known = record.image, promised(record.image.path.name)
-    of_planes = known is not None and FORMATS[known].planes is None
+    image, format_name = record.image, promised(record.image.path.name)
+    of_planes = format_name is not None and FORMATS[format_name].planes is None
     if not record.names or image.index is not None or image.span is not None or of_planes:
         return 0
     try:

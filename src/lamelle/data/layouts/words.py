@@ -112,12 +112,12 @@ def folder_name(name: str) -> FolderName:
         FolderName(role=None, rest=('patient', '01'), weak=False)
     """
     words = [_single(t) for t in tokens(name)]
-    said = [w for w in words if w in MASKS] or [w for w in words if w in IMAGES]
-    if not said:
+    meaning = [w for w in words if w in MASKS] or [w for w in words if w in IMAGES]
+    if not meaning:
         return FolderName(None, tuple(words))
-    role: Role = "mask" if said[0] in MASKS else "image"
+    role: Role = "mask" if meaning[0] in MASKS else "image"
     rest = tuple(w for w in words if w not in MASKS | IMAGES | BESIDE)
-    return FolderName(role, rest, weak=WEAK.issuperset(said))
+    return FolderName(role, rest, weak=WEAK.issuperset(meaning))
 
 
 def holds(name: str) -> Role | None:
@@ -127,8 +127,8 @@ def holds(name: str) -> Role | None:
         >>> [holds(n) for n in ("JPEGImages", "vérité terrain", "Máscaras", "imagesTr", "with_mask", "Tumour")]
         ['image', 'mask', 'mask', 'image', None, None]
     """
-    found = folder_name(name)
-    return found.role if all(word in _SPLIT_PARTS for word in found.rest) else None
+    folder = folder_name(name)
+    return folder.role if all(word in _SPLIT_PARTS for word in folder.rest) else None
 
 
 @lru_cache(maxsize=65536)
@@ -225,9 +225,9 @@ def kind(part: str) -> str | None:
 
 def _single(word: str) -> str:
     """A word without plural, if it is known without."""
-    for known in (word, word.removesuffix("s")):
-        if known in _KNOWN:
-            return known
+    for form in (word, word.removesuffix("s")):
+        if form in _KNOWN:
+            return form
     return word
 
 

@@ -73,7 +73,7 @@ def _folders(listing: Listing) -> dict[str, tuple[str, list[FileEntry]]]:
     stems: dict[str, set[str]] = defaultdict(set)
     for image in listing.images:
         stems[image.folder].add(image.stem)
-    found: dict[str, tuple[str, list[FileEntry]]] = {}
+    folders: dict[str, tuple[str, list[FileEntry]]] = {}
     for entry in listing.entries:
         if entry.suffix != ".txt" or entry.name.lower() in _LISTS:
             continue
@@ -84,8 +84,8 @@ def _folders(listing: Listing) -> dict[str, tuple[str, list[FileEntry]]]:
             images = next(("/".join([*parts[:at], p, *parts[at + 1 :]]) for p in ("images", "Images")
                            if "/".join([*parts[:at], p, *parts[at + 1 :]]) in stems), entry.folder)  # fmt: skip
         if images != entry.folder or entry.stem in stems[images]:
-            found.setdefault(entry.folder, (images, []))[1].append(entry)
-    return found
+            folders.setdefault(entry.folder, (images, []))[1].append(entry)
+    return folders
 
 
 def _is_read(listing: Listing, entry: FileEntry) -> bool | None:
@@ -112,9 +112,11 @@ def _names(listing: Listing, problems: list[Problem]) -> ValueNames | None:
         path, name = listing.path(entry), entry.name.lower()
         try:
             if name in _DESCRIBED:
-                said = (yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}).get("names")
+                stated = (yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}).get("names")
                 names = (
-                    dict(enumerate(said)) if isinstance(said, list) else {int(k): v for k, v in (said or {}).items()}
+                    dict(enumerate(stated))
+                    if isinstance(stated, list)
+                    else {int(k): v for k, v in (stated or {}).items()}
                 )
             elif name in _LISTS:
                 lines = path.read_text(encoding="utf-8-sig").splitlines()
