@@ -31,12 +31,12 @@ class Starts:
 
     def warps(self) -> np.ndarray:
         """Movements ``[P, T, 3, 3]`` that they stand for."""
-        found = np.tile(np.eye(3), (*self.view.shape, 1, 1))
-        found[..., :2, :] = fingerprints.views()[self.view]
+        warps = np.tile(np.eye(3), (*self.view.shape, 1, 1))
+        warps[..., :2, :] = fingerprints.views()[self.view]
         back = np.array([np.linalg.inv(fingerprints.turn_matrix(t)) for t in range(len(fingerprints.TURNS))])[self.turn]
         scale = np.where(self.view >= fingerprints.whole_views(), fingerprints.CENTRE, 1.0)
-        found[..., :2, :2] = found[..., :2, :2] @ (back / scale[..., None, None])
-        return found
+        warps[..., :2, :2] = warps[..., :2, :2] @ (back / scale[..., None, None])
+        return warps
 
 
 def starts(first: SmallPictures, second: SmallPictures, pairs: Pairs, most: int) -> Starts:
@@ -49,16 +49,16 @@ def starts(first: SmallPictures, second: SmallPictures, pairs: Pairs, most: int)
         most: Ways, T.
     """
     count, turns = len(pairs[0]), len(fingerprints.TURNS)
-    found = Starts(*(np.zeros((count, most), t) for t in (bool, np.int64, np.int64, np.float32)))
+    best = Starts(*(np.zeros((count, most), t) for t in (bool, np.int64, np.int64, np.float32)))
     for start in range(0, count, _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         one, other = pairs[0][part], pairs[1][part]
         there, back = _seen(first, one, second, other), _seen(second, other, first, one)
         view, alike = (np.concatenate(z, axis=1) for z in zip(there, back, strict=True))
         order = np.argsort(-alike, axis=1, kind="stable")[:, :most]
-        found.swapped[part], found.turn[part] = order >= turns, order % turns
-        found.view[part], found.alike[part] = (np.take_along_axis(z, order, axis=1) for z in (view, alike))
-    return found
+        best.swapped[part], best.turn[part] = order >= turns, order % turns
+        best.view[part], best.alike[part] = (np.take_along_axis(z, order, axis=1) for z in (view, alike))
+    return best
 
 
 def _seen(
@@ -67,9 +67,9 @@ def _seen(
     """Best view of each moving picture for every orientation of the other, and its correlation, ``[P, 8]`` each."""
     every = []
     for part, mean in zip(fingerprints.parts(), fixed.common, strict=True):
-        asked = _unit(moving.waves[one, part] - mean)
+        waves = _unit(moving.waves[one, part] - mean)
         turned = fingerprints.oriented_waves(fixed.waves[other, part.start].astype(np.float32))
-        both = [asked @ _unit(sign * turned - mean).transpose(0, 2, 1) for sign in (1, -1)]  # as it is, and inverted
+        both = [waves @ _unit(sign * turned - mean).transpose(0, 2, 1) for sign in (1, -1)]  # as it is, and inverted
         every.append(np.maximum(*both))
     alike = np.concatenate(every, axis=1)
     view = alike.argmax(axis=1)

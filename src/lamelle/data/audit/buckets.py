@@ -54,8 +54,8 @@ def meetings(queries: np.ndarray, entries: np.ndarray, *, each: float) -> Iterat
 
     Example:
         >>> codes = np.random.default_rng(0).integers(0, 2**63, 50, dtype=np.uint64)
-        >>> found = {(q, e) for a, b in meetings(codes, codes ^ np.uint64(4), each=4) for q, e in zip(a, b)}
-        >>> sum((i, i) in found for i in range(50))
+        >>> met = {(q, e) for a, b in meetings(codes, codes ^ np.uint64(4), each=4) for q, e in zip(a, b)}
+        >>> sum((i, i) in met for i in range(50))
         50
     """
     rng = np.random.default_rng(20)
@@ -65,12 +65,12 @@ def meetings(queries: np.ndarray, entries: np.ndarray, *, each: float) -> Iterat
         left, right = np.arange(len(queries)), np.arange(len(entries))
         for bits in range(least, BITS + MORE, MORE):
             mask = np.bitwise_or.reduce(order[:bits])
-            asked, held = _runs(queries, left, mask), _runs(entries, right, mask)
-            _, ours, theirs = np.intersect1d(asked.keys, held.keys, assume_unique=True, return_indices=True)
-            asked, held = asked.at(ours), held.at(theirs)
-            crowded = held.lengths > CROWD
-            yield from _each_with_each(asked.at(~crowded), held.at(~crowded))
-            left, right = asked.at(crowded).members(), held.at(crowded).members()
+            query_runs, entry_runs = _runs(queries, left, mask), _runs(entries, right, mask)
+            _, ours, theirs = np.intersect1d(query_runs.keys, entry_runs.keys, assume_unique=True, return_indices=True)
+            query_runs, entry_runs = query_runs.at(ours), entry_runs.at(theirs)
+            crowded = entry_runs.lengths > CROWD
+            yield from _each_with_each(query_runs.at(~crowded), entry_runs.at(~crowded))
+            left, right = query_runs.at(crowded).members(), entry_runs.at(crowded).members()
             if not len(left):
                 break
 
@@ -98,11 +98,11 @@ def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths - starts, lengths)
 
 
-def _each_with_each(asked: _Runs, held: _Runs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _each_with_each(query_runs: _Runs, entry_runs: _Runs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Every query of a run with every entry of the same run."""
-    total = np.cumsum(asked.lengths * held.lengths)
+    total = np.cumsum(query_runs.lengths * entry_runs.lengths)
     for runs in np.split(np.arange(len(total)), np.flatnonzero(np.diff(total // _AT_ONCE)) + 1):
-        ours, theirs = asked.at(runs), held.at(runs)
+        ours, theirs = query_runs.at(runs), entry_runs.at(runs)
         each = np.repeat(theirs.lengths, ours.lengths)
-        entries = held.numbers[_ranges(np.repeat(theirs.starts, ours.lengths), each)]
+        entries = entry_runs.numbers[_ranges(np.repeat(theirs.starts, ours.lengths), each)]
         yield np.repeat(ours.members(), each), entries

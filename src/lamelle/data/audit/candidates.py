@@ -58,8 +58,8 @@ def described(small: np.ndarray, sizes: np.ndarray) -> SmallPictures:
         frames[part] = _frames(small[part])
         squares = moved(small[part].astype(np.float32), frames[part])[0].reshape(-1, FINE, FINE)
         framed[part] = np.rint(squares)
-        found = fingerprints.waves_of(squares.reshape(-1, 32, 2, 32, 2).mean((2, 4)))
-        waves[part] = np.rint(np.clip(found * 256, -127, 127))
+        of_part = fingerprints.waves_of(squares.reshape(-1, 32, 2, 32, 2).mean((2, 4)))
+        waves[part] = np.rint(np.clip(of_part * 256, -127, 127))
     fine = np.maximum(0.6, 0.6 * FINE / np.maximum(sizes.min(axis=1), 1))
     firsts = np.stack([waves[:, part.start] for part in fingerprints.parts()])
     common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MANY else np.zeros((2, 63), np.float32)
@@ -101,19 +101,19 @@ def candidates(first: SmallPictures, second: SmallPictures, allowed: Allowed | N
     kept = _Nearest((len(first.small), len(second.small)), each, within=within)
     for queries, entries in ((first, second),) if within else ((first, second), (second, first)):
         for part, mean in zip(fingerprints.parts(), entries.common, strict=True):
-            asked, held = (
+            query_waves, entry_waves = (
                 Waves.of(queries.waves[:, part], mean),
                 Waves.of(turned(entries.waves[:, part.start]), mean),
             )
-            codes, known = _codes(asked), _entry_codes(held)
+            codes, entry_codes = _codes(query_waves), _entry_codes(entry_waves)
             bits = None
-            for q, e in buckets.meetings(codes, known, each=EACH):
-                differ = np.bitwise_count(codes[q] ^ known[e])
+            for q, e in buckets.meetings(codes, entry_codes, each=EACH):
+                differ = np.bitwise_count(codes[q] ^ entry_codes[e])
                 bits = _most_bits(differ, EACH * len(codes)) if bits is None else bits
                 q, e = q[differ <= bits], e[differ <= bits]
-                alike = asked.alike(q, held, e)
+                alike = query_waves.alike(q, entry_waves, e)
                 near = np.flatnonzero(alike >= LIKE)
-                one, other = q[near] // asked.each, e[near] // (2 * held.each)
+                one, other = q[near] // query_waves.each, e[near] // (2 * entry_waves.each)
                 unlike = ((1 - alike[near]) * (_STEPS / (1 - LIKE))).astype(np.uint8)
                 kept.add((one, other) if queries is first else (other, one), unlike, allowed)
     return kept.pairs()
@@ -195,29 +195,29 @@ class _Nearest:
         one, other = (z[kept] for z in pairs)
         if self._within:
             one, other = np.minimum(one, other), np.maximum(one, other)
-        found = (one * self._counts[1] + other) * 64 + differ[kept]
-        found.sort()  # far faster than an order
-        found = found[_firsts(found // 64)]
+        met = (one * self._counts[1] + other) * 64 + differ[kept]
+        met.sort()  # far faster than an order
+        met = met[_firsts(met // 64)]
         if allowed is not None:
-            found = found[allowed(*np.divmod(found // 64, self._counts[1]))]
-        self._new.append(found)
+            met = met[allowed(*np.divmod(met // 64, self._counts[1]))]
+        self._new.append(met)
         if sum(len(z) for z in self._new) > max(_AT_LEAST, 2 * len(self._held)):
             self._settle()
 
     def _settle(self) -> None:
         """Of all pairs so far those that are among the nearest of one of their two pictures."""
-        found = np.concatenate([self._held, *self._new])
+        pairs_so_far = np.concatenate([self._held, *self._new])
         self._new = []
-        found.sort()
-        found = found[_firsts(found // 64)]
-        pairs = np.divmod(found // 64, self._counts[1])
-        differ = found % 64
+        pairs_so_far.sort()
+        pairs_so_far = pairs_so_far[_firsts(pairs_so_far // 64)]
+        pairs = np.divmod(pairs_so_far // 64, self._counts[1])
+        differ = pairs_so_far % 64
         for side, (members, ranks) in enumerate(_ranked(pairs, differ, within=self._within)):
             last = ranks == self._each - 1
             self._bounds[side][members[last]] = np.resize(differ, len(members))[last]
         if self._within:
             self._bounds[1] = self._bounds[0]
-        self._held = found[nearest(pairs, -differ, self._each, within=self._within)]
+        self._held = pairs_so_far[nearest(pairs, -differ, self._each, within=self._within)]
 
     def pairs(self) -> Pairs:
         """Those that are left."""
@@ -239,14 +239,14 @@ def nearest(pairs: Pairs, alike: np.ndarray, each: int, *, within: bool) -> np.n
 def _ranked(pairs: Pairs, differ: np.ndarray, *, within: bool) -> list[tuple[np.ndarray, np.ndarray]]:
     """Pictures, and the place of each pair among those of its picture, of either side; within one set they are one."""
     sides = [np.concatenate(pairs)] if within else list(pairs)
-    found = []
+    ranked = []
     for members in sides:
         order = np.lexsort((np.resize(differ, len(members)), members))
         ordered = members[order]
         ranks = np.empty(len(members), np.int64)
         ranks[order] = np.arange(len(members)) - np.searchsorted(ordered, ordered)
-        found.append((members, ranks))
-    return found
+        ranked.append((members, ranks))
+    return ranked
 
 
 def _firsts(ascending: np.ndarray) -> np.ndarray:
@@ -256,14 +256,14 @@ def _firsts(ascending: np.ndarray) -> np.ndarray:
     return new
 
 
-def _codes(asked: Waves) -> np.ndarray:
+def _codes(queries: Waves) -> np.ndarray:
     """uint64, one per waves: the signs of what they have more than all have in common."""
-    return _packed(asked.waves, lambda part: part - asked.mean)
+    return _packed(queries.waves, lambda part: part - queries.mean)
 
 
-def _entry_codes(held: Waves) -> np.ndarray:
+def _entry_codes(entries: Waves) -> np.ndarray:
     """uint64 ``[16 N]``: of every orientation, each as it is and inverted."""
-    return _packed(held.waves, lambda part: np.stack([part - held.mean, -part - held.mean], axis=1))
+    return _packed(entries.waves, lambda part: np.stack([part - entries.mean, -part - entries.mean], axis=1))
 
 
 def _packed(waves: np.ndarray, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

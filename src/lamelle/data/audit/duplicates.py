@@ -53,14 +53,14 @@ def find_pairs(rows: Sequence[ImageMeasures], records: Sequence[Record], small: 
 
 def _volumes(records: Sequence[Record]) -> np.ndarray:
     """Numbers ``[N, 2]`` of the file and of the volume that planes belong to; −1 for what is no plane."""
-    known: dict[object, int] = {}
-    found = np.full((len(records), 2), -1)
+    numbers: dict[object, int] = {}
+    numbered = np.full((len(records), 2), -1)
     for n, record in enumerate(records):
         if record.position is not None:
-            found[n, 0] = known.setdefault(record.image.path, len(known))
+            numbered[n, 0] = numbers.setdefault(record.image.path, len(numbers))
             if (volume := record.columns.get("volume")) is not None:
-                found[n, 1] = known.setdefault(volume, len(known))
-    return found
+                numbered[n, 1] = numbers.setdefault(volume, len(numbers))
+    return numbered
 
 
 def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[ImagePair, ...]:
@@ -79,18 +79,18 @@ def find_copies(new: Sequence[Signature], old: Sequence[Signature]) -> tuple[Ima
         >>> [(p.first, p.second, p.kind) for p in find_copies([sign("n", image)], [sign("o", image)])]
         [('o', 'n', 'exact')]
     """
-    known: dict[str, str] = {}
+    by_hash: dict[str, str] = {}
     for signature in old:
-        known.setdefault(signature.pixels, signature.id)
-    found = {n: ImagePair(known[s.pixels], s.id, "exact", 1.0) for n, s in enumerate(new) if s.pixels in known}
-    left = [n for n, s in enumerate(new) if n not in found and s.small.any()]
+        by_hash.setdefault(signature.pixels, signature.id)
+    pairs = {n: ImagePair(by_hash[s.pixels], s.id, "exact", 1.0) for n, s in enumerate(new) if s.pixels in by_hash}
+    left = [n for n, s in enumerate(new) if n not in pairs and s.small.any()]
     if left and old:
-        asked, held = _described([new[n] for n in left]), _described(old)
-        for match in sorted(matches(held, asked), key=lambda m: (-m.agreement, m.first)):
+        new_waves, old_waves = _described([new[n] for n in left]), _described(old)
+        for match in sorted(matches(old_waves, new_waves), key=lambda m: (-m.agreement, m.first)):
             first, second = old[match.first], new[left[match.second]]
-            if left[match.second] not in found:
-                found[left[match.second]] = _pair(match, (first.id, first.size), (second.id, second.size))
-    return tuple(found[n] for n in sorted(found))
+            if left[match.second] not in pairs:
+                pairs[left[match.second]] = _pair(match, (first.id, first.size), (second.id, second.size))
+    return tuple(pairs[n] for n in sorted(pairs))
 
 
 def _described(signatures: Sequence[Signature]) -> SmallPictures:
@@ -147,10 +147,10 @@ class Groups:
 
     def all(self) -> list[list[int]]:
         """Groups of two and more, in order."""
-        found: dict[int, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for i in range(len(self._above)):
-            found.setdefault(self._root(i), []).append(i)
-        return [g for g in found.values() if len(g) > 1]
+            groups.setdefault(self._root(i), []).append(i)
+        return [g for g in groups.values() if len(g) > 1]
 
 
 def copies(pairs: Sequence[ImagePair], ids: Sequence[str], *, exact: bool) -> list[list[int]]:

@@ -41,16 +41,16 @@ def windows() -> tuple[tuple[float, float], ...]:
 @cache
 def views() -> np.ndarray:
     """Where places ``(x, y, 1)`` of each view lie in the image, ``[V, 2, 3]``: of the whole, then of the centre."""
-    found = []
+    matrices = []
     for top, bottom in windows():
         for left, right in windows():
-            found.append([[(right - left) / 2, 0, (left + right) / 2], [0, (bottom - top) / 2, (top + bottom) / 2]])
+            matrices.append([[(right - left) / 2, 0, (left + right) / 2], [0, (bottom - top) / 2, (top + bottom) / 2]])
     for angles, grown in (((0.0, *ANGLES), False), (GROWN, True)):
         for angle in angles:
             a = np.radians(angle)
             scale = CENTRE / (np.cos(a) + abs(np.sin(a)) if grown else 1.0)
-            found.append([[scale * np.cos(a), -scale * np.sin(a), 0], [scale * np.sin(a), scale * np.cos(a), 0]])
-    return np.array(found)
+            matrices.append([[scale * np.cos(a), -scale * np.sin(a), 0], [scale * np.sin(a), scale * np.cos(a), 0]])
+    return np.array(matrices)
 
 
 def whole_views() -> int:
@@ -85,12 +85,12 @@ def _turned_waves() -> np.ndarray:
     y, x = (a.ravel() for a in np.meshgrid(place, place, indexing="ij"))
     wave = np.cos(np.pi * np.arange(WAVES)[:, None] * (place + 1) / 2) / GRID
     basis = np.einsum("vy,ux->vuyx", wave, wave).reshape(WAVES * WAVES, -1)
-    found = []
+    weights = []
     for matrix in views()[whole_views() :]:
         across, down = matrix @ np.stack([x, y, np.ones_like(x)])
         sampled = (_linear(down)[:, :, None] * _linear(across)[:, None, :]).reshape(len(x), -1)
-        found.append((basis @ sampled).T)
-    return np.array(found, np.float32)
+        weights.append((basis @ sampled).T)
+    return np.array(weights, np.float32)
 
 
 def _frequencies() -> np.ndarray:

@@ -127,19 +127,19 @@ def _about_masks(
     """What is wrong with label images, or may be; their values are spoken of where nothing worse is."""
     masked = [(s.row, s.look or MaskLook(), s.record) for s in seen if s.row is not None and s.row.labels]
     looks = mask_problems(masked, declared=declared, ignore=ignore, instances=index.numbers_objects)
-    found = [*_counted(index, seen, named=named or declared is not None, apart=apart), *looks]
-    if any(p.severity == "error" for p in found):
-        return found
+    problems = [*_counted(index, seen, named=named or declared is not None, apart=apart), *looks]
+    if any(p.severity == "error" for p in problems):
+        return problems
     rows = [s.row for s in seen if s.row is not None]
     masks = [s.record.label_place for s in seen]
-    return [*value_problems(index, rows, masks, counts=counts, declared=declared, ignore=ignore), *found]
+    return [*value_problems(index, rows, masks, counts=counts, declared=declared, ignore=ignore), *problems]
 
 
 @dataclass(frozen=True)
 class _Key:
     """A problem that can be looked up, so that what thirty planes of one file have in common is said once."""
 
-    said: tuple[str, str, str]
+    texts: tuple[str, str, str]
     problem: Problem
 
     @staticmethod
@@ -147,10 +147,10 @@ class _Key:
         return _Key((problem.code, problem.where, repr(sorted(problem.values.items()))), problem)
 
     def __hash__(self) -> int:
-        return hash(self.said)
+        return hash(self.texts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.said == other.said
+        return isinstance(other, _Key) and self.texts == other.texts
 
 
 def _relative(problem: Problem, root: Path) -> Problem:
@@ -171,39 +171,39 @@ def _look(record: Record, store: Store, ignore: Sequence[int]) -> _Seen:
         problems += store.problems(record.image)
         seen = _measured(record, image, store, problems)
     except (FileError, DataError) as error:
-        problems += _told(error, str(record.image))
+        problems += _problems_of(error, str(record.image))
     if (target := record.labels) is not None:
         objects, files = target.meaning == "objects", len(target.sources)
         try:
             labels = read_labels(record, store)
             place = record.id if files > 1 else record.label_place
             problems += [replace(p, where=place) for p in problems_of_labels(record, store)]
-            row, said = _labelled(record, seen.row, labels, objects=objects)
+            row, label_problems = _labelled(record, seen.row, labels, objects=objects)
             if row is not None and labels.shape == row.size:  # so the planes are what they were taken for
                 problems = [p for p in problems if p.code != "files.maybe_channels"]
-            if image is not None and row is not None and not said:
+            if image is not None and row is not None and not label_problems:
                 inside = labels > 0 if objects else labels
                 seen = replace(seen, look=look(image, inside, {v: n for v, n in row.labels.items() if v not in ignore}))
-            found = _numbers(labels, row, ignore, objects=objects) if files < 2 else None
-            seen, problems = replace(seen, row=row, numbers=found), [*problems, *said]
+            label_numbers = _numbers(labels, row, ignore, objects=objects) if files < 2 else None
+            seen, problems = replace(seen, row=row, numbers=label_numbers), [*problems, *label_problems]
         except (FileError, DataError) as error:
-            problems += _told(error, record.label_place)
+            problems += _problems_of(error, record.label_place)
     return replace(seen, problems=tuple(problems))
 
 
-def _told(error: LamelleError, place: str) -> list[Problem]:
+def _problems_of(error: LamelleError, place: str) -> list[Problem]:
     if isinstance(error, FileError):
         return [error.problem]
-    found = error.problems if isinstance(error, DataError) else ()
-    return [replace(p, where=p.where or place) for p in found]
+    problems = error.problems if isinstance(error, DataError) else ()
+    return [replace(p, where=p.where or place) for p in problems]
 
 
 def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Problem]) -> _Seen:
-    found = measure(image)
+    measured = measure(image)
     place = str(record.image)
-    if found.minimum == found.maximum:
-        problems.append(Problem("audit.constant", place, "warning", {"value": f"{found.minimum:g}"}))
-    quantiles = [d.quantiles(0.01, 0.99) for d in found.distributions]
+    if measured.minimum == measured.maximum:
+        problems.append(Problem("audit.constant", place, "warning", {"value": f"{measured.minimum:g}"}))
+    quantiles = [d.quantiles(0.01, 0.99) for d in measured.distributions]
     row = ImageMeasures(
         record.id,
         store.entry(record.image).format,
@@ -211,18 +211,18 @@ def _measured(record: Record, image: np.ndarray, store: Store, problems: list[Pr
         image.dtype.name,
         store.bits(record.image),
         store.spacing(record.image),
-        found.coloured,
-        found.minimum,
-        found.maximum,
-        tuple(found.mean.tolist()),
-        tuple(found.std.tolist()),
+        measured.coloured,
+        measured.minimum,
+        measured.maximum,
+        tuple(measured.mean.tolist()),
+        tuple(measured.std.tolist()),
         tuple(q[0] for q in quantiles),
         tuple(q[1] for q in quantiles),
-        found.pixels,
+        measured.pixels,
         label_pixels="|".join(sorted(record.names)) or None,
     )
-    made_up = surface(image, found.distributions) if len(record.names) == 1 else None
-    return _Seen(record, (), row, shrunk(found.thumbnail), found.distributions, made_up)
+    made_up = surface(image, measured.distributions) if len(record.names) == 1 else None
+    return _Seen(record, (), row, shrunk(measured.thumbnail), measured.distributions, made_up)
 
 
 def _labelled(
@@ -264,12 +264,12 @@ def _folder_problems(rows: Sequence[ImageMeasures]) -> list[Problem]:
         ("audit.mixed_dtypes", Counter(r.dtype for r in rows)),
     ):
         if len(values) > 1:
-            said = {"found": ", ".join(f"{value} ({n})" for value, n in values.most_common())}
-            problems.append(Problem(code, "", "warning", said))
+            shares = {"found": ", ".join(f"{value} ({n})" for value, n in values.most_common())}
+            problems.append(Problem(code, "", "warning", shares))
     dark = [r for r in rows if r.dtype in ("uint16", "int16") and r.minimum >= 0 and r.maximum < 256]
     if dark and len(dark) == sum(r.dtype in ("uint16", "int16") for r in rows):
-        found = {"count": len(dark), "maximum": int(max(r.maximum for r in dark)), "dtype": dark[0].dtype}
-        problems.append(Problem("audit.few_bits", "", "note", found))
+        few_bits = {"count": len(dark), "maximum": int(max(r.maximum for r in dark)), "dtype": dark[0].dtype}
+        problems.append(Problem("audit.few_bits", "", "note", few_bits))
     return problems
 
 
@@ -293,7 +293,7 @@ def _numbers(labels: np.ndarray, row: ImageMeasures | None, ignore: Sequence[int
 def _counted(index: Index, seen: Sequence[_Seen], *, named: bool, apart: bool) -> list[Problem]:
     """Whether label values number objects although nobody says so, or do not although somebody does."""
     masks = [s for s in seen if s.row is not None and s.row.labels]
-    found, places = [s.numbers for s in masks], [s.record.label_place for s in masks]
+    label_numbers, places = [s.numbers for s in masks], [s.record.label_place for s in masks]
     if index.numbers_objects:
-        return parting_problems(found, places) if apart else []
-    return [] if named or index.classes or index.names else numbering_problems(found, places)
+        return parting_problems(label_numbers, places) if apart else []
+    return [] if named or index.classes or index.names else numbering_problems(label_numbers, places)

@@ -81,8 +81,8 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
         ignore: Values that are not scored.
 
     Example:
-        >>> found = numbers(np.array([[1, 1, 0, 2], [1, 0, 0, 0], [0, 0, 2, 2]]), {0: 6, 1: 3, 2: 3}, ignore=())
-        >>> found.values, found.whole
+        >>> labels = numbers(np.array([[1, 1, 0, 2], [1, 0, 0, 0], [0, 0, 2, 2]]), {0: 6, 1: 3, 2: 3}, ignore=())
+        >>> labels.values, labels.whole
         ((1, 2), (True, False))
     """
     values = np.array(sorted(v for v in counts if v != 0 and v not in ignore))
@@ -143,23 +143,23 @@ def _torn(index: np.ndarray, parts: np.ndarray, rank: np.ndarray, sizes: np.ndar
     """
     large: dict[int, list[int]] = {}
     for part in np.argsort(-sizes, kind="stable"):
-        held = large.setdefault(int(rank[part]), [])
-        if rank[part] and len(held) < 2 and (not held or sizes[part] >= _SECOND * sizes[held[0]]):
-            held.append(int(part))
-    torn = [(r, *held) for r, held in sorted(large.items()) if len(held) == 2][:_MOST_TORN]
+        largest = large.setdefault(int(rank[part]), [])
+        if rank[part] and len(largest) < 2 and (not largest or sizes[part] >= _SECOND * sizes[largest[0]]):
+            largest.append(int(part))
+    torn = [(r, *largest) for r, largest in sorted(large.items()) if len(largest) == 2][:_MOST_TORN]
     if not torn:
         return []
     from scipy.ndimage import find_objects
 
     boxes = find_objects(parts)
-    found = []
+    torn_far = []
     for r, first, second in torn:
         across = sizes[first] ** (1 / index.ndim)
         one, other = (_pixels(parts, boxes[part - 1], part) for part in (first, second))
         gap, covered = _between(one, other, index)
         if gap > max(_NEAR_PIXELS, _NEAR_SIZES * across) and covered < _COVERED:
-            found.append((r, round(gap)))
-    return found
+            torn_far.append((r, round(gap)))
+    return torn_far
 
 
 def _pixels(parts: np.ndarray, box: tuple[slice, ...], part: int) -> np.ndarray:
@@ -190,37 +190,39 @@ def _places(index: np.ndarray, count: int, pixels: Sequence[int]) -> list[tuple[
     ]
 
 
-def numbering_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+def numbering_problems(looked_at: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
     """An error if the label images number objects, a warning if nobody can tell.
 
     Args:
-        found: What `numbers` says of each label image.
+        looked_at: What `numbers` says of each label image.
         places: Their files.
     """
-    known = [n for n in found if n is not None]
-    amounts = [len(n.values) for n in known]
+    numbered = [n for n in looked_at if n is not None]
+    amounts = [len(n.values) for n in numbered]
     if max(amounts, default=0) < _LEAST:
         return []
-    share = sum(sum(n.whole) for n in known) / sum(amounts)
-    means = _same_meaning(known)
-    sure = len(known) == len(found) and all(n.consecutive for n in known) and len({*amounts} - {0}) >= _DIFFERENT
+    share = sum(sum(n.whole) for n in numbered) / sum(amounts)
+    means = _same_meaning(numbered)
+    sure = (
+        len(numbered) == len(looked_at) and all(n.consecutive for n in numbered) and len({*amounts} - {0}) >= _DIFFERENT
+    )
     sure = sure or (share >= _MOSTLY and means is False and np.mean([a for a in amounts if a]) >= _DIFFERENT)
-    distinct = len({v for n in known for v in n.values})
+    distinct = len({v for n in numbered for v in n.values})
     doubtful = (share >= _SOME and distinct > _MANY) or (share >= _MOSTLY and means is None)
     if not (sure or doubtful):
         return []
-    sizes = [-1 if n is None else len(n.values) for n in found]
+    sizes = [-1 if n is None else len(n.values) for n in looked_at]
     place = places[sizes.index(max(sizes))]
     if sure:
         return [Problem("audit.values_objects", place, "error", {"most": max(amounts), "least": min(amounts)})]
-    said = {"count": distinct, "share": round(100 * share)}
-    return [Problem("audit.values_objects_maybe", place, "warning", said)]
+    values = {"count": distinct, "share": round(100 * share)}
+    return [Problem("audit.values_objects_maybe", place, "warning", values)]
 
 
-def _same_meaning(known: Sequence[Numbers]) -> bool | None:
+def _same_meaning(numbered: Sequence[Numbers]) -> bool | None:
     """Whether a value means the same in all images: it lies at one place, or has one size; None if few can tell."""
-    value = np.array([v for n in known for v in n.values])
-    where = [p for n in known for p in n.places]
+    value = np.array([v for n in numbered for v in n.values])
+    where = [p for n in numbered for p in n.places]
     if len({len(p) for p in where}) != 1:
         return None
     table = np.array(where)
@@ -235,23 +237,23 @@ def _same_meaning(known: Sequence[Numbers]) -> bool | None:
     return bool(np.all(goes_with[:-1] | near) or goes_with[-1])
 
 
-def parting_problems(found: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+def parting_problems(looked_at: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
     """Where objects are wanted: an error if no label image parts them, a warning if some do not.
 
     Args:
-        found: What `numbers` says of each label image that numbers its objects itself.
+        looked_at: What `numbers` says of each label image that numbers its objects itself.
         places: Their files.
     """
-    holding = [(n, place) for n, place in zip(found, places, strict=True) if n is not None and n.values]
+    holding = [(n, place) for n, place in zip(looked_at, places, strict=True) if n is not None and n.values]
     merged = [(n, place) for n, place in holding if 2 * sum(n.whole) < len(n.values)]
     twice = [*_background(holding), *_twice([one for one in holding if one not in merged])]
     if not merged:
         return twice
     worst, place = max(merged, key=lambda m: m[0].parts)
     lone = all(len(n.values) == 1 for n, _ in holding) and 2 * len(merged) >= len(holding)
-    said = {"count": len(merged), "all": len(holding), "values": len(worst.values), "parts": worst.parts}
+    values = {"count": len(merged), "all": len(holding), "values": len(worst.values), "parts": worst.parts}
     severity = "error" if lone or len(merged) == len(holding) else "warning"
-    return [Problem("audit.objects_not_parted", place, severity, said), *twice]
+    return [Problem("audit.objects_not_parted", place, severity, values), *twice]
 
 
 def _background(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
@@ -275,6 +277,6 @@ def _twice(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
         return []
     worst, place = max(torn, key=lambda one: len(one[0].far))
     value, gap = max(worst.far, key=lambda one: one[1])
-    said = {"value": value, "gap": gap, "here": len(worst.far), "count": len(torn), "all": len(holding)}
-    said |= {"names": names_of([Path(place).name for _, place in torn])}
-    return [Problem("audit.number_twice", place, "warning", said)]
+    values = {"value": value, "gap": gap, "here": len(worst.far), "count": len(torn), "all": len(holding)}
+    values |= {"names": names_of([Path(place).name for _, place in torn])}
+    return [Problem("audit.number_twice", place, "warning", values)]

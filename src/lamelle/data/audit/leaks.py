@@ -40,9 +40,9 @@ def torn_groups(records: Sequence[Record]) -> list[Problem]:
         if record.group is not None:
             splits[record.group][str(record.split)] += 1
     return [
-        Problem("audit.group_in_splits", "", "error", {"group": group, "splits": _counted(found)})
-        for group, found in splits.items()
-        if len(found) > 1
+        Problem("audit.group_in_splits", "", "error", {"group": group, "splits": _counted(counts)})
+        for group, counts in splits.items()
+        if len(counts) > 1
     ]
 
 
@@ -50,11 +50,11 @@ def _copies(records: Sequence[Record], audit: Audit) -> list[Problem]:
     problems = []
     ids = [r.id for r in records]
     exact = copies(audit.pairs, ids, exact=True)
-    told = {i for group in exact for i in group if len({records[j].split for j in group}) > 1}
+    reported = {i for group in exact for i in group if len({records[j].split for j in group}) > 1}
     for kind, groups in (("pixels", exact), ("near", copies(audit.pairs, ids, exact=False))):
         for group in groups:
             splits = Counter(str(records[i].split) for i in group)
-            if len(splits) < 2 or (kind == "near" and set(group) <= told):
+            if len(splits) < 2 or (kind == "near" and set(group) <= reported):
                 continue
             others = listed([f"{records[i].id} ({records[i].split})" for i in group[1:]])
             values = {"others": others, "split": records[group[0]].split, "splits": _counted(splits)}
@@ -71,7 +71,7 @@ def _overlaps(records: Sequence[Record], audit: Audit) -> list[Problem]:
         if (place := _place(record.columns)) is not None and record.id in sizes:
             name, y, x = place
             slices[(record.columns.get("volume", ""), name)].append((record, y, x))
-    found: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     example: dict[tuple[str, str], tuple[str, str]] = {}
     for patches in slices.values():
         corners = np.array([(y, x) for _, y, x in patches])
@@ -82,7 +82,7 @@ def _overlaps(records: Sequence[Record], audit: Audit) -> list[Problem]:
             for j in np.nonzero(near.all(1) & (splits[i + 1 :] != splits[i]))[0] + i + 1:
                 first, second = sorted(((splits[i], record.id), (splits[j], patches[j][0].id)))
                 splits_of_pair = (str(first[0]), str(second[0]))
-                found[splits_of_pair] += 1
+                counts[splits_of_pair] += 1
                 example.setdefault(splits_of_pair, (first[1], second[1]))
     return [
         Problem(
@@ -91,7 +91,7 @@ def _overlaps(records: Sequence[Record], audit: Audit) -> list[Problem]:
             "warning",
             {"pairs": n, "first": a, "second": b, "one": example[a, b][0], "other": example[a, b][1]},
         )
-        for (a, b), n in found.items()
+        for (a, b), n in counts.items()
     ]
 
 

@@ -95,25 +95,25 @@ def _luma(image: np.ndarray) -> Distribution:
     return Distribution(*np.unique(light, return_counts=True))
 
 
-def _of_two(found: Distribution) -> bool:
+def _of_two(distribution: Distribution) -> bool:
     """Whether nearly all is about as dark or about as light as possible, and little between."""
-    low, high = found.values.min(), found.values.max()
-    near = (found.values - low) / max(high - low, 1e-9)
-    ends = [found.weights[near <= _NEAR].sum(), found.weights[near >= 1 - _NEAR].sum()]
-    return bool(found.weights.sum() - sum(ends) <= _BETWEEN * min(ends))
+    low, high = distribution.values.min(), distribution.values.max()
+    near = (distribution.values - low) / max(high - low, 1e-9)
+    ends = [distribution.weights[near <= _NEAR].sum(), distribution.weights[near >= 1 - _NEAR].sum()]
+    return bool(distribution.weights.sum() - sum(ends) <= _BETWEEN * min(ends))
 
 
-def _of_two_blurred(found: Distribution) -> bool:
+def _of_two_blurred(distribution: Distribution) -> bool:
     """Whether there are two values with little around each of them, as if colours had been blurred at edges."""
-    total, summed = np.cumsum(found.weights), np.cumsum(found.weights * found.values)
+    total, summed = np.cumsum(distribution.weights), np.cumsum(distribution.weights * distribution.values)
     if len(total) < 2:
         return False
     dark, light = total[:-1], total[-1] - total[:-1]
     means = summed[:-1] / dark, (summed[-1] - summed[:-1]) / light
     cut = int(np.argmax(dark * light * (means[1] - means[0]) ** 2))  # Otsu's threshold
     ends = [float(m[cut]) for m in means]
-    near = np.minimum(*(np.abs(found.values - end) for end in ends)) <= _AROUND * (ends[1] - ends[0])
-    return bool(found.weights[~near].sum() <= _BETWEEN * min(dark[cut], light[cut]))
+    near = np.minimum(*(np.abs(distribution.values - end) for end in ends)) <= _AROUND * (ends[1] - ends[0])
+    return bool(distribution.weights[~near].sum() <= _BETWEEN * min(dark[cut], light[cut]))
 
 
 def _of_areas(channel: np.ndarray) -> bool:
@@ -170,16 +170,16 @@ def _place(record: Record, name: str) -> FileEntry | None:
 def _partners(masks: _Items, images: _Items) -> dict[FileEntry, FileEntry]:
     """Mask → image: of the same name, of a name that begins or ends as the image's, or by what tells names apart."""
     by_name = {(e.folder, file_name(e.stem).keys[-1]): e for e in images}
-    found: dict[FileEntry, FileEntry] = {}
+    image_of: dict[FileEntry, FileEntry] = {}
     for mask in masks:
         key = file_name(mask.stem).keys[-1]
         names = (key, _NUMBER.sub("", key), *_parts_of(key))
         if image := next((i for n in names if (i := by_name.get((mask.folder, n)))), None):
-            found[mask] = image
-    if len(found) < _MOST * len(masks):
+            image_of[mask] = image
+    if len(image_of) < _MOST * len(masks):
         drawn = [mask for mask, (_, seen) in masks.items() if seen.values > 1]
-        found = {mask: image for image, mask in by_affixes(list(images), drawn).items()}
-    return found
+        image_of = {mask: image for image, mask in by_affixes(list(images), drawn).items()}
+    return image_of
 
 
 def _parts_of(name: str) -> list[str]:
@@ -210,7 +210,7 @@ def _problem(
     images: str, masks: str, count: int, pair: tuple[tuple[Record, Surface], tuple[Record, Surface]], layout: str
 ) -> Problem:
     (record, seen), (image, _) = pair
-    said = {
+    values = {
         "masks": printable(masks),
         "images": printable(images),
         "count": count,
@@ -221,7 +221,7 @@ def _problem(
         "name": printable(f"{images}_masks"),
         "layout": setting("data.layout", layout),
     }
-    return Problem("audit.masks_as_class", record.id, "error", said)
+    return Problem("audit.masks_as_class", record.id, "error", values)
 
 
 def masks_among_problems(
@@ -246,39 +246,39 @@ def masks_among_problems(
     images = [(one, seen) for one, seen in looked if _is_image(seen)]
     sharp = partners([one for one, seen in looked if seen.flat], [one for one, _ in images])
     flat = [one for one, seen in looked if seen.blurred]
-    found = partners(flat, [one for one, seen in images if not seen.blurred])
-    if len(sharp.pairs) >= len(found.pairs):  # images without any grain look like blurred masks, too
-        found, flat = sharp, [one for one, seen in looked if seen.flat]
-    if len(found.pairs) < max(_LEAST, _AMONG * sum(bool(c.small.any()) for c in flat)):
+    paired = partners(flat, [one for one, seen in images if not seen.blurred])
+    if len(sharp.pairs) >= len(paired.pairs):  # images without any grain look like blurred masks, too
+        paired, flat = sharp, [one for one, seen in looked if seen.flat]
+    if len(paired.pairs) < max(_LEAST, _AMONG * sum(bool(c.small.any()) for c in flat)):
         return []
-    masks = {mask.record.id for mask, _ in found.pairs}
+    masks = {mask.record.id for mask, _ in paired.pairs}
     others = [one for one, _ in looked if one.record.id not in masks]
     severity: Severity = "error" if len(masks) >= _SHARE * len(records) else "warning"
-    return [_among(found, others, severity, {"all": len(records), "layout": setting("data.layout", layout)})]
+    return [_among(paired, others, severity, {"all": len(records), "layout": setting("data.layout", layout)})]
 
 
-def _among(found: Partners, others: Sequence[MaskOrImage], severity: Severity, values: dict[str, object]) -> Problem:
+def _among(paired: Partners, others: Sequence[MaskOrImage], severity: Severity, values: dict[str, object]) -> Problem:
     """What is said of masks among images: with the keys that tell them where a rule of their names does."""
-    pairs = [(mask.record.id, image.record.id) for mask, image in found.pairs]
+    pairs = [(mask.record.id, image.record.id) for mask, image in paired.pairs]
     (mask, image), more = pairs[0], pairs[1 : 1 + _SHOWN]
     values |= {"count": len(pairs), "of": image, "more": "; ".join(f"{printable(m)} – {printable(i)}" for m, i in more)}
-    if keys := _keys(found, others):
+    if keys := _keys(paired, others):
         return Problem("audit.masks_among_images", mask, severity, {**values, "keys": keys})
     name = printable(f"{PurePosixPath(image).stem}_mask{PurePosixPath(mask).suffix}")
     return Problem("audit.masks_of_images", mask, severity, {**values, "name": name})
 
 
-def _keys(found: Partners, others: Sequence[MaskOrImage]) -> str:
+def _keys(paired: Partners, others: Sequence[MaskOrImage]) -> str:
     """``data.images=… data.masks=…`` that tell the masks: by their names, or by a folder; empty where none does."""
-    if (rule := found.rule) is None:
+    if (rule := paired.rule) is None:
         return ""
     images, masks, _ = rule.folders
-    told = ("", "")
+    names = ("", "")
     if (images, masks) == ((), ()):
-        stems = [one.path[1] for one in others], [mask.path[1] for mask, _ in found.pairs]
-        told = expressions(*stems, rule.stem, rule.place)
+        stems = [one.path[1] for one in others], [mask.path[1] for mask, _ in paired.pairs]
+        names = expressions(*stems, rule.stem, rule.place)
     elif len(images) == len(masks) == 1 and rule.stem == ("", ""):
-        told = images[0], masks[0]
+        names = images[0], masks[0]
     return " ".join(
-        setting(f"data.{key}", value) for key, value in zip(("images", "masks"), told, strict=True) if value
+        setting(f"data.{key}", value) for key, value in zip(("images", "masks"), names, strict=True) if value
     )

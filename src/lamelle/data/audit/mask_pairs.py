@@ -105,14 +105,14 @@ def partners(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> Part
     if not flat or not images:
         return Partners(())
     by_path = {c.path: c for c in images}
-    found: dict[int, MaskOrImage] = {}
+    image_of: dict[int, MaskOrImage] = {}
     first: NameRule | None = None
     for rule in _rules(flat, images):
-        new = {i: c for i, f in enumerate(flat) if i not in found and (c := _partner(rule, f, by_path))}
+        new = {i: c for i, f in enumerate(flat) if i not in image_of and (c := _partner(rule, f, by_path))}
         if len(new) >= _LEAST:
-            found |= new
+            image_of |= new
             first = first or rule
-    named = [(flat[i], image) for i, image in sorted(found.items())]
+    named = [(flat[i], image) for i, image in sorted(image_of.items())]
     if fit(named):
         return Partners(tuple(named), first)
     return Partners(tuple(_by_pixels(flat, images)))
@@ -201,9 +201,9 @@ def fit(pairs: Sequence[tuple[MaskOrImage, MaskOrImage]]) -> bool:
     return by_rank or (float(np.median(own)) >= _FITS and rank >= _RANK)
 
 
-def _views(found: Sequence[MaskOrImage]) -> np.ndarray:
+def _views(pictures: Sequence[MaskOrImage]) -> np.ndarray:
     """Values and edges of small pictures, each with mean 0 and length 1: float32 ``[2, N, 4096]``."""
-    small = np.array([c.small for c in found], np.float32)
+    small = np.array([c.small for c in pictures], np.float32)
     rows, columns = np.gradient(small, axis=(1, 2))
     both = np.array([small, np.hypot(rows, columns)]).reshape(2, len(small), -1)
     both -= both.mean(-1, keepdims=True)
@@ -212,8 +212,8 @@ def _views(found: Sequence[MaskOrImage]) -> np.ndarray:
 
 def _likeness(masks: np.ndarray, images: np.ndarray) -> np.ndarray:
     """How much values (whatever their sign) or edges of pairs go together: ``[N]``."""
-    found = (masks * images).sum(-1)
-    return np.maximum(np.abs(found[0]), found[1])
+    agreement = (masks * images).sum(-1)
+    return np.maximum(np.abs(agreement[0]), agreement[1])
 
 
 def _by_pixels(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> list[tuple[MaskOrImage, MaskOrImage]]:

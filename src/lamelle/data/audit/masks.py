@@ -86,7 +86,7 @@ def _frame(labels: np.ndarray, counts: Mapping[int, int]) -> tuple[int, int] | N
 
 
 def mask_problems(
-    found: Sequence[tuple[ImageMeasures, MaskLook, Record]],
+    looked_at: Sequence[tuple[ImageMeasures, MaskLook, Record]],
     *,
     declared: Mapping[int, int] | None,
     ignore: Sequence[int],
@@ -95,14 +95,14 @@ def mask_problems(
     """What is wrong, or probably meant otherwise, in label images that are read without fault.
 
     Args:
-        found: The records with a label image, each with its row and with what `look` says.
+        looked_at: The records with a label image, each with its row and with what `look` says.
         declared: Label value → class, where the user said so.
         ignore: Label values that are not scored.
         instances: Values number objects; `rows` then tell 0 and 1.
     """
-    rows = [row for row, _, _ in found]
-    looks = [one for _, one, _ in found]
-    records = [record for _, _, record in found]
+    rows = [row for row, _, _ in looked_at]
+    looks = [one for _, one, _ in looked_at]
+    records = [record for _, _, record in looked_at]
     places = [r.label_place for r in records]
     problems = [*_empty(rows, places), *_same(looks, places), *_copied(rows, records, places)]
     framed = [(f, place) for one, place in zip(looks, places, strict=True) if (f := one.frame) and f[0] not in ignore]
@@ -110,8 +110,8 @@ def mask_problems(
         (value, width), place = max(framed)
         alike = sum(f[0] == value for f, _ in framed)
         left_out = setting("data.ignore", [*ignore, value])
-        said = {"value": value, "width": width, "count": alike, "all": len(rows), "ignore": left_out}
-        problems.append(Problem("audit.mask_frame", place, "warning", said))
+        about = {"value": value, "width": width, "count": alike, "all": len(rows), "ignore": left_out}
+        problems.append(Problem("audit.mask_frame", place, "warning", about))
     if instances and all(r.labels and len(r.labels.sources) > 1 for r in records):
         return [*problems, *_mostly(rows, 1, (), objects=True)]
     values = sorted({v for row in rows for v in row.labels if v not in ignore})
@@ -120,9 +120,9 @@ def mask_problems(
     shares = np.array([_share(row, values[1], ignore) for row in rows])
     if odd := _inverted(shares, [one.contrast for one in looks]):
         usual = np.delete(shares, odd)
-        said = {"count": len(odd), "all": len(rows), "names": names_of([rows[i].id for i in odd])}
-        said |= {"here": _percent(shares[odd]), "there": _percent(usual)}
-        problems.append(Problem("audit.masks_inverted", places[odd[0]], "warning", said))
+        about = {"count": len(odd), "all": len(rows), "names": names_of([rows[i].id for i in odd])}
+        about |= {"here": _percent(shares[odd]), "there": _percent(usual)}
+        problems.append(Problem("audit.masks_inverted", places[odd[0]], "warning", about))
     elif declared is None and not instances:
         problems += _mostly(rows, values[1], ignore, objects=False)
     return problems
@@ -142,11 +142,11 @@ def _inverted(shares: np.ndarray, contrasts: Sequence[tuple[float, ...]]) -> lis
 
     Where a structure fills an image, it still is darker, or brighter, than the rest: then nothing is inverted.
     """
-    known = [i for i, c in enumerate(contrasts) if c and len(c) == max(map(len, contrasts))]
-    if len(known) < _LEAST:
+    comparable = [i for i, c in enumerate(contrasts) if c and len(c) == max(map(len, contrasts))]
+    if len(comparable) < _LEAST:
         return []
-    small = [i for i in known if shares[i] < 0.5]
-    large = [i for i in known if shares[i] >= 0.5]
+    small = [i for i in comparable if shares[i] < 0.5]
+    large = [i for i in comparable if shares[i] >= 0.5]
     usual, odd = (large, small) if len(large) > len(small) else (small, large)
     if not odd:
         return []
@@ -172,11 +172,11 @@ def _mostly(rows: Sequence[ImageMeasures], value: int, ignore: Sequence[int], *,
     if share < (_NEARLY_ALL if objects else _MUCH) or len(rows) < 2:
         return []
     severity = "warning" if share >= _NEARLY_ALL else "note"
-    said = {"share": round(100 * share)}
+    values = {"share": round(100 * share)}
     if objects:
-        return [Problem("audit.objects_everywhere", "", severity, said)]
-    said |= {"value": value, "turned": setting("data.labels", {0: 1, value: 0})}
-    return [Problem("audit.mostly_foreground", "", severity, said)]
+        return [Problem("audit.objects_everywhere", "", severity, values)]
+    values |= {"value": value, "turned": setting("data.labels", {0: 1, value: 0})}
+    return [Problem("audit.mostly_foreground", "", severity, values)]
 
 
 def _empty(rows: Sequence[ImageMeasures], places: Sequence[str]) -> list[Problem]:
@@ -186,8 +186,8 @@ def _empty(rows: Sequence[ImageMeasures], places: Sequence[str]) -> list[Problem
         return [Problem("audit.masks_empty", "", "error", {"count": len(rows)})] if rows else []
     if len(empty) <= _NAMED:
         return [Problem("audit.empty_mask", places[i], "warning") for i in empty]
-    said = {"count": len(empty), "all": len(rows), "names": names_of([rows[i].id for i in empty])}
-    return [Problem("audit.empty_masks", "", "warning", said)]
+    values = {"count": len(empty), "all": len(rows), "names": names_of([rows[i].id for i in empty])}
+    return [Problem("audit.empty_masks", "", "warning", values)]
 
 
 def _same(looks: Sequence[MaskLook], places: Sequence[str]) -> list[Problem]:
@@ -208,5 +208,5 @@ def _copied(rows: Sequence[ImageMeasures], records: Sequence[Record], places: Se
     if not shared:
         return []
     most = max(shared, key=len)
-    said = {"count": sum(map(len, shared)), "all": len(rows), "names": names_of([rows[i].id for i in most])}
-    return [Problem("audit.mask_copied", places[most[0]], "warning", said)]
+    values = {"count": sum(map(len, shared)), "all": len(rows), "names": names_of([rows[i].id for i in most])}
+    return [Problem("audit.mask_copied", places[most[0]], "warning", values)]

@@ -145,17 +145,17 @@ class _Channel:
 
     def distribution(self) -> Distribution:
         if self._counts is not None:
-            (found,) = np.nonzero(self._counts)
-            return Distribution(found - self._offset, self._counts[found])
+            (places,) = np.nonzero(self._counts)
+            return Distribution(places - self._offset, self._counts[places])
         values = np.concatenate(self._sample)
         return Distribution(values, np.full(len(values), self._n / len(values)))
 
     def moments(self) -> tuple[float, float]:
         if self._counts is None:
             return self._mean, (self._squares / self._n) ** 0.5
-        found = self.distribution()
-        mean = float(np.average(found.values, weights=found.weights))
-        return mean, float(np.average((found.values - mean) ** 2, weights=found.weights)) ** 0.5
+        counted = self.distribution()
+        mean = float(np.average(counted.values, weights=counted.weights))
+        return mean, float(np.average((counted.values - mean) ** 2, weights=counted.weights)) ** 0.5
 
 
 def count_labels(labels: np.ndarray) -> tuple[dict[int, int], str]:

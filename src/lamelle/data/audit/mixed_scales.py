@@ -44,7 +44,7 @@ def scale_names(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> dic
 def scale_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """A warning where there are several: a model takes those of the smaller ones for dark images."""
     values = _values(rows)
-    if not (found := scales_of(values, [r.image.path for r in records])):
+    if not (scales := scales_of(values, [r.image.path for r in records])):
         return []
-    said = listed_scales(found, values, [r.id for r in rows])
-    return [Problem("audit.several_scales", "", "warning", {"n": len(found), "scales": "; ".join(said)})]
+    shown = listed_scales(scales, values, [r.id for r in rows])
+    return [Problem("audit.several_scales", "", "warning", {"n": len(scales), "scales": "; ".join(shown)})]

@@ -59,9 +59,9 @@ def moved(squares: np.ndarray, warps: np.ndarray) -> tuple[np.ndarray, np.ndarra
         ([0.0, 0.0, 1.0, 0.0], 8)
     """
     count, side = len(squares), squares.shape[-1]
-    found = warps[:, :2].astype(np.float32) @ places(side)
-    inside = np.abs(found).max(axis=1) <= 1
-    at = np.clip((found + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1)
+    at_places = warps[:, :2].astype(np.float32) @ places(side)
+    inside = np.abs(at_places).max(axis=1) <= 1
+    at = np.clip((at_places + 1) * np.float32(side / 2) - np.float32(0.5), 0, side - 1)
     whole = np.minimum(at.astype(np.int32), side - 2)
     x, y = (at - whole).transpose(1, 0, 2)
     corner = whole[:, 1] * side + whole[:, 0] + (np.arange(count, dtype=np.int32) * side * side)[:, None]
@@ -147,9 +147,9 @@ def register(
     columns = np.empty((count, 8, side * side), np.float32)
     columns[:, 1] = one
     its = _slopes(still)
-    found = np.tile(np.eye(3), (count, 1, 1))
+    correction = np.tile(np.eye(3), (count, 1, 1))
     for step in range(steps):
-        values, inside = moved(near, found)
+        values, inside = moved(near, correction)
         weights = inside * seen
         gain = (values * target * weights).sum(1) / np.maximum((values**2 * weights).sum(1), 1e-6)
         ours = _slopes(values.reshape(still.shape))
@@ -168,8 +168,8 @@ def register(
         rest = target - (columns.transpose(0, 2, 1) @ solved)[:, :, 0]
         change = np.tile(np.eye(3), (count, 1, 1))
         change[:, :2] -= np.clip(solved[:, 2:, 0].reshape(count, 2, 3), -0.1, 0.1)
-        found = found @ np.linalg.inv(change)
-    return warps @ found
+        correction = correction @ np.linalg.inv(change)
+    return warps @ correction
 
 
 def _slopes(squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

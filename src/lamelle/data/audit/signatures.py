@@ -36,8 +36,8 @@ def sign(name: str, image: np.ndarray) -> Signature:
         >>> sign("a", np.zeros((3, 10, 20), np.uint16)).size
         (10, 20)
     """
-    found = measure(image)
-    return Signature(name, found.pixels, (image.shape[-2], image.shape[-1]), shrunk(found.thumbnail))
+    measured = measure(image)
+    return Signature(name, measured.pixels, (image.shape[-2], image.shape[-1]), shrunk(measured.thumbnail))
 
 
 def shrunk(square: np.ndarray) -> np.ndarray:

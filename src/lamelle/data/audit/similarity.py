@@ -164,7 +164,7 @@ def _fitting(moving: Squares, fixed: Squares, warps: np.ndarray) -> np.ndarray:
 def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndarray) -> list[SamePicture]:
     """Those that agree at 64 × 64, if not the one moved over the other, then the other over the one; by their place."""
     count = len(shown.fine) // 2
-    found: list[SamePicture] = []
+    finest: list[SamePicture] = []
     for _ in range(2):
         if not len(warps):
             break
@@ -177,10 +177,10 @@ def _finest(shown: _Shown, moving: np.ndarray, fixed: np.ndarray, warps: np.ndar
             match = SamePicture(int(moving[n]), int(fixed[n]), float(agreed[n]), full[n], bool(inverted[n]))
             if enough(match.warp):
                 match = match if match.first < count else match.swapped()
-                found.append(replace(match, second=match.second - count))
+                finest.append(replace(match, second=match.second - count))
         left = np.flatnonzero(~same & (agreed >= AGAIN) & plain)
         moving, fixed, warps = fixed[left], moving[left], np.linalg.inv(warps[left])
-    return found
+    return finest
 
 
 def _agreed(moving: Squares, fixed: Squares, warps: np.ndarray, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

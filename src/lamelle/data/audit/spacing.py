@@ -21,22 +21,22 @@ def spacing_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -
         rows: The records that were measured.
         records: The same records.
     """
-    known = Counter(r.spacing for r in rows if r.spacing is not None)
+    counts = Counter(r.spacing for r in rows if r.spacing is not None)
     missing = [r.id for r in rows if r.spacing is None]
     labelled = _labelled(rows, records)
     files = {(t.path, t.key): t for record in labelled for t in _sources(record)}
     labels = {file: _of_labels(target) for file, target in files.items()}
     problems = _contradicting(rows, labelled, labels)
-    if missing and not known and (found := Counter(s for s in labels.values() if s is not None)):
-        spacing, count = found.most_common(1)[0]
-        said = {"count": count, "spacing": _said(spacing)}
-        problems.append(Problem("audit.spacing_of_labels", "", "warning", said))
-    elif missing and (known or any(len(r.size) == 3 for r in rows)):
-        said = {"count": len(missing), "all": len(rows), "example": missing[0]}
-        problems.append(Problem("audit.spacing_missing", "", "warning", said))
+    if missing and not counts and (of_labels := Counter(s for s in labels.values() if s is not None)):
+        spacing, count = of_labels.most_common(1)[0]
+        values = {"count": count, "spacing": _shown(spacing)}
+        problems.append(Problem("audit.spacing_of_labels", "", "warning", values))
+    elif missing and (counts or any(len(r.size) == 3 for r in rows)):
+        values = {"count": len(missing), "all": len(rows), "example": missing[0]}
+        problems.append(Problem("audit.spacing_missing", "", "warning", values))
     elif missing:
         problems.append(Problem("audit.spacing_unknown", "", "note"))
-    finest = {_said(spacing): n for spacing, n in known.most_common()}
+    finest = {_shown(spacing): n for spacing, n in counts.most_common()}
     if len(finest) > 1:
         listed = ", ".join(f"{spacing} ({n})" for spacing, n in finest.items())
         problems.append(Problem("audit.spacing_differs", "", "warning", {"found": listed}))
@@ -48,19 +48,19 @@ def _contradicting(
 ) -> list[Problem]:
     """One warning for all images whose labels say another pixel size, at the first of them."""
     spacings = {row.id: row.spacing for row in rows}
-    found: dict[Path, tuple[Record, Spacing, Spacing]] = {}
+    by_file: dict[Path, tuple[Record, Spacing, Spacing]] = {}
     for record in records:
         target = _sources(record)[0]
         image, labels = spacings[record.id], said_by[target.path, target.key]
         if image is None or labels is None:
             continue
         if any(abs(a - b) > _SAME * max(a, b) for a, b in zip(image[::-1], labels[::-1], strict=False)):
-            found.setdefault(record.image.path, (record, image, labels))
-    if not found:
+            by_file.setdefault(record.image.path, (record, image, labels))
+    if not by_file:
         return []
-    record, image, labels = next(iter(found.values()))
-    said = {"count": len(found), "labels": _said(labels), "image": _said(image), "of": record.id}
-    return [Problem("audit.spacing_contradicts", str(_sources(record)[0].path), "warning", said)]
+    record, image, labels = next(iter(by_file.values()))
+    values = {"count": len(by_file), "labels": _shown(labels), "image": _shown(image), "of": record.id}
+    return [Problem("audit.spacing_contradicts", str(_sources(record)[0].path), "warning", values)]
 
 
 def _labelled(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Record]:
@@ -86,5 +86,5 @@ def _of_labels(target: Source) -> Spacing | None:
         return None
 
 
-def _said(spacing: Spacing) -> str:
+def _shown(spacing: Spacing) -> str:
     return " × ".join(f"{float(f'{s:.3g}'):g}" for s in spacing)

@@ -26,14 +26,14 @@ class Pool:
 
     def add(self, distributions: Sequence[Distribution], *, exact: bool) -> None:
         """Add the distributions of one image's channels."""
-        for c, found in enumerate(distributions):
+        for c, distribution in enumerate(distributions):
             name = (len(distributions), c)
             if exact:
                 counts = self._exact.setdefault(name, np.zeros(SPAN, np.int64))
-                counts[found.values + OFFSET] += found.weights
+                counts[distribution.values + OFFSET] += distribution.weights
                 continue
-            step = max(1, -(-len(found.values) // self._each))
-            thinned = Distribution(found.values[::step], found.weights[::step] * step)
+            step = max(1, -(-len(distribution.values) // self._each))
+            thinned = Distribution(distribution.values[::step], distribution.weights[::step] * step)
             self._samples.setdefault(name, []).append(thinned)
 
     def quantiles(self, channels: int, *fractions: float) -> list[tuple[float, ...]]:
@@ -43,9 +43,9 @@ class Pool:
     def _all(self, channels: int, channel: int) -> Distribution:
         counts = self._exact.get((channels, channel), np.zeros(0, np.int64))
         samples = self._samples.get((channels, channel), [])
-        (found,) = np.nonzero(counts)
-        values = [found - OFFSET, *(s.values for s in samples)]
-        weights = [counts[found], *(s.weights for s in samples)]
+        (places,) = np.nonzero(counts)
+        values = [places - OFFSET, *(s.values for s in samples)]
+        weights = [counts[places], *(s.weights for s in samples)]
         return Distribution(np.concatenate(values), np.concatenate(weights))
 
 

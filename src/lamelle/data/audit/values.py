@@ -42,8 +42,8 @@ def value_problems(
 
     if not counts:
         return []
-    said = {v: n for v, n in counts.items() if v not in ignore}
-    if declared is None and not index.numbers_objects and (soft := _soft(said)):
+    scored = {v: n for v, n in counts.items() if v not in ignore}
+    if declared is None and not index.numbers_objects and (soft := _soft(scored)):
         return [_soft_edges(soft, rows, places)]
     try:
         rule = infer_values(
@@ -55,7 +55,7 @@ def value_problems(
             said=index.names,
         )
     except DataError as error:
-        return [_placed(_by_turns(p, rows, said), rows, places) for p in error.problems]
+        return [_placed(_by_turns(p, rows, scored), rows, places) for p in error.problems]
     except LamelleError as error:
         return [_placed(Problem(error.code, "", "error", error.values), rows, places)]
     grounds = _two_grounds(rows, places, ignore) if declared is None and not index.numbers_objects else []
@@ -70,34 +70,37 @@ def _by_turns(problem: Problem, rows: Sequence[ImageMeasures], counts: Mapping[i
     holders = [sum(not one.isdisjoint(row.labels) for row in rows) for one in sets]
     above = sorted(v for one in sets for v in one)
     alike = {v: n for one in sets for n, v in enumerate(sorted(one), 1)} if len(set(map(len, sets))) == 1 else {}
-    said = {
+    texts = {
         "values": "; ".join(f"{', '.join(map(str, sorted(v)))} ({n})" for v, n in zip(sets, holders, strict=True)),
         "one": setting("data.labels", {0: 0, **{v: alike.get(v, "CLASS") for v in above}}),
         "each": setting("data.labels", {0: 0, **dict.fromkeys(above, "CLASS")}),
     }
-    return Problem("audit.values_by_turns", "", "error", said)
+    return Problem("audit.values_by_turns", "", "error", texts)
 
 
 def _meeting(rows: Sequence[ImageMeasures], counts: Mapping[int, int]) -> list[set[int]]:
     """The values above 0 in sets of those that meet in a mask, or each meet a third one, by the least value."""
     sets: list[set[int]] = []
     for row in rows:
-        held = {v for v in row.labels if v > 0 and v in counts}
-        if held:
-            joined = [s for s in sets if not s.isdisjoint(held)]
-            sets = [s for s in sets if s.isdisjoint(held)] + [held.union(*joined)]
+        together = {v for v in row.labels if v > 0 and v in counts}
+        if together:
+            joined = [s for s in sets if not s.isdisjoint(together)]
+            sets = [s for s in sets if s.isdisjoint(together)] + [together.union(*joined)]
     return sorted(sets, key=min)
 
 
 def _two_grounds(rows: Sequence[ImageMeasures], places: Sequence[str], ignore: Sequence[int]) -> list[Problem]:
     """A warning where masks of two values begin at 0 in some and at 1 in others, and none holds three."""
-    held = [sorted(v for v in row.labels if v not in ignore) for row in rows]
-    first = [i for i, values in enumerate(held) if values == [0, 1]]
-    second = [i for i, values in enumerate(held) if values == [1, 2]]
-    if any(len(values) > 2 or (2 in values and 0 in values) for values in held) or min(len(first), len(second)) < 2:
+    values_of = [sorted(v for v in row.labels if v not in ignore) for row in rows]
+    first = [i for i, values in enumerate(values_of) if values == [0, 1]]
+    second = [i for i, values in enumerate(values_of) if values == [1, 2]]
+    if (
+        any(len(values) > 2 or (2 in values and 0 in values) for values in values_of)
+        or min(len(first), len(second)) < 2
+    ):
         return []
-    said = {"count": len(second), "others": len(first), "names": names_of([rows[i].id for i in second])}
-    return [Problem("audit.two_grounds", places[second[0]], "warning", said)]
+    texts = {"count": len(second), "others": len(first), "names": names_of([rows[i].id for i in second])}
+    return [Problem("audit.two_grounds", places[second[0]], "warning", texts)]
 
 
 def _soft(counts: Mapping[int, int]) -> range | None:
@@ -113,19 +116,19 @@ def _soft(counts: Mapping[int, int]) -> range | None:
 
 def _soft_edges(greys: range, rows: Sequence[ImageMeasures], places: Sequence[str]) -> Problem:
     """The error, at the mask with the most grey pixels."""
-    found = [{v: n for v, n in row.labels.items() if v in greys} for row in rows]
-    worst = max(range(len(rows)), key=lambda i: sum(found[i].values()))
+    greys_of = [{v: n for v, n in row.labels.items() if v in greys} for row in rows]
+    worst = max(range(len(rows)), key=lambda i: sum(greys_of[i].values()))
     top = max(v for row in rows for v in row.labels)
-    most = max(found[worst], key=lambda v: found[worst][v])
-    said = {
-        "values": len(found[worst]),
-        "pixels": sum(found[worst].values()),
+    most = max(greys_of[worst], key=lambda v: greys_of[worst][v])
+    texts = {
+        "values": len(greys_of[worst]),
+        "pixels": sum(greys_of[worst].values()),
         "example": most,
         "half": (greys.start + greys.stop) // 2,
         "top": top,
-        "count": sum(map(bool, found)),
+        "count": sum(map(bool, greys_of)),
     }
-    return Problem("audit.values_soft", places[worst], "error", said)
+    return Problem("audit.values_soft", places[worst], "error", texts)
 
 
 def _placed(problem: Problem, rows: Sequence[ImageMeasures], places: Sequence[str]) -> Problem:

@@ -19,10 +19,10 @@ class Candidate:
     """What holds more has a lower one."""
 
     @property
-    def known(self) -> set[str]:
+    def groups(self) -> set[str]:
         return {v for v in self.values if v}
 
     @property
     def alone(self) -> bool:
         """Whether each image is a group of its own."""
-        return len(self.known) == len(self.values)
+        return len(self.groups) == len(self.values)

@@ -32,22 +32,22 @@ def parted(labels: Collection[str]) -> dict[str, str]:
         >>> parted({"grade 1", "grade 2", "stage 1"}), parted({"type_1", "type_2"}), parted({"CD4", "CD8", "NK1"})
         ({}, {}, {})
     """
-    found = {name: match for name in sorted(labels, key=natural) if (match := _NUMBERED.fullmatch(name))}
-    words = {name: m[1] or m[3] for name, m in found.items()} | {n: n for n in labels if n not in found}
-    several = Counter(words[name] for name in found)
+    numbered = {name: match for name in sorted(labels, key=natural) if (match := _NUMBERED.fullmatch(name))}
+    words = {name: m[1] or m[3] for name, m in numbered.items()} | {n: n for n in labels if n not in numbered}
+    several = Counter(words[name] for name in numbered)
     if len(set(words.values())) < 2 or max(several.values(), default=0) < 2:
         return {}
-    called = all(folder_rank(n) is not None for n in found)  # after patients: no classes at all
-    return {} if called or any(map(says_kind, found)) else words
+    called = all(folder_rank(n) is not None for n in numbered)  # after patients: no classes at all
+    return {} if called or any(map(says_kind, numbered)) else words
 
 
-def numbered_classes(index: Index, *, asked: bool) -> list[Problem]:
+def numbered_classes(index: Index, *, by_user: bool) -> list[Problem]:
     """What is said where the classes are folders that are called after a class and a number.
 
     It is an error where each number stands once: patients are counted so, and classes are not.
 
     Args:
-        asked: The user has said what the group is.
+        by_user: The user has said what the group is.
     """
     labels = _labels(index)
     words = parted(set(labels))
@@ -58,7 +58,7 @@ def numbered_classes(index: Index, *, asked: bool) -> list[Problem]:
     of_word: dict[str, list[str]] = defaultdict(list)
     for name, word in words.items():
         of_word[word].append(re.findall("[0-9]+", name)[-1] if name != word else "")
-    numbers = [int(n) for found in of_word.values() for n in found if n]
+    numbers = [int(n) for texts in of_word.values() for n in texts if n]
     sure = len(numbers) == len(words) >= _SURELY and len({*numbers}) == len(numbers)
     sure = sure and min(map(len, of_word.values())) > 1
     values = {
@@ -67,7 +67,7 @@ def numbered_classes(index: Index, *, asked: bool) -> list[Problem]:
         "classes": names_of(sorted(of_word, key=natural), most=_SHOWN),
         "key": Spec("folder", str(level)).key,
     }
-    return [Problem("groups.numbered_classes", "", "error" if sure and not asked else "warning", values)]
+    return [Problem("groups.numbered_classes", "", "error" if sure and not by_user else "warning", values)]
 
 
 def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
@@ -80,8 +80,8 @@ def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
         >>> names = [p.parent.name for p in paths]
         >>> pairs = zip(paths, names)
         >>> records = tuple(Record(str(p), Source(p), ClassNames((n,)), stratum=n) for p, n in pairs)
-        >>> found = without_numbers(Index(Path("/d"), "any", records), names)
-        >>> found.classes, [(r.names, r.stratum) for r in found.records][0], found.problems[0].code
+        >>> index = without_numbers(Index(Path("/d"), "any", records), names)
+        >>> index.classes, [(r.names, r.stratum) for r in index.records][0], index.problems[0].code
         (('ill', 'well'), (('ill',), 'ill'), 'groups.numbers_left_out')
     """
     labels = _labels(index)
@@ -93,9 +93,9 @@ def without_numbers(index: Index, groups: Sequence[str | None]) -> Index:
         for r, label in zip(index.records, labels, strict=True)
     )
     values = {"n": len(words), "classes": names_of(sorted({*words.values()}, key=natural), most=_SHOWN)}
-    said = Problem("groups.numbers_left_out", "", "note", values)
+    note = Problem("groups.numbers_left_out", "", "note", values)
     kept = [p for p in index.problems if p.code != "layouts.lone_sample" or p.where not in words]
-    return replace(index, records=records, classes=class_names(records), problems=(*kept, said))
+    return replace(index, records=records, classes=class_names(records), problems=(*kept, note))
 
 
 def _labels(index: Index) -> list[str]:

@@ -42,14 +42,14 @@ _NO_OR_YES = {"0", "1"}
 """Cells that are rather an answer than two patients."""
 
 
-def grouped(index: Index, asked: str | None) -> Index:
+def grouped(index: Index, requested: str | None) -> Index:
     """The Index with the group of each record, and what is said about it among its problems.
 
     What is sure is taken and said: a column, folder or name with a word for a patient, an animal, a slide and the
     like; the header of a DICOM file. What is probable is named, with the key that takes it.
 
     Args:
-        asked: The value of ``data.group``; None = find out, ``none`` = only what is one volume belongs together.
+        requested: The value of ``data.group``; None = find out, ``none`` = only what is one volume belongs together.
 
     Raises:
         RequestError: If what was asked for is not there.
@@ -59,21 +59,21 @@ def grouped(index: Index, asked: str | None) -> Index:
         >>> root = Path("/data")
         >>> paths = [root / f"patient {p}/{k}.png" for p in range(3) for k in range(2)]
         >>> records = tuple(Record(p.name, Source(p), ClassNames(("x",))) for p in paths)
-        >>> found = grouped(Index(root, "class_folders", records), None)
-        >>> found.records[0].group, [(p.code, p.values["key"]) for p in found.problems]
+        >>> index = grouped(Index(root, "class_folders", records), None)
+        >>> index.records[0].group, [(p.code, p.values["key"]) for p in index.problems]
         ('patient 0', [('groups.taken_folder', 'data.group=folder:1')])
     """
     records = index.records
     if not records:
         return index
-    if asked is not None and asked != NONE:
-        wanted = spec.meant(spec.parse(asked), records)
+    if requested is not None and requested != NONE:
+        wanted = spec.meant(spec.parse(requested), records)
         clean = known_only if wanted.kind == "column" else _blank
-        found = Candidate(wanted, tuple(clean(spec.values(wanted, records, index.root))), sure=True, rank=0)
-        return _taken(_of_classes(index, found), found)
-    if asked is None:
-        index = replace(index, problems=(*index.problems, *numbered_classes(index, asked=False)))
-    candidates = list(_candidates(records, index.root)) if asked is None else []
+        candidate = Candidate(wanted, tuple(clean(spec.values(wanted, records, index.root))), sure=True, rank=0)
+        return _taken(_of_classes(index, candidate), candidate)
+    if requested is None:
+        index = replace(index, problems=(*index.problems, *numbered_classes(index, by_user=False)))
+    candidates = list(_candidates(records, index.root)) if requested is None else []
     candidates = [c for c in candidates if not (c.sure and _restarts(c, candidates, records))]
     sure = [c for c in candidates if c.sure and _holds_volumes(c, records)]
     if sure:
@@ -84,11 +84,11 @@ def grouped(index: Index, asked: str | None) -> Index:
     return _named(_volumes(index, alone=not maybe), maybe)
 
 
-def _of_classes(index: Index, asked: Candidate) -> Index:
+def _of_classes(index: Index, candidate: Candidate) -> Index:
     """The Index with classes without the numbers that were asked for as groups; of other numbers it is said."""
-    if asked.spec.kind == "folder" and (found := without_numbers(index, asked.values)) is not index:
-        return found
-    return replace(index, problems=(*index.problems, *numbered_classes(index, asked=True)))
+    if candidate.spec.kind == "folder" and (without := without_numbers(index, candidate.values)) is not index:
+        return without
+    return replace(index, problems=(*index.problems, *numbered_classes(index, by_user=True)))
 
 
 def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
@@ -96,67 +96,69 @@ def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
     return [p for p in problems if p.severity == "note" and p.code.startswith(_OF_SPLIT)]
 
 
-def _taken(index: Index, found: Candidate) -> Index:
+def _taken(index: Index, candidate: Candidate) -> Index:
     """The records with their groups, each in one spelling; a patient's folder is no stratum."""
-    values, respelt = one_spelling(found.values)
-    found = replace(found, values=values)
+    values, respelt = one_spelling(candidate.values)
+    candidate = replace(candidate, values=values)
     records = tuple(
         replace(r, group=group or r.id, stratum=None if r.stratum and _is_patient(r.stratum, group) else r.stratum)
-        for r, group in zip(index.records, found.values, strict=True)
+        for r, group in zip(index.records, candidate.values, strict=True)
     )
-    n, blank = len(found.known), sum(v is None for v in found.values)
-    said = {"n": n, "images": len(records), "value": found.spec.value, "key": found.spec.key}
-    problems = [Problem(f"groups.taken_{found.spec.kind}", "", "note", said), *respelt]
-    if blank and found.spec.kind == "dicom":
-        first = names_of([r.id for r, v in zip(records, found.values, strict=True) if v is None], most=_SHOWN)
-        problems.append(Problem("groups.blank_header", "", "warning", said | {"count": blank, "first": first}))
+    n, blank = len(candidate.groups), sum(v is None for v in candidate.values)
+    about = {"n": n, "images": len(records), "value": candidate.spec.value, "key": candidate.spec.key}
+    problems = [Problem(f"groups.taken_{candidate.spec.kind}", "", "note", about), *respelt]
+    if blank and candidate.spec.kind == "dicom":
+        first = names_of([r.id for r, v in zip(records, candidate.values, strict=True) if v is None], most=_SHOWN)
+        problems.append(Problem("groups.blank_header", "", "warning", about | {"count": blank, "first": first}))
     elif blank:
-        problems.append(_without(found, records, blank))
+        problems.append(_without(candidate, records, blank))
     if (
-        found.spec.kind == "folder"
-        and _is_class(found.values, records)
-        and all(folder_rank(v) is not None for v in found.known)
+        candidate.spec.kind == "folder"
+        and _is_class(candidate.values, records)
+        and all(folder_rank(v) is not None for v in candidate.groups)
     ):
-        problems.append(Problem("groups.patients_as_classes", "", "error", {"names": names_of(sorted(found.known))}))
+        problems.append(
+            Problem("groups.patients_as_classes", "", "error", {"names": names_of(sorted(candidate.groups))})
+        )
     return replace(index, records=records, problems=(*index.problems, *problems))
 
 
-def _without(found: Candidate, records: Sequence[Record], count: int) -> Problem:
+def _without(candidate: Candidate, records: Sequence[Record], count: int) -> Problem:
     """A warning of images of no group; words that are read as such are named."""
-    column = found.spec.value
-    cells = [r.columns.get(column) for r, v in zip(records, found.values, strict=True) if v is None]
-    said = list(dict.fromkeys(c for c in cells if c is not None and not is_blank(c)))
-    values = {"column": column, "count": count, "words": names_of(said, most=_SHOWN)}
-    return Problem("groups.blank_words" if said else "groups.blank", "", "warning", values)
+    column = candidate.spec.value
+    cells = [r.columns.get(column) for r, v in zip(records, candidate.values, strict=True) if v is None]
+    words = list(dict.fromkeys(c for c in cells if c is not None and not is_blank(c)))
+    values = {"column": column, "count": count, "words": names_of(words, most=_SHOWN)}
+    return Problem("groups.blank_words" if words else "groups.blank", "", "warning", values)
 
 
 def _is_patient(stratum: str, group: str | None) -> bool:
     return stratum == group or folder_rank(stratum) is not None
 
 
-def _named(index: Index, found: Sequence[Candidate]) -> Index:
+def _named(index: Index, candidates: Sequence[Candidate]) -> Index:
     """What may be a group, each way of parting the images once."""
-    said: dict[tuple[str | None, ...], Candidate] = {}
-    for one in found:
+    by_values: dict[tuple[str | None, ...], Candidate] = {}
+    for one in candidates:
         if not (one.alone and no_patient(one)):
-            said.setdefault(one.values, one)
-    unknown = [p for c in found if c.alone for p in no_patient(c)]
+            by_values.setdefault(one.values, one)
+    unknown = [p for c in candidates if c.alone for p in no_patient(c)]
     problems = [
         Problem(
-            f"groups.maybe_{'folds' if all(map(names.says_fold, c.known)) else c.spec.kind}",
+            f"groups.maybe_{'folds' if all(map(names.says_fold, c.groups)) else c.spec.kind}",
             "",
             "warning",
-            {"value": c.spec.value, "n": len(c.known), "key": c.spec.key, "first": _example(c, index)},
+            {"value": c.spec.value, "n": len(c.groups), "key": c.spec.key, "first": _example(c, index)},
         )
-        for c in said.values()
+        for c in by_values.values()
     ]
     return replace(index, problems=(*index.problems, *unknown, *problems))
 
 
-def _example(found: Candidate, index: Index) -> str:
+def _example(candidate: Candidate, index: Index) -> str:
     """Two images of one group, by name."""
-    most = Counter(v for v in found.values if v).most_common(1)[0][0]
-    return ", ".join([r.id for r, v in zip(index.records, found.values, strict=True) if v == most][:2])
+    most = Counter(v for v in candidate.values if v).most_common(1)[0][0]
+    return ", ".join([r.id for r, v in zip(index.records, candidate.values, strict=True) if v == most][:2])
 
 
 def _volumes(index: Index, *, alone: bool) -> Index:
@@ -176,16 +178,16 @@ def _volumes(index: Index, *, alone: bool) -> Index:
     positions = [r.position or 0 for r in records]
     if volumes == {None} and _slices_restart(positions):
         values = {"n": len(records), "count": len({*positions}), "most": max(Counter(positions).values())}
-        said = Problem("groups.slices_restart", "", "warning", values)
+        notes = Problem("groups.slices_restart", "", "warning", values)
         free = tuple(replace(r, position=None) for r in records)
-        return replace(index, records=free, problems=(*index.problems, said))
+        return replace(index, records=free, problems=(*index.problems, notes))
     if volumes == {None} and alone:
         name = index.root.resolve().name
         column = next((c for c in records[0].columns if plain(c) in POSITION_COLUMNS), None)
         values = {"column": column, "n": len(records)}
-        said = [Problem("groups.taken_slices", "", "note", values)] if column else []
+        notes = [Problem("groups.taken_slices", "", "note", values)] if column else []
         records = tuple(replace(r, columns={**r.columns, "volume": name}) for r in records)
-        return replace(index, records=records, problems=(*index.problems, *said))
+        return replace(index, records=records, problems=(*index.problems, *notes))
     return index
 
 
@@ -224,14 +226,14 @@ def _by_column(records: Sequence[Record]) -> Iterator[Candidate]:
             continue
         if all(c == r.id.partition("#")[0] for c, r in zip(cells, records, strict=True)):
             continue  # the layout's own word for a volume
-        known = {c for c in cells if c}
-        several = len(known) >= (2 if rank is not None and rank <= _PERSON else len(SPLITS))
-        if not several or any(_is_measure(c) for c in known) or (rank != 0 and _is_class(cells, records)):
+        groups = {c for c in cells if c}
+        several = len(groups) >= (2 if rank is not None and rank <= _PERSON else len(SPLITS))
+        if not several or any(_is_measure(c) for c in groups) or (rank != 0 and _is_class(cells, records)):
             continue
-        sure = rank is not None and known != _NO_OR_YES
-        found = Candidate(Spec("column", column), cells, sure=sure, rank=rank or 0)
-        if found.sure or not found.alone:
-            yield found
+        sure = rank is not None and groups != _NO_OR_YES
+        candidate = Candidate(Spec("column", column), cells, sure=sure, rank=rank or 0)
+        if candidate.sure or not candidate.alone:
+            yield candidate
 
 
 def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
@@ -242,18 +244,18 @@ def _by_folder(records: Sequence[Record], root: Path) -> Iterator[Candidate]:
     seen: set[tuple[str | None, ...]] = set()
     for level in (*map(str, (*range(1, depth + 1), *range(-1, -depth - 1, -1))), spec.NAMED):
         values = tuple(spec.at_level(p, level) for p in parts)
-        known = {v for v in values if v}
-        if values in seen or not all(values) or not 2 <= len(known) < files:
+        groups = {v for v in values if v}
+        if values in seen or not all(values) or not 2 <= len(groups) < files:
             continue
         seen.add(values)
-        ranks = [rank for v in known if (rank := folder_rank(v)) is not None]
-        found = Candidate(Spec("folder", level), values, sure=len(ranks) == len(known), rank=min(ranks, default=0))
-        enough = len(known) >= len(SPLITS) or (found.sure and found.rank <= _PERSON)
-        called = all(map(names.looks_like_id, known)) or names.are_people([v or "" for v in values], labels)
+        ranks = [rank for v in groups if (rank := folder_rank(v)) is not None]
+        candidate = Candidate(Spec("folder", level), values, sure=len(ranks) == len(groups), rank=min(ranks, default=0))
+        enough = len(groups) >= len(SPLITS) or (candidate.sure and candidate.rank <= _PERSON)
+        called = all(map(names.looks_like_id, groups)) or names.are_people([v or "" for v in values], labels)
         ids = called and not _is_class(values, records)
-        inner = ids or (_inside_classes(values, records) and not any(map(_says_else, known)))
-        if enough and (found.sure or inner or all(map(names.says_fold, known))):
-            yield found
+        inner = ids or (_inside_classes(values, records) and not any(map(_says_else, groups)))
+        if enough and (candidate.sure or inner or all(map(names.says_fold, groups))):
+            yield candidate
 
 
 def _inside_classes(values: Sequence[str | None], records: Sequence[Record]) -> bool:
@@ -277,9 +279,9 @@ def _says_else(folder: str) -> bool:
 def _by_name(records: Sequence[Record]) -> Iterator[Candidate]:
     first = {r.image.path: r for r in reversed(records)}
     for pattern in names.patterns([spec.file_name(r) for r in first.values()], [_label(r) for r in first.values()]):
-        found = Spec("name", pattern.regex)
-        values = tuple(spec.values(found, records, Path()))
-        yield Candidate(found, values, sure=pattern.sure, rank=pattern.rank)
+        by_pattern = Spec("name", pattern.regex)
+        values = tuple(spec.values(by_pattern, records, Path()))
+        yield Candidate(by_pattern, values, sure=pattern.sure, rank=pattern.rank)
 
 
 def _are_ids(cells: Sequence[str | None], *, mentioned: bool) -> bool:
@@ -288,9 +290,9 @@ def _are_ids(cells: Sequence[str | None], *, mentioned: bool) -> bool:
     Args:
         mentioned: A word of its name is one for a group; then numbers of which each stands twice on average are ids.
     """
-    known = {c for c in cells if c}
-    lettered = all(any(map(str.isalpha, c)) for c in known)
-    return names.numbered_alike(known) and (lettered or (mentioned and 2 * len(known) <= len(cells)))
+    ids = {c for c in cells if c}
+    lettered = all(any(map(str.isalpha, c)) for c in ids)
+    return names.numbered_alike(ids) and (lettered or (mentioned and 2 * len(ids) <= len(cells)))
 
 
 def _is_measure(cell: str) -> bool:
@@ -313,9 +315,9 @@ def _blank(cells: Sequence[str | None]) -> list[str | None]:
     return [None if c is None or is_blank(c) else c for c in cells]
 
 
-def _holds_volumes(found: Candidate, records: Sequence[Record]) -> bool:
+def _holds_volumes(candidate: Candidate, records: Sequence[Record]) -> bool:
     """Whether what the layout says to be one (the slices of a volume) is in one group."""
-    pairs = {(r.group, v) for r, v in zip(records, found.values, strict=True) if r.group}
+    pairs = {(r.group, v) for r, v in zip(records, candidate.values, strict=True) if r.group}
     return len(pairs) == len({g for g, _ in pairs})
 
 
@@ -324,10 +326,10 @@ def _restarts(one: Candidate, others: Sequence[Candidate], records: Sequence[Rec
 
     Then the slides 1 of all mice would be one group, and each mouse would lie in several splits.
     """
-    if one.rank < _COUNTED or not counts_from_one(one.known):
+    if one.rank < _COUNTED or not counts_from_one(one.groups):
         return False
     above = [
-        o for o in others if (o.rank < one.rank if o.sure else o.spec.kind == "name" or not counts_from_one(o.known))
+        o for o in others if (o.rank < one.rank if o.sure else o.spec.kind == "name" or not counts_from_one(o.groups))
     ]
     return any(_crosses(one, o) and not _is_class(o.values, records) for o in above if o is not one)
 
@@ -336,10 +338,10 @@ def _crosses(one: Candidate, other: Candidate) -> bool:
     """Whether most groups of either hold images of several groups of the other."""
     pairs = {(a, b) for a, b in zip(one.values, other.values, strict=True) if a and b}
     return all(
-        2 * sum(n > 1 for n in Counter(p[i] for p in pairs).values()) > len(c.known) for i, c in ((0, one), (1, other))
+        2 * sum(n > 1 for n in Counter(p[i] for p in pairs).values()) > len(c.groups) for i, c in ((0, one), (1, other))
     )
 
 
 def _wider(one: Candidate, other: Candidate) -> bool:
     """Whether each group of the other lies in one of this, and this has fewer."""
-    return len(set(zip(one.values, other.values, strict=True))) == len(other.known) > len(one.known)
+    return len(set(zip(one.values, other.values, strict=True))) == len(other.groups) > len(one.groups)

@@ -18,30 +18,30 @@ def by_header(records: Sequence[Record]) -> Iterator[Candidate]:
     Where only some files are DICOM, each of the others is a group of its own; one patient or study alone may be the
     name that an archive gives to all, and is only named.
     """
-    said = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records) if may_be_dicom(p)}
-    if not any(said.values()):
+    of_file = {p: belongs_to(p) for p in dict.fromkeys(r.image.path for r in records) if may_be_dicom(p)}
+    if not any(of_file.values()):
         return
     alone: Candidate | None = None
     for rank, level in enumerate(LEVELS):
-        values = tuple(said.get(r.image.path, {}).get(level) for r in records)
-        known = [v for v in values if v]
-        if len(known) == len(values) and len(set(known)) > 1:
-            found = Candidate(Spec("dicom", level), values, sure=True, rank=rank)
-            yield replace(found, sure=rank == 0 or not found.alone)
+        values = tuple(of_file.get(r.image.path, {}).get(level) for r in records)
+        stated = [v for v in values if v]
+        if len(stated) == len(values) and len(set(stated)) > 1:
+            candidate = Candidate(Spec("dicom", level), values, sure=True, rank=rank)
+            yield replace(candidate, sure=rank == 0 or not candidate.alone)
             return
-        if len(known) < len(values) and len(set(known)) < len(known):
-            found = Candidate(Spec("dicom", level), values, sure=len(set(known)) > 1, rank=rank)
-            if found.sure:
-                yield found
+        if len(stated) < len(values) and len(set(stated)) < len(stated):
+            candidate = Candidate(Spec("dicom", level), values, sure=len(set(stated)) > 1, rank=rank)
+            if candidate.sure:
+                yield candidate
                 return
-            alone = alone or found
+            alone = alone or candidate
     if alone:
         yield alone
 
 
-def no_patient(found: Candidate) -> list[Problem]:
+def no_patient(candidate: Candidate) -> list[Problem]:
     """A warning where headers say a study or series but the patient of none, or one for all: that has been removed."""
-    if found.spec.kind != "dicom" or found.spec.value == next(iter(LEVELS)):
+    if candidate.spec.kind != "dicom" or candidate.spec.value == next(iter(LEVELS)):
         return []
-    code = "groups.no_patient_alone" if found.alone else "groups.no_patient"
-    return [Problem(code, "", "warning", {"key": found.spec.key, "n": len(found.known)})]
+    code = "groups.no_patient_alone" if candidate.alone else "groups.no_patient"
+    return [Problem(code, "", "warning", {"key": candidate.spec.key, "n": len(candidate.groups)})]

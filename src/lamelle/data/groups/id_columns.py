@@ -67,19 +67,19 @@ class _Column:
     cells: Cells
 
     @cached_property
-    def known(self) -> list[str]:
+    def different(self) -> list[str]:
         return sorted({c for c in self.cells if c})
 
     @cached_property
     def codes(self) -> np.ndarray:
         """A number for each value, -1 for blank: int64 [n]."""
-        numbers = {value: i for i, value in enumerate(self.known)}
+        numbers = {value: i for i, value in enumerate(self.different)}
         return np.array([numbers[c] if c else -1 for c in self.cells], dtype=np.int64)
 
     @cached_property
     def sizes(self) -> np.ndarray:
         """Rows of each value: int64 [values]."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.known))
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.different))
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -125,12 +125,12 @@ class _Column:
     def in_runs(self) -> bool:
         """Whether the rows of each value stand together."""
         codes = self.codes[self.codes >= 0]
-        return 1 + int((np.diff(codes) != 0).sum()) <= 1.1 * len(self.known)
+        return 1 + int((np.diff(codes) != 0).sum()) <= 1.1 * len(self.different)
 
     @cached_property
     def form(self) -> str:
         """``id``, ``birth``, ``date``, ``number``, ``word``; empty = certainly no id."""
-        return _form(self.known, self.words)
+        return _form(self.different, self.words)
 
     @property
     def doubt(self) -> int:
@@ -142,17 +142,17 @@ class _Column:
     @property
     def numeric(self) -> bool:
         """Whether all values are whole numbers."""
-        return self.form == "number" or (self.form == "id" and all(map(str.isdecimal, self.known)))
+        return self.form == "number" or (self.form == "id" and all(map(str.isdecimal, self.different)))
 
     @cached_property
     def numbers(self) -> np.ndarray:
         """Values as whole numbers, sorted: int64 [values]."""
-        return np.array(sorted(int(float(v.replace(",", "."))) for v in self.known), dtype=np.int64)
+        return np.array(sorted(int(float(v.replace(",", "."))) for v in self.different), dtype=np.int64)
 
     @property
     def sizes_by_number(self) -> np.ndarray:
         """Rows of each of ``numbers``: int64 [values]."""
-        return self.sizes[np.argsort([int(float(v.replace(",", "."))) for v in self.known], kind="stable")]
+        return self.sizes[np.argsort([int(float(v.replace(",", "."))) for v in self.different], kind="stable")]
 
     @property
     def enumerated(self) -> bool:
@@ -174,15 +174,15 @@ def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]
         ['Casus']
     """
     all_columns = [_Column(name, cells) for name, cells in columns.items()]
-    others = [c for c in all_columns if len(c.known) > 1 and not c.sparse]
+    others = [c for c in all_columns if len(c.different) > 1 and not c.sparse]
     classes = _Column("", [label or None for label in labels])
     able = [c for c in all_columns if _may_be_id(c) and not _same(c, classes)]
     evidence = {c.name: _evidence(c, others) for c in able}
-    found = [c for c in able if _is_id(c, *evidence[c.name])]
-    found = [c for c in found if not any(_is_of(c, o, evidence[c.name][0]) for o in found if o is not c)]
-    found.sort(key=lambda c: (c.doubt, -evidence[c.name][0], len(c.known)))
+    ids = [c for c in able if _is_id(c, *evidence[c.name])]
+    ids = [c for c in ids if not any(_is_of(c, o, evidence[c.name][0]) for o in ids if o is not c)]
+    ids.sort(key=lambda c: (c.doubt, -evidence[c.name][0], len(c.different)))
     kept: list[_Column] = []
-    for c in found:
+    for c in ids:
         if not any(_same(k, c) or (k.doubt < c.doubt and _alike(k, c)) for k in kept):
             kept.append(c)
     return [c.name for c in kept[:_SHOWN]]
@@ -190,40 +190,40 @@ def id_columns(columns: Mapping[str, Cells], labels: Sequence[str]) -> list[str]
 
 def _may_be_id(column: _Column) -> bool:
     """Whether cells repeat, are of some form that ids have, and the name says nothing else."""
-    known = column.known
-    if column.words & (KINDS | MEASURES) and not column.words & BIRTH and not _are_hashes(known):
+    cells = column.different
+    if column.words & (KINDS | MEASURES) and not column.words & BIRTH and not _are_hashes(cells):
         return False
-    if len(known) < _LEAST or not column.form or all(map(split_of, known)):
+    if len(cells) < _LEAST or not column.form or all(map(split_of, cells)):
         return False
-    alike = column.form == "id" or len({re.sub("[0-9]+", "#", v) for v in known}) == 1
-    if column.sparse and not (alike and all(map(_has_both, known))):
+    alike = column.form == "id" or len({re.sub("[0-9]+", "#", v) for v in cells}) == 1
+    if column.sparse and not (alike and all(map(_has_both, cells))):
         return False
     if column.shared < (_OPEN if column.sparse else _SOME_SHARED) and not column.seldom:
         return False
     return not (column.numeric and _counts_up(column)) and not (column.form == "number" and _in_steps(column))
 
 
-def _form(known: Sequence[str], words: frozenset[str]) -> str:
-    if any(len(v) > _LONGEST or "|" in v or ";" in v or is_image_name(v) for v in known):
+def _form(cells: Sequence[str], words: frozenset[str]) -> str:
+    if any(len(v) > _LONGEST or "|" in v or ";" in v or is_image_name(v) for v in cells):
         return ""
-    if all(_DATE.fullmatch(v) and (not v.isdecimal() or _COMPACT.fullmatch(v)) for v in known):
-        return "birth" if words & BIRTH or _span(known) >= _YEARS else "date"
+    if all(_DATE.fullmatch(v) and (not v.isdecimal() or _COMPACT.fullmatch(v)) for v in cells):
+        return "birth" if words & BIRTH or _span(cells) >= _YEARS else "date"
     if words & BIRTH:
         return ""
-    if all(map(_NUMBER.fullmatch, known)):
-        if any(v[0] in "+-" or not float(v.replace(",", ".")).is_integer() for v in known):
+    if all(map(_NUMBER.fullmatch, cells)):
+        if any(v[0] in "+-" or not float(v.replace(",", ".")).is_integer() for v in cells):
             return ""
-        digits = [v.partition(".")[0].partition(",")[0] for v in known]
+        digits = [v.partition(".")[0].partition(",")[0] for v in cells]
         padded = any(v[0] == "0" and len(v) > 1 for v in digits) and len({*map(len, digits)}) == 1
         return "id" if padded or min(map(len, digits)) > 4 else "number"
-    if all(map(_UNIT.fullmatch, known)):
+    if all(map(_UNIT.fullmatch, cells)):
         return ""
-    if all(map(says_kind, known)) or sum(len(v.split()) for v in known) > _WORDS * len(known):
+    if all(map(says_kind, cells)) or sum(len(v.split()) for v in cells) > _WORDS * len(cells):
         return ""
-    if _are_hashes(known):
+    if _are_hashes(cells):
         return "id"
-    numbered = sum(sum(map(str.isdecimal, v)) >= 3 or bool(_HASH.fullmatch(v)) for v in known)
-    return "id" if numbered >= 0.9 * len(known) else "word"
+    numbered = sum(sum(map(str.isdecimal, v)) >= 3 or bool(_HASH.fullmatch(v)) for v in cells)
+    return "id" if numbered >= 0.9 * len(cells) else "word"
 
 
 def _has_both(value: str) -> bool:
@@ -231,17 +231,17 @@ def _has_both(value: str) -> bool:
     return any(map(str.isalpha, value)) and any(map(str.isdecimal, value))
 
 
-def _are_hashes(known: Sequence[str]) -> bool:
+def _are_hashes(cells: Sequence[str]) -> bool:
     """Whether cells are hexadecimal numbers of one length, most with letters."""
     return (
-        len({*map(len, known)}) == 1 and all(map(_HEX.fullmatch, known)) and 2 * sum(map(_has_both, known)) > len(known)
+        len({*map(len, cells)}) == 1 and all(map(_HEX.fullmatch, cells)) and 2 * sum(map(_has_both, cells)) > len(cells)
     )
 
 
 def _span(dates: Sequence[str]) -> int:
     """Years from the first to the last date."""
-    found = [next(g for g in m.groups() if g) for d in dates if (m := _DATE.fullmatch(d))]
-    years = [int(y) for y in found if len(y) == 4]
+    texts = [next(g for g in m.groups() if g) for d in dates if (m := _DATE.fullmatch(d))]
+    years = [int(y) for y in texts if len(y) == 4]
     return max(years) - min(years) if years else 0
 
 
@@ -280,7 +280,7 @@ def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
         if other is column or other.words & {"z", "slice"}:
             continue
         kappa = _settles(column, other)
-        if other.words & SEX and len(other.known) <= _LEAST:
+        if other.words & SEX and len(other.different) <= _LEAST:
             torn |= kappa < _OPEN
         elif other.words & BODY:
             torn |= kappa < 0.1
@@ -290,7 +290,7 @@ def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
 
 def _is_id(column: _Column, settled: int, torn: bool) -> bool:
     """Whether a column is of ids, by its form and by what it settles."""
-    n = len(column.known)
+    n = len(column.different)
     few = column.shared < _OPEN and not column.seldom
     if torn or (few and (not settled or column.form in ("number", "date"))):
         return False
@@ -311,17 +311,19 @@ def _is_of(column: _Column, better: _Column, settled: int) -> bool:
     """Whether a column only states something of each value of another one: the age, the town, the number of a visit."""
     if column.numeric and _restarts(column, better):
         return True
-    if column.form == "id" or len(column.known) > len(better.known) or _settles(better, column) < _SETTLED:
+    if column.form == "id" or len(column.different) > len(better.different) or _settles(better, column) < _SETTLED:
         return False
     if column.form == "number":
         return not settled and int(column.numbers[-1]) < 1000 and not column.enumerated
-    return column.form in ("word", "date") and 4 * len(column.known) < len(better.known)
+    return column.form in ("word", "date") and 4 * len(column.different) < len(better.different)
 
 
 def _restarts(column: _Column, better: _Column) -> bool:
     """Whether numbers count the rows of each value of another column anew."""
     pairs = set(zip(column.codes.tolist(), better.codes.tolist(), strict=True))
-    return column.enumerated and len(pairs) == len(column.codes) and len(column.known) <= int(better.sizes.max()) + 1
+    return (
+        column.enumerated and len(pairs) == len(column.codes) and len(column.different) <= int(better.sizes.max()) + 1
+    )
 
 
 def _alike(one: _Column, other: _Column) -> bool:
@@ -332,4 +334,4 @@ def _alike(one: _Column, other: _Column) -> bool:
 def _same(one: _Column, other: _Column) -> bool:
     """Whether two columns part the rows alike."""
     pairs = set(zip(one.codes.tolist(), other.codes.tolist(), strict=True))
-    return len(pairs) == len(one.known) == len(other.known)
+    return len(pairs) == len(one.different) == len(other.different)

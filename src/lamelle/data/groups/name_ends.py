@@ -33,11 +33,11 @@ def endings(stems: Sequence[str], is_id: Callable[[Sequence[str]], bool]) -> lis
     signs = "".join(sorted({"\\s" if c.isspace() else "\\" + c if c in "-." else c for c in used}))
     one = signs.lstrip("\\") if signs in ("_", "\\-") else f"[{signs}]"
     no, suffix = f"[^{signs}]" if "." in used else f"[^{signs}.]", r"\.[^.]+$" if "." in used else rf"\.[^{signs}]*$"
-    found: list[str] = []
+    expressions: list[str] = []
     for place in (1, 2) if used else ():
         if min(map(len, split)) > place and is_id([t[-place].casefold() for t in split]):
-            found.append(f"{one}({no}+){f'{one}{no}+' * (place - 1)}{suffix}")
-    return found
+            expressions.append(f"{one}({no}+){f'{one}{no}+' * (place - 1)}{suffix}")
+    return expressions
 
 
 def letters(stems: Sequence[str], labels: Sequence[str]) -> list[str]:
@@ -58,7 +58,7 @@ def letters(stems: Sequence[str], labels: Sequence[str]) -> list[str]:
     numbers = {letter: {n for of, n in parts if of == letter} for letter, _ in parts}
     if len(parts) < len(stems) or any(map(split_of, numbers)) or not all(map(_counts, numbers.values())):
         return []
-    columns = {n for found in numbers.values() for n in found}
+    columns = {n for numbers_of in numbers.values() for n in numbers_of}
     plate = all(len(w) == 1 for w in numbers) and (len(numbers), len(columns)) in _PLATES
     enough = len(numbers) >= (_FEW if of_one_class([of for of, _ in parts], labels) else _MANY)
     return [r"^([A-Za-z]{1,3})[\s_.-]*[0-9]+\."] if enough and not plate else []
@@ -87,8 +87,8 @@ def rather(ending: Sequence[str], start: Sequence[str], labels: Sequence[str]) -
 
 def counts_from_one(words: Collection[str]) -> bool:
     """Whether words differ in a number that counts from 0 or 1 without a gap."""
-    found = [re.findall("[0-9]+", word) for word in set(words)]
-    return all(len(n) == 1 for n in found) and _counts({int(n[0]) for n in found if n})
+    numbers = [re.findall("[0-9]+", word) for word in set(words)]
+    return all(len(n) == 1 for n in numbers) and _counts({int(n[0]) for n in numbers if n})
 
 
 def of_one_class(groups: Sequence[str], labels: Sequence[str]) -> bool:

@@ -78,11 +78,11 @@ def patterns(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
         >>> patterns([f"img_{i:04d}.png" for i in range(12)], [""] * 12)
         []
     """
-    found = [p for p in (_barcode(names), *_worded(names), _wells(names), _placed(names), _sided(names)) if p]
-    found = [p for p in found if _parts(p.regex, names, labels, least=0.0)]
+    sure = [p for p in (_barcode(names), *_worded(names), _wells(names), _placed(names), _sided(names)) if p]
+    sure = [p for p in sure if _parts(p.regex, names, labels, least=0.0)]
     guess = _guess(names, labels)
     called = next((p for p in _called(names, labels) if _parts(p.regex, names, labels, least=0.5)), None)
-    return [*found, *(p for p in (guess, called) if p)]
+    return [*sure, *(p for p in (guess, called) if p)]
 
 
 def _guess(names: Sequence[str], labels: Sequence[str]) -> NamePattern | None:
@@ -92,23 +92,23 @@ def _guess(names: Sequence[str], labels: Sequence[str]) -> NamePattern | None:
     start = next((s for s in starts if _parts(s, names, labels, least=0.5)), None)
     ends = [*name_ends.endings(stems, lambda words: _are_ids(words, noise)), *name_ends.letters(stems, labels)]
     ends = [e for e in ends if _parts(e, names, labels, least=0.5)]
-    found = {regex: _found(regex, names) for regex in (*ends, *([start] if start else []))}
+    words_of = {regex: _words_of(regex, names) for regex in (*ends, *([start] if start else []))}
     if start is None:
-        end = next((e for e in ends if not e.endswith("$") or _alone_are_ids(found[e], labels)), None)
+        end = next((e for e in ends if not e.endswith("$") or _alone_are_ids(words_of[e], labels)), None)
     else:
-        end = next((e for e in ends if name_ends.rather(found[e], found[start], labels)), None)
+        end = next((e for e in ends if name_ends.rather(words_of[e], words_of[start], labels)), None)
     regex = end or start
     return NamePattern(regex, False, 0) if regex else None
 
 
 def _alone_are_ids(words: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether ends of names that have no number in front are ids; those of each class anew are of its images."""
-    known = set(words)
+    different = set(words)
     anew = len(set(zip(words, labels, strict=True))) == len(words)
-    return len(known) >= _MANY and all(map(looks_like_id, known)) and not anew
+    return len(different) >= _MANY and all(map(looks_like_id, different)) and not anew
 
 
-def _found(regex: str, names: Sequence[str]) -> list[str]:
+def _words_of(regex: str, names: Sequence[str]) -> list[str]:
     """What an expression finds in each name; empty where nothing."""
     pattern = re.compile(regex)
     return [next((g for g in m.groups() if g), "") if (m := pattern.search(n)) else "" for n in names]
@@ -130,13 +130,13 @@ def _parts(regex: str, names: Sequence[str], labels: Sequence[str], *, least: fl
     Args:
         least: Share of the files that are not alone in their group.
     """
-    found = _found(regex, names)
-    sizes = Counter(found)
+    words = _words_of(regex, names)
+    sizes = Counter(words)
     if "" in sizes or not 3 <= len(sizes) < len(names):
         return False
     if sum(n for n in sizes.values() if n > 1) < least * len(names):
         return False
-    pairs = set(zip(found, labels, strict=True))
+    pairs = set(zip(words, labels, strict=True))
     return not (len(pairs) == len(sizes) == len(set(labels)))
 
 
@@ -146,18 +146,18 @@ def _barcode(names: Sequence[str]) -> NamePattern | None:
 
 def _worded(names: Sequence[str]) -> list[NamePattern]:
     """``patient12``, ``Mouse-03``, ``cas_7``: a word for a group, and a number."""
-    lower, found = [plain(n) for n in names], []
+    lower, expressions = [plain(n) for n in names], []
     for rank, words in enumerate(GROUP_WORDS):
         seen = [w for w in words if any(w in n for n in lower)]
         if not seen:
             continue
-        known = "|".join(sorted(seen, key=len, reverse=True))
+        any_of = "|".join(sorted(seen, key=len, reverse=True))
         if not "".join(names).isascii():
-            known = known.replace("e", "[eéèê]")
-        regex = rf"(?i)(?:^|[^a-z])((?:{known}){_SIGN}*(?:(?:no?|nr|id){_SIGN}+)?(?:(?<={_SIGN})[a-z]{{1,3}})?[0-9]+)"
+            any_of = any_of.replace("e", "[eéèê]")
+        regex = rf"(?i)(?:^|[^a-z])((?:{any_of}){_SIGN}*(?:(?:no?|nr|id){_SIGN}+)?(?:(?<={_SIGN})[a-z]{{1,3}})?[0-9]+)"
         if all(re.search(regex, n) for n in names):
-            found.append(NamePattern(regex, True, rank))
-    return found
+            expressions.append(NamePattern(regex, True, rank))
+    return expressions
 
 
 def _wells(names: Sequence[str]) -> NamePattern | None:
@@ -167,19 +167,19 @@ def _wells(names: Sequence[str]) -> NamePattern | None:
 def _called(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     """``MUE_01``, ``scan KG 3``, ``Mueller-2``: initials or names of people, at the same place of every name."""
     begins = ["^", *(rf"^(?:[^\s_.-]+{_SIGN}+){{{k}}}" for k in range(1, _MOST_TOKENS))]
-    found = []
+    expressions = []
     for regex in (rf"{begin}({form})(?![^\W\d_])" for begin in begins for form in (_INITIALS, _SURNAME)):
         matches = [m[1] for n in names if (m := re.search(regex, n.rpartition(".")[0]))]
         if len(matches) == len(names) and are_people(matches, labels):
-            found.append(NamePattern(regex, False, 0))
-    return found
+            expressions.append(NamePattern(regex, False, 0))
+    return expressions
 
 
-def are_people(found: Sequence[str], labels: Sequence[str]) -> bool:
+def are_people(words: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether words are initials or names, of each some and of none very many, and say neither a class nor a split.
 
     Args:
-        found: The word of each image.
+        words: The word of each image.
         labels: The class of each.
 
     Example:
@@ -187,19 +187,19 @@ def are_people(found: Sequence[str], labels: Sequence[str]) -> bool:
         >>> are_people(initials * 4, [""] * 24), are_people(initials * 4, initials * 4), are_people("ab" * 9, [""] * 18)
         (True, False, False)
     """
-    known = set(found)
+    different = set(words)
     noise = {t for label in labels for t in tokens(label)}
-    alike = any(all(re.fullmatch(form, v) for v in known) for form in (_INITIALS, _SURNAME))
-    several = _LEAST_NAMES <= len(known) <= len(found) / 1.5 and len(found) <= _EACH * len(known)
-    return alike and several and not any(split_of(v) or holds(v) or plain(v) in noise for v in known)
+    alike = any(all(re.fullmatch(form, v) for v in different) for form in (_INITIALS, _SURNAME))
+    several = _LEAST_NAMES <= len(different) <= len(words) / 1.5 and len(words) <= _EACH * len(different)
+    return alike and several and not any(split_of(v) or holds(v) or plain(v) in noise for v in different)
 
 
 def _placed(names: Sequence[str]) -> NamePattern | None:
     """``P12_z003``, ``10253_idx5_x1351_y1101``: what stands before the place of a slice or a tile."""
     stems = [plain(n) for n in names]
     seen = [p for p in _PLACES if any(re.search(rf"{_SIGN}{p}{_SIGN}?[0-9]", s) for s in stems)]
-    known = "|".join(seen) if len(seen) < 2 else f"(?:{'|'.join(seen)})"
-    small = rf"^(.+?){_SIGN}+{known}{_SIGN}?[0-9]+"
+    alternatives = "|".join(seen) if len(seen) < 2 else f"(?:{'|'.join(seen)})"
+    small = rf"^(.+?){_SIGN}+{alternatives}{_SIGN}?[0-9]+"
     for regex in (small, f"(?i){small}"):
         if seen and all(re.search(regex, n) for n in names):
             return NamePattern(regex, True, PLACE_RANK)
@@ -224,13 +224,13 @@ def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     split = [[t for t in _SIGNS.split(s) if t] for s in stems]
     least = min(map(len, split), default=0)
     noise = _noise(labels)
-    found = []
+    prefixes = []
     for k in range(1, min(least, _MOST_TOKENS)):
         if _are_ids([t[k - 1].casefold() for t in split], noise):
-            found.append(NamePattern(_beginning(names, stems, split, k), False, 0))
+            prefixes.append(NamePattern(_beginning(names, stems, split, k), False, 0))
     if all(re.search(r"[0-9][A-Za-z]$", s) for s in stems) and least == 1:
-        found.append(NamePattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
-    return found
+        prefixes.append(NamePattern(r"^(.*[0-9])[A-Za-z]\.", False, 0))
+    return prefixes
 
 
 def _undated(stem: str) -> str:

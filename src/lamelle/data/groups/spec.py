@@ -45,9 +45,9 @@ class Spec:
             >>> print(Spec("column", "Mouse ID").key, Spec("folder", "1").key, Spec("name", "^([0-9]+)_").key)
             'data.group=Mouse ID' data.group=folder:1 'data.group=name:^([0-9]+)_'
         """
-        said = str(self)
-        plain = yaml.safe_load(said) if _is_yaml(said) else None
-        return shlex.quote(f"data.group={said if plain == said else json.dumps(said, ensure_ascii=False)}")
+        written = str(self)
+        plain = yaml.safe_load(written) if _is_yaml(written) else None
+        return shlex.quote(f"data.group={written if plain == written else json.dumps(written, ensure_ascii=False)}")
 
 
 def parse(given: str) -> Spec:
@@ -60,20 +60,20 @@ def parse(given: str) -> Spec:
         >>> parse("Patient ID"), parse("folder:-2"), parse("none")
         (Spec(kind='column', value='Patient ID'), Spec(kind='folder', value='-2'), Spec(kind='none', value=''))
     """
-    kind, found, value = given.partition(":")
+    kind, colon, value = given.partition(":")
     if given == NONE:
         return Spec("none")
-    if kind == "name" and found:
+    if kind == "name" and colon:
         try:
             re.compile(value)
         except re.error as error:
             raise RequestError("groups.bad_regex", given=given, reason=error) from error
         return Spec("name", value)
-    if kind == "folder" and found:
+    if kind == "folder" and colon:
         if value != NAMED and (not re.fullmatch(r"-?[0-9]+", value) or int(value) == 0):
             raise RequestError("groups.bad_level", given=given)
         return Spec("folder", value)
-    if kind == "dicom" and found:
+    if kind == "dicom" and colon:
         if value not in LEVELS:
             raise RequestError("groups.bad_dicom", given=given, levels=", ".join(f"dicom:{level}" for level in LEVELS))
         return Spec("dicom", value)
@@ -94,20 +94,20 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
         return [r.columns.get(column) for r in records]
     if spec.kind == "name":
         pattern = re.compile(spec.value)
-        found = [in_name(pattern, file_name(r)) for r in records]
+        groups = [in_name(pattern, file_name(r)) for r in records]
         code, have = "groups.no_match", [file_name(r) for r in records]
     elif spec.kind == "folder":
-        found = [at_level(folders(r, root), spec.value) for r in records]
+        groups = [at_level(folders(r, root), spec.value) for r in records]
         code, have = "groups.no_level", ["/".join(folders(r, root)) or "." for r in records]
     else:
-        found = [belongs_to(r.image.path).get(spec.value) for r in records]
-        if any(found):  # of a folder that is DICOM in part
-            return found
+        groups = [belongs_to(r.image.path).get(spec.value) for r in records]
+        if any(groups):  # of a folder that is DICOM in part
+            return groups
         code, have = "groups.no_header", [r.id for r in records]
-    if lacking := [h for h, f in zip(have, found, strict=True) if not f]:
+    if lacking := [h for h, f in zip(have, groups, strict=True) if not f]:
         shown = ", ".join(printable(h) for h in dict.fromkeys(lacking[:_SHOWN]))
         raise RequestError(code, given=f"data.group={spec}", count=len(lacking), all=len(records), first=shown)
-    return found
+    return groups
 
 
 def meant(spec: Spec, records: Sequence[Record]) -> Spec:
@@ -156,15 +156,15 @@ def in_name(pattern: re.Pattern[str], name: str) -> str | None:
         >>> in_name(re.compile("^([0-9]+)_"), "5800_900001.png"), in_name(re.compile("P[0-9]+"), "a_P12.tif")
         ('5800', 'P12')
     """
-    found = pattern.search(name)
-    if found is None:
+    match = pattern.search(name)
+    if match is None:
         return None
-    return next((g for g in found.groups() if g), None) if pattern.groups else found[0] or None
+    return next((g for g in match.groups() if g), None) if pattern.groups else match[0] or None
 
 
-def _is_yaml(said: str) -> bool:
+def _is_yaml(written: str) -> bool:
     try:
-        yaml.safe_load(said)
+        yaml.safe_load(written)
     except yaml.YAMLError:
         return False
     return True

@@ -35,6 +35,6 @@ def one_spelling(values: Sequence[str | None]) -> tuple[tuple[str | None, ...], 
     one = {name: chosen for chosen, names in several.items() for name in names}
     shown = ["/".join(f'"{printable(n)}"' for n in names) for names in list(several.values())[:_SHOWN]]
     more = f" … (+{len(several) - _SHOWN})" if len(several) > _SHOWN else ""
-    said = {"count": len(several), "names": ", ".join(shown) + more}
+    about = {"count": len(several), "names": ", ".join(shown) + more}
     renamed = tuple(one.get(v, v) if v else v for v in values)
-    return renamed, [Problem("groups.one_spelling", "", "warning", said)]
+    return renamed, [Problem("groups.one_spelling", "", "warning", about)]

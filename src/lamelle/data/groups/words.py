@@ -173,12 +173,12 @@ def folder_rank(name: str) -> int | None:
         return 0
     chunks = [c for c in _SIGNS.split(name) if c]
     parts = [t for c in chunks for t in _split_word(c)]
-    found = [p for i, p in enumerate(parts) if p not in _FILLERS or (len(p) == 1 and i == len(parts) - 1)]
-    for i, word in enumerate(found):
+    words = [p for i, p in enumerate(parts) if p not in _FILLERS or (len(p) == 1 and i == len(parts) - 1)]
+    for i, word in enumerate(words):
         rank = _RANK.get(_root(word), len(GROUP_WORDS) if _root(word) in _NUMBERED else None)
         if rank is not None and (
-            (i == 0 and any(map(_is_id, found[1:2])))
-            or (i == len(found) - 1 > 0 and all(map(str.isdecimal, found[:i])))
+            (i == 0 and any(map(_is_id, words[1:2])))
+            or (i == len(words) - 1 > 0 and all(map(str.isdecimal, words[:i])))
         ):
             return rank
     return None
@@ -224,8 +224,8 @@ def _root(word: str) -> str:
 
 def _split_word(chunk: str) -> list[str]:
     """``patient12`` as its word and its id; ``OAS30001`` in one."""
-    found = tokens(chunk)
-    return found if found and _root(found[0]) in _KNOWN else [plain(chunk)]
+    pieces = tokens(chunk)
+    return pieces if pieces and _root(pieces[0]) in _KNOWN else [plain(chunk)]
 
 
 def _is_id(part: str) -> bool:
