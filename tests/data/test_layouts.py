@@ -309,7 +309,7 @@ def test_every_layout_is_complete() -> None:
 
 def test_every_sentence_is_there_in_every_language_and_used() -> None:
     folder = Path(detect.__file__).parent
-    sources = [p.read_text(encoding="utf-8") for p in (*folder.glob("*.py"), *folder.parent.glob("[dost]*.py"),
+    sources = [p.read_text(encoding="utf-8") for p in (*folder.glob("*.py"), *folder.parent.glob("[cdost]*.py"),
                *folder.parent.glob("targets/*.py"))]  # fmt: skip
     code = "\n".join(sources)
     used = set(CODES.findall(code)) | {"same_row", "conflict"} | {f"wants_{n}" for n in LAYOUTS}
