@@ -82,7 +82,7 @@ WRONG = {
     "an unknown option": (("train", "--reciep", "x"), "did you mean --recipe"),
     "a missing argument": (("predict", "run"), "INPUTS... is missing"),
     "a missing option": (("predict", "run", "image.png"), "--out is missing"),
-    "a number that is none": (("demo", "--seed", "x"), "is not a valid integer"),
+    "a number that is none": (("demo", "--seed", "x"), "'x' is no whole number"),
     "no data": (("train",), "lamelle train FOLDER"),
     "data that is not there": (("train", "nowhere"), "nowhere: no such file or folder"),
     "an unknown key": (("train", "nowhere", "lrr=1"), "did you mean train.lr?"),

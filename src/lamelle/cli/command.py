@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 
 from lamelle import verbs
-from lamelle.messages import catalogue, language, text
+from lamelle.cli import localised
+from lamelle.messages import catalogue, language
 from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import Cli, Docstring, described
 
@@ -52,7 +53,7 @@ def build(name: str, verb: Callable[..., Outcome]) -> click.Command:
     def run(**values: Any) -> None:
         _call(verb, signature, words, values, name)
 
-    return click.Command(name, params=parameters, callback=run, help=about.whole, short_help=about.short)
+    return localised.Command(name, params=parameters, callback=run, help=about.whole, short_help=about.short)
 
 
 class _Help:
@@ -109,31 +110,19 @@ def _takes_several(kind: Any) -> bool:
     return any(get_origin(one) is Sequence for one in _members(kind))
 
 
-def _click_type(kind: Any, cli: Cli) -> click.ParamType | type:
+def _click_type(kind: Any, cli: Cli) -> click.ParamType:
     members = _members(kind)
     if cli.choices is not None:
-        return click.Choice(list(cli.choices()))
+        return localised.Choice(list(cli.choices()))
     if choices := next((get_args(one) for one in members if get_origin(one) is Literal), None):
-        return click.Choice(list(choices))
+        return localised.Choice(list(choices))
     if any(get_origin(one) is Mapping for one in members):  # a name, a file, or in Python the content
-        return str
+        return localised.type_of(str)
     if any(get_origin(one) is os.PathLike or one is os.PathLike for one in members):
-        return click.Path(path_type=Path)
+        return localised.type_of(Path)
     if (inner := next((get_args(one)[0] for one in members if get_origin(one) is Sequence), None)) is not None:
-        return _NumberList() if inner is float else _click_type(inner, Cli())
-    return next(one for one in members if one in (int, float, str))
-
-
-class _NumberList(click.ParamType):
-    """Numbers with commas between them."""
-
-    name = "numbers"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[float]:
-        try:
-            return [float(part) for part in value.split(",")]
-        except ValueError:
-            self.fail(text("cli.numbers", given=value), param, ctx)
+        return localised.Numbers() if inner is float else _click_type(inner, Cli())
+    return localised.type_of(next(one for one in members if one in (int, float, str)))
 
 
 def _argument(parameter: inspect.Parameter, kind: Any, cli: Cli, *, pairs: bool) -> click.Argument:
@@ -153,10 +142,12 @@ def _argument(parameter: inspect.Parameter, kind: Any, cli: Cli, *, pairs: bool)
 def _option(parameter: inspect.Parameter, kind: Any, cli: Cli, about: str) -> click.Option:
     flags = cli.flags or (f"--{parameter.name.replace('_', '-')}",)
     if kind is bool:
-        return click.Option([*flags, parameter.name], is_flag=True, help=about)
+        return localised.Option([*flags, parameter.name], is_flag=True, help=about)
     several = get_origin(kind) is Sequence
     names, of = [*flags, parameter.name], _click_type(kind, cli)
-    option = partial(click.Option, names, type=of, metavar=cli.metavar, help=about, multiple=several)
+    option = partial(
+        localised.Option, names, type=of, metavar=cli.metavar or localised.metavar_of(of), help=about, multiple=several
+    )
     if parameter.default is parameter.empty:
         return option(required=True)
     if not several and parameter.default not in (None, ""):

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lamelle.cli import localised
 from lamelle.cli.command import build, short_help
 from lamelle.errors import KeyMoved, LamelleError, RequestError, printable
 from lamelle.messages import text
@@ -17,7 +18,7 @@ from lamelle.verbs import COMMANDS
 from lamelle.version import __version__
 
 
-class _Commands(click.Group):
+class _Commands(localised.Group):
     """Makes a command of the verb that is called, and only of that."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,7 +43,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help=text("cli.debug"))
+@click.option("--debug", cls=localised.Option, is_flag=True, help=text("cli.debug"))
 @click.version_option(__version__, prog_name="lamelle", help=text("cli.version"))
 @click.pass_context
 def lamelle(ctx: click.Context, debug: bool) -> None:
@@ -103,7 +104,7 @@ def _request(error: click.ClickException) -> str:
             else error.param.make_metavar(ctx).partition(" ")[0]
         )
         return text("cli.missing", place=place, name=name)
-    return text("cli.bad_request", place=place, reason=error.format_message().rstrip("."))
+    return text("cli.bad_request", place=place, reason=localised.reason(error))
 
 
 def _unexpected(error: Exception) -> str:

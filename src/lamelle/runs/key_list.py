@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from lamelle.messages import labelled, text, translated
 from lamelle.options import Options
 from lamelle.registry import AllOf, OneOf
 from lamelle.types import JsonObject
@@ -23,6 +24,11 @@ class Key:
     """Or choices."""
     kind: str | None = None
     """The one of several kinds that has it: ``focal``."""
+
+    @property
+    def meaning(self) -> str:
+        """What it is about, in the language that is spoken."""
+        return translated("keys", f"{self.kind}:{self.path}" if self.kind else self.path, self.about)
 
     @property
     def rule(self) -> str:
@@ -76,9 +82,9 @@ def described(keys: list[Key]) -> str:
     """What one key means, in each kind of options that has it."""
     meanings: dict[str, list[str]] = {}
     for key in keys:
-        meanings.setdefault(f"{key.about} [{key.rule}]" if key.rule else key.about, []).append(key.kind or "")
+        meanings.setdefault(f"{key.meaning} [{key.rule}]" if key.rule else key.meaning, []).append(key.kind or "")
     named = {said: ", ".join(dict.fromkeys(filter(None, kinds))) for said, kinds in meanings.items()}
-    return " | ".join(f"{kinds}: {said}" if kinds else said for said, kinds in named.items())
+    return " | ".join(labelled(kinds, said) if kinds else said for said, kinds in named.items())
 
 
 @cache
@@ -92,12 +98,16 @@ _LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusi
 
 def _bounds(schema: JsonObject) -> str:
     if several := schema.get("anyOf"):
-        return " or ".join(filter(None, ("true, false" if s.get("type") == "boolean" else _bounds(s) for s in several)))
+        return text("recipe.or").join(
+            filter(None, ("true, false" if s.get("type") == "boolean" else _bounds(s) for s in several))
+        )
     if "enum" in schema:
         return ", ".join(map(_written, schema["enum"]))
     if "const" in schema:
         return _written(schema["const"])
-    return " and ".join(f"{sign} {_written(schema[name])}" for name, sign in _LIMITS.items() if name in schema)
+    return text("recipe.and").join(
+        f"{sign} {_written(schema[name])}" for name, sign in _LIMITS.items() if name in schema
+    )
 
 
 def _written(value: object) -> str:

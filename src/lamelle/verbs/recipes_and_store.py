@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamelle.messages import text
+from lamelle.messages import text, translated
 from lamelle.verbs.common import open_store
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ def recipes(name: str | None = None, *, keys: bool = False) -> Text:
         return Text(tuple(f"{key:<28} {about}" for key, about in recipe.known_keys().items()))
     packaged = recipe.packaged()
     if name is None:
-        return Text(tuple(f"{one:<24} {content.splitlines()[0].lstrip('# ')}" for one, content in packaged.items()))
+        width = max(map(len, packaged))
+        titles = {
+            one: translated("recipes", one, content.splitlines()[0].lstrip("# ")) for one, content in packaged.items()
+        }
+        return Text(tuple(f"{one:<{width}}  {title}" for one, title in titles.items()))
     recipe.load(name)
     return Text(tuple(packaged[name].rstrip().splitlines()))
 
