@@ -63,7 +63,7 @@ def check_norms(package: Package, training: Sequence[Record], store: Store) -> N
 
 def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarray]) -> list[float]:
     """Share of right answers about each image: 0 or 1, unless it may have several classes."""
-    rows = [predictor.task.row(p, t, {}) for p, t in zip(predictor.run(inputs), targets, strict=True)]
+    rows = [predictor.task.row(p, t) for p, t in zip(predictor.run(inputs), targets, strict=True)]
     return [float(np.mean(np.equal(row["chosen"], row["truth"]))) for row in rows]
 
 
