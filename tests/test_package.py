@@ -34,8 +34,8 @@ from lamelle.models.build import Architecture, build
 from lamelle.prediction import package
 from lamelle.prediction.package import Package
 from lamelle.results.fitted import Sweep
-from lamelle.tasks.deciding import FittedClasses
-from lamelle.tasks.fitting import FittedPixels
+from lamelle.tasks.threshold_search import FittedPixels
+from lamelle.tasks.thresholds import FittedClasses
 
 SMALL = architecture("unet", outputs=1, filters=[4, 8])
 

@@ -32,7 +32,7 @@ from lamelle.prediction.apply import predict_files
 from lamelle.prediction.package import Package
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
-from lamelle.tasks.fitting import FittedPixels
+from lamelle.tasks.threshold_search import FittedPixels
 from lamelle.types import Record, Source
 
 TRAINED, NEW = 24, 8

@@ -20,7 +20,7 @@ from lamelle.data.store import Store
 from lamelle.io.images import header, read, read_labels
 from lamelle.io.streams import Form, write_zarr
 from lamelle.prediction.files import PredictionFolder, planes_of
-from lamelle.tasks.objects import table_of
+from lamelle.tasks.watershed import table_of
 from lamelle.types import LabelMap, Record, Source
 
 nibabel = pytest.importorskip("nibabel")

@@ -27,7 +27,7 @@ from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import DECIDED, FittedObjects, Instances, SettledObjects
-from lamelle.tasks.objects import maps_of, objects_from, table_of
+from lamelle.tasks.watershed import maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
 
 FULL = {"foreground": 0.5, "seed": 0.5, "min_size": 1}

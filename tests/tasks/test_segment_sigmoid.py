@@ -22,9 +22,9 @@ from lamelle.losses.borders import border_maps
 from lamelle.losses.table import LOSSES
 from lamelle.prediction.package import load
 from lamelle.results.scores import Reliability
-from lamelle.tasks.deciding import pixel_classes
-from lamelle.tasks.fitting import FittedPixels
 from lamelle.tasks.segment import Segment
+from lamelle.tasks.threshold_search import FittedPixels
+from lamelle.tasks.thresholds import pixel_classes
 from lamelle.types import IGNORE, LabelMap
 
 UNWEIGHTED = {name for name, row in LOSSES.items() if not row.weighs}

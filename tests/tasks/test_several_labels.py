@@ -22,7 +22,7 @@ from lamelle.runs.evaluate import interval_options
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.initial_model import build
 from lamelle.runs.saved_plan import save_plan
-from lamelle.tasks.deciding import FittedClasses
+from lamelle.tasks.thresholds import FittedClasses
 
 SMALL = (
     *("model.kind=cnn", "model.name=cnn1", "data.resize=[16,16]", "data.channels=1", "batch=8", "epochs=12", "lr=2e-3"),

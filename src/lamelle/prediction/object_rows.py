@@ -11,7 +11,7 @@ _AXES = "zyx"
 
 
 def as_stored(row: Mapping[str, Any], turn: Turn, size: tuple[int, int, int], *, z: int | None) -> dict[str, Any]:
-    """A row of `lamelle.tasks.objects.table_of` with its centre and box in stored voxels.
+    """A row of `lamelle.tasks.watershed.table_of` with its centre and box in stored voxels.
 
     Args:
         turn: How what is stored was turned when it was read.

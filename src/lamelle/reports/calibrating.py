@@ -8,9 +8,10 @@ from lamelle.messages import text
 from lamelle.reports import figures, scoring
 from lamelle.reports.html import number, whole
 from lamelle.results.scores import Reliability, Scores
-from lamelle.tasks.calibrating import BEFORE
 from lamelle.tasks.table import find
 
+_BEFORE = "_uncalibrated"
+"""End of the names of scores before calibration."""
 _SCORES = ("log_loss", "brier", "ece")
 
 
@@ -47,7 +48,7 @@ def _rows(scores: Scores) -> list[list[str]]:
     known = {s.key: s for s in scoring.overall(scores)}
     rows = []
     for name in _SCORES:
-        each = [known[key] for key in (f"{name}{BEFORE}", name) if key in known]
+        each = [known[key] for key in (f"{name}{_BEFORE}", name) if key in known]
         shown = [s.in_brackets for s in each]
         rows += [[scoring.name_of(name), *shown]] if shown else []
     return rows

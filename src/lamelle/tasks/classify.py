@@ -20,12 +20,12 @@ from lamelle.models.options import Output
 from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
-from lamelle.tasks import calibrating
+from lamelle.tasks import calibration
 from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
 from lamelle.tasks.curves import curves
-from lamelle.tasks.deciding import Decision, FittedClasses, decide
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
+from lamelle.tasks.thresholds import Decision, FittedClasses, decide
 from lamelle.types import IGNORE, Classes, Index, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Classify(Task):
         return fitted
 
     def _calibrated(self, probabilities: np.ndarray, fitted: FittedClasses) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted.temperature, exclusive=not self.settled.multi_label)
+        return calibration.calibrated(probabilities, fitted.temperature, exclusive=not self.settled.multi_label)
 
     def _decide(self, probabilities: np.ndarray, fitted: FittedClasses) -> np.ndarray:
         """What is said of one item: a class, or 0 and 1 [K]."""
@@ -250,7 +250,7 @@ class Classify(Task):
             matrix = counts.confusion(truth, chosen, classes=self.outputs)
             confusion = Confusion(counts=matrix.tolist(), support=hot.sum(0).tolist())
         drawn = curves(hot, table["probabilities"], classes=self.classes, groups=known)
-        reliability = calibrating.figure_of(table, exclusive=not self.settled.multi_label)
+        reliability = calibration.figure_of(table, exclusive=not self.settled.multi_label)
         return (confusion, *reliability, Curves(classes=drawn))
 
     def guessing(self, records: Sequence[Record]) -> Guessing:

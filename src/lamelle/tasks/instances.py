@@ -19,8 +19,8 @@ from lamelle.results.fitted import Fitted, Pixels, Share, Sweep, defined
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions
-from lamelle.tasks.objects import MAPS, maps_of, objects_from, table_of
 from lamelle.tasks.segment import Segment
+from lamelle.tasks.watershed import MAPS, maps_of, objects_from, table_of
 from lamelle.types import IGNORE, Index, LabelMap, Prediction, Spacing
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Instances(Task):
     """Which pixels belong to which of many objects; see `lamelle.tasks.base.Task`.
 
     A network of three outputs learns where objects are, where two meet, and how deep inside one a pixel lies; a
-    watershed makes objects of them (`lamelle.tasks.objects`). Probabilities of tiles are merged before, so that no
+    watershed makes objects of them (`lamelle.tasks.watershed`). Probabilities of tiles are merged before, so that no
     object is cut by a tile's edge.
     """
 

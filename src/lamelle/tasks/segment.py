@@ -19,13 +19,13 @@ from lamelle.metrics.pairs import PixelPair
 from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks import calibrating
+from lamelle.tasks import calibration
 from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
-from lamelle.tasks.cleaning import Cleaning, clean
-from lamelle.tasks.deciding import pixel_classes
-from lamelle.tasks.fitting import FitOptions, FittedPixels, Fitting
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import balanced_weights, check_weights, pixel_loss
+from lamelle.tasks.postprocess import Cleaning, clean
+from lamelle.tasks.threshold_search import FitOptions, FittedPixels, Fitting
+from lamelle.tasks.thresholds import pixel_classes
 from lamelle.types import Index, LabelMap, Prediction, Problem, Spacing
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ class Segment(Task):
         return fitted
 
     def _calibrated(self, probabilities: np.ndarray, fitted: FittedPixels) -> np.ndarray:
-        return calibrating.calibrated(probabilities, fitted.temperature, exclusive=self.exclusive)
+        return calibration.calibrated(probabilities, fitted.temperature, exclusive=self.exclusive)
 
     def _threshold(self, fitted: FittedPixels) -> float:
         """Of two classes, that of the foreground."""
@@ -344,7 +344,7 @@ class Segment(Task):
         table = self.table([item.values for item in items])
         matrix = table["confusion"].sum(0).astype(np.int64)
         confusion = Confusion(counts=matrix.tolist(), support=matrix.sum(1).tolist())
-        return (confusion, *calibrating.figure_of(table, exclusive=self.exclusive or self.binary))
+        return (confusion, *calibration.figure_of(table, exclusive=self.exclusive or self.binary))
 
 
 def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:

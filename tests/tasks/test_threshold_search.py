@@ -11,8 +11,8 @@ from made_tasks import fit
 from sklearn import metrics
 
 from lamelle.data.targets.values import ValueMap
-from lamelle.tasks.fitting import FittedPixels
 from lamelle.tasks.segment import Segment
+from lamelle.tasks.threshold_search import FittedPixels
 from lamelle.types import IGNORE, LabelMap
 
 

@@ -14,10 +14,10 @@ from lamelle.metrics import clustering, counts, thresholds
 from lamelle.metrics.calibration import tempered
 from lamelle.metrics.counts import ratio
 from lamelle.results.fitted import Share, Sweep, Temperature, defined
-from lamelle.tasks import cleaning
-from lamelle.tasks.calibrating import PixelSample, fit_histogram
-from lamelle.tasks.cleaning import Cleaning, FittedCleaning
-from lamelle.tasks.deciding import pixel_classes
+from lamelle.tasks import postprocess
+from lamelle.tasks.calibration import PixelSample, fit_histogram
+from lamelle.tasks.postprocess import Cleaning, FittedCleaning
+from lamelle.tasks.thresholds import pixel_classes
 from lamelle.types import IGNORE
 
 BINS = 65_536
@@ -129,7 +129,7 @@ class Fitting:
                 yield pixel_classes(middle, edges) if edges else said.astype(np.int64), target
 
         classes = len(self._search.classes)
-        bounds, more = cleaning.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
+        bounds, more = postprocess.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
         used = {name: value for name, value in bounds._asdict().items() if value}
         return FittedPixels.model_validate(decided | used), (*sweeps, *more)
 

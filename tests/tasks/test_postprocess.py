@@ -10,7 +10,7 @@ from skimage.measure import label
 from skimage.morphology import remove_small_objects
 
 from lamelle.metrics import counts, regions
-from lamelle.tasks.cleaning import TRIED, Cleaning, clean, holes, parts, search
+from lamelle.tasks.postprocess import TRIED, Cleaning, clean, holes, parts, search
 from lamelle.types import IGNORE
 
 OFF: dict[str, Any] = {"min_size": 0, "fill_holes": 0, "largest": False}

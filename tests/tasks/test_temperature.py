@@ -15,8 +15,8 @@ from lamelle.io.atomic import plain
 from lamelle.metrics import calibration
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Reliability
-from lamelle.tasks import calibrating
 from lamelle.tasks.base import Task
+from lamelle.tasks.calibration import PixelSample
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.segment import Segment
 from lamelle.types import IGNORE, Classes, LabelMap
@@ -172,8 +172,8 @@ def test_a_threshold_is_searched_among_calibrated_probabilities() -> None:
 
 
 def test_a_sample_of_pixels_is_even_over_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibrating, "SAMPLED", 2000)
-    sample = calibrating.PixelSample()
+    monkeypatch.setattr("lamelle.tasks.calibration.SAMPLED", 2000)
+    sample = PixelSample()
     rng = np.random.default_rng(3)
     for share in (0.9, 0.1, 0.5):
         target = (rng.random((60, 60)) < share).astype(np.int64)

@@ -12,7 +12,7 @@ from lamelle.metrics import regions, thresholds
 from lamelle.metrics.calibration import log_odds
 from lamelle.metrics.counts import confusion
 from lamelle.results.fitted import Fitted, Sweep, Temperature, defined
-from lamelle.tasks import calibrating
+from lamelle.tasks import calibration
 
 POINTS = 200
 """The curve over the threshold has one point less, from 0.005 to 0.995."""
@@ -117,7 +117,7 @@ class Decision:
         truth = truth.reshape(-1, self._classes) if self._multi_label else truth.reshape(-1)
         temperature, sweeps = None, list[Sweep]()
         if self._calibrate:
-            p, sweep = calibrating.fit_items(p, truth)
+            p, sweep = calibration.fit_items(p, truth)
             temperature = sweep.chosen
             sweeps.append(sweep)
         if self._threshold == "argmax":

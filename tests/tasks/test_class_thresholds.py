@@ -20,7 +20,7 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curve, Curves
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.curves import curves
-from lamelle.tasks.deciding import FittedClasses, decide
+from lamelle.tasks.thresholds import FittedClasses, decide
 from lamelle.types import Classes
 
 

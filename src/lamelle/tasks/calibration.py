@@ -18,8 +18,6 @@ from lamelle.tasks.scoring import Table
 from lamelle.types import IGNORE
 
 BINS = calibration.BINS
-BEFORE = "_uncalibrated"
-"""End of the names of scores before calibration."""
 SAMPLED = 1 << 18
 """Pixels that a temperature of several classes is fitted on."""
 _SCORES = {"brier": calibration.brier_of, "log_loss": calibration.log_loss_of, "ece": calibration.ece_of}
