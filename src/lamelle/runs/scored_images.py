@@ -99,7 +99,7 @@ class ScoredImages:
                 return None
         raw = np.asarray(raw)
         return ScoredImage(
-            record, *self._numbered(self.plan.task.targets.window(raw, None, None), labels.astype(np.int64), raw)
+            record, *self._numbered(self.plan.task.targets.window(raw, None, None), labels.astype(np.int32), raw)
         )
 
     def image(self, record: Record) -> np.ndarray | None:
@@ -139,7 +139,7 @@ class ScoredImages:
             "objects", False
         )  # even where the truth counts objects
         if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
-            return np.minimum(target, most), said, numbers, None
+            return np.minimum(target, most).astype(np.int32), said, numbers, None
         return np.sign(target), np.sign(said), target, said
 
 
