@@ -122,9 +122,9 @@ def test_a_sample_is_bounded(copied: RunFolder, store: Store, monkeypatch: pytes
     images, ids = ScoredImages(copied, plan, store), [r.id for r in plan.of("test")]
     every = list(images.sample(ids))
     assert len(every) == len(ids)
-    monkeypatch.setattr(scored_images, "PIXELS", every[0].target.size)
+    monkeypatch.setattr(scored_images, "MAX_PIXELS", every[0].target.size)
     assert len(list(images.sample(ids))) == 1
-    monkeypatch.setattr(scored_images, "PIXELS", 10)
+    monkeypatch.setattr(scored_images, "MAX_PIXELS", 10)
     save_scored_pictures(copied, plan, copied.read_scores().items, store)
     assert remarks.section(open_bundle(copied)) == {}
 
