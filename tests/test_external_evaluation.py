@@ -18,7 +18,7 @@ from support import TINY, Quiet
 
 import lamelle
 from lamelle.errors import RequestError
-from lamelle.reports.elsewhere import in_words
+from lamelle.reports.external_evaluation import in_words
 from lamelle.results.scores import Scores
 from lamelle.runs.folder import RunFolder
 from lamelle.studies.listing import find
@@ -331,12 +331,12 @@ def test_a_run_of_before_there_were_signatures_knows_pixels(
 
 
 def test_what_fails_leaves_nothing_half_done(run: lamelle.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lamelle.reports import elsewhere
+    from lamelle.reports import page
 
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(elsewhere, "write_page", broken)
+    monkeypatch.setattr(page, "write_report", broken)
     with pytest.raises(OSError, match="disk full"):
         run.evaluate(fresh(tmp_path / "half"))
     assert not (run.folder.evaluations / "half").exists()

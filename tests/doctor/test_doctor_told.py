@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from click.testing import CliRunner
 from made_runs import Maker, scored
+from page_blocks import every
 
 from lamelle.cli.command import build
 from lamelle.data.store import Store
@@ -19,8 +20,9 @@ from lamelle.doctor.rules import RULES
 from lamelle.errors import RequestError
 from lamelle.messages import LANGUAGES, catalogue
 from lamelle.reports import figures
+from lamelle.reports.blocks import Box
 from lamelle.reports.finish import finish
-from lamelle.reports.verdict import section, turned
+from lamelle.reports.verdict import diagnoses, draw, turned
 from lamelle.results.baseline import Baseline, NormCheck
 from lamelle.runs import fit as session
 from lamelle.runs import train as course
@@ -99,7 +101,7 @@ def test_a_run_without_an_ended_epoch_is_refused_by_name(made: Maker) -> None:
         diagnose(open_bundle(run))
     assert str(run.path) in str(error.value)
     assert summary(open_bundle(run)) == []
-    assert section(open_bundle(run)) == {}
+    assert draw(open_bundle(run)) == []
 
 
 def test_a_training_that_breaks_leaves_word_of_it(made: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -151,7 +153,7 @@ def test_an_interrupted_training_says_how_to_go_on(made: Maker) -> None:
 
 def test_the_page_shows_the_findings_and_shades_the_epochs(made: Maker) -> None:
     held = open_bundle(made(**OVERFITTED))
-    found = section(held)
-    assert turned(found["diagnoses"]) == 3
+    assert any("told-overfitting" in box.look for box in every(draw(held), Box))
+    assert turned(diagnoses(held)) == 3
     plain = figures.training(held.history, monitor="macro_f1", best=3)
     assert figures.training(held.history, monitor="macro_f1", best=3, turned=3) != plain

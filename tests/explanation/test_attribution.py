@@ -22,7 +22,7 @@ from lamelle.explanation.attribution import (
     resized,
 )
 from lamelle.explanation.inside import share_inside
-from lamelle.reports.explaining import SUSPECT
+from lamelle.reports.explanation import SUSPECT
 
 SIDE, SQUARE = 32, 8
 

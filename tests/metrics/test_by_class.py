@@ -14,7 +14,7 @@ from sklearn import metrics
 from lamelle.evaluation.measure import summarise
 from lamelle.metrics import by_class, regions
 from lamelle.metrics.intervals import IntervalOptions, why_none
-from lamelle.reports import scoring
+from lamelle.reports import scores as reported
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Score, Scores
 
@@ -72,7 +72,7 @@ def test_the_table_is_that_of_scikit_learn_with_intervals(several: bool) -> None
 
 def test_the_page_shows_the_same_lines() -> None:
     scores = scored(*answers(several=False))
-    columns, rows = scoring.by_class(scores)
+    columns, rows = reported.by_class(scores)
     assert [row.name for row in rows] == [*CLASSES, "Macro average", "Weighted average"]
     assert [row.average for row in rows] == [False] * 3 + [True] * 2
     shown = {name: one for name, one in zip(columns, rows[3].scores, strict=True) if one}

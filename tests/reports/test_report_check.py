@@ -16,10 +16,10 @@ from support import look
 
 from lamelle.errors import DataError, kinds, sentence
 from lamelle.messages import text
-from lamelle.reports.describing import PLACES, problem_groups
-from lamelle.reports.pictures import spread
+from lamelle.reports.dataset import PLACES, problem_boxes
 from lamelle.reports.terminal import EACH, print_check
 from lamelle.results.audit import Audit, DataStatistics
+from lamelle.runs.data_pictures import spread
 from lamelle.runs.splitting import Outlook
 from lamelle.types import Index, Problem, Record, Source
 
@@ -121,10 +121,11 @@ def test_nothing_readable_is_still_a_page(tmp_path: Path) -> None:
 
 def test_long_lists_are_cut_and_say_so() -> None:
     problems = [Problem("files.empty", f"{i}.png") for i in range(PLACES + 5)]
-    (group,) = problem_groups([*problems, Problem("audit.spacing_unknown", severity="note")], least="warning")
-    assert (group.count, len(group.places), group.more) == (PLACES + 5, PLACES, 5)
-    assert group.sentence
-    assert all(said == "" for _, said in group.places)
+    (box,) = problem_boxes([*problems, Problem("audit.spacing_unknown", severity="note")], least="warning")
+    assert (box.title, len(box.places)) == (text("report.found_times", n=PLACES + 5), PLACES)
+    assert box.more == text("report.more_places", n=5)
+    assert box.lines
+    assert all(said == "" for _, said in box.places)
 
 
 def test_some_images_of_each_class_are_chosen() -> None:

@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from page_blocks import every
 
 from lamelle.data.store import Store
 from lamelle.io.images import read
 from lamelle.reports import classes
+from lamelle.reports.blocks import Gallery, Heading, Plot
 from lamelle.results.audit import Audit, DataStatistics, ImageMeasures
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.data_pictures import SAMPLED
@@ -86,17 +88,19 @@ def test_a_histogram_has_the_shares_of_the_pixels(classify_run: RunFolder) -> No
     first, *_, last = (np.array(s) for s in found.shares.values())
     np.testing.assert_allclose(first, wanted, atol=1e-12)
     assert np.abs(first - last).sum() > 0
-    assert classes.histograms(bundle).startswith("<svg")
+    assert bundle.audit is not None
+    assert [plot.look for plot in every(classes.draw(bundle, bundle.audit), Plot)] == ["w80", "w80"]
 
 
 def test_previews_stand_under_their_class(classify_run: RunFolder) -> None:
     bundle = open_bundle(classify_run)
     assert bundle.plan is not None
-    found = classes.previews(bundle)
+    _, *headings = every(classes.previews(bundle), Heading)
+    found = list(zip([one.text for one in headings], every(classes.previews(bundle), Gallery), strict=True))
     assert [name for name, _ in found] == list(bundle.plan.task.classes)
     counts = Counter(r.names[0] for r in bundle.records)
-    assert all({p.detail for p in some} == {name} for name, some in found)
-    assert [len(some) for _, some in found] == [min(6, counts[name]) for name in bundle.plan.task.classes]
+    assert all({p.detail for p in some.pictures} == {name} for name, some in found)
+    assert [len(some.pictures) for _, some in found] == [min(6, counts[name]) for name in bundle.plan.task.classes]
 
 
 def test_a_page_describes_the_data_before_it_scores(classify_run: RunFolder) -> None:

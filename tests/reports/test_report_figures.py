@@ -7,22 +7,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
+from typing import Literal
 
 import numpy as np
 import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from lamelle.reports import epochs, figures, study_figures
+from lamelle.reports import figures, study_figures, training
 from lamelle.results.history import Epoch
-from lamelle.results.scores import Score
+from lamelle.results.scores import Curve, Score
 
 HISTORY = [
     Epoch(epoch=1, step=5, lr=0.001, train_loss=1.0),
     Epoch(epoch=2, step=9, lr=0.0005, train_loss=0.5, loss=0.75, train={"dice": 0.5}, validation={"dice": 0.5}),
 ]
-CURVE = {"roc": {"x": [0, 0, 1], "y": [0, 1, 1]}, "pr": {"x": [0, 1], "y": [1, 0.5]}}
+CURVE: dict[Literal["roc", "pr"], Curve] = {
+    "roc": Curve(x=(0, 0, 1), y=(0, 1, 1)),
+    "pr": Curve(x=(0, 1), y=(1, 0.5)),
+}
 BANDED = {
-    name: found | {"low": [0.0] * len(found["x"]), "high": [1.0] * len(found["x"])} for name, found in CURVE.items()
+    name: found.model_copy(update={"low": (0.0,) * len(found.x), "high": (1.0,) * len(found.x)})
+    for name, found in CURVE.items()
 }
 _KNOWN = Score(0.5, 0.4, 0.7, 9, "image")
 VARIANTS = [
@@ -32,15 +37,15 @@ VARIANTS = [
 DRAWN = {
     "training": lambda: figures.training(HISTORY, monitor="dice", best=2.0),
     "nothing measured": lambda: figures.training(HISTORY[:1], monitor="dice", best=None),
-    "scores of epochs": lambda: epochs.grid(
+    "scores of epochs": lambda: training.grid(
         HISTORY, [("Dice $_", ["train_dice", "dice"]), ("x", ["loss"])], best=1.0, apart=False
     ),
-    "scores of classes": lambda: epochs.grid(
+    "scores of classes": lambda: training.grid(
         HISTORY, [(f"{i}", ["dice", "loss", "none"]) for i in range(6)], best=None, apart=True
     ),
     "side by side": lambda: study_figures.side_by_side(VARIANTS, ["dice", "iou"]),
-    "curves": lambda: figures.curves({f"$class_{i}": CURVE for i in range(20)}, bands=False),
-    "bands": lambda: figures.curves({"$a": BANDED, "b": CURVE}, bands=True),
+    "curves": lambda: figures.curves([CURVE] * 20, bands=False),
+    "bands": lambda: figures.curves([BANDED, CURVE], bands=True),
     "one class": lambda: figures.curve(BANDED, 3, share=0.25),
     "histogram": lambda: figures.histogram([0.0, 1.0, 2.0], [[0.25, 0.75], [], [1.0, 0.0]]),
     "threshold": lambda: figures.threshold([0.1, 0.9], [[0.5, None], [1.0, 0.1], [0.6, None]], chosen=0.4),
@@ -70,8 +75,8 @@ def test_colours_follow_the_page_and_text_stays_text() -> None:
 def test_bands_are_drawn_where_they_are_known_and_asked_for() -> None:
     assert DRAWN["bands"]().count("opacity: 0.16") == 2
     assert DRAWN["one class"]().count("opacity: 0.16") == 2
-    assert "opacity: 0.16" not in figures.curves({"a": BANDED}, bands=False)
-    assert "opacity: 0.16" not in figures.curves({"a": CURVE}, bands=True)
+    assert "opacity: 0.16" not in figures.curves([BANDED], bands=False)
+    assert "opacity: 0.16" not in figures.curves([CURVE], bands=True)
 
 
 def simulated(colours: list[str]) -> Iterator[np.ndarray]:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lamelle.data.augment.options import Augment
+from lamelle.data.augment.options import AUGMENT, Augment
 from lamelle.reports.methods import augmentation, method
 from lamelle.reports.page import write_report
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.remedies import REMEDIES
 
-OFF = dict.fromkeys(Augment.model_fields, 0) | {"zoom": [1, 1]}
+OFF = AUGMENT.options.none()
 HELPERS = {"elastic_spacing", "elastic_probability", "noise_probability", "blur_probability", "policy_strength"}
 
 
@@ -45,16 +45,17 @@ def said(run: RunFolder) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted(Augment.model_fields.keys() - HELPERS))
 def test_each_change_of_the_images_has_its_words(name: str) -> None:
-    value = [0.8, 1.0] if name == "zoom" else True if name in {"flip", "rot90"} else 0.25
-    assert augmentation(OFF, {}) == "none"
-    assert augmentation(OFF | {name: value}, {}) not in {"", "none"}
-    assert "augment" not in augmentation(OFF | {name: value}, {})
+    value = (0.8, 1.0) if name == "zoom" else True if name in {"flip", "rot90"} else 2 if name == "policy" else 0.25
+    assert augmentation(OFF, draws=0) == "none"
+    changed = augmentation(OFF.model_copy(update={name: value}), draws=0)
+    assert changed not in {"", "none"}
+    assert "augment" not in changed
 
 
 def test_changes_are_listed_with_their_bounds_and_shares() -> None:
-    keys = OFF | {"flip": ("x",), "zoom": [0.8, 1.0], "shift": 0.05, "noise": 0.1, "noise_probability": 0.5}
+    keys = {"flip": ("x",), "zoom": (0.8, 1.0), "shift": 0.05, "noise": 0.1, "noise_probability": 0.5}
     wanted = "flipped (x); zoomed 0.8 to 1 times; shifted by up to ±5.0 % of the size; noise up to 0.1 (50 %); "
-    assert augmentation(keys, {"draws": 8}) == wanted + "8 fixed draws of each image, used in turn"
+    assert augmentation(OFF.model_copy(update=keys), draws=8) == wanted + "8 fixed draws of each image, used in turn"
 
 
 def test_counts_and_times_are_those_of_the_package(copied: RunFolder) -> None:

@@ -17,7 +17,7 @@ from studies.searches import begun, formula, postgres, setting, work
 
 from lamelle.errors import RequestError
 from lamelle.platform import FileLock, network_disk
-from lamelle.reports import searching
+from lamelle.reports import search as search_page
 from lamelle.results.history import Epoch
 from lamelle.results.studies import SearchResult
 from lamelle.studies.search import objective, results, storage
@@ -166,7 +166,7 @@ def test_a_point_at_which_workers_die_comes_last_and_is_named(tmp_path: Path) ->
     result = collected(search)
     assert [one.state for one in result.trials] == ["waiting", "waiting"]
     assert f"{ATTEMPTS} times" in next(one.reason or "" for one in result.trials if one.point == 0)
-    assert "no best one" in " ".join(searching.sentences(result))
+    assert "no best one" in " ".join(search_page.sentences(result))
 
 
 def test_what_cannot_be_trained_fails_alone_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +260,7 @@ def test_less_is_better_where_the_score_says_so(tmp_path: Path, monkeypatch: pyt
 
 
 def page(result: SearchResult, *command: str) -> str:
-    return searching.page("s", result, command, sampler="random")
+    return search_page.page("s", result, command, sampler="random")
 
 
 def changed(result: SearchResult, **score: Any) -> SearchResult:
@@ -278,7 +278,7 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     result = search.folder.read_result()
     assert isinstance(result, SearchResult)
     assert result.model_dump_json() == wanted.model_dump_json()
-    said = " ".join(searching.sentences(result))
+    said = " ".join(search_page.sentences(result))
     scores = {one.trial: one.score for one in result.trials if one.score is not None}
     best = max(scores.values(), key=lambda score: score.value)
     assert result.best_trial is not None
@@ -291,11 +291,11 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     assert result.importance["train.lr"] > result.importance["train.batch"]
     assert sum(result.importance.values()) == pytest.approx(1)
     alone = changed(result, low=math.nan, high=math.nan, n=1, unit="slice", reason="few", of="a")
-    assert "(no interval: 1 slice of a; 5 are needed)" in " ".join(searching.sentences(alone))
+    assert "(no interval: 1 slice of a; 5 are needed)" in " ".join(search_page.sentences(alone))
     even = changed(result, value=best.value)
-    assert "have the same score: none of them is ahead" in " ".join(searching.sentences(even))
+    assert "have the same score: none of them is ahead" in " ".join(search_page.sentences(even))
     assert "have the same score" not in said
-    assert "[–" not in " ".join([*searching.sentences(alone), *searching.terminal(alone)])
+    assert "[–" not in " ".join([*search_page.sentences(alone), *search_page.terminal(alone)])
     shown = page(result, "tune", "x")
     assert shown.count('<svg class="figure"') == 3
     assert "http" not in shown.replace("http-equiv", "")
@@ -304,7 +304,7 @@ def test_the_page_says_what_was_found_and_that_it_flatters(tmp_path: Path, monke
     assert float(next(row for row in rows if row["trial"] == str(result.best))["macro_f1"]) == pytest.approx(
         best.value, rel=1e-5
     )
-    assert len(searching.terminal(result)) > 12
+    assert len(search_page.terminal(result)) > 12
     row = next(csv.DictReader(results.to_csv(alone).splitlines()))
     assert (row["macro_f1_low"], row["macro_f1_n"], row["macro_f1_unit"]) == ("", "1", "slice")
     assert (row["macro_f1_reason"], row["reason"]) == ("no interval: 1 slice of a; 5 are needed", "")

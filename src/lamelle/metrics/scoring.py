@@ -18,6 +18,8 @@ from lamelle.metrics.regions import mean_of_present, of_present
 from lamelle.metrics.statistics import STATISTICS
 from lamelle.metrics.table import METRICS
 
+UNCALIBRATED = "_uncalibrated"
+"""End of the names of scores before calibration."""
 IMAGE = "image_"
 """Start of the name of a mean over items, each scored by itself."""
 Scores = dict[str, np.ndarray]

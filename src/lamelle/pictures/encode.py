@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,6 +19,17 @@ CONTOURS = {"truth": (255, 176, 0), "prediction": (0, 200, 255), "both": (255, 2
 _JPEG, _COLOURS = 82, 64
 _FINE = 320
 """Edge of the smallest picture with contours, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A picture as the content of a file, for a page that is made at once."""
+
+    content: bytes
+    lossy: bool
+    """JPEG; else PNG."""
+    coarse: bool = False
+    """Of an image so small that its pixels are shown as squares."""
 
 
 def encode(picture: np.ndarray, *, lossy: bool) -> bytes:
@@ -70,6 +82,11 @@ def preview(image: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     drawn = np.asarray(labels if labels.ndim == 2 else labels[index])
     rows, columns = (np.arange(n) * full // n for n, full in zip(shown.shape[1:], drawn.shape, strict=True))
     return draw_contours(shown, drawn[rows][:, columns])
+
+
+def encoded_preview(image: np.ndarray, labels: np.ndarray | None) -> EncodedPicture:
+    """The `preview` of an image as JPEG."""
+    return EncodedPicture(encode(preview(image, labels), lossy=True), lossy=True, coarse=max(image.shape[-2:]) < COARSE)
 
 
 def sampled(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:

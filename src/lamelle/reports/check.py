@@ -4,36 +4,49 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
-from lamelle.data.store import Store
 from lamelle.io import atomic
 from lamelle.messages import labelled, text
-from lamelle.reports import describing, figures, pictures
-from lamelle.reports.html import number, render, whole
-from lamelle.reports.page import severities
+from lamelle.pictures.encode import EncodedPicture
+from lamelle.registry import Registry
+from lamelle.reports import dataset, figures
+from lamelle.reports.blocks import (
+    Block,
+    Card,
+    Cards,
+    Cell,
+    Column,
+    Columns,
+    Facts,
+    Gallery,
+    Heading,
+    Note,
+    Notes,
+    Pairs,
+    Paragraph,
+    Picture,
+    Plot,
+    Table,
+    numeric,
+)
+from lamelle.reports.html import Page, number, percent, render, whole
+from lamelle.reports.pictures import uri_of
+from lamelle.reports.scores import split_name
+from lamelle.reports.sections import Section, drawn
 from lamelle.results.audit import Audit, ImageMeasures, ImagePair
-from lamelle.runs.splitting import Outlook
-from lamelle.tasks.table import tasks_for
-from lamelle.types import Index
+from lamelle.runs.checked_folder import CheckedFolder
 
-SECTIONS = ("verdict", "problems", "shortcuts", "copies", "contents", "outlook", "pixels", "previews")
-"""In the order of the page; a section with nothing to show is left out."""
-_PREVIEWS, _PAIRS, _VALUES, _ROWS = 24, 12, 6, 12
+_VALUES, _ROWS = 6, 12
 _ANGLE, _PART = 1.0, 0.95  # degrees and parts of an image that are worth a word
 _SHORTCUT = "audit.class_equals_"
-Values = dict[str, Any]
 
 
-def write_check(path: Path, index: Index, audit: Audit, store: Store, outlook: Outlook) -> Path:
+def write_check(path: Path, found: CheckedFolder) -> Path:
     """Write a self-contained page about a folder.
 
     Args:
         path: The page.
-        index: What was found in the folder.
-        audit: What a look at every pixel showed.
-        store: For the pictures.
-        outlook: The split that a training would make.
+        found: What was seen in the folder.
 
     Returns:
         Path of the page.
@@ -43,35 +56,31 @@ def write_check(path: Path, index: Index, audit: Audit, store: Store, outlook: O
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(path, page(index, audit, store, outlook))
+    atomic.write_text(path, page(found))
     return path
 
 
-def page(index: Index, audit: Audit, store: Store, outlook: Outlook) -> str:
+def page(found: CheckedFolder) -> str:
     """The page as text; the same for the same folder."""
-    parts: dict[str, Values] = {
-        "verdict": {"verdict": verdict(audit), "cards": _cards(index, audit)},
-        "problems": _problems(audit),
-        "shortcuts": _shortcuts(index, audit),
-        "copies": _copies(index, audit, store),
-        "contents": _contents(index, audit),
-        "outlook": _outlook(outlook),
-        "pixels": _pixels(index, audit),
-        "previews": _previews(index, store),
-    }
+    name = found.index.root.name
     return render(
-        "check.html",
-        title=text("report.check_title", name=index.root.name),
-        kicker=text("report.check_kicker"),
-        heading=index.root.name,
-        tags=[*tasks_for(index)[:1], index.layout],
-        sections=[(name, text(f"report.section_{name}")) for name in SECTIONS if parts[name]],
-        severity=severities(),
-        **{name: value for part in parts.values() for name, value in part.items()},
+        Page(
+            title=text("report.check_title", name=name),
+            kicker=text("report.check_kicker"),
+            heading=name,
+            tags=[tag for tag in (found.task, found.index.layout) if tag],
+            sections=drawn(SECTIONS, found),
+        )
     )
 
 
-def verdict(audit: Audit) -> tuple[str, str, str]:
+def _verdict(found: CheckedFolder) -> list[Block]:
+    """Whether it is ready, how many problems of each severity there are, and a few large numbers."""
+    kind, verdict, counts = verdict_of(found.audit)
+    return [Notes([Note(counts, kind, strong=verdict)]), Cards(_cards(found))]
+
+
+def verdict_of(audit: Audit) -> tuple[str, str, str]:
     """Kind (``error``, ``warning``, ``good``), verdict in a word, and how many problems of each severity there are."""
     n = Counter(p.severity for p in audit.problems)
     kind = "error" if n["error"] else "warning" if n["warning"] else "good"
@@ -79,42 +88,49 @@ def verdict(audit: Audit) -> tuple[str, str, str]:
     return kind, text(f"report.verdict_{kind}"), counts
 
 
-def _cards(index: Index, audit: Audit) -> list[tuple[str, str, str]]:
-    size = "×".join(map(str, audit.statistics.size_median)) or "–"
-    classes = audit.totals.get("classes") or {}
-    readable = text("report.readable", n=whole(len(audit.rows)))
-    cards = [(text("report.images"), whole(len(index.records)), readable)]
+def _cards(found: CheckedFolder) -> list[Card]:
+    statistics, classes = found.audit.statistics, found.audit.totals.get("classes") or {}
+    readable = text("report.readable", n=whole(len(found.audit.rows)))
+    cards = [Card(text("report.images"), whole(len(found.index.records)), [readable])]
     if classes:
-        cards.append(
-            (text("report.classes"), whole(len(classes)), text("report.smallest_class", n=whole(min(classes.values()))))
-        )
-    elif audit.statistics.labels:
-        cards.append((text("report.label_values"), whole(len(audit.statistics.labels)), ""))
-    cards.append((text("report.median_size"), size, text("report.in_pixels")))
-    groups = whole(audit.statistics.groups) if audit.statistics.groups else "–"
-    about = "" if audit.statistics.groups else text("report.no_groups")
-    return [*cards, (text("report.groups"), groups, about)]
+        smallest = text("report.smallest_class", n=whole(min(classes.values())))
+        cards.append(Card(text("report.classes"), whole(len(classes)), [smallest]))
+    elif statistics.labels:
+        cards.append(Card(text("report.label_values"), whole(len(statistics.labels)), ()))
+    size = "×".join(map(str, statistics.size_median)) or "–"
+    groups = whole(statistics.groups) if statistics.groups else "–"
+    about = [] if statistics.groups else [text("report.no_groups")]
+    return [
+        *cards,
+        Card(text("report.median_size"), size, [text("report.in_pixels")]),
+        Card(text("report.groups"), groups, about),
+    ]
 
 
-def _problems(audit: Audit) -> Values:
-    groups = describing.problem_groups(audit.problems, least="note")
-    return {"problems": groups} if groups else {}
+def _problems(found: CheckedFolder) -> list[Block]:
+    boxes = dataset.problem_boxes(found.audit.problems, least="note")
+    return [Paragraph(text("report.problems_caption"), "muted"), *boxes] if boxes else []
 
 
-def _shortcuts(index: Index, audit: Audit) -> Values:
+def _shortcuts(found: CheckedFolder) -> list[Block]:
     """How often each class has each format, size … that goes with it."""
-    found = [p.code.removeprefix(_SHORTCUT) for p in audit.problems if p.code.startswith(_SHORTCUT)]
-    classes = {r.id: r.names[0] for r in index.records if len(r.names) == 1}
-    tables = []
-    for name in found:
+    names = [p.code.removeprefix(_SHORTCUT) for p in found.audit.problems if p.code.startswith(_SHORTCUT)]
+    classes = {r.id: r.names[0] for r in found.index.records if len(r.names) == 1}
+    blocks: list[Block] = []
+    for name in names:
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for row in audit.rows:
+        for row in found.audit.rows:
             if row.id in classes:
                 counts[classes[row.id]][_property(row, name)] += 1
         columns = [v for v, _ in sum(counts.values(), Counter()).most_common(_VALUES)]
-        rows = [(label, [(n[v], n[v] / n.total()) for v in columns]) for label, n in sorted(counts.items())]
-        tables.append((text(f"report.property_{name}"), columns, rows))
-    return {"shortcuts": tables} if tables else {}
+        rows = [[label, *(_share(n[v], n.total()) for v in columns)] for label, n in sorted(counts.items())]
+        title = text(f"report.property_{name}")
+        blocks += [Heading(title), Table([text("report.class"), *columns], rows, label=title, look="matrix")]
+    return [Paragraph(text("report.shortcuts_caption"), "muted"), *blocks] if blocks else []
+
+
+def _share(n: int, of: int) -> Cell:
+    return Cell(whole(n), small=(percent(n / of),), shade=n / of)
 
 
 def _property(row: ImageMeasures, name: str) -> str:
@@ -129,14 +145,22 @@ def _property(row: ImageMeasures, name: str) -> str:
     return "RGB" if row.coloured else "R=G=B" if row.channels == 3 else f"C={row.channels}"
 
 
-def _copies(index: Index, audit: Audit, store: Store) -> Values:
-    if not audit.pairs:
-        return {}
-    first = sorted(audit.pairs, key=lambda p: (p.kind != "exact", -p.correlation, p.first, p.second))[:_PAIRS]
-    said = [(pair.first, pair.second, _likeness(pair)) for pair in first]
-    shown = pictures.pairs(index, said, store)
-    caption = text("report.copies_caption", n=len(audit.pairs), shown=len(shown))
-    return {"copies": shown, "copies_caption": caption} if shown else {}
+def _copies(found: CheckedFolder) -> list[Block]:
+    """The first pairs of copies side by side, and how each second one differs."""
+    if not found.copies:
+        return []
+    pairs = []
+    for one in found.copies:
+        names = (one.pair.first, one.pair.second)
+        alts = [text("report.alt_image", name=name) for name in names]
+        first, second = map(_picture, one.pictures, alts, names, one.labels)
+        pairs.append((_likeness(one.pair), first, second))
+    caption = text("report.copies_caption", n=len(found.audit.pairs), shown=len(pairs))
+    return [Paragraph(caption, "muted"), Pairs(pairs)]
+
+
+def _picture(one: EncodedPicture, alt: str, name: str, label: str) -> Picture:
+    return Picture(uri_of(one.content, lossy=one.lossy), alt, name, label, coarse=one.coarse)
 
 
 def _likeness(pair: ImagePair) -> str:
@@ -155,54 +179,76 @@ def _likeness(pair: ImagePair) -> str:
     return labelled(sentence, ", ".join(found)) if found else sentence
 
 
-def _contents(index: Index, audit: Audit) -> Values:
-    totals = audit.totals
-    sizes = sorted(totals.get("groups", {}).values())
-    groups = ""
-    if sizes:
+def _contents(found: CheckedFolder) -> list[Block]:
+    """Files, classes, label values, groups, and what was passed over."""
+    audit, totals = found.audit, found.audit.totals
+    splits = {split_name(k): n for k, n in totals.get("splits", {}).items()}
+    counts = [
+        *dataset.counted(totals.get("classes", {}), text("report.class"), "classes_caption"),
+        *dataset.label_values(audit, None, ()),
+        *dataset.counted(splits, text("report.split"), "given_splits"),
+    ]
+    blocks: list[Block] = [Columns([[dataset.facts(audit, layout=found.index.layout)], counts])]
+    if sizes := sorted(totals.get("groups", {}).values()):
         values = {"n": len(sizes), "low": sizes[0], "median": sizes[len(sizes) // 2], "high": sizes[-1]}
-        groups = text("report.group_sizes", **values)
-    return {
-        "facts": describing.facts(audit, layout=index.layout),
-        "classes": describing.counted(totals.get("classes", {}))[: describing.SHOWN],
-        "label_values": describing.label_values(audit, None),
-        "splits": describing.counted({describing.split_name(k): n for k, n in totals.get("splits", {}).items()}),
-        "groups": groups,
-        "skipped": [(reason, whole(n)) for reason, n in index.skipped.items()],
-    }
+        blocks.append(Paragraph(text("report.group_sizes", **values), "small"))
+    if skipped := [(reason, whole(n)) for reason, n in found.index.skipped.items()]:
+        blocks.append(Facts(skipped, text("report.skipped")))
+    return blocks
 
 
-def _outlook(planned: Outlook) -> Values:
+def _outlook(found: CheckedFolder) -> list[Block]:
+    """The split that a training would make."""
+    planned = found.outlook
     if not planned.records:
-        return {}
-    columns, rows = describing.outlook(planned)
-    return {
-        "outlook_by": text("report.outlook_by", by=text(f"verbs.by_{planned.by}")),
-        "outlook_columns": columns,
-        "outlook_rows": rows,
-        "outlook_smallest": describing.smallest_class(planned),
-    }
+        return []
+    columns, rows = dataset.outlook(planned)
+    heads: list[Column | str] = [text("report.split"), *numeric(*columns)]
+    smallest = dataset.smallest_class(planned)
+    return [
+        Paragraph(text("report.outlook_by", by=text(f"verbs.by_{planned.by}"))),
+        Table(heads, [[name, *values] for name, values in rows], text("report.outlook_caption")),
+        *([Paragraph(smallest, "small")] if smallest else []),
+    ]
 
 
-def _pixels(index: Index, audit: Audit) -> Values:
-    if not audit.rows:
-        return {}
-    strata = {r.id: r.stratum or "" for r in index.records}
+def _pixels(found: CheckedFolder) -> list[Block]:
+    """Grey levels of the channels, and the mean of each image by folder or class."""
+    rows = found.audit.rows
+    if not rows:
+        return []
+    strata = {r.id: r.stratum or "" for r in found.index.records}
     means: dict[str, list[float]] = defaultdict(list)
-    for row in audit.rows:
+    for row in rows:
         means[strata.get(row.id, "")].append(sum(row.mean) / len(row.mean))
     names = sorted(means, key=lambda s: -len(means[s]))[:_ROWS]
-    legend = (
-        [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(names)] if len(names) > 1 else []
-    )
-    return {
-        "pixels": describing.pixels(audit),
-        "value_range": describing.value_range(audit),
-        "brightness": figures.brightness([means[name] for name in names]) if len(audit.rows) > 1 else "",
-        "brightness_legend": legend,
-    }
+    several = len(names) > 1
+    legend = [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(names)] if several else []
+    title, caption = text("report.brightness"), text("report.brightness_caption") if several else ""
+    svg = figures.brightness([means[name] for name in names]) if len(rows) > 1 else ""
+    plot = [Heading(title), Plot(svg, title, caption, legend, "w80")] if svg else []
+    return [dataset.pixels(found.audit), *plot]
 
 
-def _previews(index: Index, store: Store) -> Values:
-    shown = pictures.previews(index.records, store, number=_PREVIEWS)
-    return {"previews": shown} if shown else {}
+def _previews(found: CheckedFolder) -> list[Block]:
+    """Some of the images."""
+    shown = []
+    for record, picture in found.previews:
+        label = ", ".join(record.names) or (record.stratum or "")
+        alt = text(f"report.alt_{'label' if label else 'image'}", name=record.id, label=label)
+        shown.append(_picture(picture, alt, record.id, label))
+    return [Gallery(shown)] if shown else []
+
+
+SECTIONS: Registry[Section[CheckedFolder]] = Registry(
+    "check_section",
+    Section("verdict", "Verdict", _verdict, plain=True),
+    Section("problems", "Problems", _problems),
+    Section("shortcuts", "Possible shortcuts", _shortcuts),
+    Section("copies", "Copies", _copies),
+    Section("contents", "Contents", _contents),
+    Section("outlook", "The split of a training", _outlook),
+    Section("pixels", "Pixel values", _pixels),
+    Section("previews", "Images", _previews),
+)
+"""The sections of the page, in its order."""

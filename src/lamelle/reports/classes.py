@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from statistics import fmean, median
 
 from lamelle.messages import text
 from lamelle.reports import figures
-from lamelle.reports.html import percent, short
-from lamelle.reports.pictures import Picture, embedded
+from lamelle.reports.blocks import Block, Cell, Gallery, Heading, Paragraph, Picture, Plot, Table, numeric
+from lamelle.reports.html import percent, short, whole
+from lamelle.reports.pictures import embedded
+from lamelle.reports.scores import split_name
 from lamelle.results.audit import Audit, ImageMeasures
 from lamelle.runs.bundle import RunBundle
+from lamelle.runs.data_pictures import SAMPLED
 from lamelle.types import SPLITS, Record
 
 SHOWN = 40
@@ -41,6 +43,42 @@ class Described:
     low: str
     """1st percentile; mean over the images."""
     high: str
+
+
+def draw(bundle: RunBundle, audit: Audit) -> list[Block]:
+    """A table of the classes, and the grey levels of the most frequent ones."""
+    names, records = bundle.classes, bundle.records
+    counts = Counter(name for r in records for name in names_of(r, names))
+    most = {name for name, _ in counts.most_common(DRAWN)}
+    drawn = [name for name in names if name in most]
+    blocks = _table(bundle, audit) if bundle.split_by else []
+    levels = bundle.pictures.data.grey_levels
+    if levels is not None:
+        some = text("report.roc_some", n=len(drawn), all=len(names)) if len(drawn) < len(names) else ""
+        caption = f"{text('report.histogram_caption', n=SAMPLED)} {some}"
+        legend = [(name, *figures.legend(i)) for i, name in enumerate(levels.shares)]
+        svg = figures.histogram(list(levels.edges), [list(s) for s in levels.shares.values()])
+        blocks += [Heading(text("report.histogram")), Plot(svg, text("report.histogram_alt"), caption, legend, "w80")]
+    if svg := brightness(records, audit, drawn):
+        legend = [(f"{i + 1}: {name}", *figures.legend(i, dash=0)) for i, name in enumerate(drawn)]
+        title, caption = text("report.brightness"), text("report.brightness_caption")
+        blocks += [Heading(title), Plot(svg, title, caption, legend if len(legend) > 1 else (), "w80")]
+    return blocks
+
+
+def _table(bundle: RunBundle, audit: Audit) -> list[Block]:
+    rows = [
+        [c.name, Cell(bar=c.share), whole(c.total), c.percent, *map(whole, c.counts), c.size, c.mean, c.std, c.low,
+         c.high]
+        for c in table(bundle.records, audit, bundle.classes)
+    ]  # fmt: skip
+    title, more = text("report.classes"), len(bundle.classes) - SHOWN
+    numbers = [text(f"report.{name}") for name in ("sizes", "mean", "std")]
+    heads = [text("report.class"), "", *numeric(text("report.images"), text("report.share"), *map(split_name, SPLITS),
+             *numbers, *(text("report.percentile", n=n) for n in (1, 99)))]  # fmt: skip
+    shown = Table(heads, rows, text("report.described_caption"), title, look="bars tight")
+    said = [Paragraph(text("report.more_classes", n=more), "muted small")] if more > 0 else []
+    return [Heading(title), shown, *said] if rows else []
 
 
 def names_of(record: Record, classes: Sequence[str]) -> tuple[str, ...]:
@@ -94,7 +132,7 @@ def _pooled(rows: Sequence[ImageMeasures]) -> tuple[float, float]:
 
 def _average(each: Sequence[tuple[float, ...]]) -> float:
     """Over channels, then over images."""
-    return float(np.mean([np.mean(e) for e in each])) if each else math.nan
+    return fmean(fmean(e) for e in each) if each else math.nan
 
 
 def _size(rows: Sequence[ImageMeasures]) -> str:
@@ -105,21 +143,12 @@ def _size(rows: Sequence[ImageMeasures]) -> str:
         return "×".join(map(str, sizes[0]))
     if len({len(s) for s in sizes}) > 1:
         return "…"
-    array = np.array(sizes)
-    low, median, high = ("×".join(f"{v:.0f}" for v in f(array)) for f in (_least, _median, _greatest))
-    return f"{median} ({low} … {high})"
+    edges = list(zip(*sizes, strict=True))
 
+    def written(which: Callable[[tuple[int, ...]], float]) -> str:
+        return "×".join(f"{which(edge):.0f}" for edge in edges)
 
-def _least(sizes: np.ndarray) -> np.ndarray:
-    return sizes.min(0)
-
-
-def _median(sizes: np.ndarray) -> np.ndarray:
-    return np.median(sizes, axis=0)
-
-
-def _greatest(sizes: np.ndarray) -> np.ndarray:
-    return sizes.max(0)
+    return f"{written(median)} ({written(min)} … {written(max)})"
 
 
 def brightness(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> str:
@@ -133,16 +162,13 @@ def brightness(records: Sequence[Record], audit: Audit, classes: Sequence[str]) 
     return figures.brightness(list(groups.values())) if any(groups.values()) else ""
 
 
-def histograms(bundle: RunBundle) -> str:
-    """Share of the pixels at each grey level, one line a class; empty if no image was read."""
-    found = bundle.pictures.data.grey_levels
-    return figures.histogram(list(found.edges), [list(s) for s in found.shares.values()]) if found else ""
-
-
-def previews(bundle: RunBundle) -> list[tuple[str, list[Picture]]]:
+def previews(bundle: RunBundle) -> list[Block]:
     """Some images of each class, under its name."""
     found: dict[str, list[Picture]] = {}
     for one in bundle.pictures.data.classes:
         alt = text("report.alt_label", name=one.id, label=one.label)
         found.setdefault(one.name, []).append(embedded(bundle, one.image, alt=alt, caption=one.id, detail=one.label))
-    return list(found.items())
+    blocks: list[Block] = [Heading(text("report.previews_class"))] if found else []
+    for name, some in found.items():
+        blocks += [Heading(name, 4), Gallery(some)]
+    return blocks

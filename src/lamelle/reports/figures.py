@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from lamelle.messages import language, text
 from lamelle.metrics.names import name_of
 from lamelle.results.history import Epoch
-from lamelle.results.scores import Bins
+from lamelle.results.scores import Bins, Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +88,7 @@ def training(history: Sequence[Epoch], *, monitor: str, best: float | None, turn
     return drawn(draw, columns=3, size=(10.4, 2.9))
 
 
-def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
+def curves(each: Sequence[Mapping[Literal["roc", "pr"], Curve]], *, bands: bool) -> str:
     """ROC and precision-recall curves, one line per class in the order given.
 
     Args:
@@ -96,9 +96,8 @@ def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
     """
 
     def draw(axes: Sequence[Axes]) -> None:
-        for i, found in enumerate(each.values()):
-            for axis, name in zip(axes, ("roc", "pr"), strict=True):
-                _curve(axis, found.get(name) or {}, name, i, band=bands, alone=len(each) == 1)
+        for i, found in enumerate(each):
+            _pair(axes, found, i, band=bands, alone=len(each) == 1)
         _frame(axes)
         labels = (("false_positive_rate", "true_positive_rate"), ("recall", "precision"))
         for axis, (x, y) in zip(axes, labels, strict=True):
@@ -108,7 +107,7 @@ def curves(each: Mapping[str, Mapping[str, Any]], *, bands: bool) -> str:
     return drawn(draw, columns=2, size=(8.6, 4.0))
 
 
-def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
+def curve(found: Mapping[Literal["roc", "pr"], Curve], i: int, *, share: float | None) -> str:
     """Both curves of one class in the colour of line ``i``, with their bands.
 
     Args:
@@ -116,8 +115,7 @@ def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
     """
 
     def draw(axes: Sequence[Axes]) -> None:
-        for axis, name in zip(axes, ("roc", "pr"), strict=True):
-            _curve(axis, found.get(name) or {}, name, i, band=True, alone=True)
+        _pair(axes, found, i, band=True, alone=True)
         _frame(axes)
         if share is not None:
             axes[1].axhline(share, color=INK, ls=_DASHES[2], lw=1)
@@ -125,15 +123,19 @@ def curve(found: Mapping[str, Any], i: int, *, share: float | None) -> str:
     return drawn(draw, columns=2, size=(4.6, 2.4))
 
 
-def _curve(axis: Axes, points: Mapping[str, Any], name: str, i: int, *, band: bool, alone: bool) -> None:
-    step, colour = ("post" if name == "roc" else "pre"), line_colour(i)
-    x, y = points.get("x") or [], points.get("y") or []
-    low, high = (_numbers(points.get(bound) or ()) for bound in ("low", "high"))
-    if band and x and len(low) == len(high) == len(x):
-        axis.fill_between(x, low, high, step=step, color=colour, alpha=0.16, linewidth=0)
-    if name == "roc" and x:  # every curve of this kind rises from the corner
-        x, y = [0, *x], [0, *y]
-    axis.step(x, _numbers(y), color=colour, ls="solid" if alone else line_dash(i), where=step)
+def _pair(
+    axes: Sequence[Axes], found: Mapping[Literal["roc", "pr"], Curve], i: int, *, band: bool, alone: bool
+) -> None:
+    """The ROC curve of one class on the first axes, its precision-recall curve on the second."""
+    roc, pr = found.get("roc", Curve()), found.get("pr", Curve())
+    look = ("solid" if alone else line_dash(i), line_colour(i))
+    for axis, curve, step in ((axes[0], roc, "post"), (axes[1], pr, "pre")):
+        low, high = _numbers(curve.low), _numbers(curve.high)
+        if band and curve.x and len(low) == len(high) == len(curve.x):
+            axis.fill_between(curve.x, low, high, step=step, color=look[1], alpha=0.16, linewidth=0)  # type: ignore[arg-type]
+        corner = [0.0] if axis is axes[0] and curve.x else []  # every ROC curve rises from there
+        x, y = [*corner, *curve.x], [*corner, *_numbers(curve.y)]
+        axis.step(x, y, color=look[1], ls=look[0], where=step)  # type: ignore[arg-type]
 
 
 def _frame(axes: Sequence[Axes]) -> None:
@@ -256,7 +258,7 @@ def brightness(groups: Sequence[Sequence[float]]) -> str:
     return drawn(draw, columns=1, size=(8.6, 0.9 + 0.34 * max(2, len(groups))))
 
 
-def drawn(draw: Any, *, columns: int, size: tuple[float, float], rows: int = 1) -> str:
+def drawn(draw: Callable[[Sequence[Axes]], None], *, columns: int, size: tuple[float, float], rows: int = 1) -> str:
     """What ``draw`` draws on some axes, row by row, as a figure of the page."""
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -265,7 +267,7 @@ def drawn(draw: Any, *, columns: int, size: tuple[float, float], rows: int = 1) 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasSVG(figure)
-        draw(figure.subplots(rows, columns, squeeze=False).ravel())
+        draw(list(figure.subplots(rows, columns, squeeze=False).ravel()))
         return _inline(figure)
 
 

@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lamelle.messages import language, text
 from lamelle.messages.numbers import number, percent, short, whole
 from lamelle.metrics.intervals import why_none
+from lamelle.reports.blocks import Block
 from lamelle.reports.figures import own_ids
 from lamelle.results.scores import Score
 from lamelle.version import __version__
 
 __all__ = ["elide", "interval", "number", "percent", "render", "short", "whole"]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnSection:
+    """A section with all that it shows."""
+
+    name: str
+    """Its anchor."""
+    title: str
+    blocks: Sequence[Block]
+    plain: bool = False
+    """Whether it stands on top without a title of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page with all that it shows."""
+
+    title: str
+    kicker: str
+    heading: str
+    tags: Sequence[str]
+    sections: Sequence[DrawnSection]
 
 
 def interval(score: Score) -> str:
@@ -25,12 +50,14 @@ def interval(score: Score) -> str:
     return f"({why})" if why else f"[{number(score.low)}, {number(score.high)}]"
 
 
-def render(template: str, /, **values: Any) -> str:
-    """A page. Every value is escaped unless it is a figure that `svg` made safe.
+def render(page: Page) -> str:
+    """The HTML of a page. Every value is escaped unless it is a figure that `_Figures` made safe.
 
-    Args:
-        template: Name of the template.
-        values: What it shows.
+    Example:
+        >>> from lamelle.reports.blocks import Paragraph
+        >>> shown = DrawnSection("why", "Why", [Paragraph("a < b")])
+        >>> "<p>a &lt; b</p>" in render(Page("t", "k", "h", (), [shown]))
+        True
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -42,9 +69,14 @@ def render(template: str, /, **values: Any) -> str:
         lstrip_blocks=True,
         finalize=_clean,
     )
-    pages.globals |= {"t": text, "version": __version__, "language": language()}
-    pages.filters |= {"number": number, "percent": percent, "whole": whole, "elide": elide, "svg": _Figures()}
-    return pages.get_template(template).render(values)
+
+    def draw(block: Block, title: str) -> str:
+        return getattr(macros, type(block).__name__.lower())(block, title)
+
+    pages.globals |= {"t": text, "version": __version__, "language": language(), "draw": draw}
+    pages.filters |= {"elide": elide, "svg": _Figures()}
+    macros = pages.get_template("blocks.html").module
+    return pages.get_template("page.html").render(page=page)
 
 
 class _Figures:

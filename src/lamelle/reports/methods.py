@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lamelle.messages import has, text
+from lamelle.options import Options
 from lamelle.reports.html import number, percent, short, whole
+from lamelle.results.made import Provenance
 from lamelle.runs.bundle import RunBundle, parameters
+from lamelle.runs.recipe import Recipe
 
 Row = tuple[str, str]
 _SIGNS = {"alpha": "α", "beta": "β", "gamma": "γ", "sigma": "σ", "tau": "τ"}
@@ -19,129 +20,120 @@ _SHARES = ("shift", "invert")
 
 def method(bundle: RunBundle) -> list[Row]:
     """Label and sentence of everything that was decided about a training; what is not known is left out."""
-    recipe, done = bundle.recipe, (bundle.model or {}).get("provenance", {})
-    model, task, train = (recipe.get(name) or {} for name in ("model", "task", "train"))
+    recipe, done = bundle.recipe, bundle.provenance or Provenance()
+    train = recipe.train
     rows = [
         ("network", network(recipe)),
-        ("head", _head(model)),
+        ("head", _head(recipe.model)),
         ("parameters", _parameters(bundle, done)),
-        ("start", _start(model, train, done)),
-        ("licence", _licence(model, done)),
-        ("freeze", _frozen(model, train)),
-        ("loss_function", _loss(task)),
-        ("imbalance", _remedy(task)),
-        ("decision", _decision(task)),
+        ("start", _start(recipe, done)),
+        ("licence", _licence(recipe.model, done)),
+        ("freeze", _frozen(recipe)),
+        ("loss_function", _loss(recipe.task)),
+        ("imbalance", _remedy(recipe.task)),
+        ("decision", _decision(recipe.task)),
         ("calibration", _calibration(bundle)),
-        ("augmentation", augmentation(recipe.get("augment") or {}, train)),
-        ("patch", " × ".join(str(s) for s in train.get("patch") or ())),
-        ("optimiser", _optimiser(train)),
-        ("batch", _counted(train.get("batch"))),
-        ("trained_on", _counted(done.get("records"), text("report.images").lower())),
-        ("epochs_done", _counted(done.get("epochs"))),
-        ("steps", _counted(done.get("steps"))),
+        ("augmentation", augmentation(recipe.augment, draws=train.draws)),
+        ("patch", " × ".join(str(s) for s in train.patch or ())),
+        ("optimiser", _optimiser(recipe)),
+        ("batch", _counted(train.batch)),
+        ("trained_on", _counted(done.records, text("report.images").lower())),
+        ("epochs_done", _counted(done.epochs)),
+        ("steps", _counted(done.steps)),
         ("seconds", _time(done)),
     ]
     return [(text(f"report.how_{name}"), value) for name, value in rows if value]
 
 
-def network(recipe: Mapping[str, Any]) -> str:
+def network(recipe: Recipe) -> str:
     """Kind and name of the network."""
-    model = recipe.get("model") or {}
-    return " ".join(str(v) for v in (model.get("kind"), model.get("name")) if v)
+    return " ".join(str(v) for v in (recipe.model.kind, getattr(recipe.model, "name", None)) if v)
 
 
-def _head(model: Mapping[str, Any]) -> str:
-    if "hidden" not in model:
+def _head(model: Options) -> str:
+    if (hidden := getattr(model, "hidden", None)) is None:
         return ""
-    said = ", ".join(str(n) for n in model["hidden"]) or text("report.head_plain")
-    if dropout := model.get("dropout"):
+    said = ", ".join(map(str, hidden)) or text("report.head_plain")
+    if dropout := getattr(model, "dropout", 0):
         said += "; " + text("report.head_dropout", share=percent(dropout))
     return said
 
 
-def _parameters(bundle: RunBundle, done: Mapping[str, Any]) -> str:
-    total, learnt = done.get("parameters"), done.get("trainable")
-    total = parameters(bundle.run) if total is None else int(total)
+def _parameters(bundle: RunBundle, done: Provenance) -> str:
+    total, learnt = done.parameters, done.trainable
+    total = parameters(bundle.run) if total is None else total
     if total is None:
         return ""
     said = whole(total)
     if learnt is not None:
         share = percent(learnt / total if total else 0)
-        said = text("report.parameters_learn", trainable=whole(int(learnt)), all=said, share=share)
-    counted = done.get("parameters_with_statistics") or parameters(bundle.run, statistics=True) or total
-    return said if counted == total else said + "; " + text("report.parameters_statistics", all=whole(int(counted)))
+        said = text("report.parameters_learn", trainable=whole(learnt), all=said, share=share)
+    counted = done.parameters_with_statistics or parameters(bundle.run, statistics=True) or total
+    return said if counted == total else said + "; " + text("report.parameters_statistics", all=whole(counted))
 
 
-def _start(model: Mapping[str, Any], train: Mapping[str, Any], done: Mapping[str, Any]) -> str:
-    if train.get("start"):
-        return text("report.start_run", path=train["start"])
-    given = _weights(done).get("file") or model.get("weights")
-    if given:
-        return text("report.start_weights", file=Path(str(given)).name)
-    return text("report.start_random")
+def _start(recipe: Recipe, done: Provenance) -> str:
+    if recipe.train.start:
+        return text("report.start_run", path=recipe.train.start)
+    given = (done.weights and done.weights.file) or getattr(recipe.model, "weights", None)
+    return text("report.start_weights", file=Path(given).name) if given else text("report.start_random")
 
 
-def _licence(model: Mapping[str, Any], done: Mapping[str, Any]) -> str:
+def _licence(model: Options, done: Provenance) -> str:
     """Of the pretrained weights, which the trained ones come from; empty without any."""
-    if not model.get("weights") and not _weights(done):
+    if not getattr(model, "weights", None) and done.weights is None:
         return ""
-    return str(_weights(done).get("licence") or text("report.licence_unknown"))
+    return (done.weights and done.weights.licence) or text("report.licence_unknown")
 
 
-def _weights(done: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = done.get("weights")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _frozen(model: Mapping[str, Any], train: Mapping[str, Any]) -> str:
-    depth = str(model.get("freeze") or "none")
-    kind, _, stages = depth.partition(":")
+def _frozen(recipe: Recipe) -> str:
+    model = recipe.model
+    kind, _, stages = str(getattr(model, "freeze", "none")).partition(":")
     said = [text("report.freeze_stage", n=stages) if stages else text(f"report.freeze_{kind}")]
-    if every := train.get("unfreeze_every"):
+    if every := recipe.train.unfreeze_every:
         said.append(text("report.freeze_gradual", n=every))
-    if model.get("bn_frozen"):
+    if getattr(model, "bn_frozen", False):
         said.append(text("report.bn_frozen"))
-    if (momentum := model.get("bn_momentum")) is not None:
+    if (momentum := getattr(model, "bn_momentum", None)) is not None:
         said.append(text("report.bn_momentum", momentum=short(momentum)))
     return "; ".join(said)
 
 
-def _loss(task: Mapping[str, Any]) -> str:
-    said = _named(task.get("loss"))
-    if smoothing := task.get("smoothing"):
+def _loss(task: Options) -> str:
+    said = _named(getattr(task, "loss", None))
+    if smoothing := getattr(task, "smoothing", 0):
         said += "; " + text("report.smoothing", share=percent(smoothing))
-    if weights := task.get("weights"):
+    if weights := getattr(task, "weights", None):
         shown = weights if isinstance(weights, str) else ", ".join(short(w) for w in weights)
         said += "; " + text("report.loss_weights", weights=shown)
     return said
 
 
-def _named(options: Mapping[str, Any] | None) -> str:
+def _named(options: Options | None) -> str:
     """A loss or a remedy with the values of its keys."""
-    if not options:
+    if options is None:
         return ""
-    keys = [f"{_SIGNS.get(k, k)} = {short(v) if _is_number(v) else v}" for k, v in options.items() if k != "name"]
-    return ", ".join([str(options["name"]), *keys])
+    name, *keys = options.model_dump(mode="json").items()
+    return ", ".join([str(name[1]), *(f"{_SIGNS.get(k, k)} = {_shown(v)}" for k, v in keys)])
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _shown(value: object) -> object:
+    return short(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _remedy(task: Mapping[str, Any]) -> str:
-    remedy = task.get("remedy")
+def _remedy(task: Options) -> str:
+    remedy: Options | None = getattr(task, "remedy", None)
     if remedy is None:
         return ""
-    code = f"report.remedy_{remedy['name']}"
-    values = {name: short(value) if _is_number(value) else value for name, value in remedy.items()}
+    values = {name: _shown(value) for name, value in remedy.model_dump(mode="json").items()}
+    code = f"report.remedy_{values['name']}"
     said = text(code, **values) if has(code) else _named(remedy)
-    return said + "; " + text("report.remedy_focal") if (task.get("loss") or {}).get("name") == "focal" else said
+    focal = getattr(getattr(task, "loss", None), "name", "") == "focal"
+    return said + "; " + text("report.remedy_focal") if focal else said
 
 
-def _decision(task: Mapping[str, Any]) -> str:
-    if task.get("name") != "classify":
-        return ""
-    rule = task.get("threshold")
+def _decision(task: Options) -> str:
+    rule = getattr(task, "threshold", None)
     if rule is None:
         return ""
     return text(f"report.decision_{rule}") if isinstance(rule, str) else text("report.decision_fixed", t=number(rule))
@@ -152,8 +144,9 @@ def _calibration(bundle: RunBundle) -> str:
     return text("report.temperature", t=number(found, 2)) if isinstance(found, float) else ""
 
 
-def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:
+def augmentation(changes: Options, *, draws: int) -> str:
     """Every random change that is switched on, in words."""
+    keys = changes.model_dump(mode="json")
     said = []
     for name, value in keys.items():
         if name.endswith(("_spacing", "_strength", "_probability")) or not value:
@@ -173,29 +166,25 @@ def augmentation(keys: Mapping[str, Any], train: Mapping[str, Any]) -> str:
             one = text(code, value=amount) if has(code) else f"{name} {amount}"
             share = keys.get(f"{name}_probability")
             said.append(one if share is None else f"{one} ({percent(share)})")
-    if draws := train.get("draws"):
+    if draws:
         said.append(text("report.augment_draws", n=draws))
     return "; ".join(said) or text("report.augment_none")
 
 
-def _optimiser(train: Mapping[str, Any]) -> str:
-    if train.get("lr") is None:
-        return ""
-    said = [str(train.get("optimizer") or ""), f"{text('report.how_lr').lower()} {short(float(train['lr']))}"]
-    said += [text("report.layer_decay", share=short(decay))] if (decay := train.get("layer_decay", 1)) != 1 else []
-    said += [str(train["schedule"])] if train.get("schedule") else []
-    return ", ".join(s for s in said if s)
+def _optimiser(recipe: Recipe) -> str:
+    train = recipe.train
+    said = [train.optimizer, f"{text('report.how_lr').lower()} {short(train.lr)}"]
+    said += [text("report.layer_decay", share=short(train.layer_decay))] if train.layer_decay != 1 else []
+    return ", ".join([*said, train.schedule])
 
 
-def _time(done: Mapping[str, Any]) -> str:
-    if done.get("seconds") is None:
+def _time(done: Provenance) -> str:
+    if (seconds := done.seconds) is None:
         return ""
-    seconds, each = float(done["seconds"]), done.get("seconds_per_epoch")
-    if each is None and done.get("epochs"):
-        each = seconds / done["epochs"]
-    return duration(seconds) if each is None else text(
-        "report.time_each", all=duration(seconds), each=f"{short(round(float(each), 2))} s"
-    )  # fmt: skip
+    each = seconds / done.epochs if done.seconds_per_epoch is None and done.epochs else done.seconds_per_epoch
+    if each is None:
+        return duration(seconds)
+    return text("report.time_each", all=duration(seconds), each=f"{short(round(each, 2))} s")
 
 
 def duration(seconds: float) -> str:
@@ -213,4 +202,4 @@ def duration(seconds: float) -> str:
 
 
 def _counted(value: int | None, unit: str = "") -> str:
-    return "" if value is None else f"{whole(int(value))} {unit}".strip()
+    return "" if value is None else f"{whole(value)} {unit}".strip()

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from lamelle.messages import text
+from lamelle.reports.blocks import Block, Box, Paragraph
 from lamelle.reports.html import number, percent, whole
 from lamelle.results.pictures import ErrorPattern
 from lamelle.runs.bundle import RunBundle
 
+Value = float | int | str | tuple[int, ...]
 _SHOWN = {
     "never": ("name", "pixels", "n"),
     "over": ("name", "ratio", "images", "n"),
@@ -28,25 +28,17 @@ _SHOWN = {
 """Kinds of patterns in the order of the page, and the numbers that their sentences show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing that holds."""
-
-    kind: str
-    said: str
-    evidence: str
-
-
-def section(bundle: RunBundle) -> dict[str, Any]:
-    """The remarks, and what they rest on; empty if there are no predictions to look at."""
+def draw(bundle: RunBundle) -> list[Block]:
+    """The remarks, and what they rest on; nothing if there are no predictions to look at."""
     found = bundle.pictures.scored.errors
     if bundle.scores is None or found is None:
-        return {}
+        return []
     about = text("report.remarks_about", n=found.images, all=len(bundle.scores.items))
-    return {"remarks": remarks(found.patterns, touching=found.touching), "remarks_about": about}
+    boxes = remarks(found.patterns, touching=found.touching)
+    return [Paragraph(about, "muted"), *(boxes or [Paragraph(text("report.remarks_none"))])]
 
 
-def remarks(found: Sequence[ErrorPattern], *, touching: bool) -> list[Remark]:
+def remarks(found: Sequence[ErrorPattern], *, touching: bool) -> list[Box]:
     """Patterns in words.
 
     Args:
@@ -56,12 +48,13 @@ def remarks(found: Sequence[ErrorPattern], *, touching: bool) -> list[Remark]:
     for pattern in sorted(found, key=lambda p: list(_SHOWN).index(p.kind)):
         kind = "touching" if touching and pattern.kind == "merges" else pattern.kind
         values = {name: _shown(name, pattern.values[name]) for name in _SHOWN[kind]}
-        said.append(Remark(kind, text(f"report.remark_{kind}", **values), text(f"report.evidence_{kind}", **values)))
+        evidence = text(f"report.evidence_{kind}", **values)
+        said.append(Box(text(f"report.remark_{kind}", **values), f"remark-{kind}", lines=[evidence]))
     return said
 
 
-def _shown(name: str, value: Any) -> str:
-    words: dict[str, Callable[[Any], str]] = {
+def _shown(name: str, value: Value) -> str:
+    words: dict[str, Callable[..., str]] = {
         **dict.fromkeys(("share", "all", "wrong", "small", "large", "labelled", "worst", "mean"), percent),
         "ratio": lambda v: number(v, 2),
         "part": lambda v: text(f"report.part_{v}"),
@@ -70,4 +63,4 @@ def _shown(name: str, value: Any) -> str:
     }
     if name in words:
         return words[name](value)
-    return value if isinstance(value, str) else whole(int(value))
+    return whole(int(value)) if isinstance(value, int | float) else str(value)

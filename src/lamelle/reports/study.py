@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,8 +14,11 @@ from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import is_share, less_is_better, name_of
+from lamelle.registry import Registry
 from lamelle.reports import figures, study_figures
-from lamelle.reports.html import interval, number, render, whole
+from lamelle.reports.blocks import Block, Cell, Code, Heading, Note, Notes, Paragraph, Plot, Table
+from lamelle.reports.html import Page, interval, number, render, whole
+from lamelle.reports.sections import Section, drawn
 from lamelle.results.scores import MeanScore
 from lamelle.results.studies import EPOCH_COLUMNS, Comparison, ComparisonLine, Difference
 
@@ -22,8 +26,6 @@ _MAX_DRAWN = 4
 """Scores that the figure shows."""
 _COUNTS = ("trainable", "parameters", "parameters_with_statistics")
 _NO_SCORE = MeanScore(math.nan, math.nan, math.nan, 0, "image", reason="undefined")
-Cell = tuple[str, str, str]
-"""A value, its interval or why there is none, and its spread."""
 
 
 def write_study(path: Path, *, comparison: Comparison, command: Sequence[str]) -> Path:
@@ -42,27 +44,86 @@ def write_study(path: Path, *, comparison: Comparison, command: Sequence[str]) -
 
 def page(name: str, comparison: Comparison, command: Sequence[str]) -> str:
     """The page as text."""
-    lines, names = comparison.lines, _overall(comparison)
-    numbered = [f"{i + 1}: {line.name}" for i, line in enumerate(lines)]
+    found = _Comparison(comparison, shlex.join(["lamelle", *map(str, command or ["compare"])]))
+    variants, runs = len(comparison.lines), sum(line.seeds for line in comparison.lines)
     return render(
-        "study.html",
-        title=text("report.study_title", name=name),
-        kicker=text("report.study_kicker"),
-        heading=name,
-        tags=[text("report.study_tag", variants=len(lines), runs=sum(line.seeds for line in lines))],
-        sections=[(s, text(f"report.section_{s}")) for s in ("summary", "scores", "training", "repeat")],
-        sentences=sentences(comparison),
-        columns=[name_of(s) for s in names],
-        rows=[(line.name, line.seeds, _links(line), [_cell(line.scores[s]) for s in names]) for line in lines],
-        drawing=study_figures.side_by_side([line.scores for line in lines], _drawn(comparison)),
-        legend=[(name, *figures.legend(i, dash=0)) for i, name in enumerate(numbered)],
-        class_columns=[name_of(s) for s in _of_classes(comparison)],
-        class_rows=_by_class(comparison),
-        caption=_caption(comparison),
-        heads=[text(f"report.study_{key}") for key in (*EPOCH_COLUMNS, "seconds", "epochs", *_COUNTS)],
-        training=[_training(line) for line in lines],
-        command=shlex.join(["lamelle", *map(str, command or ["compare"])]),
+        Page(
+            title=text("report.study_title", name=name),
+            kicker=text("report.study_kicker"),
+            heading=name,
+            tags=[text("report.study_tag", variants=variants, runs=runs)],
+            sections=drawn(SECTIONS, found),
+        )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What the page is about."""
+
+    result: Comparison
+    command: str
+
+
+def _sentences(found: _Comparison) -> list[Block]:
+    return [Notes([Note(one) for one in sentences(found.result)])]
+
+
+def _scores(found: _Comparison) -> list[Block]:
+    """The variants with their intervals, drawn and in a table; then class by class."""
+    comparison, names = found.result, _overall(found.result)
+    numbered = [f"{i + 1}: {line.name}" for i, line in enumerate(comparison.lines)]
+    svg = study_figures.side_by_side([line.scores for line in comparison.lines], _drawn(comparison))
+    legend = [(name, *figures.legend(i, dash=0)) for i, name in enumerate(numbered)]
+    heads = [text(f"report.study_{key}") for key in ("variant", "seeds")]
+    rows = [
+        [Cell(line.name, head=True, links=_links(line)), str(line.seeds), *(_shown(line.scores[s]) for s in names)]
+        for line in comparison.lines
+    ]
+    return [
+        Plot(svg, text("report.study_figure_alt"), text("report.study_figure_caption"), legend),
+        Paragraph(_caption(comparison), "muted"),
+        Table([*heads, *map(name_of, names)], rows),
+        *_by_class(comparison),
+    ]
+
+
+def _by_class(comparison: Comparison) -> list[Block]:
+    """For each class, and each variant: the scores of that class."""
+    columns, rows = _of_classes(comparison), list[list[Cell | str]]()
+    for name in dict.fromkeys(s.partition("/")[2] for s in comparison.lines[0].scores if "/" in s):
+        for i, line in enumerate(comparison.lines):
+            head = [Cell(name, head=True, rows=len(comparison.lines))] if i == 0 else []
+            each = (line.scores.get(f"{c}/{name}", _NO_SCORE) for c in columns)
+            rows.append([*head, Cell(line.name), *map(_shown, each)])
+    heads, title = [text("report.class"), text("report.study_variant")], text("report.by_class")
+    table = Table([*heads, *map(name_of, columns)], rows, label=title)
+    return [Heading(title), table] if rows else []
+
+
+def _shown(one: MeanScore) -> Cell:
+    value, interval, spread = _cell(one)
+    return Cell(value, small=(interval, *([spread] if spread else ())))
+
+
+def _training(found: _Comparison) -> list[Block]:
+    heads = [text(f"report.study_{key}") for key in ("variant", *EPOCH_COLUMNS, "seconds", "epochs", *_COUNTS)]
+    rows = []
+    for line in found.result.lines:
+        cells = [number(line.history.get(k)) for k in EPOCH_COLUMNS]
+        cells += [number(line.seconds, 1), number(line.epochs, 1)]
+        rows.append([line.name, *cells, *(_count(getattr(line, k)) for k in _COUNTS)])
+    return [Paragraph(text("report.study_training_caption"), "muted"), Table(heads, rows)]
+
+
+SECTIONS: Registry[Section[_Comparison]] = Registry(
+    "comparison_section",
+    Section("summary", "Summary", _sentences),
+    Section("scores", "Scores", _scores),
+    Section("training", "Training", _training),
+    Section("repeat", "How to reproduce it", lambda found: [Code(found.command)]),
+)
+"""The sections of the page, in its order."""
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -126,17 +187,6 @@ def _of_classes(comparison: Comparison) -> list[str]:
     return list(dict.fromkeys(s.partition("/")[0] for s in comparison.lines[0].scores if "/" in s))
 
 
-def _by_class(comparison: Comparison) -> list[tuple[str, list[tuple[str, list[Cell]]]]]:
-    """For each class, and each variant: the scores of that class."""
-    columns = _of_classes(comparison)
-    classes = dict.fromkeys(s.partition("/")[2] for s in comparison.lines[0].scores if "/" in s)
-    keys = {name: [f"{c}/{name}" for c in columns] for name in classes}
-    return [
-        (name, [(line.name, [_cell(line.scores.get(k, _NO_SCORE)) for k in each]) for line in comparison.lines])
-        for name, each in keys.items()
-    ]
-
-
 def _links(line: ComparisonLine) -> list[tuple[str, str]]:
     """Name and address of the report of each run of a variant."""
     return [(run.rpartition("/")[2], quote(f"{run}/report.html")) for run in line.runs]
@@ -157,16 +207,10 @@ def terminal(comparison: Comparison) -> list[str]:
     return [*table, "", _caption(comparison), *sentences(comparison)]
 
 
-def _cell(one: MeanScore) -> Cell:
+def _cell(one: MeanScore) -> tuple[str, str, str]:
     """Value, interval with its n (or why there is none) and spread."""
     spread = "" if math.isnan(one.spread) else f"± {number(one.spread)}"
     return number(one.value), interval(one) + ("" if why_none(one) else f", n = {whole(one.n)}"), spread
-
-
-def _training(line: ComparisonLine) -> tuple[str, list[str]]:
-    cells = [number(line.history.get(k)) for k in EPOCH_COLUMNS]
-    cells += [number(line.seconds, 1), number(line.epochs, 1)]
-    return line.name, [*cells, *(_count(getattr(line, k)) for k in _COUNTS)]
 
 
 def _count(number: int | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lamelle.errors import graded, kinds, printable
 from lamelle.messages import labelled, text
-from lamelle.reports import describing
+from lamelle.reports import dataset
 from lamelle.results.audit import Audit
 from lamelle.types import Index, Problem
 
@@ -32,7 +32,7 @@ def print_check(index: Index, audit: Audit, outlook: Outlook, console: Console |
     from rich.console import Console
 
     out = console or Console()
-    for label, value in describing.facts(audit, layout=index.layout):
+    for label, value in dataset.facts(audit, layout=index.layout).rows:
         out.print(labelled(label, printable(value)), markup=False, highlight=False, soft_wrap=True)
     if classes := audit.totals.get("classes"):
         listed = ", ".join(f"{printable(name)} ({n})" for name, n in classes.items())
@@ -57,12 +57,12 @@ def _planned(outlook: Outlook) -> list[str]:
     """The split that a training would make, a line each."""
     if not outlook.records:
         return []
-    columns, rows = describing.outlook(outlook)
+    columns, rows = dataset.outlook(outlook)
     lines = [text("report.outlook_by", by=text(f"verbs.by_{outlook.by}"))]
     for name, values in rows:
         said = ", ".join(labelled(printable(c), v) for c, v in zip(columns, values, strict=True))
         lines.append(f"  {name} – {said}")
-    smallest = describing.smallest_class(outlook)
+    smallest = dataset.smallest_class(outlook)
     return [*lines, f"  {printable(smallest)}"] if smallest else lines
 
 

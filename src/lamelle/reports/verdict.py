@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lamelle.doctor.diagnosis import diagnose
+from lamelle.doctor.diagnosis import Diagnosis, diagnose
 from lamelle.errors import RequestError
+from lamelle.reports.blocks import Block, Box, Heading
 from lamelle.runs.bundle import RunBundle
 
 
-def section(bundle: RunBundle) -> dict[str, Any]:
-    """Its findings, for each fold where there are folds; empty while no epoch has ended."""
+def draw(bundle: RunBundle) -> list[Block]:
+    """Its findings, for each fold where there are folds; nothing while no epoch has ended."""
+    found = diagnoses(bundle)
+    blocks: list[Block] = []
+    for one in found if any(one.findings for one in found) else ():
+        blocks += [Heading(one.name)] if len(found) > 1 else []
+        blocks += [
+            Box(t.verdict, f"{t.severity} told-{t.code}", lines=[t.evidence, f"→ {t.next}"], command=t.command)
+            for t in one.findings
+        ]
+    return blocks
+
+
+def diagnoses(bundle: RunBundle) -> list[Diagnosis]:
+    """What was found of the training, or of each fold; nothing while no epoch has ended."""
     try:
-        diagnoses = diagnose(bundle)
+        return diagnose(bundle)
     except RequestError:
-        return {}
-    return {"diagnoses": diagnoses} if any(one.findings for one in diagnoses) else {}
+        return []
 
 
-def turned(diagnoses: list[Any]) -> int | None:
+def turned(found: list[Diagnosis]) -> int | None:
     """The epoch from which a training overfitted, if it did."""
-    return next((t.epoch for one in diagnoses for t in one.findings if t.code == "overfitting"), None)
+    return next((t.epoch for one in found for t in one.findings if t.code == "overfitting"), None)

@@ -244,6 +244,8 @@ class Scores(Result):
     """The score that told the best epoch."""
     headline: tuple[str, ...]
     """The scores that a reader sees first."""
+    counted: Literal["image", "pixel"] = "image"
+    """What has a class and a probability: the counts of figures are of these."""
     notes: tuple[Note, ...] = ()
     scores: dict[str, Score]
     items: tuple[Item, ...] = ()

@@ -90,8 +90,8 @@ def _is_ours(path: Path) -> bool:
 
 def _drawn(samples: list[AugmentedSample]) -> np.ndarray:
     """A row for each sample, with captions: uint8 [3, Y, X]."""
+    from lamelle.pictures import heat
     from lamelle.pictures.encode import shrunk
-    from lamelle.reports import heat
 
     rows = []
     for one in samples:

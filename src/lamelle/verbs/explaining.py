@@ -102,23 +102,22 @@ def _write(
     Raises:
         RequestError: If no image has a mask although masks were given.
     """
-    from lamelle.reports.explaining import ExplanationFolder, Intervals, notes_of
+    from lamelle.explanation.folder import ExplanationFolder, Intervals
+    from lamelle.reports.explanation import headline, write_page
     from lamelle.runs.recipe import Evaluate
 
     folder = ExplanationFolder(out, method=options.method, checked=options.check)
-    masked = unmasked = 0
+    masked = False
     for one in done:
-        masked, unmasked = masked + (one.mask is not None), unmasked + (one.mask is None)
+        masked |= one.mask is not None
         folder.add(one.case, one.maps, one.mask, store.spacing(one.case.record.image))
     if masks is not None and not masked:
         raise RequestError("explain.no_mask_fits", path=masks)
     keys = Evaluate()
-    intervals = Intervals(level=keys.level, resamples=keys.resamples, seed=0)
-    page = folder.close(
-        notes=notes_of(sample=sample, masked=masked, unmasked=unmasked), intervals=intervals, command=command
-    )
+    result = folder.close(Intervals(level=keys.level, resamples=keys.resamples, seed=0))
+    page = write_page(out / "explain.html", result, command=command, chosen=sample)
     if say:
-        for line in folder.headline(intervals):
+        for line in headline(result):
             say(line)
     return page
 

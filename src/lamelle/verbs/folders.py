@@ -60,8 +60,9 @@ def check(
     audit = replace(audit, problems=(*audit.problems, *planned.problems))
     if report is not None:
         from lamelle.reports.check import write_check
+        from lamelle.runs.checked_folder import checked_folder
 
-        write_check(Path(report), index, audit, store, planned)
+        write_check(Path(report), checked_folder(index, audit, planned, store))
     return Check(index, audit, planned, None if report is None else Path(report))
 
 

@@ -197,7 +197,7 @@ def evaluate(
             run's own test set has changed.
     """
     tune_allocator()
-    from lamelle.reports.elsewhere import write_page
+    from lamelle.reports.page import write_report
     from lamelle.runs.external_evaluation import score_elsewhere
     from lamelle.runs.folder import RunFolder
     from lamelle.runs.model import load_model
@@ -211,7 +211,7 @@ def evaluate(
                 "verbs.needs_data", pairs=", ".join(f"{s}.{k}" for s, inner in section.items() for k in inner)
             )
         return _evaluate_again(RunFolder.open(Path(run)), package, store)
-    folder, scores = score_elsewhere(Path(run), predicting(package, section), Path(data), section, store, write_page)
+    folder, scores = score_elsewhere(Path(run), predicting(package, section), Path(data), section, store, write_report)
     if out is not None:
         from lamelle.io import atomic
 

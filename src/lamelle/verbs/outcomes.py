@@ -121,7 +121,7 @@ class Evaluation(Outcome):
         return RunFolder(self.folder).report
 
     def text_lines(self) -> Iterator[str]:
-        from lamelle.reports.elsewhere import in_words
+        from lamelle.reports.external_evaluation import in_words
         from lamelle.runs.evaluate import headline
 
         if self.scores.elsewhere is not None:
@@ -227,10 +227,10 @@ class Study(PathOutcome, Generic[What]):
         return self.path / "report.html"
 
     def text_lines(self) -> Iterator[str]:
-        from lamelle.reports import searching, study
+        from lamelle.reports import search, study
 
         result = self.result
-        yield from study.terminal(result) if isinstance(result, Comparison) else searching.terminal(result)
+        yield from study.terminal(result) if isinstance(result, Comparison) else search.terminal(result)
         yield text("cli.report_at", path=self.page.resolve())
 
 

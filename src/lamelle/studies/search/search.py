@@ -15,7 +15,7 @@ from lamelle.data.store import Store
 from lamelle.errors import LamelleError, RequestError
 from lamelle.messages import text, translated
 from lamelle.metrics.names import less_is_better
-from lamelle.reports.searching import page
+from lamelle.reports.search import page
 from lamelle.results.studies import Dimension, SearchResult, Trial
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from support import made_scores
 
-from lamelle.reports import scoring
+from lamelle.reports import confusion
+from lamelle.reports import scores as reported
+from lamelle.reports.blocks import Cell
 from lamelle.reports.html import elide, number, percent, short, whole
 from lamelle.results.scores import Confusion, Score, Scores
 
@@ -27,7 +29,7 @@ def content(classes: int, **changes: Any) -> Scores:
 
 
 def test_scores_without_a_name_are_shown_by_their_key() -> None:
-    found = scoring.overall(content(2))
+    found = reported.overall(content(2))
     assert [(s.key, s.name, s.shown) for s in found] == [
         ("dice", "Dice", "0.500"),
         ("hd95", "HD95 (pixels)", "3.0"),
@@ -39,7 +41,7 @@ def test_scores_without_a_name_are_shown_by_their_key() -> None:
 
 
 def test_a_class_without_a_score_is_an_empty_cell() -> None:
-    columns, rows = scoring.by_class(content(2))
+    columns, rows = reported.by_class(content(2))
     assert columns == ["Dice"]
     assert [(row.name, row.n, row.scores[0] and row.scores[0].score.value) for row in rows] == [
         ("c0", 1, None),
@@ -47,24 +49,36 @@ def test_a_class_without_a_score_is_an_empty_cell() -> None:
     ]
 
 
+def counted(scores: Scores) -> Confusion:
+    found = scores.figure(Confusion)
+    assert found is not None
+    return found
+
+
+def cells(row: list[Cell | str]) -> list[Cell]:
+    return [cell for cell in row if isinstance(cell, Cell)]
+
+
 def test_a_matrix_has_shares_of_its_rows() -> None:
-    (_, first), (_, second) = scoring.matrix(content(2))
-    assert [c.count for c in first] == [100, 1]
-    assert first[1].share == pytest.approx(1 / 101)
-    assert second[1].right
-    assert second[1].share == 1
+    scores = content(2)
+    first, second = map(cells, confusion.matrix(counted(scores), scores))
+    assert [c.text for c in first] == ["100", "1"]
+    assert first[1].shade == pytest.approx(1 / 101)
+    assert (second[1].look, second[0].look) == ("right", "wrong")
+    assert second[1].shade == 1
+    assert second[1].small == ("100 %",)
 
 
 def test_many_classes_are_told_by_their_most_frequent_mistakes() -> None:
-    many = content(scoring.LARGEST_MATRIX + 1)
-    assert scoring.matrix(many) == []
-    assert scoring.confusions(many, 2)[0][:3] == ("c39", "c40", 40)
-    assert len(scoring.confusions(many, 2)) == 2
-    assert scoring.confusions(content(3), 2) == []
+    many, few = content(confusion.LARGEST_MATRIX + 1), content(3)
+    assert confusion.matrix(counted(many), many) == []
+    assert confusion.confusions(counted(many), many, 2)[0][:3] == ["c39", "c40", "40"]
+    assert len(confusion.confusions(counted(many), many, 2)) == 2
+    assert confusion.confusions(counted(few), few, 2) == []
 
 
 def test_only_scores_that_are_shown_are_explained() -> None:
-    assert [name for name, _ in scoring.glossary(content(2))] == ["Dice", "HD95 (pixels)"]
+    assert [name for name, _ in reported.glossary(content(2))] == ["Dice", "HD95 (pixels)"]
 
 
 def test_numbers_follow_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,30 +98,30 @@ def test_a_score_without_an_interval_shows_a_dash_and_its_reason() -> None:
     none = replace(interval(0.5, 4), low=math.nan, high=math.nan, reason="few", of="c1")
     for one, shown in ((none, "–"), (interval(0.5, 4), "0.500 – 0.500")):
         scores = content(2, scores={"dice": one})
-        (score,) = scoring.overall(scores)
+        (score,) = reported.overall(scores)
         assert (score.shown, score.interval, score.bar is None) == ("0.500", shown, one is none)
-        assert bool(score.why) == bool(scoring.without(scores)) == (one is none)
-    assert "4" in scoring.without(content(2, scores={"dice": none, "iou": none}))
+        assert bool(score.why) == bool(reported.without(scores)) == (one is none)
+    assert "4" in reported.without(content(2, scores={"dice": none, "iou": none}))
 
 
 def test_the_area_of_a_class_comes_with_its_interval() -> None:
     rare = replace(interval(0.9, 2), low=math.nan, high=math.nan, reason="few", of="c1")
     scores = content(2, scores={"roc_auc/c0": interval(0.5), "roc_auc/c1": rare})
-    assert [scoring.area(scores, "roc_auc", c) for c in ("c0", "c1")] == ["0.500 [0.500 – 0.500]", "0.900"]
-    assert scoring.area(scores, "pr_auc", "c0") == "–"
+    assert [reported.area(scores, "roc_auc", c) for c in ("c0", "c1")] == ["0.500 [0.500 – 0.500]", "0.900"]
+    assert reported.area(scores, "pr_auc", "c0") == "–"
 
 
 def test_classes_that_hold_together_are_each_a_yes_or_no() -> None:
     each = (((90, 2), (1, 7)), ((0, 0), (3, 1)))
     several = content(2, figures=(Confusion(each=each, support=(8, 4)),))
-    (_, first), (_, second) = scoring.yes_no(several)
-    assert [(c.count, c.right) for c in first] == [(7, True), (1, False), (2, False), (90, True)]
-    assert [c.share for c in first] == pytest.approx([7 / 8, 1 / 8, 2 / 92, 90 / 92])
-    assert [c.share for c in second] == [0.25, 0.75, None, None]
-    assert scoring.matrix(several) == []
-    assert scoring.yes_no(content(2)) == []
+    first, second = map(cells, confusion.yes_no(counted(several), several))
+    assert [(c.text, c.look) for c in first] == [("7", "right"), ("1", "wrong"), ("2", "wrong"), ("90", "right")]
+    assert [c.shade for c in first] == pytest.approx([7 / 8, 1 / 8, 2 / 92, 90 / 92])
+    assert [c.small for c in second] == [("25 %",), ("75 %",), ("–",), ("–",)]
+    assert confusion.matrix(counted(several), several) == []
+    assert confusion.yes_no(counted(content(2)), content(2)) == []
 
 
 def test_a_score_that_may_exceed_one_has_no_bar() -> None:
-    (score,) = scoring.overall(content(2, scores={"log_loss": interval(0.5)}))
+    (score,) = reported.overall(content(2, scores={"log_loss": interval(0.5)}))
     assert (score.name, score.bar) == ("Log loss", None)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
-from lamelle.metrics import by_class as table
+from lamelle.metrics import by_class as lines_by_class
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
-from lamelle.reports.html import number
-from lamelle.results.scores import Confusion, Score, Scores
-
-LARGEST_MATRIX = 40
-"""Classes up to which the confusion matrix is shown whole."""
+from lamelle.reports.blocks import Block, Card, Cell, Column, Details, Glossary, Heading, Paragraph, Table, numeric
+from lamelle.reports.html import number, whole
+from lamelle.results.scores import Score, Scores
+from lamelle.runs.bundle import RunBundle
+from lamelle.types import SPLITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,62 @@ class ShownScore:
         return f"{self.shown} [{self.interval}]" if self.score.bounded else self.shown
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell of a confusion matrix."""
+def draw(bundle: RunBundle) -> list[Block]:
+    """All scores with their intervals, those of each class, and what they mean."""
+    found = bundle.scores
+    if found is None:
+        return []
+    shown = overall(found)
+    level = shown[0].level if shown else ""
+    columns = [text("report.score"), *numeric(text("report.value"), text("report.interval_column", level=level), "n"),
+               text("report.unit")]  # fmt: skip
+    rows = [[s.name, s.shown, s.interval, whole(s.n), s.unit] for s in shown]
+    all_scores = text("report.all_scores")
+    terms = ((text(f"report.{n}_title"), text(f"report.{n}_text")) for n in ("interval", "units", "pooled", "empty"))
+    return [
+        Paragraph(_scored(bundle, found), "muted"),
+        Table(columns, rows, caption=all_scores, label=all_scores),
+        *_by_class(found, level),
+        Details(text("report.glossary"), [Glossary([*glossary(found), *terms])]),
+    ]
 
-    count: int
-    share: float | None
-    """Of its row."""
-    right: bool
+
+def _scored(bundle: RunBundle, found: Scores) -> str:
+    """What was scored."""
+    if bundle.elsewhere is not None:
+        return text("report.elsewhere_scored", n=whole(found.n), data=bundle.elsewhere.data)
+    return text("report.scored", n=whole(found.n), split=split_name(found.split))
+
+
+def _by_class(found: Scores, level: str) -> list[Block]:
+    columns, rows = by_class(found)
+    if not rows:
+        return []
+    heads: list[Column | str] = [text("report.class"), *numeric(counted(found), *columns)]
+    cells = [
+        [row.name, "–" if row.n is None else whole(row.n),
+         *("–" if s is None else Cell(s.shown, "n", below=s.interval) for s in row.scores)]
+        for row in rows
+    ]  # fmt: skip
+    title, averages = text("report.by_class"), sum(row.average for row in rows)
+    caption = text("report.by_class_caption", level=level)
+    return [Heading(title), Table(heads, cells, caption, title, look="tight", averages=averages)]
+
+
+def split_name(name: str) -> str:
+    """A split's name for people."""
+    return text(f"report.split_{name}") if name in (*SPLITS, "gap", "folds") else name
+
+
+def counted(scores: Scores) -> str:
+    """What one count of the confusion matrix is."""
+    return text(f"report.{scores.counted}s")
+
+
+def card(one: ShownScore) -> Card:
+    """A score as a large number."""
+    about = (text("report.interval", level=one.level, interval=one.interval), f"n = {whole(one.n)} {one.unit}")
+    return Card(one.name, one.shown, about, one.bar)
 
 
 def headline(scores: Scores) -> list[ShownScore]:
@@ -99,9 +147,9 @@ class ClassRow:
 
 def by_class(scores: Scores) -> tuple[list[str], list[ClassRow]]:
     """Names of the columns, and a row for each class and each average over the classes."""
-    columns = sorted(table.columns(scores), key=place_of)
+    columns = sorted(lines_by_class.columns(scores), key=place_of)
     rows = []
-    for line in table.lines(scores):
+    for line in lines_by_class.lines(scores):
         each = [scores.scores[line.keys[c]] if c in line.keys else None for c in columns]
         shown = [score(c, one) if one else None for c, one in zip(columns, each, strict=True)]
         average = line.kind != "class"
@@ -128,43 +176,6 @@ def area(scores: Scores, key: str, name: str) -> str:
     return score(key, found).in_brackets
 
 
-def yes_no(scores: Scores) -> list[tuple[str, list[Cell]]]:
-    """Right and wrong answers for each class, of classes that may hold together; empty if they exclude each other.
-
-    Returns:
-        Name, and true positives, false negatives, false positives and true negatives with their shares of the truth.
-    """
-    each = _confusion(scores).each
-    rows = []
-    for name, ((tn, fp), (fn, tp)) in list(zip(scores.classes, each, strict=False))[:LARGEST_MATRIX]:
-        cells = ((tp, tp + fn, True), (fn, tp + fn, False), (fp, fp + tn, False), (tn, fp + tn, True))
-        rows.append((name, [Cell(int(n), n / of if of else None, right) for n, of, right in cells]))
-    return rows
-
-
-def matrix(scores: Scores) -> list[tuple[str, list[Cell]]]:
-    """Rows of the confusion matrix: true class, and how often each class was predicted; empty if there is none."""
-    counts = _confusion(scores).counts
-    if not counts or len(counts) > LARGEST_MATRIX:
-        return []
-    rows = []
-    for i, (name, row) in enumerate(zip(scores.classes, counts, strict=True)):
-        total = sum(row)
-        rows.append((name, [Cell(int(n), n / total if total else None, i == j) for j, n in enumerate(row)]))
-    return rows
-
-
-def confusions(scores: Scores, most: int) -> list[tuple[str, str, int, float]]:
-    """The most frequent mistakes of many classes: truth, prediction, count, share of the truth."""
-    counts = _confusion(scores).counts
-    if len(counts) <= LARGEST_MATRIX:
-        return []
-    names = scores.classes
-    wrong = [(n, i, j) for i, row in enumerate(counts) for j, n in enumerate(row) if i != j and n]
-    wrong.sort(key=lambda w: -w[0])
-    return [(names[i], names[j], int(n), n / sum(counts[i])) for n, i, j in wrong[:most]]
-
-
 def glossary(scores: Scores) -> list[tuple[str, str]]:
     """Name and definition of every score that is shown."""
     used = dict.fromkeys(k.partition("/")[0] for k in sorted(scores.scores, key=place_of))
@@ -175,7 +186,3 @@ def score(key: str, found: Score) -> ShownScore:
     """One score, ready to be shown."""
     level, why = f"{round(100 * found.level)} %", why_none(found)
     return ShownScore(key, name_of(key), found, unit_of(found.unit, found.n), level, why)
-
-
-def _confusion(scores: Scores) -> Confusion:
-    return scores.figure(Confusion) or Confusion()

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from support import made_scores
 
-from lamelle.reports import describing, scoring
+from lamelle.metrics.names import name_of
+from lamelle.reports import dataset
+from lamelle.reports import scores as reported
 from lamelle.results.scores import Score
 from lamelle.types import Record, Source
 
@@ -19,7 +21,7 @@ def record(name: str, split: str, *, span: str = "", position: int | None = None
 def test_blocks_of_slices_are_counted_in_slices() -> None:
     spans = {"00-17": "train", "18-18": "gap", "19-22": "validation", "23-23": "gap", "24-29": "test"}
     records = [record(f"a.tif#{span}", split, span=span) for span, split in spans.items()]
-    columns, table = describing.splits(records, strata=True)
+    columns, table = dataset.splits(records, strata=True)
     assert columns == ["Blocks", "Slices", "Share"]
     assert table == [
         ("train", ["1", "18", "60 %"]),
@@ -32,20 +34,20 @@ def test_blocks_of_slices_are_counted_in_slices() -> None:
         for span, s in spans.items()
         for z in range(int(span[:2]), int(span[3:]) + 1)
     ]
-    assert describing.strips(records, 4) == describing.strips(singles, 4) != [], "the same bar as of single slices"
+    assert dataset.strips(records, 4) == dataset.strips(singles, 4) != [], "the same bar as of single slices"
 
 
 def test_images_are_counted_as_images() -> None:
-    columns, table = describing.splits([record("a.png", "train"), record("b#1-2.png", "test")], strata=True)
+    columns, table = dataset.splits([record("a.png", "train"), record("b#1-2.png", "test")], strata=True)
     assert columns == ["Images", "Share"]
     assert table == [("train", ["1", "50 %"]), ("test", ["1", "50 %"])]
 
 
 def test_ap_at_any_overlap_has_a_name() -> None:
-    assert [scoring.name_of(k) for k in ("ap50", "ap55", "ap90", "apex")] == [
+    assert [name_of(k) for k in ("ap50", "ap55", "ap90", "apex")] == [
         "AP at IoU 0.5",
         "AP at IoU 0.55",
         "AP at IoU 0.9",
         "apex",
     ]
-    assert scoring.by_class(made_scores(scores={"ap50": Score.read({})}, classes=("a",))) == ([], [])
+    assert reported.by_class(made_scores(scores={"ap50": Score.read({})}, classes=("a",))) == ([], [])

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from page_blocks import every, paragraphs, texts
 from support import made_scores
 
 from lamelle.messages import catalogue, language
-from lamelle.reports import calibrating, methods
+from lamelle.reports import calibration, methods
+from lamelle.reports.blocks import Block, Plot, Table
 from lamelle.results.fitted import Sweep
 from lamelle.results.scores import Bins, Confusion, Figure, Reliability, Score, Scores
 from lamelle.runs.bundle import open_bundle
@@ -27,32 +29,41 @@ def content(*others: Figure, exclusive: bool = True, temperature: float | None =
     return made_scores(scores=scores, figures=(*others, drawn))
 
 
+def drawn(scores: Scores) -> list[Block]:
+    figure = scores.figure(Reliability)
+    assert figure is not None
+    return calibration.draw(figure, scores)
+
+
+def legend(blocks: list[Block]) -> list[str]:
+    return [name for name, *_ in every(blocks, Plot)[0].legend]
+
+
 def test_before_and_after_stand_side_by_side_with_intervals() -> None:
-    found = calibrating.section(content(temperature=1.5, n=30))
-    assert found["calibration_rows"] == [
+    found = drawn(content(temperature=1.5, n=30))
+    assert texts(every(found, Table)[0].rows) == [
         ["Brier score", "0.200 [0.100 – 0.300]"],
         ["Expected calibration error (ECE)", "0.500 [0.400 – 0.600]", "0.200 [0.100 – 0.300]"],
     ]
-    assert "T = 1.50" in found["calibration"]
-    assert "30 images" in found["calibration"]
-    assert "overconfident" in found["calibration"]
-    assert [name for name, *_ in found["reliability_legend"]] == ["before calibration", "after calibration"]
-    assert "3 bins of equal width" in found["reliability_caption"]
+    assert "T = 1.50" in paragraphs(found)
+    assert "30 images" in paragraphs(found)
+    assert "overconfident" in paragraphs(found)
+    assert legend(found) == ["before calibration", "after calibration"]
+    assert "3 bins of equal width" in every(found, Plot)[0].caption
 
 
 @pytest.mark.parametrize(("temperature", "said"), [(0.5, "underconfident"), (1.0, "cannot tell")])
 def test_what_the_temperature_means_is_said(temperature: float, said: str) -> None:
-    assert said in calibrating.section(content(temperature=temperature))["calibration"]
+    assert said in paragraphs(drawn(content(temperature=temperature)))
 
 
 def test_probabilities_that_were_not_calibrated_are_said_to_be_so() -> None:
-    found = calibrating.section(content())
-    assert "not calibrated" in found["calibration"]
-    assert [name for name, *_ in found["reliability_legend"]] == ["as the network gives them"]
-    assert calibrating.section(made_scores()) == {}, "older runs have no bins"
+    found = drawn(content())
+    assert "not calibrated" in paragraphs(found)
+    assert legend(found) == ["as the network gives them"]
     calibrated = content(temperature=2.0)
     folds = calibrated.model_copy(update={"figures": calibrated.figures[1:]})
-    assert "Each fold" in calibrating.section(folds)["calibration"]
+    assert "Each fold" in paragraphs(drawn(folds))
 
 
 @pytest.mark.parametrize("kind", ["labels", "pixels", "pixel_classes"])
@@ -62,9 +73,9 @@ def test_what_is_counted_is_named(kind: str) -> None:
         one = content(Confusion(each=(((1, 0), (0, 1)),) * 2))
     else:
         classes = ("a", "b", "c")[: 2 if kind == "pixels" else 3]
-        one = one.model_copy(update={"task": "segment", "classes": classes})
+        one = one.model_copy(update={"counted": "pixel", "classes": classes})
     caption = catalogue(language(), "report")[f"reliability_{kind}"].format(bins=3)
-    assert calibrating.section(one)["reliability_caption"] == caption
+    assert every(drawn(one), Plot)[0].caption == caption
 
 
 def test_a_run_shows_its_own(classify_run: RunFolder) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from lamelle.messages import labelled, text
 from lamelle.messages.numbers import unit_of
 from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import name_of
+from lamelle.registry import Registry
 from lamelle.reports import figures, search_figures
-from lamelle.reports.html import interval, number, percent, render, short
+from lamelle.reports.blocks import Block, Code, Note, Notes, Paragraph, Plot, Table
+from lamelle.reports.html import Page, interval, number, percent, render, short
+from lamelle.reports.sections import Section, drawn
 from lamelle.results.scores import MeanScore, Score
 from lamelle.results.studies import SearchResult, Trial
 
@@ -31,27 +35,80 @@ def page(name: str, result: SearchResult, command: Sequence[str], *, sampler: st
         command: What repeats it.
         sampler: What people call what chose the points.
     """
-    objective, done = name_of(result.objective), result.done
-    shown = ["summary", *(["course", "where"] if done else []), *(["importance"] if result.importance else [])]
-    runs = result.test.lines[0].runs if result.test is not None else ()
+    found = _Search(result, shlex.join(["lamelle", *(command or ["tune"])]))
     return render(
-        "search.html",
-        title=text("tune.title", name=name),
-        kicker=text("tune.kicker"),
-        heading=name,
-        tags=[text("tune.tag_trials", n=len(result.trials)), sampler, objective],
-        sections=[(s, text(f"tune.section_{s}")) for s in (*shown, "trials", "repeat")],
-        sentences=sentences(result),
-        history=search_figures.history(result, score=objective) if done else "",
-        history_legend=_legend(result),
-        parallel=search_figures.parallel(result, score=objective) if done else "",
-        importance=search_figures.importance(result.importance) if result.importance else "",
-        test=_test(result),
-        columns=_columns(result, result.other_scores),
-        rows=[(one is result.best_trial, _cells(one, result, result.other_scores)) for one in _ranked(result)],
-        links=[(run, quote(f"{run}/report.html")) for run in runs],
-        command=shlex.join(["lamelle", *(command or ["tune"])]),
+        Page(
+            title=text("tune.title", name=name),
+            kicker=text("tune.kicker"),
+            heading=name,
+            tags=[text("tune.tag_trials", n=len(result.trials)), sampler, name_of(result.objective)],
+            sections=drawn(SECTIONS, found),
+        )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What the page is about."""
+
+    result: SearchResult
+    command: str
+
+    @property
+    def done(self) -> list[Trial]:
+        return self.result.done
+
+    @property
+    def importance(self) -> Mapping[str, float]:
+        return self.result.importance
+
+
+def _summary(found: _Search) -> list[Block]:
+    """What came of it, and the scores on the test set."""
+    result = found.result
+    notes = Notes([Note(one) for one in sentences(result)])
+    if result.test is None:
+        return [notes]
+    caption, columns = text("tune.test_caption"), ("score", "value", "interval", "spread")
+    table = Table([text(f"tune.column_{c}") for c in columns], _test(result), caption, caption)
+    links = [(run, quote(f"{run}/report.html")) for run in result.test.lines[0].runs]
+    return [notes, table, Paragraph(look="small", links=links)]
+
+
+def _history(found: _Search) -> list[Block]:
+    svg = search_figures.history(found.result, score=name_of(found.result.objective))
+    return [Plot(svg, text("tune.history_alt"), text("tune.history_caption"), _legend(found.result), "w80")]
+
+
+def _parallel(found: _Search) -> list[Block]:
+    svg = search_figures.parallel(found.result, score=name_of(found.result.objective))
+    return [Plot(svg, text("tune.parallel_alt"), text("tune.parallel_caption"))]
+
+
+def _importance(found: _Search) -> list[Block]:
+    svg = search_figures.importance(found.importance)
+    return [Plot(svg, text("tune.importance_alt"), text("tune.importance_caption"), look="w80")]
+
+
+def _trials(found: _Search) -> list[Block]:
+    """All trials, the best first."""
+    result, rows = found.result, []
+    for one in _ranked(result):
+        trial, *cells = _cells(one, result, result.other_scores)
+        rows.append([f"{trial} ★" if one is result.best_trial else trial, *cells])
+    return [Paragraph(text("tune.trials_caption"), "muted"), Table(_columns(result, result.other_scores), rows)]
+
+
+SECTIONS: Registry[Section[_Search]] = Registry(
+    "search_section",
+    Section("summary", "Summary", _summary),
+    Section("course", "Course", _history, needs=("done",)),
+    Section("where", "Where the good trials lie", _parallel, needs=("done",)),
+    Section("importance", "Which keys matter", _importance, needs=("importance",)),
+    Section("trials", "All trials", _trials),
+    Section("repeat", "Repeat", lambda found: [Code(found.command)]),
+)
+"""The sections of the page, in its order."""
 
 
 def sentences(result: SearchResult) -> list[str]:
@@ -175,13 +232,10 @@ def _tested(result: SearchResult) -> dict[str, MeanScore]:
     return {name: scores[name] for name in dict.fromkeys([result.objective, *scores]) if name in scores}
 
 
-def _test(result: SearchResult) -> list[tuple[str, str, str, str]]:
-    return [
-        (
-            name_of(name),
-            number(one.value),
-            why_none(one) or f"{number(one.low)} – {number(one.high)}",
-            number(one.spread),
-        )
-        for name, one in _tested(result).items()
-    ]
+def _test(result: SearchResult) -> list[list[str]]:
+    """Name, value, interval and spread of each score of the test set."""
+    rows = []
+    for name, one in _tested(result).items():
+        bounds = why_none(one) or f"{number(one.low)} – {number(one.high)}"
+        rows.append([name_of(name), number(one.value), bounds, number(one.spread)])
+    return rows

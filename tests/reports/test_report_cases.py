@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from page_blocks import every, paragraphs
 
 from lamelle import verbs
 from lamelle.data.store import Store
 from lamelle.io.writers import write_labels
 from lamelle.messages import text
 from lamelle.pictures import encode
-from lamelle.reports import remarks, segmenting
+from lamelle.reports import cases, remarks
+from lamelle.reports.blocks import Box
 from lamelle.reports.page import write_report
 from lamelle.results.pictures import ErrorPattern
 from lamelle.results.scores import Item
@@ -64,10 +66,11 @@ def test_every_remark_has_its_words_and_its_numbers(kind: str, language: str, mo
     monkeypatch.setenv("LAMELLE_LANG", language)
     pattern = ErrorPattern(kind="merges" if kind == "touching" else kind, values=VALUES)
     (said,) = remarks.remarks([pattern], touching=kind == "touching")
-    assert said.kind == kind
+    assert said.look == f"remark-{kind}"
     shown = [remarks._shown(name, VALUES[name]) for name in remarks._SHOWN[kind]]
-    assert all(value in said.said + said.evidence for value in shown)
-    assert "{" not in said.said + said.evidence
+    words = " ".join([said.title, *said.lines])
+    assert all(value in words for value in shown)
+    assert "{" not in words
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -101,9 +104,9 @@ def predict(run: RunFolder, store: Store, how: str) -> RunBundle:
 def test_remarks_come_from_the_predictions_on_disk(copied: RunFolder, store: Store) -> None:
     kinds = {}
     for how in ("right", "none"):
-        found = remarks.section(predict(copied, store, how))
-        kinds[how] = {r.kind for r in found["remarks"]}
-        assert str(len(json.loads(copied.scores.read_text())["items"])) in found["remarks_about"]
+        blocks = remarks.draw(predict(copied, store, how))
+        kinds[how] = {box.look.removeprefix("remark-") for box in every(blocks, Box)}
+        assert str(len(json.loads(copied.scores.read_text())["items"])) in paragraphs(blocks)
     assert kinds["right"] == set()
     assert "never" in kinds["none"]
     page = write_report(copied).read_text()
@@ -126,7 +129,7 @@ def test_a_sample_is_bounded(copied: RunFolder, store: Store, monkeypatch: pytes
     assert len(list(images.sample(ids))) == 1
     monkeypatch.setattr(scored_images, "MAX_PIXELS", 10)
     save_scored_pictures(copied, plan, copied.read_scores().items, store)
-    assert remarks.section(open_bundle(copied)) == {}
+    assert remarks.draw(open_bundle(copied)) == []
 
 
 def test_of_a_large_volume_the_middle_is_looked_at(volume_run: RunFolder, store: Store) -> None:
@@ -188,7 +191,7 @@ def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
     at = {name: drawn[:, y * times, x * times] for name, (y, x) in {"both": (8, 5), "prediction": (25, 5)}.items()}
     at["truth"] = drawn[:, 20 * times - 1, 10 * times]
     for name, colour in at.items():
-        assert tuple(colour.tolist()) == segmenting.CONTOURS[name]
+        assert tuple(colour.tolist()) == encode.CONTOURS[name]
     assert drawn[:, 10 * times, 10 * times].tolist() == [0, 0, 0]
 
 
@@ -202,7 +205,7 @@ def test_contours_of_truth_and_prediction_have_colours_of_their_own() -> None:
     ],
 )
 def test_cases_are_headed_by_the_score_that_they_are_ranked_by(items: list[Item], name: str) -> None:
-    assert segmenting._quality(items) == name
+    assert cases.ranked_by(items) == name
 
 
 def test_numbered_predictions_are_compared_as_classes_and_as_objects(segment_run: RunFolder, store: Store) -> None:

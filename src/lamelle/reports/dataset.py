@@ -1,55 +1,117 @@
-"""What a data set holds and what is wrong with it, as tables for a page."""
+"""What a data set holds, how it is split, and what is wrong with it."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from lamelle.errors import kinds
+from lamelle.errors import kinds, sentence
 from lamelle.messages import text
-from lamelle.reports import figures
+from lamelle.pictures.overlay import colour
+from lamelle.reports import classes, figures
+from lamelle.reports.blocks import (
+    Block,
+    Box,
+    Cell,
+    Column,
+    Columns,
+    Facts,
+    Heading,
+    Paragraph,
+    Plot,
+    Strip,
+    Strips,
+    Swatches,
+    Table,
+    numeric,
+)
 from lamelle.reports.html import percent, short, whole
+from lamelle.reports.pictures import views
+from lamelle.reports.scores import split_name
 from lamelle.results.audit import Audit
+from lamelle.runs.bundle import RunBundle
 from lamelle.runs.splitting import Outlook
-from lamelle.types import SPLITS, Problem, Record, Severity
+from lamelle.types import SPLITS, ClassNames, Problem, Record, Severity
 
 SHOWN = 40
 """Rows of a table; the number of the others is said."""
 PLACES = 2000
 """Places listed of one problem; the number of the others is said."""
 _LISTED, _CLASSES = 6, 10
+_STRIPS, _MANY = 4, 3
+_SAID = ("given", "block", "group", "record", "record_plain")
 Row = list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemGroup:
-    """Everything that is wrong in one way."""
-
-    code: str
-    severity: str
-    count: int
-    sentence: str
-    """What all places have in common; empty if each has its own."""
-    places: list[tuple[str, str]]
-    """Place, and what is wrong there unless all have it in common."""
-    more: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One line of a table with bars."""
-
-    name: str
-    values: list[str]
-    share: float
-    """Length of the bar, 0 to 1."""
-    colour: str = ""
-    """Colour of its swatch, if it has one."""
+def data(bundle: RunBundle) -> list[Block]:
+    """Files, classes and grey levels; images beside their masks, or of each class."""
+    audit = bundle.audit
+    if audit is None:
+        return []
+    named, colours = names_classes(bundle.records), class_colours(bundle)
+    counts = [] if named else counted(audit.totals.get("classes", {}), text("report.class"), "classes_caption")
+    values = label_values(audit, bundle.label_classes, bundle.classes)
+    layout = bundle.plan.index.layout if bundle.plan else None
+    blocks: list[Block] = [Columns([[facts(audit, layout=layout)], [*counts, *values, pixels(audit)]])]
+    blocks += classes.draw(bundle, audit) if named else []
+    pairs = [(split_name(name), _pairs(bundle, name)) for name in SPLITS]
+    if any(some for _, some in pairs):
+        blocks += [Heading(text("report.previews_masks")), *([Swatches(colours)] if colours and not named else [])]
+        for name, some in pairs:
+            blocks += [Heading(name, 4), Strips(some)] if some else []
+    return [*blocks, *(classes.previews(bundle) if named else [])]
 
 
-def problem_groups(problems: Sequence[Problem], *, least: Severity) -> list[ProblemGroup]:
+def names_classes(records: Sequence[Record]) -> bool:
+    """Whether names say the classes of the images, not pixels."""
+    return any(isinstance(record.target, ClassNames) for record in records)
+
+
+def class_colours(bundle: RunBundle) -> list[tuple[str, str]]:
+    """The colours of classes in masks; none where there are so few that nobody has to be told."""
+    names = bundle.classes if bundle.plan else ()
+    return [(name, css(colour(i))) for i, name in enumerate(names)] if len(names) >= _MANY else []
+
+
+def css(rgb: tuple[int, int, int]) -> str:
+    """A colour as style sheets write it."""
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def _pairs(bundle: RunBundle, name: str) -> list[Strip]:
+    """Of one split some images beside their masks, from each folder in it."""
+    some = [one for one in bundle.pictures.data.masks if one.split == name]
+    return [Strip(views(bundle, {"image": o.image, "mask": o.mask}, name=o.id), o.folder) for o in some]
+
+
+def split(bundle: RunBundle) -> list[Block]:
+    """How the images were split, the counts of each part, and the volumes slice by slice."""
+    by = bundle.split_by
+    if by == "record" and not any(r.stratum for r in bundle.records):
+        by = "record_plain"
+    how = [text(f"report.by_{by}") if by in _SAID else by]
+    if folds := bundle.recipe.split.folds:
+        how.append(text("report.by_fold", folds=folds))
+    how += [sentence(p) for p in bundle.split_notes()]
+    columns, rows = splits(bundle.records, strata=not names_classes(bundle.records))
+    heads: list[Column | str] = [text("report.split"), *numeric(*columns)]
+    cells = [[split_name(name), *values] for name, values in rows]
+    blocks: list[Block] = [Paragraph(" ".join(how)), Table(heads, cells, caption=text("report.split_caption"))]
+    if volumes := strips(bundle.records, _STRIPS):
+        colours = [(split_name(name), f"var(--c{i + 1})") for i, name in enumerate(SPLITS)]
+        blocks.append(Swatches([*colours, (split_name("gap"), "var(--line)")]))
+        blocks += [Plot(svg, text("report.strip_alt", name=name), name) for name, svg in volumes]
+    return blocks
+
+
+def warnings(bundle: RunBundle) -> list[Block]:
+    """What is wrong with the data, and what its splits share although they should not."""
+    problems = [*bundle.leaks(), *(bundle.audit.problems if bundle.audit else ())]
+    boxes = problem_boxes(problems, least="warning")
+    return [Paragraph(text("report.warnings_caption"), "muted"), *boxes] if boxes else []
+
+
+def problem_boxes(problems: Sequence[Problem], *, least: Severity) -> list[Box]:
     """Problems by code, errors first.
 
     Args:
@@ -60,9 +122,18 @@ def problem_groups(problems: Sequence[Problem], *, least: Severity) -> list[Prob
         said = [text(p.code, **p.values) for p in members]
         common = _capital(said[0]) if len(set(said)) == 1 else ""
         places = [(p.where, "" if common else s) for p, s in zip(members, said, strict=True) if p.where or not common]
-        shown = places[:PLACES]
-        more = len(places) - len(shown)
-        found.append(ProblemGroup(members[0].code, members[0].severity, len(members), common, shown, more))
+        more, first = len(places) - PLACES, members[0]
+        found.append(
+            Box(
+                text("report.found_times", n=len(members)),
+                first.severity,
+                badge=text(f"report.severity_{first.severity}"),
+                code=first.code,
+                lines=[common] if common else (),
+                places=places[:PLACES],
+                more=text("report.more_places", n=more) if more > 0 else "",
+            )
+        )
     return found
 
 
@@ -71,8 +142,8 @@ def _capital(said: str) -> str:
     return said[:1].upper() + said[1:] if said.partition(" ")[0].isalpha() else said
 
 
-def facts(audit: Audit, *, layout: str | None) -> list[tuple[str, str]]:
-    """What the files are like: label and value."""
+def facts(audit: Audit, *, layout: str | None) -> Facts:
+    """What the files are like."""
     statistics = audit.statistics
     rows = [(text("report.images"), whole(statistics.records))]
     if layout:
@@ -91,7 +162,7 @@ def facts(audit: Audit, *, layout: str | None) -> list[tuple[str, str]]:
         low, median, high = statistics.objects
         rows.append((text("report.objects"), text("report.from_to", low=low, median=short(median), high=high)))
     rows.append((text("report.decoded"), f"{whole(max(1, round(statistics.bytes / 2**20)))} MiB"))
-    return rows
+    return Facts(rows, text("report.facts_caption"))
 
 
 def _listed(counts: Mapping[str, int]) -> str:
@@ -99,49 +170,52 @@ def _listed(counts: Mapping[str, int]) -> str:
     return f"{shown} … (+{len(counts) - _LISTED})" if len(counts) > _LISTED else shown
 
 
-def pixels(audit: Audit) -> list[Row]:
+def pixels(audit: Audit) -> Table:
     """Pixel statistics: one row a channel."""
     s = audit.statistics
-    return [
+    rows = [
         [str(c), short(low), short(mean), short(std), short(high)]
         for c, (low, mean, std, high) in enumerate(zip(s.low, s.mean, s.std, s.high, strict=True))
     ]
+    first, last = (text("report.percentile", n=n) for n in (1, 99))
+    columns = [text("report.channel"), *numeric(first, text("report.mean"), text("report.std"), last)]
+    caption = text("report.pixels_caption", range=f"{short(s.minimum)} … {short(s.maximum)}")
+    return Table(columns, rows, caption, caption)
 
 
-def value_range(audit: Audit) -> str:
-    """Smallest and largest pixel value."""
-    return f"{short(audit.statistics.minimum)} … {short(audit.statistics.maximum)}"
-
-
-def counted(counts: Mapping[str, int]) -> list[Bar]:
-    """A bar for each name, with count and share."""
-    total, most = sum(counts.values()) or 1, max(counts.values(), default=1)
-    return [Bar(name, [whole(n), percent(n / total)], n / most) for name, n in counts.items()]
-
-
-def label_values(audit: Audit, described: Mapping[str, Any] | None) -> list[Bar]:
-    """Label values with their class if it is known, pixels, share, and number of images.
+def counted(counts: Mapping[str, int], first: str, caption: str) -> list[Block]:
+    """A table with a bar for each name, count and share; nothing where nothing was counted.
 
     Args:
-        described: ``classes``, ``mapping`` and ``ignore`` of the trained task, if there is one.
+        first: Head of the first column.
+        caption: The entry of its sentence.
     """
-    from lamelle.pictures.overlay import colour
+    total, most = sum(counts.values()) or 1, max(counts.values(), default=1)
+    rows = [[name, whole(n), percent(n / total), Cell(bar=n / most)] for name, n in list(counts.items())[:SHOWN]]
+    said = text(f"report.{caption}")
+    columns = [first, *numeric(text("report.images"), text("report.share")), ""]
+    return [Table(columns, rows, said, said, look="bars")] if rows else []
 
+
+def label_values(audit: Audit, meaning: Mapping[int, int] | None, names: Sequence[str]) -> list[Block]:
+    """Label values with their class if it is known, pixels, share, and number of images; nothing if there are none.
+
+    Args:
+        meaning: Label value → number of its class, if there is a model that knows.
+        names: Of the classes.
+    """
     labels, images = audit.statistics.labels, audit.statistics.label_images
-    total = sum(labels.values()) or 1
-    mapping = {int(k): int(v) for k, v in described["mapping"]} if described else {}
-    rows = []
+    total, rows = sum(labels.values()) or 1, []
     for value, n in sorted(labels.items(), key=lambda v: -v[1])[:SHOWN]:
-        index = mapping.get(value)
-        known = described is not None and index is not None and 0 <= index < len(described["classes"])
-        name = described["classes"][index] if described and known and index is not None else ""
-        if described and not known:
-            name = text("report.ignored")
-        coloured = described is not None and known and len(described["classes"]) > 2 and index is not None
-        swatch = "#{:02x}{:02x}{:02x}".format(*colour(index)) if coloured and index is not None else ""
-        values = [*([name] if described else []), whole(n), percent(n / total), whole(images.get(value, 0))]
-        rows.append(Bar(str(value), values, n / max(labels.values()), swatch))
-    return rows
+        k = None if meaning is None else meaning.get(value)
+        name = [] if meaning is None else [text("report.ignored") if k is None else names[k]]
+        swatch = css(colour(k)) if k is not None and len(names) >= _MANY else ""
+        numbers = [Cell(v, "n") for v in (whole(n), percent(n / total), whole(images.get(value, 0)))]
+        rows.append([Cell(str(value), head=True, swatch=swatch), *name, *numbers, Cell(bar=n / max(labels.values()))])
+    said = text("report.labels_caption")
+    columns = [text("report.label_value"), *([] if meaning is None else [text("report.class")]),
+               *numeric(text("report.pixels"), text("report.share"), text("report.images")), ""]  # fmt: skip
+    return [Table(columns, rows, said, said, look="bars")] if rows else []
 
 
 def outlook(planned: Outlook) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -227,12 +301,6 @@ def _splits_of_slices(records: Sequence[Record]) -> tuple[list[str], list[tuple[
 def _span(record: Record) -> range:
     """The slices of a record that is a sub-volume; none for any other."""
     return range(*record.image.span) if record.image.span else range(0)
-
-
-def split_name(name: str) -> str:
-    """A split's name for people."""
-    known = (*SPLITS, "gap")
-    return text(f"report.split_{name}") if name in known else name
 
 
 def strips(records: Sequence[Record], most: int) -> list[tuple[str, str]]:
