@@ -73,6 +73,7 @@ class Discs(Task):
 
     name: ClassVar[str] = "discs"
     view: ClassVar[type[AnyView]] = BoxView
+    answer = Boxes
     monitor: ClassVar[str] = "box_f1"
     Settled = SettledBoxes
     statistics = ("box_matches",)

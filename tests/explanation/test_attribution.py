@@ -22,6 +22,7 @@ from lamelle.explanation.attribution import (
     resized,
 )
 from lamelle.explanation.inside import share_inside
+from lamelle.models.freezable import Freezable
 from lamelle.reports.explanation import SUSPECT
 
 SIDE, SQUARE = 32, 8
@@ -38,7 +39,7 @@ def images(n: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor, list[tuple
     return torch.from_numpy(pixels), torch.from_numpy(labels), places
 
 
-class Small(nn.Module):
+class Small(Freezable):
     """Two poolings, so that its last layer has 8 × 8 places."""
 
     def __init__(self) -> None:
@@ -55,7 +56,7 @@ class Small(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def trained() -> nn.Module:
+def trained() -> Freezable:
     """A network that has learnt to tell images with a square from those without."""
     torch.manual_seed(0)
     net = Small()
@@ -73,14 +74,14 @@ def trained() -> nn.Module:
     return net.eval()
 
 
-def explained(net: nn.Module, image: torch.Tensor, method: str, channel: int, *, signed: bool = False) -> np.ndarray:
+def explained(net: Freezable, image: torch.Tensor, method: str, channel: int, *, signed: bool = False) -> np.ndarray:
     answer = Answer(net, channel=channel, sign=1, region=None)
     layer = layers.choose(layers.candidates(net, answer, image), asked=None, spatial=False)
     return attribute(answer, image, method=method, layer=layer, signed=signed).numpy()
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_planted_patch_is_found(trained: nn.Module, method: str) -> None:
+def test_a_planted_patch_is_found(trained: Freezable, method: str) -> None:
     pixels, _, places = images(12, seed=7)
     shares = []
     for i in range(1, 12, 2):
@@ -94,7 +95,7 @@ def test_a_planted_patch_is_found(trained: nn.Module, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["gradcam", "occlusion", "integrated-gradients"])
-def test_what_speaks_against_a_class_is_negative(trained: nn.Module, method: str) -> None:
+def test_what_speaks_against_a_class_is_negative(trained: Freezable, method: str) -> None:
     pixels, _, places = images(2, seed=8)
     y, x = places[1]
     for channel, sign in ((0, -1), (1, 1)):
@@ -102,7 +103,7 @@ def test_what_speaks_against_a_class_is_negative(trained: nn.Module, method: str
         assert sign * found[y : y + SQUARE, x : x + SQUARE].sum() > 0
 
 
-def against_random_weights(net: nn.Module, method: str) -> float:
+def against_random_weights(net: Freezable, method: str) -> float:
     """Median rank correlation of maps with those of random weights."""
     pixels, _, _ = images(12, seed=9)
     found = []
@@ -115,11 +116,11 @@ def against_random_weights(net: nn.Module, method: str) -> float:
 
 
 @pytest.mark.parametrize("method", ["gradcam", "occlusion", "integrated-gradients"])
-def test_random_weights_destroy_the_map(trained: nn.Module, method: str) -> None:
+def test_random_weights_destroy_the_map(trained: Freezable, method: str) -> None:
     assert abs(against_random_weights(trained, method)) < 0.5
 
 
-def test_the_check_finds_a_map_that_shows_brightness_whatever_was_learnt(trained: nn.Module) -> None:
+def test_the_check_finds_a_map_that_shows_brightness_whatever_was_learnt(trained: Freezable) -> None:
     # Grad-CAM++ adds up activations with positive weights only: a bright square lights up random filters too
     assert against_random_weights(trained, "gradcam++") > SUSPECT
 
@@ -137,7 +138,7 @@ def test_random_weights_keep_their_spread_and_differ_by_seed() -> None:
     assert torch.equal(first.encoder[3].bias, second.encoder[3].bias)
 
 
-class Linear(nn.Module):
+class Linear(Freezable):
     """A convolution, the mean over all places, a dense layer: slopes that can be written down."""
 
     def __init__(self) -> None:
@@ -189,7 +190,7 @@ def test_gradcam_plus_plus_is_its_formula(known: tuple[Linear, torch.Tensor, lay
     np.testing.assert_allclose(found, np.maximum(expected, 0), rtol=1e-4, atol=1e-6)
 
 
-def test_integrated_gradients_are_complete(trained: nn.Module) -> None:
+def test_integrated_gradients_are_complete(trained: Freezable) -> None:
     pixels, _, _ = images(2, seed=10)
     image = pixels[1:]
     found = explained(trained, image, "integrated-gradients", 1)
@@ -199,7 +200,7 @@ def test_integrated_gradients_are_complete(trained: nn.Module) -> None:
 
 
 def test_occlusion_is_the_fall_of_the_answer() -> None:
-    class Sum(nn.Module):
+    class Sum(Freezable):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return image.sum((1, 2, 3))[:, None]
 
@@ -214,7 +215,7 @@ def test_occlusion_is_the_fall_of_the_answer() -> None:
 
 
 def test_a_region_and_a_sign_choose_what_is_asked() -> None:
-    class Same(nn.Module):
+    class Same(Freezable):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return image
 

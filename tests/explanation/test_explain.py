@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,11 @@ from lamelle import verbs
 from lamelle.cli.command import build
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
-from lamelle.explanation.explain import _channel
 from lamelle.prediction.package import load
 from lamelle.prediction.predictor import of_package
 from lamelle.runs.folder import RunFolder
 from lamelle.specimens.write import write_demo
+from lamelle.tasks.question import channel_of
 from lamelle.types import Source
 from lamelle.verbs import COMMANDS
 
@@ -137,13 +136,12 @@ def test_segmenters_are_asked_about_what_they_find(made: Path, tmp_path: Path, m
     (4, 3, [None, (0, 1), (1, 1), (2, 1)]),
 ])  # fmt: skip
 def test_each_class_is_asked_of_its_own_output(classes: int, outputs: int, expected: list[Any]) -> None:
-    package: Any = SimpleNamespace(task=SimpleNamespace(classes=tuple("abcd"[:classes]), outputs=outputs))
     for number, channel in enumerate(expected):
         if channel is None:
             with pytest.raises(RequestError, match="a: this model has no output for its background"):
-                _channel(package, number)
+                channel_of(number, classes="abcd"[:classes], outputs=outputs)
         else:
-            assert _channel(package, number) == channel
+            assert channel_of(number, classes="abcd"[:classes], outputs=outputs) == channel
 
 
 def test_a_region_of_ones_own(made: Path, tmp_path: Path) -> None:

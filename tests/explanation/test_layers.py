@@ -12,6 +12,7 @@ from torch import nn
 from lamelle.errors import RequestError
 from lamelle.explanation.attribution import Answer, attribute
 from lamelle.explanation.layers import Layer, candidates, choose, padded, tapped
+from lamelle.models.freezable import Freezable
 
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int], str, tuple[int, int]]] = {
     "cnn1": ({"size": (64, 64)}, (64, 64), "encoder", (4, 4)),
@@ -25,11 +26,11 @@ NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int], str, tuple[int, int]]
 }
 
 
-def answer_of(net: nn.Module) -> Answer:
+def answer_of(net: Freezable) -> Answer:
     return Answer(net, channel=1, sign=1, region=None)
 
 
-def made(name: str) -> tuple[nn.Module, torch.Tensor]:
+def made(name: str) -> tuple[Freezable, torch.Tensor]:
     more, size, _, _ = NETWORKS[name]
     torch.manual_seed(0)
     net = network("cnn" if name.startswith("cnn") else "timm", name=name, **more).eval().requires_grad_(False)
@@ -62,7 +63,7 @@ def test_places_of_a_transformer_lie_where_its_patches_do() -> None:
 
 
 def test_channels_may_stand_last() -> None:
-    class Last(nn.Module):
+    class Last(Freezable):
         def __init__(self) -> None:
             super().__init__()
             self.conv, self.turn, self.head = nn.Conv2d(1, 40, 4, stride=4), nn.Identity(), nn.Linear(40, 2)
@@ -103,7 +104,7 @@ def test_of_a_segmenter_the_coarsest_layer_is_taken(dims: int) -> None:
 
 
 def test_layers_that_do_not_matter_are_no_candidates() -> None:
-    class Beside(nn.Module):
+    class Beside(Freezable):
         def __init__(self) -> None:
             super().__init__()
             self.used, self.unused = nn.Conv2d(1, 2, 1), nn.Conv2d(1, 2, 1)

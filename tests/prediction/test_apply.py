@@ -17,7 +17,6 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
-from torch import nn
 
 from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.preparation import Preparation
@@ -26,6 +25,7 @@ from lamelle.data.targets.values import ValueMap
 from lamelle.errors import DataError, FileError, RequestError
 from lamelle.io.axes import arrange
 from lamelle.messages import LANGUAGES
+from lamelle.models.freezable import Freezable
 from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
 from lamelle.prediction.package import Package
@@ -34,7 +34,7 @@ from lamelle.verbs.common import HOW, asked_about
 CLASSES = ("dark", "grey", "-1")
 
 
-class Brightness(nn.Module):
+class Brightness(Freezable):
     """A third of the grey scale for each class."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -42,7 +42,7 @@ class Brightness(nn.Module):
         return -40 * (x.mean((1, 2, 3))[:, None] - middles).abs()
 
 
-class Threshold(nn.Module):
+class Threshold(Freezable):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 20 * (x - 0.5)
 
@@ -332,7 +332,7 @@ def test_several_labels_are_joined_as_in_the_table(predict: Predict, tmp_path: P
     png(tmp_path / "new" / "a.png", 85)  # between the first two classes
     package = classifier(Naming("image", "finding", folder=False, suffix=True, separator="; "), multi_label=True)
 
-    class Two(nn.Module):
+    class Two(Freezable):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.tensor([[4.0, 4.0, -4.0]]).expand(len(x), 3)
 

@@ -17,7 +17,6 @@ import tifffile
 import torch
 from networks import architecture
 from scipy.ndimage import gaussian_filter
-from torch import nn
 
 from lamelle.data.appearance import MEASURES
 from lamelle.data.novel_images import Swapped
@@ -28,6 +27,7 @@ from lamelle.data.store import Store
 from lamelle.data.targets.values import ValueMap
 from lamelle.errors import DataError, RequestError
 from lamelle.messages import LANGUAGES, text
+from lamelle.models.freezable import Freezable
 from lamelle.prediction.apply import predict_files
 from lamelle.prediction.package import Package
 from lamelle.runs import layers
@@ -38,7 +38,7 @@ from lamelle.types import Record, Source
 TRAINED, NEW = 24, 8
 
 
-class Threshold(nn.Module):
+class Threshold(Freezable):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return 20 * (x - self.at)
 

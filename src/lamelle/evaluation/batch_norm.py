@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from lamelle.results.baseline import NormCheck
 from lamelle.types import Record
 
 if TYPE_CHECKING:
-    from torch import nn
     from torch.nn.modules.batchnorm import _BatchNorm
+
+    from lamelle.models.freezable import Freezable
 
 _IMAGES = 128
 """Training images that are looked at, evenly spread."""
@@ -67,13 +68,10 @@ def _right(predictor: Predictor, inputs: np.ndarray, targets: Sequence[np.ndarra
     return [float(np.mean(np.equal(row["chosen"], row["truth"]))) for row in rows]
 
 
-def _learning(model: nn.Module, options: Network) -> list[_BatchNorm]:
+def _learning(network: Freezable, options: Network) -> list[_BatchNorm]:
     """Batch norms that used the statistics of their batches in training."""
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    from lamelle.models.freezable import Freezable
-
-    network = cast("Freezable", model)
     options.limit(network)
     network.train()
     norms = [part for part in network.modules() if isinstance(part, _BatchNorm) and part.training]

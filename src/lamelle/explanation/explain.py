@@ -18,7 +18,8 @@ from lamelle.errors import RequestError
 from lamelle.explanation.inside import Share
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import WHOLE, Predictor, of_package
-from lamelle.types import Boxes, Classes, LabelMap, Record
+from lamelle.tasks.question import Question
+from lamelle.types import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,7 +131,8 @@ def explain(
         seed: Of the random weights that the map is compared with.
 
     Raises:
-        RequestError: If the model does not know the class, or there is no such layer.
+        RequestError: If the model does not know the class, nothing of its answers can be explained, or there is no
+            such layer.
         FileError: If the image cannot be read.
     """
     from lamelle.explanation import attribution, layers
@@ -138,19 +140,16 @@ def explain(
     package, predictor = subject.package, subject.predictor
     pixels = with_neighbours(store, record.image, context=package.preparation.context)
     bits = store.bits(record.image)
-    found = predictor.probabilities(pixels, bits=bits)
-    said = package.task.decode(found, package.fitted, store.spacing(record.image))
-    if isinstance(said, Boxes):
-        raise RequestError("explain.boxes", model=subject.name, task=package.task.name)
-    predicted, explained = _named(subject, said, name)
-    number = subject.known(explained)
-    where = _region(said, number, region) if isinstance(said, LabelMap) else None
+    probabilities = predictor.probabilities(pixels, bits=bits)
+    prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
+    question = package.task.question(prediction, None if name is None else subject.known(name), region)
+    where = question.region
     values, layer, check = np.zeros(pixels.shape[1:], np.float32), None, float("nan")
     inputs = _inputs(predictor, pixels, bits, record)
     shape = tuple(inputs.shape[2:])
     small = None if where is None else resize_labels(where.astype(np.int64), shape)
     if small is None or small.any():
-        answer = _answer(package, number, small, inputs)
+        answer = _answer(package, question, small, inputs)
         whole = layers.padded(package.model, inputs)
         if asked.method in attribution.LAYERED:
             seen = layers.candidates(package.model, answer, whole)
@@ -162,59 +161,13 @@ def explain(
         record,
         subject.name,
         np.asarray(store.image(record.image)),
-        predicted,
-        explained,
-        _probability(subject, said, number, where),
+        question.predicted,
+        package.task.classes[question.number],
+        question.probability,
         layer.name if layer else "",
         values,
         check,
     )
-
-
-def _named(subject: ExplainedModel, said: Classes | LabelMap, name: str | None) -> tuple[str, str]:
-    """What was predicted, and the class that is asked about."""
-    classes = subject.package.task.classes
-    if isinstance(said, Classes):
-        likely = max(said.chosen or range(len(classes)), key=lambda k: said.probabilities[k])
-        return "|".join(classes[k] for k in said.chosen), name or classes[likely]
-    counts = np.bincount(np.minimum(said.labels, len(classes) - 1).ravel(), minlength=len(classes))
-    return "", name or classes[1 + int(counts[1:].argmax())]
-
-
-def _region(said: LabelMap, number: int, given: np.ndarray | None) -> np.ndarray:
-    """Pixels that a segmenter is asked about."""
-    if given is not None:
-        return given
-    return (said.labels > 0) == (number > 0) if said.objects is not None else said.labels == number
-
-
-def _channel(package: Package, number: int) -> tuple[int, int]:
-    """Channel of the output that stands for a class, and its sign: one channel may stand for two classes.
-
-    Raises:
-        RequestError: If no channel stands for the class.
-    """
-    classes, outputs = len(package.task.classes), package.task.outputs
-    if outputs == classes:
-        return number, 1
-    if outputs == classes - 1 > 1:  # a sigmoid for each class but the background
-        if not number:
-            known = ", ".join(package.task.classes[1:])
-            raise RequestError("explain.no_channel", name=package.task.classes[0], known=known)
-        return number - 1, 1
-    return 0, 1 if number else -1
-
-
-def _probability(subject: ExplainedModel, said: Classes | LabelMap, number: int, where: np.ndarray | None) -> float:
-    """The probability that the model gives to a class; of a segmenter its mean over the region."""
-    found = said.probabilities
-    if isinstance(said, Classes):
-        return float(said.probabilities[number])
-    if found is None or where is None or not where.any():
-        return float("nan")
-    channel, sign = _channel(subject.package, number)
-    mean = float(found[channel][where].mean())
-    return mean if sign > 0 else 1 - mean
 
 
 def _inputs(predictor: Predictor, pixels: np.ndarray, bits: int | None, record: Record) -> Tensor:
@@ -233,15 +186,15 @@ def _inputs(predictor: Predictor, pixels: np.ndarray, bits: int | None, record: 
     return torch.from_numpy(np.ascontiguousarray(prepared))[None].to(predictor.device)
 
 
-def _answer(package: Package, number: int, region: np.ndarray | None, inputs: Tensor) -> Answer:
-    """What is asked about one image; the region [(Z,) Y, X] is padded as the network pads."""
+def _answer(package: Package, question: Question, region: np.ndarray | None, inputs: Tensor) -> Answer:
+    """The number that is asked about; the region [(Z,) Y, X], as large as the inputs, is padded as the network pads."""
     import torch
     from torch.nn import functional
 
     from lamelle.explanation.attribution import Answer
     from lamelle.explanation.layers import padded
 
-    channel, sign = _channel(package, number)
+    channel, sign = question.channel, question.sign
     if region is None:
         return Answer(package.model, channel=channel, sign=sign, region=None)
     where = torch.from_numpy(region).to(inputs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -124,17 +125,14 @@ def from_segmenter(package: Package, store: Store) -> Masks:
     Raises:
         RequestError: If the package is no segmenter.
     """
-    if package.task.output != "map":
+    if not issubclass(package.task.answer, LabelMap):
         raise RequestError("explain.no_segmenter", task=package.task.name)
     predictor = of_package(package)
 
     def predict(record: Record) -> np.ndarray:
         image = with_neighbours(store, record.image, context=package.preparation.context)
         found = predictor.probabilities(image, bits=store.bits(record.image))
-        said = package.task.decode(found, package.fitted, store.spacing(record.image))
-        if not isinstance(said, LabelMap):
-            raise RequestError("explain.no_segmenter", task=package.task.name)
-        return said.labels > 0
+        return cast(LabelMap, package.task.decode(found, package.fitted, store.spacing(record.image))).labels > 0
 
     return predict
 

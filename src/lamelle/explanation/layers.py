@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lamelle.errors import RequestError
 from lamelle.models.blocks import fit
+from lamelle.models.freezable import Freezable
 
 MIN_GRID = 4
 """Cells along each edge of a plane below which a layer is too coarse to be chosen, while there is a finer one."""
@@ -54,12 +55,11 @@ class Layer:
         return torch.cat((output[:, : output.shape[1] - places.shape[1]], places), dim=1)
 
 
-def padded(model: nn.Module, batch: Tensor) -> Tensor:
+def padded(model: Freezable, batch: Tensor) -> Tensor:
     """A batch [N, C, (Z,) Y, X] as the network pads it itself, so that a grid covers all of it."""
-    multiple = getattr(model, "multiple", None)
-    if not multiple or getattr(model, "image_size", None):
+    if not model.multiple or model.image_size:
         return batch
-    return fit(batch, multiple=multiple, least=model.least)  # type: ignore[arg-type]
+    return fit(batch, multiple=model.multiple, least=model.least)
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def tapped(model: nn.Module, layer: Layer) -> Iterator[nn.Module]:
         handle.remove()
 
 
-def candidates(model: nn.Module, answer: Callable[[Tensor], Tensor], inputs: Tensor) -> list[Layer]:
+def candidates(model: Freezable, answer: Callable[[Tensor], Tensor], inputs: Tensor) -> list[Layer]:
     """Layers with places whose places count for the answer, in the order an image passes them.
 
     What is inside an attention block is left out: there places are mixed.
@@ -94,7 +94,7 @@ def candidates(model: nn.Module, answer: Callable[[Tensor], Tensor], inputs: Ten
 
         def note(_module: nn.Module, _inputs: object, output: object, name: str = name) -> None:
             if isinstance(output, Tensor) and output.is_floating_point() and output.requires_grad:
-                form = _form(tuple(output.shape), tuple(inputs.shape[2:]), getattr(model, "image_multiple", None))
+                form = _form(tuple(output.shape), tuple(inputs.shape[2:]), model.image_multiple)
                 if form is not None:
                     seen.append((Layer(name, *form), output))
 

@@ -62,7 +62,7 @@ def predict_files(
         DataError: At the end, if some images could not be read; all others are predicted. Where none can be, or nothing
             says what the values of some mean, nothing is made.
     """
-    if masks and package.task.view.meaning != "objects":
+    if masks and not package.task.names_objects:
         raise RequestError("predict.no_objects", task=package.task.name)
     if (there := out.exists()) and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)

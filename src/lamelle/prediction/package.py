@@ -32,7 +32,9 @@ from lamelle.types import Spacing
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+
+    from lamelle.models.freezable import Freezable
 
 FORMAT, OLDER = 4, (1, 2, 3)
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
@@ -52,7 +54,7 @@ class Package:
     task: Task
     architecture: Architecture
     """What `lamelle.models.build.build` takes."""
-    model: nn.Module
+    model: Freezable
     preparation: Preparation
     dims: int
     tile: tuple[int, ...] | None
@@ -254,8 +256,8 @@ def _probe(package: Package) -> Tensor:
     from lamelle.models.size_check import refusal
 
     model, dims = package.model, package.dims
-    only = getattr(model, "image_size", None)
-    parts = getattr(model, "image_multiple", None) or (1,) * dims
+    only = model.image_size
+    parts = model.image_multiple or (1,) * dims
     small = tuple(-(-32 // part) * part for part in parts)
     sizes = [size for size in (only or small, package.preparation.resize, package.tile, *_LARGER[dims]) if size]
     for size in sizes:
@@ -266,7 +268,7 @@ def _probe(package: Package) -> Tensor:
 
 def _see_size(package: Package, folder: Path) -> None:
     """Refuse a package whose images would come in another size than the only one that its network takes."""
-    only, given = getattr(package.model, "image_size", None), package.tile or package.preparation.resize
+    only, given = package.model.image_size, package.tile or package.preparation.resize
     if only and given and tuple(only) != tuple(given):
         said, got = (" × ".join(map(str, size)) for size in (only, given))
         reason = f"the network takes images of {said}, they are prepared as {got}"

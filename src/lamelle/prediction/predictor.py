@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import combinations, islice
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from lamelle.types import Record
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from lamelle.models.unet import UNet
+    from lamelle.models.freezable import Freezable
 
 WHOLE = {2: 1024 * 1024, 3: 64 * 128 * 128}
 """Pixels of an image that is predicted in one piece when no tile size was asked for."""
@@ -38,7 +38,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Freezable,
         task: Task,
         preparation: Preparation,
         *,
@@ -66,7 +66,7 @@ class Predictor:
             RequestError: If ``overlap`` is ``field`` and each output of the network depends on the whole image.
         """
         self._map = task.output == "map"
-        if overlap == "field" and self._map and getattr(model, "margin", None) is None:
+        if overlap == "field" and self._map and model.margin is None:
             raise RequestError("models.no_field")
         self.model, self.task, self.preparation = model, task, preparation
         self.dims, self.tile, self.device, self.precision = dims, tile, device, precision
@@ -117,7 +117,7 @@ class Predictor:
             return tiles.merge(image, self.run, tile=tile, overlap=self.overlap, batch=_TILES, prepare=prepare)
         from lamelle.models.blocks import padding
 
-        net = cast("UNet", self.model)
+        net = self.model
         more = padding(image.shape[1:], multiple=net.multiple, least=net.least)
         return tiles.stitch(
             image,
@@ -175,12 +175,11 @@ class Predictor:
     def _padded(self, batch: Tensor) -> Tensor:
         """A batch padded before it is mirrored, so that it is pooled on one grid whichever way it is turned."""
         net = self.model
-        multiple = getattr(net, "multiple", None)
-        if len(self._mirrors) == 1 or not self._map or not multiple or getattr(net, "image_size", None):
+        if len(self._mirrors) == 1 or not net.multiple or net.image_size:
             return batch
         from lamelle.models.blocks import fit
 
-        return fit(batch, multiple=multiple, least=net.least)  # type: ignore[arg-type]
+        return fit(batch, multiple=net.multiple, least=net.least)
 
 
 def in_one_piece(size: Sequence[int], tile: Sequence[int], *, whole: bool, dims: int) -> bool:
@@ -247,7 +246,7 @@ def _mirrors(dims: int) -> list[tuple[int, ...]]:
     return [some for n in range(dims + 1) for some in combinations(axes, n)]
 
 
-def reorder(model: nn.Module, dims: int) -> nn.Module:
+def reorder(model: Freezable, dims: int) -> Freezable:
     """The same network with its weights in the memory order of `channels_last`, several times faster on a processor."""
     import torch
 

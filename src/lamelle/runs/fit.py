@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from lamelle.data.augment.options import Augment
 from lamelle.data.augment.parameters import margin
@@ -33,7 +33,6 @@ from lamelle.training.recorder import Recorder
 from lamelle.types import Spacing
 
 if TYPE_CHECKING:
-    from lamelle.models.freezable import Freezable
     from lamelle.models.frozen_features import Boundary
 
 
@@ -185,7 +184,7 @@ def _boundary(plan: Plan, predictor: Predictor) -> tuple[Boundary | None, str]:
         return None, "unfreezing"
     if not predictor.stacks:
         return None, "sizes"
-    return split(cast("Freezable", predictor.model)), "nothing_frozen"
+    return split(predictor.model), "nothing_frozen"
 
 
 def training_samples(plan: Plan, reader: Reader) -> tuple[Samples, Augment]:

@@ -77,7 +77,7 @@ class _Trial:
         self.batch = min(recipe.train.batch, recipe.train.samples or max(1, whole))
         self.channels = (recipe.data.channels or 1) * (2 * recipe.data.context + 1)
         self._networks: dict[Architecture, Freezable] = {}
-        self.only = getattr(self._network(self.trained[0]), "image_size", None) if self.trained else None
+        self.only = self._network(self.trained[0]).image_size if self.trained else None
         if len(self.trained) > 1 and self.batch > 1:
             said, usual = ", ".join(map(_said, self.trained)), list(plan.audit.statistics.size_median)
             raise RequestError("sizing.differ", sizes=said, cure=setting(self.key, usual))

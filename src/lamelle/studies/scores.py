@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from lamelle.data.preparation import Preparation
@@ -31,7 +29,5 @@ def score_names(plan: Plan, store: Store) -> list[str]:
     )
     first = plan.of("validation")[0]
     target = reader.target(first)
-    shape: Sequence[int] = target.shape if plan.task.output == "map" else ()
-    nothing = np.full((plan.task.outputs, *shape), 1 / max(2, plan.task.outputs), np.float32)
-    rows = [plan.task.row(nothing, target, {}, store.spacing(first.image))]
+    rows = [plan.task.row(plan.task.undecided(target), target, {}, store.spacing(first.image))]
     return list(plan.task.summarise(plan.task.table(rows), np.ones((1, 1))))

@@ -17,6 +17,7 @@ from pydantic import BaseModel, JsonValue
 from lamelle.data.options import Data, listed
 from lamelle.data.targets.values import ValueMap, infer_values
 from lamelle.data.targets.views import AnyView
+from lamelle.errors import RequestError
 from lamelle.models.options import Output
 from lamelle.options import Options
 from lamelle.results import fitted
@@ -25,8 +26,9 @@ from lamelle.results.baseline import Guessing
 from lamelle.results.fitted import Fit
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
+from lamelle.tasks.question import Question, about_pixels
 from lamelle.tasks.scoring import Scored
-from lamelle.types import Index, Prediction, Problem, Record, Spacing
+from lamelle.types import Index, LabelMap, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -224,6 +226,13 @@ class Task(Scored):
     name: ClassVar[str]
     output: ClassVar[Output] = "map"
     """What its network gives: numbers for each pixel, which are mirrored and merged from tiles, or for the image."""
+    answer: ClassVar[type[Prediction]] = LabelMap
+    """The kind of its answers."""
+    crops: ClassVar[bool] = True
+    """Whether it learns from crops of an image, answers tile by tile, and may be given the slices beside one; else
+    images are taken as a whole."""
+    names_objects: ClassVar[bool] = False
+    """Whether each object has a number of its own in its answers."""
     monitor: ClassVar[str]
     """The score that tells the best epoch."""
     also: ClassVar[tuple[str, ...]] = ()
@@ -351,6 +360,24 @@ class Task(Scored):
     @abstractmethod
     def decode(self, probabilities: np.ndarray, fitted: Any, spacing: Spacing | None) -> Prediction:
         """The answer for one item, by what was decided: its `Fitted`."""
+
+    def undecided(self, target: Any) -> np.ndarray:
+        """Probabilities of one item that say nothing, float32 [K, (Z,) Y, X]."""
+        return np.full((self.outputs, *target.shape), 1 / max(2, self.outputs), np.float32)
+
+    def question(self, answer: Prediction, number: int | None, region: np.ndarray | None) -> Question:
+        """What is asked about one answer, so that it can be explained.
+
+        Args:
+            number: Of the class that is asked about; None = the one that is predicted.
+            region: Pixels [(Z,) Y, X] that are asked about, where answers are maps; None = those of the class.
+
+        Raises:
+            RequestError: If such answers cannot be explained, or nothing of the output stands for the class.
+        """
+        if not isinstance(answer, LabelMap):
+            raise RequestError("explain.boxes", task=self.name)
+        return about_pixels(answer, number, region, classes=self.classes, outputs=self.outputs)
 
     @abstractmethod
     def item(self, stats: ItemStats) -> Item:

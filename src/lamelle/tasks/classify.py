@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from pydantic import Field, JsonValue
@@ -24,6 +24,7 @@ from lamelle.tasks import calibration
 from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
 from lamelle.tasks.curves import curves
 from lamelle.tasks.matching import refuse_classes
+from lamelle.tasks.question import Question, about_image
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
 from lamelle.tasks.thresholds import Decision, FittedClasses, decide
 from lamelle.types import IGNORE, Classes, Index, Prediction, Problem, Record, Spacing
@@ -73,6 +74,8 @@ class Classify(Task):
 
     name: ClassVar[str] = "classify"
     output: ClassVar[Output] = "vector"
+    answer: ClassVar[type[Prediction]] = Classes
+    crops: ClassVar[bool] = False
     view: ClassVar[type[AnyView]] = ClassView
     Settled, Fitted = SettledClasses, FittedClasses
     monitor: ClassVar[str] = "macro_f1"
@@ -216,6 +219,12 @@ class Classify(Task):
         probabilities = self._calibrated(probabilities, fitted)
         chosen = self._decide(probabilities, fitted)
         return ClassPair(target, chosen, probabilities.astype(np.float64), fitted.temperature)
+
+    def undecided(self, target: Any) -> np.ndarray:
+        return np.full(self.outputs, 1 / max(2, self.outputs), np.float32)
+
+    def question(self, answer: Prediction, number: int | None, region: np.ndarray | None) -> Question:
+        return about_image(cast(Classes, answer), number, classes=self.classes, outputs=self.outputs)
 
     def item(self, stats: ItemStats) -> Item:
         """Quality is the probability of the truth, confidence that of what was said.

@@ -81,6 +81,7 @@ class Instances(Task):
         )
 
     name: ClassVar[str] = "instances"
+    names_objects: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = ObjectView
     Settled, Fitted = SettledObjects, FittedObjects
     monitor: ClassVar[str] = "ap50"
