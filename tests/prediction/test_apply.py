@@ -50,8 +50,8 @@ class Threshold(Freezable):
 def classifier(naming: Naming | None = None, *, multi_label: bool = False) -> Package:
     task = made_tasks.classify(CLASSES, multi_label=multi_label)
     return Package(
-        task, {}, Brightness(), Preparation(1, (8, 8), "unit", (), ()), 2, None, 0.25, False, None, {},
-        {"precision": "32"}, naming,
+        task, {}, Brightness(), Preparation(1, (8, 8), "unit", (), ()), 2, None, 0.25, False, None, task.Fitted(),
+        {"precision": "32"}, naming=naming,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def segmenter() -> Package:
     task = made_tasks.segment(values, loss="ce")
     plain = Preparation(1, None, "unit", (), ())
     return Package(
-        task, {}, Threshold(), plain, 2, None, 0.25, False, None, {"threshold": 0.5}, {"precision": "32"}
+        task, {}, Threshold(), plain, 2, None, 0.25, False, None, task.Fitted(threshold=0.5), {"precision": "32"}
     )  # fmt: skip
 
 

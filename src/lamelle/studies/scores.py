@@ -29,5 +29,5 @@ def score_names(plan: Plan, store: Store) -> list[str]:
     )
     first = plan.of("validation")[0]
     target = reader.target(first)
-    rows = [plan.task.row(plan.task.undecided(target), target, {}, store.spacing(first.image))]
+    rows = [plan.task.row(plan.task.undecided(target), target, spacing=store.spacing(first.image))]
     return list(plan.task.summarise(plan.task.table(rows), np.ones((1, 1))))
