@@ -101,7 +101,7 @@ def test_names_are_laid_on_values(
     values: tuple[int, ...], ordered: tuple[str, ...], known: dict[int, str], expected: dict[int, str]
 ) -> None:
     free: dict[str, Any] = {"declared": None, "names": (), "ignore": (), "instances": False}
-    rule = infer_values(dict.fromkeys(values, 5), **free, said=ValueNames("labels.txt", known, ordered))
+    rule = infer_values(dict.fromkeys(values, 5), **free, value_names=ValueNames("labels.txt", known, ordered))
     if expected:
         assert {value: rule.classes[c] for value, c in rule.mapping.items()} == expected
         assert [p.code for p in rule.problems] == ["layouts.values_named"]

@@ -41,7 +41,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_certain_ranges_are_scaled_to_the_trainings(name: str) -> None:
     trained, new, white = CASES[name]
-    found = match(new, [trained], own=None, said=None)
+    found = match(new, [trained], own=None, stated=None)
     assert found is not None
     assert found.units is not None
     own = trained.span
@@ -66,8 +66,8 @@ UNKNOWN = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_uncertain_ranges_are_not_guessed(name: str) -> None:
     trained, new = UNKNOWN[name]
-    assert match(new, [trained], own=None, said=None) is None
-    found = match(new, [trained], own=None, said=(-5.0, 95.0))
+    assert match(new, [trained], own=None, stated=None) is None
+    found = match(new, [trained], own=None, stated=(-5.0, 95.0))
     assert found is not None, "but taken as they are said to be"
     assert found.units is not None
     black, white = trained.span or trained.likely
@@ -86,13 +86,13 @@ SAME = {
 @pytest.mark.parametrize("name", SAME)
 def test_values_of_the_trainings_type_and_range_stay(name: str) -> None:
     trained, new = SAME[name]
-    found = match(new, [trained], own=None, said=None)
+    found = match(new, [trained], own=None, stated=None)
     assert found == ValueMatch(trained.span or trained.likely, None)
 
 
 def test_one_physical_scale_in_another_type_is_known_by_its_values() -> None:
     scan = kind(*((image(i) * 3000 - 1000).astype(np.int16) for i in range(3)))
-    found = match(kind((image(7) * 2900 - 1000).astype(np.float32)), [scan], own=None, said=None)
+    found = match(kind((image(7) * 2900 - 1000).astype(np.float32)), [scan], own=None, stated=None)
     assert found is not None
     assert found.units is not None
     assert (found.units.scale, found.units.offset) == (1, 0)
@@ -100,7 +100,7 @@ def test_one_physical_scale_in_another_type_is_known_by_its_values() -> None:
 
 def test_a_range_declared_for_the_training_is_the_target() -> None:
     trained = made("uint16", 3800)
-    found = match(BYTES, [trained], own=(0.0, 4095.0), said=None)
+    found = match(BYTES, [trained], own=(0.0, 4095.0), stated=None)
     assert found is not None
     assert found.units is not None
     assert found.units.scale * 255 == pytest.approx(4095)

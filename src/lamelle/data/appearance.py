@@ -135,8 +135,8 @@ class Appearance:
             logs = np.log(_CLEAR - np.log(passed))
             absorbed = (float(logs[0] - logs[1]), float(logs[2] - logs[1]))
         detail = float(np.log(self.detail / range_ + _FINEST))
-        known = (*places, self.contrast / range_, *self.shape, *colours)
-        return np.array([*known, detail, *self.texture, *self.dyes, *absorbed])
+        of_values = (*places, self.contrast / range_, *self.shape, *colours)
+        return np.array([*of_values, detail, *self.texture, *self.dyes, *absorbed])
 
 
 def look(image: np.ndarray, *, bits: int | None = None) -> Appearance:
@@ -235,8 +235,8 @@ def _reduced(grey: np.ndarray, by: int) -> np.ndarray:
 
 def _details(greys: Sequence[np.ndarray]) -> np.ndarray:
     """How each pixel differs from those around it by Immerkær's mask, flat; one 0 where no image is large enough."""
-    found = [_curved(g).reshape(-1) for g in greys if min(g.shape) > 2]
-    return np.concatenate(found) if found else np.zeros(1, np.float32)
+    curvatures = [_curved(g).reshape(-1) for g in greys if min(g.shape) > 2]
+    return np.concatenate(curvatures) if curvatures else np.zeros(1, np.float32)
 
 
 def _curved(grey: np.ndarray) -> np.ndarray:

@@ -58,21 +58,21 @@ class Changes:
         Raises:
             RequestError: If so, with how many and the first names.
         """
-        asked = set(among)
-        if found := [name for name in self.altered if name in asked]:
-            raise RequestError(code, count=len(found), names=listed(found), run=run, data=data)
+        wanted = set(among)
+        if altered := [name for name in self.altered if name in wanted]:
+            raise RequestError(code, count=len(altered), names=listed(altered), run=run, data=data)
 
     def problems(self) -> tuple[Problem, ...]:
         """What a reader must be told."""
-        found = []
+        problems = []
         for name, ids in (("images", self.images), ("labels", self.labels), ("groups", self.groups)):
             if ids:
                 values = {"count": len(ids), "names": listed(ids)}
-                found.append(Problem(f"split.changed_{name}", severity="warning", values=values))
+                problems.append(Problem(f"split.changed_{name}", severity="warning", values=values))
         if self.added:
             values = {"count": len(self.added), "names": listed(self.added)}
-            found.append(Problem("split.added", severity="note", values=values))
-        return tuple(found)
+            problems.append(Problem("split.added", severity="note", values=values))
+        return tuple(problems)
 
 
 def contents(records: Sequence[Record], store: Store) -> dict[str, Content]:
@@ -89,8 +89,8 @@ def contents(records: Sequence[Record], store: Store) -> dict[str, Content]:
         64
     """
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = threads.map(lambda record: _content(record, store), records)
-        return {record.id: one for record, one in zip(records, found, strict=True)}
+        hashed = threads.map(lambda record: _content(record, store), records)
+        return {record.id: one for record, one in zip(records, hashed, strict=True)}
 
 
 def _content(record: Record, store: Store) -> Content:
@@ -126,21 +126,21 @@ def changes(
         there: Everything that the folder holds now.
         rows: What the audit measured before the split.
     """
-    known, places = {_place(r) for r in records}, {_place(r): r for r in there}
-    added = tuple(sorted(r.id for r in there if r.target and _place(r) not in known))
+    split_images, places = {_place(r) for r in records}, {_place(r): r for r in there}
+    added = tuple(sorted(r.id for r in there if r.target and _place(r) not in split_images))
     gone = tuple(sorted(r.id for r in records if _gone(r, places.get(_place(r)))))
     now, then = ({r.id: r.group for r in some} for some in (there, records))
     torn = tuple(sorted(_torn(now, records) - _torn(then, records)))
     kept = [_as_now(r, places[_place(r)]) for r in records if r.id not in gone]
-    held, measured = contents(kept, store), {row.id: row for row in rows}
+    hashes, measured = contents(kept, store), {row.id: row for row in rows}
     images, labels = [], []
     for record in kept:
         if record.split not in SPLITS or (one := before.get(record.id)) is None:
             continue
         row = measured.get(record.id)
-        if held[record.id].image != one.image and not _same_image(record, row, store):
+        if hashes[record.id].image != one.image and not _same_image(record, row, store):
             images.append(record.id)
-        if held[record.id].label != one.label and not _same_labels(record, row, store):
+        if hashes[record.id].label != one.label and not _same_labels(record, row, store):
             labels.append(record.id)
     return Changes(tuple(images), tuple(labels), torn, added, gone)
 

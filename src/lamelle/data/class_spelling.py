@@ -108,20 +108,20 @@ def settle(counts: Mapping[str, int], *, mapping: Mapping[str, str], listed: Seq
     pairs = [] if listed else _doubtful(_pooled(counts, names), {*mapping, *fixed})
     if pairs:
         pooled = _pooled(counts, names)
-        said = {
+        about = {
             "pairs": "; ".join(_counted(pair[::-1], pooled) for pair in pairs),
             "one": setting("data.classes", {**mapping, **dict(pairs)}),
             "apart": setting("data.classes", {**mapping, **{n: n for pair in pairs for n in pair}}),
         }
-        problems.append(Problem("layouts.spellings_maybe", "", "warning", said))
+        problems.append(Problem("layouts.spellings_maybe", "", "warning", about))
     return Spellings(names, tuple(problems))
 
 
 def not_found(mapping: Iterable[str], names: Collection[str]) -> list[Problem]:
     """A warning for each name that the user reads as another, but that is not there."""
     have = ", ".join(printable(name) for name in sorted(names, key=natural)) or "–"
-    known = {folded(name) for name in names}
-    strange = [name for name in mapping if folded(name) not in known]
+    spelt_names = {folded(name) for name in names}
+    strange = [name for name in mapping if folded(name) not in spelt_names]
     return [Problem("layouts.class_not_found", "", "warning", {"name": printable(n), "have": have}) for n in strange]
 
 

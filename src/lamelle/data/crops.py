@@ -90,13 +90,13 @@ class _Sample:
         self._most = most
         self._places, self._numbers = np.zeros(0, np.int64), np.zeros(0)
 
-    def add(self, found: np.ndarray, random: np.random.Generator) -> None:
+    def add(self, piece: np.ndarray, random: np.random.Generator) -> None:
         """Take a piece."""
-        numbers = random.random(len(found))
+        numbers = random.random(len(piece))
         if len(self._places) == self._most:
             near = numbers < self._numbers.max()
-            found, numbers = found[near], numbers[near]
-        places, numbers = np.concatenate([self._places, found]), np.concatenate([self._numbers, numbers])
+            piece, numbers = piece[near], numbers[near]
+        places, numbers = np.concatenate([self._places, piece]), np.concatenate([self._numbers, numbers])
         if len(places) > self._most:
             stay = np.argpartition(numbers, self._most)[: self._most]
             places, numbers = places[stay], numbers[stay]

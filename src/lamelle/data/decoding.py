@@ -173,8 +173,8 @@ def _size(array: np.ndarray) -> str:
 
 def _one_value(masks: Sequence[np.ndarray]) -> tuple[np.generic, np.generic]:
     """The value above 0 that masks share, or 1; and 0 of the same type."""
-    found = {int(v) for mask in masks for v in np.unique(mask) if v > 0}
-    value = found.pop() if len(found) == 1 else 1
+    values = {int(v) for mask in masks for v in np.unique(mask) if v > 0}
+    value = values.pop() if len(values) == 1 else 1
     kind = np.min_scalar_type(value).type
     return kind(value), kind(0)
 
@@ -201,19 +201,19 @@ def _streamed(source: Source, header: Header, *, labels: bool) -> Pixels:
     channels, depth, *size = header.shape
 
     def pieces() -> Iterator[tuple[int, np.ndarray]]:
-        found = 0
+        read = 0
         for z, plane in enumerate(chain([first], planes)):
-            found = z + 1
-            if found > depth or plane.shape != (channels, *size):
+            read = z + 1
+            if read > depth or plane.shape != (channels, *size):
                 break
             for c, channel in enumerate(plane):
                 yield (c * depth + z) * channel.size, channel
-        if found != depth:
-            raise FileError("audit.planes", source.path, planes=depth, found=found)
+        if read != depth:
+            raise FileError("audit.planes", source.path, planes=depth, found=read)
 
     stored = header.shape[1:] if labels else header.shape
-    known = (header.spacing, header.geometry, header.bits, header.format, header.problems)
-    return Pixels(stored, first.dtype.newbyteorder("="), pieces(), *known)
+    facts = (header.spacing, header.geometry, header.bits, header.format, header.problems)
+    return Pixels(stored, first.dtype.newbyteorder("="), pieces(), *facts)
 
 
 class _Masks(Sequence[np.ndarray]):

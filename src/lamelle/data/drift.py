@@ -1,11 +1,11 @@
 """Whether some points all lie a little to one side of those that are known, though none of them need be far away.
 
-Each point is seen from the known points nearest to it, so that another mixture of the same (positives alone, one
+Each point is seen from the reference points nearest to it, so that another mixture of the same (positives alone, one
 stain of two) is no drift: among their likes they lie to no side. Of what separates a point from its nearest the way
 alone counts (spatial signs; in many dimensions: Wang, Peng and Li 2015, doi:10.1080/01621459.2014.988215), so that no
 single point decides and no tail has to be known. The mean of the new directions is compared with that of the known
 ones, each seen without its own group. Its square is, were all of one kind, a sum of chi-squares; their weights are
-estimated from the directions of the known points and replaced by one F distribution of the same mean and variance
+estimated from the directions of the reference points and replaced by one F distribution of the same mean and variance
 (Satterthwaite 1946, doi:10.2307/3002019).
 """
 
@@ -35,41 +35,41 @@ class Drift:
     p: float
     """Probability of points that lie so much to one side, were they of the same kind; 1 for a single point."""
     leaning: np.ndarray
-    """Boolean ``[n]``: which new points lie farther to that side than 95 % of the known ones do."""
+    """Boolean ``[n]``: which new points lie farther to that side than 95 % of the reference ones do."""
 
 
-def drift_of(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> Drift:
-    """Compare points ``[n, F]`` with known ones ``[m, F]``, both in spreads of the known ones about their middle.
+def drift_of(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> Drift:
+    """Compare points ``[n, F]`` with reference ones ``[m, F]``, both in spreads of the latter about their middle.
 
     Args:
-        groups: Group of each known point, whole numbers ``[m]``.
+        groups: Group of each reference point, whole numbers ``[m]``.
         count: How many independent groups the new points count for.
 
     Example:
         >>> draw = np.random.default_rng(0)
-        >>> known, alike, moved = draw.normal(size=(99, 5)), draw.normal(size=(9, 5)), draw.normal(1, size=(9, 5))
-        >>> [drift_of(known, np.arange(99), some, 9).p < 0.01 for some in (alike, moved)]
+        >>> reference, alike, moved = draw.normal(size=(99, 5)), draw.normal(size=(9, 5)), draw.normal(1, size=(9, 5))
+        >>> [drift_of(reference, np.arange(99), some, 9).p < 0.01 for some in (alike, moved)]
         [False, True]
     """
-    m, n = len(known), len(new)
+    m, n = len(reference), len(new)
     if n < 2:
         return Drift(1.0, np.zeros(n, bool))
-    turn = _turn(known)
-    at, there = (np.clip(points, -_FARTHEST, _FARTHEST) @ turn for points in (known, new))
-    own, found = _signs(at, at, groups), _signs(there, at, None)
+    turn = _turn(reference)
+    at, there = (np.clip(points, -_FARTHEST, _FARTHEST) @ turn for points in (reference, new))
+    own, new_signs = _signs(at, at, groups), _signs(there, at, None)
     middle = own.mean(0)
     chance, effective = _chance(own - middle, groups, count, n)
     even = min(1.0, _EVEN * (1 + _FEW / m))
     mixed = (1 - even) * chance + even * np.trace(chance) / len(turn) * np.eye(len(turn))
     back = np.linalg.inv(mixed)
     weights = np.linalg.eigvals(back @ chance).real
-    side = found.mean(0) - middle
+    side = new_signs.mean(0) - middle
     ratio = float(side @ back @ side) / weights.sum()
     from scipy.stats import f
 
     p = float(f.sf(ratio, weights.sum() ** 2 / (weights**2).sum(), max(effective - 1, 2)))
     along = back @ side
-    return Drift(p, found @ along > np.quantile(own @ along, 0.95))
+    return Drift(p, new_signs @ along > np.quantile(own @ along, 0.95))
 
 
 def _turn(points: np.ndarray) -> np.ndarray:
@@ -82,18 +82,18 @@ def _turn(points: np.ndarray) -> np.ndarray:
     return axes / np.sqrt(values)
 
 
-def _signs(points: np.ndarray, known: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """Direction ``[n, F]``, of length 1, of each point from the mean of the nearest known points.
+def _signs(points: np.ndarray, reference: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """Direction ``[n, F]``, of length 1, of each point from the mean of the nearest reference points.
 
     Args:
-        groups: Those of the points, if these are the known ones; their own group does not count.
+        groups: Those of the points, if these are the reference ones; their own group does not count.
     """
-    squares = (points**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * points @ known.T
+    squares = (points**2).sum(1)[:, None] + (reference**2).sum(1)[None] - 2 * points @ reference.T
     if groups is not None:
         squares[groups[:, None] == groups[None]] = np.inf
     k = min(_NEAREST, int(np.isfinite(squares).sum(1).min()))
     nearest = np.argpartition(squares, k - 1, axis=1)[:, :k]
-    apart = points - known[nearest].mean(1)
+    apart = points - reference[nearest].mean(1)
     return apart / (np.linalg.norm(apart, axis=1, keepdims=True) + 1e-9)
 
 

@@ -55,13 +55,13 @@ class FileHashes:
         name = os.path.abspath(path)
         status = os.stat(name)
         signature = stamp_of(status)
-        known = self._load()
-        if (found := known.get(name)) and found[0] == signature:
-            return found[1]
+        hashes = self._load()
+        if (entry := hashes.get(name)) and entry[0] == signature:
+            return entry[1]
         with open(name, "rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         if time.time() - status.st_mtime > _SETTLED:
-            known[name] = signature, content
+            hashes[name] = signature, content
             self._append(_line(name, signature, content))
         return content
 
@@ -81,7 +81,7 @@ class FileHashes:
             return self._known
 
     def _read(self) -> dict[str, tuple[Stamp, str]]:
-        known: dict[str, tuple[Stamp, str]] = {}
+        hashes: dict[str, tuple[Stamp, str]] = {}
         lines: list[bytes] = []
         with suppress(FileNotFoundError):
             lines = self._memory.read_bytes().splitlines()
@@ -89,15 +89,15 @@ class FileHashes:
             body, _, check = line.rpartition(b" ")
             if check == _check(body):  # else torn or damaged
                 size, modified, inode, changed, content, name = json.loads(body)
-                known[name] = (size, modified, inode, changed), content
-        if len(lines) > 2 * len(known) + 1000:
-            self._compact(known)
-        return known
+                hashes[name] = (size, modified, inode, changed), content
+        if len(lines) > 2 * len(hashes) + 1000:
+            self._compact(hashes)
+        return hashes
 
-    def _compact(self, known: dict[str, tuple[Stamp, str]]) -> None:
+    def _compact(self, hashes: dict[str, tuple[Stamp, str]]) -> None:
         temporary = self._memory.with_name(f"{self._memory.name}.{secrets.token_hex(6)}.tmp")
         try:
-            temporary.write_text("".join(_line(name, *found) for name, found in known.items()))
+            temporary.write_text("".join(_line(name, *entry) for name, entry in hashes.items()))
             os.replace(temporary, self._memory)
         except OSError:  # the disk is full, or the store was cleared: the long memory serves as well
             with suppress(OSError):

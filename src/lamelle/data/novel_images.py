@@ -1,14 +1,14 @@
 """Which of some new images are of another kind, though the others are not: a few inverted X-rays in a worklist.
 
-How unlike each image is, is one number; known images have it as well, each seen without its own group. Two questions
-are asked of it. Do more of the new images exceed an edge than chance puts there? That is Fisher's exact test: among 24
-beside a hundred known ones, of which none does, three are enough. Does one lie so far beyond all known ones that their
-number does not explain it? The tail is then taken to fall off as an exponential, so that of ``m`` known ones the
+How unlike each image is, is one number; reference images have it as well, each seen without its own group. Two
+questions are asked of it. Do more of the new images exceed an edge than chance puts there? That is Fisher's exact test: among 24
+beside a hundred reference ones, of which none does, three are enough. Does one lie so far beyond all reference ones that
+their number does not explain it? The tail is then taken to fall off as an exponential, so that of ``m`` reference ones the
 farthest lies about ``log m`` lengths from the middle, and another ``c`` times as far is expected ``Γ(1 + c) / m**c``
 times.
 
 Polarity has no distance of its own: an X-ray and its negative have the same sharpness, noise and contrast. But every
-known image can be inverted, so the difference can be learnt from them: a ridge regression on a Gaussian kernel that
+reference image can be inverted, so the difference can be learnt from them: a ridge regression on a Gaussian kernel that
 changes its sign with the polarity, asked of images it has not seen. Where light and dark ones were trained on, it says
 of either that they are as they should be.
 """
@@ -23,15 +23,15 @@ import numpy as np
 from lamelle.data.outliers import distances, parted
 
 FEWEST = 8
-"""Known images below which nothing is said."""
+"""Reference images below which nothing is said."""
 _COUNTED, _SWAPPED = 0.005, 0.01
 """Probability at each edge of more distances, and more polarities, beyond it; of whole numbers it is far less."""
 _RARE = 0.002
 """Probability of one image so far beyond all others."""
 _MANY, _SOME = 100, 30
-"""Known groups from which the tail of distances is known, and that of polarity."""
+"""Reference groups from which the tail of distances is known, and that of polarity."""
 _INNER = 0.97
-"""Share of the known images that lie within the inner edge of distances; within the outer one do all."""
+"""Share of the reference images that lie within the inner edge of distances; within the outer one do all."""
 _SURE = 0.5
 """Share of the usual polarity that an image has of the opposite one beyond the second edge."""
 _RIDGE = 0.1
@@ -39,7 +39,7 @@ _ROUGH = 4.0
 """Spreads at which a measure is cut off."""
 _AT_ONCE = 4096
 _NEAR, _FARTHEST = 0.95, 1.5
-"""Share of the known images that lie as near to the others as most images must once they are inverted, and how many
+"""Share of the reference images that lie as near to the others as most images must once they are inverted, and how many
 times as far as the farthest of them each may lie.
 """
 _ODD = ("skew", "tail", "tone", "points")
@@ -49,19 +49,21 @@ _ENDS = ("mean", "darkest", "brightest")
 _COLOURS = ("red", "blue", "chroma", "mottle", "link", "vivid", "red_dye", "blue_dye")
 
 
-def far_among(known: np.ndarray, groups: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Boolean ``[n]``: new points ``[n, F]`` that lie farther from the known ones ``[m, F]`` than chance explains.
+def far_among(reference: np.ndarray, groups: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Boolean ``[n]``: new points ``[n, F]`` that lie farther from the reference ones ``[m, F]`` than chance explains.
 
     Example:
         >>> draw = np.random.default_rng(0)
-        >>> known, alike, other = draw.normal(size=(200, 3)), draw.normal(size=(20, 3)), draw.normal(9, size=(4, 3))
-        >>> far_among(known, np.arange(200), np.concatenate([alike, other])).nonzero()[0]
+        >>> reference, alike, other = draw.normal(size=(200, 3)), draw.normal(size=(20, 3)), draw.normal(9, size=(4, 3))
+        >>> far_among(reference, np.arange(200), np.concatenate([alike, other])).nonzero()[0]
         array([20, 21, 22, 23])
     """
-    if len(known) < FEWEST or not len(new):
+    if len(reference) < FEWEST or not len(new):
         return np.zeros(len(new), bool)
-    own, found = (np.log(each + 0.1) for each in distances(known, groups, new))
-    return _beyond(own, found, groups, [float(np.quantile(own, _INNER)), float(own.max())], level=_COUNTED, least=_MANY)
+    own, new_distances = (np.log(each + 0.1) for each in distances(reference, groups, new))
+    return _beyond(
+        own, new_distances, groups, [float(np.quantile(own, _INNER)), float(own.max())], level=_COUNTED, least=_MANY
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +73,38 @@ class Swapped:
     which: np.ndarray
     """Boolean ``[n]``."""
     apart: float = 0.0
-    """How far they lie from the nearest known ones (median), in spreads of the known ones."""
+    """How far they lie from the nearest reference ones (median), in spreads of the reference ones."""
     turned: float = 0.0
     """The same of their negatives."""
     usual: float = 0.0
-    """How far 95 % of the known ones lie from each other at most."""
+    """How far 95 % of the reference ones lie from each other at most."""
 
 
-def swapped_among(known: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]) -> Swapped:
-    """New images that would be like the known ones if light and dark were swapped, and are not so.
+def swapped_among(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]) -> Swapped:
+    """New images that would be like the reference ones if light and dark were swapped, and are not so.
 
     Args:
-        known: Measures ``[m, F]``.
+        reference: Measures ``[m, F]``.
         new: Measures ``[n, F]``.
         names: Of the measures.
     """
     nobody = Swapped(np.zeros(len(new), bool))
-    if len(known) < FEWEST or not len(new) or not set(names) & set(_ODD):
+    if len(reference) < FEWEST or not len(new) or not set(names) & set(_ODD):
         return nobody
-    own, found = _polarity(known, groups, new, names)
+    own, new_polarity = _polarity(reference, groups, new, names)
     half = _SURE * (usual := max(float(np.median(own)), 1e-6))
-    if not (swapped := _beyond(-own, -found, groups, [0.0, half], level=_SWAPPED, least=_SOME)).any():
+    if not (swapped := _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_SOME)).any():
         return nobody
     grey = [i for i, name in enumerate(names) if name not in _COLOURS]
     both = np.concatenate([new[:, grey], inverted(new, names)[:, grey]])
-    own_apart, distant = distances(known[:, grey], groups, both)
+    own_apart, distant = distances(reference[:, grey], groups, both)
     apart, turned = np.split(distant, 2)
     like = (turned < apart) & (turned <= _FARTHEST * own_apart.max())
     near, some = float(np.quantile(own_apart, _NEAR)), swapped & like
     if some.any() and np.median(turned[some]) > near:
         return nobody
-    found[swapped & ~like] = usual
-    which = _beyond(-own, -found, groups, [0.0, half], level=_SWAPPED, least=_SOME)
+    new_polarity[swapped & ~like] = usual
+    which = _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_SOME)
     if not which.any():
         return nobody
     return Swapped(which, float(np.median(apart[which])), float(np.median(turned[which])), near)
@@ -129,55 +131,55 @@ def inverted(measures: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def _beyond(
-    own: np.ndarray, found: np.ndarray, groups: np.ndarray, edges: Sequence[float], *, level: float, least: int
+    own: np.ndarray, others: np.ndarray, groups: np.ndarray, edges: Sequence[float], *, level: float, least: int
 ) -> np.ndarray:
-    """Which of the new values are beyond what the known ones explain, boolean ``[n]``.
+    """Which of the new values are beyond what the reference ones explain, boolean ``[n]``.
 
     Args:
         edges: Those beyond which new values are counted; the one with the least probability counts.
         level: Probability that is taken for chance no more.
-        least: Known groups from which their tail is known.
+        least: Reference groups from which their tail is known.
     """
     from scipy.stats import hypergeom
 
-    m, n = len(own), len(found)
+    m, n = len(own), len(others)
     best, named = 1.0, np.zeros(n, bool)
     for edge in edges:
-        mine, its = int((own > edge).sum()), found > edge
+        mine, its = int((own > edge).sum()), others > edge
         p = float(hypergeom.sf(its.sum() - 1, m + n, mine + its.sum(), n)) if its.any() else 1.0
         if p < min(best, level):
             best, named = p, its
-    return named | _alone(own, found, groups, least)
+    return named | _alone(own, others, groups, least)
 
 
-def _alone(own: np.ndarray, found: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
-    """Which new values lie so far beyond all known ones that no one of as many as there are would."""
+def _alone(own: np.ndarray, others: np.ndarray, groups: np.ndarray, least: int) -> np.ndarray:
+    """Which new values lie so far beyond all reference ones that no one of as many as there are would."""
     from scipy.special import gammaln
 
     number = len(np.unique(groups))
     if number < least:
-        return np.zeros(len(found), bool)
+        return np.zeros(len(others), bool)
     middle = float(np.median(own))
-    times = np.maximum((found - middle) / max(float(own.max()) - middle, 1e-9), 1.0)
-    return np.log(len(found)) + gammaln(1 + times) - times * np.log(number) < np.log(_RARE)
+    times = np.maximum((others - middle) / max(float(own.max()) - middle, 1e-9), 1.0)
+    return np.log(len(others)) + gammaln(1 + times) - times * np.log(number) < np.log(_RARE)
 
 
 def _polarity(
-    known: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]
+    reference: np.ndarray, groups: np.ndarray, new: np.ndarray, names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How much the polarity of known images ``[m]``, each seen by other groups, and of new ones ``[n]`` is the usual
-    one: about 1, or about -1 if it is the opposite one.
+    """How much the polarity of reference images ``[m]``, each seen by other groups, and of new ones ``[n]`` is the
+    usual one: about 1, or about -1 if it is the opposite one.
     """
-    own = np.zeros(len(known))
+    own = np.zeros(len(reference))
     for mine in parted(groups):
         if not mine.all():
-            own[mine] = _fitted(known[~mine], known[mine], names)
-    return own, _fitted(known, new, names)
+            own[mine] = _fitted(reference[~mine], reference[mine], names)
+    return own, _fitted(reference, new, names)
 
 
-def _fitted(known: np.ndarray, new: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """The regression of 1 on the known images and -1 on their inverse ones, asked of others ``[n]``."""
-    odd, even = _odd(known, names), _even(known, names)
+def _fitted(reference: np.ndarray, new: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """The regression of 1 on the reference images and -1 on their inverse ones, asked of others ``[n]``."""
+    odd, even = _odd(reference, names), _even(reference, names)
     size = np.sqrt((odd**2).mean(0)) + 1e-6
     low, middle, high = np.quantile(even, [0.05, 0.5, 0.95], axis=0)
     spread = np.maximum((high - low) / 3.3, 0.02)
@@ -186,10 +188,10 @@ def _fitted(known: np.ndarray, new: np.ndarray, names: Sequence[str]) -> np.ndar
         sides = np.clip(_odd(measures, names) / size, -_ROUGH, _ROUGH)
         return sides, np.clip((_even(measures, names) - middle) / spread, -_ROUGH, _ROUGH)
 
-    at = scaled(known)
+    at = scaled(reference)
     table = _kernel(at, at)
-    power = float(np.trace(table)) / len(known) + 1e-12
-    weights = np.linalg.solve(table / power + _RIDGE * np.eye(len(known)), np.ones(len(known)))
+    power = float(np.trace(table)) / len(reference) + 1e-12
+    weights = np.linalg.solve(table / power + _RIDGE * np.eye(len(reference)), np.ones(len(reference)))
     parts = [_kernel(scaled(new[i : i + _AT_ONCE]), at) / power @ weights for i in range(0, len(new), _AT_ONCE)]
     return np.concatenate(parts)
 

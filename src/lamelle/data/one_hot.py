@@ -47,37 +47,37 @@ def one_column(table: Table, *, named: Collection[str | None] = (), classes: Col
     others = [c for c in others if not says_split(c, [row.cells[c] for row in table.rows])]
     binary = listed if meant else [c for c in others if _is_binary(table, c)]
     single = _run_of_one(table, binary)
-    found = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])
-    if not found:
+    folded = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])
+    if not folded:
         return table
-    if not meant and (doubt := _doubt(table, others, found, single=bool(single))):
+    if not meant and (doubt := _doubt(table, others, folded, single=bool(single))):
         return replace(table, doubt=doubt)
-    rest = tuple(c for c in table.columns if c not in found and c != LABEL)
+    rest = tuple(c for c in table.columns if c not in folded and c != LABEL)
     rows = tuple(
-        replace(row, cells={**{c: row.cells[c] for c in rest}, LABEL: "|".join(_ones(row.cells, found)) or NONE})
+        replace(row, cells={**{c: row.cells[c] for c in rest}, LABEL: "|".join(_ones(row.cells, folded)) or NONE})
         for row in table.rows
     )
-    values = {"columns": _shown(found), "none": NONE}
+    values = {"columns": _shown(folded), "none": NONE}
     values["count"] = str(sum(row.cells[LABEL] == NONE for row in rows))
     place = table.path.name
-    said = (
+    note = (
         Problem("layouts.one_hot", place, "note", values)
         if single
         else Problem("layouts.several_hot", place, "note" if meant else "warning", values)
     )
-    return replace(table, columns=(*rest, LABEL), rows=rows, problems=(*table.problems, said), folded=True)
+    return replace(table, columns=(*rest, LABEL), rows=rows, problems=(*table.problems, note), folded=True)
 
 
-def _doubt(table: Table, others: Sequence[str], found: Sequence[str], *, single: bool) -> Problem | None:
+def _doubt(table: Table, others: Sequence[str], binary: Sequence[str], *, single: bool) -> Problem | None:
     """Why columns of 0 and 1 may be no classes, and what to say if they are, or if they are not."""
-    rivals = [c for c in others if c not in found and names_class(c) and holds_classes(table, c)]
-    facts = [c for c in found if states_fact(c)]
+    rivals = [c for c in others if c not in binary and names_class(c) and holds_classes(table, c)]
+    facts = [c for c in binary if states_fact(c)]
     if not facts and (single or not rivals):
         return None
-    empty = any(not _ones(row.cells, found) for row in table.rows)
-    values = {"table": printable(table.path.name), "columns": _shown(found), "facts": _shown(facts)}
-    values |= {"rivals": _shown(rivals), "classes": setting("data.classes", [*found, *([NONE] if empty else [])])}
-    rest = [c for c in found if c not in facts]
+    empty = any(not _ones(row.cells, binary) for row in table.rows)
+    values = {"table": printable(table.path.name), "columns": _shown(binary), "facts": _shown(facts)}
+    values |= {"rivals": _shown(rivals), "classes": setting("data.classes", [*binary, *([NONE] if empty else [])])}
+    rest = [c for c in binary if c not in facts]
     values["label"] = setting("data.label", (rivals or (rest if len(rest) == 1 else []) or ["COLUMN"])[0])
     return Problem(f"layouts.lacks_{'rival_of_columns' if rivals else 'facts_in_columns'}", "", "note", values)
 

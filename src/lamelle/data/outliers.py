@@ -1,8 +1,8 @@
 """Whether some points lie where others do: one test for one point or thousands, from one group or from many.
 
-It asks whether the new points lie *near* some of the known ones, not whether they are mixed in the same proportions: a
-folder of positives alone is no other kind of image. The distance to the nearest known points (Sun et al. 2022,
-arXiv:2204.06507) of each new point is compared with those that the known points have of each other, groups left out
+It asks whether the new points lie *near* some of the reference ones, not whether both are mixed alike:
+a folder of positives alone is no other kind of image. The distance to the nearest reference points (Sun et al. 2022,
+arXiv:2204.06507) of each new point is compared with those that the reference points have of each other, groups left out
 whole, by ranks (conformal: Vovk et al. 2005, doi:10.1007/b106715; Mann and Whitney 1947, doi:10.1214/aoms/1177730491)
 where there are enough, else by their logarithms with the tails of Student's t. Beside it stands the test of ``drift``,
 which finds what no single point shows; the less probable of both counts, twice. How far such tests of few measures find
@@ -21,7 +21,7 @@ from lamelle.data.drift import drift_of
 LEAST = 8
 """Known points below which nothing is said."""
 _GROUPS = 5
-"""Known groups below which their spread is unknown."""
+"""Reference groups below which their spread is unknown."""
 _NEAREST = 3
 _FLAT = 0.02
 """Least spread of a measure: below, differences are rounding."""
@@ -30,11 +30,11 @@ _SOFT = 0.1
 _HEAVY = 1.5
 """Degrees of freedom of the tails of one new group."""
 _SPARSE = 3
-"""Known groups for each degree of freedom: few of them leave out rare but proper kinds."""
+"""Reference groups for each degree of freedom: few of them leave out rare but proper kinds."""
 _CAREFUL = 0.5
 """Share of the groups that new points seem to come from that is counted."""
 _PARTS = 10
-"""Of the known points, of which each is seen by the others."""
+"""Of the reference points, of which each is seen by the others."""
 _AT_ONCE = 1024
 
 
@@ -45,63 +45,63 @@ class Outlying:
     p: float
     """Probability of points as far away as these, were they of the same kind; 1 where nothing can be said."""
     far: np.ndarray
-    """Boolean ``[n]``: farther than 99 % of the known points are from each other, or to the side where all of them lie
-    than 95 %; farther than 95 % if none is that far, and all if even so none is.
+    """Boolean ``[n]``: farther than 99 % of the reference points are from each other, or to the side where all of them
+    lie than 95 %; farther than 95 % if none is that far, and all if even so none is.
     """
     common: bool
     """What was found is how all lie together, rather than how far some of them are."""
     offsets: np.ndarray
-    """``[n, F]``: difference to the nearest known point, in units of the spread of each measure."""
+    """``[n, F]``: difference to the nearest reference point, in units of the spread of each measure."""
 
 
-def outlying(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> Outlying:
-    """Compare points ``[n, F]`` with known ones ``[m, F]``.
+def outlying(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> Outlying:
+    """Compare points ``[n, F]`` with reference ones ``[m, F]``.
 
     Args:
-        groups: Group of each known point, whole numbers ``[m]``.
+        groups: Group of each reference point, whole numbers ``[m]``.
         new_groups: Group of each new point; None = unknown, then their own spread tells how many there may be.
 
     Example:
         >>> draw = np.random.default_rng(0)
-        >>> known, alike, other = draw.normal(size=(50, 3)), draw.normal(size=(9, 3)), draw.normal(4, size=(9, 3))
-        >>> [outlying(known, np.arange(50), some, None).p < 0.01 for some in (alike, other)]
+        >>> reference, alike, other = draw.normal(size=(50, 3)), draw.normal(size=(9, 3)), draw.normal(4, size=(9, 3))
+        >>> [outlying(reference, np.arange(50), some, None).p < 0.01 for some in (alike, other)]
         [False, True]
     """
-    if len(known) < LEAST or not len(new):
+    if len(reference) < LEAST or not len(new):
         return Outlying(1.0, np.zeros(len(new), bool), False, np.zeros(new.shape))
     few = len(np.unique(groups)) < _GROUPS
-    groups = np.arange(len(known)) if few else groups
-    at, there, turn = _scaled(known, new)
+    groups = np.arange(len(reference)) if few else groups
+    at, there, turn = _scaled(reference, new)
     own, _ = _distances(at @ turn, at @ turn, apart=groups)
-    found, nearest = _distances(there @ turn, at @ turn)
-    count = 1.0 if few else _independent(known, groups, new, new_groups)
-    by_value = _by_value(own, groups, found, count)
-    p = by_value if few else min(1.0, 2 * min(by_value, _by_rank(own, groups, found, count)))
-    far = found > np.quantile(own, 0.99)
+    new_distances, nearest = _distances(there @ turn, at @ turn)
+    count = 1.0 if few else _independent(reference, groups, new, new_groups)
+    by_value = _by_value(own, groups, new_distances, count)
+    p = by_value if few else min(1.0, 2 * min(by_value, _by_rank(own, groups, new_distances, count)))
+    far = new_distances > np.quantile(own, 0.99)
     common = False
     if len(new) > 1 and not few:
         drift = drift_of(at, groups, there, count)
         common = drift.p < p
         far = far | drift.leaning if common else far
         p = min(1.0, 2 * min(p, drift.p))
-    far = far if far.any() else found > np.quantile(own, 0.95)
+    far = far if far.any() else new_distances > np.quantile(own, 0.95)
     return Outlying(p, far if far.any() else ~far, common, there - at[nearest])
 
 
-def distances(known: np.ndarray, groups: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to the nearest known points: of the known ones ``[m]``, each seen as a new one is; of new ones ``[n]``.
+def distances(reference: np.ndarray, groups: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance to the nearest reference points: of these ``[m]``, each seen as a new one is; of the new ones ``[n]``.
 
-    What a known point is measured in and turned by comes, like its neighbours, from points of other groups alone: in
-    spreads that it has helped to find, a point lies nearer than a new one does, the more so the fewer there are.
+    What a reference point is measured in and turned by comes, like its neighbours, from points of other groups alone:
+    in spreads that it has helped to find, a point lies nearer than a new one does, the more so the fewer there are.
 
     Args:
-        groups: Group of each known point, whole numbers ``[m]``; of fewer than 5 nobody knows how they differ.
+        groups: Group of each reference point, whole numbers ``[m]``; of fewer than 5 nobody knows how they differ.
     """
-    own = np.zeros(len(known))
-    apart = np.arange(len(known)) if len(np.unique(groups)) < _GROUPS else groups
+    own = np.zeros(len(reference))
+    apart = np.arange(len(reference)) if len(np.unique(groups)) < _GROUPS else groups
     for mine in parted(apart):
-        own[mine] = _seen(known[~mine], known[mine])
-    return own, _seen(known, new)
+        own[mine] = _seen(reference[~mine], reference[mine])
+    return own, _seen(reference, new)
 
 
 def parted(groups: np.ndarray) -> list[np.ndarray]:
@@ -116,20 +116,20 @@ def parted(groups: np.ndarray) -> list[np.ndarray]:
     return [part == one for one in np.unique(part)]
 
 
-def _seen(known: np.ndarray, new: np.ndarray) -> np.ndarray:
-    at, there, turn = _scaled(known, new)
+def _seen(reference: np.ndarray, new: np.ndarray) -> np.ndarray:
+    at, there, turn = _scaled(reference, new)
     return _distances(there @ turn, at @ turn)[0]
 
 
-def _scaled(known: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Both in spreads of the known ones about their middle, and what turns them so that measures go apart."""
-    middle, spread = np.median(known, axis=0), _spread(known)
-    at = (known - middle) / spread
+def _scaled(reference: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Both in spreads of the reference ones about their middle, and what turns them so that measures go apart."""
+    middle, spread = np.median(reference, axis=0), _spread(reference)
+    at = (reference - middle) / spread
     return at, (new - middle) / spread, _whitening(at)
 
 
-def _spread(known: np.ndarray) -> np.ndarray:
-    low, high = np.quantile(known, [0.05, 0.95], axis=0)
+def _spread(reference: np.ndarray) -> np.ndarray:
+    low, high = np.quantile(reference, [0.05, 0.95], axis=0)
     return np.maximum((high - low) / 3.3, _FLAT)  # of a normal distribution: its standard deviation
 
 
@@ -143,17 +143,17 @@ def _whitening(points: np.ndarray) -> np.ndarray:
 
 
 def _distances(
-    points: np.ndarray, known: np.ndarray, *, apart: np.ndarray | None = None
+    points: np.ndarray, reference: np.ndarray, *, apart: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distance ``[n]`` to the nearest known points, and the index of the nearest.
+    """Mean distance ``[n]`` to the nearest reference points, and the index of the nearest.
 
     Args:
-        apart: Groups, if the points are the known ones; those of a point's own group do not count.
+        apart: Groups, if the points are the reference ones; those of a point's own group do not count.
     """
     means, nearest = [], []
     for start in range(0, len(points), _AT_ONCE):
         some = points[start : start + _AT_ONCE]
-        squares = (some**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * some @ known.T
+        squares = (some**2).sum(1)[:, None] + (reference**2).sum(1)[None] - 2 * some @ reference.T
         if apart is not None:
             squares[apart[start : start + _AT_ONCE, None] == apart[None]] = np.inf
         most = _NEAREST if apart is None else int(np.isfinite(squares).sum(1).min())
@@ -192,54 +192,54 @@ def _parts(values: np.ndarray, groups: np.ndarray) -> _Parts:
     return _Parts(np.maximum((among - within) / size, 0), within, total, m**2 / float((counts**2).sum()))
 
 
-def _independent(known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> float:
+def _independent(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: np.ndarray | None) -> float:
     """How many independent groups the new points count for.
 
-    Where nothing says it, points that differ as little as those of one known group are one group.
+    Where nothing says it, points that differ as little as those of one reference group are one group.
     """
     n = len(new)
-    if len(np.unique(groups)) == len(known):
+    if len(np.unique(groups)) == len(reference):
         return n
     if new_groups is not None:
         counts = np.unique(new_groups, return_counts=True)[1]
         return n**2 / float((counts**2).sum())
-    parts = _parts(known, groups)
-    telling = parts.between > 1e-3 * known.var(0)
+    parts = _parts(reference, groups)
+    telling = parts.between > 1e-3 * reference.var(0)
     if n < 3 or not telling.any():
         return 1.0
     share = 1 - (new.var(0, ddof=1) - parts.within)[telling] / parts.between[telling]
     return float(np.clip(_CAREFUL / max(float(np.median(share)), 1 / n), 1, n))
 
 
-def _by_value(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
-    """Probability by the logarithms of the distances; 1 unless most new ones are larger than all known ones."""
+def _by_value(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
+    """Probability by the logarithms of the distances; 1 unless most new ones are larger than all reference ones."""
     from scipy.stats import t
 
-    if np.median(new) <= known.max():
+    if np.median(new) <= reference.max():
         return 1.0
-    logs, found = np.log(known + _SOFT)[:, None], np.log(new + _SOFT)
+    logs, new_logs = np.log(reference + _SOFT)[:, None], np.log(new + _SOFT)
     parts = _parts(logs, groups)
-    error = float(np.sqrt(max(parts.error(len(known), count, len(new))[0], 1e-6)))
+    error = float(np.sqrt(max(parts.error(len(reference), count, len(new))[0], 1e-6)))
     freedom = max(1.0, min(parts.groups / _SPARSE, _HEAVY + count))
-    return float(t.sf((found.mean() - logs.mean()) / error, freedom))
+    return float(t.sf((new_logs.mean() - logs.mean()) / error, freedom))
 
 
-def _by_rank(known: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
+def _by_rank(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, count: float) -> float:
     """Probability by ranks: exact for one point and where all new ones are larger, else normal or Student's t."""
     from scipy.stats import norm, t
 
-    m, n = len(known), len(new)
-    ordered = np.sort(known)
+    m, n = len(reference), len(new)
+    ordered = np.sort(reference)
     rank = _ranks(ordered, new).mean() - 0.5
     if len(np.unique(groups)) == m:
         if n == 1:
-            return float((1 + (known >= new[0]).sum()) / (m + 1))
-        if new.min() > known.max():
+            return float((1 + (reference >= new[0]).sum()) / (m + 1))
+        if new.min() > reference.max():
             return (
                 1 / comb(m + n, n) if m + n < 1000 else float(np.exp(lgamma(m + 1) + lgamma(n + 1) - lgamma(m + n + 1)))
             )
         return float(norm.sf(rank / np.sqrt((m + n + 1) / (12 * m * n))))
-    parts = _parts(_ranks(ordered, known)[:, None], groups)
+    parts = _parts(_ranks(ordered, reference)[:, None], groups)
     error = np.sqrt(max(parts.error(m, count, n)[0], 1e-6))
     return float(t.sf(rank / error, parts.groups - 1))
 

@@ -214,8 +214,8 @@ class Samples:
             view = self.reader.view
             most = kept_of_each(len(self.records), len(view.classes))
             self._places[record.id] = view.centres(self.reader.labels(record), most=most, key=(self.seed, record.id))
-        found = self._places[record.id]
-        return found.draw(draw) if found else None
+        places = self._places[record.id]
+        return places.draw(draw) if places else None
 
 
 def _occurrence(values: np.ndarray) -> np.ndarray:
@@ -223,9 +223,9 @@ def _occurrence(values: np.ndarray) -> np.ndarray:
     by_value = np.argsort(values, kind="stable")
     ordered = values[by_value]
     first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    found = np.empty(len(values), np.int64)
-    found[by_value] = np.arange(len(values)) - np.repeat(first, np.diff(np.r_[first, len(values)]))
-    return found
+    counts = np.empty(len(values), np.int64)
+    counts[by_value] = np.arange(len(values)) - np.repeat(first, np.diff(np.r_[first, len(values)]))
+    return counts
 
 
 def training_statistics(reader_store: Store, records: Sequence[Record]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -243,8 +243,8 @@ def training_statistics(reader_store: Store, records: Sequence[Record]) -> tuple
 
 def volumes(records: Sequence[Record]) -> Mapping[str, int]:
     """Volume → number of its records; records that belong to none are left out."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for record in records:
         if name := record.columns.get("volume"):
-            found[name] = found.get(name, 0) + 1
-    return found
+            counts[name] = counts.get(name, 0) + 1
+    return counts

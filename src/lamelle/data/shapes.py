@@ -82,7 +82,7 @@ def yolo_lines(path: Path) -> list[tuple[int, int, list[float]]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise FileError("files.unreadable", path, reason=getattr(error, "strerror", None) or "UTF-8") from error
-    found = []
+    parsed = []
     for n, line in enumerate(lines, 1):
         cells = line.split()
         if not cells:
@@ -94,8 +94,8 @@ def yolo_lines(path: Path) -> list[tuple[int, int, list[float]]]:
         fits = len(numbers) == 4 or (len(numbers) >= 2 * _CORNERS and len(numbers) % 2 == 0)
         if kind < 0 or not fits or not all(-0.01 <= v <= 1.01 for v in numbers):
             raise FileError("data.shapes_line", path, line=n, text=printable(line[:60]))
-        found.append((n, kind, numbers))
-    return found
+        parsed.append((n, kind, numbers))
+    return parsed
 
 
 def _yolo_line(path: Path, n: int, kind: int, numbers: Sequence[float], size: tuple[int, ...]) -> Shape:
@@ -149,13 +149,13 @@ def _read_coco(path: Path, stamp: int, size: int) -> Coco:
         where = "images"
         names = {i["id"]: str(i["file_name"]) for i in plain["images"]}
         sizes = {str(i["file_name"]): (int(i["height"]), int(i["width"])) for i in plain["images"]}
-        found: dict[str, list[Shape]] = defaultdict(list)
+        by_image: dict[str, list[Shape]] = defaultdict(list)
         for n, one in enumerate(plain["annotations"]):
             where = f"annotations[{n}]"
-            found[names[one["image_id"]]].append(_annotation(one, values))
+            by_image[names[one["image_id"]]].append(_annotation(one, values))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileError("data.coco_broken", path, where=where, reason=f"{type(error).__name__}: {error}") from error
-    shapes = {name: tuple(found.get(name, ())) for name in sizes}
+    shapes = {name: tuple(by_image.get(name, ())) for name in sizes}
     outlines = any(s.outlines or s.runs for some in shapes.values() for s in some)
     return Coco({values[k]: kinds[k] for k in values}, sizes, shapes, outlines)
 
@@ -216,8 +216,8 @@ def coco(path: Path, key: str | None, size: tuple[int, ...]) -> Sequence[Shape]:
     if key not in read.shapes:
         raise FileError("data.coco_broken", path, where="images", reason=printable(key))
     if read.images[key] != size:
-        said, have = (" × ".join(map(str, s)) for s in (read.images[key], size))
-        raise FileError("data.coco_size", path, name=printable(key), said=said, size=have)
+        stated, have = (" × ".join(map(str, s)) for s in (read.images[key], size))
+        raise FileError("data.coco_size", path, name=printable(key), said=stated, size=have)
     return read.shapes[key]
 
 
@@ -265,7 +265,7 @@ def boxes_of(shapes: Sequence[Shape], size: tuple[int, ...]) -> Boxes:
 
 def _inside(shape: Shape, size: tuple[int, ...]) -> np.ndarray:
     """Which pixels are of an object, bool [Y, X]."""
-    found = np.zeros(size, bool)
+    inside = np.zeros(size, bool)
     if shape.runs:
         flat = np.zeros(size[0] * size[1], bool)
         for first, stop in shape.runs:
@@ -273,23 +273,23 @@ def _inside(shape: Shape, size: tuple[int, ...]) -> np.ndarray:
         return flat.reshape(size[::-1]).T
     if not shape.outlines:
         y0, x0, y1, x1 = (max(0, round(v)) for v in shape.box)
-        found[y0:y1, x0:x1] = True
+        inside[y0:y1, x0:x1] = True
     for outline in shape.outlines:
-        _fill(found, outline)
-    return found
+        _fill(inside, outline)
+    return inside
 
 
-def _fill(found: np.ndarray, outline: np.ndarray) -> None:
+def _fill(inside: np.ndarray, outline: np.ndarray) -> None:
     """Mark the pixels whose middle lies in an outline, by the crossings of each row with its edges."""
     first, second = outline, np.roll(outline, -1, axis=0)
-    low, high = max(0, math.floor(outline[:, 0].min())), min(len(found), math.ceil(outline[:, 0].max()))
+    low, high = max(0, math.floor(outline[:, 0].min())), min(len(inside), math.ceil(outline[:, 0].max()))
     for row in range(low, high):
         y = row + 0.5
         crossed = (first[:, 0] <= y) != (second[:, 0] <= y)
         a, b = first[crossed], second[crossed]
         places = np.sort(a[:, 1] + (y - a[:, 0]) / (b[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1]))
         for left, right in zip(places[::2], places[1::2], strict=False):
-            found[row, max(0, math.ceil(left - 0.5)) : max(0, math.ceil(right - 0.5))] = True
+            inside[row, max(0, math.ceil(left - 0.5)) : max(0, math.ceil(right - 0.5))] = True
 
 
 def _around(outline: np.ndarray) -> tuple[float, float, float, float]:

@@ -67,61 +67,65 @@ def shift_of(
         few = {"n": len(profile.table), "least": LEAST}
         return Shift((Problem("shift.few_known", severity="note", values=few),), ((),) * len(measures))
     places = [i for i, m in enumerate(MEASURES) if m.name in profile.measures and (comparable or not m.absolute)]
-    known = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
+    reference = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
     known_groups = np.array(profile.groups, np.int64)
     new = measures[:, places]
-    turned = swapped_among(known, known_groups, new, [MEASURES[i].name for i in places])
+    turned = swapped_among(reference, known_groups, new, [MEASURES[i].name for i in places])
     swapped = turned.which
-    found = _rest_of(known, known_groups, new, groups, ~swapped)
-    if swapped.any() and found is not None and 4 * found.far.sum() > 3 * len(found.far) > 3 * swapped.sum():
+    rest_outlying = _rest_of(reference, known_groups, new, groups, ~swapped)
+    if (
+        swapped.any()
+        and rest_outlying is not None
+        and 4 * rest_outlying.far.sum() > 3 * len(rest_outlying.far) > 3 * swapped.sum()
+    ):
         swapped = np.zeros(len(new), bool)  # nearly all differ: in some of them it seems to be polarity
-        found = _rest_of(known, known_groups, new, groups, ~swapped)
+        rest_outlying = _rest_of(reference, known_groups, new, groups, ~swapped)
     words: list[tuple[str, ...]] = [("shift.word_inverted",) if one else () for one in swapped]
     problems: list[Problem] = []
     if swapped.any():
         problems.append(_inverted(turned, names))
-    if found is None:
+    if rest_outlying is None:
         return Shift(tuple(problems), tuple(words))
     rest = np.flatnonzero(~swapped)
     offsets, far = np.zeros((len(new), len(MEASURES))), np.zeros(len(new), bool)
-    offsets[np.ix_(rest, np.array(places, np.int64))] = found.offsets
-    far[rest] = found.far
-    some = ~swapped if found.common else far
+    offsets[np.ix_(rest, np.array(places, np.int64))] = rest_outlying.offsets
+    far[rest] = rest_outlying.far
+    some = ~swapped if rest_outlying.common else far
     outside = _outside(measures, some, profile, places)
-    said = _named(offsets, some, outside if outside.any() else ~outside)
-    problems += [_problem(i, offsets, far, measures, profile, evened) for i in said]
+    shown = _named(offsets, some, outside if outside.any() else ~outside)
+    problems += [_problem(i, offsets, far, measures, profile, evened) for i in shown]
     if far.sum() < len(rest):
         problems.append(Problem("shift.which", severity="note", values={"names": _names(far, names)}))
     if not outside.any():
         problems.append(Problem("shift.together", severity="note"))
-    if evened and any(MEASURES[i].kind in _EVENED for i in said):
+    if evened and any(MEASURES[i].kind in _EVENED for i in shown):
         problems.append(Problem("shift.evened", severity="note"))
     for i in np.flatnonzero(far).tolist():
-        words[i] = _words(offsets[i], said)
+        words[i] = _words(offsets[i], shown)
     return Shift(tuple(problems), tuple(words))
 
 
 def _rest_of(
-    known: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: Sequence[str | None], some: np.ndarray
+    reference: np.ndarray, groups: np.ndarray, new: np.ndarray, new_groups: Sequence[str | None], some: np.ndarray
 ) -> Outlying | None:
     """How ``some`` images differ, which are not just inverted: all of them together, or a few; None if they do not."""
     new, new_groups = new[some], [new_groups[i] for i in np.flatnonzero(some).tolist()]
     if not len(new):
         return None
     named = None if None in new_groups else np.unique(np.array(new_groups, str), return_inverse=True)[1]
-    far = far_among(known, groups, new)
+    far = far_among(reference, groups, new)
     few = far.any() and 2 * far.sum() < len(far)
     rest = ~far if few else np.ones(len(far), bool)
     step = max(1, -(-int(rest.sum()) // MOST))
     chosen = np.flatnonzero(rest)[::step]
-    found = outlying(known, groups, new[chosen], named if named is None else named[chosen])
-    if found.p < LEVEL:
-        return found if len(chosen) == len(new) else outlying(known, groups, new, named)
+    unlike = outlying(reference, groups, new[chosen], named if named is None else named[chosen])
+    if unlike.p < LEVEL:
+        return unlike if len(chosen) == len(new) else outlying(reference, groups, new, named)
     if not far.any():
         return None
     offsets = np.zeros(new.shape)
-    offsets[far] = outlying(known, groups, new[far], None).offsets
-    return Outlying(found.p, far, False, offsets)
+    offsets[far] = outlying(reference, groups, new[far], None).offsets
+    return Outlying(unlike.p, far, False, offsets)
 
 
 def _names(some: np.ndarray, names: Sequence[str]) -> str:
@@ -137,11 +141,11 @@ def _range(i: int, profile: Profile) -> tuple[float, float]:
 def _outside(measures: np.ndarray, far: np.ndarray, profile: Profile, places: Sequence[int]) -> np.ndarray:
     """Of the measures at ``places`` those whose median lies outside that of the training images, boolean ``[F]``."""
     middle = np.median(measures[far], axis=0)
-    found = np.zeros(len(MEASURES), bool)
+    outside = np.zeros(len(MEASURES), bool)
     for i in places:
         low, high = _range(i, profile)
-        found[i] = not low <= middle[i] <= high
-    return found
+        outside[i] = not low <= middle[i] <= high
+    return outside
 
 
 def _named(offsets: np.ndarray, far: np.ndarray, outside: np.ndarray) -> list[int]:
@@ -175,21 +179,23 @@ def _problem(
     return Problem(f"shift.{MEASURES[i].name}_{more}", severity=severity, values=values)
 
 
-def _inverted(found: Swapped, names: Sequence[str]) -> Problem:
+def _inverted(swapped: Swapped, names: Sequence[str]) -> Problem:
     values = {
-        "count": int(found.which.sum()),
-        "n": len(found.which),
-        "names": _names(found.which, names),
-        "found": f"{found.apart:.1f}",
-        "turned": f"{found.turned:.1f}",
-        "high": f"{found.usual:.1f}",
+        "count": int(swapped.which.sum()),
+        "n": len(swapped.which),
+        "names": _names(swapped.which, names),
+        "found": f"{swapped.apart:.1f}",
+        "turned": f"{swapped.turned:.1f}",
+        "high": f"{swapped.usual:.1f}",
     }
     return Problem("shift.inverted", severity="warning", values=values)
 
 
-def _words(offsets: np.ndarray, said: Sequence[int]) -> tuple[str, ...]:
+def _words(offsets: np.ndarray, measures_shown: Sequence[int]) -> tuple[str, ...]:
     """What is unlike in one image, of what is said of all; at least the most."""
-    telling = [i for i in said if abs(offsets[i]) >= _TELLING] or [max(said, key=lambda i: abs(offsets[i]))]
+    telling = [i for i in measures_shown if abs(offsets[i]) >= _TELLING] or [
+        max(measures_shown, key=lambda i: abs(offsets[i]))
+    ]
     return tuple(f"shift.word_{MEASURES[i].kind}_{'more' if offsets[i] > 0 else 'less'}" for i in telling)
 
 

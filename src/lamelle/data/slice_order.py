@@ -48,10 +48,10 @@ def _folder(record: Record) -> str:
 
 def _folders(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Folder → its records in natural order."""
-    found: dict[str, list[Record]] = defaultdict(list)
+    by_folder: dict[str, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda r: natural(r.id)):
-        found[_folder(record)].append(record)
-    return found
+        by_folder[_folder(record)].append(record)
+    return by_folder
 
 
 def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list[Problem]:
@@ -63,7 +63,7 @@ def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list
     """
     at = {r.id: i for i, r in enumerate(records)}
     free = [r for r in records if r.position is None and r.group is None and not r.image.part]
-    found = []
+    problems = []
     for folder, members in _folders(free).items():
         if len(members) < _LEAST:
             continue
@@ -73,8 +73,8 @@ def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list
         closer = float(near.mean() - far.mean())
         if closer > _CLOSER and closer > _SURE * float(far.std()):
             values = {"near": f"{near.mean():.2f}", "far": f"{far.mean():.2f}", "n": len(members)}
-            found.append(Problem("audit.sequence", folder, "warning", values))
-    return found
+            problems.append(Problem("audit.sequence", folder, "warning", values))
+    return problems
 
 
 def _alike(small: np.ndarray, lags: Sequence[int]) -> np.ndarray:

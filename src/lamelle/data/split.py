@@ -63,12 +63,12 @@ def given_folds(records: Sequence[Record]) -> int:
     Raises:
         RequestError: If some records have a fold and others none.
     """
-    known = [r.fold for r in records if r.fold is not None]
-    if not known or any(r.split for r in records):
+    folds = [r.fold for r in records if r.fold is not None]
+    if not folds or any(r.split for r in records):
         return 0
     if missing := [r.id for r in records if r.fold is None]:
         raise RequestError("split.partly_given", count=len(missing), first=", ".join(missing[:3]))
-    return max(known) + 1
+    return max(folds) + 1
 
 
 def by_given_folds(records: Sequence[Record], *, fold: int | None, folds: int) -> tuple[Record, ...]:

@@ -91,29 +91,33 @@ def split_columns(cells: Mapping[str, Sequence[str]], *, named: str | None = Non
         {'0': 'train', '1': 'test'}
     """
     called = [c for c in cells if _may_split(c)]
-    found = [named] if named else [*called, *(c for c in cells if c not in called and _holds_splits(c, cells[c]))]
-    split = next((c for c in found if c == named or _is_split(c, cells[c])), None)
+    split_like = [named] if named else [*called, *(c for c in cells if c not in called and _holds_splits(c, cells[c]))]
+    split = next((c for c in split_like if c == named or _is_split(c, cells[c])), None)
     folds: dict[str, int] = {}
-    fold = None if split and split != named else next((c for c in found if (folds := _folds(c, cells[c], named))), None)
+    fold = (
+        None
+        if split and split != named
+        else next((c for c in split_like if (folds := _folds(c, cells[c], named))), None)
+    )
     split = None if fold else split
     splits = _splits(cells[split], named=split == named) if split else {}
-    flags = {} if named else {c: said for c in cells if c not in (split, fold) and (said := _flag(c, cells[c]))}
+    flags = {} if named else {c: problems for c in cells if c not in (split, fold) and (problems := _flag(c, cells[c]))}
     if not split and not fold and len(flags) == 1 and _MARKS.intersection(column_words(next(iter(flags)))):
         split = next(iter(flags))
     splits = (split and _flag(split, cells[split])) or splits
     taken = {"column": split, "splits": mapping_shown(splits)}
-    said = [Problem("layouts.split_taken", table, "note", taken)] if split and not named else []
+    problems = [Problem("layouts.split_taken", table, "note", taken)] if split and not named else []
     if fold:
         values = {"column": fold, "n": len(set(folds.values())), "first": min(folds, key=lambda c: folds[c])}
-        said.append(Problem("layouts.fold_taken", table, "note", values))
-    rest = [c for c in found if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c])]
+        problems.append(Problem("layouts.fold_taken", table, "note", values))
+    rest = [c for c in split_like if c not in (split, fold, *flags) and 1 < len({*cells[c]}) < len(cells[c])]
     alone = not named and not split and not fold
-    maybe = {c: found for c in cells if alone and c not in flags and (found := _probable(c, cells[c]))}
+    maybe = {c: split_like for c in cells if alone and c not in flags and (split_like := _probable(c, cells[c]))}
     rest += [c for c in cells if alone and c not in (*rest, *flags) and _named_only(c, cells[c])]
-    said += [_unused(c, cells[c], table) for c in rest if c not in maybe and not _vague(c, cells[c])]
-    said += [_maybe(c, splits, table) for c, splits in maybe.items()]
-    said += _flags_unused([c for c in flags if c != split], table, alone=not split and not fold)
-    return SplitColumns(split, splits, fold, folds, tuple(said))
+    problems += [_unused(c, cells[c], table) for c in rest if c not in maybe and not _vague(c, cells[c])]
+    problems += [_maybe(c, splits, table) for c, splits in maybe.items()]
+    problems += _flags_unused([c for c in flags if c != split], table, alone=not split and not fold)
+    return SplitColumns(split, splits, fold, folds, tuple(problems))
 
 
 def says_split(column: str, cells: Sequence[str]) -> bool:
@@ -130,17 +134,17 @@ def _flag(column: str, cells: Sequence[str]) -> dict[str, str]:
     """Cell → split of a column that is called after one split and answers by yes and no; else nothing."""
     words = column_words(column)
     of = split_called(" ".join(w for w in words if w not in _MARKS)) or _trained(words)
-    known = {c: c.casefold() for c in cells}
-    no = _NO if any(c in _NO for c in known.values()) else _SIGNS_OF_NO
-    if of is None or not {*known.values()} <= {*_YES, *no} or len({c in _YES for c in known.values()}) < 2:
+    lower = {c: c.casefold() for c in cells}
+    no = _NO if any(c in _NO for c in lower.values()) else _SIGNS_OF_NO
+    if of is None or not {*lower.values()} <= {*_YES, *no} or len({c in _YES for c in lower.values()}) < 2:
         return {}
-    return {c: of if low in _YES else "test" if of == "train" else "train" for c, low in known.items()}
+    return {c: of if low in _YES else "test" if of == "train" else "train" for c, low in lower.items()}
 
 
 def _trained(words: Sequence[str]) -> str | None:
     """The split that one word of a column says among any others; a test may be any other test."""
-    said = {split for w in words if (split := split_called(w))}
-    return said.pop() if len(said) == 1 and "test" not in said else None
+    splits = {split for w in words if (split := split_called(w))}
+    return splits.pop() if len(splits) == 1 and "test" not in splits else None
 
 
 def _flags_unused(flags: Sequence[str], table: str, *, alone: bool) -> list[Problem]:
@@ -156,8 +160,8 @@ def _flags_unused(flags: Sequence[str], table: str, *, alone: bool) -> list[Prob
 def _splits(cells: Sequence[str], *, named: bool = False) -> dict[str, str]:
     """Cell → split; of a column that the user named also where the word stands among others."""
     different = dict.fromkeys(c for c in cells if c.strip())
-    found = splits_of(different, external=True)
-    return loosely(different) or opposed(different) or found if named and len(found) < len(different) else found
+    splits = splits_of(different, external=True)
+    return loosely(different) or opposed(different) or splits if named and len(splits) < len(different) else splits
 
 
 def _holds_splits(column: str, cells: Sequence[str]) -> bool:
@@ -165,8 +169,8 @@ def _holds_splits(column: str, cells: Sequence[str]) -> bool:
     different = dict.fromkeys(cells)
     if len(different) > _MOST_CELLS or names_label(column):
         return False
-    said = splits_of(different, external=True)
-    return len(said) == len(different) and len(set(said.values())) > 1 and "train" in said.values()
+    splits = splits_of(different, external=True)
+    return len(splits) == len(different) and len(set(splits.values())) > 1 and "train" in splits.values()
 
 
 def _probable(column: str, cells: Sequence[str]) -> dict[str, str]:
@@ -177,10 +181,10 @@ def _probable(column: str, cells: Sequence[str]) -> dict[str, str]:
     different = dict.fromkeys(cells)
     if len(different) > _MOST_CELLS or names_label(column):
         return {}
-    if found := loosely(different):
-        return found
-    found, words = opposed(different), column_words(column)
-    return found if not any("ntern" in c for c in found) or _PLACES.union(SPLIT_WORDS).intersection(words) else {}
+    if splits := loosely(different):
+        return splits
+    splits, words = opposed(different), column_words(column)
+    return splits if not any("ntern" in c for c in splits) or _PLACES.union(SPLIT_WORDS).intersection(words) else {}
 
 
 def _named_only(column: str, cells: Sequence[str]) -> bool:
@@ -233,8 +237,8 @@ def _is_split(column: str, cells: Sequence[str]) -> bool:
     """Whether the cells are splits; in a column that is called ``split`` all but numbers is meant as one."""
     if plain(column) == "split":
         return not all(re.search("[0-9]", c) for c in cells)
-    said = _splits(cells)
-    return bool(cells) and all(c in said for c in cells)
+    splits = _splits(cells)
+    return bool(cells) and all(c in splits for c in cells)
 
 
 def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, int]:
@@ -248,11 +252,11 @@ def _folds(column: str, cells: Sequence[str], named: str | None) -> dict[str, in
         >>> _folds("partition", ["0"] * 8 + ["1", "2"], None)
         {}
     """
-    found = _numbered(cells, (*_FOLD_WORDS, *column_words(column)) if column == named else _FOLD_WORDS, column)
+    folds = _numbered(cells, (*_FOLD_WORDS, *column_words(column)) if column == named else _FOLD_WORDS, column)
     counts = Counter(cells).values()
-    even = bool(found) and max(counts) <= _ALIKE * min(counts)
+    even = bool(folds) and max(counts) <= _ALIKE * min(counts)
     surely = column == named or any(t in _ALWAYS_FOLDS for t in column_words(column))
-    return found if surely or even or len(cells) < 2 * len(found) else {}
+    return folds if surely or even or len(cells) < 2 * len(folds) else {}
 
 
 def _numbered(cells: Sequence[str], words: Sequence[str], column: str) -> dict[str, int]:
@@ -260,13 +264,16 @@ def _numbered(cells: Sequence[str], words: Sequence[str], column: str) -> dict[s
     if not any(t in words for t in column_words(column)):
         return {}
     numbers = {c: re.fullmatch(r"(?:[a-z]+[\s_-]*)?([0-9]+)(?:\.0)?", c.casefold()) for c in cells}
-    known = {c: int(m[1]) for c, m in numbers.items() if m}
-    first = min(known.values(), default=0)
-    whole = sorted({*known.values()}) == list(range(first, first + len({*known.values()})))
+    number_of = {c: int(m[1]) for c, m in numbers.items() if m}
+    first = min(number_of.values(), default=0)
+    whole = sorted({*number_of.values()}) == list(range(first, first + len({*number_of.values()})))
     good = (
-        len(known) == len(numbers) and whole and first in (0, 1) and _LEAST_FOLDS <= len({*known.values()}) < len(cells)
+        len(number_of) == len(numbers)
+        and whole
+        and first in (0, 1)
+        and _LEAST_FOLDS <= len({*number_of.values()}) < len(cells)
     )
-    return {c: k - first for c, k in sorted(known.items(), key=lambda item: item[1])} if good else {}
+    return {c: k - first for c, k in sorted(number_of.items(), key=lambda item: item[1])} if good else {}
 
 
 def _shown(cells: Sequence[str]) -> str:

@@ -287,7 +287,7 @@ class Store:
             return entry.map()
         except (OSError, ValueError):
             with self._lock:
-                self._known = {name: known for name, known in self._known.items() if known.path != entry.path}
+                self._known = {name: kept for name, kept in self._known.items() if kept.path != entry.path}
         return find().map()
 
     # ---- the budget

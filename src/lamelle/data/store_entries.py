@@ -91,8 +91,8 @@ class Pixels:
     @staticmethod
     def of(image: Image, *, format: str = "") -> Pixels:
         """All pixels of a file at once, with what is known about them."""
-        known = (image.spacing, image.geometry, image.bits, format, image.problems)
-        return Pixels(image.array.shape, image.array.dtype.newbyteorder("="), [(0, image.array)], *known)
+        facts = (image.spacing, image.geometry, image.bits, format, image.problems)
+        return Pixels(image.array.shape, image.array.dtype.newbyteorder("="), [(0, image.array)], *facts)
 
 
 def mapped_entry(image: Image, array: np.ndarray, format: str) -> StoreEntry | None:
@@ -105,8 +105,8 @@ def mapped_entry(image: Image, array: np.ndarray, format: str) -> StoreEntry | N
     offset = root.offset + array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
     strides = None if array.flags.c_contiguous else array.strides
     path = Path(os.fsdecode(root.filename))
-    known = (image.spacing, image.geometry, image.bits, format, image.problems)
-    return StoreEntry(path, array.shape, array.dtype, offset, strides, *known)
+    facts = (image.spacing, image.geometry, image.bits, format, image.problems)
+    return StoreEntry(path, array.shape, array.dtype, offset, strides, *facts)
 
 
 def save_entry(path: Path, pixels: Pixels) -> None:

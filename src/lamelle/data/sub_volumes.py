@@ -63,11 +63,11 @@ def cut(records: Sequence[Record], options: Split) -> tuple[Record, ...]:
         for z in range(_depth(r.image))
     ]
     placed, _ = split.assign(slices, options.but(by="block"))
-    found: list[Record] = []
+    parts: list[Record] = []
     for (volume, name), some in groupby(placed, key=lambda s: (s.columns["volume"], s.split)):
         positions = [s.position or 0 for s in some]
-        found.append(_part(by_id[volume], (positions[0], positions[-1] + 1), name))
-    return tuple(found)
+        parts.append(_part(by_id[volume], (positions[0], positions[-1] + 1), name))
+    return tuple(parts)
 
 
 def pieces(records: Iterable[Record]) -> tuple[Record, ...]:
@@ -78,11 +78,11 @@ def pieces(records: Iterable[Record]) -> tuple[Record, ...]:
     Raises:
         FileError: If a header cannot be read.
     """
-    found: list[Record] = []
+    cut_records: list[Record] = []
     for record in records:
         count = _count(record) if record.target and _is_volume(record) else 1
-        found += [record] if count == 1 else _pieces(record, count)
-    return tuple(found)
+        cut_records += [record] if count == 1 else _pieces(record, count)
+    return tuple(cut_records)
 
 
 def _count(record: Record) -> int:
@@ -106,8 +106,8 @@ def _piece(record: Record, span: tuple[int, int]) -> Record:
 
 def _volume(record: Record) -> str:
     """The id of the whole volume of a record."""
-    found = _SPAN.fullmatch(record.id) if record.image.span else None
-    return found[1] if found else record.id
+    match = _SPAN.fullmatch(record.id) if record.image.span else None
+    return match[1] if match else record.id
 
 
 def _part(record: Record, span: tuple[int, int], name: str | None) -> Record:

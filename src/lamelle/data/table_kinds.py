@@ -40,8 +40,8 @@ def other_kind(table: Table) -> Problem | None:
         return Problem("layouts.lacks_masks_of_runs", "", "note", place | {"columns": _listed(plain, runs)})
     open_ = [c for c in table.columns if _is_open(table, c)]
     if len(open_) >= _LEAST and any(_states(table, c) & _OPEN for c in open_):
-        said = {"columns": ", ".join(map(printable, open_[:_SHOWN]))}
-        return Problem("layouts.lacks_answers", "", "note", place | said)
+        columns = {"columns": ", ".join(map(printable, open_[:_SHOWN]))}
+        return Problem("layouts.lacks_answers", "", "note", place | columns)
     return None
 
 
@@ -78,5 +78,5 @@ def _states(table: Table, column: str) -> set[str]:
 
 def _is_open(table: Table, column: str) -> bool:
     """Whether the cells say yes, no, or leave it open."""
-    found = _states(table, column)
-    return bool(found & _YES) and found <= _YES | _NO | _OPEN
+    cells = _states(table, column)
+    return bool(cells & _YES) and cells <= _YES | _NO | _OPEN

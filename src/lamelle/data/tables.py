@@ -178,29 +178,29 @@ def choose_columns(
     Raises:
         RequestError: If a named column is not in the table, or is one of several that are spelt nearly so.
     """
-    asked = {"image": image, "label": label, "group": group, "split": split}
-    meant = {option: name and _meant(table, option, name) for option, name in asked.items()}
+    requested = {"image": image, "label": label, "group": group, "split": split}
+    meant = {option: name and _meant(table, option, name) for option, name in requested.items()}
     image, label, split = meant["image"], meant["label"], meant["split"]
     read_as = [
         Problem("layouts.column_read_as", table.path.name, "note", {"option": option, "given": name, "column": column})
-        for option, name in asked.items()
+        for option, name in requested.items()
         if name and (column := meant[option]) != name
     ]
     image = image or _first(table, IMAGE_COLUMNS) or _by_content(table)
     chosen = label or _first(table, (*LABEL_COLUMNS, *FINDING_COLUMNS))
     cells = {c: [r.cells[c] for r in table.rows] for c in table.columns if c == split or c not in (image, chosen)}
-    found = split_columns(cells, named=split, table=table.path.name)
-    problems = [*found.problems, *([] if label else _several_labels(table))]
+    splits = split_columns(cells, named=split, table=table.path.name)
+    problems = [*splits.problems, *([] if label else _several_labels(table))]
     position = _first(table, POSITION_COLUMNS)
     if position and not all(r.cells[position].isdecimal() for r in table.rows):
         position = None
     return Columns(
         image,
         chosen,
-        found.split,
-        found.splits,
-        found.fold,
-        found.folds,
+        splits.split,
+        splits.splits,
+        splits.fold,
+        splits.folds,
         position,
         (*read_as, *problems),
     )
@@ -229,11 +229,15 @@ def _meant(table: Table, option: str, name: str) -> str:
 def _several_labels(table: Table) -> list[Problem]:
     """A note where more than one column is called after what images are of."""
     words = (*LABEL_COLUMNS, *FINDING_COLUMNS)
-    found = [c for n in words for c in table.columns if plain(c) == n and holds_classes(table, c)]
-    if len(found) < 2:
+    label_columns = [c for n in words for c in table.columns if plain(c) == n and holds_classes(table, c)]
+    if len(label_columns) < 2:
         return []
-    values = {"column": printable(found[0]), "others": printable(", ".join(found[1:])), "key": found[1]}
-    values["key"] = setting("data.label", found[1])
+    values = {
+        "column": printable(label_columns[0]),
+        "others": printable(", ".join(label_columns[1:])),
+        "key": label_columns[1],
+    }
+    values["key"] = setting("data.label", label_columns[1])
     return [Problem("layouts.label_taken", table.path.name, "note", values)]
 
 

@@ -65,8 +65,8 @@ def remember(split: Sequence[Mapping[str, str]], rows: Sequence[ImageMeasures], 
     tested = {measured[row["id"]] for row in split if row["split"] == "test" and row["id"] in measured}
     pixels = {measured[row["id"]]: row["id"] for row in reversed(learnt) if row["id"] in measured}
     files = {row["image_sha256"]: row["id"] for row in reversed(learnt) if row.get("image_sha256")}
-    known = None if signatures is None else from_bytes(signatures)
-    return Memory(pixels, files, frozenset(tested - set(pixels)), known)
+    signed = None if signatures is None else from_bytes(signatures)
+    return Memory(pixels, files, frozenset(tested - set(pixels)), signed)
 
 
 def seen_before(
@@ -83,19 +83,19 @@ def seen_before(
         contents: Content hashes of the records.
     """
     measured = {row.id: row for row in rows if row.minimum != row.maximum}
-    found: dict[str, Seen] = {}
+    matches: dict[str, Seen] = {}
     for record in records:
         row, whole = measured.get(record.id), record.image.index is None and record.image.span is None
         like = memory.pixels.get(row.pixels) if row else None
         if like is None and row and whole:  # of a volume that was cut in training, the whole file
             like = memory.files.get(contents[record.id].image)
         if like is not None:
-            found[record.id] = Seen(record.id, like, "same")
-    rest = [r for r in records if r.id in measured and r.id not in found]
+            matches[record.id] = Seen(record.id, like, "same")
+    rest = [r for r in records if r.id in measured and r.id not in matches]
     if memory.signatures and rest:
         new = signatures_of(rest, rows, store)
-        found |= {p.second: Seen(p.second, p.first, "alike") for p in find_copies(new, memory.signatures)}
-    return tuple(found[r.id] for r in records if r.id in found)
+        matches |= {p.second: Seen(p.second, p.first, "alike") for p in find_copies(new, memory.signatures)}
+    return tuple(matches[r.id] for r in records if r.id in matches)
 
 
 def signatures_of(records: Sequence[Record], rows: Sequence[ImageMeasures], store: Store) -> list[Signature]:
@@ -144,11 +144,11 @@ def from_bytes(content: bytes) -> tuple[Signature, ...]:
     )
 
 
-def twins(found: Mapping[str, str]) -> str:
+def twins(match: Mapping[str, str]) -> str:
     """An image and the one of the training that it is, ``=``, or resembles, ``≈``.
 
     Example:
         >>> twins({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
         's2/7.jpg ≈ a/12.png'
     """
-    return f"{found['id']} {'=' if found['kind'] == 'same' else '≈'} {found['like']}"
+    return f"{match['id']} {'=' if match['kind'] == 'same' else '≈'} {match['like']}"

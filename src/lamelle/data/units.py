@@ -126,7 +126,7 @@ def kinds_of(looks: Sequence[Values]) -> tuple[PixelKind, ...]:
     by_name: dict[Name, list[Values]] = {}
     for one in looks:
         by_name.setdefault((one.dtype, one.bits), []).append(one)
-    found = [
+    kinds = [
         PixelKind(
             dtype=dtype,
             bits=bits,
@@ -141,7 +141,7 @@ def kinds_of(looks: Sequence[Values]) -> tuple[PixelKind, ...]:
         )
         for (dtype, bits), some in by_name.items()
     ]
-    return tuple(sorted(found, key=lambda kind: -kind.images))
+    return tuple(sorted(kinds, key=lambda kind: -kind.images))
 
 
 def proposed(new: PixelKind, own: Span) -> Span | None:
@@ -183,19 +183,19 @@ class ValueMatch(NamedTuple):
     """How its values become those of the training; None where they are already."""
 
 
-def match(new: PixelKind, trained: Sequence[PixelKind], *, own: Span | None, said: Span | None) -> ValueMatch | None:
+def match(new: PixelKind, trained: Sequence[PixelKind], *, own: Span | None, stated: Span | None) -> ValueMatch | None:
     """What the values of a new kind mean; None where nothing is certain.
 
     Args:
         trained: The kinds that were trained on, the most frequent first.
         own: Black and white of the training, where somebody said so.
-        said: Those of the new images, where somebody said so.
+        stated: Those of the new images, where somebody said so.
     """
     main = trained[0]
     sure = own or main.span
     target = sure or main.likely
-    if said is not None:
-        return _scaled(said, target, main)
+    if stated is not None:
+        return _scaled(stated, target, main)
     same = next((kind for kind in trained if kind.name == new.name), None)
     if same and ((new.span is not None and new.span == same.span) or alike(new, same)):
         return ValueMatch(own or same.span or target, None)

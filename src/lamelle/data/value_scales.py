@@ -82,21 +82,21 @@ def scales_of(looks: Sequence[Values], files: Sequence[Hashable], trained: Seque
     for i, one in enumerate(looks):
         if one.bits is None and one.minimum != one.maximum:
             types.setdefault("float" if one.dtype.startswith("float") else one.dtype, []).append(i)
-    found: list[list[int]] = []
+    scales: list[list[int]] = []
     for places in types.values():
         clusters = _apart(_together(looks, files, places), looks, trained)
-        found += [sorted(c.places) for c in clusters] if len(clusters) > 1 else []
-    return found
+        scales += [sorted(c.places) for c in clusters] if len(clusters) > 1 else []
+    return scales
 
 
-def listed_scales(found: Sequence[Sequence[int]], looks: Sequence[Values], names: Sequence[str]) -> list[str]:
+def listed_scales(scales: Sequence[Sequence[int]], looks: Sequence[Values], names: Sequence[str]) -> list[str]:
     """Of each scale the number of images, from where to where their values go, and the first names."""
-    said = []
-    for places in found:
+    lines = []
+    for places in scales:
         low, high = min(looks[i].minimum for i in places), max(looks[i].maximum for i in places)
         first = names_of(list(dict.fromkeys(names[i] for i in places)), most=_NAMED)
-        said.append(f"{len(places)} × {low:.6g} … {high:.6g} ({first})")
-    return said
+        lines.append(f"{len(places)} × {low:.6g} … {high:.6g} ({first})")
+    return lines
 
 
 def white_of(looks: Sequence[Values]) -> float:

@@ -76,8 +76,8 @@ def store(node: Path, sums: FileSums) -> Any:
 
     class Checked(LocalStore):
         async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-            found = await super().get(key, prototype, byte_range)
-            sums.check(node / key, None if found is None else found.to_bytes())
-            return found
+            content = await super().get(key, prototype, byte_range)
+            sums.check(node / key, None if content is None else content.to_bytes())
+            return content
 
     return Checked(node, read_only=True)

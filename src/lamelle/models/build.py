@@ -69,9 +69,15 @@ def sketch(architecture: Architecture) -> Freezable:
     return net
 
 
-def _made(asked: Architecture) -> Freezable:
-    if asked.dims not in asked.options.dims:
-        fitting = [k for k, row in MODELS.items() if row.output == asked.options.output and asked.dims in row.dims]
-        values = {"kind": asked.options.kind, "dims": asked.dims, "fitting": ", ".join(fitting) or "–"}
+def _made(architecture: Architecture) -> Freezable:
+    if architecture.dims not in architecture.options.dims:
+        fitting = [
+            k
+            for k, row in MODELS.items()
+            if row.output == architecture.options.output and architecture.dims in row.dims
+        ]
+        values = {"kind": architecture.options.kind, "dims": architecture.dims, "fitting": ", ".join(fitting) or "–"}
         raise RequestError("models.dims", **values)
-    return asked.options.build(inputs=asked.inputs, outputs=asked.outputs, dims=asked.dims, size=asked.size)
+    return architecture.options.build(
+        inputs=architecture.inputs, outputs=architecture.outputs, dims=architecture.dims, size=architecture.size
+    )

@@ -37,7 +37,7 @@ def over_levels(output: Tensor | Sequence[Tensor], target: Tensor, loss: Callabl
         return loss(output, target)
     weights = [0.5**level for level in range(len(output))]
     losses = [loss(logits, nearest(target, tuple(logits.shape[2:]))) for logits in output]
-    return torch.stack([w * found for w, found in zip(weights, losses, strict=True)]).sum() / sum(weights)
+    return torch.stack([w * one for w, one in zip(weights, losses, strict=True)]).sum() / sum(weights)
 
 
 def nearest(target: Tensor, size: Sequence[int]) -> Tensor:

@@ -326,5 +326,5 @@ def _expect_size(net: TimmClassifier | TimmUNet, image: Tensor) -> None:
 def _expect_multiple(net: TimmClassifier, image: Tensor) -> None:
     size, wanted = tuple(image.shape[2:]), net.image_multiple
     if wanted is not None and any(n % m for n, m in zip(size, wanted, strict=True)):
-        said, got = (" × ".join(map(str, s)) for s in (wanted, size))
-        raise RequestError("models.size_multiple", name=net.name, wanted=said, value=got)
+        multiple, got = (" × ".join(map(str, s)) for s in (wanted, size))
+        raise RequestError("models.size_multiple", name=net.name, wanted=multiple, value=got)

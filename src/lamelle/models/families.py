@@ -33,13 +33,13 @@ def check_encoder(name: str, *, own: Iterable[str] = ()) -> None:
     Raises:
         RequestError: If it is none; the message proposes the nearest.
     """
-    known = encoder_names()
-    if name in known:
+    names = encoder_names()
+    if name in names:
         return
     bare = name.partition(".")[0]
-    if near := [bare] if bare in known else nearest(name, [*own, *known]):
+    if near := [bare] if bare in names else nearest(name, [*own, *names]):
         raise RequestError("models.encoder_near", value=repr(_shown(name)), near=near[0])
-    raise RequestError("models.encoder", value=_shown(name), count=len(known))
+    raise RequestError("models.encoder", value=_shown(name), count=len(names))
 
 
 def _shown(name: str) -> str:

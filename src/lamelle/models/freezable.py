@@ -63,5 +63,5 @@ def expect_size(size: Sequence[int], wanted: Sequence[int] | None, *, name: str)
         RequestError: If it has another; the message gives both.
     """
     if wanted is not None and tuple(size) != tuple(wanted):
-        said, got = (" × ".join(map(str, s)) for s in (wanted, size))
-        raise RequestError("models.size", name=name, wanted=said, value=got)
+        expected, got = (" × ".join(map(str, s)) for s in (wanted, size))
+        raise RequestError("models.size", name=name, wanted=expected, value=got)

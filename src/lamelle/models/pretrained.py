@@ -137,8 +137,8 @@ def _fetch(name: str, hub: str, terms: str | None, folder: Path) -> bytes:
         match(read(fetched), reference(name), name, fetched)
     except LamelleError as error:
         raise RequestError("models.weights_hub_other", name=name, hub=hub) from error
-    said = {**metadata(fetched), "format": "pt", "origin": hub} | ({"licence": terms} if terms else {})
-    return save(load_file(fetched), metadata=said)
+    about = {**metadata(fetched), "format": "pt", "origin": hub} | ({"licence": terms} if terms else {})
+    return save(load_file(fetched), metadata=about)
 
 
 def _download(hub: str, folder: Path) -> Path:

@@ -72,16 +72,16 @@ def _header(path: Path) -> dict[str, _Tensor]:
         return {key: (part.get_dtype(), tuple(part.get_shape())) for key, part in parts.items()}
 
 
-def _compare(held: Mapping[str, _Tensor], wanted: Mapping[str, _Tensor], beside: Sequence[str], path: Path) -> None:
-    missing = [key for key in (*wanted, *beside) if key not in held]
-    strange = [key for key in held if key not in wanted and key not in beside]
-    wrong = [key for key in wanted if key in held and held[key] != wanted[key]]
-    wrong += [key for key in beside if key in held and held[key][0] != "F32"]
+def _compare(stored: Mapping[str, _Tensor], wanted: Mapping[str, _Tensor], beside: Sequence[str], path: Path) -> None:
+    missing = [key for key in (*wanted, *beside) if key not in stored]
+    strange = [key for key in stored if key not in wanted and key not in beside]
+    wrong = [key for key in wanted if key in stored and stored[key] != wanted[key]]
+    wrong += [key for key in beside if key in stored and stored[key][0] != "F32"]
     faults = [*missing, *strange, *wrong]
     if not faults:
         return
     first = faults[0]
-    has, needs = _said(held.get(first)), _said(wanted.get(first))
+    has, needs = _said(stored.get(first)), _said(wanted.get(first))
     raise FileError("models.file_other", path, n=len(faults), tensor=printable(first)[:_SHOWN], held=has, wanted=needs)
 
 

@@ -54,8 +54,8 @@ def refusal(net: nn.Module, size: Sequence[int], *, channels: int, batch: int | 
         if output.ndim > 2 and tuple(output.shape[2:]) != tuple(size):
             return text("sizing.other_output", size=" × ".join(map(str, output.shape[2:])))
         if batch is not None:
-            found = net.train()(images(batch))
-            outputs = found if isinstance(found, list | tuple) else [found]
+            given = net.train()(images(batch))
+            outputs = given if isinstance(given, list | tuple) else [given]
             torch.stack([output.sum() for output in outputs]).sum().backward()
     except LamelleError as error:
         return str(error).split(";")[0].strip()  # without the cure, which is for who has the images in hand

@@ -109,12 +109,12 @@ def encoder_stages(encoder: nn.Module, whole: nn.Module) -> tuple[list[str], lis
     if encoder is whole:
         return groups[0], groups[1:]
     number = {canonical(name): i for i, group in enumerate(groups) for name in group}
-    found: list[list[str]] = [[] for _ in groups]
+    stages: list[list[str]] = [[] for _ in groups]
     here = 0
     for name, _ in encoder.named_parameters():  # in the order of the architecture: a new name belongs to its neighbour
         here = number.get(canonical(name), here)
-        found[here].append(name)
-    return found[0], found[1:]
+        stages[here].append(name)
+    return stages[0], stages[1:]
 
 
 def _groups(encoder: nn.Module) -> list[list[str]]:
@@ -158,14 +158,14 @@ def _between_pools(encoder: nn.Module) -> list[list[str]]:
 
 def _named(encoder: nn.Module, conv: Conv) -> list[str]:
     """The parameters of these parts; none if one that is asked for is not there or is no layer with weights."""
-    found: list[str] = []
+    names: list[str] = []
     for name in conv:
         parts = list(_parameters(encoder, name.removesuffix("?")))
         if not parts and not name.endswith("?"):
             return []
-        found += parts
+        names += parts
     weights = dict(encoder.named_parameters())
-    return found if found and any(weights[name].ndim >= 2 for name in found) else []
+    return names if names and any(weights[name].ndim >= 2 for name in names) else []
 
 
 def _parameters(encoder: nn.Module, path: str) -> Iterator[str]:

@@ -129,11 +129,11 @@ class UNet(Freezable):
         logits = crop(self.head(x), size)
         if not (self.deep_supervision and self.training):
             return logits
-        found = [logits]
+        outputs = [logits]
         for head, x, pool in zip(self.heads, decoded[-2::-1], self.pools, strict=False):
             size = torch.Size([-(-n // p) for n, p in zip(size, pool, strict=True)])
-            found.append(crop(head(x), size))
-        return found
+            outputs.append(crop(head(x), size))
+        return outputs
 
     def _field(self, axis: int) -> int:
         spans = [self._back(axis, x, x) for x in range(self.multiple[axis])]

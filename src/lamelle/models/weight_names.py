@@ -142,9 +142,9 @@ def _by_rules(tensors: Mapping[str, Tensor], shapes: Shapes, rules: Iterable[tup
     return renamed
 
 
-def fits(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+def fits(stored: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether two shapes are equal but for the input channels of a convolution."""
-    return found == wanted or (len(found) >= 4 and found[0] == wanted[0] and found[2:] == wanted[2:])
+    return stored == wanted or (len(stored) >= 4 and stored[0] == wanted[0] and stored[2:] == wanted[2:])
 
 
 def foreign(keys: Iterable[str]) -> str | None:
@@ -163,16 +163,16 @@ def candidates(keys: Iterable[str], stem: str) -> list[str]:
     from lamelle.models.families import encoder_names
 
     names = list(keys)
-    found = [stem.split(".")[0].split("-")[0]]
+    likely = [stem.split(".")[0].split("-")[0]]
     for pattern, family in _FAMILIES:
         if any(re.search(pattern, key) for key in names):
-            found.extend(family)
-    known = set(encoder_names())
-    return [name for name in dict.fromkeys(found) if name in known]
+            likely.extend(family)
+    available = set(encoder_names())
+    return [name for name in dict.fromkeys(likely) if name in available]
 
 
-def likeness(found: Mapping[str, tuple[str, Tensor]], wanted: Shapes) -> float:
+def likeness(stored: Mapping[str, tuple[str, Tensor]], wanted: Shapes) -> float:
     """Tensors that a file (as ``unwrap`` gives it) and an architecture share, as a part of all of both (0 to 1)."""
     names = {canonical(key): shape for key, shape in wanted.items()}
-    shared = sum(1 for key, shape in names.items() if key in found and fits(tuple(found[key][1].shape), shape))
-    return shared / max(len(found.keys() | names.keys()), 1)
+    shared = sum(1 for key, shape in names.items() if key in stored and fits(tuple(stored[key][1].shape), shape))
+    return shared / max(len(stored.keys() | names.keys()), 1)

@@ -173,19 +173,19 @@ def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pat
     from lamelle.models.encoders import adapt_input, adapt_positions, reference
 
     whole = reference(name)
-    found, outside = _named(tensors, _shapes(whole), name)
+    stored, outside = _named(tensors, _shapes(whole), name)
     state = target.state_dict()
-    missing = tuple(key for key in state if weight_names.canonical(key) not in found)
-    known = {weight_names.canonical(key) for key in state}
+    missing = tuple(key for key in state if weight_names.canonical(key) not in stored)
+    wanted = {weight_names.canonical(key) for key in state}
     full = {weight_names.canonical(key) for key in _shapes(whole)}
-    unexpected = [key for key in found if key not in known]
+    unexpected = [key for key in stored if key not in wanted]
     inputs = _first_convs(whole)
     taken: dict[str, Tensor] = {}
     adapted, wrong = [], []
     for key, own in state.items():
-        if weight_names.canonical(key) not in found:
+        if weight_names.canonical(key) not in stored:
             continue
-        tensor = found[weight_names.canonical(key)][1]
+        tensor = stored[weight_names.canonical(key)][1]
         same = tensor.shape == own.shape
         first = weight_names.canonical(key).removesuffix("_weight") in inputs
         if not same and first and weight_names.fits(tuple(tensor.shape), tuple(own.shape)):
@@ -198,13 +198,15 @@ def match(tensors: Mapping[str, Tensor], target: nn.Module, name: str, path: Pat
             wrong.append(key)
         taken[key] = tensor
     lost = weight_names.learned(missing)
-    strangers = [found[key][0] for key in unexpected if key not in full and not _is_head(key, whole)]
+    strangers = [stored[key][0] for key in unexpected if key not in full and not _is_head(key, whole)]
     if lost or strangers or wrong:
         raise _mismatch(tensors, name, path, missing=lost, unexpected=strangers, wrong=wrong)
-    others = (*(found[key][0] for key in unexpected), *outside)
-    said = metadata(path)
-    terms = said.get("licence") or said.get("license") or licence(name)
-    return EncoderWeights(taken, WeightReport(tuple(taken), missing, others, tuple(adapted), terms, said.get("origin")))
+    others = (*(stored[key][0] for key in unexpected), *outside)
+    about = metadata(path)
+    terms = about.get("licence") or about.get("license") or licence(name)
+    return EncoderWeights(
+        taken, WeightReport(tuple(taken), missing, others, tuple(adapted), terms, about.get("origin"))
+    )
 
 
 @lru_cache(maxsize=64)

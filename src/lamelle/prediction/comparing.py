@@ -98,7 +98,7 @@ def compare(
     if not free and said is None:
         _check_scales(records, looks, profile.kinds, profile.own)
     kinds = kinds_of(looks)
-    matches = {kind.name: match(kind, profile.kinds, own=profile.span, said=said) for kind in kinds}
+    matches = {kind.name: match(kind, profile.kinds, own=profile.span, stated=said) for kind in kinds}
     unknown = [kind for kind in kinds if matches[kind.name] is None]
     if unknown and not free:
         raise DataError([_unknown(kind, profile.kinds[0], profile.own) for kind in unknown])

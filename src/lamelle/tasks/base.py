@@ -212,7 +212,7 @@ class TaskData:
             names=self.names,
             ignore=self.data.ignore,
             instances=self.index.numbers_objects,
-            said=self.index.names,
+            value_names=self.index.names,
         )
 
 

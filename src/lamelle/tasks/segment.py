@@ -220,7 +220,7 @@ class Segment(Task):
                 names=names,
                 ignore=ignore,
                 instances=index.numbers_objects,
-                said=index.names,
+                value_names=index.names,
             )
         except DataError:  # not consecutive, or too many, or one only
             refuse_values(labels.counts, {}, ignore, self.classes)

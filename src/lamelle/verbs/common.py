@@ -55,23 +55,23 @@ def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> Sectio
     """
     from lamelle.runs import layers
 
-    asked = layers.parse_overrides(overrides)
-    for section, keys in asked.items():
+    overlay = layers.parse_overrides(overrides)
+    for section, keys in overlay.items():
         for key in keys:
             if section not in allowed and f"{section}.{key}" not in allowed:
                 raise RequestError("verbs.key_not_here", key=f"{section}.{key}", allowed=", ".join(allowed))
-    return asked
+    return overlay
 
 
-def predicting(package: Package, asked: Section) -> Package:
+def predicting(package: Package, overlay: Section) -> Package:
     """The model, to predict with the tiles and mirrored images that are asked for."""
     from lamelle.runs import recipe as recipes
 
-    asked = {section: asked.get(section, {}) for section in ("evaluate", "data")}
-    checked = recipes.validate(asked)
+    overlay = {section: overlay.get(section, {}) for section in ("evaluate", "data")}
+    checked = recipes.validate(overlay)
     keys = checked.evaluate
-    named = {name: getattr(keys, name) for name in ("overlap", "flips") if name in asked["evaluate"]}
-    if "axes" in asked["data"]:
+    named = {name: getattr(keys, name) for name in ("overlap", "flips") if name in overlay["evaluate"]}
+    if "axes" in overlay["data"]:
         named["axes"] = checked.data.axes
     if keys.tile is not None:
         if len(keys.tile) != package.dims:

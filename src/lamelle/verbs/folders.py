@@ -119,8 +119,8 @@ def demo(
     if kind is None:
         if out is not None or train:
             raise RequestError("demo.no_kind", kinds=", ".join(DEMOS))
-        said = {name: text(f"demo.about_{name}", n=one.count) for name, one in DEMOS.items()}
-        return Text(tuple(f"{name:<{max(map(len, said))}}  {about}" for name, about in said.items()))
+        about_demo = {name: text(f"demo.about_{name}", n=one.count) for name, one in DEMOS.items()}
+        return Text(tuple(f"{name:<{max(map(len, about_demo))}}  {about}" for name, about in about_demo.items()))
     folder = Path("demo") / kind if out is None else Path(out)
     made_as = {"kind": kind, "seed": seed, "count": count, "size": size, "version": __version__}
     mark = folder.with_name(f"{folder.name}.demo.json")

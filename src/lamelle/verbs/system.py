@@ -83,8 +83,8 @@ class Info(Outcome):
     extras: tuple[Extra, ...]
 
     def text_lines(self) -> Iterator[str]:
-        for label, said in self._rows():
-            yield f"{label and text(f'info.{label}'):<14} {said}"
+        for label, words in self._rows():
+            yield f"{label and text(f'info.{label}'):<14} {words}"
 
     def _rows(self) -> Iterator[tuple[str, str]]:
         device, cache = self.device, self.cache
@@ -92,8 +92,8 @@ class Info(Outcome):
         cuda = text("info.built_for", cuda=device.cuda) if device.cuda else text("info.built_without")
         versions = [f"{name} {version}" for name, version in self.libraries.items()]
         yield "libraries", ", ".join([f"{versions[0]} ({cuda})", *versions[1:]])
-        known = f"{device.kind} ({device.label})" if device.label else device.kind
-        yield "device", text("info.device_is", device=known, precision=device.precision, threads=device.threads)
+        device_name = f"{device.kind} ({device.label})" if device.label else device.kind
+        yield "device", text("info.device_is", device=device_name, precision=device.precision, threads=device.threads)
         size, free = (number / _GIB for number in self.memory)
         yield "memory", text("info.memory_is", size=size, free=free) if size else text("info.unknown")
         room = {"used": cache.bytes / _GIB, "budget": cache.budget / _GIB, "free": cache.free / _GIB}
@@ -113,8 +113,8 @@ def _state(extra: Extra) -> str:
     values = {"purpose": extra.purpose, "packages": ", ".join(extra.missing or extra.packages)}
     if not extra.missing:
         return text("info.installed", **values)
-    said = text("info.missing", extra=extra.name, **values)
-    return f"{said}; {text('info.unread', formats=', '.join(extra.formats))}" if extra.formats else said
+    missing = text("info.missing", extra=extra.name, **values)
+    return f"{missing}; {text('info.unread', formats=', '.join(extra.formats))}" if extra.formats else missing
 
 
 def info() -> Info:
@@ -133,12 +133,12 @@ def info() -> Info:
     """
     import platform
 
-    found = ((name, version_of(name)) for name in _LIBRARIES)
+    versions = ((name, version_of(name)) for name in _LIBRARIES)
     return Info(
         version=__version__,
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
-        libraries={name: version for name, version in found if version is not None},
+        libraries={name: version for name, version in versions if version is not None},
         device=_device(),
         memory=memory(),
         cache=_cache(),

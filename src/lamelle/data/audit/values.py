@@ -52,7 +52,7 @@ def value_problems(
             names=index.classes,
             ignore=tuple(ignore),
             instances=index.numbers_objects,
-            said=index.names,
+            value_names=index.names,
         )
     except DataError as error:
         return [_placed(_by_turns(p, rows, scored), rows, places) for p in error.problems]

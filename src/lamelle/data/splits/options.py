@@ -38,7 +38,9 @@ class Split(Options):
     @property
     def by_hand(self) -> Mapping[str, str] | None:
         """Positions by hand, part → ``0-17`` or ``3,5-8``; a cross-validation has none."""
-        return None if self.folds or not self.blocks else {str(part): said for part, said in self.blocks.items()}
+        return (
+            None if self.folds or not self.blocks else {str(part): positions for part, positions in self.blocks.items()}
+        )
 
     def check_folds(self) -> None:
         """See that there are folds enough, and the one that is asked for among them.

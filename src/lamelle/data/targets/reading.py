@@ -57,8 +57,8 @@ def numbered(labels: np.ndarray) -> np.ndarray:
         >>> numbered(np.array([[0, 70_000, 5, -1]]))
         array([[ 0,  2,  1, -1]])
     """
-    found, place = np.unique(labels, return_inverse=True)
-    numbers = np.where(found > 0, np.cumsum(found > 0), np.where(found < 0, IGNORE, 0))
+    values, place = np.unique(labels, return_inverse=True)
+    numbers = np.where(values > 0, np.cumsum(values > 0), np.where(values < 0, IGNORE, 0))
     return numbers.astype(np.int64)[place].reshape(labels.shape)
 
 

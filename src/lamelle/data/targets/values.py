@@ -44,7 +44,7 @@ def infer_values(
     names: Sequence[str],
     ignore: Sequence[int],
     instances: bool,
-    said: ValueNames | None = None,
+    value_names: ValueNames | None = None,
 ) -> ValueMap:
     """Conclude which label value means which class, or say what must be declared.
 
@@ -57,7 +57,7 @@ def infer_values(
         names: Class names in order, or none.
         ignore: Values that are neither trained on nor scored.
         instances: The values count objects.
-        said: What a file calls the values; the user's words go before it.
+        value_names: What a file calls the values; the user's words go before it.
 
     Raises:
         DataError: If a value is not declared, values have gaps, are too many for classes, or there is one only.
@@ -68,60 +68,60 @@ def infer_values(
         >>> rule.mapping, rule.classes
         ({0: 0, 255: 1}, ('background', 'foreground'))
     """
-    ignore = (*ignore, *(said.ignored if said else ()))
+    ignore = (*ignore, *(value_names.ignored if value_names else ()))
     values = sorted(set(counts) - set(ignore))
     problems: list[Problem] = []
     if declared is not None:
         declared = with_background(declared, ignore)
         ignore = (*ignore, *(v for v, c in declared.items() if c == IGNORE and v not in ignore))
         mapping = _declared(values, declared, ignore)
-    elif not instances and not names and said is not None and (called := _called(values, said)):
+    elif not instances and not names and value_names is not None and (called := _called(values, value_names)):
         names = tuple(called.values())
         mapping = {v: c for c, v in enumerate(called)}
         listed = ", ".join(f"{v}: {name}" for v, name in called.items())
-        problems.append(Problem("layouts.values_named", said.file, "note", {"names": listed}))
-        said = None
+        problems.append(Problem("layouts.values_named", value_names.file, "note", {"names": listed}))
+        value_names = None
     elif instances:
         mapping = {0: 0, **{v: 1 for v in values if v > 0}}
     else:
         mapping = _concluded({v: counts[v] for v in values}, problems)
-    if said is not None and not names:
-        problems.append(_unused(said, values, told=declared is not None or instances))
+    if value_names is not None and not names:
+        problems.append(_unused(value_names, values, by_user=declared is not None or instances))
     classes = _named(2 if instances and declared is None else len(set(mapping.values())), names)
     merged = tuple(dict.fromkeys(classes))  # two values of one name are one class
     mapping = {value: merged.index(classes[c]) for value, c in mapping.items()}
     return ValueMap(merged, mapping, tuple(ignore), tuple(problems))
 
 
-def _called(values: Sequence[int], said: ValueNames) -> dict[int, str]:
+def _called(values: Sequence[int], value_names: ValueNames) -> dict[int, str]:
     """The name of each value that occurs, in order; nothing where the file does not name them all.
 
     Names without values count from 0, or from 1 where there is one fewer than values and the first value is 0.
     """
-    known = dict(said.known)
-    if said.ordered:
-        beyond = len(said.ordered) - len(values)
+    by_value = dict(value_names.known)
+    if value_names.ordered:
+        beyond = len(value_names.ordered) - len(values)
         if values in _BINARY and beyond in (0, -1):
-            known = dict(zip(values[-len(said.ordered) :], said.ordered, strict=True))
+            by_value = dict(zip(values[-len(value_names.ordered) :], value_names.ordered, strict=True))
         else:
-            first = said.ordered[0].strip("_ ").casefold()
-            start = 0 if first in _BACKGROUND or not values or values[-1] < len(said.ordered) else 1
-            known = dict(enumerate(said.ordered, start=start))
-    elif values in _BINARY and values[1] not in known and set(known) <= {0, 1} and 1 in known:
-        known = {0: known.get(0, "background"), values[1]: known[1]}
-    known.setdefault(0, "background")
-    named = {v: known[v] for v in values if v in known}
+            first = value_names.ordered[0].strip("_ ").casefold()
+            start = 0 if first in _BACKGROUND or not values or values[-1] < len(value_names.ordered) else 1
+            by_value = dict(enumerate(value_names.ordered, start=start))
+    elif values in _BINARY and values[1] not in by_value and set(by_value) <= {0, 1} and 1 in by_value:
+        by_value = {0: by_value.get(0, "background"), values[1]: by_value[1]}
+    by_value.setdefault(0, "background")
+    named = {v: by_value[v] for v in values if v in by_value}
     return named if len(named) == len(values) > 1 else {}
 
 
-def _unused(said: ValueNames, values: Sequence[int], *, told: bool) -> Problem:
+def _unused(value_names: ValueNames, values: Sequence[int], *, by_user: bool) -> Problem:
     """What is said of a file of names that is not used."""
-    if told:
-        return Problem("layouts.names_unused", said.file, "note")
-    have = list(said.known.values()) or list(said.ordered)
-    named = [str(v) for v in said.known] or [str(v) for v in range(len(said.ordered))]
+    if by_user:
+        return Problem("layouts.names_unused", value_names.file, "note")
+    have = list(value_names.known.values()) or list(value_names.ordered)
+    named = [str(v) for v in value_names.known] or [str(v) for v in range(len(value_names.ordered))]
     about = {"values": _listed(values), "named": ", ".join(named[:20]), "key": setting("data.classes", have[:20])}
-    return Problem("layouts.names_unfit", said.file, "warning", about)
+    return Problem("layouts.names_unfit", value_names.file, "warning", about)
 
 
 def with_background(declared: Mapping[int, int], ignore: Sequence[int]) -> dict[int, int]:
@@ -142,9 +142,9 @@ def _declared(values: Sequence[int], declared: Mapping[int, int], ignore: Sequen
     if sorted(set(mapping.values())) != list(range(len(set(mapping.values())))) or not mapping:
         raise RequestError("layouts.classes_not_consecutive", declared=dict(declared))
     if unknown := [v for v in values if v not in mapping and v not in ignore]:
-        found = {"values": _listed(unknown), "declared": _listed(sorted(declared))}
-        found |= {"ignore": setting("data.ignore", [*ignore, *unknown[:20]])}
-        raise DataError([Problem("layouts.values_unexpected", "", "error", found)])
+        details = {"values": _listed(unknown), "declared": _listed(sorted(declared))}
+        details |= {"ignore": setting("data.ignore", [*ignore, *unknown[:20]])}
+        raise DataError([Problem("layouts.values_unexpected", "", "error", details)])
     return mapping
 
 
@@ -163,9 +163,9 @@ def _concluded(counts: Mapping[int, int], problems: list[Problem]) -> dict[int, 
         run = next(n for n in range(len(values) + 1) if n not in counts)
         beyond = [v for v in values if not 0 <= v < run] if run > 1 else values  # 0, 1, 255: the stray one is 255
         rarest = min(beyond, key=lambda v: counts[v])
-        found = {"values": _listed(values), "rarest": rarest, "pixels": counts[rarest]}
-        found |= {"labels": setting("data.labels", suggested), "ignore": setting("data.ignore", [rarest])}
-        raise DataError([Problem("layouts.values_gaps", "", "error", found)])
+        details = {"values": _listed(values), "rarest": rarest, "pixels": counts[rarest]}
+        details |= {"labels": setting("data.labels", suggested), "ignore": setting("data.ignore", [rarest])}
+        raise DataError([Problem("layouts.values_gaps", "", "error", details)])
     return suggested
 
 
@@ -194,35 +194,35 @@ def apply_values(array: np.ndarray, value_map: ValueMap) -> np.ndarray:
         array([[ 0,  1, -1]])
     """
     rule = {**value_map.mapping, **dict.fromkeys(value_map.ignore, IGNORE)}
-    known = np.array(sorted(rule), np.int64)
-    classes = np.array([rule[int(v)] for v in known], np.int64)
+    values = np.array(sorted(rule), np.int64)
+    classes = np.array([rule[int(v)] for v in values], np.int64)
     labels = np.empty(array.shape, np.int64)
     strange: set[int] = set()
     step = max(1, _SLAB * len(array) // max(1, array.size))
     for start in range(0, len(array), step):
         part = array[start : start + step]
         part = part if part.dtype.kind in "ui" else _whole(part)
-        found = labels[start : start + step]
-        found[...] = _looked_up(part, known, classes)
-        unknown = found == IGNORE - 1
+        piece = labels[start : start + step]
+        piece[...] = _looked_up(part, values, classes)
+        unknown = piece == IGNORE - 1
         if unknown.any():
             strange.update(int(v) for v in np.unique(part[unknown]))
     if strange:
-        said = {"values": _listed(sorted(strange)), "declared": _listed([int(v) for v in known])}
-        said |= {"ignore": setting("data.ignore", [*value_map.ignore, *sorted(strange)[:20]])}
-        raise DataError([Problem("layouts.values_unexpected", "", "error", said)])
+        details = {"values": _listed(sorted(strange)), "declared": _listed([int(v) for v in values])}
+        details |= {"ignore": setting("data.ignore", [*value_map.ignore, *sorted(strange)[:20]])}
+        raise DataError([Problem("layouts.values_unexpected", "", "error", details)])
     return labels
 
 
-def _looked_up(whole: np.ndarray, known: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def _looked_up(whole: np.ndarray, values: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """The class of each value, ``IGNORE`` − 1 where it is not known."""
-    low, high = int(known[0]), int(known[-1])
+    low, high = int(values[0]), int(values[-1])
     if high - low < _TABLE_SPAN:
         table = np.full(high - low + 3, IGNORE - 1, np.int64)  # one cell beyond each end for what is unknown
-        table[known - low + 1] = classes
+        table[values - low + 1] = classes
         return table[np.clip(_int64(whole), low - 1, high + 1) - (low - 1)]
-    place = np.minimum(np.searchsorted(known, whole), len(known) - 1)
-    return np.where(known[place] == whole, classes[place], IGNORE - 1)
+    place = np.minimum(np.searchsorted(values, whole), len(values) - 1)
+    return np.where(values[place] == whole, classes[place], IGNORE - 1)
 
 
 def _int64(array: np.ndarray) -> np.ndarray:

@@ -316,11 +316,11 @@ class BoxView(View[Boxes, Boxes]):
 
     def _of_shapes(self, record: Record, shapes: Shapes, store: Store) -> Boxes:
         size = store.size(record.image)
-        found = boxes_of(SHAPES[shapes.format].read(shapes.source.path, shapes.source.key, size), size)
+        boxes = boxes_of(SHAPES[shapes.format].read(shapes.source.path, shapes.source.key, size), size)
         rule = {**self.values.mapping, **dict.fromkeys(self.values.ignore, IGNORE)}
-        classes = [1 if self.objects else rule[int(v)] for v in found.classes]
+        classes = [1 if self.objects else rule[int(v)] for v in boxes.classes]
         kept = np.array(classes, np.int64) > 0
-        return Boxes(found.corners[kept], np.array(classes, np.int64)[kept], found.shape)
+        return Boxes(boxes.corners[kept], np.array(classes, np.int64)[kept], boxes.shape)
 
     def window(self, raw: Boxes, start: Window, size: Window) -> Boxes:
         return raw if start is None or size is None else of_boxes.cut(raw, start, size)
@@ -346,16 +346,16 @@ class BoxView(View[Boxes, Boxes]):
 
     def counts(self, records: Sequence[Record], audit: Audit) -> tuple[int, ...]:
         """Objects where the audit counted them, else images that hold the class; background is in every image."""
-        known = {r.id for r in records}
-        found = [len(known), *[0] * (len(self.classes) - 1)]
-        for row in (row for row in audit.rows if row.id in known):
+        ids = {r.id for r in records}
+        counts = [len(ids), *[0] * (len(self.classes) - 1)]
+        for row in (row for row in audit.rows if row.id in ids):
             if row.objects is not None:
-                found[1] += row.objects
+                counts[1] += row.objects
                 continue
-            held = {self.values.mapping[v] for v in row.labels if v in self.values.mapping}
-            for c in held - {0}:
-                found[c] += 1
-        return tuple(found)
+            classes = {self.values.mapping[v] for v in row.labels if v in self.values.mapping}
+            for c in classes - {0}:
+                counts[c] += 1
+        return tuple(counts)
 
     def centres(self, raw: Boxes, *, most: int, key: tuple[int | str, ...]) -> Places | None:
         middle = (
@@ -363,7 +363,7 @@ class BoxView(View[Boxes, Boxes]):
         ).T
         flat = np.ravel_multi_index(tuple(middle), raw.shape, mode="clip")
         of_class = (np.sort(flat[raw.classes == c])[:most] for c in range(1, len(self.classes)))
-        return Places(raw.shape, tuple(found for found in of_class if len(found)))
+        return Places(raw.shape, tuple(flat_places for flat_places in of_class if len(flat_places)))
 
 
 AnyView = View[Any, Any]
@@ -377,9 +377,9 @@ def _stacked(targets: Sequence[np.ndarray]) -> Tensor:
 
 def _pixels(records: Sequence[Record], audit: Audit, rule: Mapping[int, int], classes: int) -> tuple[int, ...]:
     """Pixels of each class in the label images of some records."""
-    known, found = {r.id for r in records}, [0] * classes
+    ids, counts = {r.id for r in records}, [0] * classes
     for row in audit.rows:
-        for value, pixels in row.labels.items() if row.id in known else ():
+        for value, pixels in row.labels.items() if row.id in ids else ():
             if value in rule and rule[value] >= 0:
-                found[rule[value]] += pixels
-    return tuple(found)
+                counts[rule[value]] += pixels
+    return tuple(counts)

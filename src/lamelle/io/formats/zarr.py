@@ -192,11 +192,11 @@ def _without_order(node: Path) -> Any:
 
     class Respelt(LocalStore):
         async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-            found = await super().get(key, prototype, byte_range)
-            if found is None or key.rpartition("/")[2] != ".zarray":
-                return found
-            meta = json.loads(found.to_bytes())
-            return type(found).from_bytes(json.dumps(meta | {"dtype": f"|{meta['dtype'][1:]}"}).encode())
+            content = await super().get(key, prototype, byte_range)
+            if content is None or key.rpartition("/")[2] != ".zarray":
+                return content
+            meta = json.loads(content.to_bytes())
+            return type(content).from_bytes(json.dumps(meta | {"dtype": f"|{meta['dtype'][1:]}"}).encode())
 
     return Respelt(node, read_only=True)
 
