@@ -13,7 +13,7 @@ from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs import recipe as recipes
 from lamelle.runs.recipe import Recipe
-from lamelle.runs.request import asked_of
+from lamelle.runs.request import build_request
 from lamelle.specimens.write import write_demo
 
 FAMILIES = {"unet": "unet", "timm-unet": "timm-unet", "resnet18": "", "cnn2": "cnn", "cnn": "cnn", "timm": "timm"}
@@ -41,7 +41,7 @@ def test_a_packaged_recipe_takes_every_family(name: str, folders: dict[str, Path
     for given, wanted in FAMILIES.items():
         expected = wanted or ("timm" if task == "classify" else "timm-unet")
         said: list[str] = []
-        asked = asked_of(name, [*pairs, f"model={given}"], None, None, False, said.append)
+        asked = build_request(name, [*pairs, f"model={given}"], None, None, False, said.append)
         lost = [
             key for key, value in recipes.load(name)["model"].items() if key not in (*asked["model"], "name") and value
         ]
@@ -56,7 +56,7 @@ def test_a_packaged_recipe_takes_every_family(name: str, folders: dict[str, Path
 @pytest.mark.parametrize(("name", "given"), [("histology-imbalance", "unet"), ("nuclei-unet", "cnn1")])
 def test_a_family_that_cannot_do_the_task_is_refused(name: str, given: str, folders: dict[str, Path]) -> None:
     task = recipes.load(name)["task"]["name"]
-    asked = asked_of(name, [f"model={given}"], None, None, False, print)
+    asked = build_request(name, [f"model={given}"], None, None, False, print)
     with pytest.raises(RequestError, match=rf"model\.kind=(unet|cnn) cannot {task}; this task takes: .*timm"):
         plans.make_plan(folders[SMALL[name][0]], asked, verbs.open_store(), accelerator=False)
 

@@ -11,7 +11,7 @@ import yaml
 from lamelle.errors import RequestError
 from lamelle.runs import layers, recipe
 from lamelle.runs.recipe import Recipe
-from lamelle.runs.request import asked_of
+from lamelle.runs.request import build_request
 
 
 def test_defaults_round_trip_through_yaml() -> None:
@@ -145,7 +145,7 @@ def test_the_same_kind_of_model_keeps_what_was_said() -> None:
 
 def test_a_share_that_is_given_is_kept_and_the_others_follow() -> None:
     def shares(*pairs: str, before: dict[str, Any] | None = None) -> list[float]:
-        asked = recipe.validate(asked_of(before, pairs, None, None, False, lambda _: None)).split
+        asked = recipe.validate(build_request(before, pairs, None, None, False, lambda _: None)).split
         return [asked.train, asked.validation, asked.test]
 
     lungs = {"split": {"train": 0.6, "validation": 0.1, "test": 0.3}}

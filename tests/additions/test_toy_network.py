@@ -72,7 +72,7 @@ def test_a_network_is_one_row(tmp_path: Path) -> None:
             table = lamelle.predict(run.path, tmp_path / "shades" / "dark", tmp_path / "out").table
             assert table.read_text().count("\n") == 31
             for start in (run.path, run.model):
-                known: dict[str, Any] = request.asked_of(None, [], None, start, False, print)
+                known: dict[str, Any] = request.build_request(None, [], None, start, False, print)
                 assert recipe.validate(known).model == StripesOptions(width=6)
             more = verbs.train(
                 tmp_path / "shades", start=run.path, runs=tmp_path / "more", name="toy", progress=Quiet()

@@ -29,7 +29,7 @@ from lamelle.models.freezable import Freezable
 from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
 from lamelle.prediction.package import Package
-from lamelle.verbs.common import HOW, asked_about
+from lamelle.verbs.common import HOW, allowed_overrides
 
 CLASSES = ("dark", "grey", "-1")
 
@@ -355,5 +355,5 @@ def test_every_cure_of_an_unread_axis_exists(language: str, monkeypatch: pytest.
         assert (caught.value.values["axis"], caught.value.values["length"]) == (letter, 3)
         assert re.findall(r"data\.axes=(\w+)", str(caught.value)) == cures
         for cure in cures:
-            assert asked_about([f"data.axes={cure}"], allowed=HOW) == {"data": {"axes": cure}}
+            assert allowed_overrides([f"data.axes={cure}"], allowed=HOW) == {"data": {"axes": cure}}
             assert arrange(Path("a.tif"), cure, (3, 40, 50)).plane == (1, 2)

@@ -30,7 +30,7 @@ HOLDS = """
 import sys, time
 from pathlib import Path
 from lamelle.runs.folder import RunFolder
-with RunFolder(Path(sys.argv[1])).held():
+with RunFolder(Path(sys.argv[1])).locked():
     print(1, flush=True)
     time.sleep(60)
 """
@@ -200,7 +200,7 @@ def test_a_run_that_is_being_trained_is_known_by_its_lock(made: Maker, monkeypat
         old(run)
         assert state() == "running"
         assert verbs.prune_runs(run.path.parent, mode="runs", keep=0).going == ()
-        with pytest.raises(RequestError, match="another process"), run.held():
+        with pytest.raises(RequestError, match="another process"), run.locked():
             pass
     finally:
         other.kill()

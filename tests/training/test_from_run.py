@@ -47,8 +47,8 @@ def test_nothing_differs_but_what_is_given(first: RunFolder, nuclei: Path, tmp_p
 
 def test_by_its_key_it_is_the_same(first: RunFolder) -> None:
     heard: list[str] = []
-    asked = request.asked_of(None, [f"train.start={first.path}", "lr=0.5"], None, None, False, heard.append)
-    option = request.asked_of(None, ["lr=0.5"], None, first.path, False, heard.append)
+    asked = request.build_request(None, [f"train.start={first.path}", "lr=0.5"], None, None, False, heard.append)
+    option = request.build_request(None, ["lr=0.5"], None, first.path, False, heard.append)
     assert asked == option
     assert asked["train"] | {"lr": 0} == settings_of(first)["train"] | {"lr": 0, "start": str(first.path)}
     assert heard == []
@@ -60,7 +60,7 @@ def settings_of(run: RunFolder) -> dict[str, Any]:
 
 def test_another_network_leaves_the_former_behind_and_says_it(first: RunFolder) -> None:
     heard: list[str] = []
-    asked = request.asked_of(None, ["model=resnet18"], None, first.path, False, heard.append)
+    asked = request.build_request(None, ["model=resnet18"], None, first.path, False, heard.append)
     assert recipes.validate(asked).model.kind == "timm-unet"
     assert any("model.deep_supervision=True" in line and "model.filters=[4, 8]" in line for line in heard)
 
@@ -84,12 +84,12 @@ def test_epochs_take_the_place_of_a_budget_and_a_budget_begins_anew(first: RunFo
     values["train"] |= {"budget": 60.0, "schedule_points": [[0, 9]]}
     RunFolder(other).write_text(other / "recipe.yaml", yaml.safe_dump(values))
     heard: list[str] = []
-    kept = request.asked_of(None, [], None, other, False, heard.append)["train"]
+    kept = request.build_request(None, [], None, other, False, heard.append)["train"]
     assert (kept["budget"], kept.get("schedule_points")) == (60.0, None)
-    asked = request.asked_of(None, ["train.epochs=2"], None, other, False, heard.append)["train"]
+    asked = request.build_request(None, ["train.epochs=2"], None, other, False, heard.append)["train"]
     assert (asked["epochs"], asked["budget"]) == (2, None)
-    repeated = request.asked_of(other / "recipe.yaml", ["train.epochs=2"], None, None, False, heard.append)["train"]
-    assert (repeated["epochs"], repeated["budget"], repeated["schedule_points"]) == (2, None, [])
+    repeat = request.build_request(other / "recipe.yaml", ["train.epochs=2"], None, None, False, heard.append)["train"]
+    assert (repeat["epochs"], repeat["budget"], repeat["schedule_points"]) == (2, None, [])
     assert heard == ["train.epochs=2 replaces train.budget=60.0"] * 2
 
 
@@ -104,6 +104,6 @@ def test_a_package_gives_its_network_and_preparation(first: RunFolder, tmp_path:
 
 
 def test_a_fold_is_kept(first: RunFolder) -> None:
-    asked = request.asked_of(None, ["split.folds=3", "split.fold=1"], None, first.path, False, print)
+    asked = request.build_request(None, ["split.folds=3", "split.fold=1"], None, first.path, False, print)
     assert folds_of(asked) == 0
     assert asked["split"]["fold"] == 1

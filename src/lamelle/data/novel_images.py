@@ -1,11 +1,11 @@
 """Which of some new images are of another kind, though the others are not: a few inverted X-rays in a worklist.
 
 How unlike each image is, is one number; reference images have it as well, each seen without its own group. Two
-questions are asked of it. Do more of the new images exceed an edge than chance puts there? That is Fisher's exact test: among 24
-beside a hundred reference ones, of which none does, three are enough. Does one lie so far beyond all reference ones that
-their number does not explain it? The tail is then taken to fall off as an exponential, so that of ``m`` reference ones the
-farthest lies about ``log m`` lengths from the middle, and another ``c`` times as far is expected ``Γ(1 + c) / m**c``
-times.
+questions are asked of it. Do more of the new images exceed an edge than chance puts there? That is Fisher's exact test:
+among 24 beside a hundred reference ones, of which none does, three are enough. Does one lie so far beyond all reference
+ones that their number does not explain it? The tail is then taken to fall off as an exponential, so that of ``m``
+reference ones the farthest lies about ``log m`` lengths from the middle, and another ``c`` times as far is expected
+``Γ(1 + c) / m**c`` times.
 
 Polarity has no distance of its own: an X-ray and its negative have the same sharpness, noise and contrast. But every
 reference image can be inverted, so the difference can be learnt from them: a ridge regression on a Gaussian kernel that

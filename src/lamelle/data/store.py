@@ -134,7 +134,7 @@ class Store:
             FileError: If the image's header cannot be read, the plane does not exist or the disk is full.
         """
         whole = replace(image, index=None, span=None)
-        name = ("blank", *_told(image))
+        name = ("blank", *_identity(image))
         array = self._map(partial(self._entry, name, (whole,), partial(decoding.blank_pixels, whole)))
         if image.index is None and image.span is None:
             return array
@@ -215,18 +215,18 @@ class Store:
     # ---- the entries
 
     def _image(self, source: Source) -> StoreEntry:
-        return self._entry(("image", *_told(source)), (source,), partial(decoding.image_pixels, source))
+        return self._entry(("image", *_identity(source)), (source,), partial(decoding.image_pixels, source))
 
     def _labels(self, sources: tuple[Source, ...], objects: bool) -> StoreEntry:
         if len(sources) == 1 and not objects:
             source = sources[0]
-            name = ("labels", *_told(source))
+            name = ("labels", *_identity(source))
             return self._entry(name, sources, partial(decoding.label_pixels, source))
         if len(sources) == 1:  # the whole file once, not the plane that is asked for first
             sources = (replace(sources[0], index=None, span=None),)
         kind = "objects" if objects else "joined"
         build = partial(decoding.object_pixels, sources, objects=objects)
-        return self._entry((kind, *map(_told, sources)), sources, build)
+        return self._entry((kind, *map(_identity, sources)), sources, build)
 
     def _drawn(self, image: Source, shapes: Shapes, objects: bool) -> StoreEntry:
         size, source, row = self.size(image), shapes.source, SHAPES[shapes.format]
@@ -245,7 +245,7 @@ class Store:
                 return Pixels.whole(resize_labels(self.labels(sources, objects=objects), size))
             return Pixels.whole(resize_image(self.image(sources[0]), size))
 
-        return self._entry((kind, *map(_told, sources)), sources, build)
+        return self._entry((kind, *map(_identity, sources)), sources, build)
 
     def _entry(self, name: tuple[object, ...], sources: tuple[Source, ...], build: Callable[[], Pixels]) -> StoreEntry:
         """The entry of ``name``, from memory, from disk, or built now."""
@@ -343,6 +343,6 @@ class Store:
             self._limit = max(self.budget, int(used * 1.2))  # all in use: do not look again at every entry
 
 
-def _told(source: Source) -> tuple[object, ...]:
+def _identity(source: Source) -> tuple[object, ...]:
     """What decides which pixels are read from a source, beside its planes."""
     return source.path, source.key, source.axes, source.directions

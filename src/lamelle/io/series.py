@@ -20,7 +20,7 @@ _SHOWN = 6
 
 def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of the stack: as the sidecar says, if the first slice agrees."""
-    about = _known(path)
+    about = _sidecar(path)
     first = files.stored_header(path / about.files[0], ReadOptions(labels=wanted.labels))
     plane = (about.shape[0], *about.shape[-2:])
     if (first.shape, first.dtype) != (plane, np.dtype(about.dtype)):
@@ -46,7 +46,7 @@ def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
 
 
 def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
-    about = _known(path)
+    about = _sidecar(path)
     plane = (about.shape[0], *about.shape[-2:])
     for name in about.files:
         image = files.stored(path / name, ReadOptions(labels=labels))
@@ -57,7 +57,7 @@ def _planes(path: Path, labels: bool) -> Iterator[np.ndarray]:
         yield image.array
 
 
-def _known(path: Path) -> Sidecar:
+def _sidecar(path: Path) -> Sidecar:
     """The sidecar, if the slices that it lists are there and no others."""
     about = sidecar.read(sidecar.beside(path))
     if about is None or not about.files:

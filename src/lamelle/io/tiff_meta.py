@@ -68,10 +68,10 @@ def check_claims(path: Path, tif: TiffFile, series: Any) -> None:
         return
     claims = [kind for kind, claimed in (("imagej", tif.is_imagej), ("shaped", tif.is_shaped)) if claimed]
     if claims and series.kind not in claims:
-        raise FileError("files.contradiction", path, metadata=claims[0], claimed="?", found=_found(tif))
+        raise FileError("files.contradiction", path, metadata=claims[0], claimed="?", found=_summary(tif))
 
 
-def _found(tif: TiffFile) -> str:
+def _summary(tif: TiffFile) -> str:
     page = tif.pages.first
     return f"{sizes(page.shape)} (× {len(tif.pages)})"
 
@@ -83,7 +83,7 @@ def _check_ome(path: Path, tif: TiffFile, series: Any) -> None:
             raise FileError("files.ome_companion", path, name=printable(element.get("MetadataFile", "?")))
     pixels = [element for element in root.iter() if element.tag.rpartition("}")[2] == "Pixels"]
     if not pixels:
-        raise FileError("files.contradiction", path, metadata="OME", claimed="0", found=_found(tif))
+        raise FileError("files.contradiction", path, metadata="OME", claimed="0", found=_summary(tif))
     others = {e.get("FileName") for p in pixels for e in p.iter() if e.tag.rpartition("}")[2] == "UUID"} - {None}
     for name in sorted(str(other) for other in others):
         if PurePosixPath(name).name != name or "\\" in name:
@@ -98,7 +98,7 @@ def _check_ome(path: Path, tif: TiffFile, series: Any) -> None:
     wrong_size = (stated["X"], stated["Y"]) != (page.imagewidth, page.imagelength)
     wrong_count = len(pixels) == 1 and len(others) <= 1 and planes != len(tif.pages)
     if wrong_size or wrong_count or series.kind != "ome":
-        raise FileError("files.contradiction", path, metadata="OME", claimed=claimed, found=_found(tif))
+        raise FileError("files.contradiction", path, metadata="OME", claimed=claimed, found=_summary(tif))
 
 
 def spacing_of(tif: TiffFile, series: Any, page: Any, *, depth: bool) -> Spacing | None:

@@ -81,11 +81,11 @@ def _compare(stored: Mapping[str, _Tensor], wanted: Mapping[str, _Tensor], besid
     if not faults:
         return
     first = faults[0]
-    has, needs = _said(stored.get(first)), _said(wanted.get(first))
+    has, needs = _shown(stored.get(first)), _shown(wanted.get(first))
     raise FileError("models.file_other", path, n=len(faults), tensor=printable(first)[:_SHOWN], held=has, wanted=needs)
 
 
-def _said(tensor: _Tensor | None) -> str:
+def _shown(tensor: _Tensor | None) -> str:
     return "–" if tensor is None else f"{tensor[0]} {list(tensor[1])}"[:_SHOWN]
 
 

@@ -85,5 +85,5 @@ def _compared(other: RunFolder, plan: Plan, ours: Scores, theirs: Scores) -> Ear
 
 def _qualities(scores: Scores) -> dict[str, float]:
     """Of each item: right or wrong where that is known, else its quality."""
-    known = {item.id: item.quality if item.correct is None else item.correct for item in scores.items}
-    return {name: float(value) for name, value in known.items() if value is not None}
+    values = {item.id: item.quality if item.correct is None else item.correct for item in scores.items}
+    return {name: float(value) for name, value in values.items() if value is not None}

@@ -34,7 +34,7 @@ class ExplainedCase:
     mask: np.ndarray | None
 
 
-def check_known(subjects: Sequence[ExplainedModel], name: str) -> None:
+def check_class_exists(subjects: Sequence[ExplainedModel], name: str) -> None:
     """See that every model knows a class.
 
     Raises:
@@ -67,11 +67,11 @@ def given_cases(paths: Sequence[Path], subject: ExplainedModel, store: Store, *,
         RequestError: If nothing is found.
         DataError: If images cannot be read; all are named.
     """
-    found = read_unlabelled(
+    unlabelled = read_unlabelled(
         paths, dims=subject.package.dims, axes=subject.package.axes, volumes=subject.package.volumes
     )
-    records, _, problems = readable(found.records, store, subject.package)
-    if problems := [*found.problems, *problems]:
+    records, _, problems = readable(unlabelled.records, store, subject.package)
+    if problems := [*unlabelled.problems, *problems]:
         raise DataError(problems)
     return [ChosenCase(record, "", "given", "", name) for record in records]
 
@@ -94,8 +94,8 @@ def chosen_cases(
     if not cases:
         raise RequestError("explain.no_cases", name=name or "–", run=run)
     if everything:
-        known = {case.record.id for case in cases}
-        cases += [ChosenCase(r, "", "other", _truth(r), name) for i, r in records.items() if i not in known]
+        chosen = {case.record.id for case in cases}
+        cases += [ChosenCase(r, "", "other", _truth(r), name) for i, r in records.items() if i not in chosen]
     return cases
 
 
@@ -103,7 +103,7 @@ def carry_out(
     cases: Sequence[ChosenCase],
     subjects: Sequence[ExplainedModel],
     store: Store,
-    asked: ExplainOptions,
+    options: ExplainOptions,
     *,
     masks: Masks | None,
     regions: Masks | None,
@@ -134,7 +134,7 @@ def carry_out(
         maps: list[Attribution] = []
         name = case.explained
         for subject in subjects:
-            one = explain(subject, case.record, store, asked, name=name, region=region, seed=i)
+            one = explain(subject, case.record, store, options, name=name, region=region, seed=i)
             name = one.explained
             maps.append(one if mask is None else replace(one, share=share_inside(one.values, mask)))
         if case.kind == "other":  # it is counted, not drawn: its pixels are not kept

@@ -43,14 +43,14 @@ def check_images(audit: Audit, *, dims: int, channels: int) -> None:
     Raises:
         DataError: If some have not; all are named.
     """
-    found = []
+    problems = []
     for row in audit.rows:
         if len(row.size) != dims:
-            found.append(Problem("predict.dims", row.id, "error", {"have": len(row.size), "want": dims}))
+            problems.append(Problem("predict.dims", row.id, "error", {"have": len(row.size), "want": dims}))
         elif not fits(row.channels, channels):
-            found.append(Problem("data.channels", row.id, "error", {"have": row.channels, "want": channels}))
-    if found:
-        raise DataError(found)
+            problems.append(Problem("data.channels", row.id, "error", {"have": row.channels, "want": channels}))
+    if problems:
+        raise DataError(problems)
 
 
 def check_context(recipe: Recipe, records: Sequence[Record], *, output: Output) -> None:
@@ -72,31 +72,31 @@ def leakage(records: Sequence[Record], audit: Audit, recipe: Recipe) -> list[Pro
     Raises:
         DataError: If there is leakage that was not allowed.
     """
-    found = leaks([r for r in records if r.split in SPLITS], audit)
-    errors = [p for p in found if p.severity == "error"]
+    shared = leaks([r for r in records if r.split in SPLITS], audit)
+    errors = [p for p in shared if p.severity == "error"]
     if errors and not recipe.data.allow_leakage:
         raise DataError([*errors, Problem("plan.leakage_cure", severity="note")])
-    return [replace(p, severity="warning") for p in found]
+    return [replace(p, severity="warning") for p in shared]
 
 
 def idle(recipe: Recipe) -> list[Problem]:
     """Warnings of what is asked and changes nothing beside what else is asked."""
-    found = recipe.task.idle()
+    problems = recipe.task.idle()
     if recipe.split.folds and not recipe.split.test:
-        found.append(Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds}))
-    return found
+        problems.append(Problem("plan.test_in_folds", severity="warning", values={"folds": recipe.split.folds}))
+    return problems
 
 
-def check_also(recipe: Recipe, known: Sequence[str]) -> None:
+def check_also(recipe: Recipe, available: Sequence[str]) -> None:
     """See that a task has the scores that are asked for besides.
 
     Args:
-        known: Those that it has.
+        available: Those that it has.
 
     Raises:
         RequestError: If it has not.
     """
-    if other := [name for name in recipe.evaluate.also if name not in known]:
+    if other := [name for name in recipe.evaluate.also if name not in available]:
         values = {"task": recipe.task.name, "given": ", ".join(other)}
         raise RequestError("plan.also", **values)
 

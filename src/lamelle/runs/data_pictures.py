@@ -50,8 +50,8 @@ def spread(records: Sequence[Record], number: int) -> list[Record]:
     Example:
         >>> from pathlib import Path
         >>> from lamelle.types import Source
-        >>> known = [Record(str(i), Source(Path("a")), stratum="ab"[i % 2]) for i in range(8)]
-        >>> [r.id for r in spread(known, 4)]
+        >>> records = [Record(str(i), Source(Path("a")), stratum="ab"[i % 2]) for i in range(8)]
+        >>> [r.id for r in spread(records, 4)]
         ['0', '6', '1', '7']
     """
     strata: dict[str, list[Record]] = defaultdict(list)
@@ -67,7 +67,7 @@ def spread(records: Sequence[Record], number: int) -> list[Record]:
 
 def _masks(run: RunFolder, plan: Plan, store: Store) -> list[MaskPreview]:
     """Of each split some images beside their masks, from each folder in it."""
-    folder, found = PictureFolder(run, "mask"), []
+    folder, previews = PictureFolder(run, "mask"), []
     labelled = [r for r in plan.records if r.labels]
     strata = {r.stratum for r in labelled if r.stratum}
     for split in SPLITS:
@@ -76,8 +76,8 @@ def _masks(run: RunFolder, plan: Plan, store: Store) -> list[MaskPreview]:
                 image, mask, coarse = pair
                 both = (folder.add(image, lossy=True, coarse=coarse), folder.add(mask, lossy=False, coarse=coarse))
                 name = record.stratum or "" if len(strata) > 1 else ""
-                found.append(MaskPreview(id=record.id, split=split, folder=name, image=both[0], mask=both[1]))
-    return found
+                previews.append(MaskPreview(id=record.id, split=split, folder=name, image=both[0], mask=both[1]))
+    return previews
 
 
 def _pair(record: Record, plan: Plan, store: Store) -> tuple[np.ndarray, np.ndarray, bool] | None:
@@ -110,7 +110,7 @@ def _classes(run: RunFolder, plan: Plan, store: Store) -> list[ClassPreview]:
     """Some images of each class of a classifier."""
     named = [r for r in plan.records if isinstance(r.target, ClassNames)]
     classes = plan.task.classes[:CLASSES] if named else ()
-    folder, found = PictureFolder(run, "class"), []
+    folder, previews = PictureFolder(run, "class"), []
     for name in classes:
         members = [replace(r, stratum=None) for r in named if name in r.names]
         for record in spread(members, max(1, min(_OF_A_CLASS, _OF_ALL // len(classes)))):
@@ -119,8 +119,8 @@ def _classes(run: RunFolder, plan: Plan, store: Store) -> list[ClassPreview]:
             except FileError:
                 continue
             drawn = folder.add(preview(image, None), lossy=True, coarse=max(image.shape[-2:]) < COARSE)
-            found.append(ClassPreview(id=record.id, name=name, label=", ".join(record.names), image=drawn))
-    return found
+            previews.append(ClassPreview(id=record.id, name=name, label=", ".join(record.names), image=drawn))
+    return previews
 
 
 def _grey_levels(plan: Plan, store: Store) -> GreyLevels | None:
@@ -133,14 +133,14 @@ def _grey_levels(plan: Plan, store: Store) -> GreyLevels | None:
     edges = np.linspace(low, high, _BINS + 1)
     shares = {}
     for name in [name for name in plan.task.classes if name in most]:
-        found = np.zeros(_BINS)
+        histogram = np.zeros(_BINS)
         for record in spread([replace(r, stratum=None) for r in plan.records if name in r.names], SAMPLED):
             try:
                 one = np.histogram(_grey(store.image(record.image)), edges)[0]
             except FileError:
                 continue
-            found += one / max(one.sum(), 1)
-        shares[name] = tuple((found / found.sum()).tolist()) if found.sum() else ()
+            histogram += one / max(one.sum(), 1)
+        shares[name] = tuple((histogram / histogram.sum()).tolist()) if histogram.sum() else ()
     return GreyLevels(edges=tuple(edges.tolist()), shares=shares) if any(shares.values()) else None
 
 

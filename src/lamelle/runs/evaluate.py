@@ -85,9 +85,9 @@ def predict_and_measure(
     def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> dict[str, object]:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         grid = store.grid(record.image)
-        known = _judged(package.task, one) | others.columns(record)
-        said = folder.add(record, store.image(record.image), prediction, grid, known)
-        return said | ({"file": folder.folder / said["file"]} if "file" in said else {})
+        judged = _judged(package.task, one) | others.columns(record)
+        line = folder.add(record, store.image(record.image), prediction, grid, judged)
+        return line | ({"file": folder.folder / line["file"]} if "file" in line else {})
 
     run.forget(run.predictions)
     items = measure(records, predictor, reader, package.fitted, listen)
@@ -138,28 +138,28 @@ def write_scores(
     run.write_scores(scores)
     run.write_text(run.classes, by_class.to_csv(scores))
     run.write_stats(items)
-    said = [dict(one.line) or {"image": one.id, **_judged(task, one)} for one in items]
-    below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in said]
+    lines = [dict(one.line) or {"image": one.id, **_judged(task, one)} for one in items]
+    below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in lines]
     run.write_text(run.predictions_table, items_csv(below))
     return scores
 
 
 def _spread(scores: Scores, folds: Sequence[Scores]) -> str:
     """The least and the largest value of each headline score among the folds."""
-    found = []
+    ranges = []
     for name in scores.headline:
         values = [one.scores[name].value for one in folds if name in one.scores and one.scores[name].defined]
-        found += [f"{name_of(name)} {min(values):.3f} – {max(values):.3f}"] if values else []
-    return ", ".join(found)
+        ranges += [f"{name_of(name)} {min(values):.3f} – {max(values):.3f}"] if values else []
+    return ", ".join(ranges)
 
 
 def read_items(run: RunFolder) -> list[ItemStats]:
     """The items of a scored Run, each with its line of the table of predictions, as `write_scores` takes them."""
-    found = []
-    for one, said in zip(run.read_stats(), run.read_table(run.predictions_table), strict=True):
-        file = {"file": run.path / said["file"]} if said.get("file") else {}
-        found.append(replace(one, line=said | file))
-    return found
+    items = []
+    for one, line in zip(run.read_stats(), run.read_table(run.predictions_table), strict=True):
+        file = {"file": run.path / line["file"]} if line.get("file") else {}
+        items.append(replace(one, line=line | file))
+    return items
 
 
 def headline(scores: Scores) -> list[str]:
@@ -168,10 +168,10 @@ def headline(scores: Scores) -> list[str]:
     return [*lines, *(text(note.code, **note.values) for note in scores.notes)]
 
 
-def _score_line(name: str, found: Score) -> str:
+def _score_line(name: str, score: Score) -> str:
     """A score with its interval, or why it has none."""
-    about = {"name": name_of(name), "n": found.n, "unit": unit_of(found.unit, found.n)}
-    numbers = {k: number(getattr(found, k)) for k in ("value", "low", "high")}
-    if why := why_none(found):
+    about = {"name": name_of(name), "n": score.n, "unit": unit_of(score.unit, score.n)}
+    numbers = {k: number(getattr(score, k)) for k in ("value", "low", "high")}
+    if why := why_none(score):
         return text("verbs.score_alone", name=about["name"], value=numbers["value"], why=why)
-    return text("verbs.score", level=f"{round(100 * found.level)} %", **numbers, **about)
+    return text("verbs.score", level=f"{round(100 * score.level)} %", **numbers, **about)

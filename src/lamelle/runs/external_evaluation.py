@@ -68,7 +68,7 @@ WritePage = Callable[[RunFolder, Recipe], object]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _OtherFolder:
     """Another folder, read and compared with what the model knows."""
 
     recipe: Recipe
@@ -88,13 +88,13 @@ class _Found:
 
 
 def score_elsewhere(
-    path: Path, package: Package, data: Path, asked: Section, store: Store, write_page: WritePage
+    path: Path, package: Package, data: Path, request: Section, store: Store, write_page: WritePage
 ) -> tuple[RunFolder, Scores]:
     """Scores of a model on another labelled folder, kept with their page beside its Run.
 
     Args:
         path: The Run, or a package by itself: then the result lies in ``evaluations/`` of the current folder.
-        asked: Sections ``data`` and ``evaluate``.
+        request: Sections ``data`` and ``evaluate``.
         write_page: Makes the page of the new folder; where it cannot, there is no folder.
 
     Returns:
@@ -106,25 +106,25 @@ def score_elsewhere(
         DataError: If the folder has errors, all are named; or nothing says what the values of its images mean.
     """
     run = RunFolder.around(path)
-    found = _read(run, package, data, asked, store)
-    left_out = set() if found.recipe.evaluate.keep_seen else {one.id for one in found.seen}
-    records = [replace(r, split="test") for r in found.labelled if r.id not in left_out]
+    other = _read(run, package, data, request, store)
+    left_out = set() if other.recipe.evaluate.keep_seen else {one.id for one in other.seen}
+    records = [replace(r, split="test") for r in other.labelled if r.id not in left_out]
     if not records:
-        raise RequestError("evaluate.all_seen", n=len(found.labelled), names=_pairs(found.seen))
-    compared = compare(package, records, store, said=found.recipe.data.range)
+        raise RequestError("evaluate.all_seen", n=len(other.labelled), names=_pairs(other.seen))
+    compared = compare(package, records, store, said=other.recipe.data.range)
     scored = sub_volumes.pieces(records) if package.dims == 3 else tuple(records)
     folder = _folder(run, data)
     try:
-        items = predict_and_measure(folder, replace(package, task=found.task), scored, store, compared)
-        options = interval_options(found.recipe)
-        split = str(found.index.root)
-        written = write_scores(folder, found.task, items, options, split=split, package=package)
+        items = predict_and_measure(folder, replace(package, task=other.task), scored, store, compared)
+        options = interval_options(other.recipe)
+        split = str(other.index.root)
+        written = write_scores(folder, other.task, items, options, split=split, package=package)
         scores = compared.noted(written)
-        notes = (*(Note(code=p.code, values=dict(p.values)) for p in found.notes), *scores.notes)
-        scores = scores.model_copy(update={"notes": notes, "elsewhere": _about(path, run, found, scores)})
-        plan = _write(folder, found, scores, scored, store)
+        notes = (*(Note(code=p.code, values=dict(p.values)) for p in other.notes), *scores.notes)
+        scores = scores.model_copy(update={"notes": notes, "elsewhere": _about(path, run, other, scores)})
+        plan = _write(folder, other, scores, scored, store)
         save_data_pictures(folder, plan, store)
-        twins = _twin_pictures(folder, found, store)
+        twins = _twin_pictures(folder, other, store)
         save_scored_pictures(folder, plan, scores.items, store, twins=twins)
         write_page(folder, plan.recipe)
     except BaseException:
@@ -133,9 +133,9 @@ def score_elsewhere(
     return folder, scores
 
 
-def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, store: Store) -> _Found:
-    recipe = recipes.validate(layers.merge(_intervals_of(run), deepcopy(asked)))
-    index, classes = _with_classes(_look(package, data, asked), package.task.classes, asked.get("data", {}))
+def _read(run: RunFolder | None, package: Package, data: Path, request: Section, store: Store) -> _OtherFolder:
+    recipe = recipes.validate(layers.merge(_intervals_of(run), deepcopy(request)))
+    index, classes = _with_classes(_look(package, data, request), package.task.classes, request.get("data", {}))
     if not can_learn(package.task, index):
         raise RequestError("evaluate.other_task", found=task_of(index), task=package.task.name)
     given = recipe.data.layout is not None
@@ -159,55 +159,55 @@ def _read(run: RunFolder | None, package: Package, data: Path, asked: Section, s
     notes += _turned(audit, run)
     twins = {one.like for one in seen}
     small = {s.id: s.small for s in (memory.signatures or () if memory else ()) if s.id in twins}
-    return _Found(recipe, index, audit, task, labelled, hashed, classes, seen, tested, tuple(notes), small)
+    return _OtherFolder(recipe, index, audit, task, labelled, hashed, classes, seen, tested, tuple(notes), small)
 
 
 def _intervals_of(run: RunFolder | None) -> Section:
     """How the Run made its own intervals, so that these are of the same kind."""
-    known = run.read_recipe() if run else {}
-    keys = {name: known["evaluate"][name] for name in ("level", "resamples") if name in known.get("evaluate", {})}
-    return {"evaluate": keys, "train": {"seed": known.get("train", {}).get("seed", 0)}}
+    recipe = run.read_recipe() if run else {}
+    keys = {name: recipe["evaluate"][name] for name in ("level", "resamples") if name in recipe.get("evaluate", {})}
+    return {"evaluate": keys, "train": {"seed": recipe.get("train", {}).get("seed", 0)}}
 
 
-def _look(package: Package, data: Path, asked: Section) -> Index:
+def _look(package: Package, data: Path, request: Section) -> Index:
     """What is in the folder; what its classes are for the model is settled later, where both names are known."""
-    asked = deepcopy(asked)
-    known = {"dims": package.dims} | ({} if package.axes is None else {"axes": package.axes})
-    given = asked["data"] = known | asked.get("data", {})
+    request = deepcopy(request)
+    of_model = {"dims": package.dims} | ({} if package.axes is None else {"axes": package.axes})
+    given = request["data"] = of_model | request.get("data", {})
     if isinstance(given.get("classes"), Mapping):
         given["classes"] = dict.fromkeys(recipes.left_out_classes(given))
     try:
-        return plans.read_data(data, layers.merge({"task": {"name": package.task.name}}, deepcopy(asked)))
+        return plans.read_data(data, layers.merge({"task": {"name": package.task.name}}, deepcopy(request)))
     except RequestError:
-        return plans.read_data(data, asked)  # perhaps laid out for another task, which is then said
+        return plans.read_data(data, request)  # perhaps laid out for another task, which is then said
 
 
-def _with_classes(index: Index, known: Sequence[str], given: Section) -> tuple[Index, tuple[ReadAs, ...]]:
+def _with_classes(index: Index, classes: Sequence[str], given: Section) -> tuple[Index, tuple[ReadAs, ...]]:
     """The folder with its classes as the model names them: as asked, else whatever differs in its spelling only."""
     mapping = recipes.renamed_classes(given)
     of_images = Counter(name for r in index.records for name in r.names)
     counts = of_images or dict.fromkeys(index.classes, 0)
-    settled = settle(counts, mapping=mapping, listed=known)
-    read = _alike(settled.names, known)
-    found = []
+    settled = settle(counts, mapping=mapping, listed=classes)
+    read = _alike(settled.names, classes)
+    read_as = []
     for theirs, ours in read.items():
         how = "asked" if theirs in mapping else "same" if theirs == ours else "spelling"
-        found.append(ReadAs(theirs=theirs, ours=ours, images=of_images.get(theirs), how=how))
+        read_as.append(ReadAs(theirs=theirs, ours=ours, images=of_images.get(theirs), how=how))
     problems = tuple(p for p in settled.problems if p.code != "layouts.spellings_one")  # said of the model's classes
     names = tuple(read.get(name, name) for name in index.classes)  # of label values, one for each
     if of_images:
         index, names = replace(index, records=spelt(index.records, read)), tuple(dict.fromkeys(names))
-    return replace(index, classes=names, problems=(*index.problems, *problems)), tuple(found)
+    return replace(index, classes=names, problems=(*index.problems, *problems)), tuple(read_as)
 
 
-def _alike(names: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+def _alike(names: Mapping[str, str], classes: Sequence[str]) -> dict[str, str]:
     """Names that are still unknown as the one class spelt like them, if nothing else in the folder bears it.
 
     Within one folder `A` and `a` may be two classes; where a folder has `A` alone and the model knows `a` alone, they
     are one.
     """
-    free = [name for name in known if name not in names.values()]
-    unknown = sorted({name for name in names.values() if name not in known})
+    free = [name for name in classes if name not in names.values()]
+    unknown = sorted({name for name in names.values() if name not in classes})
     ours, theirs = (Counter(map(folded, some)) for some in (free, unknown))
     alike = {name: next(k for k in free if folded(k) == key) for name in unknown
              if ours[key := folded(name)] == theirs[key] == 1}  # fmt: skip
@@ -244,20 +244,20 @@ def _notes(
     if tested:
         notes.append(Problem("evaluate.own_test", values={"n": tested}))
     if others := [c for c in classes if c.how == "spelling"]:
-        said = ", ".join(f"{printable(c.theirs)} → {printable(c.ours)}" for c in others)
-        notes.append(Problem("evaluate.read_as", values={"classes": said}))
+        renamed = ", ".join(f"{printable(c.theirs)} → {printable(c.ours)}" for c in others)
+        notes.append(Problem("evaluate.read_as", values={"classes": renamed}))
     return [*notes, *_of_groups(index), *(p for p in index.problems if p.code in _SPELLING)]
 
 
 def _of_groups(index: Index) -> list[Problem]:
     """What belongs together here: what says it, or may say it; cells of it that are blank or spelt in several ways."""
     codes = {"taken": "evaluate.groups_taken", "maybe": "evaluate.groups_maybe", "blank": None, "one": None}
-    said = []
+    problems = []
     for problem in index.problems:
         room, _, name = problem.code.partition(".")
         if room == "groups" and (kind := name.partition("_")[0]) in codes:
-            said.append(replace(problem, code=codes[kind] or problem.code))
-    return said
+            problems.append(replace(problem, code=codes[kind] or problem.code))
+    return problems
 
 
 def _turned(audit: Audit, run: RunFolder | None) -> list[Problem]:
@@ -283,19 +283,19 @@ def _folder(run: RunFolder | None, data: Path) -> RunFolder:
     return RunFolder.create(Path("evaluations"), name)
 
 
-def _about(path: Path, run: RunFolder | None, found: _Found, scores: Scores) -> Elsewhere:
+def _about(path: Path, run: RunFolder | None, other: _OtherFolder, scores: Scores) -> Elsewhere:
     """What is said beside the scores: the data, what was left out and why, and the Run's own test set."""
     return Elsewhere(
-        data=str(found.index.root),
-        sha256=digest(*sorted((one.image, one.label) for one in found.contents.values())),
+        data=str(other.index.root),
+        sha256=digest(*sorted((one.image, one.label) for one in other.contents.values())),
         model=str(run.path if run else path),
-        images=len(found.labelled),
-        unlabelled=len(found.index.records) - len(found.labelled),
-        seen=tuple(SeenImage(**asdict(one)) for one in found.seen),
-        kept_seen=found.recipe.evaluate.keep_seen,
-        own_test=found.tested,
-        classes=found.classes,
-        asked=found.recipe.model_dump(mode="json", include={"data", "evaluate"}, exclude_defaults=True),
+        images=len(other.labelled),
+        unlabelled=len(other.index.records) - len(other.labelled),
+        seen=tuple(SeenImage(**asdict(one)) for one in other.seen),
+        kept_seen=other.recipe.evaluate.keep_seen,
+        own_test=other.tested,
+        classes=other.classes,
+        asked=other.recipe.model_dump(mode="json", include={"data", "evaluate"}, exclude_defaults=True),
         beside=_beside(run, scores),
     )
 
@@ -312,32 +312,32 @@ def _beside(run: RunFolder | None, scores: Scores) -> dict[str, Beside]:
     }
 
 
-def _write(folder: RunFolder, found: _Found, scores: Scores, scored: Sequence[Record], store: Store) -> Plan:
+def _write(folder: RunFolder, other: _OtherFolder, scores: Scores, scored: Sequence[Record], store: Store) -> Plan:
     """Scores, plan and audit; what was scored, beside what was left out."""
     folder.write_scores(scores)
-    tested, seen = {r.id for r in scored}, {one.id for one in found.seen}
-    left_out = tuple(replace(r, split=SEEN) for r in found.labelled if r.id in seen and r.id not in tested)
-    full = layers.merge({"task": {"name": found.task.name}}, {"data": found.recipe.data.model_dump()})
+    tested, seen = {r.id for r in scored}, {one.id for one in other.seen}
+    left_out = tuple(replace(r, split=SEEN) for r in other.labelled if r.id in seen and r.id not in tested)
+    full = layers.merge({"task": {"name": other.task.name}}, {"data": other.recipe.data.model_dump()})
     records = (*scored, *left_out)
     hashed = contents(records, store)
-    plan = Plan(recipes.validate(full), found.index, found.audit, records, found.task, "", {}, (), hashed)
+    plan = Plan(recipes.validate(full), other.index, other.audit, records, other.task, "", {}, (), hashed)
     save_data_of(folder, plan, resolved={})
     return plan
 
 
-def _twin_pictures(folder: RunFolder, found: _Found, store: Store) -> list[Twins]:
+def _twin_pictures(folder: RunFolder, other: _OtherFolder, store: Store) -> list[Twins]:
     """Some images that had trained the model, beside the small pictures that were kept of their twins."""
-    like = {one.id: one.like for one in found.seen}
+    like = {one.id: one.like for one in other.seen}
     pictures, made = PictureFolder(folder, "twin"), []
-    for record in spread([r for r in found.labelled if r.id in like], _TWINS):
-        if like[record.id] not in found.small:
+    for record in spread([r for r in other.labelled if r.id in like], _TWINS):
+        if like[record.id] not in other.small:
             continue
         try:
             image = store.image(record.image)
         except FileError:
             continue  # a file that is gone since it was compared
         rows, columns = (max(1, n * _TWIN_SIDE // max(image.shape[-2:])) for n in image.shape[-2:])
-        twin = resize_image(found.small[like[record.id]][None], (rows, columns))
+        twin = resize_image(other.small[like[record.id]][None], (rows, columns))
         here, there = (
             pictures.add(preview(one, None), lossy=True, coarse=max(one.shape[-2:]) < COARSE) for one in (image, twin)
         )

@@ -45,11 +45,11 @@ def train(
     a budget), so that resume and repeat use the same.
     """
     model = built.model
-    _say(built.said, run, progress)
-    found = resources.resolve(plan.recipe.train, model)
-    plan = _written(plan, run, device=found.device, precision=found.precision, threads=found.threads)
+    _say(built.notes, run, progress)
+    resolved = resources.resolve(plan.recipe.train, model)
+    plan = _written(plan, run, device=resolved.device, precision=resolved.precision, threads=resolved.threads)
     keys, dims = plan.recipe.train, plan.audit.statistics.dims
-    fabric = resources.set_up(found)
+    fabric = resources.set_up(resolved)
     preparation = prepare(plan, store)
     predictor = Predictor(
         reorder(model, dims),
@@ -72,7 +72,7 @@ def train(
         keys = plan.recipe.train
     job = Job(_recorder(run), keys, plan.recipe.augment, plan.task, model, feed, reader, clock, fabric, progress)
     state = Training(job, resume=resume).fit()
-    short = _judge_budget(job, run, state, on_processor=found.device == "cpu")
+    short = _judge_budget(job, run, state, on_processor=resolved.device == "cpu")
     if keys.budget:
         plan = _written(plan, run, schedule_points=tuple(state.knots))
     done = Package(

@@ -162,7 +162,7 @@ class RunFolder(Artefacts):
         return [RunFolder(p) for p in sorted(folds, key=lambda p: int(p.name[4:]))] or [self]
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """While entered, this process is the only one that trains, or removes, this Run; however it dies, it lets go.
 
         Raises:
@@ -348,7 +348,7 @@ def environment(*, resolved: Mapping[str, object], argv: Sequence[str]) -> dict[
         "cores": cores(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": list(argv),
-        "libraries": {name: found for name in _LIBRARIES if (found := version_of(name))},
+        "libraries": {name: version for name in _LIBRARIES if (version := version_of(name))},
         "resolved": dict(resolved),
         "variables": {k: os.environ[k] for k in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES") if k in os.environ},
     }

@@ -30,7 +30,7 @@ class InitialModel:
     model: Freezable
     architecture: Architecture
     """From which it can be built again, anywhere."""
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     """What a user should know about it."""
     about: dict[str, object]
     """For the provenance of the Package: numbers of parameters, and the pretrained weights with their licence."""
@@ -50,22 +50,22 @@ def build(plan: Plan) -> InitialModel:
     torch.manual_seed(recipe.train.seed)
     architecture = architecture_of(recipe, plan)
     model = networks.build(architecture)
-    said: list[str] = []
+    notes: list[str] = []
     about: dict[str, object] = {}
     keys = recipe.model
     if recipe.train.start:
-        said.append(_start_from(model, recipe.train.start))
+        notes.append(_start_from(model, recipe.train.start))
     elif isinstance(keys, Encoded):
         line, about = _pretrained(model, keys)
-        said.append(line)
+        notes.append(line)
     keys.limit(model)
     count = parameters(model)
     numbers = {"trainable": count.trainable, "total": count.total, "whole": count.with_statistics}
-    said.append(text("train.parameters_statistics" if count.statistics else "train.parameters", **numbers))
+    notes.append(text("train.parameters_statistics" if count.statistics else "train.parameters", **numbers))
     about |= {"trainable": count.trainable, "parameters": count.total}
     about["parameters_with_statistics"] = count.with_statistics
     anywhere = architecture.but(options=keys.without_paths())
-    return InitialModel(model, anywhere, tuple(said), about)
+    return InitialModel(model, anywhere, tuple(notes), about)
 
 
 def architecture_of(recipe: Recipe, plan: Plan) -> Architecture:

@@ -79,8 +79,8 @@ class _Trial:
         self._networks: dict[Architecture, Freezable] = {}
         self.only = self._network(self.trained[0]).image_size if self.trained else None
         if len(self.trained) > 1 and self.batch > 1:
-            said, usual = ", ".join(map(_said, self.trained)), list(plan.audit.statistics.size_median)
-            raise RequestError("sizing.differ", sizes=said, cure=setting(self.key, usual))
+            sizes, usual = ", ".join(map(_shown, self.trained)), list(plan.audit.statistics.size_median)
+            raise RequestError("sizing.differ", sizes=sizes, cure=setting(self.key, usual))
 
     @cached_property
     def in_colour(self) -> bool:
@@ -97,31 +97,31 @@ class _Trial:
 
     def refused(self) -> list[tuple[Size, str]]:
         """What the network will be asked to predict and does not take, each with the reason."""
-        asked = [(size, self._refusal(size, batch=None)) for size in _some(self._predicted())]
-        return [(size, why) for size, why in asked if why is not None]
+        reasons = [(size, self._refusal(size, batch=None)) for size in _some(self._predicted())]
+        return [(size, why) for size, why in reasons if why is not None]
 
     def near(self, size: Size, *, batch: int | None = None) -> list[Size]:
         """Sizes that the network takes, the nearest first: one that is smaller and one that is larger, if there are."""
-        found: dict[bool, Size] = {}
+        nearest: dict[bool, Size] = {}
         for other in _near(size, self._published):
             larger = math.prod(other) > math.prod(size)
-            if larger not in found and self._refusal(other, batch=batch or self.batch) is None:
-                found[larger] = other
-            if len(found) == 2:
+            if larger not in nearest and self._refusal(other, batch=batch or self.batch) is None:
+                nearest[larger] = other
+            if len(nearest) == 2:
                 break
-        return sorted(found.values(), key=lambda other: _apart(other, size))
+        return sorted(nearest.values(), key=lambda other: _apart(other, size))
 
     def refusal(self, key: str, size: Size, why: str) -> RequestError:
         """The error for a size that was asked for: what would be taken in its place."""
         if self.batch == 1 and self._refusal(size, batch=2) is None:
             cure = setting("train.batch", 2)
-            return RequestError("sizing.batch", name=self._name, size=_said(size), cure=cure)
+            return RequestError("sizing.batch", name=self._name, size=_shown(size), cure=cure)
         if self.in_colour:
             return RequestError("sizing.channels", name=self._name, cure=setting("data.channels", _COLOUR))
-        values: dict[str, object] = {"name": self._name, "size": _said(size), "reason": why}
+        values: dict[str, object] = {"name": self._name, "size": _shown(size), "reason": why}
         if near := self.near(size):
-            known = ", ".join(_said(other) for other in near)
-            return RequestError("sizing.size", **values, near=known, cure=setting(key, list(near[0])))
+            sizes = ", ".join(_shown(other) for other in near)
+            return RequestError("sizing.size", **values, near=sizes, cure=setting(key, list(near[0])))
         return RequestError("sizing.none", **values, key=key)
 
     def _refusal(self, size: Size, *, batch: int | None, channels: int | None = None) -> str | None:
@@ -143,12 +143,12 @@ class _Trial:
         recipe = self.recipe
         if recipe.data.resize is not None and recipe.train.patch is None:
             recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"resize": size})})
-        asked = architecture_of(recipe, self.plan)
-        asked = asked.but(inputs=channels) if channels else asked
-        if asked not in self._networks:
-            net = self._networks[asked] = sketch(asked)
+        architecture = architecture_of(recipe, self.plan)
+        architecture = architecture.but(inputs=channels) if channels else architecture
+        if architecture not in self._networks:
+            net = self._networks[architecture] = sketch(architecture)
             recipe.model.limit(net)
-        return self._networks[asked]
+        return self._networks[architecture]
 
     @cached_property
     def _published(self) -> Size | None:
@@ -165,22 +165,22 @@ class _Trial:
         """Sizes of the images, as they are or as all are resized."""
         if self.recipe.data.resize is not None:
             return {self.recipe.data.resize}
-        known = {row.id: tuple(row.size) for row in self.plan.audit.rows if len(row.size) == self.dims}
-        wanted = {r.id for r in self.plan.records if r.split == split} & known.keys() if split else known.keys()
-        return {known[key] for key in wanted or known.keys()}
+        sizes = {row.id: tuple(row.size) for row in self.plan.audit.rows if len(row.size) == self.dims}
+        wanted = {r.id for r in self.plan.records if r.split == split} & sizes.keys() if split else sizes.keys()
+        return {sizes[key] for key in wanted or sizes.keys()}
 
     def _predicted(self) -> set[Size]:
         """Sizes of what is predicted at once: whole images, or tiles of them."""
-        recipe, found = self.recipe, self._images()
+        recipe, sizes = self.recipe, self._images()
         tile = recipe.evaluate.tile or recipe.train.patch
         if not self.in_crops or tile is None or recipe.evaluate.overlap == "field":
-            return found
+            return sizes
         whole = recipe.evaluate.tile is None
         return {
             size
             if in_one_piece(size, tile, whole=whole, dims=self.dims)
             else tuple(min(pair) for pair in zip(size, tile, strict=True))
-            for size in found
+            for size in sizes
         }
 
 
@@ -189,8 +189,8 @@ def _changed(plan: Plan, key: str, value: Size | int) -> tuple[Plan, _Trial]:
     section, _, name = key.partition(".")
     part = getattr(plan.recipe, section).model_copy(update={name: value})
     recipe = plan.recipe.model_copy(update={section: part})
-    said = list(value) if isinstance(value, tuple) else value
-    plan = replace(plan, recipe=recipe, planned={**plan.planned, key: said})
+    plain = list(value) if isinstance(value, tuple) else value
+    plan = replace(plan, recipe=recipe, planned={**plan.planned, key: plain})
     return plan, _Trial(plan)
 
 
@@ -231,5 +231,5 @@ def _apart(one: Size, other: Size) -> float:
     return sum(abs(math.log(a / b)) for a, b in zip(one, other, strict=True))
 
 
-def _said(size: Size) -> str:
+def _shown(size: Size) -> str:
     return " × ".join(map(str, size))

@@ -83,8 +83,8 @@ def described(keys: list[Key]) -> str:
     meanings: dict[str, list[str]] = {}
     for key in keys:
         meanings.setdefault(f"{key.meaning} [{key.rule}]" if key.rule else key.meaning, []).append(key.kind or "")
-    named = {said: ", ".join(dict.fromkeys(filter(None, kinds))) for said, kinds in meanings.items()}
-    return " | ".join(labelled(kinds, said) if kinds else said for said, kinds in named.items())
+    named = {meaning: ", ".join(dict.fromkeys(filter(None, kinds))) for meaning, kinds in meanings.items()}
+    return " | ".join(labelled(kinds, meaning) if kinds else meaning for meaning, kinds in named.items())
 
 
 @cache

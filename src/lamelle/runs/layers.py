@@ -43,10 +43,10 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
         >>> parse_overrides(["lr=0.01", "patch=128", "loss=focal", "task.loss.gamma=3"])
         {'train': {'lr': 0.01, 'patch': 128}, 'task': {'loss': {'name': 'focal', 'gamma': 3}}}
     """
-    asked: Section = {}
+    layer: Section = {}
     for pair in pairs:
-        key, found, value = pair.partition("=")
-        if not found:
+        key, sign, value = pair.partition("=")
+        if not sign:
             raise RequestError("recipe.no_value", given=pair)
         try:
             parsed = value if _CLOCK.fullmatch(value) else yaml.safe_load(value)
@@ -62,8 +62,8 @@ def parse_overrides(pairs: Iterable[str]) -> Section:
         if not isinstance(one[section], Mapping):
             raise RequestError("recipe.a_section", given=pair, section=section)
         check_keys(one)
-        _gather(asked, _named(one), "")
-    return renewed(asked, {})
+        _gather(layer, _named(one), "")
+    return renewed(layer, {})
 
 
 def _gather(layer: Section, one: Layer, path: str) -> None:
@@ -81,13 +81,13 @@ def _gather(layer: Section, one: Layer, path: str) -> None:
 
 def _named(values: Layer, path: str = "") -> Section:
     """The same, with the name alone of a kind of options as the key that says it."""
-    tag_of, found = dict(tags()), {}
+    tag_of, named = dict(tags()), {}
     for name, value in values.items():
         key = f"{path}{name}"
         if key in tag_of and isinstance(value, str):
             value = {tag_of[key]: value}
-        found[name] = _named(value, f"{key}.") if isinstance(value, Mapping) and key in ("task", *tag_of) else value
-    return found
+        named[name] = _named(value, f"{key}.") if isinstance(value, Mapping) and key in ("task", *tag_of) else value
+    return named
 
 
 def merge(into: Section, other: Layer) -> Section:
@@ -97,12 +97,12 @@ def merge(into: Section, other: Layer) -> Section:
     encoder, over a recipe with a plain U-Net, asks for a U-Net with that encoder; weights from a file go with the
     encoder that they are of.
     """
-    for section, said in _named(renewed(other, into)).items():
-        if isinstance(said, Mapping) and section in Recipe.model_fields:
+    for section, keys in _named(renewed(other, into)).items():
+        if isinstance(keys, Mapping) and section in Recipe.model_fields:
             before = _named({section: into.get(section) or {}})[section]
-            into[section] = _over(section, dict(before), said)
+            into[section] = _over(section, dict(before), keys)
         else:
-            into[section] = said
+            into[section] = keys
     return into
 
 
@@ -113,12 +113,12 @@ def _over(path: str, below: Layer, above: Layer) -> Section:
         below, above = _of_network(below, above)
     if (tag := tag_of.get(path)) is not None and _other_kind(below.get(tag), above.get(tag)):
         return dict(above)
-    found = dict(below)
+    merged = dict(below)
     for name, value in above.items():
-        before, key = found.get(name), f"{path}.{name}"
+        before, key = merged.get(name), f"{path}.{name}"
         nested = key in tag_of and isinstance(value, Mapping) and isinstance(before, Mapping)
-        found[name] = _over(key, dict(before or {}), value) if nested else value
-    return found
+        merged[name] = _over(key, dict(before or {}), value) if nested else value
+    return merged
 
 
 def _other_kind(below: object, above: object) -> bool:
@@ -130,13 +130,13 @@ def _of_network(below: Layer, above: Layer) -> tuple[Section, Section]:
     """Both layers with the kind of network that names and keys tell; weights from a file stay with their encoder."""
     below, above, name = dict(below), dict(above), below.get("name")
     was = below.get("kind") or kind_of_name(name, None) or kind_of_keys(below)
-    if (asked := above.get("kind")) is None and (other := above.get("name")) is not None:
-        asked = kind_of_name(other, was)
+    if (wanted := above.get("kind")) is None and (other := above.get("name")) is not None:
+        wanted = kind_of_name(other, was)
     if above.get("name", name) != name and below.get("weights") not in (None, "home", "hub"):
         del below["weights"]
-    if _other_kind(was, asked):
-        return below | {"kind": was}, {"kind": asked} | above
-    return below, above if asked is None or was is None else {"kind": asked} | above
+    if _other_kind(was, wanted):
+        return below | {"kind": was}, {"kind": wanted} | above
+    return below, above if wanted is None or was is None else {"kind": wanted} | above
 
 
 def left_behind(before: Layer, after: Layer) -> list[str]:

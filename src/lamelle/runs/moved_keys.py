@@ -63,31 +63,31 @@ def renewed(values: Layer, below: Layer | None = None, *, quiet: bool = False) -
         below: What the values are laid over; None = nothing will come, so that nothing stays.
         quiet: Say nothing: nobody wrote the keys by hand.
     """
-    found = {section: dict(said) if isinstance(said, Mapping) else said for section, said in values.items()}
+    moved = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in values.items()}
     for old, places in MOVED.items():
         section, _, name = old.partition(".")
-        if not isinstance(found.get(section), dict) or name not in found[section]:
+        if not isinstance(moved.get(section), dict) or name not in moved[section]:
             continue
-        kinds = [_kind_at(place.to, found) or _kind_at(place.to, below or {}) for place in places]
+        kinds = [_kind_at(place.to, moved) or _kind_at(place.to, below or {}) for place in places]
         meant = [place for place, kind in zip(places, kinds, strict=True) if not place.kinds or kind in place.kinds]
         if not meant and below is not None and None in kinds:
             continue
-        value, code = found[section].pop(name), "recipe.moved" if meant else "recipe.moved_idle"
+        value, code = moved[section].pop(name), "recipe.moved" if meant else "recipe.moved_idle"
         if meant:
-            _put(found, meant[0].to, meant[0].value(value))
+            _put(moved, meant[0].to, meant[0].value(value))
         if not quiet:
             of = ", ".join(kind for place in places for kind in place.kinds)
             values_said = {"old": old, "new": (meant or places)[0].to, "kinds": of}
             warnings.warn(text(code, **values_said), KeyMoved, stacklevel=2)
-    return found
+    return moved
 
 
 def _kind_at(path: str, values: Layer) -> str | None:
     """The kind of options that a key of the form ``task.loss.gamma`` is one of, where it is said."""
     section, _, inner = path.partition(".")
     keys = values.get(section)
-    said = keys.get(inner.partition(".")[0]) if isinstance(keys, Mapping) else None
-    return said if isinstance(said, str) else said.get("name") if isinstance(said, Mapping) else None
+    chosen = keys.get(inner.partition(".")[0]) if isinstance(keys, Mapping) else None
+    return chosen if isinstance(chosen, str) else chosen.get("name") if isinstance(chosen, Mapping) else None
 
 
 def _put(values: Section, path: str, value: object) -> None:

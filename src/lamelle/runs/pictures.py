@@ -37,7 +37,7 @@ class PictureFolder:
         self._run.write_bytes(self._run.pictures / name, encode(picture, lossy=lossy))
         return Drawing(file=name, coarse=coarse)
 
-    def views(self, image: np.ndarray, found: ScoredImage, *, classes: int, side: int) -> dict[str, Drawing]:
+    def views(self, image: np.ndarray, scored: ScoredImage, *, classes: int, side: int) -> dict[str, Drawing]:
         """Pictures of one plane [C, Y, X]: image, truth, prediction, contours, right and wrong.
 
         Args:
@@ -45,10 +45,10 @@ class PictureFolder:
             side: Longest edge, in pixels.
         """
         small = small_plane(image, side)
-        target, labels = (sampled(a, small.shape[1:]) for a in (found.target, found.labels))
-        numbers, said = found.numbers, found.predicted_numbers
+        target, labels = (sampled(a, small.shape[1:]) for a in (scored.target, scored.labels))
+        numbers, predicted_numbers = scored.numbers, scored.predicted_numbers
         truth = target if numbers is None else np.where(target > 0, sampled(numbers, small.shape[1:]), target)
-        predicted = labels if said is None else sampled(said, small.shape[1:])
+        predicted = labels if predicted_numbers is None else sampled(predicted_numbers, small.shape[1:])
         drawn: Mapping[str, np.ndarray] = {
             "image": small,
             "truth": coloured(truth, classes=classes),
@@ -56,7 +56,7 @@ class PictureFolder:
             "contours": contours(small, truth, predicted),
             "confusion_picture": confusion_picture(target, labels),
         }
-        coarse = max(found.target.shape) < COARSE
+        coarse = max(scored.target.shape) < COARSE
         return {name: self.add(one, lossy=name in LOSSY, coarse=coarse) for name, one in drawn.items()}
 
 
@@ -73,6 +73,6 @@ def read_pictures(run: RunFolder) -> Pictures:
 
 def write_pictures(run: RunFolder, *, data: DataPictures | None = None, scored: ScoredPictures | None = None) -> None:
     """Write the list of pictures; the part that is not given stays as it is."""
-    known = read_pictures(run)
-    full = Pictures(data=data or known.data, scored=scored or known.scored)
+    written = read_pictures(run)
+    full = Pictures(data=data or written.data, scored=scored or written.scored)
     run.write_json(run.pictures_list, full.model_dump(mode="json"))

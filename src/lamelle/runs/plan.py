@@ -75,7 +75,7 @@ class Plan:
         return "test" if self.of("test") else "validation"
 
 
-def read_data(data: Path, asked: Section) -> Index:
+def read_data(data: Path, request: Section) -> Index:
     """What is in a folder, as far as names and headers tell.
 
     Raises:
@@ -83,15 +83,15 @@ def read_data(data: Path, asked: Section) -> Index:
     """
     if not data.exists():
         raise RequestError("plan.no_data", path=data)
-    given = asked.get("data", {})
-    options = layout_options(asked)
+    given = request.get("data", {})
+    options = layout_options(request)
     try:
         index = read_folder(data.resolve(), options=options)
     except RequestError:
-        if asked.get("train", {}).get("start"):
+        if request.get("train", {}).get("start"):
             _refuse_other_task(data, options)
         raise
-    if (name := _task_name(asked)) is not None and (meaning := find(name).view.meaning) is not None:
+    if (name := _task_name(request)) is not None and (meaning := find(name).view.meaning) is not None:
         index = with_meaning(index, meaning)
     if given.get("label_values") is not None:
         index = with_meaning(index, given["label_values"])
@@ -101,61 +101,61 @@ def read_data(data: Path, asked: Section) -> Index:
 def _refuse_other_task(data: Path, options: LayoutOptions) -> None:
     """Say it where a folder is laid out for another task than that of the model which training starts from."""
     try:
-        found = read_folder(data.resolve(), options=replace(options, task=None, learnt=None))
+        index = read_folder(data.resolve(), options=replace(options, task=None, learnt=None))
     except RequestError:
         return
-    raise RequestError("evaluate.other_task", found=task_of(found), task=options.task) from None
+    raise RequestError("evaluate.other_task", found=task_of(index), task=options.task) from None
 
 
-def layout_options(asked: Section) -> LayoutOptions:
+def layout_options(request: Section) -> LayoutOptions:
     """What a request says about how a folder is read."""
-    given = asked.get("data", {})
+    given = request.get("data", {})
     named = ("layout", "dims", "image", "label", "group", "split", "images", "masks")
     options = {k: given[k] for k in named if k in given}
     options["axes"] = recipes.validate({"data": {"axes": given.get("axes")}}).data.axes
     options |= {"classes": recipes.listed_classes(given), "renamed": recipes.renamed_classes(given)}
     options["left_out"] = recipes.left_out_classes(given)
-    if (task := _task_name(asked)) is not None:
+    if (task := _task_name(request)) is not None:
         options |= {"task": task, "learnt": find(task).view.sees}
     return LayoutOptions(**options)
 
 
-def _task_name(asked: Section) -> str | None:
+def _task_name(request: Section) -> str | None:
     """The task that was asked for.
 
     Raises:
         RequestError: If there is none of this name.
     """
-    return find(str(name)).name if (name := asked.get("task", {}).get("name")) else None
+    return find(str(name)).name if (name := request.get("task", {}).get("name")) else None
 
 
-def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) -> Plan:
+def make_plan(data: Path, request: Section, store: Store, *, accelerator: bool) -> Plan:
     """Look, audit, split and plan.
 
     Args:
-        asked: What the recipe and the command line say, section by section.
+        request: What the recipe and the command line say, section by section.
         accelerator: Whether a GPU will train.
 
     Raises:
         RequestError: If the request cannot be met.
         DataError: If the data has errors; all are named.
     """
-    asked = deepcopy(asked)
-    index = read_data(data, asked)
-    task_name = asked.get("task", {}).get("name") or task_of(index)
-    asked.setdefault("task", {})["name"] = task_name
-    asked.setdefault("data", {})["path"] = str(data.resolve())
-    first = recipes.validate(only_split(asked))
+    request = deepcopy(request)
+    index = read_data(data, request)
+    task_name = request.get("task", {}).get("name") or task_of(index)
+    request.setdefault("task", {})["name"] = task_name
+    request.setdefault("data", {})["path"] = str(data.resolve())
+    first = recipes.validate(only_split(request))
     check_parts(index.records, first)
     index = cut(index, first)
-    audit = inspect(index, store, workers=cores(), **label_options(asked))
+    audit = inspect(index, store, workers=cores(), **label_options(request))
     if audit.errors:
         raise DataError(audit.errors)
     compatibility.check_axes(first, dims=audit.statistics.dims)
     records, by = place(index.records, first)
-    facts = _facts(index, audit, records, asked, first.data, accelerator)
-    planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _asked(asked, k)}
-    full = _complete(asked, planned)
+    facts = _facts(index, audit, records, request, first.data, accelerator)
+    planned = {k: v for k, v in find(task_name).plan(facts).items() if v is not None and not _is_requested(request, k)}
+    full = _complete(request, planned)
     recipe = recipes.validate(full)
     compatibility.check_axes(recipe, dims=audit.statistics.dims)
     compatibility.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
@@ -167,11 +167,11 @@ def make_plan(data: Path, asked: Section, store: Store, *, accelerator: bool) ->
     compatibility.check_also(recipe, find(task_name).also)
     allowed = compatibility.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
-    said = [*compatibility.input_range(recipe), *compatibility.idle(recipe)]
-    said += task.problems(task_data(recipe, index, audit, records))
-    said += parts_made(index.records, records, by, recipe)
-    said += judged_by_few(records, present(records, audit, class_values(recipe, index, audit)), recipe)
-    audit = replace(audit, problems=(*audit.problems, *said))
+    notes = [*compatibility.input_range(recipe), *compatibility.idle(recipe)]
+    notes += task.problems(task_data(recipe, index, audit, records))
+    notes += parts_made(index.records, records, by, recipe)
+    notes += judged_by_few(records, present(records, audit, class_values(recipe, index, audit)), recipe)
+    audit = replace(audit, problems=(*audit.problems, *notes))
     if audit.statistics.dims == 3 and not recipe.task.whole_items:
         records = in_pieces(records)
     warned, hashed = _warnings(audit, allowed), contents(records, store)
@@ -198,16 +198,16 @@ def class_values(recipe: Recipe, index: Index, audit: Audit) -> ValueMap | None:
     return task_data(recipe, index, audit, ()).values if any(r.labels for r in index.records) else None
 
 
-def label_options(asked: Section) -> LabelOptions:
+def label_options(request: Section) -> LabelOptions:
     """What the audit needs to know of a request about label values."""
-    data = asked.get("data", {})
+    data = request.get("data", {})
     given = recipes.validate({"data": {k: data[k] for k in ("labels", "ignore") if data.get(k)}}).data
     return {
         "declared": given.labels,
         "ignore": given.ignore,
         "named": bool(recipes.listed_classes(data)),
         "classes": data.get("layout") is not None,
-        "apart": (name := _task_name(asked)) is not None and find(name).view.meaning == "objects",
+        "apart": (name := _task_name(request)) is not None and find(name).view.meaning == "objects",
     }
 
 
@@ -222,7 +222,7 @@ def _facts(
     index: Index,
     audit: Audit,
     records: Sequence[Record],
-    asked: Section,
+    request: Section,
     data: Data,
     accelerator: bool,
 ) -> PlanFacts:
@@ -233,10 +233,10 @@ def _facts(
         counts = ClassView(names, several=True).counts([r for r in records if r.id in training], audit)
     else:
         counts = tuple(statistics.labels.values())
-    encoder = asked.get("model", {}).get("name")
-    if encoder is None and (file := asked.get("model", {}).get("weights")) not in (None, "home"):
+    encoder = request.get("model", {}).get("name")
+    if encoder is None and (file := request.get("model", {}).get("weights")) not in (None, "home"):
         encoder = encoder_of(str(file))
-    model = asked.get("model", {})
+    model = request.get("model", {})
     pretrained = model.get("weights") is not None
     sizes = [row.size for row in audit.rows if row.id in training and len(row.size) == 3]  # blocks differ in depth
     return PlanFacts(
@@ -256,7 +256,7 @@ def _facts(
         expects=expected_normalise(encoder) if encoder and pretrained else None,
         fixed=expected_size(encoder) if encoder else None,
         frozen=model.get("freeze", "none") != "none",
-        levels=len(filters) if isinstance(filters := asked.get("model", {}).get("filters"), list | tuple) else None,
+        levels=len(filters) if isinstance(filters := request.get("model", {}).get("filters"), list | tuple) else None,
         resized=data.resize is not None,
         unlabelled=_unlabelled(audit, data),
     )
@@ -276,20 +276,20 @@ def encoder_of(weights: str) -> str:
     return name
 
 
-def _asked(asked: Section, key: str) -> bool:
+def _is_requested(request: Section, key: str) -> bool:
     section, _, name = key.partition(".")
-    return name in asked.get(section, {})
+    return name in request.get(section, {})
 
 
-def _complete(asked: Section, planned: Mapping[str, object]) -> Section:
+def _complete(request: Section, planned: Mapping[str, object]) -> Section:
     """The request with the plan under it; only the keys that the chosen kind of network knows."""
-    full, wanted = deepcopy(asked), asked.get("model", {})
+    full, wanted = deepcopy(request), request.get("model", {})
     kind = wanted.get("kind") or kind_of_name(wanted.get("name"), None) or planned.get("model.kind")
     for key, value in planned.items():
         section, _, name = key.partition(".")
         if section != "model" or kind == planned.get("model.kind"):
             full.setdefault(section, {}).setdefault(name, value)
     if kind in MODELS:
-        known = MODELS[str(kind)].model_fields
-        full["model"] = {k: v for k, v in full.get("model", {}).items() if k in known or k in wanted} | {"kind": kind}
+        fields = MODELS[str(kind)].model_fields
+        full["model"] = {k: v for k, v in full.get("model", {}).items() if k in fields or k in wanted} | {"kind": kind}
     return full

@@ -52,11 +52,11 @@ class Recipe(Options):
 
 def every_key() -> dict[str, list[Key]]:
     """Every dotted key as each kind of options has it, of all tasks and networks."""
-    found: dict[str, list[Key]] = {}
+    keys: dict[str, list[Key]] = {}
     for key in keys_of(Recipe):
-        found.setdefault(key.path, []).append(key)
-    outer = list(dict.fromkeys(".".join(path.split(".")[:2]) for path in found))
-    return {path: found[path] for path in sorted(found, key=lambda path: outer.index(".".join(path.split(".")[:2])))}
+        keys.setdefault(key.path, []).append(key)
+    outer = list(dict.fromkeys(".".join(path.split(".")[:2]) for path in keys))
+    return {path: keys[path] for path in sorted(keys, key=lambda path: outer.index(".".join(path.split(".")[:2])))}
 
 
 def known_keys() -> dict[str, str]:
@@ -92,23 +92,23 @@ def full_key(key: str) -> str:
     raise RequestError("recipe.unknown_key", key=key, near=", ".join(near) or "lamelle recipes --keys")
 
 
-def other_shares(said: object, asked: Layer) -> dict[str, float]:
+def other_shares(stated: object, overlay: Layer) -> dict[str, float]:
     """The shares of a split that are not asked for, so that those that are stay what they are and all are the whole.
 
     Raises:
         RequestError: If nothing is left for them.
     """
     usual = {name: Split.model_fields[name].default for name in SPLITS}
-    before = usual | (said if isinstance(said, dict) else {})
-    given = [asked[name] for name in SPLITS if name in asked]
-    rest = {name: before[name] for name in SPLITS if name not in asked}
+    before = usual | (stated if isinstance(stated, dict) else {})
+    given = [overlay[name] for name in SPLITS if name in overlay]
+    rest = {name: before[name] for name in SPLITS if name not in overlay}
     if not given or not rest or not all(isinstance(v, int | float) and 0 <= v <= 1 for v in (*given, *rest.values())):
         return {}
-    left, known = 1 - sum(given), sum(rest.values())
-    if left < 1e-9 < known:
-        said_now = " ".join(f"split.{name}={asked[name]:g}" for name in SPLITS if name in asked)
+    left, sum_of_rest = 1 - sum(given), sum(rest.values())
+    if left < 1e-9 < sum_of_rest:
+        said_now = " ".join(f"split.{name}={overlay[name]:g}" for name in SPLITS if name in overlay)
         raise RequestError("recipe.no_share", given=said_now, rest=", ".join(f"split.{name}" for name in rest))
-    return {name: round(share * left / known, 6) for name, share in rest.items()} if known else {}
+    return {name: round(share * left / sum_of_rest, 6) for name, share in rest.items()} if sum_of_rest else {}
 
 
 def packaged() -> dict[str, str]:
@@ -135,11 +135,11 @@ def load(name: str | Path, *, quiet: bool = False) -> Section:
         if not path.is_file():
             raise RequestError("recipe.no_file", path=path)
         content, where = path.read_text(encoding="utf-8"), str(path)
-    elif str(name) in (known := packaged()):
-        content, where = known[str(name)], str(name)
+    elif str(name) in (recipes := packaged()):
+        content, where = recipes[str(name)], str(name)
     else:
-        near = nearest(str(name), known, most=2, cutoff=0.3) or list(known)
-        raise RequestError("recipe.no_recipe", name=name, near=", ".join(near), known=", ".join(known))
+        near = nearest(str(name), recipes, most=2, cutoff=0.3) or list(recipes)
+        raise RequestError("recipe.no_recipe", name=name, near=", ".join(near), known=", ".join(recipes))
     try:
         values = yaml.safe_load(content) or {}
     except yaml.YAMLError as error:
@@ -159,28 +159,28 @@ def check_keys(values: Layer, prefix: str = "") -> None:
     Raises:
         RequestError: The first that is not, with the nearest that are.
     """
-    known = every_key()
+    keys = every_key()
     for name, value in values.items():
         key = f"{prefix}{name}"
-        nested = isinstance(value, Mapping) and any(k.startswith(f"{key}.") for k in known)
+        nested = isinstance(value, Mapping) and any(k.startswith(f"{key}.") for k in keys)
         if nested:
             check_keys(value, f"{key}.")
-        elif "." in key and key not in known and key not in MOVED and not (name == "name" and prefix[:-1] in known):
+        elif "." in key and key not in keys and key not in MOVED and not (name == "name" and prefix[:-1] in keys):
             raise RequestError("recipe.unknown_key", key=key, near=_nearest(key))
         elif "." not in key and key not in Recipe.model_fields:
             inner = f"{key}.{next(iter(value))}" if isinstance(value, Mapping) and value else key
             raise RequestError("recipe.unknown_key", key=inner, near=_nearest(inner))
 
 
-def expanded(asked: Section) -> Section:
+def expanded(values: Section) -> Section:
     """The same, with every change of images named where none is wanted (``augment: none``), ``model: unet`` as the kind
     of a network, and the name alone of a loss or a remedy as its options."""
-    if asked.get("augment") == "none":
-        asked = asked | {"augment": AUGMENT.options.none().model_dump(mode="json")}
-    model = asked.get("model")
+    if values.get("augment") == "none":
+        values = values | {"augment": AUGMENT.options.none().model_dump(mode="json")}
+    model = values.get("model")
     if isinstance(model, Mapping) and "kind" not in model and model.get("name") in MODELS:
-        asked = asked | {"model": {"kind": model["name"], **{k: v for k, v in model.items() if k != "name"}}}
-    return asked
+        values = values | {"model": {"kind": model["name"], **{k: v for k, v in model.items() if k != "name"}}}
+    return values
 
 
 def _nearest(key: str) -> str:
@@ -194,14 +194,14 @@ def listed_classes(data: Layer) -> tuple[str, ...]:
 
 def renamed_classes(data: Layer) -> dict[str, str]:
     """Name in the data → class, where ``data.classes`` says so."""
-    said = data.get("classes")
-    return {str(k): str(v) for k, v in said.items() if v is not None} if isinstance(said, Mapping) else {}
+    names = data.get("classes")
+    return {str(k): str(v) for k, v in names.items() if v is not None} if isinstance(names, Mapping) else {}
 
 
 def left_out_classes(data: Layer) -> tuple[str, ...]:
     """Names in the data whose images are not meant: ``data.classes={name: null}``."""
-    said = data.get("classes")
-    return tuple(str(k) for k, v in said.items() if v is None) if isinstance(said, Mapping) else ()
+    names = data.get("classes")
+    return tuple(str(k) for k, v in names.items() if v is None) if isinstance(names, Mapping) else ()
 
 
 def validate(values: Layer) -> Recipe:

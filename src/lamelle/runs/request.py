@@ -24,7 +24,7 @@ _NEW = ("data.path", "train.start", "train.schedule_points")
 """What a fine-tuning has of its own by nature: its images, what it starts from, and how far its budget reached."""
 
 
-def asked_of(
+def build_request(
     recipe: RecipeLike,
     overrides: Iterable[str],
     weights: AnyPath | None,
@@ -40,18 +40,18 @@ def asked_of(
     Raises:
         RequestError: If the recipe, a pair or a model to start from cannot be read.
     """
-    asked: recipes.Section = {}
+    request: recipes.Section = {}
     if recipe is not None:
-        asked = deepcopy(dict(recipe)) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
-    _lay_over(asked, layers.parse_overrides(overrides), say)
+        request = deepcopy(dict(recipe)) if isinstance(recipe, Mapping) else _loaded(Path(recipe))
+    _lay_over(request, layers.parse_overrides(overrides), say)
     if weights is not None:
-        layers.merge(asked, {"model": {"weights": str(Path(weights).resolve())}})
-    if start := start or asked.get("train", {}).get("start"):
-        asked = _lay_over(settings_of(Path(start)), asked, say)
-        layers.merge(asked, {"train": {"start": str(Path(start).resolve())}})
+        layers.merge(request, {"model": {"weights": str(Path(weights).resolve())}})
+    if start := start or request.get("train", {}).get("start"):
+        request = _lay_over(settings_of(Path(start)), request, say)
+        layers.merge(request, {"train": {"start": str(Path(start).resolve())}})
     if allow_leakage:
-        layers.merge(asked, {"data": {"allow_leakage": True}})
-    return asked
+        layers.merge(request, {"data": {"allow_leakage": True}})
+    return request
 
 
 def _loaded(recipe: Path) -> recipes.Section:
@@ -87,16 +87,16 @@ def settings_of(start: Path) -> recipes.Section:
     run = RunFolder.around(start)
     if run is None:
         return _settings_of_package(start)
-    found = run.read_recipe()
+    recipe = run.read_recipe()
     for key in _NEW:
         section, _, name = key.partition(".")
-        found.get(section, {}).pop(name, None)
-    train = found.get("train", {})
+        recipe.get(section, {}).pop(name, None)
+    train = recipe.get("train", {})
     if not _there(str(train.get("device", "auto"))):
         train |= {"device": "auto", "precision": "auto"}
     if int(train.get("threads", 0)) > cores():
         train["threads"] = 0
-    return found
+    return recipe
 
 
 def _there(device: str) -> bool:
@@ -109,9 +109,11 @@ def _there(device: str) -> bool:
 
 
 def _settings_of_package(start: Path) -> recipes.Section:
-    found = load_model(start)
-    data = {name: getattr(found.preparation, name) for name in ("channels", "resize", "normalise", "context", "range")}
-    return {"task": {"name": found.task.name}, "model": found.architecture.options.model_dump(), "data": data}
+    package = load_model(start)
+    data = {
+        name: getattr(package.preparation, name) for name in ("channels", "resize", "normalise", "context", "range")
+    }
+    return {"task": {"name": package.task.name}, "model": package.architecture.options.model_dump(), "data": data}
 
 
 def differing(recipe: Recipe) -> list[str]:

@@ -142,12 +142,12 @@ def data_changes(run: RunFolder, plan: Plan, store: Store) -> Changes:
         RequestError: If the data are gone, or no longer hold what was split; then what else has changed is named too.
     """
     there = read_data(Path(plan.recipe.data.path), plan.recipe.model_dump(mode="json")).records
-    found = changes(plan.contents, plan.records, there, plan.audit.rows, store)
-    if not found.gone:
-        return found
-    values = {"count": len(found.gone), "first": ", ".join(found.gone[:3]), "path": run.split}
-    if found.altered:
-        more = {"changed": len(found.altered), "changed_names": listed(found.altered)}
+    changed = changes(plan.contents, plan.records, there, plan.audit.rows, store)
+    if not changed.gone:
+        return changed
+    values = {"count": len(changed.gone), "first": ", ".join(changed.gone[:3]), "path": run.split}
+    if changed.altered:
+        more = {"changed": len(changed.altered), "changed_names": listed(changed.altered)}
         raise RequestError("split.records_gone_changed", **values, **more)
     raise RequestError("split.records_gone", **values)
 
@@ -155,8 +155,8 @@ def data_changes(run: RunFolder, plan: Plan, store: Store) -> Changes:
 def _moved(value: Any, move: Callable[[str], str]) -> Any:
     """The same JSON with another text at each ``path`` of a source; the columns of the user's table stay."""
     if isinstance(value, dict):
-        known = {k: v for k, v in value.items() if k != "columns"}
-        return value | {k: move(v) if k == "path" else _moved(v, move) for k, v in known.items()}
+        fields = {k: v for k, v in value.items() if k != "columns"}
+        return value | {k: move(v) if k == "path" else _moved(v, move) for k, v in fields.items()}
     return [_moved(one, move) for one in value] if isinstance(value, list) else value
 
 

@@ -50,12 +50,12 @@ def predicted_in(run: RunFolder) -> dict[str, Predicted]:
 
     A quote before a name that looks like a formula is taken off.
     """
-    found: dict[str, Predicted] = {}
+    predictions: dict[str, Predicted] = {}
     for folder in [run.predictions, *sorted(run.path.glob(f"fold*/{run.predictions.name}"))]:
         for row in run.read_table(folder / "predictions.csv"):
             name = row["image"]
-            found[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = Predicted(folder, row)
-    return found
+            predictions[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = Predicted(folder, row)
+    return predictions
 
 
 class ScoredImages:
@@ -69,14 +69,14 @@ class ScoredImages:
 
     def sample(self, ids: Sequence[str]) -> Iterator[ScoredImage]:
         """A bounded sample of some records."""
-        known = [name for name in ids if name in self.records]
-        places = np.linspace(0, len(known) - 1, min(MAX_IMAGES, len(known))).round().astype(int)
+        present = [name for name in ids if name in self.records]
+        places = np.linspace(0, len(present) - 1, min(MAX_IMAGES, len(present))).round().astype(int)
         left = MAX_PIXELS
         for i in dict.fromkeys(places.tolist()):
-            found = self.read(self.records[known[i]], most=left)
-            if found is not None:
-                left -= found.target.size
-                yield found
+            image = self.read(self.records[present[i]], most=left)
+            if image is not None:
+                left -= image.target.size
+                yield image
 
     def read(self, record: Record, *, most: int | None = None) -> ScoredImage | None:
         """Truth and prediction of one record; None if it has none, they do not fit, or a file is gone or changed.
@@ -111,36 +111,39 @@ class ScoredImages:
 
     def probability(self, record: str, name: str) -> float | None:
         """Probability that was predicted for a class of one record."""
-        found = self.predicted.get(record)
-        value = found.row.get(f"probability:{name}") if found else None
+        prediction = self.predicted.get(record)
+        value = prediction.row.get(f"probability:{name}") if prediction else None
         return float(value) if value else None
 
     def _labels(self, record: Record) -> np.ndarray | None:
         """Predicted labels [(Z,) Y, X] of one record, as they were written; None if there are none."""
-        found = self.predicted.get(record.id)
-        file = found.row.get("file") if found else None
-        if found is None or not file or not (found.folder / file).resolve().is_relative_to(found.folder.resolve()):
+        prediction = self.predicted.get(record.id)
+        file = prediction.row.get("file") if prediction else None
+        if (
+            prediction is None
+            or not file
+            or not (prediction.folder / file).resolve().is_relative_to(prediction.folder.resolve())
+        ):
             return None
-        path = self._run.check(found.folder / file)
+        path = self._run.check(prediction.folder / file)
         size = header(path).shape[1:]
         if record.image.index is None or len(size) == 2:
             return read_labels(path).array
         # of this folder: each fold of a cross-validation has a file of the same name, with other slices
-        together = [k for k, p in self.predicted.items() if p.folder == found.folder and p.row.get("file") == file]
+        together = [k for k, p in self.predicted.items() if p.folder == prediction.folder and p.row.get("file") == file]
         order = sorted(together, key=lambda k: self.records[k].image.index or 0 if k in self.records else 0)
         return window(path, (order.index(record.id), 0, 0), (1, *size[1:]), labels=True)[0, 0]
 
     def _numbered(
-        self, target: np.ndarray, said: np.ndarray, raw: np.ndarray
+        self, target: np.ndarray, labels: np.ndarray, raw: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Classes of truth and prediction, and their numbers where they count objects."""
         most, numbers = len(self.plan.task.classes) - 1, raw if self.plan.index.numbers_objects else None
-        said_as_classes = self.plan.task.describe()["settled"].get(
-            "objects", False
-        )  # even where the truth counts objects
-        if said_as_classes or max(target.max(initial=0), said.max(initial=0)) <= most:
-            return np.minimum(target, most).astype(np.int32), said, numbers, None
-        return np.sign(target), np.sign(said), target, said
+        # a task of classes of objects names classes even where the truth numbers objects
+        as_classes = self.plan.task.describe()["settled"].get("objects", False)
+        if as_classes or max(target.max(initial=0), labels.max(initial=0)) <= most:
+            return np.minimum(target, most).astype(np.int32), labels, numbers, None
+        return np.sign(target), np.sign(labels), target, labels
 
 
 def place(record: Record) -> tuple[str, int | None]:

@@ -65,13 +65,13 @@ def ranked_ends(items: Items, each: int) -> tuple[list[Item], list[Item]]:
         >>> best[0].id, worst[0].id
         ('b', 'c')
     """
-    known = sorted((i for i in items if i.quality is not None), key=lambda i: (-(i.quality or 0.0), i.id))
-    each = min(each, len(known) // 2) or len(known[:1])
-    return known[:each], known[each:][::-1][:each]
+    ranked = sorted((i for i in items if i.quality is not None), key=lambda i: (-(i.quality or 0.0), i.id))
+    each = min(each, len(ranked) // 2) or len(ranked[:1])
+    return ranked[:each], ranked[each:][::-1][:each]
 
 
 def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
-    folder, found = PictureFolder(run, "case"), []
+    folder, cases = PictureFolder(run, "case"), []
     best, worst = ranked_ends(items, _BEST)
     ranked: tuple[tuple[Literal["best", "worst"], list[Any]], ...] = (("worst", worst), ("best", best))
     for rank, some in ranked:
@@ -83,8 +83,8 @@ def _cases(run: RunFolder, images: ScoredImages, items: Items) -> list[Case]:
             index = shown_plane(one.target) if one.target.ndim == 3 else None
             flat = image if index is None else image[:, index]
             views = folder.views(flat, one.plane(index), classes=len(images.plan.task.classes), side=LARGE)
-            found.append(Case(id=record.id, rank=rank, views=views, wrong=_wrong_share(one), area_ratio=_areas(one)))
-    return found
+            cases.append(Case(id=record.id, rank=rank, views=views, wrong=_wrong_share(one), area_ratio=_areas(one)))
+    return cases
 
 
 def _pair(images: ScoredImages, record: Record) -> tuple[np.ndarray, ScoredImage] | None:
@@ -93,16 +93,16 @@ def _pair(images: ScoredImages, record: Record) -> tuple[np.ndarray, ScoredImage
     return None if image is None or one is None or image.shape[1:] != one.target.shape else (image, one)
 
 
-def _wrong_share(found: ScoredImage) -> float | None:
+def _wrong_share(image: ScoredImage) -> float | None:
     """Share of the scored pixels that are wrong."""
-    seen = found.target != IGNORE
-    return float(((found.target != found.labels) & seen).sum() / seen.sum()) if seen.any() else None
+    seen = image.target != IGNORE
+    return float(((image.target != image.labels) & seen).sum() / seen.sum()) if seen.any() else None
 
 
-def _areas(found: ScoredImage) -> float | None:
+def _areas(image: ScoredImage) -> float | None:
     """Predicted foreground over the true one."""
-    true = int((found.target > 0).sum())
-    return int(((found.labels > 0) & (found.target != IGNORE)).sum()) / true if true else None
+    true = int((image.target > 0).sum())
+    return int(((image.labels > 0) & (image.target != IGNORE)).sum()) / true if true else None
 
 
 def _volumes(run: RunFolder, images: ScoredImages, items: Items) -> list[Volume]:
@@ -111,11 +111,11 @@ def _volumes(run: RunFolder, images: ScoredImages, items: Items) -> list[Volume]
     for item in items:
         if record := images.records.get(item.id):
             volumes[place(record)[0]].append(record)
-    folder, found = PictureFolder(run, "slice"), []
+    folder, shown = PictureFolder(run, "slice"), []
     for name, records in volumes.items():
-        if len(found) < _VOLUMES and (slides := _slides(folder, images, records)):
-            found.append(Volume(name=name, slides=tuple(slides)))
-    return found
+        if len(shown) < _VOLUMES and (slides := _slides(folder, images, records)):
+            shown.append(Volume(name=name, slides=tuple(slides)))
+    return shown
 
 
 def _slides(folder: PictureFolder, images: ScoredImages, records: Sequence[Record]) -> list[Slide]:
@@ -150,30 +150,30 @@ def _patterns(images: ScoredImages, items: Items) -> ErrorPatterns | None:
     rows, places, touching = [], [], False
     task = images.plan.task
     objects = range(0 if "cells" in task.describe()["settled"].get("also", ()) else 1, len(task.classes))
-    for found in images.sample([item.id for item in items]):
-        numbers = {"numbers": found.numbers, "predicted_numbers": found.predicted_numbers}
-        rows.append(error_row(found.target, found.labels, classes=len(task.classes), objects=objects, **numbers))
-        places.append(place(found.record))
-        touching |= found.numbers is not None and found.predicted_numbers is None
+    for image in images.sample([item.id for item in items]):
+        numbers = {"numbers": image.numbers, "predicted_numbers": image.predicted_numbers}
+        rows.append(error_row(image.target, image.labels, classes=len(task.classes), objects=objects, **numbers))
+        places.append(place(image.record))
+        touching |= image.numbers is not None and image.predicted_numbers is None
     if not rows:
         return None
     kinds = patterns(rows, classes=task.classes, places=places)
-    told = tuple(ErrorPattern(kind=p.kind, values=dict(p.values)) for p in kinds)
-    return ErrorPatterns(images=len(rows), touching=touching, patterns=told)
+    saved = tuple(ErrorPattern(kind=p.kind, values=dict(p.values)) for p in kinds)
+    return ErrorPatterns(images=len(rows), touching=touching, patterns=saved)
 
 
 def _wrong(run: RunFolder, images: ScoredImages, items: Items) -> list[WrongImage]:
     """The mistakes that the model was surest of."""
     wrong = [i for i in items if i.correct is False]
     wrong.sort(key=lambda i: (-_sure(images, i), i.id))
-    folder, found = PictureFolder(run, "wrong"), []
+    folder, shown = PictureFolder(run, "wrong"), []
     for item in wrong[:_WRONG]:
         record = images.records.get(item.id)
         image = images.image(record) if record else None
         if record is not None and image is not None:
             drawn = folder.add(preview(image, None), lossy=True, coarse=max(image.shape[-2:]) < COARSE)
-            found.append(WrongImage(id=record.id, confidence=confidence(images, item), image=drawn))
-    return found
+            shown.append(WrongImage(id=record.id, confidence=confidence(images, item), image=drawn))
+    return shown
 
 
 def confidence(images: ScoredImages, item: Item) -> float | None:
@@ -183,5 +183,5 @@ def confidence(images: ScoredImages, item: Item) -> float | None:
 
 def _sure(images: ScoredImages, item: Item) -> float:
     """How sure of its mistake the model was: the probability of what it said, else what it took from the truth."""
-    said = confidence(images, item)
-    return said if said is not None else 1 - (item.quality or 0.0)
+    confident = confidence(images, item)
+    return confident if confident is not None else 1 - (item.quality or 0.0)

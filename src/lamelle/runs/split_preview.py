@@ -15,16 +15,16 @@ from lamelle.tasks.table import task_of
 from lamelle.types import Index, Problem
 
 
-def outlook(index: Index, audit: Audit, asked: Section) -> Outlook:
+def outlook(index: Index, audit: Audit, request: Section) -> Outlook:
     """The split that `make_plan` would make of a folder that was looked at, or why there can be none.
 
     Args:
-        asked: What the command line says.
+        request: What the command line says.
     """
-    asked = deepcopy(asked)
+    request = deepcopy(request)
     try:
-        asked.setdefault("task", {}).setdefault("name", task_of(index))
-        recipe = recipes.validate(only_split(asked))
+        request.setdefault("task", {}).setdefault("name", task_of(index))
+        recipe = recipes.validate(only_split(request))
         check_parts(index.records, recipe)
         records, by = place(cut(index, recipe).records, recipe)
     except LamelleError as error:

@@ -30,9 +30,9 @@ class Outlook:
     """Why there can be no split, or which classes are judged by next to nothing."""
 
 
-def only_split(asked: Section) -> Section:
+def only_split(request: Section) -> Section:
     """What a request says of the data and of the split."""
-    return {k: v for k, v in asked.items() if k in {"split", "data"}} | {"task": {"name": asked["task"]["name"]}}
+    return {k: v for k, v in request.items() if k in {"split", "data"}} | {"task": {"name": request["task"]["name"]}}
 
 
 def cut(index: Index, recipe: Recipe) -> Index:
@@ -79,22 +79,22 @@ def check_parts(records: Sequence[Record], recipe: Recipe) -> None:
             raise RequestError(f"split.none_{name}")
 
 
-def parts_made(found: Sequence[Record], placed: Sequence[Record], by: str, recipe: Recipe) -> list[Problem]:
+def parts_made(records: Sequence[Record], placed: Sequence[Record], by: str, recipe: Recipe) -> list[Problem]:
     """What is to be said of parts that the data do not give: taken from the training images, not there, or in no split.
 
     Args:
-        found: As the folder has them.
+        records: As the folder has them.
         placed: With their splits; volumes as their blocks.
     """
-    given = {r.split for r in found if r.split} if by == "given" else set()
+    given = {r.split for r in records if r.split} if by == "given" else set()
     taken = Counter(str(r.split) for r in placed)
-    said = [
+    notes = [
         Problem(f"plan.{name}_from_train", "", "warning", {"n": taken[name], "all": taken[name] + taken["train"]})
         for name in ("validation", "test")
         if given and name not in given and taken[name]
     ]
-    said += [] if taken["test"] else [Problem("plan.no_test", "", "warning", {})]
-    return [*said, *_in_gaps(placed, recipe)]
+    notes += [] if taken["test"] else [Problem("plan.no_test", "", "warning", {})]
+    return [*notes, *_in_gaps(placed, recipe)]
 
 
 def _in_gaps(records: Sequence[Record], recipe: Recipe) -> list[Problem]:
@@ -123,12 +123,12 @@ def present(records: Sequence[Record], audit: Audit, values: ValueMap | None) ->
     """
     if values is None:
         return {r.id: set(r.names) for r in records}
-    known = {
+    class_of = {
         v: values.classes[c]
         for v, c in values.mapping.items()
         if v not in values.ignore and 0 <= c < len(values.classes)
     }
-    return {row.id: {known[v] for v in row.labels if v in known} for row in audit.rows}
+    return {row.id: {class_of[v] for v in row.labels if v in class_of} for row in audit.rows}
 
 
 def judged_by_few(records: Sequence[Record], classes: Mapping[str, set[str]], recipe: Recipe) -> list[Problem]:
@@ -147,13 +147,13 @@ def judged_by_few(records: Sequence[Record], classes: Mapping[str, set[str]], re
         name for name, _ in {(name, r.group if grouped else r.id) for r in testing for name in classes[r.id]}
     )
     every = sorted({name for r in records for name in classes.get(r.id, ())})
-    found = []
+    problems = []
     if none := [name for name in every if not units[name]]:
-        found.append(Problem("plan.absent_test", "", "warning", {"classes": ", ".join(none)}))
+        problems.append(Problem("plan.absent_test", "", "warning", {"classes": ", ".join(none)}))
     if lone := [name for name in every if units[name] == 1]:
         code = "plan.absent_but_one_group" if grouped else "plan.absent_but_one_image"
-        found.append(Problem(code, "", "warning", {"classes": ", ".join(lone)}))
-    return found
+        problems.append(Problem(code, "", "warning", {"classes": ", ".join(lone)}))
+    return problems
 
 
 def _checked(options: Split) -> Split:

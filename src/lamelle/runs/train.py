@@ -46,12 +46,12 @@ Finish = Callable[[RunFolder], list[str]]
 
 
 def start(
-    data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+    data: Path, request: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
 ) -> RunFolder:
     """A new Run of a request; of a cross-validation, one Run for each fold inside of it, and their pooled scores."""
-    if folds_of(asked):
-        return _cross_validate(data, asked, runs, name, store, progress, finish)
-    plan = planned(data, asked, store)
+    if folds_of(request):
+        return _cross_validate(data, request, runs, name, store, progress, finish)
+    plan = planned(data, request, store)
     return start_planned(plan, _say(describe(plan), progress), runs, name, store, progress, finish)
 
 
@@ -61,8 +61,8 @@ def resume(run: RunFolder, store: Store, progress: Progress, finish: Finish) -> 
     Raises:
         RequestError: If images or labels are no longer what they were when the data were split.
     """
-    if not run.begun and not folds_of(asked := run.read_recipe()):
-        plan = planned(Path(asked["data"]["path"]), asked, store)
+    if not run.begun and not folds_of(request := run.read_recipe()):
+        plan = planned(Path(request["data"]["path"]), request, store)
         save_plan(run, plan)
         _say([text("train.begun_anew")], progress)
         train_and_score(plan, build(plan), run, store, progress, finish, resume=False)
@@ -77,44 +77,44 @@ def resume(run: RunFolder, store: Store, progress: Progress, finish: Finish) -> 
     train_and_score(plan, build(plan), run, store, progress, finish, resume=True)
 
 
-def folds_of(asked: Section) -> int:
+def folds_of(request: Section) -> int:
     """Over how many folds a request is cross-validated; 0 = it is about one split, or one fold.
 
     Raises:
         RequestError: If what it says of the split cannot be.
     """
-    keys = validate({"split": asked.get("split", {})}).split
+    keys = validate({"split": request.get("split", {})}).split
     return keys.folds if keys.fold is None else 0
 
 
-def training_keys(asked: Section) -> Train:
+def training_keys(request: Section) -> Train:
     """What a request says of the training, before the data say anything.
 
     Raises:
         RequestError: If a key breaks its rule.
     """
-    return validate({"train": asked.get("train", {})}).train
+    return validate({"train": request.get("train", {})}).train
 
 
-def planned(data: Path, asked: Section, store: Store) -> Plan:
+def planned(data: Path, request: Section, store: Store) -> Plan:
     """The plan of a training of this request on this machine.
 
     Raises:
         RequestError: If the request cannot be met.
         DataError: If the data has errors; all are named.
     """
-    resources.device_of(training_keys(asked))
-    return fitted(plans.make_plan(data, asked, store, accelerator=resources.has_accelerator()))
+    resources.device_of(training_keys(request))
+    return fitted(plans.make_plan(data, request, store, accelerator=resources.has_accelerator()))
 
 
 def start_planned(
-    plan: Plan, said: Sequence[str], runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+    plan: Plan, notes: Sequence[str], runs: Path, name: str, store: Store, progress: Progress, finish: Finish
 ) -> RunFolder:
     """A new Run of a plan, from its first file, with what was said of the plan in its log, to its report."""
     built = build(plan)  # before there is a folder: what cannot be built leaves none
     run = RunFolder.create(runs, name)
     save_plan(run, plan)
-    for line in said:
+    for line in notes:
         run.note(line)
     train_and_score(plan, built, run, store, progress, finish, resume=False)
     return run
@@ -162,7 +162,7 @@ def train_and_score(
     Returns:
         Statistics of the items of the test set.
     """
-    with run.held():
+    with run.locked():
         if not run.pictures_list.is_file():
             save_data_pictures(run, plan, store)
         try:
@@ -201,7 +201,7 @@ def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -
     built = build(plan)
     run = RunFolder.create(runs, name)
     save_plan(run, plan)
-    with run.held():
+    with run.locked():
         try:
             package = fit.train(plan, built, run, store, progress, resume=False)
         finally:
@@ -210,10 +210,10 @@ def trial(plan: Plan, runs: Path, name: str, store: Store, progress: Progress) -
 
 
 def _cross_validate(
-    data: Path, asked: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
+    data: Path, request: Section, runs: Path, name: str, store: Store, progress: Progress, finish: Finish
 ) -> RunFolder:
     """Write down what all folds share, as the first fold plans it, and train them."""
-    plan = planned(data, merge(deepcopy(asked), {"split": {"fold": 0}}), store)
+    plan = planned(data, merge(deepcopy(request), {"split": {"fold": 0}}), store)
     _say(describe(plan), progress)
     build(plan)  # before there is a folder: what cannot be built leaves none
     whole = RunFolder.create(runs, name)
@@ -232,23 +232,23 @@ def _each_fold(
     Args:
         first: Plan of the first fold, of which all has been said.
     """
-    asked = whole.read_recipe()
-    folds, items, each = folds_of(asked), list[ItemStats](), list[Scores]()
-    with whole.held():
+    request = whole.read_recipe()
+    folds, items, each = folds_of(request), list[ItemStats](), list[Scores]()
+    with whole.locked():
         for fold in range(folds):
             progress.say(text("verbs.fold", fold=fold + 1, folds=folds))
             run = RunFolder(whole.path / f"fold{fold}")
             if not run.begun:
                 shutil.rmtree(run.path, ignore_errors=True)  # what a kill left before it was written down
-                again = merge(deepcopy(asked), {"split": {"fold": fold}})
-                plan = first if first and fold == 0 else planned(Path(asked["data"]["path"]), again, store)
-                said = describe(plan) if plan is first else _say(describe(plan), progress)
-                start_planned(plan, said, whole.path, run.path.name, store, progress, finish)
+                again = merge(deepcopy(request), {"split": {"fold": fold}})
+                plan = first if first and fold == 0 else planned(Path(request["data"]["path"]), again, store)
+                notes = describe(plan) if plan is first else _say(describe(plan), progress)
+                start_planned(plan, notes, whole.path, run.path.name, store, progress, finish)
             elif not run.done:
                 resume(run, store, progress, finish)
             items += read_items(run)
             each.append(run.read_scores())
-        pooled, options = open_plan(whole), interval_options(recipes.validate(asked))
+        pooled, options = open_plan(whole), interval_options(recipes.validate(request))
         scores = write_scores(whole, pooled.task, items, options, split="folds", folds=each)
         save_data_pictures(whole, pooled, store)
         save_scored_pictures(whole, pooled, scores.items, store)

@@ -92,7 +92,7 @@ def carry_out(plan: PruneList) -> int:
         now = open_one(run.path)
         if now.state != one.run.state:
             raise RequestError("run.busy", path=run.path)
-        with run.held():
+        with run.locked():
             try:
                 if plan.mode == "checkpoints":
                     _empty(one.path, last="")

@@ -53,13 +53,13 @@ def augment(
     """
     from lamelle.runs import train as course
     from lamelle.runs.augmented_samples import augmented_samples
-    from lamelle.runs.request import asked_of
+    from lamelle.runs.request import build_request
     from lamelle.verbs.outcomes import Picture
 
     pairs = settings(augment, overrides, keys)
     _check_request(Path(out), images, draws)
     remarks: list[str] = []
-    request = asked_of(recipe, pairs, None, None, False, remarks.append)
+    request = build_request(recipe, pairs, None, None, False, remarks.append)
     store = open_store()
     plan = course.planned(Path(data), request, store)
     samples = augmented_samples(plan, store, images=images, draws=draws)

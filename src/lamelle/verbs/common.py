@@ -44,7 +44,7 @@ def open_store() -> Store:
     return Store(home() / "store", budget=cache_budget(), say=lambda line: print(line, file=sys.stderr))
 
 
-def asked_about(overrides: Iterable[str], *, allowed: Collection[str]) -> Section:
+def allowed_overrides(overrides: Iterable[str], *, allowed: Collection[str]) -> Section:
     """``key=value`` pairs, section by section.
 
     Args:

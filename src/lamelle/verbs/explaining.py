@@ -73,7 +73,7 @@ def explain(
     given, store = paths_of(images), open_store()
     subjects = explaining.open_subjects([Path(p) for p in (run, *against)], model.load_model)
     if target is not None:
-        working.check_known(subjects, target)
+        working.check_class_exists(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
     examined = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
     options, say = explaining.ExplainOptions(method, layer, check), progress.say if progress else None

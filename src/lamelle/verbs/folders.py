@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, overload
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import cores
-from lamelle.verbs.common import asked_about, open_store
+from lamelle.verbs.common import allowed_overrides, open_store
 from lamelle.verbs.signature import AnyPath, Cli, Overrides, settings
 from lamelle.version import __version__
 
@@ -193,6 +193,6 @@ def convert(
     if Path(out).suffix == ".safetensors":
         return Written(convert_weights(Path(source), Path(out)))
     pairs = settings(convert, overrides, keys)
-    axes = recipes.validate(asked_about(pairs, allowed=("data.axes",))).data.axes
+    axes = recipes.validate(allowed_overrides(pairs, allowed=("data.axes",))).data.axes
     done = convert_stack(Path(source), Path(out), to=to, key=key, axes=axes, spacing=spacing, labels=labels)
     return Conversion(**{field.name: getattr(done, field.name) for field in fields(done)})

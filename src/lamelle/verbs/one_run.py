@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import tune_allocator
-from lamelle.verbs.common import HOW, asked_about, open_store, paths_of, predicting
+from lamelle.verbs.common import HOW, allowed_overrides, open_store, paths_of, predicting
 from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import AnyPath, Cli, Overrides, RecipeLike, settings
 
@@ -152,7 +152,7 @@ def train(
     from lamelle.reports.finish import finish
     from lamelle.runs import train as course
     from lamelle.runs.folder import RunFolder
-    from lamelle.runs.request import asked_of, name_of
+    from lamelle.runs.request import build_request, name_of
     from lamelle.training.progress import Plain
 
     pairs, listener = settings(train, overrides, keys), progress or Plain()
@@ -162,7 +162,7 @@ def train(
         again = RunFolder.open(Path(resume))
         course.resume(again, open_store(), listener, finish)
         return Run(again)
-    request = asked_of(recipe, pairs, weights, start, allow_leakage, listener.say)
+    request = build_request(recipe, pairs, weights, start, allow_leakage, listener.say)
     if data is None:
         data = request.get("data", {}).get("path")
         if not data:
@@ -203,7 +203,7 @@ def evaluate(
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Evaluation
 
-    section = asked_about(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
+    section = allowed_overrides(settings(evaluate, overrides, keys), allowed=("data", "evaluate"))
     package, store = load_model(Path(run)), open_store()
     if data is None:
         if section:
@@ -280,7 +280,7 @@ def predict(
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Predictions
 
-    section = asked_about(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
+    section = allowed_overrides(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
     table = predict_files(
         predicting(load_model(Path(run)), section),
         paths_of(inputs),

@@ -52,7 +52,7 @@ def compare(
         WorkError: If runs failed; the others are done.
     """
     tune_allocator()
-    from lamelle.runs.request import asked_of, name_of
+    from lamelle.runs.request import build_request, name_of
     from lamelle.studies import study as studies
     from lamelle.studies.variants import distinct, named, parse
     from lamelle.training.progress import Plain
@@ -68,7 +68,7 @@ def compare(
     if splitting := sorted({f"split.{key}" for v in ways for key in v.settings.get("split", {})}):
         raise RequestError("study.split_differs", keys=", ".join(splitting))
     listener = progress or Plain()
-    common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
+    common = build_request(recipe, shared, weights, None, allow_leakage, listener.say)
     _needs_test(common, "lamelle compare")
     request = studies.CompareRequest(
         data=Path(data).resolve(), common=common, variants={v.name: v.settings for v in ways}, seeds=seeds
@@ -132,7 +132,7 @@ def tune(
         WorkError: If all workers failed; what is done is kept.
     """
     tune_allocator()
-    from lamelle.runs.request import asked_of, name_of
+    from lamelle.runs.request import build_request, name_of
     from lamelle.runs.train import folds_of
     from lamelle.studies.search import search as searches
     from lamelle.training.progress import Plain
@@ -141,7 +141,7 @@ def tune(
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
     shared, dimensions = searches.parse(settings(tune, overrides, keys))
     listener = progress or Plain()
-    common = asked_of(recipe, shared, weights, None, allow_leakage, listener.say)
+    common = build_request(recipe, shared, weights, None, allow_leakage, listener.say)
     if retrain:
         _needs_test(common, "lamelle tune --retrain")
     if folds := folds_of(common):
