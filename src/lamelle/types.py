@@ -253,7 +253,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Classes:
+class ClassScores:
     """Prediction of a classifier for one item."""
 
     probabilities: np.ndarray
@@ -264,15 +264,46 @@ class Classes:
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Prediction of a segmenter for one item."""
+    """Classes of the pixels of one item."""
 
     labels: np.ndarray
-    """int64 or uint32 ``[(Z,) Y, X]``."""
+    """int64 ``[(Z,) Y, X]``."""
     probabilities: np.ndarray | None = None
     """``[K, (Z,) Y, X]``, float32."""
     spacing: Spacing | None = None
-    objects: tuple[Mapping[str, float], ...] | None = None
-    """Where labels number objects: one row each, with its number, size, place and probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """One object: its number, size, place and probability; axes are (Z,) Y, X."""
+
+    number: int
+    area: int
+    """Pixels, of a volume voxels."""
+    centroid: tuple[float, ...]
+    start: tuple[int, ...]
+    """Where its box begins, in pixels."""
+    stop: tuple[int, ...]
+    """Where it ends: the first pixel beyond it."""
+    probability: float
+    """Mean probability of being an object in it."""
+    area_um2: float | None = None
+    """µm², of an object in a plane whose spacing is known."""
+    volume_um3: float | None = None
+    """µm³, of one in a volume whose spacing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMap:
+    """Objects of one item, one by one."""
+
+    labels: np.ndarray
+    """uint32 ``[(Z,) Y, X]``: 0 = none, else the number of the object."""
+    objects: tuple[ObjectRow, ...]
+    """In the order of their numbers."""
+    probabilities: np.ndarray | None = None
+    """``[K, (Z,) Y, X]``, float32."""
+    spacing: Spacing | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,5 +320,5 @@ class Boxes:
     """float32 [n]: how sure each is, where they were predicted."""
 
 
-Prediction = Classes | LabelMap | Boxes
-"""What a task answers for one item: one of three, each of which is written, explained and shown in its own way."""
+Prediction = ClassScores | LabelMap | ObjectMap | Boxes
+"""What a task answers for one item: one of four, each of which is written, explained and shown in its own way."""

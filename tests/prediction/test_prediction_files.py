@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamelle.io.images import read, read_labels
-from lamelle.prediction.files import PredictionFolder, items_csv
-from lamelle.types import Boxes, Classes, Grid, LabelMap, Record, Source, Spacing
+from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.tables import items_csv
+from lamelle.prediction.writers import WRITERS
+from lamelle.types import Boxes, ClassScores, Grid, LabelMap, Prediction, Record, Source, Spacing
 
 IMAGE = np.zeros((1, 6, 8), np.uint8)
 
@@ -59,6 +62,20 @@ def test_boxes_are_numbers_before_the_image_too(tmp_path: Path) -> None:
     first, second = rows(tmp_path / "boxes.csv")
     assert (first["start_y"], first["start_x"], first["score"]) == ("-0.5", "-1.25", "")
     assert [float(second[k]) for k in ("start_y", "start_x", "stop_y", "stop_x")] == [1, 2, 5, 8]
+
+
+def test_a_table_of_boxes_says_its_columns_where_no_box_was_found(tmp_path: Path) -> None:
+    found = folder(tmp_path)
+    none = Boxes(np.zeros((0, 2, 2), np.float32), np.zeros(0, np.int64), (6, 8))
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, none, grid("a.png"))
+    (row,) = rows(found.close())
+    assert row == {"image": "a.png", "predicted_boxes": "0"}
+    header = (tmp_path / "boxes.csv").read_text(encoding="utf-8")
+    assert header == "image,class,score,start_y,start_x,stop_y,stop_x\n"
+
+
+def test_every_type_of_prediction_has_a_writer() -> None:
+    assert set(WRITERS) == set(get_args(Prediction))
 
 
 def test_planes_of_a_stack_become_one_stack_again(tmp_path: Path) -> None:
@@ -135,8 +152,8 @@ def test_a_table_has_every_column_of_every_item() -> None:
 def test_classes_are_named_with_their_probabilities(tmp_path: Path) -> None:
     found = folder(tmp_path)
     p = np.array([0.2, 0.75, 0.05], np.float32)
-    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, Classes(p, (1,)), grid("a.png"))
-    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, Classes(p, (0, 1)), grid("b.png"))
+    found.add(Record("a.png", Source(Path("a.png"))), IMAGE, ClassScores(p, (1,)), grid("a.png"))
+    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, ClassScores(p, (0, 1)), grid("b.png"))
     table = rows(found.close())
     assert [r["label"] for r in table] == ["cell", "background|cell"]
     assert table[0]["probability:cell"] == "0.750000"

@@ -17,11 +17,14 @@ from PIL import Image as Pillow
 from lamelle.data.layouts.unlabelled import read_unlabelled
 from lamelle.data.layouts.volumes import slice_records
 from lamelle.data.store import Store
+from lamelle.data.targets.boxes import around
 from lamelle.io.images import header, read, read_labels
 from lamelle.io.streams import Form, write_zarr
-from lamelle.prediction.files import PredictionFolder, planes_of
-from lamelle.tasks.watershed import table_of
-from lamelle.types import LabelMap, Record, Source
+from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output_places import planes_of
+from lamelle.prediction.writers import object_cells
+from lamelle.tasks.watershed import rows_of
+from lamelle.types import LabelMap, ObjectMap, Record, Source
 
 nibabel = pytest.importorskip("nibabel")
 pytest.importorskip("pydicom")
@@ -291,11 +294,13 @@ def test_small_labels_can_be_seen_and_stay_what_they_are(tmp_path: Path) -> None
 def test_objects_have_sizes_in_micrometres() -> None:
     labels = np.zeros((2, 4, 5), np.uint32)
     labels[0, :2, :3] = 1
-    flat = table_of(labels[0], np.ones((4, 5)), (2.0, 0.5, 0.25))[0]
-    assert (flat["area"], flat["area_um2"]) == (6, 0.75)
-    thick = table_of(labels, np.ones((2, 4, 5)), (2.0, 0.5, 0.25))[0]
-    assert (thick["area"], thick["volume_um3"]) == (6, 1.5)
-    assert not {"area_um2", "volume_um3"} & set(table_of(labels, np.ones((2, 4, 5)))[0])
+    flat = rows_of(labels[0], np.ones((4, 5)), (2.0, 0.5, 0.25))[0]
+    assert (flat.area, flat.area_um2, flat.volume_um3) == (6, 0.75, None)
+    thick = rows_of(labels, np.ones((2, 4, 5)), (2.0, 0.5, 0.25))[0]
+    assert (thick.area, thick.volume_um3, thick.area_um2) == (6, 1.5, None)
+    unknown = rows_of(labels, np.ones((2, 4, 5)))[0]
+    assert (unknown.area_um2, unknown.volume_um3) == (None, None)
+    assert not {"area_um2", "volume_um3"} & set(object_cells(unknown))
 
 
 def test_masks_of_objects_lie_on_their_volume(tmp_path: Path) -> None:
@@ -305,7 +310,7 @@ def test_masks_of_objects_lie_on_their_volume(tmp_path: Path) -> None:
     folder = PredictionFolder(tmp_path / "out", ("background", "cell"), planes={}, **options)
     record = Record("a.nii.gz", Source(path))
     found = answer(store.image(record.image))
-    objects = LabelMap(found.labels, None, None, tuple(table_of(found.labels, np.ones(found.labels.shape))))
+    objects = ObjectMap(found.labels, rows_of(found.labels, np.ones(found.labels.shape)))
     folder.add(record, store.image(record.image), objects, store.grid(record.image))
     (mask,) = (tmp_path / "out" / "masks").rglob("*.nii.gz")
     image = nibabel.load(path)
@@ -337,8 +342,7 @@ def test_objects_are_listed_in_the_voxels_of_the_labels_that_are_written(
         labels = store.image(record.image)[0] // 700
         if dims == 3:
             labels = labels * np.where(np.arange(6) == 1, 2, 1)[:, None, None]
-        rows = tuple(table_of(labels.astype(np.uint32), np.ones(labels.shape)))
-        answer = LabelMap(labels.astype(np.uint32), None, None, rows)
+        answer = ObjectMap(labels.astype(np.uint32), rows_of(labels.astype(np.uint32), np.ones(labels.shape)))
         folder.add(record, store.image(record.image), answer, store.grid(record.image))
     folder.close()
     written = np.asarray(nibabel.load(tmp_path / "out" / "labels" / "a.nii.gz").dataobj)
@@ -354,3 +358,33 @@ def test_objects_are_listed_in_the_voxels_of_the_labels_that_are_written(
         assert written[box].size == int(row["area"])
         for a, part in zip("xyz", box, strict=True):
             assert float(row[f"centroid_{a}"]) == (part.start + part.stop - 1) / 2
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("way", [WAYS[0], WAYS[7], WAYS[19], WAYS[46]])
+def test_boxes_are_listed_in_the_voxels_of_the_file(tmp_path: Path, way: np.ndarray, dims: int) -> None:
+    path = tmp_path / "a.nii.gz"
+    array = np.zeros((12, 10, 6), np.int16)
+    array[1:4, 2:4, 4] = 700
+    array[8:9, 6:9, 1] = 300
+    nibabel.save(nibabel.Nifti1Image(array, AFFINE).as_reoriented(way), path)
+    store = Store(tmp_path / "store", budget=1 << 26)
+    records = read_unlabelled([path], dims=dims).records
+    folder = PredictionFolder(tmp_path / "out", ("a", "b", "c"), planes=planes_of(records))
+    for record in records:
+        image = store.image(record.image)[0]
+        boxes = around({k: image == value for k, value in ((1, 700), (2, 300)) if (image == value).any()}, image.shape)
+        folder.add(record, image[None], boxes, store.grid(record.image))
+    folder.close()
+    stored = np.asarray(nibabel.load(path).dataobj)
+    with (tmp_path / "out" / "boxes.csv").open() as lines:
+        table = list(csv.DictReader(lines))
+    assert [row["class"] for row in table] in (["b", "c"], ["c", "b"])
+    for row in table:
+        if dims == 2 and not row.get("start_z"):  # nothing is turned: the plane is in the name
+            z = int(row["image"].rpartition("#")[2])
+            row |= {"start_z": z, "stop_z": z + 1}
+        box = tuple(slice(int(float(row[f"start_{a}"])), int(float(row[f"stop_{a}"]))) for a in "xyz")
+        value = {"b": 700, "c": 300}[row["class"]]
+        assert (stored[box] == value).all()
+        assert stored[box].size == (stored == value).sum()

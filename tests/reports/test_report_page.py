@@ -18,7 +18,8 @@ import pytest
 import yaml
 
 from lamelle.data.store import Store
-from lamelle.prediction.files import PredictionFolder, planes_of
+from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output_places import planes_of
 from lamelle.prediction.package import load
 from lamelle.reports.page import write_report
 from lamelle.results import history

@@ -21,7 +21,7 @@ from lamelle.results.scores import Confusion, Curve, Curves
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.curves import curves
 from lamelle.tasks.thresholds import FittedClasses, decide
-from lamelle.types import Classes
+from lamelle.types import ClassScores
 
 
 def task(classes: int, **options: Any) -> Classify:
@@ -194,7 +194,7 @@ def test_a_number_is_taken_as_it_is() -> None:
     assert fitted(task(2, threshold=0.3, multi_label=True), p, hot)[0].thresholds == (0.3, 0.3)
     assert fitted(task(2, threshold="argmax"), p, truth) == (FittedClasses(), {})
     answer = task(2, threshold=0.3).decode(np.array([0.7, 0.3]), found, None)
-    assert isinstance(answer, Classes)
+    assert isinstance(answer, ClassScores)
     assert answer.chosen == (1,), "p = t is class 1"
 
 
@@ -210,7 +210,7 @@ def test_every_place_says_the_same_class() -> None:
         said = decide(p, found.thresholds, multi_label=one.settled.multi_label)
         for i, row in enumerate(rows):
             answer = one.decode(p[i], found, None)
-            assert isinstance(answer, Classes)
+            assert isinstance(answer, ClassScores)
             chosen = tuple(np.flatnonzero(said[i])) if said.ndim == 2 else (said[i],)
             assert answer.chosen == chosen
             assert one.item(ItemStats("a", row)).predicted == "|".join(one.classes[k] for k in chosen)

@@ -27,8 +27,8 @@ from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.base import Labels
 from lamelle.tasks.instances import DECIDED, FittedObjects, Instances, SettledObjects
-from lamelle.tasks.watershed import maps_of, objects_from, table_of
-from lamelle.types import IGNORE, Grid, Index, LabelMap, Record, Source
+from lamelle.tasks.watershed import maps_of, objects_from, rows_of
+from lamelle.types import IGNORE, Grid, Index, ObjectMap, Record, Source
 
 FULL = {"foreground": 0.5, "seed": 0.5, "min_size": 1}
 
@@ -98,8 +98,8 @@ def test_volumes_go_the_same_way() -> None:
     truth[1:6, 2:9, 2:9], truth[1:6, 9:16, 2:9] = 1, 2
     said = objects_from(maps_of(truth), **FULL)
     assert score(truth, said) == 1.0
-    row = table_of(said, np.ones(said.shape))[0]
-    assert (row["area"], row["centroid_z"], row["start_z"], row["stop_y"]) == (5 * 7 * 7, 3.0, 1, 9)
+    row = rows_of(said, np.ones(said.shape))[0]
+    assert (row.area, row.centroid[0], row.start[0], row.stop[1]) == (5 * 7 * 7, 3.0, 1, 9)
 
 
 def test_small_objects_are_left_out_and_a_part_without_seed_is_an_object() -> None:
@@ -112,17 +112,17 @@ def test_small_objects_are_left_out_and_a_part_without_seed_is_an_object() -> No
     assert objects_from(np.zeros((3, 5, 5)), **FULL).max() == 0
 
 
-def test_the_table_of_objects_agrees_with_scikit_image() -> None:
+def test_the_rows_of_objects_agrees_with_scikit_image() -> None:
     truth = discs(seed=3)
     probability = np.random.default_rng(0).random(truth.shape)
-    rows = table_of(truth, probability)
+    rows = rows_of(truth, probability)
     found = regionprops(truth, probability)
-    assert [r["object"] for r in rows] == [p.label for p in found]
+    assert [r.number for r in rows] == [p.label for p in found]
     for row, props in zip(rows, found, strict=True):
-        assert row["area"] == props.area
-        assert (row["centroid_y"], row["centroid_x"]) == pytest.approx(props.centroid, abs=1e-3)
-        assert tuple(row[k] for k in ("start_y", "start_x", "stop_y", "stop_x")) == props.bbox
-        assert row["probability"] == pytest.approx(props.intensity_mean, abs=1e-5)
+        assert row.area == props.area
+        assert row.centroid == pytest.approx(props.centroid, abs=1e-3)
+        assert (*row.start, *row.stop) == props.bbox
+        assert row.probability == pytest.approx(props.intensity_mean, abs=1e-5)
 
 
 def test_ignored_pixels_have_no_gradient_and_no_score() -> None:
@@ -187,7 +187,7 @@ def test_an_object_across_tiles_is_one_object() -> None:
         maps, lambda x: x, tile=(40, 40), overlap=0.25, batch=4, prepare=lambda window: np.asarray(window)
     )
     said = task().decode(found, FittedObjects(min_size=1), None)
-    assert isinstance(said, LabelMap)
+    assert isinstance(said, ObjectMap)
     assert said.labels[50, 25] == said.labels[50, 95] == said.labels[15, 60], "one ring, though no tile holds it"
     np.testing.assert_array_equal(said.labels, objects_from(maps, **FULL))
 
@@ -212,7 +212,7 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
     index = int(name.partition("#")[2]) if "#" in name else None
     record = Record(name, Source(tmp_path / name.partition("#")[0], index=index))
     labels = discs().astype(np.uint32)
-    said = LabelMap(labels, None, None, tuple(table_of(labels, np.ones(labels.shape))))
+    said = ObjectMap(labels, rows_of(labels, np.ones(labels.shape)))
     out = PredictionFolder(
         tmp_path / "out", ("background", "cell"), probabilities=False, overlays=False, planes={}, masks=True
     )
@@ -235,11 +235,11 @@ def test_many_objects_of_a_stack_keep_their_numbers(tmp_path: Path) -> None:
     )
     planes = [np.array([[0, 1], [2, 3]], np.uint32), np.arange(400, dtype=np.uint32).reshape(20, 20)[:2, :2] + 300]
     for i, labels in enumerate(planes):
-        rows = tuple(table_of(labels, np.ones(labels.shape)))
+        rows = rows_of(labels, np.ones(labels.shape))
         out.add(
             Record(f"a.tif#{i}", Source(stack, index=i)),
             np.zeros((1, 2, 2)),
-            LabelMap(labels, objects=rows),
+            ObjectMap(labels, rows),
             Grid(stack, "npy"),
         )
     np.testing.assert_array_equal(read_labels(tmp_path / "out" / "labels" / "a.tif").array, np.stack(planes))

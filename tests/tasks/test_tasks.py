@@ -27,7 +27,7 @@ from lamelle.tasks.instances import Instances
 from lamelle.tasks.scoring import Row
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.table import TASKS, find, restore
-from lamelle.types import IGNORE, Classes, ClassNames, Index, LabelImage, LabelMap, Record, Source
+from lamelle.types import IGNORE, ClassNames, ClassScores, Index, LabelImage, LabelMap, Record, Source
 
 
 def classify(classes: int = 3, **options: Any) -> Classify:
@@ -285,7 +285,7 @@ def test_several_labels_agree_with_scikit_learn() -> None:
     }
     assert {k: found[k] for k in expected} == pytest.approx(expected)
     answer = task.decode(p[0], task.Fitted(), None)
-    assert isinstance(answer, Classes)
+    assert isinstance(answer, ClassScores)
     assert answer.chosen == tuple(np.flatnonzero(said[0]))
 
 

@@ -19,7 +19,7 @@ from lamelle.tasks.base import Task
 from lamelle.tasks.calibration import PixelSample
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.segment import Segment
-from lamelle.types import IGNORE, Classes, LabelMap
+from lamelle.types import IGNORE, ClassScores, LabelMap
 
 Items = list[tuple[np.ndarray, np.ndarray]]
 SURE = 3.0
@@ -106,13 +106,13 @@ def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, 
     pairs = [(one.decode(p, found, None), uncalibrated.decode(p, before, None), p) for p, _ in test]
     same = 0
     for now, then, p in pairs:
-        assert isinstance(now, Classes | LabelMap)
+        assert isinstance(now, ClassScores | LabelMap)
         assert type(then) is type(now)
         exclusive = one.outputs > 1 and not one.describe()["settled"].get("multi_label")
         expected = calibration.tempered(p, found.temperature, exclusive=exclusive, axis=0)
         np.testing.assert_allclose(now.probabilities, expected, atol=1e-6)
         np.testing.assert_array_equal(then.probabilities, p)
-        said = (now.chosen, then.chosen) if isinstance(now, Classes) else (now.labels, then.labels)
+        said = (now.chosen, then.chosen) if isinstance(now, ClassScores) else (now.labels, then.labels)
         same += np.mean(np.asarray(said[0] == said[1]))
     assert same / len(pairs) > 0.995, "thresholds move along with the probabilities"
 
@@ -191,7 +191,7 @@ def test_a_package_without_temperature_is_as_it_was() -> None:
     assert not one.options.calibrate
     p = np.array([0.6, 0.3, 0.1], np.float32)
     said = one.decode(p, one.Fitted(), None)
-    assert isinstance(said, Classes)
+    assert isinstance(said, ClassScores)
     np.testing.assert_array_equal(said.probabilities, p)
     assert "temperature" not in one.row(p, np.asarray(0))
     for image in (segment(calibrate=False), segment(3, calibrate=False)):

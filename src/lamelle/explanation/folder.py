@@ -18,7 +18,7 @@ from lamelle.messages import text
 from lamelle.messages.numbers import number, percent
 from lamelle.pictures import heat
 from lamelle.pictures.encode import COARSE, LARGE, EncodedPicture, encode, shrunk
-from lamelle.prediction.files import items_csv
+from lamelle.prediction.tables import items_csv
 from lamelle.types import Spacing
 
 _SHEET = 4

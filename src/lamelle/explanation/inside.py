@@ -20,7 +20,7 @@ from lamelle.metrics.measured_intervals import measured_intervals, most_and_leas
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
 from lamelle.results.scores import Score
-from lamelle.types import LabelMap, Record
+from lamelle.types import LabelMap, ObjectMap, Record
 
 Masks = Callable[[Record], np.ndarray | None]
 """From a record to its mask, bool [(Z,) Y, X]; None if it has none."""
@@ -125,14 +125,15 @@ def from_segmenter(package: Package, store: Store) -> Masks:
     Raises:
         RequestError: If the package is no segmenter.
     """
-    if not issubclass(package.task.answer, LabelMap):
+    if package.task.answer not in {LabelMap, ObjectMap}:
         raise RequestError("explain.no_segmenter", task=package.task.name)
     predictor = of_package(package)
 
     def predict(record: Record) -> np.ndarray:
         image = with_neighbours(store, record.image, context=package.preparation.context)
         found = predictor.probabilities(image, bits=store.bits(record.image))
-        return cast(LabelMap, package.task.decode(found, package.fitted, store.spacing(record.image))).labels > 0
+        answer = package.task.decode(found, package.fitted, store.spacing(record.image))
+        return cast(LabelMap | ObjectMap, answer).labels > 0
 
     return predict
 

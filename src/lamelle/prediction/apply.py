@@ -17,11 +17,13 @@ from lamelle.errors import DataError, FileError, RequestError, WorkError
 from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.prediction.comparing import Compared, compare
-from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
+from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output_places import planes_of
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
-from lamelle.prediction.submission import write_submission
-from lamelle.types import Classes, Problem, Record, Source
+from lamelle.prediction.submission import Submission
+from lamelle.prediction.tables import items_csv
+from lamelle.types import Problem, Record
 
 _NAMED = 3
 """Files left out that are named; of the others the number is said."""
@@ -78,15 +80,17 @@ def predict_files(
         for line in compared.lines():
             say(line)
     _claim(out, there=there)
-    classes = package.task.classes
-    wanted = {"probabilities": probabilities, "overlays": overlays, "masks": masks}
-    folder = PredictionFolder(out, classes, planes=planes_of(usable), **wanted)
-    answers = _predict(package, usable, folder, store, compared)
+    folder = PredictionFolder(
+        out,
+        package.task.classes,
+        planes=planes_of(usable),
+        probabilities=probabilities,
+        overlays=overlays,
+        masks=masks,
+        submission=Submission(found.inputs, package.naming),
+    )
+    _predict(package, usable, folder, store, compared)
     table = folder.close()
-    if answers:
-        write_submission(
-            out, found.inputs, answers, classes=classes, naming=package.naming, probabilities=probabilities
-        )
     if problems:
         rows = [{"file": p.where, "problem": text(p.code, **p.values)} for p in problems]
         atomic.write_text(out / "unread.csv", items_csv(rows))
@@ -112,22 +116,14 @@ def _predict(
     folder: PredictionFolder,
     store: Store,
     compared: Compared,
-) -> dict[Source, Classes]:
-    """Predict into a folder.
-
-    Returns:
-        The classes of images; empty where predictions are images themselves.
-    """
+) -> None:
+    """Predict into a folder."""
     predictor = of_package(package, compared.units)
-    answers: dict[Source, Classes] = {}
     for record, found in predictor.of_records(records, store):
         spacing = store.spacing(record.image)
         prediction = package.task.decode(found, package.fitted, spacing)
         grid, more = store.grid(record.image), compared.columns(record)
         folder.add(record, store.image(record.image), prediction, grid, more)
-        if isinstance(prediction, Classes):
-            answers[record.image] = prediction
-    return answers
 
 
 def readable(

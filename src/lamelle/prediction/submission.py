@@ -10,47 +10,56 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lamelle.data.layouts.listing import natural
 from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.layouts.unlabelled import InputImage
 from lamelle.io import atomic
-from lamelle.types import Classes, Source
+from lamelle.types import ClassScores, Source
 
 CLASSES, PROBABILITIES = "submission.csv", "submission_probabilities.csv"
 _PLAIN = Naming("image", "label", folder=False, suffix=True, separator="|")
 
 
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What was to be predicted, and how it is named."""
+
+    images: Sequence[InputImage]
+    """Rows of a table keep their order and spelling, files come in natural order."""
+    naming: Naming | None
+    """How the training table spells; None = columns ``image`` and ``label``, paths below the given folder."""
+
+
 def write_submission(
     folder: Path,
-    asked: Sequence[InputImage],
-    found: Mapping[Source, Classes],
+    submission: Submission,
+    answers: Mapping[Source, ClassScores],
     *,
     classes: Sequence[str],
-    naming: Naming | None,
     probabilities: bool,
 ) -> list[Path]:
     """Write the answers; images without one are left out.
 
     Args:
-        asked: What was to be predicted; rows of a table keep their order and spelling, files come in natural order.
-        found: The answer for each image.
-        naming: How the training table spells; None = columns ``image`` and ``label``, paths below the given folder.
+        answers: Of each image.
         probabilities: Also write the table of probabilities.
 
     Returns:
         The files written.
     """
-    said = naming or _PLAIN
-    rows = [(name, found[one.record.image]) for name, one in names(asked, naming) if one.record.image in found]
-    answers = [[name, said.separator.join(classes[i] for i in answer.chosen)] for name, answer in rows]
+    naming = submission.naming or _PLAIN
+    named = [(name, one.record.image) for name, one in names(submission.images, submission.naming)]
+    rows = [(name, answers[image]) for name, image in named if image in answers]
+    lines = [[name, naming.separator.join(classes[i] for i in answer.chosen)] for name, answer in rows]
     written = [folder / CLASSES]
-    atomic.write_text(written[0], _csv([[said.image, said.label], *answers]))
+    atomic.write_text(written[0], _csv([[naming.image, naming.label], *lines]))
     if probabilities:
         written.append(folder / PROBABILITIES)
         shares = [[name, *(f"{p:.6f}" for p in answer.probabilities)] for name, answer in rows]
-        atomic.write_text(written[1], _csv([[said.image, *classes], *shares]))
+        atomic.write_text(written[1], _csv([[naming.image, *classes], *shares]))
     return written
 
 

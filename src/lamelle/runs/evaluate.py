@@ -16,9 +16,11 @@ from lamelle.metrics import by_class
 from lamelle.metrics.intervals import IntervalOptions, why_none
 from lamelle.metrics.names import name_of
 from lamelle.prediction import comparing
-from lamelle.prediction.files import PredictionFolder, items_csv, planes_of
+from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output_places import planes_of
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
+from lamelle.prediction.tables import Row, items_csv
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Note, Score, Scores
 from lamelle.runs.folder import RunFolder
@@ -78,16 +80,14 @@ def predict_and_measure(
     """
     others = compared or comparing.Compared()
     reader, predictor = Reader(store, package.task.targets, package.preparation), of_package(package, others.units)
-    folder = PredictionFolder(
-        run.predictions, package.task.classes, probabilities=False, overlays=False, planes=planes_of(records)
-    )
+    folder = PredictionFolder(run.predictions, package.task.classes, planes=planes_of(records))
 
-    def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> dict[str, object]:
+    def listen(record: Record, probabilities: np.ndarray, one: ItemStats) -> Row:
         prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         grid = store.grid(record.image)
         judged = _judged(package.task, one) | others.columns(record)
         line = folder.add(record, store.image(record.image), prediction, grid, judged)
-        return line | ({"file": folder.folder / line["file"]} if "file" in line else {})
+        return line | ({"file": folder.folder / str(line["file"])} if "file" in line else {})
 
     run.forget(run.predictions)
     items = measure(records, predictor, reader, package.fitted, listen)

@@ -28,7 +28,7 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.question import Question, about_pixels
 from lamelle.tasks.scoring import Scored
-from lamelle.types import Index, LabelMap, Prediction, Problem, Record, Spacing
+from lamelle.types import Index, LabelMap, ObjectMap, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -375,7 +375,7 @@ class Task(Scored):
         Raises:
             RequestError: If such answers cannot be explained, or nothing of the output stands for the class.
         """
-        if not isinstance(answer, LabelMap):
+        if not isinstance(answer, LabelMap | ObjectMap):
             raise RequestError("explain.boxes", task=self.name)
         return about_pixels(answer, number, region, classes=self.classes, outputs=self.outputs)
 

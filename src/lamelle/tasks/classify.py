@@ -27,7 +27,7 @@ from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.question import Question, about_image
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
 from lamelle.tasks.thresholds import Decision, FittedClasses, decide
-from lamelle.types import IGNORE, Classes, Index, Prediction, Problem, Record, Spacing
+from lamelle.types import IGNORE, ClassScores, Index, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,7 +74,7 @@ class Classify(Task):
 
     name: ClassVar[str] = "classify"
     output: ClassVar[Output] = "vector"
-    answer: ClassVar[type[Prediction]] = Classes
+    answer: ClassVar[type[Prediction]] = ClassScores
     crops: ClassVar[bool] = False
     view: ClassVar[type[AnyView]] = ClassView
     Settled, Fitted = SettledClasses, FittedClasses
@@ -211,7 +211,7 @@ class Classify(Task):
     def decode(self, probabilities: np.ndarray, fitted: FittedClasses, spacing: Spacing | None) -> Prediction:
         probabilities = self._calibrated(probabilities, fitted)
         said = self._decide(probabilities, fitted)
-        return Classes(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
+        return ClassScores(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
 
     def pair(
         self, probabilities: np.ndarray, target: np.ndarray, fitted: FittedClasses, spacing: Spacing | None
@@ -224,7 +224,7 @@ class Classify(Task):
         return np.full(self.outputs, 1 / max(2, self.outputs), np.float32)
 
     def question(self, answer: Prediction, number: int | None, region: np.ndarray | None) -> Question:
-        return about_image(cast(Classes, answer), number, classes=self.classes, outputs=self.outputs)
+        return about_image(cast(ClassScores, answer), number, classes=self.classes, outputs=self.outputs)
 
     def item(self, stats: ItemStats) -> Item:
         """Quality is the probability of the truth, confidence that of what was said.

@@ -20,8 +20,8 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions
 from lamelle.tasks.segment import Segment
-from lamelle.tasks.watershed import MAPS, maps_of, objects_from, table_of
-from lamelle.types import IGNORE, Index, LabelMap, Prediction, Spacing
+from lamelle.tasks.watershed import MAPS, maps_of, objects_from, rows_of
+from lamelle.types import IGNORE, Index, ObjectMap, Prediction, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,6 +83,7 @@ class Instances(Task):
     name: ClassVar[str] = "instances"
     names_objects: ClassVar[bool] = True
     view: ClassVar[type[AnyView]] = ObjectView
+    answer: ClassVar[type[Prediction]] = ObjectMap
     Settled, Fitted = SettledObjects, FittedObjects
     monitor: ClassVar[str] = "ap50"
     statistics = ("confusion", "objects", "blocks")
@@ -162,7 +163,7 @@ class Instances(Task):
 
     def decode(self, probabilities: np.ndarray, fitted: FittedObjects, spacing: Spacing | None) -> Prediction:
         labels = self.objects(probabilities, fitted)
-        return LabelMap(labels, probabilities, spacing, objects=tuple(table_of(labels, probabilities[0], spacing)))
+        return ObjectMap(labels, rows_of(labels, probabilities[0], spacing), probabilities, spacing)
 
     @property
     def scored_classes(self) -> tuple[str, ...]:

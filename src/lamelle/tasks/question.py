@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamelle.errors import RequestError
-from lamelle.types import Classes, LabelMap
+from lamelle.types import ClassScores, LabelMap, ObjectMap
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Question:
     """Of the class; its mean over the region, NaN if that is empty or not known."""
 
 
-def about_image(answer: Classes, number: int | None, *, classes: Sequence[str], outputs: int) -> Question:
+def about_image(answer: ClassScores, number: int | None, *, classes: Sequence[str], outputs: int) -> Question:
     """The question about a class of an image.
 
     Args:
@@ -37,7 +37,7 @@ def about_image(answer: Classes, number: int | None, *, classes: Sequence[str], 
         outputs: Channels of the network's output.
 
     Example:
-        >>> answer = Classes(np.array([0.2, 0.8], np.float32), (1,))
+        >>> answer = ClassScores(np.array([0.2, 0.8], np.float32), (1,))
         >>> about_image(answer, None, classes=("cat", "dog"), outputs=2).predicted
         'dog'
     """
@@ -49,7 +49,12 @@ def about_image(answer: Classes, number: int | None, *, classes: Sequence[str], 
 
 
 def about_pixels(
-    answer: LabelMap, number: int | None, region: np.ndarray | None, *, classes: Sequence[str], outputs: int
+    answer: LabelMap | ObjectMap,
+    number: int | None,
+    region: np.ndarray | None,
+    *,
+    classes: Sequence[str],
+    outputs: int,
 ) -> Question:
     """The question about a class of pixels.
 
@@ -72,7 +77,8 @@ def about_pixels(
         counts = np.bincount(np.minimum(answer.labels, len(classes) - 1).ravel(), minlength=len(classes))
         number = 1 + int(counts[1:].argmax())
     if region is None:
-        region = np.equal(answer.labels, number) if answer.objects is None else np.equal(answer.labels > 0, number > 0)
+        numbered = isinstance(answer, ObjectMap)  # every object is of the one class
+        region = np.equal(answer.labels > 0, number > 0) if numbered else np.equal(answer.labels, number)
     channel, sign = channel_of(number, classes=classes, outputs=outputs)
     mean = float("nan")
     if answer.probabilities is not None and region.any():

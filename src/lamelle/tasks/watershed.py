@@ -7,12 +7,11 @@ images can be averaged before objects are made of them.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from lamelle.data.targets.reading import connected
-from lamelle.types import IGNORE, Spacing
+from lamelle.types import IGNORE, ObjectRow, Spacing
 
 MAPS = ("foreground", "border", "distance")
 """The channels: inside any object · near two objects at once · distance to the edge, 1 in an object's middle."""
@@ -20,7 +19,6 @@ REACH = 2
 """Pixels around a pixel within which two objects must lie for it to be border."""
 _SMOOTH = 1.0
 """Sigma in the plane, pixels, by which the distance is smoothed: specks in it would cut objects into pieces."""
-_AXES = "zyx"
 
 
 def maps_of(labels: np.ndarray) -> np.ndarray:
@@ -105,35 +103,38 @@ def objects_from(maps: np.ndarray, *, foreground: float, seed: float, min_size: 
     return np.where(kept, np.cumsum(kept), 0).astype(np.uint32)[found]
 
 
-def table_of(labels: np.ndarray, probability: np.ndarray, spacing: Spacing | None = None) -> list[dict[str, Any]]:
-    """One row for each object of labels [(Z,) Y, X]: number, pixels, size, centre, box and mean probability.
-
-    The box is half-open, in pixels; axes are named as in the array (``centroid_y``, ``start_x``, ``stop_x``).
+def rows_of(labels: np.ndarray, probability: np.ndarray, spacing: Spacing | None = None) -> tuple[ObjectRow, ...]:
+    """One row for each object of labels [(Z,) Y, X].
 
     Args:
         probability: That of being foreground, [(Z,) Y, X].
-        spacing: µm, (Z,) Y, X; where it is known, ``area_um2`` (of a volume ``volume_um3``) is the size.
+        spacing: µm, (Z,) Y, X.
 
     Example:
-        >>> row = table_of(np.array([[0, 1, 1]]), np.array([[0.1, 0.5, 0.7]]), (0.5, 0.25))[0]
-        >>> row["area"], row["area_um2"], row["centroid_x"]
-        (2, 0.25, 1.5)
+        >>> row = rows_of(np.array([[0, 1, 1]]), np.array([[0.1, 0.5, 0.7]]), (0.5, 0.25))[0]
+        >>> row.area, row.area_um2, row.centroid, row.probability
+        (2, 0.25, (0.0, 1.5), 0.6)
     """
     from scipy.ndimage import find_objects
 
-    names = _AXES[-labels.ndim :]
-    rows = []
+    dims, rows = labels.ndim, []
+    pixel = math.prod(spacing[-dims:]) if spacing is not None and len(spacing) >= dims else None
     for number, box in enumerate(find_objects(labels.astype(np.int64, copy=False)), start=1):
         if box is None:
             continue
         here = np.nonzero(labels[box] == number)
-        centre = [float(p.mean()) + b.start for p, b in zip(here, box, strict=True)]
-        row: dict[str, Any] = {"object": number, "area": len(here[0])}
-        if spacing is not None and len(spacing) >= labels.ndim:
-            pixel = math.prod(spacing[-labels.ndim :])
-            row["area_um2" if labels.ndim == 2 else "volume_um3"] = float(f"{len(here[0]) * pixel:.6g}")
-        row |= {f"centroid_{a}": round(c, 3) for a, c in zip(names, centre, strict=True)}
-        row |= {f"start_{a}": b.start for a, b in zip(names, box, strict=True)}
-        row |= {f"stop_{a}": b.stop for a, b in zip(names, box, strict=True)}
-        rows.append(row | {"probability": round(float(probability[box][here].mean()), 6)})
-    return rows
+        area = len(here[0])
+        size = None if pixel is None else float(f"{area * pixel:.6g}")
+        rows.append(
+            ObjectRow(
+                number,
+                area,
+                centroid=tuple(round(float(p.mean()) + b.start, 3) for p, b in zip(here, box, strict=True)),
+                start=tuple(b.start for b in box),
+                stop=tuple(b.stop for b in box),
+                probability=round(float(probability[box][here].mean()), 6),
+                area_um2=size if dims == 2 else None,
+                volume_um3=size if dims == 3 else None,
+            )
+        )
+    return tuple(rows)
