@@ -123,7 +123,7 @@ def test_what_nobody_can_tell_is_a_warning_with_both_cures(
 
 
 def test_a_large_image_is_looked_at_through_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lamelle.data.audit.label_meaning._MOST_PIXELS", 48 * 48)
+    monkeypatch.setattr("lamelle.data.audit.label_meaning._MAX_PIXELS", 48 * 48)
     (problem,) = said([objects(i, 40) for i in range(6)])
     assert problem.code == "audit.values_objects"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lamelle.data.crops import MOST, kept_of_each, places
+from lamelle.data.crops import MAX_POSITIONS, kept_of_each, places
 from lamelle.data.preparation import Preparation
 from lamelle.data.samples import Reader, Samples
 from lamelle.data.store import Store
@@ -122,4 +122,4 @@ def test_an_even_sample_of_slabs_in_bounded_memory() -> None:
     depth = np.unravel_index(kept, labels.shape)[0]
     assert depth.min() >= 2
     assert np.histogram(depth, 4, (2, 64))[0] == pytest.approx(250, abs=60)
-    assert kept_of_each(1, 3) == MOST
+    assert kept_of_each(1, 3) == MAX_POSITIONS

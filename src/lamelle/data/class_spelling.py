@@ -20,7 +20,7 @@ _IDLE_JOINT = re.compile(r"(?<!\d) | (?!\d)")
 _LEADING_ZEROS = re.compile(r"(?<![\d.,])0+(?=\d)")
 _IDLE_DECIMALS = re.compile(r"(?<=\d)(?:[.,]0+|([.,]\d*?[1-9])0+)(?![\d.,])")
 _AROUND = " \t.,;:'\"«»“”‘’`´"
-_FEW = 3
+_MIN_LETTERS = 3
 """Letters below which capitals may tell apart (alleles `AA`, `Aa`, `aa`)."""
 _WORD = re.compile(r"[^\W\d_]+")
 _PLURAL = re.compile(r"(?<=\w\w\w)(?<![sui])s\b")
@@ -29,7 +29,7 @@ _LONG = 6
 """Letters of a name in which one too many, or two that changed places, are rather a slip than another word."""
 _RARE = 0.1
 """Share of the images of the other spelling up to which a slip is believed."""
-_MOST_NAMES = 300
+_MAX_CLASSES = 300
 """Of more classes than this slips are not looked for."""
 
 
@@ -162,7 +162,7 @@ def _certain(group: Sequence[str]) -> bool:
         return True
     words = [_WORD.findall(name) for name in group]
     usual = all(w.islower() or w.isupper() or w == w.capitalize() for each in words for w in each)
-    return usual and all(sum(map(len, each)) >= _FEW for each in words)
+    return usual and all(sum(map(len, each)) >= _MIN_LETTERS for each in words)
 
 
 def _doubtful(counts: Mapping[str, int], kept: Collection[str]) -> list[tuple[str, str]]:
@@ -171,7 +171,7 @@ def _doubtful(counts: Mapping[str, int], kept: Collection[str]) -> list[tuple[st
     ordered = [tuple(sorted(pair, key=lambda name: counts[name])) for pair in alike]
     long = {name: folded(name) for name in counts if len(name) >= _LONG}
     for one, other in combinations(sorted(long, key=lambda name: counts[name]), 2):
-        rare = len(long) <= _MOST_NAMES and counts[one] <= _RARE * counts[other]
+        rare = len(long) <= _MAX_CLASSES and counts[one] <= _RARE * counts[other]
         if rare and _one_slip(long[one], long[other]):
             ordered.append((one, other))
     return [(rare, usual) for rare, usual in dict.fromkeys(ordered) if rare not in kept or usual not in kept]

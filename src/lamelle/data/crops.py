@@ -14,11 +14,11 @@ import numpy as np
 from lamelle.data.randomness import generator
 from lamelle.types import IGNORE
 
-MOST = 4096
+MAX_POSITIONS = 4096
 """Positions kept of one class of one record."""
-LEAST = 64
+MIN_POSITIONS = 64
 KEPT = 1 << 23
-"""Positions kept in all, unless `LEAST` of each class and record are more: 64 MB."""
+"""Positions kept in all, unless `MIN_POSITIONS` of each class and record are more: 64 MB."""
 SPARSE = 0.5
 """Share of ignored pixels from which the background counts as annotated on purpose."""
 _SLAB = 1 << 20
@@ -114,4 +114,4 @@ def kept_of_each(records: int, classes: int) -> int:
         >>> kept_of_each(20, 5), kept_of_each(20_000, 5)
         (4096, 83)
     """
-    return int(np.clip(KEPT // max(1, records * classes), LEAST, MOST))
+    return int(np.clip(KEPT // max(1, records * classes), MIN_POSITIONS, MAX_POSITIONS))

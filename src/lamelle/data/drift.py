@@ -20,7 +20,7 @@ _FARTHEST = 12.0
 """Spreads from the middle at which a measure is cut off."""
 _CERTAIN = 4
 """Points for each measure by which its correlations are as good as known."""
-_LEAST = 0.02
+_ADDED_VARIANCE = 0.02
 """Added to every variance."""
 _EVEN = 0.5
 """How far directions count alike however rare they are, with many points; with few, more."""
@@ -77,7 +77,7 @@ def _turn(points: np.ndarray) -> np.ndarray:
     m, measures = points.shape
     together = np.cov(np.clip(points, -4, 4).T).reshape(measures, measures)
     apart = measures / (measures + _CERTAIN * m)
-    mixed = (1 - apart) * together + apart * np.diag(np.diag(together)) + _LEAST * np.eye(measures)
+    mixed = (1 - apart) * together + apart * np.diag(np.diag(together)) + _ADDED_VARIANCE * np.eye(measures)
     values, axes = np.linalg.eigh(mixed)
     return axes / np.sqrt(values)
 

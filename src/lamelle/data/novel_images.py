@@ -22,17 +22,17 @@ import numpy as np
 
 from lamelle.data.outliers import distances, parted
 
-FEWEST = 8
+MIN_IMAGES = 8
 """Reference images below which nothing is said."""
 _COUNTED, _SWAPPED = 0.005, 0.01
 """Probability at each edge of more distances, and more polarities, beyond it; of whole numbers it is far less."""
 _RARE = 0.002
 """Probability of one image so far beyond all others."""
-_MANY, _SOME = 100, 30
+_GROUPS_FAR, _GROUPS_SWAPPED = 100, 30
 """Reference groups from which the tail of distances is known, and that of polarity."""
 _INNER = 0.97
 """Share of the reference images that lie within the inner edge of distances; within the outer one do all."""
-_SURE = 0.5
+_HALF_SWAPPED = 0.5
 """Share of the usual polarity that an image has of the opposite one beyond the second edge."""
 _RIDGE = 0.1
 _ROUGH = 4.0
@@ -58,11 +58,16 @@ def far_among(reference: np.ndarray, groups: np.ndarray, new: np.ndarray) -> np.
         >>> far_among(reference, np.arange(200), np.concatenate([alike, other])).nonzero()[0]
         array([20, 21, 22, 23])
     """
-    if len(reference) < FEWEST or not len(new):
+    if len(reference) < MIN_IMAGES or not len(new):
         return np.zeros(len(new), bool)
     own, new_distances = (np.log(each + 0.1) for each in distances(reference, groups, new))
     return _beyond(
-        own, new_distances, groups, [float(np.quantile(own, _INNER)), float(own.max())], level=_COUNTED, least=_MANY
+        own,
+        new_distances,
+        groups,
+        [float(np.quantile(own, _INNER)), float(own.max())],
+        level=_COUNTED,
+        least=_GROUPS_FAR,
     )
 
 
@@ -89,11 +94,11 @@ def swapped_among(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, na
         names: Of the measures.
     """
     nobody = Swapped(np.zeros(len(new), bool))
-    if len(reference) < FEWEST or not len(new) or not set(names) & set(_ODD):
+    if len(reference) < MIN_IMAGES or not len(new) or not set(names) & set(_ODD):
         return nobody
     own, new_polarity = _polarity(reference, groups, new, names)
-    half = _SURE * (usual := max(float(np.median(own)), 1e-6))
-    if not (swapped := _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_SOME)).any():
+    half = _HALF_SWAPPED * (usual := max(float(np.median(own)), 1e-6))
+    if not (swapped := _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_GROUPS_SWAPPED)).any():
         return nobody
     grey = [i for i, name in enumerate(names) if name not in _COLOURS]
     both = np.concatenate([new[:, grey], inverted(new, names)[:, grey]])
@@ -104,7 +109,7 @@ def swapped_among(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, na
     if some.any() and np.median(turned[some]) > near:
         return nobody
     new_polarity[swapped & ~like] = usual
-    which = _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_SOME)
+    which = _beyond(-own, -new_polarity, groups, [0.0, half], level=_SWAPPED, least=_GROUPS_SWAPPED)
     if not which.any():
         return nobody
     return Swapped(which, float(np.median(apart[which])), float(np.median(turned[which])), near)

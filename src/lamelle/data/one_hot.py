@@ -13,7 +13,7 @@ from lamelle.errors import printable, setting
 from lamelle.types import Problem
 
 _YES, _NO = ("1", "1.0", "true"), ("0", "0.0", "false")
-_LEAST, _LEAST_SEVERAL = 2, 3
+_MIN_COLUMNS, _MIN_COLUMNS_SEVERAL = 2, 3
 """Columns from which they are taken for classes: where each image has exactly one, and where it has any number."""
 _SHOWN = 8
 FINDING = rank_of("lesion")
@@ -40,14 +40,14 @@ def one_column(table: Table, *, named: Collection[str | None] = (), classes: Col
         (('image', 'label'), ['NV', 'MEL', 'NV', 'MEL'])
     """
     listed = [column for c in classes if (column := column_like(c, table.columns)) and _is_binary(table, column)]
-    meant = len(listed) >= _LEAST and len(listed) == len([c for c in classes if c != NONE])
+    meant = len(listed) >= _MIN_COLUMNS and len(listed) == len([c for c in classes if c != NONE])
     if not table.rows or (any(map(names_label, table.columns)) and not meant):
         return table
     others = [c for c in table.columns if c not in named and rank_of(c) in (None, FINDING) and not maybe_group(c)]
     others = [c for c in others if not says_split(c, [row.cells[c] for row in table.rows])]
     binary = listed if meant else [c for c in others if _is_binary(table, c)]
     single = _run_of_one(table, binary)
-    folded = single or (binary if meant or len(binary) >= _LEAST_SEVERAL else [])
+    folded = single or (binary if meant or len(binary) >= _MIN_COLUMNS_SEVERAL else [])
     if not folded:
         return table
     if not meant and (doubt := _doubt(table, others, folded, single=bool(single))):
@@ -101,7 +101,7 @@ def _run_of_one(table: Table, binary: Sequence[str]) -> list[str]:
     places = [table.columns.index(c) for c in binary]
     best: list[str] = []
     for start in range(len(binary)):
-        for stop in range(len(binary), start + max(_LEAST, len(best) + 1) - 1, -1):
+        for stop in range(len(binary), start + max(_MIN_COLUMNS, len(best) + 1) - 1, -1):
             run = list(binary[start:stop])
             beside = places[stop - 1] - places[start] == len(run) - 1
             if beside and all(len(_ones(row.cells, run)) == 1 for row in table.rows):

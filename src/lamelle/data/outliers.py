@@ -18,7 +18,7 @@ import numpy as np
 
 from lamelle.data.drift import drift_of
 
-LEAST = 8
+MIN_POINTS = 8
 """Known points below which nothing is said."""
 _GROUPS = 5
 """Reference groups below which their spread is unknown."""
@@ -67,7 +67,7 @@ def outlying(reference: np.ndarray, groups: np.ndarray, new: np.ndarray, new_gro
         >>> [outlying(reference, np.arange(50), some, None).p < 0.01 for some in (alike, other)]
         [False, True]
     """
-    if len(reference) < LEAST or not len(new):
+    if len(reference) < MIN_POINTS or not len(new):
         return Outlying(1.0, np.zeros(len(new), bool), False, np.zeros(new.shape))
     few = len(np.unique(groups)) < _GROUPS
     groups = np.arange(len(reference)) if few else groups

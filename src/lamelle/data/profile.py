@@ -16,7 +16,7 @@ from lamelle.data.store import Store
 from lamelle.data.units import PixelKind, Span, kinds_of
 from lamelle.types import Record, Spacing
 
-MOST = 512
+MAX_IMAGES = 512
 """Images whose measures are kept."""
 _DIGITS = 5
 
@@ -31,9 +31,9 @@ class Profile(BaseModel):
     span: tuple[FiniteFloat, FiniteFloat] | None = None
     """Black and white, where the recipe says them."""
     measures: tuple[str, ...] = Field(max_length=64)
-    images: tuple[tuple[FiniteFloat, ...], ...] = Field(max_length=MOST)
+    images: tuple[tuple[FiniteFloat, ...], ...] = Field(max_length=MAX_IMAGES)
     """The measures of each image."""
-    groups: tuple[int, ...] = Field(max_length=MOST)
+    groups: tuple[int, ...] = Field(max_length=MAX_IMAGES)
     """A number for the patient, animal or volume of each; one of its own where none is known."""
     smallest: tuple[int, ...] = Field(max_length=3)
     """Least size along each axis."""
@@ -81,7 +81,7 @@ def profile_of(records: Sequence[Record], store: Store, *, span: Span | None) ->
     """
     if not records:
         return None
-    step = max(1, -(-len(records) // MOST))
+    step = max(1, -(-len(records) // MAX_IMAGES))
     chosen = records[::step]
     looks = look_at(chosen, store)
     kinds = kinds_of(looks)

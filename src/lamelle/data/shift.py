@@ -10,7 +10,7 @@ import numpy as np
 from lamelle.data.appearance import MEASURES
 from lamelle.data.layouts.pairing import names_of
 from lamelle.data.novel_images import Swapped, far_among, swapped_among
-from lamelle.data.outliers import LEAST, Outlying, outlying
+from lamelle.data.outliers import MIN_POINTS, Outlying, outlying
 from lamelle.data.profile import Profile
 from lamelle.types import Problem, Spacing
 
@@ -18,7 +18,7 @@ LEVEL = 0.015
 """Probability of speaking of all images of a set though they are of the training's kind; with what is asked of each of
 them, measured rates stay at 2 %.
 """
-MOST = 2048
+MAX_COMPARED = 2048
 """Images that are compared; of more, an even choice."""
 _FAR = 1.5
 """Ratio of pixel sizes from which the scale is another one."""
@@ -63,8 +63,8 @@ def shift_of(
         comparable: Black and white are known, so that brightness, contrast and colour can be compared.
         evened: The model evens out the brightness and contrast of each image.
     """
-    if len(profile.table) < LEAST:
-        few = {"n": len(profile.table), "least": LEAST}
+    if len(profile.table) < MIN_POINTS:
+        few = {"n": len(profile.table), "least": MIN_POINTS}
         return Shift((Problem("shift.few_known", severity="note", values=few),), ((),) * len(measures))
     places = [i for i, m in enumerate(MEASURES) if m.name in profile.measures and (comparable or not m.absolute)]
     reference = profile.table[:, [profile.measures.index(MEASURES[i].name) for i in places]]
@@ -116,7 +116,7 @@ def _rest_of(
     far = far_among(reference, groups, new)
     few = far.any() and 2 * far.sum() < len(far)
     rest = ~far if few else np.ones(len(far), bool)
-    step = max(1, -(-int(rest.sum()) // MOST))
+    step = max(1, -(-int(rest.sum()) // MAX_COMPARED))
     chosen = np.flatnonzero(rest)[::step]
     unlike = outlying(reference, groups, new[chosen], named if named is None else named[chosen])
     if unlike.p < LEVEL:

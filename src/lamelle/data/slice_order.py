@@ -12,12 +12,12 @@ import numpy as np
 from lamelle.data.layouts.listing import natural
 from lamelle.types import Problem, Record
 
-_LEAST = 10
+_MIN_IMAGES = 10
 """Images of a folder from which neighbours can be told from others."""
 _CLOSER = 0.15
 """Correlation by which neighbours must exceed others: slices of two real stacks do by 0.5 and 0.7, images of five real
 collections by 0.04 at most."""
-_SURE = 2.0
+_MIN_DEVIATIONS = 2.0
 """The same in standard deviations of the correlation of images far apart: 7 for the stacks, 0.3 for the others."""
 
 
@@ -65,13 +65,13 @@ def sequence_problems(records: Sequence[Record], thumbnails: np.ndarray) -> list
     free = [r for r in records if r.position is None and r.group is None and not r.image.part]
     problems = []
     for folder, members in _folders(free).items():
-        if len(members) < _LEAST:
+        if len(members) < _MIN_IMAGES:
             continue
         small = thumbnails[[at[r.id] for r in members]].reshape(len(members), -1).astype(np.float32)
         small = (small - small.mean(1, keepdims=True)) / np.maximum(small.std(1, keepdims=True), 1e-6)
         near, far = _alike(small, [1]), _alike(small, [len(small) // 2, len(small) // 3])
         closer = float(near.mean() - far.mean())
-        if closer > _CLOSER and closer > _SURE * float(far.std()):
+        if closer > _CLOSER and closer > _MIN_DEVIATIONS * float(far.std()):
             values = {"near": f"{near.mean():.2f}", "far": f"{far.mean():.2f}", "n": len(members)}
             problems.append(Problem("audit.sequence", folder, "warning", values))
     return problems

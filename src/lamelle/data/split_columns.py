@@ -53,10 +53,10 @@ _RESULTS = re.compile(r"\W*(?:pos|neg|(?:ab?)?normal)\w*\W*|[-+?]", re.IGNORECAS
 """Results of a test, which is no split."""
 _ALWAYS_FOLDS = ("fold", "folds", "kfold", "cv", "pli", "plis")
 """Those whose numbers are of folds, of whatever sizes."""
-_LEAST_FOLDS, _SHOWN = 3, 6
+_MIN_FOLDS, _SHOWN = 3, 6
 _ALIKE = 1.5
 """How many times the smallest fold the largest one is at most: 80, 10 and 10 % are training, validation and test."""
-_MOST_CELLS = 12
+_MAX_CELLS = 12
 """Different cells up to which a column of whatever name may hold splits."""
 
 
@@ -167,7 +167,7 @@ def _splits(cells: Sequence[str], *, named: bool = False) -> dict[str, str]:
 def _holds_splits(column: str, cells: Sequence[str]) -> bool:
     """Whether all cells of a column of whatever name are splits, of two or more, so that some train."""
     different = dict.fromkeys(cells)
-    if len(different) > _MOST_CELLS or names_label(column):
+    if len(different) > _MAX_CELLS or names_label(column):
         return False
     splits = splits_of(different, external=True)
     return len(splits) == len(different) and len(set(splits.values())) > 1 and "train" in splits.values()
@@ -179,7 +179,7 @@ def _probable(column: str, cells: Sequence[str]) -> dict[str, str]:
     So do ``retrospective`` and ``prospective``, and in a column of sets or places ``internal`` and ``external``.
     """
     different = dict.fromkeys(cells)
-    if len(different) > _MOST_CELLS or names_label(column):
+    if len(different) > _MAX_CELLS or names_label(column):
         return {}
     if splits := loosely(different):
         return splits
@@ -190,7 +190,7 @@ def _probable(column: str, cells: Sequence[str]) -> dict[str, str]:
 def _named_only(column: str, cells: Sequence[str]) -> bool:
     """Whether a column has the word of a split in its name or in some of its cells, and may be about something else."""
     different = [c for c in dict.fromkeys(cells) if c.strip()]
-    if not 1 < len(different) <= _MOST_CELLS or len(different) == len(cells) or names_label(column):
+    if not 1 < len(different) <= _MAX_CELLS or len(different) == len(cells) or names_label(column):
         return False
     if partly(different):
         return True
@@ -271,7 +271,7 @@ def _numbered(cells: Sequence[str], words: Sequence[str], column: str) -> dict[s
         len(number_of) == len(numbers)
         and whole
         and first in (0, 1)
-        and _LEAST_FOLDS <= len({*number_of.values()}) < len(cells)
+        and _MIN_FOLDS <= len({*number_of.values()}) < len(cells)
     )
     return {c: k - first for c, k in sorted(number_of.items(), key=lambda item: item[1])} if good else {}
 

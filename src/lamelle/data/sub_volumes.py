@@ -17,7 +17,7 @@ from lamelle.data.splits.options import Split
 from lamelle.io.images import header
 from lamelle.types import Index, Record, Source, with_sources
 
-_ENOUGH = 3
+_MIN_VOLUMES = 3
 """Volumes from which each split gets whole ones."""
 PIECE = 1 << 24
 """Voxels that are scored at once: about 1.2 GB."""
@@ -31,7 +31,7 @@ def to_be_cut(index: Index, options: Split) -> bool:
     labelled = [r for r in index.records if r.target]
     whole = labelled and all(r.split is None and r.fold is None and _is_volume(r) for r in labelled)
     return bool(whole) and (
-        options.by == "block" or options.by_hand is not None or (options.by == "auto" and len(labelled) < _ENOUGH)
+        options.by == "block" or options.by_hand is not None or (options.by == "auto" and len(labelled) < _MIN_VOLUMES)
     )
 
 

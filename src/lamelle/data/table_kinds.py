@@ -17,7 +17,7 @@ _BOXES = (
 )  # fmt: skip
 _RUNS = {"encodedpixels", "encoded_pixels", "rle", "rle_mask", "mask_rle", "segmentation_rle", "run_length"}
 _YES, _NO, _OPEN = {"1", "1.0"}, {"0", "0.0"}, {"-1", "-1.0", ""}
-_LEAST, _SHOWN = 3, 8
+_MIN_CELLS, _SHOWN = 3, 8
 _FORMS = {"submission", "submit", "soumission", "einreichung", "envio"}
 
 
@@ -39,7 +39,7 @@ def other_kind(table: Table) -> Problem | None:
     if runs := _RUNS & plain.keys():
         return Problem("layouts.lacks_masks_of_runs", "", "note", place | {"columns": _listed(plain, runs)})
     open_ = [c for c in table.columns if _is_open(table, c)]
-    if len(open_) >= _LEAST and any(_states(table, c) & _OPEN for c in open_):
+    if len(open_) >= _MIN_CELLS and any(_states(table, c) & _OPEN for c in open_):
         columns = {"columns": ", ".join(map(printable, open_[:_SHOWN]))}
         return Problem("layouts.lacks_answers", "", "note", place | columns)
     return None
@@ -62,7 +62,7 @@ def one_for_all(name: str, labels: Sequence[str], others: set[str]) -> list[Prob
         labels: What the table says, image by image.
         others: What all tables say.
     """
-    if len(set(labels)) != 1 or len(labels) < _LEAST or len(others) < 2:
+    if len(set(labels)) != 1 or len(labels) < _MIN_CELLS or len(others) < 2:
         return []
     values = {"value": printable(labels[0]), "count": len(labels)}
     return [Problem("layouts.one_label_of_table", printable(name), "warning", values)]

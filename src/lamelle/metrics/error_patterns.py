@@ -13,11 +13,11 @@ import numpy as np
 
 from lamelle.metrics.errors_in_space import DISTANCES, GRID, ErrorRow, Objects
 
-LEAST_WRONG = 50
+MIN_WRONG_PIXELS = 50
 """Wrong pixels below which nothing is said about where they lie."""
 BLUR, RICHER = 0.7, 1.5
 """Share of the wrong pixels near boundaries, and how many times the share of all pixels there."""
-FEW = 0.35
+MAX_WRONG_SHARE = 0.35
 """Wrong pixels for each pixel of the true foreground above which no shape is called right."""
 REGIONS = 0.3
 """Share of the wrong pixels near boundaries below which whole regions are wrong."""
@@ -25,15 +25,15 @@ DENSER = 1.5
 """How many times the mean density of errors a part of the image has."""
 OFTEN = 0.5
 """Share of the images in which that part must be worse than the rest."""
-LEAST_OBJECTS, LEAST_CASES, CASES = 5, 3, 0.05
+MIN_OBJECTS, MIN_CASES, CASES = 5, 3, 0.05
 """Objects of a class; split or merged ones, and their share."""
-LEAST_TERCILES, FOUND, LESS = 12, 0.5, 0.15
+MIN_OBJECTS_FOR_TERCILES, FOUND, LESS = 12, 0.5, 0.15
 """Objects for terciles; covered share of a found one; difference of the recalls."""
 FALSE = 0.2
 """Share of the predicted objects that are nowhere near a true one."""
 AREA = 1.15
 """Ratio of the areas, either way."""
-LEAST_SLICES, WORST = 4, 3
+MIN_SLICES, WORST = 4, 3
 _ROWS = ("rows_top", "rows_middle", "rows_bottom")
 _COLUMNS = ("columns_left", "columns_centre", "columns_right")
 _NINTHS = (
@@ -78,13 +78,13 @@ def patterns(
 
 def _boundaries(rows: Sequence[ErrorRow]) -> ErrorKind | None:
     wrong, scored = sum(r.wrong for r in rows), sum(r.scored for r in rows)
-    if wrong < LEAST_WRONG:
+    if wrong < MIN_WRONG_PIXELS:
         return None
     near = [sum(r.near_wrong[i] for r in rows) / wrong for i in range(len(DISTANCES))]
     base = [sum(r.near[i] for r in rows) / scored for i in range(len(DISTANCES))]
     foreground = sum(int(r.areas[0, 1:].sum()) for r in rows)
     for share, of_all, distance in zip(near, base, DISTANCES, strict=True):
-        if share >= BLUR and share >= RICHER * of_all and wrong <= FEW * foreground:
+        if share >= BLUR and share >= RICHER * of_all and wrong <= MAX_WRONG_SHARE * foreground:
             return ErrorKind("blur", {"share": share, "all": of_all, "distance": distance, "wrong": wrong / scored})
     if near[-1] < REGIONS:
         return ErrorKind("regions", {"share": 1 - near[-1], "distance": DISTANCES[-1], "wrong": wrong / scored})
@@ -118,16 +118,16 @@ def _of_objects(objects: Sequence[Objects], name: str) -> list[ErrorKind]:
         np.concatenate([getattr(o, field) for o in objects]) for field in ("sizes", "covered", "split", "merged")
     )
     n, results = len(sizes), []
-    if n < LEAST_OBJECTS:
+    if n < MIN_OBJECTS:
         return []
     for kind, cases in (("merges", int(merged.sum())), ("splits", int(split.sum()))):
-        if cases >= LEAST_CASES and cases >= CASES * n:
+        if cases >= MIN_CASES and cases >= CASES * n:
             results.append(ErrorKind(kind, {"name": name, "cases": cases, "n": n, "share": cases / n}))
     small = _small(sizes, covered >= FOUND, name)
     results += [small] if small else []
     lone = np.concatenate([o.false_sizes for o in objects])
     predicted = sum(o.predicted for o in objects)
-    if len(lone) >= LEAST_CASES and len(lone) >= FALSE * predicted:
+    if len(lone) >= MIN_CASES and len(lone) >= FALSE * predicted:
         values = {"name": name, "cases": len(lone), "n": predicted, "median": float(np.median(lone))}
         results.append(ErrorKind("false", {**values, "true_median": float(np.median(sizes))}))
     return results
@@ -135,7 +135,7 @@ def _of_objects(objects: Sequence[Objects], name: str) -> list[ErrorKind]:
 
 def _small(sizes: np.ndarray, hit: np.ndarray, name: str) -> ErrorKind | None:
     """Whether the smallest third of the objects is found less often than the largest."""
-    if len(sizes) < LEAST_TERCILES:
+    if len(sizes) < MIN_OBJECTS_FOR_TERCILES:
         return None
     low, high = np.quantile(sizes, [1 / 3, 2 / 3], method="lower")
     small, large = sizes <= low, sizes > high
@@ -150,7 +150,7 @@ def _place(rows: Sequence[ErrorRow]) -> ErrorKind | None:
     """The part of the image with most errors: a third if one stands out, else a ninth."""
     grids = np.stack([r.grid for r in rows])
     wrong, scored, labelled = grids.sum(0)
-    if wrong.sum() < LEAST_WRONG:
+    if wrong.sum() < MIN_WRONG_PIXELS:
         return None
     thirds = [(name, np.s_[i, :]) for i, name in enumerate(_ROWS)]
     thirds += [(name, np.s_[:, i]) for i, name in enumerate(_COLUMNS)]
@@ -162,7 +162,7 @@ def _place(rows: Sequence[ErrorRow]) -> ErrorKind | None:
             here, of = wrong[where].sum(), scored[where].sum()
             ratio = float(here / of / mean) if of else 0.0
             images = int(sum(_denser(g, where) for g in grids))
-            if here < LEAST_WRONG or ratio <= DENSER or images <= OFTEN * len(rows) or (best and best[0] >= ratio):
+            if here < MIN_WRONG_PIXELS or ratio <= DENSER or images <= OFTEN * len(rows) or (best and best[0] >= ratio):
                 continue
             values = {
                 "part": name,
@@ -197,7 +197,7 @@ def _slices(rows: Sequence[ErrorRow], places: Sequence[tuple[str, int | None]]) 
     for name, each in series.items():
         wrong = {z: float(w / of) for z, (w, of) in each.items() if of}
         total = np.sum(list(each.values()), axis=0) if each else np.zeros(2)
-        if len(wrong) < LEAST_SLICES or total[0] < LEAST_WRONG:
+        if len(wrong) < MIN_SLICES or total[0] < MIN_WRONG_PIXELS:
             continue
         mean = float(total[0] / total[1])
         worst = sorted((z for z in wrong if wrong[z] > DENSER * mean), key=lambda z: -wrong[z])[:WORST]

@@ -26,9 +26,9 @@ from lamelle.results.scores import MeanScore, Score
 
 MIN_UNITS = 5
 """Units that a measured, ranked or grouped score needs for an interval."""
-FEW = 10
+FEW_UNITS = 10
 """Units of a measured score below which a reader is told that they are few: the interval is wide because of that."""
-_FEWEST, _MOST = 1_000, 10_000
+_MIN_RESAMPLES, _MAX_RESAMPLES = 1_000, 10_000
 _NUMBERS = 20_000_000
 """Weights drawn in all, where nobody says how many draws there are to be."""
 _CHUNK = 1 << 22
@@ -46,7 +46,7 @@ class IntervalOptions:
 
     def draws(self, rows: int) -> int:
         """How many draws there are for a table of this many rows."""
-        return self.resamples or int(np.clip(_NUMBERS // max(1, rows), _FEWEST, _MOST))
+        return self.resamples or int(np.clip(_NUMBERS // max(1, rows), _MIN_RESAMPLES, _MAX_RESAMPLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,4 +290,4 @@ def few_units(n: int) -> bool:
         >>> few_units(3), few_units(200)
         (True, False)
     """
-    return n < FEW
+    return n < FEW_UNITS

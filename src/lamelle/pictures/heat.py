@@ -21,7 +21,7 @@ TOP = 99.5
 _OPAQUE = 0.75
 _DARKEST = 0.3
 """Where the colours begin: what comes before can hardly be told from the image."""
-LEAST = 224
+MIN_EDGE = 224
 """Pixels along the shorter edge below which pictures are enlarged, so that captions have room."""
 _FONT, _LINE, _MARGIN = 13, 18, 6
 _INK, _MUTED, _PAPER = (20, 24, 32), (90, 100, 116), 255
@@ -79,7 +79,7 @@ def _colours(strength: np.ndarray) -> np.ndarray:
 
 def enlarged(picture: np.ndarray) -> np.ndarray:
     """A picture uint8 [3, Y, X] with its pixels repeated until there is room for a caption."""
-    times = max(1, -(-LEAST // min(picture.shape[1:])))
+    times = max(1, -(-MIN_EDGE // min(picture.shape[1:])))
     return picture.repeat(times, 1).repeat(times, 2)
 
 

@@ -24,7 +24,7 @@ _THORAX_SHARES = (0.25, 0.20, 0.40, 0.15)  # in the order of CLASS_NAMES
 _CARCINOMA_SHARE = 270 / 960
 _PATCH_SHARES = (0.42, 0.25, 0.10, 0.13, 0.10)  # in the order of em.CLASSES
 _PATCH_BLOCKS, _PATCH_SECTIONS = 6, 8
-_MOST = 1_000_000  # specimens of one folder: the distance between the seeds of two folders
+_MAX_SPECIMENS = 1_000_000  # specimens of one folder: the distance between the seeds of two folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,15 @@ def write_demo(kind: str, folder: Path, *, seed: int, count: int | None, size: i
     count = demo.count if count is None else count
     size = demo.size if size is None else size
     for name, value, least in (("count", count, demo.least[0]), ("size", size, demo.least[1]), ("seed", seed, 0)):
-        if not least <= value <= _MOST:
-            raise RequestError("demo.range", kind=kind, name=name, value=value, least=least, most=_MOST)
+        if not least <= value <= _MAX_SPECIMENS:
+            raise RequestError("demo.range", kind=kind, name=name, value=value, least=least, most=_MAX_SPECIMENS)
     if folder.exists() and not folder.is_dir():
         raise RequestError("demo.not_a_folder", folder=folder)
     try:
         if folder.exists() and any(folder.iterdir()):
             raise RequestError("demo.not_empty", folder=folder)
         folder.mkdir(parents=True, exist_ok=True)
-        demo.write(folder, seed * _MOST, count, size)
+        demo.write(folder, seed * _MAX_SPECIMENS, count, size)
     except OSError as error:
         raise FileError("demo.cannot_write", error.filename or folder, reason=error.strerror or str(error)) from error
     return folder

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lamelle.runs.augmented_samples import AugmentedSample
     from lamelle.verbs.outcomes import Picture
 
-_MOST = (100, 20)
+_MAX_SHOWN = (100, 20)
 """Images and draws that one picture may show."""
 _SIDE = 320
 """Longest edge of a sample in the picture, in pixels."""
@@ -68,7 +68,7 @@ def augment(
 
 
 def _check_request(out: Path, images: int, draws: int) -> None:
-    for name, given, most in zip(("images", "draws"), (images, draws), _MOST, strict=True):
+    for name, given, most in zip(("images", "draws"), (images, draws), _MAX_SHOWN, strict=True):
         if not 1 <= given <= most:
             raise RequestError("augment.number", name=name, given=given, most=most)
     if out.suffix.lower() != ".png":

@@ -16,13 +16,13 @@ COMPARED = 3e7
 """Pairs of unlike pictures whose waves are compared, about: the more pictures, the fewer bits may differ."""
 LIKE = 0.55
 """Correlation of the waves below which a pair is not looked at."""
-FEW = 50_000
+ALL_PAIRS_UP_TO = 50_000
 """Pairs that are all looked at."""
 EACH = 240.0
 """Entries that each view of a picture meets on the average."""
 FLAT, BORDER = 2.5, 0.16
 """Grey levels by which an even border may vary, and its greatest width, by the side of the picture."""
-_MANY = 16
+_MIN_PICTURES = 16
 _AT_ONCE = 256
 _STEPS = 63
 """Into which correlations from 1 to ``LIKE`` are parted, so that one number holds a pair and its rank."""
@@ -62,7 +62,7 @@ def described(small: np.ndarray, sizes: np.ndarray) -> SmallPictures:
         waves[part] = np.rint(np.clip(of_part * 256, -127, 127))
     fine = np.maximum(0.6, 0.6 * FINE / np.maximum(sizes.min(axis=1), 1))
     firsts = np.stack([waves[:, part.start] for part in fingerprints.parts()])
-    common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MANY else np.zeros((2, 63), np.float32)
+    common = firsts.mean(axis=1, dtype=np.float32) if len(small) >= _MIN_PICTURES else np.zeros((2, 63), np.float32)
     return SmallPictures(framed, frames, waves, fine, common)
 
 
@@ -94,7 +94,7 @@ def candidates(first: SmallPictures, second: SmallPictures, allowed: Allowed | N
         each: Pairs that are kept of a picture.
     """
     within = first is second
-    if len(first.small) * len(second.small) <= FEW:
+    if len(first.small) * len(second.small) <= ALL_PAIRS_UP_TO:
         one, other = np.indices((len(first.small), len(second.small))).reshape(2, -1)
         some = (one < other) | (not within) if allowed is None else ((one < other) | (not within)) & allowed(one, other)
         return one[some], other[some]

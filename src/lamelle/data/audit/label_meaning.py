@@ -18,18 +18,18 @@ import numpy as np
 from lamelle.data.layouts.pairing import names_of
 from lamelle.types import Problem
 
-_LEAST = 4
+_MIN_OBJECTS = 4
 """Objects in the fullest image: three organs, of which some images lack the last, are not numbers."""
 _DIFFERENT = 3
 """Different numbers of objects: classes come in sets that are alike from image to image."""
-_MANY = 8
+_MAX_CLASSES = 8
 """More values than this are seldom classes that nobody has named."""
-_MOST_PIXELS = 1 << 24
+_MAX_PIXELS = 1 << 24
 """Of larger label images a window is looked at."""
-_MOST_VALUES = 1 << 16
+_MAX_VALUES = 1 << 16
 _WHOLE = 0.9
 """Share of an object's pixels in its largest part."""
-_MOSTLY, _SOME = 0.8, 0.3
+_WHOLE_SHARE, _DOUBTFUL_SHARE = 0.8, 0.3
 """Shares of the values that are in one part: as of objects with a few flaws, and as of classes no longer."""
 _NEAR = 0.1
 """Standard deviation of a class's place along an axis, as a share of the image."""
@@ -40,8 +40,8 @@ _SECOND = 0.3
 _NEAR_PIXELS, _NEAR_SIZES = 8, 0.75
 """Gaps up to which two parts are pieces of one object: in pixels, and in sizes of the larger part."""
 _COVERED = 0.5
-_MOST_TORN = 64
-_MOST_PLACES = 4096
+_MAX_TORN = 64
+_MAX_PLACES = 4096
 _MORE_THAN_ALL = 0.5
 """Share of all numbered pixels from which a number is rather that of the background, if it is so in most images."""
 _LITTLE_ELSE = 0.2
@@ -86,7 +86,7 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
         ((1, 2), (True, False))
     """
     values = np.array(sorted(v for v in counts if v != 0 and v not in ignore))
-    if len(values) > _MOST_VALUES:
+    if len(values) > _MAX_VALUES:
         return None
     if not len(values):
         return Numbers((), (), ())
@@ -106,7 +106,7 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
 
 def _window(labels: np.ndarray) -> np.ndarray:
     """The middle of a large label image."""
-    share = min(1.0, (_MOST_PIXELS / max(1, labels.size)) ** (1 / labels.ndim))
+    share = min(1.0, (_MAX_PIXELS / max(1, labels.size)) ** (1 / labels.ndim))
     sizes = [max(1, int(n * share)) for n in labels.shape]
     return labels[tuple(slice((n - m) // 2, (n - m) // 2 + m) for n, m in zip(labels.shape, sizes, strict=True))]
 
@@ -146,7 +146,7 @@ def _torn(index: np.ndarray, parts: np.ndarray, rank: np.ndarray, sizes: np.ndar
         largest = large.setdefault(int(rank[part]), [])
         if rank[part] and len(largest) < 2 and (not largest or sizes[part] >= _SECOND * sizes[largest[0]]):
             largest.append(int(part))
-    torn = [(r, *largest) for r, largest in sorted(large.items()) if len(largest) == 2][:_MOST_TORN]
+    torn = [(r, *largest) for r, largest in sorted(large.items()) if len(largest) == 2][:_MAX_TORN]
     if not torn:
         return []
     from scipy.ndimage import find_objects
@@ -165,7 +165,7 @@ def _torn(index: np.ndarray, parts: np.ndarray, rank: np.ndarray, sizes: np.ndar
 def _pixels(parts: np.ndarray, box: tuple[slice, ...], part: int) -> np.ndarray:
     """Where a part lies, int [n, axes]; of a large one some places."""
     places = np.argwhere(parts[box] == part) + [s.start for s in box]
-    return places[:: max(1, len(places) // _MOST_PLACES)]
+    return places[:: max(1, len(places) // _MAX_PLACES)]
 
 
 def _between(one: np.ndarray, other: np.ndarray, index: np.ndarray) -> tuple[float, float]:
@@ -199,16 +199,16 @@ def numbering_problems(looked_at: Sequence[Numbers | None], places: Sequence[str
     """
     numbered = [n for n in looked_at if n is not None]
     amounts = [len(n.values) for n in numbered]
-    if max(amounts, default=0) < _LEAST:
+    if max(amounts, default=0) < _MIN_OBJECTS:
         return []
     share = sum(sum(n.whole) for n in numbered) / sum(amounts)
     means = _same_meaning(numbered)
     sure = (
         len(numbered) == len(looked_at) and all(n.consecutive for n in numbered) and len({*amounts} - {0}) >= _DIFFERENT
     )
-    sure = sure or (share >= _MOSTLY and means is False and np.mean([a for a in amounts if a]) >= _DIFFERENT)
+    sure = sure or (share >= _WHOLE_SHARE and means is False and np.mean([a for a in amounts if a]) >= _DIFFERENT)
     distinct = len({v for n in numbered for v in n.values})
-    doubtful = (share >= _SOME and distinct > _MANY) or (share >= _MOSTLY and means is None)
+    doubtful = (share >= _DOUBTFUL_SHARE and distinct > _MAX_CLASSES) or (share >= _WHOLE_SHARE and means is None)
     if not (sure or doubtful):
         return []
     sizes = [-1 if n is None else len(n.values) for n in looked_at]
@@ -265,7 +265,7 @@ def _background(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
         if sizes.max() >= _MORE_THAN_ALL * sizes.sum() and n.rest <= _LITTLE_ELSE * sizes.max():
             largest[n.values[int(sizes.argmax())]] += 1
     value, count = largest.most_common(1)[0] if largest else (0, 0)
-    if count < 2 or count < _MOSTLY * len(many):
+    if count < 2 or count < _WHOLE_SHARE * len(many):
         return []
     return [Problem("audit.number_of_background", many[0][1], "warning", {"value": value, "count": count})]
 

@@ -21,7 +21,7 @@ from lamelle.errors import printable, setting
 from lamelle.results.audit import ImageMeasures
 from lamelle.types import Problem, Record, Severity
 
-_FEW, _MANY = 8, 16
+_MAX_MASK_VALUES, _MIN_IMAGE_VALUES = 8, 16
 """Grey values up to which an image may be a mask, and from which its partner is an image."""
 _NEAR, _BETWEEN = 1 / 8, 1 / 3
 """What counts as one of two values, as a share of the range; and what may lie between, as a share of the rarer one."""
@@ -36,9 +36,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _NUMBER = re.compile(r"[-_. ]\d+$")
 """What masks of single objects bear behind the name of their image: ``a_2``."""
 _SIGN = re.compile(r"[-_. ]+")
-_LEAST = 2
+_MIN_PARTNERS = 2
 """Partners from which something is concluded."""
-_MOST = 0.8
+_MIN_SHARE = 0.8
 """Share of the partners that have to look so."""
 _AMONG, _SHARE = 0.3, 0.05
 """Share of the flat images that have to have a partner, and share of all images from which masks are an error."""
@@ -75,7 +75,7 @@ def surface(image: np.ndarray, distributions: Sequence[Distribution]) -> Surface
         [True, False]
     """
     values = max(len(np.unique(d.values)) for d in distributions)
-    flat = values <= _FEW or all(map(_of_two, distributions)) or _of_areas(image[0])
+    flat = values <= _MAX_MASK_VALUES or all(map(_of_two, distributions)) or _of_areas(image[0])
     light = _luma(image) if len(image) == len(_LUMA) else distributions[0]
     blurred = flat or _of_two_blurred(light)
     return Surface(values, flat, blurred, _drawn(image) if blurred and len(image) > 1 else None)
@@ -176,7 +176,7 @@ def _partners(masks: _Items, images: _Items) -> dict[FileEntry, FileEntry]:
         names = (key, _NUMBER.sub("", key), *_parts_of(key))
         if image := next((i for n in names if (i := by_name.get((mask.folder, n)))), None):
             image_of[mask] = image
-    if len(image_of) < _MOST * len(masks):
+    if len(image_of) < _MIN_SHARE * len(masks):
         drawn = [mask for mask, (_, seen) in masks.items() if seen.values > 1]
         image_of = {mask: image for image, mask in by_affixes(list(images), drawn).items()}
     return image_of
@@ -196,14 +196,14 @@ def _parts_of(name: str) -> list[str]:
 def _are_masks(masks: _Items, images: _Items) -> list[tuple[FileEntry, FileEntry]]:
     """A mask with its image, where nearly all look so and nearly all have one; else nothing."""
     partners = _partners(masks, images)
-    if len(partners) < _LEAST or len(partners) < _MOST * len(masks):
+    if len(partners) < _MIN_PARTNERS or len(partners) < _MIN_SHARE * len(masks):
         return []
     fitting = [(m, i) for m, i in partners.items() if masks[m][1].flat and _is_image(images[i][1])]
-    return fitting[:1] if len(fitting) >= _MOST * len(partners) else []
+    return fitting[:1] if len(fitting) >= _MIN_SHARE * len(partners) else []
 
 
 def _is_image(seen: Surface) -> bool:
-    return seen.values > _MANY and not seen.flat
+    return seen.values > _MIN_IMAGE_VALUES and not seen.flat
 
 
 def _problem(
@@ -249,7 +249,7 @@ def masks_among_problems(
     paired = partners(flat, [one for one, seen in images if not seen.blurred])
     if len(sharp.pairs) >= len(paired.pairs):  # images without any grain look like blurred masks, too
         paired, flat = sharp, [one for one, seen in looked if seen.flat]
-    if len(paired.pairs) < max(_LEAST, _AMONG * sum(bool(c.small.any()) for c in flat)):
+    if len(paired.pairs) < max(_MIN_PARTNERS, _AMONG * sum(bool(c.small.any()) for c in flat)):
         return []
     masks = {mask.record.id for mask, _ in paired.pairs}
     others = [one for one, _ in looked if one.record.id not in masks]

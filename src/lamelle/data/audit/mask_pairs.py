@@ -16,15 +16,15 @@ from lamelle.types import Record
 
 _RULES_FROM, _NEAR, _ALIKE = 200, 12, 12
 """Flat images whose names are compared, with how many before and behind, and of one stem or one number."""
-_RULES, _LEAST = 8, 2
+_RULES, _MIN_PAIRS = 8, 2
 """Rules at most, and pairs that each has to explain."""
 _TESTED, _OTHERS = 64, 8
 """Pairs whose pixels are compared, and images of other pairs that each mask is compared with, too."""
 _FITS, _RANK = 0.3, 0.6
 """Usual correlation of a mask and its image, where it is higher than with most other images."""
-_ENOUGH, _SPREAD = 6, 2.5 * 12**-0.5
+_MIN_RANKED, _SPREAD = 6, 2.5 * 12**-0.5
 """Pairs from which ranks alone say it, and their spread by chance (2.5 standard deviations), times √pairs."""
-_SURE, _APART = 0.5, 0.1
+_MIN_CORRELATION, _MIN_LEAD = 0.5, 0.1
 """Correlation from which pixels alone tell a pair, and how much higher than with any other image."""
 _ASPECT = 0.02
 _CHUNK = 2048
@@ -109,7 +109,7 @@ def partners(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> Part
     first: NameRule | None = None
     for rule in _rules(flat, images):
         new = {i: c for i, f in enumerate(flat) if i not in image_of and (c := _partner(rule, f, by_path))}
-        if len(new) >= _LEAST:
+        if len(new) >= _MIN_PAIRS:
             image_of |= new
             first = first or rule
     named = [(flat[i], image) for i, image in sorted(image_of.items())]
@@ -145,7 +145,7 @@ def _rules(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> list[N
         near = ordered[max(0, here - _NEAR) : here + _NEAR]
         near += [c for key in _keys(mask.path[1]) for c in alike[key][:_ALIKE]]
         counts.update({rule for image in near for rule in _told_apart(image.path, mask.path)})
-    recurring = [rule for rule, count in counts.items() if count >= _LEAST]
+    recurring = [rule for rule, count in counts.items() if count >= _MIN_PAIRS]
     return sorted(recurring, key=lambda r: (-counts[r], r.place not in (0, ~0)))[:_RULES]
 
 
@@ -191,13 +191,13 @@ def fit(pairs: Sequence[tuple[MaskOrImage, MaskOrImage]]) -> bool:
     """Whether masks lie on what is seen in their images: they go together better than those of different pairs do."""
     drawn = [(m, i) for m, i in pairs if m.small.any()]
     drawn = drawn[:: max(1, len(drawn) // _TESTED)][:_TESTED]
-    if len(drawn) < _LEAST:
+    if len(drawn) < _MIN_PAIRS:
         return False
     masks, images = _views([m for m, _ in drawn]), _views([i for _, i in drawn])
     own = _likeness(masks, images)
     others = [np.roll(np.arange(len(drawn)), s) for s in range(1, min(_OTHERS, len(drawn) - 1) + 1)]
     rank = float(np.mean([own > _likeness(masks, images[:, o]) for o in others]))
-    by_rank = len(drawn) >= _ENOUGH and rank >= 0.5 + _SPREAD / len(drawn) ** 0.5
+    by_rank = len(drawn) >= _MIN_RANKED and rank >= 0.5 + _SPREAD / len(drawn) ** 0.5
     return by_rank or (float(np.median(own)) >= _FITS and rank >= _RANK)
 
 
@@ -220,13 +220,13 @@ def _by_pixels(flat: Sequence[MaskOrImage], images: Sequence[MaskOrImage]) -> li
     """Pairs of which each mask fits one image much better than all others, and no two the same one."""
     drawn = [m for m in flat if m.small.any()]
     drawn = drawn[:: max(1, len(drawn) // _TESTED)][:_TESTED]
-    if len(drawn) < _ENOUGH or len(images) < _ENOUGH:
+    if len(drawn) < _MIN_RANKED or len(images) < _MIN_RANKED:
         return []
     masks = _views(drawn)[0]
     parts = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
     likeness = np.concatenate([np.abs(masks @ _views(part)[0].T) for part in parts], axis=1)
     best = np.argsort(likeness, axis=1)[:, :-3:-1]
     first, second = (np.take_along_axis(likeness, best, 1)[:, i] for i in (0, 1))
-    sure = np.flatnonzero((first >= _SURE) & (first - second >= _APART))
+    sure = np.flatnonzero((first >= _MIN_CORRELATION) & (first - second >= _MIN_LEAD))
     pairs = [(drawn[k], images[best[k, 0]]) for k in sure if _of_one_aspect(drawn[k].size, images[best[k, 0]].size)]
-    return pairs if len({i.record.id for _, i in pairs}) == len(pairs) >= max(_ENOUGH, len(drawn) / 2) else []
+    return pairs if len({i.record.id for _, i in pairs}) == len(pairs) >= max(_MIN_RANKED, len(drawn) / 2) else []

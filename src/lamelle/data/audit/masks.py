@@ -15,7 +15,7 @@ from lamelle.types import Problem, Record
 
 _SAMPLED = 1 << 18
 """Pixels of an image that are compared with its mask."""
-_LEAST = 6
+_MIN_MASKS = 6
 """Masks below which nobody can tell what is usual."""
 _APART = 0.15
 """How far from half of the image the usual share of the foreground is, if inverted masks are to stand out."""
@@ -143,7 +143,7 @@ def _inverted(shares: np.ndarray, contrasts: Sequence[tuple[float, ...]]) -> lis
     Where a structure fills an image, it still is darker, or brighter, than the rest: then nothing is inverted.
     """
     comparable = [i for i, c in enumerate(contrasts) if c and len(c) == max(map(len, contrasts))]
-    if len(comparable) < _LEAST:
+    if len(comparable) < _MIN_MASKS:
         return []
     small = [i for i in comparable if shares[i] < 0.5]
     large = [i for i in comparable if shares[i] >= 0.5]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lamelle.errors import FileError
 from lamelle.types import SPLITS, Problem, Record, Source
 
-_LEAST = 6
+_MIN_UNITS = 6
 """From five, one validates and one tests."""
 _GAPS = len(SPLITS) - 1
 
@@ -27,11 +27,11 @@ def few_problems(records: Sequence[Record]) -> list[Problem]:
         return []
     groups = len({r.group for r in labelled if r.group})
     if depths := _depths(labelled):
-        kind, n, least = "slices", sum(depths), _LEAST + _GAPS * len(depths)
+        kind, n, least = "slices", sum(depths), _MIN_UNITS + _GAPS * len(depths)
     elif groups >= len(SPLITS):
-        kind, n, least = "groups", groups, _LEAST
+        kind, n, least = "groups", groups, _MIN_UNITS
     else:
-        kind, n, least = "images", len(labelled), _LEAST
+        kind, n, least = "images", len(labelled), _MIN_UNITS
     return [Problem(f"audit.few_{kind}", "", "warning", {"n": n})] if n < least else []
 
 

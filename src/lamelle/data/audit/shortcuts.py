@@ -13,7 +13,7 @@ from lamelle.types import Problem, Record
 
 STRONG = 0.4
 """Association from which a network may learn the source instead of the class."""
-FEWEST = 20
+MIN_RECORDS = 20
 """Records below which nothing is concluded."""
 _RARE = 5
 
@@ -45,7 +45,7 @@ def association(classes: Sequence[str], values: Sequence[str]) -> float:
 def shortcut_problems(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Problem]:
     """One warning for every property of the files that goes with the class."""
     classed = [(row, record) for row, record in zip(rows, records, strict=True) if len(record.names) == 1]
-    if len(classed) < FEWEST:
+    if len(classed) < MIN_RECORDS:
         return []
     classes = [record.names[0] for _, record in classed]
     problems = []

@@ -43,7 +43,7 @@ BEARING = 0.37
 even tissue whose corners a rotation left black."""
 WITHIN = 0.85
 """Part of one of the two that the other shows: less is a chance likeness of a few cells."""
-LEAST = 0.45
+MIN_OVERLAP = 0.45
 """Part of the other: 0.64 of a crop to 80 % of the sides, 0.49 of a picture with borders of 15 % on all sides."""
 _AT_ONCE = 48
 
@@ -82,7 +82,7 @@ def enough(warp: np.ndarray) -> bool:
         (True, False)
     """
     shares = shared(warp), shared(np.linalg.inv(warp))
-    return max(shares) >= WITHIN and min(shares) >= LEAST
+    return max(shares) >= WITHIN and min(shares) >= MIN_OVERLAP
 
 
 def matches(first: SmallPictures, second: SmallPictures, allowed: Allowed | None = None) -> list[SamePicture]:

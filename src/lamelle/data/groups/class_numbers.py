@@ -19,7 +19,7 @@ from lamelle.types import ClassNames, Index, Problem
 _NUMBERED = re.compile(r"(.*[^\W\d_])[\s_.-]+([0-9]+)|([^\W\d_]{4,})([0-9]+)")
 _SHOWN = 4
 _DEEPEST = 9
-_SURELY = 6
+_MIN_FOLDERS = 6
 """Folders from which numbers that no two of them share are of patients."""
 
 
@@ -59,7 +59,7 @@ def numbered_classes(index: Index, *, by_user: bool) -> list[Problem]:
     for name, word in words.items():
         of_word[word].append(re.findall("[0-9]+", name)[-1] if name != word else "")
     numbers = [int(n) for texts in of_word.values() for n in texts if n]
-    sure = len(numbers) == len(words) >= _SURELY and len({*numbers}) == len(numbers)
+    sure = len(numbers) == len(words) >= _MIN_FOLDERS and len({*numbers}) == len(numbers)
     sure = sure and min(map(len, of_word.values())) > 1
     values = {
         "names": names_of(list(words), most=_SHOWN),

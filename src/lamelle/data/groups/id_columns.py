@@ -22,19 +22,19 @@ from lamelle.io.files import is_image_name
 
 Cells = Sequence[str | None]
 
-_LEAST, _FEW, _SOME = 3, 6, 12
+_MIN_VALUES, _MIN_WORDS, _MAX_SCORE_VALUES = 3, 6, 12
 """Different values of a group at least; of words; up to which numbers may be a score."""
 _EACH = 40
 """Images of one value on average up to which words may be people without other evidence."""
 _EACH_NUMBER = 15
 """The same for a few small numbers, which may be a score."""
-_MANY, _SKEW = 20, 6
+_MAX_WORDS_COMPARED, _SKEW = 20, 6
 """Different words from which their sizes say nothing; how many times the usual one the largest of fewer may be."""
 _PAIRS = 12
 """Pairs of rows with one value from which they say something of another column."""
 _SOME_SHARED = 0.2
 """Share of the rows whose value stands in several, from which ids that settle something else are of groups."""
-_MOST_OF_SELDOM = 6
+_MAX_ROWS_OF_SELDOM = 6
 """Rows of one value at most where most values stand once."""
 _LEFT_OUT = 4
 """Numbers of a range that would be left out if they were drawn, from which none left out says that they were not."""
@@ -103,7 +103,7 @@ class _Column:
         What has letters and digits does not meet by chance. Numbers meet so where they are far apart, or leave out
         fewer than if they were drawn.
         """
-        if int(self.sizes.max()) > _MOST_OF_SELDOM or int((self.sizes > 1).sum()) < _LEAST:
+        if int(self.sizes.max()) > _MAX_ROWS_OF_SELDOM or int((self.sizes > 1).sum()) < _MIN_VALUES:
             return False
         if not self.numeric:
             return self.form == "id"
@@ -114,7 +114,7 @@ class _Column:
         low, high = np.quantile(np.repeat(self.numbers, self.sizes_by_number), [0.25, 0.75])
         by_chance = (n / 2) ** 2 / (high - low + 1)
         met = int((self.sizes * (self.sizes - 1)).sum()) / 2
-        return met >= _FEW and met >= 5 * by_chance and (self.numbers % 5 == 0).mean() <= _ROUND
+        return met >= _MIN_WORDS and met >= 5 * by_chance and (self.numbers % 5 == 0).mean() <= _ROUND
 
     @property
     def each(self) -> float:
@@ -193,7 +193,7 @@ def _may_be_id(column: _Column) -> bool:
     cells = column.different
     if column.words & (KINDS | MEASURES) and not column.words & BIRTH and not _are_hashes(cells):
         return False
-    if len(cells) < _LEAST or not column.form or all(map(split_of, cells)):
+    if len(cells) < _MIN_VALUES or not column.form or all(map(split_of, cells)):
         return False
     alike = column.form == "id" or len({re.sub("[0-9]+", "#", v) for v in cells}) == 1
     if column.sparse and not (alike and all(map(_has_both, cells))):
@@ -253,7 +253,7 @@ def _counts_up(column: _Column) -> bool:
 
 def _in_steps(column: _Column) -> bool:
     """Whether numbers are multiples of a step, as places of tiles are."""
-    return len(column.numbers) > _FEW and np.gcd.reduce(np.diff(column.numbers)) >= _STEP
+    return len(column.numbers) > _MIN_WORDS and np.gcd.reduce(np.diff(column.numbers)) >= _STEP
 
 
 def _settles(one: _Column, other: _Column) -> float:
@@ -280,7 +280,7 @@ def _evidence(column: _Column, others: Sequence[_Column]) -> tuple[int, bool]:
         if other is column or other.words & {"z", "slice"}:
             continue
         kappa = _settles(column, other)
-        if other.words & SEX and len(other.different) <= _LEAST:
+        if other.words & SEX and len(other.different) <= _MIN_VALUES:
             torn |= kappa < _OPEN
         elif other.words & BODY:
             torn |= kappa < 0.1
@@ -295,16 +295,16 @@ def _is_id(column: _Column, settled: int, torn: bool) -> bool:
     if torn or (few and (not settled or column.form in ("number", "date"))):
         return False
     if column.form in ("id", "birth"):
-        return n >= _FEW or settled > 0 or column.in_runs
+        return n >= _MIN_WORDS or settled > 0 or column.in_runs
     if column.form == "date":
         return settled > 1
     if column.form == "number":
-        return (n >= _FEW or settled > 1) and (
-            n > _SOME or column.each <= _EACH_NUMBER or column.in_runs or settled > 1
+        return (n >= _MIN_WORDS or settled > 1) and (
+            n > _MAX_SCORE_VALUES or column.each <= _EACH_NUMBER or column.in_runs or settled > 1
         )
     skew = column.sizes.max() / np.median(column.sizes)
-    alike = n > _MANY or skew <= (_SKEW if column.each <= _EACH_NUMBER else _SKEW / 2)
-    return n >= _FEW and alike and (column.each <= _EACH or settled > 1)
+    alike = n > _MAX_WORDS_COMPARED or skew <= (_SKEW if column.each <= _EACH_NUMBER else _SKEW / 2)
+    return n >= _MIN_WORDS and alike and (column.each <= _EACH or settled > 1)
 
 
 def _is_of(column: _Column, better: _Column, settled: int) -> bool:

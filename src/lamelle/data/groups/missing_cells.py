@@ -27,7 +27,7 @@ _WORDS_PLAIN = frozenset(map(plain, _WORDS))
 _NEAR = 10
 _LONGEST = 8
 """Zeros up to which they are no hash."""
-_LEAST, _MOSTLY = 3, 0.9
+_MIN_VALUES, _MIN_SHARE = 3, 0.9
 """Other values at least, and the share of them that has digits, from which a word without any is none of them."""
 
 
@@ -61,14 +61,14 @@ def _says_unknown(cell: str) -> bool:
 def _odd(cell: str, counts: dict[str, int]) -> bool:
     """Whether a cell is none of the ids beside it."""
     others = [c for c in counts if c != cell]
-    if len(others) < _LEAST:
+    if len(others) < _MIN_VALUES:
         return False
     if re.fullmatch(r"0+|-1", cell.strip()) and not (len(cell) > _LONGEST and {*map(len, others)} == {len(cell)}):
         numbers = {int(c) for c in others if re.fullmatch(r"-?\d{1,18}", c.strip())}
         return not numbers & {1, 2, -2}
     if re.fullmatch(r"9{3,18}|[xX]{3,}", cell.strip()) and counts[cell] > max(counts[c] for c in others):
         return not re.fullmatch(r"9+", cell.strip()) or not _follows(cell, others)
-    numbered = sum(any(map(str.isdecimal, c)) for c in others) >= _MOSTLY * len(others)
+    numbered = sum(any(map(str.isdecimal, c)) for c in others) >= _MIN_SHARE * len(others)
     if not numbered or any(map(str.isdecimal, cell)):
         return False
     short = "".join(re.findall(r"\w", plain(cell))) in _SHORT

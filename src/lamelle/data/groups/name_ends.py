@@ -13,7 +13,7 @@ _LETTERS = re.compile(r"([A-Za-z]{1,3})[\s_.-]*([0-9]+)")
 _LAST_LETTER = r"[0-9]([A-Za-z])\.[^.]+$"
 _PLATES = {(2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24)}
 """Rows and columns of plates, of which the wells are called ``A1`` to ``H12``."""
-_FEW, _MANY = 4, 6
+_MIN_IDS_OF_CLASSES, _MIN_IDS = 4, 6
 """Different letters, or ids, at least: where each is of one class, and anywhere."""
 
 
@@ -60,7 +60,7 @@ def letters(stems: Sequence[str], labels: Sequence[str]) -> list[str]:
         return []
     columns = {n for numbers_of in numbers.values() for n in numbers_of}
     plate = all(len(w) == 1 for w in numbers) and (len(numbers), len(columns)) in _PLATES
-    enough = len(numbers) >= (_FEW if of_one_class([of for of, _ in parts], labels) else _MANY)
+    enough = len(numbers) >= (_MIN_IDS_OF_CLASSES if of_one_class([of for of, _ in parts], labels) else _MIN_IDS)
     return [r"^([A-Za-z]{1,3})[\s_.-]*[0-9]+\."] if enough and not plate else []
 
 
@@ -79,7 +79,7 @@ def rather(ending: Sequence[str], start: Sequence[str], labels: Sequence[str]) -
     several, ends = len(set(start)), len(set(ending))
     if ends <= several or of_one_class(start, labels):
         return False
-    if of_one_class(ending, labels) and ends >= _FEW:
+    if of_one_class(ending, labels) and ends >= _MIN_IDS_OF_CLASSES:
         return True
     counted = counts_from_one(start) and not counts_from_one(ending)
     return counted and len(set(zip(start, ending, strict=True))) > max(several, ends)

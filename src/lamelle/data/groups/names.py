@@ -39,10 +39,10 @@ _NO_ID = re.compile(
     r"|ver|version|class|classe|type|label|run|set|part|split|lot)[0-9]+|[0-9]+(?:x|um|µm|nm|mm|cm|kv|px|h|min|ms|s|dpi)"
 )
 """What holds a number and is no patient: 40x, 512x512, ch1, day3, stage2, fold0."""
-_MOST_TOKENS = 6
+_MAX_TOKENS = 6
 _DIGITS = 3
 """Digits that make an id: ``2`` is a grade, ``1043`` a patient."""
-_MANY = 6
+_MIN_FOLDERS = 6
 """Folders numbered alike from which they are rather patients than classes."""
 
 
@@ -50,7 +50,7 @@ _WELLS = (r"^(.*?r[0-9]{1,2}c[0-9]{1,2})f[0-9]+", r"^(.*?(?<![A-Za-z0-9])[A-P][0
 """How microscopes write well and field: ``r01c02f03p01-ch1sk1fk1fl1`` (Opera, Harmony), ``A02F03``."""
 _WELL_RANK = PLACE_RANK - 1
 _INITIALS, _SURNAME = "[A-ZÀ-Þ]{2,4}", "[A-ZÀ-Þ][a-zß-ÿ]{2,}"
-_LEAST_NAMES, _EACH = 6, 40
+_MIN_NAMES, _MAX_FILES_EACH = 6, 40
 """Different initials or names from which they are rather people than kinds, and files of each at most on average."""
 
 
@@ -105,7 +105,7 @@ def _alone_are_ids(words: Sequence[str], labels: Sequence[str]) -> bool:
     """Whether ends of names that have no number in front are ids; those of each class anew are of its images."""
     different = set(words)
     anew = len(set(zip(words, labels, strict=True))) == len(words)
-    return len(different) >= _MANY and all(map(looks_like_id, different)) and not anew
+    return len(different) >= _MIN_FOLDERS and all(map(looks_like_id, different)) and not anew
 
 
 def _words_of(regex: str, names: Sequence[str]) -> list[str]:
@@ -166,7 +166,7 @@ def _wells(names: Sequence[str]) -> NamePattern | None:
 
 def _called(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     """``MUE_01``, ``scan KG 3``, ``Mueller-2``: initials or names of people, at the same place of every name."""
-    begins = ["^", *(rf"^(?:[^\s_.-]+{_SIGN}+){{{k}}}" for k in range(1, _MOST_TOKENS))]
+    begins = ["^", *(rf"^(?:[^\s_.-]+{_SIGN}+){{{k}}}" for k in range(1, _MAX_TOKENS))]
     expressions = []
     for regex in (rf"{begin}({form})(?![^\W\d_])" for begin in begins for form in (_INITIALS, _SURNAME)):
         matches = [m[1] for n in names if (m := re.search(regex, n.rpartition(".")[0]))]
@@ -190,7 +190,7 @@ def are_people(words: Sequence[str], labels: Sequence[str]) -> bool:
     different = set(words)
     noise = {t for label in labels for t in tokens(label)}
     alike = any(all(re.fullmatch(form, v) for v in different) for form in (_INITIALS, _SURNAME))
-    several = _LEAST_NAMES <= len(different) <= len(words) / 1.5 and len(words) <= _EACH * len(different)
+    several = _MIN_NAMES <= len(different) <= len(words) / 1.5 and len(words) <= _MAX_FILES_EACH * len(different)
     return alike and several and not any(split_of(v) or holds(v) or plain(v) in noise for v in different)
 
 
@@ -225,7 +225,7 @@ def _prefixes(names: Sequence[str], labels: Sequence[str]) -> list[NamePattern]:
     least = min(map(len, split), default=0)
     noise = _noise(labels)
     prefixes = []
-    for k in range(1, min(least, _MOST_TOKENS)):
+    for k in range(1, min(least, _MAX_TOKENS)):
         if _are_ids([t[k - 1].casefold() for t in split], noise):
             prefixes.append(NamePattern(_beginning(names, stems, split, k), False, 0))
     if all(re.search(r"[0-9][A-Za-z]$", s) for s in stems) and least == 1:
@@ -278,7 +278,7 @@ def numbered_alike(folders: Collection[str]) -> bool:
     forms = {re.sub(r"[0-9]+", "#", name) for name in folders}
     short = {len(name) for name in folders if sum(map(str.isdecimal, name)) < _DIGITS}
     filled = not short or (len({len(n) for n in folders}) == 1 and any(re.search(r"(?<!\d)0\d", n) for n in folders))
-    return len(folders) >= _MANY and len(forms) == 1 and filled and all(map(looks_like_id, folders))
+    return len(folders) >= _MIN_FOLDERS and len(forms) == 1 and filled and all(map(looks_like_id, folders))
 
 
 def says_fold(folder: str) -> bool:

@@ -22,7 +22,7 @@ from lamelle.types import ClassNames, Index, LabelImage, Meaning, ObjectMasks, P
 
 _NUMBER = re.compile(r"[<>~≈]?\s*[+-]?\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?\s*(?:%|[^\W\d_]{1,5}(?:/[^\W\d_]{1,3})?)?")
 """A number as people write it into tables: ``34.5``, ``34,5``, ``< 0.1``, ``12 mm``, ``80 %``, ``7 g/L``."""
-_MANY, _MOST = 8, 0.8
+_MIN_CLASSES, _NUMERIC_SHARE = 8, 0.8
 """Classes from which they may be numbers that were measured, and the share of them that has to look so."""
 _SHOWN = 5
 
@@ -263,4 +263,4 @@ def _measured(counts: Mapping[str, int]) -> bool:
     """Whether classes are numbers that were measured: many, and most of them of a single image."""
     numbers = sum(_NUMBER.fullmatch(name) is not None for name in counts)
     lone = sum(n == 1 for n in counts.values())
-    return len(counts) >= _MANY and numbers >= _MOST * len(counts) and 2 * lone >= len(counts)
+    return len(counts) >= _MIN_CLASSES and numbers >= _NUMERIC_SHARE * len(counts) and 2 * lone >= len(counts)

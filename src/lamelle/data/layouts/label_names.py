@@ -26,7 +26,7 @@ _STEMS = frozenset(
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".names", ".label", ".labels", ".lbl", ".ctbl", ".lut")
 _ALWAYS = (".label", ".ctbl", ".names", ".lbl")
 """Suffixes of files that hold nothing else, whatever they are called."""
-_MOST_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 _SNAP = re.compile(r'(\d+)(?:\s+[\d.]+){4,6}\s+"(.*)"')
 _COLOURS = re.compile(r'(\d+)\s+"?([^\s"]+|[^"]+(?="))"?(?:\s+\d+){3,4}')
 _VALUE_FIRST = re.compile(r'[-*"\']?\s*(\d+)["\']?\s*(?:->|=>|[:=,;\t.)–-]|\s)\s*["\']?(.*?[^\W\d_].*?)["\']?,?')
@@ -78,7 +78,7 @@ def _read(listing: Listing, entry: FileEntry) -> ValueNames | None:
     """What a file names; None where it is none of these, or cannot be read."""
     path = listing.path(entry)
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             return None
         text = path.read_text(encoding="utf-8-sig")
         by_value, ordered = _of_json(json.loads(text)) if entry.suffix == ".json" else _of_lines(text, entry.suffix)

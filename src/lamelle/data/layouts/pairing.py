@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[-_. ]\d{1,4}$")
 """A number behind a name."""
 _COPY = re.compile(r"(?: - | |_)(?:copy|copie|kopie|copia)(?: \(\d+\))?$| \(\d+\)$", re.IGNORECASE)
 """What systems put behind the name of a copy."""
-_LEAST = 2
+_MIN_PAIRS = 2
 """Pairs that a rule for names without a common part has to explain."""
 
 
@@ -67,7 +67,7 @@ def pair(
     ]
     problems += [Problem("layouts.two_masks", i.rel, "error", {"masks": names_of(m)})
                  for i, m in masks_of.items() if len(m) > 1]  # fmt: skip
-    if images and masks and not pairs and len(masks) >= _LEAST:
+    if images and masks and not pairs and len(masks) >= _MIN_PAIRS:
         if kinds := _kinds_of_masks(wanted, masks, mask_base):
             values = {"kinds": names_of(kinds), "image": printable(images[0].name), "mask": printable(masks[0].rel)}
             return [], [*problems, Problem("layouts.masks_by_class", mask_base or ".", "error", values)]
@@ -184,7 +184,7 @@ def _numbered(
         tails[image].append(_NUMBER.findall(mask.stem)[-1])
     values = {**example, "count": len(tails), "all": len(images), "masks": len(of)}
     both = [image for image in tails if image in paired]
-    if len(both) == len(images) >= _LEAST and len({tuple(sorted(t)) for t in tails.values()}) == 1:
+    if len(both) == len(images) >= _MIN_PAIRS and len({tuple(sorted(t)) for t in tails.values()}) == 1:
         each = {**values, "each": len(tails[both[0]]) + 1}
         problems = Problem("layouts.numbered_alike", first.rel, "error", each)
         return {}, [problems, *(replace(problems, where=mask.rel) for mask in list(of)[1:])]
@@ -210,7 +210,7 @@ def by_affixes(
         >>> [(image.name, mask.name) for image, mask in by_affixes(a, b).items()]
         [('t01.tif', 'seg01_new.png'), ('t02.tif', 'seg02_new.png')]
     """
-    if min(len(images), len(masks)) < _LEAST:
+    if min(len(images), len(masks)) < _MIN_PAIRS:
         return {}
     wanted, given = _cores(images, image_base), _cores(masks, mask_base)
     if len(wanted) < len(images) or len(given) < len(masks):

@@ -23,7 +23,7 @@ from lamelle.types import Problem
 
 _LOOKED_AT, _OPENED = 40, 4
 """Cells of a column by which it is told if they may be files, and images whose pixels are looked at."""
-_MOST = 0.5
+_MIN_SHARE = 0.5
 """Share of the cells that have to be files."""
 _OF_FILES = frozenset(
     ("path", "file", "filename", "filepath", "url", "name", "id", "uri", "chemin", "fichier", "pfad", "datei")
@@ -184,7 +184,7 @@ def _files(listing: Listing, table: Table, first: str | None, locate: Locate) ->
         files = locate(list(dict.fromkeys(name for cell in cells for name in names_in(cell))))
         filled = sum(not is_blank(c) for c in cells)
         there = [c for c in cells if any(n in files.entries for n in names_in(c))]
-        if len(there) >= max(1, _MOST * filled) and not any(
+        if len(there) >= max(1, _MIN_SHARE * filled) and not any(
             _same(table, column, files, c, files_of[c]) for c in files_of
         ):
             files_of[column] = files
@@ -196,9 +196,9 @@ def _may_be_files(cells: Sequence[str], names: set[str]) -> bool:
     looked = [n for c in cells[:_LOOKED_AT] for n in names_in(c)]
     bases = [posixpath.basename(n.replace("\\", "/").partition("?")[0]).casefold() for n in looked]
     alike = [b for b in bases if b in names or is_image_name(b)]
-    if len(alike) < max(1, _MOST * len(looked)) or all(re.fullmatch(r"[\d.,-]*", b) for b in bases):
+    if len(alike) < max(1, _MIN_SHARE * len(looked)) or all(re.fullmatch(r"[\d.,-]*", b) for b in bases):
         return False
-    return all(map(is_image_name, alike)) or len(set(cells)) > _MOST * len(cells)
+    return all(map(is_image_name, alike)) or len(set(cells)) > _MIN_SHARE * len(cells)
 
 
 def _same(table: Table, one: str, files: Located, other: str, others: Located) -> bool:

@@ -21,10 +21,10 @@ _BESIDE = frozenset(("list", "liste", "lists", "names", "name", "file", "files",
                      "image", "split", "cases", "patients", "set"))  # fmt: skip
 """Words that may stand beside the split in the name of a list."""
 _IMAGE_KEYS = ("image", "img", "file", "file_name", "filename", "path", "name", "id")
-_FEW = 5
+_MAX_JSON_FILES = 5
 """JSON files of a folder up to which they may be of all images."""
-_MOST_BYTES = 1 << 26
-_MOST = 0.5
+_MAX_BYTES = 1 << 26
+_MIN_SHARE = 0.5
 """Share of the lines of a list that have to be names of images here."""
 
 
@@ -83,7 +83,7 @@ def _lists(listing: Listing, records: Sequence[Record]) -> list[_List]:
     lists = []
     for entry, split, lines in parts:
         ids = [next((ids_of[k] for k in _keys(line) if k in ids_of), None) for line in lines]
-        if lines and sum(i is not None for i in ids) >= _MOST * len(lines):
+        if lines and sum(i is not None for i in ids) >= _MIN_SHARE * len(lines):
             lists.append(_List(entry, split, frozenset(i for one in ids if one for i in one)))
     return lists
 
@@ -151,7 +151,7 @@ def _parts(listing: Listing) -> list[tuple[FileEntry, str, list[str]]]:
     files = [e for e in listing.entries if e.suffix == ".json"]
     counts = Counter(e.folder for e in files)
     parts: list[tuple[FileEntry, str, list[str]]] = []
-    for entry in (e for e in files if counts[e.folder] <= _FEW):
+    for entry in (e for e in files if counts[e.folder] <= _MAX_JSON_FILES):
         try:
             content = json.loads(_text(listing, entry))
         except (ValueError, RecursionError):
@@ -174,7 +174,7 @@ def _text(listing: Listing, entry: FileEntry) -> str:
     """The text of a list; empty where it cannot be read."""
     path = listing.path(entry)
     try:
-        return "" if path.stat().st_size > _MOST_BYTES else path.read_text(encoding="utf-8-sig")
+        return "" if path.stat().st_size > _MAX_BYTES else path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError):  # who needs it says so
         return ""
 

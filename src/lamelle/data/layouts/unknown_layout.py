@@ -24,7 +24,7 @@ from lamelle.errors import RequestError, printable, sentence
 from lamelle.messages import labelled, text
 
 _WORD = re.compile(r"([^\W\d_]{2,}(?:[ _-][^\W\d_]{2,})*)[-_. ]*\(?\d")
-_MOST_WORDS = 20
+_MAX_WORDS = 20
 """Words at the beginning of names up to which they may be classes."""
 _ASKS = (
     *("layouts.lacks_classes_of_boxes", "layouts.lacks_masks_of_runs", "layouts.lacks_answers"),
@@ -75,7 +75,7 @@ def _words_of_names(listing: Listing) -> list[str]:
     """The words that all names of files begin with before a number, if they may be classes: ``benign_001.png``."""
     matches = [_WORD.match(e.stem) for e in listing.images]
     counts = Counter(m[1].casefold() for m in matches if m)
-    classes = all(matches) and 1 < len(counts) <= _MOST_WORDS and min(counts.values()) > 1
+    classes = all(matches) and 1 < len(counts) <= _MAX_WORDS and min(counts.values()) > 1
     return sorted({m[1] for m in matches if m}) if classes else []
 
 

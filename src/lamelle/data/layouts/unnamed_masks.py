@@ -18,13 +18,13 @@ from lamelle.data.layouts.words import file_name
 from lamelle.errors import FileError
 from lamelle.io.images import header, planes
 
-_FEW, _MANY = 8, 16
+_MAX_MASK_VALUES, _MIN_IMAGE_VALUES = 8, 16
 """Grey values up to which an image may be a mask, and from which it is none."""
 _OPENED = 4
 """Pairs whose pixels are looked at."""
-_LEAST = 2
+_MIN_PAIRS = 2
 """Pairs from which something is concluded."""
-_MOST = 0.5
+_MIN_SHARE = 0.5
 """Share of the images of a folder that have to have a file with one ending."""
 _SIGN = re.compile(r"[-_. ]+")
 
@@ -56,7 +56,7 @@ def drawn_pairs(listing: Listing, files: Mapping[str, Sequence[FileEntry]]) -> d
         new = [
             (f, image, mask) for f, image, mask in matches if not any(image in (p.image, *p.masks) for p in taken[f])
         ]
-        if len(new) >= _LEAST and are_masks(listing, [(image, mask) for _, image, mask in new]):
+        if len(new) >= _MIN_PAIRS and are_masks(listing, [(image, mask) for _, image, mask in new]):
             for folder, image, mask in new:
                 taken[folder].append(MaskedImage(image, (mask,)))
     return {folder: pairs for folder, pairs in taken.items() if pairs}
@@ -98,7 +98,10 @@ def are_masks(listing: Listing, pairs: Sequence[tuple[FileEntry, FileEntry]]) ->
     """
     looked = list(pairs[:: max(1, len(pairs) // _OPENED)])[:_OPENED]
     seen = [(look(listing, image), look(listing, mask)) for image, mask in looked]
-    alike = all(0 < mask.values <= _FEW and image.values > _MANY and image.size == mask.size for image, mask in seen)
+    alike = all(
+        0 < mask.values <= _MAX_MASK_VALUES and image.values > _MIN_IMAGE_VALUES and image.size == mask.size
+        for image, mask in seen
+    )
     return bool(seen) and alike and any(mask.values > 1 for _, mask in seen)
 
 
@@ -112,7 +115,7 @@ def _by_ending(entries: Sequence[FileEntry]) -> dict[str, list[tuple[FileEntry, 
         for base, ending in cuts:
             if base in by_stem and not any(map(str.isdecimal, ending)):
                 pairs_of[ending].append((by_stem[base], entry))
-    return {e: pairs for e, pairs in pairs_of.items() if len(pairs) >= max(1, _MOST * (len(entries) - len(pairs)))}
+    return {e: pairs for e, pairs in pairs_of.items() if len(pairs) >= max(1, _MIN_SHARE * (len(entries) - len(pairs)))}
 
 
 def one_each(entries: Sequence[FileEntry]) -> list[MaskedImage]:

@@ -23,7 +23,7 @@ _STEM = 3
 _TRIED = 6
 """Images whose names are looked for in a text."""
 _TEXTS = (".txt", ".json", ".lst", ".list")
-_MOST_TEXTS = 50
+_MAX_TEXTS = 50
 """Texts up to which each may be a list; more of them are about an image each."""
 _KNOWN = ("dataset.json", "series.json")
 """Texts that name images and are read."""
@@ -52,7 +52,7 @@ def passed_over(listing: Listing, *, masks_read: bool = False, read: Collection[
             by_kind.setdefault((kind, entry.suffix), []).append(entry)
     problems = [_problem(kind, suffix, entries) for (kind, suffix), entries in by_kind.items()]
     tests = {"archives": _is_archive} | ({} if masks_read else OUTLINES)
-    if sum(e.suffix in _TEXTS for e in others) <= _MOST_TEXTS:
+    if sum(e.suffix in _TEXTS for e in others) <= _MAX_TEXTS:
         tests = {"lists": _lists_images, **tests}
     for kind, test in tests.items():
         if drawn := [e for e in others if test(listing, e)]:
@@ -73,7 +73,7 @@ def tables_below(listing: Listing) -> list[Problem]:
     below = [e for e in listing.entries if e.folder and e.suffix in TABLE_SUFFIXES]
     image_names = {name for e in listing.images for name in (e.name.casefold(), e.stem.casefold())}
     problems = []
-    for entry in below[:_MOST_TEXTS]:
+    for entry in below[:_MAX_TEXTS]:
         try:
             table = read_table(listing.path(entry))
         except FileError:

@@ -10,7 +10,7 @@ import numpy as np
 from lamelle.errors import DataError, RequestError, setting
 from lamelle.types import IGNORE, Problem, ValueNames
 
-MOST_CLASSES = 32
+MAX_CLASSES = 32
 """Label images with more values than this count objects, most likely."""
 _BINARY = ([0, 255], [0, 65535])
 """Black and white, in 8 and 16 bits."""
@@ -152,8 +152,8 @@ def _concluded(counts: Mapping[int, int], problems: list[Problem]) -> dict[int, 
     values = list(counts)
     if len(values) < 2:
         raise DataError([Problem("layouts.one_value", "", "error", {"values": _listed(values)})])
-    if len(values) > MOST_CLASSES:
-        most = {"count": len(values), "most": MOST_CLASSES}
+    if len(values) > MAX_CLASSES:
+        most = {"count": len(values), "most": MAX_CLASSES}
         raise DataError([Problem("layouts.values_many", "", "error", most)])
     if values in _BINARY:
         problems.append(Problem("layouts.values_binary", "", "note", {"top": values[1]}))
