@@ -30,6 +30,7 @@ from lamelle.metrics.statistics import STATISTICS
 from lamelle.metrics.table import METRICS
 from lamelle.models.options import MODELS
 from lamelle.options import Options
+from lamelle.reports.sections import SECTIONS
 from lamelle.runs import recipe as recipes
 from lamelle.runs.artefacts import Artefacts
 from lamelle.runs.folder import RunFolder
@@ -330,6 +331,18 @@ def searches() -> str:
     )
 
 
+def sections() -> str:
+    """Every section of a run's page."""
+    rows = [[code(name), row.title, row.about, ", ".join(map(code, row.needs))] for name, row in SECTIONS.items()]
+    head = "What of a run is missing, its sections are left out with; the name is the anchor.\n"
+    return page(
+        "Sections of a report",
+        "reports/sections.py",
+        head,
+        table(["section", "title", "what it shows", "needs"], rows),
+    )
+
+
 def run_files() -> str:
     """The files of a run and of a study."""
     kept = _documented(Artefacts)
@@ -370,6 +383,7 @@ PAGES: Mapping[str, tuple[Callable[[], str], str]] = {
     "rules.md": (rules, "what the doctor looks for"),
     "searches.md": (searches, "samplers and pruners of `lamelle tune`"),
     "exports.md": (exports, "tools that runs are exported to"),
+    "sections.md": (sections, "what the report of a run shows"),
     "run-files.md": (run_files, "files in the folder of a run or a study"),
 }
 """Name → what makes it, and what it is about."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from support import made_scores
 
 from lamelle.metrics.names import name_of
-from lamelle.reports import dataset
 from lamelle.reports import scores as reported
+from lamelle.reports import splits
 from lamelle.results.scores import Score
 from lamelle.types import Record, Source
 
@@ -21,7 +21,7 @@ def record(name: str, split: str, *, span: str = "", position: int | None = None
 def test_blocks_of_slices_are_counted_in_slices() -> None:
     spans = {"00-17": "train", "18-18": "gap", "19-22": "validation", "23-23": "gap", "24-29": "test"}
     records = [record(f"a.tif#{span}", split, span=span) for span, split in spans.items()]
-    columns, table = dataset.splits(records, strata=True)
+    columns, table = splits.counts(records, strata=True)
     assert columns == ["Blocks", "Slices", "Share"]
     assert table == [
         ("train", ["1", "18", "60 %"]),
@@ -34,11 +34,11 @@ def test_blocks_of_slices_are_counted_in_slices() -> None:
         for span, s in spans.items()
         for z in range(int(span[:2]), int(span[3:]) + 1)
     ]
-    assert dataset.strips(records, 4) == dataset.strips(singles, 4) != [], "the same bar as of single slices"
+    assert splits.strips(records, 4) == splits.strips(singles, 4) != [], "the same bar as of single slices"
 
 
 def test_images_are_counted_as_images() -> None:
-    columns, table = dataset.splits([record("a.png", "train"), record("b#1-2.png", "test")], strata=True)
+    columns, table = splits.counts([record("a.png", "train"), record("b#1-2.png", "test")], strata=True)
     assert columns == ["Images", "Share"]
     assert table == [("train", ["1", "50 %"]), ("test", ["1", "50 %"])]
 

@@ -25,7 +25,7 @@ CURVE: dict[Literal["roc", "pr"], Curve] = {
     "roc": Curve(x=(0, 0, 1), y=(0, 1, 1)),
     "pr": Curve(x=(0, 1), y=(1, 0.5)),
 }
-BANDED = {
+BANDED: dict[Literal["roc", "pr"], Curve] = {
     name: found.model_copy(update={"low": (0.0,) * len(found.x), "high": (1.0,) * len(found.x)})
     for name, found in CURVE.items()
 }

@@ -9,7 +9,7 @@ from lamelle.io import atomic
 from lamelle.messages import labelled, text
 from lamelle.pictures.encode import EncodedPicture
 from lamelle.registry import Registry
-from lamelle.reports import dataset, figures
+from lamelle.reports import dataset, figures, splits
 from lamelle.reports.blocks import (
     Block,
     Card,
@@ -182,11 +182,11 @@ def _likeness(pair: ImagePair) -> str:
 def _contents(found: CheckedFolder) -> list[Block]:
     """Files, classes, label values, groups, and what was passed over."""
     audit, totals = found.audit, found.audit.totals
-    splits = {split_name(k): n for k, n in totals.get("splits", {}).items()}
+    parts = {split_name(k): n for k, n in totals.get("splits", {}).items()}
     counts = [
         *dataset.counted(totals.get("classes", {}), text("report.class"), "classes_caption"),
         *dataset.label_values(audit, None, ()),
-        *dataset.counted(splits, text("report.split"), "given_splits"),
+        *dataset.counted(parts, text("report.split"), "given_splits"),
     ]
     blocks: list[Block] = [Columns([[dataset.facts(audit, layout=found.index.layout)], counts])]
     if sizes := sorted(totals.get("groups", {}).values()):
@@ -202,9 +202,9 @@ def _outlook(found: CheckedFolder) -> list[Block]:
     planned = found.outlook
     if not planned.records:
         return []
-    columns, rows = dataset.outlook(planned)
+    columns, rows = splits.outlook(planned)
     heads: list[Column | str] = [text("report.split"), *numeric(*columns)]
-    smallest = dataset.smallest_class(planned)
+    smallest = splits.smallest_class(planned)
     return [
         Paragraph(text("report.outlook_by", by=text(f"verbs.by_{planned.by}"))),
         Table(heads, [[name, *values] for name, values in rows], text("report.outlook_caption")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.messages import text
 from lamelle.reports.figures import GRID, INK, drawn, line_colour
@@ -70,15 +70,12 @@ def parallel(result: SearchResult, *, score: str) -> str:
         axis, last = axes[0], len(dimensions)
         for one, reached in worst_first:
             near = best.low <= reached.value <= best.high
-            look: dict[str, Any] = {
-                "color": line_colour(0) if near else INK,
-                "lw": 1.2,
-                "alpha": 0.75 if near else 0.25,
-            }
-            if reached is best:
-                look = {"color": line_colour(1), "lw": 3.0, "zorder": 4}
             heights = [_height(d, one.params[d.key]) for d in dimensions]
-            axis.plot(range(last + 1), [*heights, _share(reached.value, low, high)], **look)
+            (line,) = axis.plot(range(last + 1), [*heights, _share(reached.value, low, high)])
+            if reached is best:
+                line.set(color=line_colour(1), linewidth=3.0, zorder=4)
+            else:
+                line.set(color=line_colour(0) if near else INK, linewidth=1.2, alpha=0.75 if near else 0.25)
         for place, dimension in enumerate(dimensions):
             _scale(axis, place, _ticks(dimension))
         _scale(

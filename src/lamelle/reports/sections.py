@@ -8,19 +8,10 @@ from typing import Generic, TypeVar
 
 from lamelle.messages import translated
 from lamelle.registry import Registry
-from lamelle.reports import (
-    again,
-    cases,
-    dataset,
-    drawers,
-    external_evaluation,
-    remarks,
-    scores,
-    summary,
-    training,
-    verdict,
-)
+from lamelle.reports import again, cases, dataset, remarks, scores, splits, summary, training, verdict
+from lamelle.reports import external_evaluation as other
 from lamelle.reports.blocks import Block
+from lamelle.reports.drawers import figures_of
 from lamelle.reports.html import DrawnSection
 from lamelle.runs.bundle import RunBundle
 
@@ -58,70 +49,25 @@ def drawn(table: Registry[Section[What]], what: What) -> list[DrawnSection]:
     return found
 
 
+_SCORES, _ELSEWHERE = ("scores",), ("elsewhere",)
 SECTIONS: Registry[Section[RunBundle]] = Registry(
     "section",
-    Section("summary", "Summary", summary.draw, plain=True, about="what must be known, and the first scores"),
-    Section(
-        "beside",
-        "Compared with its own test set",
-        external_evaluation.beside,
-        needs=("elsewhere",),
-        about="each score on another folder and on the model's own test set",
-    ),
-    Section(
-        "seen",
-        "Images that the model has seen before",
-        external_evaluation.seen,
-        needs=("elsewhere",),
-        about="training images among those of another folder",
-    ),
-    Section(
-        "matched",
-        "Classes",
-        external_evaluation.matched,
-        needs=("elsewhere",),
-        about="which class of another folder is which of the model",
-    ),
-    Section("data", "Data", dataset.data, needs=("audit",), about="files, classes, grey levels, some images"),
-    Section("split", "Split", dataset.split, needs=("split_by",), about="which images train, validate and test"),
-    Section("scores", "Scores", scores.draw, needs=("scores",), about="all scores with intervals, also by class"),
-    Section(
-        "confusion",
-        "Confusion matrix",
-        drawers.figures_of("confusion"),
-        needs=("scores",),
-        about="figures: how often each class was taken for each",
-    ),
-    Section(
-        "curves",
-        "Curves",
-        drawers.figures_of("curves"),
-        needs=("scores",),
-        about="figures: ROC, precision-recall, and what validation decided",
-    ),
-    Section(
-        "calibration",
-        "Calibration",
-        drawers.figures_of("calibration"),
-        needs=("scores",),
-        about="figures: whether probabilities come true",
-    ),
-    Section("remarks", "Error patterns", remarks.draw, needs=("scores",), about="what the errors have in common"),
-    Section("cases", "Best and worst cases", cases.draw, needs=("scores",), about="with truth and prediction"),
-    Section("slices", "Slice by slice", cases.slices, needs=("scores",), about="volumes to look through"),
-    Section(
-        "errors", "Most confident errors", cases.errors, needs=("scores",), about="images that were classified wrongly"
-    ),
-    Section("doctor", "What the curves say", verdict.draw, about="what the doctor found"),
-    Section(
-        "training",
-        "Training",
-        training.draw,
-        needs=("history", "plan"),
-        about="loss and scores over the epochs, and what was done",
-    ),
-    Section(
-        "warnings", "Warnings about the data", dataset.warnings, needs=("audit",), about="what is wrong with the data"
-    ),
+    Section("summary", "Summary", summary.draw, about="what must be known, and the first scores", plain=True),
+    Section("beside", "Compared with its own test set", other.beside, _ELSEWHERE, "scores there and here"),
+    Section("seen", "Images that the model has seen before", other.seen, _ELSEWHERE, "training images found there"),
+    Section("matched", "Classes", other.matched, _ELSEWHERE, "which class there is which of the model"),
+    Section("data", "Data", dataset.draw, ("audit",), "files, classes, grey levels, some images"),
+    Section("split", "Split", splits.draw, ("split_by",), "which images train, validate and test"),
+    Section("scores", "Scores", scores.draw, _SCORES, "all scores with intervals, also of each class"),
+    Section("confusion", "Confusion matrix", figures_of("confusion"), _SCORES, "which class was taken for which"),
+    Section("curves", "Curves", figures_of("curves"), _SCORES, "ROC, precision-recall, and what validation decided"),
+    Section("calibration", "Calibration", figures_of("calibration"), _SCORES, "whether probabilities come true"),
+    Section("remarks", "Error patterns", remarks.draw, _SCORES, "what the errors have in common"),
+    Section("cases", "Best and worst cases", cases.draw, _SCORES, "images with truth and prediction"),
+    Section("slices", "Slice by slice", cases.slices, _SCORES, "volumes to look through"),
+    Section("errors", "Most confident errors", cases.errors, _SCORES, "images that were classified wrongly"),
+    Section("doctor", "What the curves say", verdict.draw, about="what the doctor finds in the training"),
+    Section("training", "Training", training.draw, ("history", "plan"), "loss and scores of each epoch, what was done"),
+    Section("warnings", "Warnings about the data", dataset.warnings, ("audit",), "what is wrong with the data"),
     Section("repeat", "How to reproduce it", again.draw, about="commands, machine, versions, recipe"),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lamelle.errors import graded, kinds, printable
 from lamelle.messages import labelled, text
-from lamelle.reports import dataset
+from lamelle.reports import dataset, splits
 from lamelle.results.audit import Audit
 from lamelle.types import Index, Problem
 
@@ -57,12 +57,12 @@ def _planned(outlook: Outlook) -> list[str]:
     """The split that a training would make, a line each."""
     if not outlook.records:
         return []
-    columns, rows = dataset.outlook(outlook)
+    columns, rows = splits.outlook(outlook)
     lines = [text("report.outlook_by", by=text(f"verbs.by_{outlook.by}"))]
     for name, values in rows:
         said = ", ".join(labelled(printable(c), v) for c, v in zip(columns, values, strict=True))
         lines.append(f"  {name} – {said}")
-    smallest = dataset.smallest_class(outlook)
+    smallest = splits.smallest_class(outlook)
     return [*lines, f"  {printable(smallest)}"] if smallest else lines
 
 
