@@ -121,7 +121,7 @@ def _click_type(kind: Any, cli: Cli) -> click.ParamType:
     if any(get_origin(one) is os.PathLike or one is os.PathLike for one in members):
         return localised.type_of(Path)
     if (inner := next((get_args(one)[0] for one in members if get_origin(one) is Sequence), None)) is not None:
-        return localised.Numbers() if inner is float else _click_type(inner, Cli())
+        return localised.NumberList() if inner is float else _click_type(inner, Cli())
     return localised.type_of(next(one for one in members if one in (int, float, str)))
 
 

@@ -84,8 +84,8 @@ class Number(click.ParamType):
             self.fail(text("cli.number", given=value), param, ctx)
 
 
-class Numbers(click.ParamType):
-    """Numbers with commas between them."""
+class NumberList(click.ParamType):
+    """NumberList with commas between them."""
 
     name = "numbers"
 

@@ -71,7 +71,7 @@ def _positions(samples: Samples, wanted: Sequence[Record]) -> list[int]:
 def _augmented(samples: Samples, augmentation: Augment, position: int, draws: int) -> AugmentedSample:
     batch = samples.batch(0, [position], samples.order(0))
     record = next(r for r in samples.records if r.id == batch.ids[0])
-    shown = _Shown(samples, record)
+    shown = _SampleDrawing(samples, record)
     plain = shown.picture(*_changed(batch, samples, Augment.none(flip=False, rot90=False)), first=True)
     changed = []
     for draw in range(draws):
@@ -91,7 +91,7 @@ def _changed(batch: Batch, samples: Samples, augmentation: Augment) -> tuple[np.
     return image, samples.reader.view.unstack(targets, image.shape[1:])[0]
 
 
-class _Shown:
+class _SampleDrawing:
     """Draws samples of one record with one range of grey levels."""
 
     def __init__(self, samples: Samples, record: Record) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lamelle.runs.augmented_samples import AugmentedSample
-    from lamelle.verbs.outcomes import Picture
+    from lamelle.verbs.outcomes import SamplePicture
 
 _MAX_SHOWN = (100, 20)
 """Images and draws that one picture may show."""
@@ -32,7 +32,7 @@ def augment(
     images: int = 6,
     draws: int = 5,
     **keys: Any,
-) -> Picture:
+) -> SamplePicture:
     """Show how training images would be augmented.
 
     Draw some training samples of the folder DATA as they are, and changed at random as a training would show them to
@@ -54,7 +54,7 @@ def augment(
     from lamelle.runs import train as course
     from lamelle.runs.augmented_samples import augmented_samples
     from lamelle.runs.request import build_request
-    from lamelle.verbs.outcomes import Picture
+    from lamelle.verbs.outcomes import SamplePicture
 
     pairs = settings(augment, overrides, keys)
     _check_request(Path(out), images, draws)
@@ -64,7 +64,7 @@ def augment(
     plan = course.planned(Path(data), request, store)
     samples = augmented_samples(plan, store, images=images, draws=draws)
     _write(Path(out), _drawn(samples))
-    return Picture(Path(out), len(samples), draws, plan.recipe.augment, tuple(remarks))
+    return SamplePicture(Path(out), len(samples), draws, plan.recipe.augment, tuple(remarks))
 
 
 def _check_request(out: Path, images: int, draws: int) -> None:

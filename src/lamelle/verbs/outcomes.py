@@ -160,7 +160,7 @@ class Page(PathOutcome):
 
 
 @dataclass(frozen=True)
-class Picture(PathOutcome):
+class SamplePicture(PathOutcome):
     """Training samples before and after augmentation; a notebook shows the picture."""
 
     images: int
