@@ -59,9 +59,11 @@ def outlines(labels: np.ndarray) -> Iterator[Outline]:
     for number, box in enumerate(find_objects(numbers.astype(np.int32)), 1):
         if box is None:
             continue
-        parts, count = label(numbers[box] == number)
+        mask = numbers[box] == number
+        parts = np.zeros(mask.shape, np.int32)
+        label(mask, output=parts)
         corner = np.array([box[1].start, box[0].start])
-        polygons = tuple(tuple(ring + corner for ring in _rings(parts == n)) for n in range(1, count + 1))
+        polygons = tuple(tuple(ring + corner for ring in _rings(parts == n)) for n in range(1, int(parts.max()) + 1))
         yield Outline(int(values[number - int(values[0] > 0)]), None, polygons)
 
 
