@@ -17,6 +17,7 @@ from lamelle.data.changed_files import Changes
 from lamelle.data.store import Store
 from lamelle.errors import DataError, RequestError
 from lamelle.models.options import UNetOptions
+from lamelle.models.pretrained import encoder_of
 from lamelle.runs import layers
 from lamelle.runs import plan as plans
 from lamelle.runs.folder import RunFolder
@@ -268,9 +269,9 @@ def test_a_folder_that_is_not_there_is_a_wrong_request(tmp_path: Path) -> None:
 
 
 def test_weights_name_their_encoder(tmp_path: Path) -> None:
-    assert plans.encoder_of("x/mobilenetv2_100.backbone.safetensors") == "mobilenetv2_100"
+    assert encoder_of("x/mobilenetv2_100.backbone.safetensors") == "mobilenetv2_100"
     with pytest.raises(RequestError, match=r"model\.name="):
-        plans.encoder_of("weights.safetensors")
+        encoder_of("weights.safetensors")
 
 
 @pytest.mark.parametrize(

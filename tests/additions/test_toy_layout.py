@@ -78,6 +78,6 @@ def test_it_is_listed() -> None:
 
 def test_another_task_is_refused(folder: Path) -> None:
     with pytest.raises(
-        RequestError, match=r"data\.layout=toy: this layout cannot be used to segment \(only to classify\)"
+        RequestError, match=r"data\.layout=toy: this layout has names of classes, of which the task segment"
     ):
         read_folder(folder, options=LayoutOptions(layout="toy", task="segment", learnt=LabelView.sees))

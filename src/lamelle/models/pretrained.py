@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -59,6 +60,65 @@ def expected_size(name: str) -> tuple[int, int] | None:
     net = reference(name)
     size = fixed_size(net) if embeds_patches(net) else config.input_size[1:]
     return None if size is None else (size[0], size[1])
+
+
+@dataclass(frozen=True, slots=True)
+class AskedNetwork:
+    """What a request says of a network before it is known which one it is."""
+
+    encoder: str | None
+    """Name of the encoder that is asked for, or that the given weights belong to."""
+    pretrained: bool
+    """Whether weights are given."""
+    frozen: bool
+    """Whether a part of the encoder is not to learn."""
+    levels: int | None
+    """Number of levels, where it is asked for."""
+
+    @property
+    def expects(self) -> str | None:
+        """How the given weights want their pixels, where that is known."""
+        return expected_normalise(self.encoder) if self.encoder and self.pretrained else None
+
+    @property
+    def fixed(self) -> tuple[int, int] | None:
+        """The only size (Y, X) that the encoder takes, if there is only one."""
+        return expected_size(self.encoder) if self.encoder else None
+
+
+def asked_network(section: Mapping[str, object]) -> AskedNetwork:
+    """What the section ``model`` of a request says, before it is complete.
+
+    Raises:
+        RequestError: If weights are given without a name, and that of their file says none.
+
+    Example:
+        >>> asked_network({"filters": [8, 16], "freeze": "head"})
+        AskedNetwork(encoder=None, pretrained=False, frozen=True, levels=2)
+    """
+    name, weights, filters = section.get("name"), section.get("weights"), section.get("filters")
+    if name is None and weights not in (None, "home"):
+        name = encoder_of(str(weights))
+    return AskedNetwork(
+        encoder=None if name is None else str(name),
+        pretrained=weights is not None,
+        frozen=section.get("freeze", "none") != "none",
+        levels=len(filters) if isinstance(filters, list | tuple) else None,
+    )
+
+
+def encoder_of(weights: str) -> str:
+    """The timm encoder that a weight file's name begins with: ``mobilenetv2_100.backbone.safetensors``.
+
+    Raises:
+        RequestError: If the name says none.
+    """
+    import timm
+
+    name = Path(weights).name.split(".")[0]
+    if name not in timm.list_models(name):
+        raise RequestError("plan.weights_name", file=weights)
+    return name
 
 
 def published_size(name: str) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from lamelle.data import neighbour_slices
 from lamelle.data.audit.leaks import leaks
 from lamelle.data.preparation import fits
 from lamelle.errors import DataError, RequestError
-from lamelle.models.options import Encoded, Output
+from lamelle.models.options import MODELS, Encoded, Output
 from lamelle.models.pretrained import expected_normalise
 from lamelle.results.audit import Audit
 from lamelle.runs.recipe import Recipe
@@ -53,15 +53,29 @@ def check_images(audit: Audit, *, dims: int, channels: int) -> None:
         raise DataError(problems)
 
 
-def check_context(recipe: Recipe, records: Sequence[Record], *, output: Output) -> None:
+def check_network(recipe: Recipe, output: Output) -> None:
+    """The network gives what the task asks of it.
+
+    Raises:
+        RequestError: If it gives something else, with the networks that do.
+    """
+    if recipe.model.output != output:
+        fitting = ", ".join(kind for kind, network in MODELS.items() if network.output == output)
+        raise RequestError("plan.model_kind", kind=recipe.model.kind, task=recipe.task.name, fitting=fitting)
+
+
+def check_context(recipe: Recipe, records: Sequence[Record], *, taken: bool) -> None:
     """Neighbouring slices are for the segmentation of stacks, and for slices of one's own split and the gap.
+
+    Args:
+        taken: Whether the task takes the slices beside one.
 
     Raises:
         RequestError: If the task is another one, or there is no stack.
     """
     if not recipe.data.context:
         return
-    if output != "map":
+    if not taken:
         raise RequestError("plan.context_task", context=recipe.data.context, task=recipe.task.name)
     neighbour_slices.check_context(records, context=recipe.data.context)
 

@@ -69,7 +69,7 @@ class _Trial:
             RequestError: If the network cannot be built, or images that are stacked differ in size.
         """
         recipe = self.recipe = plan.recipe
-        self.plan, self.in_crops, self.dims = plan, plan.task.output == "map", plan.audit.statistics.dims
+        self.plan, self.in_crops, self.dims = plan, plan.task.crops, plan.audit.statistics.dims
         self.key = "train.patch" if self.in_crops and recipe.data.resize is None else "data.resize"
         given = recipe.train.patch or recipe.data.resize
         self.trained = [given] if given else _some(self._images("train"))

@@ -17,10 +17,9 @@ from lamelle.data.options import Data, LabelOptions, listed
 from lamelle.data.store import Store
 from lamelle.data.targets.reading import with_meaning
 from lamelle.data.targets.values import ValueMap
-from lamelle.data.targets.views import ClassView
 from lamelle.errors import DataError, RequestError
 from lamelle.models.options import MODELS, kind_of_name
-from lamelle.models.pretrained import expected_normalise, expected_size
+from lamelle.models.pretrained import asked_network
 from lamelle.platform import cores
 from lamelle.results.audit import Audit
 from lamelle.runs import compatibility
@@ -91,8 +90,8 @@ def read_data(data: Path, request: Section) -> Index:
         if request.get("train", {}).get("start"):
             _refuse_other_task(data, options)
         raise
-    if (name := _task_name(request)) is not None and (meaning := find(name).view.meaning) is not None:
-        index = with_meaning(index, meaning)
+    if (name := _task_name(request)) is not None:
+        index = find(name).view.meant(index)
     if given.get("label_values") is not None:
         index = with_meaning(index, given["label_values"])
     return index
@@ -159,11 +158,8 @@ def make_plan(data: Path, request: Section, store: Store, *, accelerator: bool) 
     recipe = recipes.validate(full)
     compatibility.check_axes(recipe, dims=audit.statistics.dims)
     compatibility.check_images(audit, dims=audit.statistics.dims, channels=recipe.data.channels or 1)
-    compatibility.check_context(recipe, records, output=find(task_name).output)
-    needed = find(task_name).output
-    if recipe.model.output != needed:
-        fitting = ", ".join(kind for kind, network in MODELS.items() if network.output == needed)
-        raise RequestError("plan.model_kind", kind=recipe.model.kind, task=task_name, fitting=fitting)
+    compatibility.check_context(recipe, records, taken=find(task_name).crops)
+    compatibility.check_network(recipe, find(task_name).output)
     compatibility.check_also(recipe, find(task_name).also)
     allowed = compatibility.leakage(records, audit, recipe)
     task = make_task(recipe, index, audit, records)
@@ -207,7 +203,7 @@ def label_options(request: Section) -> LabelOptions:
         "ignore": given.ignore,
         "named": bool(recipes.listed_classes(data)),
         "classes": data.get("layout") is not None,
-        "apart": (name := _task_name(request)) is not None and find(name).view.meaning == "objects",
+        "apart": (name := _task_name(request)) is not None and find(name).view.apart,
     }
 
 
@@ -227,18 +223,12 @@ def _facts(
     accelerator: bool,
 ) -> PlanFacts:
     statistics = audit.statistics
-    training = {r.id for r in records if r.split == "train"}
-    if any(r.names for r in records):
-        names = listed(data.classes) or index.classes
-        counts = ClassView(names, several=True).counts([r for r in records if r.id in training], audit)
-    else:
-        counts = tuple(statistics.labels.values())
-    encoder = request.get("model", {}).get("name")
-    if encoder is None and (file := request.get("model", {}).get("weights")) not in (None, "home"):
-        encoder = encoder_of(str(file))
-    model = request.get("model", {})
-    pretrained = model.get("weights") is not None
-    sizes = [row.size for row in audit.rows if row.id in training and len(row.size) == 3]  # blocks differ in depth
+    training = split.of_split(records, "train")
+    names = listed(data.classes) or index.classes
+    counts = find(request["task"]["name"]).view.foreseen(training, audit, names)
+    network = asked_network(request.get("model", {}))
+    known = {r.id for r in training}
+    sizes = [row.size for row in audit.rows if row.id in known and len(row.size) == 3]  # blocks differ in depth
     return PlanFacts(
         dims=statistics.dims,
         channels=statistics.channels[1],
@@ -251,29 +241,15 @@ def _facts(
         classes=len(counts),
         class_counts=counts,
         accelerator=accelerator,
-        encoder=encoder,
-        pretrained=pretrained,
-        expects=expected_normalise(encoder) if encoder and pretrained else None,
-        fixed=expected_size(encoder) if encoder else None,
-        frozen=model.get("freeze", "none") != "none",
-        levels=len(filters) if isinstance(filters := request.get("model", {}).get("filters"), list | tuple) else None,
+        encoder=network.encoder,
+        pretrained=network.pretrained,
+        expects=network.expects,
+        fixed=network.fixed,
+        frozen=network.frozen,
+        levels=network.levels,
         resized=data.resize is not None,
         unlabelled=_unlabelled(audit, data),
     )
-
-
-def encoder_of(weights: str) -> str:
-    """The timm encoder that a weight file's name begins with: ``mobilenetv2_100.backbone.safetensors``.
-
-    Raises:
-        RequestError: If the name says none.
-    """
-    import timm
-
-    name = Path(weights).name.split(".")[0]
-    if name not in timm.list_models(name):
-        raise RequestError("plan.weights_name", file=weights)
-    return name
 
 
 def _is_requested(request: Section, key: str) -> bool:

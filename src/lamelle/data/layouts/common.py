@@ -114,11 +114,6 @@ class Layout:
         return options.learnt is None or any(kind in options.learnt for kind in self.yields)
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that it is for, in two words."""
-        return tuple(dict.fromkeys("classify" if kind is ClassNames else "segment" for kind in self.yields))
-
-    @property
     def help(self) -> str:
         """What such a folder looks like."""
         return self.wants or text(f"layouts.wants_{self.name}")

@@ -49,7 +49,7 @@ from lamelle.data.layouts.unknown_layout import unknown_folder, what_is_there
 from lamelle.data.layouts.unread_files import passed_over, sentences, tables_below
 from lamelle.data.layouts.volumes import of_one_slice, slices_of_stacks
 from lamelle.errors import RequestError, printable, sentence, setting
-from lamelle.messages import labelled
+from lamelle.messages import labelled, text
 from lamelle.registry import Registry, nearest
 from lamelle.types import ClassNames, Index, Problem, Record, Shapes, ValueNames
 
@@ -258,8 +258,8 @@ def _named(listing: Listing, options: LayoutOptions, name: str) -> str:
             found=what_is_there(listing),
         )
     if not LAYOUTS[name].can_be(options):
-        tasks = ", ".join(LAYOUTS[name].tasks)
-        raise RequestError("layouts.other_task", name=name, task=options.task, tasks=tasks)
+        kinds = ", ".join(text(f"data.kind_{kind.kind}") for kind in LAYOUTS[name].yields)
+        raise RequestError("layouts.other_task", name=name, task=options.task, kinds=kinds)
     return name
 
 

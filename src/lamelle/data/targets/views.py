@@ -27,11 +27,11 @@ from lamelle.data.preparation import read_window
 from lamelle.data.resize import resize_labels
 from lamelle.data.shapes import SHAPES, boxes_of
 from lamelle.data.targets import boxes as of_boxes
-from lamelle.data.targets.reading import connected, labels_as, numbered
+from lamelle.data.targets.reading import connected, labels_as, numbered, with_meaning
 from lamelle.data.targets.values import ValueMap, apply_values, semantic_of
 from lamelle.errors import RequestError
 from lamelle.messages import text
-from lamelle.types import IGNORE, Boxes, ClassNames, LabelImage, Meaning, ObjectMasks, Record, Shapes, Target
+from lamelle.types import IGNORE, Boxes, ClassNames, Index, LabelImage, Meaning, ObjectMasks, Record, Shapes, Target
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,12 +54,29 @@ class View(ABC, Generic[Raw, One]):
     """The kinds of target that can be seen so."""
     meaning: ClassVar[Meaning | None] = None
     """What label values must be, where nothing else will do."""
+    apart: ClassVar[bool] = False
+    """Whether each object counts by itself."""
     classes: tuple[str, ...]
 
     @classmethod
     def can_see(cls, target: Target) -> bool:
         """Whether a target can be seen so."""
         return isinstance(target, cls.sees)
+
+    @classmethod
+    def meant(cls, index: Index) -> Index:
+        """The Index with label values that mean what can be seen so, whatever the folder says."""
+        return index if cls.meaning is None else with_meaning(index, cls.meaning)
+
+    @classmethod
+    def foreseen(cls, records: Sequence[Record], audit: Audit, names: tuple[str, ...]) -> tuple[int, ...]:
+        """How much there is of each class before it is settled what the classes are: pixels of each label value.
+
+        Args:
+            records: Of the training set.
+            names: Classes that are known by name.
+        """
+        return tuple(audit.statistics.labels.values())
 
     @classmethod
     def check(cls, record: Record) -> None:
@@ -172,6 +189,11 @@ class ClassView(View[np.ndarray, np.ndarray]):
     def counts(self, records: Sequence[Record], audit: Audit) -> tuple[int, ...]:
         return tuple(sum(name in r.names for r in records) for name in self.classes)
 
+    @classmethod
+    def foreseen(cls, records: Sequence[Record], audit: Audit, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Records of each class."""
+        return cls(names, several=True).counts(records, audit)
+
     def centres(self, raw: np.ndarray, *, most: int, key: tuple[int | str, ...]) -> Places | None:
         return None
 
@@ -263,6 +285,7 @@ class ObjectView(_Pixels):
 
     name = "objects"
     meaning = "objects"
+    apart = True
 
     def __init__(self, classes: tuple[str, ...], *, parts: bool, ignore: tuple[int, ...] = ()) -> None:
         """Say what is what.
