@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from lamelle.reports.blocks import Block, Cell, Columns, Details, Paragraph
+from lamelle.reports.blocks import Block, Cell, Details, Paragraph, SideBySide
 
 Known = TypeVar("Known", bound=Block)
 
@@ -16,7 +16,7 @@ def inside(blocks: Sequence[Block]) -> Iterator[Block]:
         yield one
         if isinstance(one, Details):
             yield from inside(one.blocks)
-        if isinstance(one, Columns):
+        if isinstance(one, SideBySide):
             for part in one.parts:
                 yield from inside(part)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from additions.toy_runs import trained
 from reference.pages import sections
 
-from lamelle.reports.blocks import Block, Paragraph, Table, numeric
+from lamelle.reports.blocks import Block, Paragraph, TableBlock, numeric
 from lamelle.reports.page import page, write_report
 from lamelle.reports.sections import SECTIONS, Section
 from lamelle.runs.bundle import RunBundle, open_bundle
@@ -19,7 +19,7 @@ def part_sizes(bundle: RunBundle) -> list[Block]:
     """How many images each part has, without a word of HTML."""
     parts = sorted({record.split or "" for record in bundle.records})
     counts = [[name, str(sum(r.split == name for r in bundle.records))] for name in parts]
-    return [Paragraph("Images < of each part"), Table(["Part", *numeric("Images")], counts)]
+    return [Paragraph("Images < of each part"), TableBlock(["Part", *numeric("Images")], counts)]
 
 
 ROW = Section("parts", "Parts & pieces", part_sizes, needs=("plan",), about="images of each part")

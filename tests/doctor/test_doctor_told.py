@@ -19,7 +19,7 @@ from lamelle.doctor.diagnosis import diagnose, lines, summary
 from lamelle.doctor.rules import RULES
 from lamelle.errors import RequestError
 from lamelle.messages import LANGUAGES, catalogue
-from lamelle.reports import figures
+from lamelle.reports import training
 from lamelle.reports.blocks import Box
 from lamelle.reports.finish import finish
 from lamelle.reports.verdict import diagnoses, draw, turned
@@ -155,5 +155,5 @@ def test_the_page_shows_the_findings_and_shades_the_epochs(made: Maker) -> None:
     held = open_bundle(made(**OVERFITTED))
     assert any("told-overfitting" in box.look for box in every(draw(held), Box))
     assert turned(diagnoses(held)) == 3
-    plain = figures.training(held.history, monitor="macro_f1", best=3)
-    assert figures.training(held.history, monitor="macro_f1", best=3, turned=3) != plain
+    plain = training.overview(held.history, monitor="macro_f1", best=3)
+    assert training.overview(held.history, monitor="macro_f1", best=3, turned=3) != plain

@@ -10,7 +10,7 @@ from support import made_scores
 
 from lamelle.messages import catalogue, language
 from lamelle.reports import calibration, methods
-from lamelle.reports.blocks import Block, Plot, Table
+from lamelle.reports.blocks import Block, Plot, TableBlock
 from lamelle.results.fitted import Sweep
 from lamelle.results.scores import Bins, Confusion, Figure, Reliability, Score, Scores
 from lamelle.runs.bundle import open_bundle
@@ -41,7 +41,7 @@ def legend(blocks: list[Block]) -> list[str]:
 
 def test_before_and_after_stand_side_by_side_with_intervals() -> None:
     found = drawn(content(temperature=1.5, n=30))
-    assert texts(every(found, Table)[0].rows) == [
+    assert texts(every(found, TableBlock)[0].rows) == [
         ["Brier score", "0.200 [0.100 – 0.300]"],
         ["Expected calibration error (ECE)", "0.500 [0.400 – 0.600]", "0.200 [0.100 – 0.300]"],
     ]

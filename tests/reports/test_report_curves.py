@@ -9,7 +9,7 @@ from page_blocks import every, texts
 from support import made_scores
 
 from lamelle.reports import classes, curves, figures
-from lamelle.reports.blocks import Block, Columns, Details, Facts, Plot, Table
+from lamelle.reports.blocks import Block, Details, Facts, Plot, SideBySide, TableBlock
 from lamelle.results.fitted import Sweep
 from lamelle.results.scores import Confusion, Curve, Curves, Score, Scores
 
@@ -85,7 +85,7 @@ def test_the_most_frequent_classes_are_drawn_and_that_is_said() -> None:
     blocks = drawn(content(12))
     first = every(blocks, Plot)[0]
     assert legend(first) == [f"c{i}" for i in range(4, 12)]
-    (grid,) = every(blocks, Columns)
+    (grid,) = every(blocks, SideBySide)
     assert len(grid.parts) == classes.DRAWN == 8
     assert "The 8 most frequent of 12 classes are drawn." in first.caption
 
@@ -163,15 +163,15 @@ def test_what_cleaning_and_objects_were_decided_by_is_listed() -> None:
     found = decided(2, sizes, holes, counted="pixel", fitted={"threshold": 0.4, "min_size": 4})
     (facts,) = every(found, Facts)
     assert [value for _, value in facts.rows] == ["0.4", "4", "0"], "what was searched and brought nothing is 0"
-    tables = [texts(table.rows) for table in every(found, Table)]
+    tables = [texts(table.rows) for table in every(found, TableBlock)]
     assert [[row[0] for row in rows] for rows in tables] == [["0", "4", "16"], ["0"]]
     objects = {"mask_threshold": 0.3, "seed_threshold": 0.6, "min_size": 32}
     found = decided(2, counted="pixel", fitted=objects)
     assert len(every(found, Facts)[0].rows) == 3
-    assert every(found, Table) == []
+    assert every(found, TableBlock) == []
     seeds = tried("seed_threshold", (0.4, 0.5, 0.6), "ap50", (0.5, None, 0.8), chosen=0.6)
     found = decided(2, seeds, counted="pixel", fitted=objects)
-    (details,), (table,) = every(found, Details), every(found, Table)
+    (details,), (table,) = every(found, Details), every(found, TableBlock)
     assert "Depth from which a pixel is an object's seed" in details.summary
     assert "AP at IoU 0.5" in details.summary
     assert texts(table.rows) == [["0.4", "0.500"], ["0.5", "–"], ["0.6", "0.800"]]

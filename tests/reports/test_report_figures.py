@@ -35,8 +35,8 @@ VARIANTS = [
     {"dice": replace(_KNOWN, low=math.nan, high=math.nan), "iou": replace(_KNOWN, value=math.nan)},
 ]
 DRAWN = {
-    "training": lambda: figures.training(HISTORY, monitor="dice", best=2.0),
-    "nothing measured": lambda: figures.training(HISTORY[:1], monitor="dice", best=None),
+    "training": lambda: training.overview(HISTORY, monitor="dice", best=2.0),
+    "nothing measured": lambda: training.overview(HISTORY[:1], monitor="dice", best=None),
     "scores of epochs": lambda: training.grid(
         HISTORY, [("Dice $_", ["train_dice", "dice"]), ("x", ["loss"])], best=1.0, apart=False
     ),

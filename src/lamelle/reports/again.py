@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from lamelle.messages import text
-from lamelle.reports.blocks import Block, Code, Columns, Details, Facts, Paragraph
+from lamelle.reports.blocks import Block, Code, Details, Facts, Paragraph, SideBySide
 from lamelle.reports.methods import method
 from lamelle.results.made import Environment
 from lamelle.results.scores import Elsewhere
@@ -51,9 +51,9 @@ def _commands(one: Row) -> list[Block]:
     return [Paragraph(one[0], "small"), Code(one[1])]
 
 
-def _columns(how: list[Row], environment: Environment) -> Columns:
+def _columns(how: list[Row], environment: Environment) -> SideBySide:
     machine = Facts(_machine(environment), text("report.machine_caption"))
-    return Columns([*([[Facts(how, text("report.how_caption"))]] if how else []), [machine]])
+    return SideBySide([*([[Facts(how, text("report.how_caption"))]] if how else []), [machine]])
 
 
 def command(*words: str) -> str:
@@ -64,9 +64,9 @@ def command(*words: str) -> str:
 def _how(bundle: RunBundle) -> list[Row]:
     """What a repetition must keep the same."""
     recipe, training = bundle.recipe, bundle.recipe.train
-    said = bundle.environment.command
+    words = bundle.environment.command
     rows = [
-        ("command", f"lamelle {shlex.join(said)}" if said else None),
+        ("command", f"lamelle {shlex.join(words)}" if words else None),
         ("data", recipe.data.path),
         ("device", training.device),
         ("precision", training.precision),

@@ -36,7 +36,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Notice:
     """What a reader must know."""
 
     text: str
@@ -46,10 +46,10 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
-class Notes:
-    """Notes below each other."""
+class Notices:
+    """Notices below each other."""
 
-    notes: Sequence[Note]
+    notices: Sequence[Notice]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableBlock:
     """A table; a text in its first column names the row, unless it is a number."""
 
     columns: Sequence[Column | str]
@@ -145,7 +145,7 @@ class Swatches:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ShownPicture:
     """One picture with what is said about it; no block by itself."""
 
     uri: str
@@ -161,14 +161,14 @@ class Picture:
 class Gallery:
     """Small pictures, each with its name."""
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[ShownPicture]
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
     """Pictures of one image that belong together."""
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[ShownPicture]
     caption: str = ""
     strong: str = ""
     name: str = ""
@@ -186,14 +186,14 @@ class Strips:
 class Pairs:
     """What is said of two pictures each."""
 
-    pairs: Sequence[tuple[str, Picture, Picture]]
+    pairs: Sequence[tuple[str, ShownPicture, ShownPicture]]
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CaseBlock:
     """An image that is looked at closely."""
 
-    pictures: Sequence[Picture]
+    pictures: Sequence[ShownPicture]
     name: str = ""
     before: str = ""
     """What stands before its name, and after it."""
@@ -209,7 +209,7 @@ class Browser:
     name: str
     number: int
     """Of the volumes of the page."""
-    slides: Sequence[tuple[int, Case]]
+    slides: Sequence[tuple[int, CaseBlock]]
     """Position of each slice, and what it shows."""
 
 
@@ -254,7 +254,7 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SideBySide:
     """Blocks beside each other."""
 
     parts: Sequence[Sequence[Block]]
@@ -262,8 +262,8 @@ class Columns:
 
 
 Block = (
-    Paragraph | Heading | Notes | Cards | Facts | Table | Plot | Swatches | Gallery | Strips | Pairs | Case | Browser
-    | Box | Glossary | Code | Details | Columns
+    Paragraph | Heading | Notices | Cards | Facts | TableBlock | Plot | Swatches | Gallery | Strips | Pairs | CaseBlock
+    | Browser | Box | Glossary | Code | Details | SideBySide
 )  # fmt: skip
 """What a page can hold."""
 

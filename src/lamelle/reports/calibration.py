@@ -6,7 +6,7 @@ from lamelle.messages import text
 from lamelle.metrics.names import name_of
 from lamelle.metrics.scoring import UNCALIBRATED
 from lamelle.reports import figures
-from lamelle.reports.blocks import Block, Paragraph, Plot, Table, numeric
+from lamelle.reports.blocks import Block, Paragraph, Plot, TableBlock, numeric
 from lamelle.reports.html import number, whole
 from lamelle.reports.scores import counted, overall
 from lamelle.results.scores import Confusion, Reliability, Scores
@@ -27,7 +27,7 @@ def draw(figure: Reliability, scores: Scores) -> list[Block]:
     return [
         Paragraph(_said(figure, scores)),
         Plot(svg, text("report.reliability_alt"), caption, legend, "w80"),
-        Table(columns, _rows(scores), title, title),
+        TableBlock(columns, _rows(scores), title, title),
     ]
 
 
@@ -41,8 +41,8 @@ def _kind(figure: Reliability, scores: Scores) -> str:
 
 def _rows(scores: Scores) -> list[list[str]]:
     """Each score before (where there was one) and after, with intervals."""
-    known = {s.key: s.in_brackets for s in overall(scores)}
-    rows = [[name_of(n), *(known[k] for k in (f"{n}{UNCALIBRATED}", n) if k in known)] for n in _SCORES]
+    values = {s.key: s.in_brackets for s in overall(scores)}
+    rows = [[name_of(n), *(values[k] for k in (f"{n}{UNCALIBRATED}", n) if k in values)] for n in _SCORES]
     return [row for row in rows if len(row) > 1]
 
 

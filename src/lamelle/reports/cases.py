@@ -8,7 +8,7 @@ from lamelle.messages import text
 from lamelle.metrics.names import metric_of, name_of
 from lamelle.pictures.encode import CONTOURS
 from lamelle.pictures.overlay import CONFUSION
-from lamelle.reports.blocks import Block, Browser, Case, Gallery, Heading, Paragraph, Swatches
+from lamelle.reports.blocks import Block, Browser, CaseBlock, Gallery, Heading, Paragraph, Swatches
 from lamelle.reports.dataset import class_colours, css
 from lamelle.reports.html import number, percent
 from lamelle.reports.pictures import embedded, views
@@ -16,7 +16,7 @@ from lamelle.results import pictures as saved
 from lamelle.results.scores import Confusion, Item
 from lamelle.runs.bundle import RunBundle
 
-_NUMBERS, _MANY = 8, 3
+_MAX_NUMBERS, _MIN_NAMED = 8, 3
 
 
 def draw(bundle: RunBundle) -> list[Block]:
@@ -65,15 +65,15 @@ def errors(bundle: RunBundle) -> list[Block]:
 
 def ranked_by(items: Sequence[Item]) -> str:
     """The score that the items are ranked by: the one that their quality equals wherever it is known."""
-    known = [i for i in items if i.quality is not None]
-    names = list(known[0].scores) if known else []
-    same = (k for k in names if all(i.scores.get(k) in (None, i.quality) for i in known))
+    ranked = [i for i in items if i.quality is not None]
+    names = list(ranked[0].scores) if ranked else []
+    same = (k for k in names if all(i.scores.get(k) in (None, i.quality) for i in ranked))
     return next(same, "dice").partition("/")[0]
 
 
 def _colours(bundle: RunBundle) -> list[Block]:
     """What the colours mean."""
-    shown = [n for n in CONFUSION if n != "other" or len(bundle.classes) >= _MANY]
+    shown = [n for n in CONFUSION if n != "other" or len(bundle.classes) >= _MIN_NAMED]
     lines = [(text(f"report.contour_{n}"), css(rgb)) for n, rgb in CONTOURS.items()]
     areas = [(text(f"report.{n}"), css(CONFUSION[n])) for n in shown]
     named = class_colours(bundle)
@@ -84,28 +84,28 @@ def _colours(bundle: RunBundle) -> list[Block]:
     ]
 
 
-def _slide(bundle: RunBundle, volume: str, one: saved.Slide) -> Case:
-    said = f"{text('report.wrong_pixels')} {_share(one.wrong)}"
-    before = f"{text('report.slice')} {one.position} · {said}"
-    return Case(views(bundle, one.views, name=f"{volume}#{one.position}"), before=before, large=True)
+def _slide(bundle: RunBundle, volume: str, one: saved.Slide) -> CaseBlock:
+    wrong = f"{text('report.wrong_pixels')} {_share(one.wrong)}"
+    before = f"{text('report.slice')} {one.position} · {wrong}"
+    return CaseBlock(views(bundle, one.views, name=f"{volume}#{one.position}"), before=before, large=True)
 
 
-def _case(bundle: RunBundle, one: saved.Case, item: Item, ranked: str, *, large: bool) -> Case:
+def _case(bundle: RunBundle, one: saved.Case, item: Item, ranked: str, *, large: bool) -> CaseBlock:
     facts = [
-        *_scores(bundle, item)[:_NUMBERS],
+        *_scores(bundle, item)[:_MAX_NUMBERS],
         (text("report.wrong_pixels"), _share(one.wrong)),
         (text("report.area_ratio"), number(one.area_ratio, 2)),
     ]
     after = f"{ranked} {number(item.quality)}"
     shown = views(bundle, one.views, name=one.id)
-    return Case(shown, one.id, after=after, large=large, facts=facts if large else ())
+    return CaseBlock(shown, one.id, after=after, large=large, facts=facts if large else ())
 
 
 def _scores(bundle: RunBundle, item: Item) -> list[tuple[str, str]]:
     """Scores of one image; those of the background are left out."""
     background = bundle.classes[0] if bundle.classes else ""
-    known = {k: v for k, v in item.scores.items() if v is not None and metric_of(k.partition("/")[0])[0] is not None}
-    return [(name_of(k), number(v)) for k, v in known.items() if k.partition("/")[2] != background]
+    shown = {k: v for k, v in item.scores.items() if v is not None and metric_of(k.partition("/")[0])[0] is not None}
+    return [(name_of(k), number(v)) for k, v in shown.items() if k.partition("/")[2] != background]
 
 
 def _share(wrong: float | None) -> str:

@@ -10,7 +10,7 @@ from statistics import fmean, median
 
 from lamelle.messages import text
 from lamelle.reports import figures
-from lamelle.reports.blocks import Block, Cell, Gallery, Heading, Paragraph, Picture, Plot, Table, numeric
+from lamelle.reports.blocks import Block, Cell, Gallery, Heading, Paragraph, Plot, ShownPicture, TableBlock, numeric
 from lamelle.reports.html import percent, short, whole
 from lamelle.reports.pictures import embedded
 from lamelle.reports.scores import split_name
@@ -76,9 +76,9 @@ def _table(bundle: RunBundle, audit: Audit) -> list[Block]:
     numbers = [text(f"report.{name}") for name in ("sizes", "mean", "std")]
     heads = [text("report.class"), "", *numeric(text("report.images"), text("report.share"), *map(split_name, SPLITS),
              *numbers, *(text("report.percentile", n=n) for n in (1, 99)))]  # fmt: skip
-    shown = Table(heads, rows, text("report.described_caption"), title, look="bars tight")
-    said = [Paragraph(text("report.more_classes", n=more), "muted small")] if more > 0 else []
-    return [Heading(title), shown, *said] if rows else []
+    shown = TableBlock(heads, rows, text("report.described_caption"), title, look="bars tight")
+    rest = [Paragraph(text("report.more_classes", n=more), "muted small")] if more > 0 else []
+    return [Heading(title), shown, *rest] if rows else []
 
 
 def names_of(record: Record, classes: Sequence[str]) -> tuple[str, ...]:
@@ -100,8 +100,8 @@ def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> li
     for record in records:
         for name in names_of(record, classes):
             counts[name][record.split or ""] += 1
-            if found := measured.get(record.id):
-                seen[name].append(found)
+            if row := measured.get(record.id):
+                seen[name].append(row)
     most = max((sum(c.values()) for c in counts.values()), default=1)
     return [_described(name, counts[name], seen[name], most, len(records)) for name in classes[:SHOWN]]
 
@@ -164,11 +164,13 @@ def brightness(records: Sequence[Record], audit: Audit, classes: Sequence[str]) 
 
 def previews(bundle: RunBundle) -> list[Block]:
     """Some images of each class, under its name."""
-    found: dict[str, list[Picture]] = {}
+    galleries: dict[str, list[ShownPicture]] = {}
     for one in bundle.pictures.data.classes:
         alt = text("report.alt_label", name=one.id, label=one.label)
-        found.setdefault(one.name, []).append(embedded(bundle, one.image, alt=alt, caption=one.id, detail=one.label))
-    blocks: list[Block] = [Heading(text("report.previews_class"))] if found else []
-    for name, some in found.items():
+        galleries.setdefault(one.name, []).append(
+            embedded(bundle, one.image, alt=alt, caption=one.id, detail=one.label)
+        )
+    blocks: list[Block] = [Heading(text("report.previews_class"))] if galleries else []
+    for name, some in galleries.items():
         blocks += [Heading(name, 4), Gallery(some)]
     return blocks

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamelle.messages import text
-from lamelle.reports.blocks import Block, Cell, Paragraph, Table, numeric
+from lamelle.reports.blocks import Block, Cell, Paragraph, TableBlock, numeric
 from lamelle.reports.html import percent, whole
 from lamelle.reports.scores import counted
 from lamelle.results.scores import Confusion, Scores
@@ -21,17 +21,17 @@ def draw(figure: Confusion, scores: Scores) -> list[Block]:
     answers, rows, mistakes = yes_no(figure, scores), matrix(figure, scores), confusions(figure, scores, _MISTAKES)
     if answers:
         heads = [text("report.class"), *(text(f"report.{name}") for name in ("tp", "fn", "fp", "tn"))]
-        return [Paragraph(text("report.yes_no_caption", unit=unit), "muted"), Table(heads, answers, look="matrix")]
+        return [Paragraph(text("report.yes_no_caption", unit=unit), "muted"), TableBlock(heads, answers, look="matrix")]
     if not rows and not mistakes:
         return []
     blocks: list[Block] = [Paragraph(text("report.confusion_caption", unit=unit), "muted")]
     if rows:
         corner = f"{text('report.truth')} ↓ \u00a0 {text('report.prediction')} →"
         look = "matrix many" if len(rows) > _NARROW else "matrix"
-        blocks.append(Table([corner, *scores.classes], rows, look=look))
+        blocks.append(TableBlock([corner, *scores.classes], rows, look=look))
     if mistakes:
         heads = [text("report.truth"), text("report.prediction"), *numeric(text("report.times"), text("report.share"))]
-        blocks.append(Table(heads, mistakes))
+        blocks.append(TableBlock(heads, mistakes))
     return blocks
 
 

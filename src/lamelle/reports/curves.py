@@ -8,7 +8,18 @@ from typing import Literal
 from lamelle.messages import text
 from lamelle.metrics.names import name_of
 from lamelle.reports import figures
-from lamelle.reports.blocks import Block, Columns, Details, Facts, Heading, Line, Paragraph, Plot, Table, numeric
+from lamelle.reports.blocks import (
+    Block,
+    Details,
+    Facts,
+    Heading,
+    Line,
+    Paragraph,
+    Plot,
+    SideBySide,
+    TableBlock,
+    numeric,
+)
 from lamelle.reports.classes import DRAWN
 from lamelle.reports.html import number, short
 from lamelle.reports.scores import area
@@ -21,7 +32,7 @@ _OVER_THRESHOLD = ("macro_f1", "precision", "recall", "f1", "image_dice")
 """What is drawn over the threshold, in this order."""
 _LISTED = tuple(i / 10 for i in range(11))
 """The thresholds that a table shows."""
-_LEAST_CLASSES = 3
+_MIN_LISTED = 3
 _CHOSEN = ("threshold", "cell_threshold", "mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
 """What is one number, in the order in which it is used."""
 _TRIED = ("mask_threshold", "seed_threshold", "min_size", "fill_holes", "largest")
@@ -33,12 +44,12 @@ def draw(figure: Curves, scores: Scores) -> list[Block]:
     """ROC and precision-recall curves of the most frequent classes, with their areas."""
     confusion = scores.figure(Confusion)
     support = dict(zip(scores.classes, confusion.support if confusion else (), strict=False))
-    known = [name for name, found in figure.classes.items() if any(curve.x for curve in found.values())]
-    most = sorted(known, key=lambda c: -support.get(c, 0))[:DRAWN]
-    drawn: dict[str, Kinds] = {name: figure.classes[name] for name in known if name in most}
+    drawable = [name for name, pair in figure.classes.items() if any(curve.x for curve in pair.values())]
+    most = sorted(drawable, key=lambda c: -support.get(c, 0))[:DRAWN]
+    drawn: dict[str, Kinds] = {name: figure.classes[name] for name in drawable if name in most}
     if not drawn:
         return []
-    banded = any(curve.low for found in drawn.values() for curve in found.values())
+    banded = any(curve.low for pair in drawn.values() for curve in pair.values())
     apart = banded and len(drawn) > _TOGETHER
     caption = [text("report.roc_caption")]
     if banded and not apart:
@@ -46,24 +57,24 @@ def draw(figure: Curves, scores: Scores) -> list[Block]:
     if len(drawn) < len(figure.classes):
         caption.append(text("report.roc_some", n=len(drawn), all=len(figure.classes)))
     alone = 0 if len(drawn) == 1 else None
-    said = {name: _areas(scores, name) for name in drawn}
-    legend = [(name if apart else said[name], *figures.legend(i, dash=alone)) for i, name in enumerate(drawn)]
+    labels = {name: _areas(scores, name) for name in drawn}
+    legend = [(name if apart else labels[name], *figures.legend(i, dash=alone)) for i, name in enumerate(drawn)]
     svg = figures.curves(list(drawn.values()), bands=not apart)
     blocks: list[Block] = [Plot(svg, text("report.roc_alt"), " ".join(caption), legend, "w80")]
-    return blocks + (_each(scores, drawn, said, support) if apart else [])
+    return blocks + (_each(scores, drawn, labels, support) if apart else [])
 
 
 def _each(
-    scores: Scores, drawn: Mapping[str, Kinds], said: Mapping[str, str], support: Mapping[str, int]
+    scores: Scores, drawn: Mapping[str, Kinds], labels: Mapping[str, str], support: Mapping[str, int]
 ) -> list[Block]:
     """A figure for each class, with its areas."""
     total, plots = scores.n or 1, []
-    for i, (name, found) in enumerate(drawn.items()):
-        svg = figures.curve(found, i, share=support[name] / total if name in support else None)
-        legend = [(said[name], *figures.legend(i, dash=0))]
+    for i, (name, pair) in enumerate(drawn.items()):
+        svg = figures.curve(pair, i, share=support[name] / total if name in support else None)
+        legend = [(labels[name], *figures.legend(i, dash=0))]
         plots.append([Plot(svg, text("report.curve_alt", name=name), legend=legend)])
     caption = Paragraph(text("report.curves_apart_caption"), "muted")
-    return [Heading(text("report.curves_apart")), caption, Columns(plots, "grid")]
+    return [Heading(text("report.curves_apart")), caption, SideBySide(plots, "grid")]
 
 
 def _areas(scores: Scores, name: str) -> str:
@@ -83,8 +94,8 @@ def decided(sweeps: Sequence[Sweep], scores: Scores) -> list[Block]:
 
 def _threshold(sweeps: Sequence[Sweep], scores: Scores) -> list[Block]:
     """The scores on validation over one threshold and the one that was frozen; and a table at a few thresholds."""
-    found = [one for one in sweeps if one.name == "threshold"]
-    if len(found) != 1 or not (names := _drawn_scores(sweep := found[0])):
+    candidates = [one for one in sweeps if one.name == "threshold"]
+    if len(candidates) != 1 or not (names := _drawn_scores(sweep := candidates[0])):
         return []
     words = {"chosen": number(sweep.chosen)}
     if scores.counted == "image":
@@ -102,12 +113,12 @@ def _threshold(sweeps: Sequence[Sweep], scores: Scores) -> list[Block]:
     places = [sweep.points.index(at) for at in _LISTED]
     rows = [[number(sweep.points[i], 1), *(number(sweep.scores[n][i]) for n in names)] for i in places]
     title, columns = text("report.threshold_grid"), numeric(text("report.threshold"), *map(name_of, names))
-    return [*plot, Details(title, [Table(columns, rows, label=title)])]
+    return [*plot, Details(title, [TableBlock(columns, rows, label=title)])]
 
 
 def _drawn_scores(sweep: Sweep) -> list[str]:
-    known = [key for key in sweep.scores if key.partition("/")[0] in _OVER_THRESHOLD]
-    return sorted(known, key=lambda key: _OVER_THRESHOLD.index(key.partition("/")[0]))
+    keys = [key for key in sweep.scores if key.partition("/")[0] in _OVER_THRESHOLD]
+    return sorted(keys, key=lambda key: _OVER_THRESHOLD.index(key.partition("/")[0]))
 
 
 def _plotted(svg: str, label: str, caption: str, lines: Sequence[str]) -> list[Block]:
@@ -127,9 +138,9 @@ def _thresholds_of_pixels(sweeps: Sequence[Sweep]) -> list[Block]:
         return []
     line = next((one.by for one in drawn if one.by), "f1")
     svg = figures.threshold(drawn[0].points, [one.scores[line] for one in drawn], chosen=None)
-    said = [f"{one.of} ({number(one.chosen)})" for one in drawn]
-    label = text("report.threshold_each_alt", chosen=", ".join(said))
-    return _plotted(svg, label, text("report.threshold_each", score=name_of(line)), said)
+    lines = [f"{one.of} ({number(one.chosen)})" for one in drawn]
+    label = text("report.threshold_each_alt", chosen=", ".join(lines))
+    return _plotted(svg, label, text("report.threshold_each", score=name_of(line)), lines)
 
 
 def _listed_pixels(sweeps: Sequence[Sweep], each: Mapping[str, float]) -> list[Block]:
@@ -143,7 +154,7 @@ def _thresholds(scores: Scores, each: Sequence[float]) -> list[Block]:
     """A threshold for each class of images, where there are several."""
     confusion = scores.figure(Confusion)
     labels = confusion is not None and bool(confusion.each)  # several classes may hold at once
-    if len(each) != len(scores.classes) or (len(each) < _LEAST_CLASSES and not labels):
+    if len(each) != len(scores.classes) or (len(each) < _MIN_LISTED and not labels):
         return []
     caption = text(f"report.thresholds_{'labels' if labels else 'factors'}")
     return _listed(dict(zip(scores.classes, each, strict=True)), caption)
@@ -180,4 +191,4 @@ def _tried(sweep: Sweep) -> Details:
     pairs = list(zip(sweep.points, values, strict=True))
     rows = [[short(at), number(v)] for i, (at, v) in enumerate(pairs) if i == 0 or v != pairs[i - 1][1]]
     title = text("report.chosen_all", name=text(f"report.chosen_{sweep.name}"), score=name_of(score))
-    return Details(title, [Table(numeric(text("report.chosen_tried"), name_of(score)), rows, label=title)])
+    return Details(title, [TableBlock(numeric(text("report.chosen_tried"), name_of(score)), rows, label=title)])

@@ -12,14 +12,14 @@ from lamelle.reports.blocks import (
     Block,
     Box,
     Cell,
-    Columns,
     Facts,
     Heading,
     Paragraph,
+    SideBySide,
     Strip,
     Strips,
     Swatches,
-    Table,
+    TableBlock,
     numeric,
 )
 from lamelle.reports.html import percent, short, whole
@@ -34,7 +34,7 @@ SHOWN = 40
 PLACES = 2000
 """Places listed of one problem; the number of the others is said."""
 _LISTED = 6
-_MANY = 3
+_MIN_NAMED = 3
 
 
 def draw(bundle: RunBundle) -> list[Block]:
@@ -46,7 +46,7 @@ def draw(bundle: RunBundle) -> list[Block]:
     counts = [] if named else counted(audit.totals.get("classes", {}), text("report.class"), "classes_caption")
     values = label_values(audit, bundle.label_classes, bundle.classes)
     layout = bundle.plan.index.layout if bundle.plan else None
-    blocks: list[Block] = [Columns([[facts(audit, layout=layout)], [*counts, *values, pixels(audit)]])]
+    blocks: list[Block] = [SideBySide([[facts(audit, layout=layout)], [*counts, *values, pixels(audit)]])]
     blocks += classes.draw(bundle, audit) if named else []
     pairs = [(split_name(name), _pairs(bundle, name)) for name in SPLITS]
     if any(some for _, some in pairs):
@@ -64,7 +64,7 @@ def names_classes(records: Sequence[Record]) -> bool:
 def class_colours(bundle: RunBundle) -> list[tuple[str, str]]:
     """The colours of classes in masks; none where there are so few that nobody has to be told."""
     names = bundle.classes if bundle.plan else ()
-    return [(name, css(colour(i))) for i, name in enumerate(names)] if len(names) >= _MANY else []
+    return [(name, css(colour(i))) for i, name in enumerate(names)] if len(names) >= _MIN_NAMED else []
 
 
 def css(rgb: tuple[int, int, int]) -> str:
@@ -91,13 +91,15 @@ def problem_boxes(problems: Sequence[Problem], *, least: Severity) -> list[Box]:
     Args:
         least: Least severity that is shown.
     """
-    found = []
+    boxes = []
     for members in kinds(problems, least=least):
-        said = [text(p.code, **p.values) for p in members]
-        common = _capital(said[0]) if len(set(said)) == 1 else ""
-        places = [(p.where, "" if common else s) for p, s in zip(members, said, strict=True) if p.where or not common]
+        sentences = [text(p.code, **p.values) for p in members]
+        common = _capital(sentences[0]) if len(set(sentences)) == 1 else ""
+        places = [
+            (p.where, "" if common else s) for p, s in zip(members, sentences, strict=True) if p.where or not common
+        ]
         more, first = len(places) - PLACES, members[0]
-        found.append(
+        boxes.append(
             Box(
                 text("report.found_times", n=len(members)),
                 first.severity,
@@ -108,12 +110,12 @@ def problem_boxes(problems: Sequence[Problem], *, least: Severity) -> list[Box]:
                 more=text("report.more_places", n=more) if more > 0 else "",
             )
         )
-    return found
+    return boxes
 
 
-def _capital(said: str) -> str:
+def _capital(words: str) -> str:
     """A sentence with a capital, unless it begins with the name of a key."""
-    return said[:1].upper() + said[1:] if said.partition(" ")[0].isalpha() else said
+    return words[:1].upper() + words[1:] if words.partition(" ")[0].isalpha() else words
 
 
 def facts(audit: Audit, *, layout: str | None) -> Facts:
@@ -144,7 +146,7 @@ def _listed(counts: Mapping[str, int]) -> str:
     return f"{shown} … (+{len(counts) - _LISTED})" if len(counts) > _LISTED else shown
 
 
-def pixels(audit: Audit) -> Table:
+def pixels(audit: Audit) -> TableBlock:
     """Pixel statistics: one row a channel."""
     s = audit.statistics
     rows = [
@@ -154,7 +156,7 @@ def pixels(audit: Audit) -> Table:
     first, last = (text("report.percentile", n=n) for n in (1, 99))
     columns = [text("report.channel"), *numeric(first, text("report.mean"), text("report.std"), last)]
     caption = text("report.pixels_caption", range=f"{short(s.minimum)} … {short(s.maximum)}")
-    return Table(columns, rows, caption, caption)
+    return TableBlock(columns, rows, caption, caption)
 
 
 def counted(counts: Mapping[str, int], first: str, caption: str) -> list[Block]:
@@ -166,9 +168,9 @@ def counted(counts: Mapping[str, int], first: str, caption: str) -> list[Block]:
     """
     total, most = sum(counts.values()) or 1, max(counts.values(), default=1)
     rows = [[name, whole(n), percent(n / total), Cell(bar=n / most)] for name, n in list(counts.items())[:SHOWN]]
-    said = text(f"report.{caption}")
+    words = text(f"report.{caption}")
     columns = [first, *numeric(text("report.images"), text("report.share")), ""]
-    return [Table(columns, rows, said, said, look="bars")] if rows else []
+    return [TableBlock(columns, rows, words, words, look="bars")] if rows else []
 
 
 def label_values(audit: Audit, meaning: Mapping[int, int] | None, names: Sequence[str]) -> list[Block]:
@@ -183,10 +185,10 @@ def label_values(audit: Audit, meaning: Mapping[int, int] | None, names: Sequenc
     for value, n in sorted(labels.items(), key=lambda v: -v[1])[:SHOWN]:
         k = None if meaning is None else meaning.get(value)
         name = [] if meaning is None else [text("report.ignored") if k is None else names[k]]
-        swatch = css(colour(k)) if k is not None and len(names) >= _MANY else ""
+        swatch = css(colour(k)) if k is not None and len(names) >= _MIN_NAMED else ""
         numbers = [Cell(v, "n") for v in (whole(n), percent(n / total), whole(images.get(value, 0)))]
         rows.append([Cell(str(value), head=True, swatch=swatch), *name, *numbers, Cell(bar=n / max(labels.values()))])
-    said = text("report.labels_caption")
+    words = text("report.labels_caption")
     columns = [text("report.label_value"), *([] if meaning is None else [text("report.class")]),
                *numeric(text("report.pixels"), text("report.share"), text("report.images")), ""]  # fmt: skip
-    return [Table(columns, rows, said, said, look="bars")] if rows else []
+    return [TableBlock(columns, rows, words, words, look="bars")] if rows else []

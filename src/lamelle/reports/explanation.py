@@ -16,21 +16,21 @@ from lamelle.metrics.intervals import few_units
 from lamelle.registry import Registry
 from lamelle.reports.blocks import (
     Block,
-    Case,
+    CaseBlock,
     Cell,
     Code,
     Facts,
     Heading,
-    Note,
-    Notes,
+    Notice,
+    Notices,
     Paragraph,
-    Picture,
+    ShownPicture,
     Strip,
     Strips,
-    Table,
+    TableBlock,
     numeric,
 )
-from lamelle.reports.html import Page, number, percent, render
+from lamelle.reports.html import DrawnPage, number, percent, render
 from lamelle.reports.pictures import uri_of
 from lamelle.reports.sections import Section, drawn
 from lamelle.results.scores import Score
@@ -47,7 +47,7 @@ HOW = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Explained:
+class _ExplanationPage:
     """What the page is about."""
 
     result: Explanation
@@ -64,12 +64,12 @@ def write_page(path: Path, result: Explanation, *, command: Sequence[str], chose
         chosen: The images were chosen from a test set, and are not all of it.
     """
     names = ", ".join(result.models)
-    page = Page(
+    page = DrawnPage(
         title=text("explain.title", name=names),
         kicker=text("explain.kicker"),
         heading=names,
         tags=[result.method, text("explain.tag_maps", n=result.maps)],
-        sections=drawn(SECTIONS, _Explained(result, command, chosen)) if result.maps else (),
+        sections=drawn(SECTIONS, _ExplanationPage(result, command, chosen)) if result.maps else (),
     )
     atomic.write_text(path, render(page))
     return path
@@ -88,25 +88,25 @@ def headline(result: Explanation) -> list[str]:
     return lines
 
 
-def _summary(found: _Explained) -> list[Block]:
+def _summary(page: _ExplanationPage) -> list[Block]:
     """How maps are made and read, and what a reader must know."""
-    result = found.result
-    notes = [text("explain.note_chosen")] if result.masked and found.chosen else []
+    result = page.result
+    notes = [text("explain.note_chosen")] if result.masked and page.chosen else []
     notes += [text("explain.note_unmasked", n=result.unmasked)] if result.masked and result.unmasked else []
     notes += [text("explain.flat", n=result.flat)] if result.flat else []
     layers = list(result.layers.items())
     return [
         Paragraph(text(HOW[result.method])),
         Paragraph(text("explain.reading")),
-        Notes([*(Note(note, "warning") for note in notes), Note(text("explain.limits"))]),
+        Notices([*(Notice(note, "warning") for note in notes), Notice(text("explain.limits"))]),
         *([Facts(layers, text("explain.layers"))] if layers[0][1] else []),
     ]
 
 
-def _inside(found: _Explained) -> list[Block]:
+def _inside(page: _ExplanationPage) -> list[Block]:
     """Means of the shares inside of masks, by model and class."""
-    several, rows = len(found.result.models) > 1, list[list[Cell | str]]()
-    for row in found.result.inside:
+    several, rows = len(page.result.models) > 1, list[list[Cell | str]]()
+    for row in page.result.inside:
         cells = [Cell(value, "n", below=bounds) for value, bounds in
                  map(_shown, (row.inside, row.area, row.ratio), (percent, percent, _2))]  # fmt: skip
         few = text("explain.few") if few_units(row.inside.n) else ""
@@ -114,23 +114,27 @@ def _inside(found: _Explained) -> list[Block]:
         rows.append([*([Cell(row.model)] if several else []), Cell(_name(row), head=True), *cells, n])
     heads = [*([text("explain.model")] if several else []), text("report.class")]
     columns = numeric(*(text(f"explain.column_{name}") for name in ("inside", "area", "ratio")), "n")
-    return [Paragraph(text("explain.inside_caption"), "muted"), Table([*heads, *columns], rows)] if rows else []
+    return [Paragraph(text("explain.inside_caption"), "muted"), TableBlock([*heads, *columns], rows)] if rows else []
 
 
-def _check(found: _Explained) -> list[Block]:
+def _check(page: _ExplanationPage) -> list[Block]:
     """How much the maps resemble those of random weights."""
-    checks = found.result.checks
+    checks = page.result.checks
     if not checks:
         return []
     doubt = any(_suspect(one.correlation) for one in checks)
-    kind, said = ("warning", "doubt") if doubt else ("good", "passed")
+    kind, verdict = ("warning", "doubt") if doubt else ("good", "passed")
     facts = [(one.model, f"{_2(one.correlation)} ({text('explain.tag_maps', n=one.n)})") for one in checks]
-    return [Paragraph(text("explain.check_caption")), Notes([Note(text(f"explain.check_{said}"), kind)]), Facts(facts)]
+    return [
+        Paragraph(text("explain.check_caption")),
+        Notices([Notice(text(f"explain.check_{verdict}"), kind)]),
+        Facts(facts),
+    ]
 
 
-def _cases(found: _Explained) -> list[Block]:
+def _cases(page: _ExplanationPage) -> list[Block]:
     """Every image with its maps, class by class."""
-    result, images = found.result, dict[str, list[ExplainedImage]]()
+    result, images = page.result, dict[str, list[ExplainedImage]]()
     for one in result.images:
         images.setdefault(one.heading, []).append(one)
     caption = text("explain.cases_caption") + (f" {text('explain.cases_masked')}" if result.masked else "")
@@ -141,8 +145,8 @@ def _cases(found: _Explained) -> list[Block]:
     return blocks
 
 
-def _case(one: ExplainedImage) -> Case:
-    return Case(_pictures(one), one.id, before=one.kind, after=one.truth)
+def _case(one: ExplainedImage) -> CaseBlock:
+    return CaseBlock(_pictures(one), one.id, before=one.kind, after=one.truth)
 
 
 def _strip(one: ExplainedImage) -> Strip:
@@ -152,15 +156,15 @@ def _strip(one: ExplainedImage) -> Strip:
     return Strip(shown, caption, strong=one.kind, name=one.id)
 
 
-def _pictures(one: ExplainedImage) -> list[Picture]:
+def _pictures(one: ExplainedImage) -> list[ShownPicture]:
     return [
-        Picture(uri_of(p.picture.content, lossy=p.picture.lossy), p.alt, p.caption, coarse=p.picture.coarse)
+        ShownPicture(uri_of(p.picture.content, lossy=p.picture.lossy), p.alt, p.caption, coarse=p.picture.coarse)
         for p in one.pictures
     ]
 
 
-def _repeat(found: _Explained) -> list[Block]:
-    return [Code(shlex.join(["lamelle", *found.command]))] if found.command else []
+def _repeat(page: _ExplanationPage) -> list[Block]:
+    return [Code(shlex.join(["lamelle", *page.command]))] if page.command else []
 
 
 def _suspect(correlation: float | None) -> bool:
@@ -179,13 +183,13 @@ def _2(value: float | None) -> str:
     return number(value, 2)
 
 
-def _shown(found: Score, written: Callable[[float], str]) -> tuple[str, str]:
+def _shown(score: Score, written: Callable[[float], str]) -> tuple[str, str]:
     """A mean and its bounds as people read them."""
-    value, low, high = ("–" if math.isnan(v) else written(v) for v in (found.value, found.low, found.high))
+    value, low, high = ("–" if math.isnan(v) else written(v) for v in (score.value, score.low, score.high))
     return value, f"{low} – {high}"
 
 
-SECTIONS: Registry[Section[_Explained]] = Registry(
+SECTIONS: Registry[Section[_ExplanationPage]] = Registry(
     "explanation_section",
     Section("summary", "How to read it", _summary),
     Section("inside", "Inside the masks", _inside),

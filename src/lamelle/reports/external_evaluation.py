@@ -7,7 +7,7 @@ from pathlib import Path
 from lamelle.messages import text
 from lamelle.metrics.names import name_of
 from lamelle.reports import scores as shown
-from lamelle.reports.blocks import Block, Cell, Column, Details, Paragraph, Strip, Strips, Table, numeric
+from lamelle.reports.blocks import Block, Cell, Column, Details, Paragraph, Strip, Strips, TableBlock, numeric
 from lamelle.reports.html import number, whole
 from lamelle.reports.pictures import embedded
 from lamelle.results.scores import Elsewhere, Score, Scores
@@ -67,32 +67,32 @@ def _signed(value: float) -> str:
 def beside(bundle: RunBundle) -> list[Block]:
     """Every score that is not of one class, and then those of each class, here and on the model's own test set."""
     scores = bundle.scores
-    if scores is None or not (found := _about(scores).beside):
+    if scores is None or not (rows := _about(scores).beside):
         return []
-    known = [key for key in (s.key for s in shown.overall(scores)) if key in found]
-    level = f"{round(100 * next(iter(found.values())).own.level)} %"
-    each = _compared(scores, [key for key in found if "/" in key], text("report.by_class"))
+    overall = [key for key in (s.key for s in shown.overall(scores)) if key in rows]
+    level = f"{round(100 * next(iter(rows.values())).own.level)} %"
+    each = _compared(scores, [key for key in rows if "/" in key], text("report.by_class"))
     return [
         Paragraph(text("report.beside_caption", level=level), "muted"),
-        _compared(scores, known),
+        _compared(scores, overall),
         *([Details(text("report.by_class"), [each])] if each.rows else []),
     ]
 
 
-def _compared(scores: Scores, keys: list[str], label: str = "") -> Table:
+def _compared(scores: Scores, keys: list[str], label: str = "") -> TableBlock:
     heads: list[Column | str] = [
         text("report.score"),
         *numeric(text("report.beside_here"), "n", text("report.beside_own"), "n", text("report.beside_difference")),
         text("report.beside_verdict"),
     ]
-    return Table(heads, [_row(scores, key) for key in keys], label=label)
+    return TableBlock(heads, [_row(scores, key) for key in keys], label=label)
 
 
 def _row(scores: Scores, key: str) -> list[Cell | str]:
     """One score here and on the model's own test set."""
-    found, absent = _about(scores).beside[key], _absent(scores)
-    difference = found.difference
-    here, own = shown.score(key, scores.scores[key]), shown.score(key, found.own)
+    row, absent = _about(scores).beside[key], _absent(scores)
+    difference = row.difference
+    here, own = shown.score(key, scores.scores[key]), shown.score(key, row.own)
     direction = "absent" if absent and "/" not in key else _direction(difference)
     verdict = here.why or own.why or text(f"report.beside_{direction}")
     value = _signed(difference.value) if difference.defined else "–"
@@ -117,7 +117,7 @@ def seen(bundle: RunBundle) -> list[Block]:
     rows = [
         [Cell(one.id, "file", head=True), Cell(one.like, "file"), text(f"report.seen_{one.kind}")] for one in about.seen
     ]
-    table = Table([text(f"report.seen_{name}") for name in ("here", "there", "how")], rows)
+    table = TableBlock([text(f"report.seen_{name}") for name in ("here", "there", "how")], rows)
     return [
         Paragraph(text(f"report.seen_{kind}", n=whole(len(like)), all=whole(about.images))),
         Strips(strips),
@@ -137,5 +137,7 @@ def matched(bundle: RunBundle) -> list[Block]:
         cells.append([r.theirs, r.ours, text(f"report.matched_{r.how}"), *images])
     heads = [text(f"report.matched_{name}") for name in ("theirs", "ours", "how")]
     return [
-        Table([*heads, *(numeric(text("report.images")) if counted else ())], cells, text("report.matched_caption"))
+        TableBlock(
+            [*heads, *(numeric(text("report.images")) if counted else ())], cells, text("report.matched_caption")
+        )
     ]

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from lamelle.messages import language, text
-from lamelle.metrics.names import name_of
-from lamelle.results.history import Epoch
 from lamelle.results.scores import Bins, Curve
 
 if TYPE_CHECKING:
@@ -59,35 +57,6 @@ def line_dash(i: int) -> Any:
     return _DASHES[i % len(_DASHES)]
 
 
-def training(history: Sequence[Epoch], *, monitor: str, best: float | None, turned: int | None = None) -> str:
-    """Loss, score and learning rate over the epochs; the best epoch as a dotted line, all after ``turned`` shaded."""
-    from matplotlib.ticker import MaxNLocator
-
-    labels = (text("report.loss"), name_of(monitor), text("report.learning_rate"))
-
-    def draw(axes: Sequence[Axes]) -> None:
-        epochs = [row.epoch for row in history]
-        marker = "o" if len(epochs) < 40 else ""
-        for axis, names in zip(axes, (("train_loss", "loss"), (f"train_{monitor}", monitor), ("lr",)), strict=True):
-            for i, name in enumerate(names):
-                values = [row.score(monitor) if name == monitor else row.column(name) for row in history]
-                known = [(e, v) for e, v in zip(epochs, values, strict=True) if v is not None]
-                colour = line_colour(2 if name == "lr" else i)
-                style = "solid" if i or name == "lr" else _DASHES[1]
-                axis.plot(*zip(*known, strict=True) if known else ([], []), color=colour, ls=style, marker=marker, ms=3)
-            if best is not None:
-                axis.axvline(best, color=INK, ls=_DASHES[2], lw=1)
-            if turned is not None:
-                axis.axvspan(turned, epochs[-1], color=line_colour(1), alpha=0.1, lw=0)
-            axis.set_xlabel(text("report.epoch"))
-            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        for axis, label in zip(axes, labels, strict=True):
-            axis.set_title(label, fontsize=10.5, loc="left", pad=8)
-        axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-    return drawn(draw, columns=3, size=(10.4, 2.9))
-
-
 def curves(each: Sequence[Mapping[Literal["roc", "pr"], Curve]], *, bands: bool) -> str:
     """ROC and precision-recall curves, one line per class in the order given.
 
@@ -96,8 +65,8 @@ def curves(each: Sequence[Mapping[Literal["roc", "pr"], Curve]], *, bands: bool)
     """
 
     def draw(axes: Sequence[Axes]) -> None:
-        for i, found in enumerate(each):
-            _pair(axes, found, i, band=bands, alone=len(each) == 1)
+        for i, pair in enumerate(each):
+            _pair(axes, pair, i, band=bands, alone=len(each) == 1)
         _frame(axes)
         labels = (("false_positive_rate", "true_positive_rate"), ("recall", "precision"))
         for axis, (x, y) in zip(axes, labels, strict=True):
@@ -107,7 +76,7 @@ def curves(each: Sequence[Mapping[Literal["roc", "pr"], Curve]], *, bands: bool)
     return drawn(draw, columns=2, size=(8.6, 4.0))
 
 
-def curve(found: Mapping[Literal["roc", "pr"], Curve], i: int, *, share: float | None) -> str:
+def curve(pair: Mapping[Literal["roc", "pr"], Curve], i: int, *, share: float | None) -> str:
     """Both curves of one class in the colour of line ``i``, with their bands.
 
     Args:
@@ -115,7 +84,7 @@ def curve(found: Mapping[Literal["roc", "pr"], Curve], i: int, *, share: float |
     """
 
     def draw(axes: Sequence[Axes]) -> None:
-        _pair(axes, found, i, band=True, alone=True)
+        _pair(axes, pair, i, band=True, alone=True)
         _frame(axes)
         if share is not None:
             axes[1].axhline(share, color=INK, ls=_DASHES[2], lw=1)
@@ -123,11 +92,9 @@ def curve(found: Mapping[Literal["roc", "pr"], Curve], i: int, *, share: float |
     return drawn(draw, columns=2, size=(4.6, 2.4))
 
 
-def _pair(
-    axes: Sequence[Axes], found: Mapping[Literal["roc", "pr"], Curve], i: int, *, band: bool, alone: bool
-) -> None:
+def _pair(axes: Sequence[Axes], pair: Mapping[Literal["roc", "pr"], Curve], i: int, *, band: bool, alone: bool) -> None:
     """The ROC curve of one class on the first axes, its precision-recall curve on the second."""
-    roc, pr = found.get("roc", Curve()), found.get("pr", Curve())
+    roc, pr = pair.get("roc", Curve()), pair.get("pr", Curve())
     look = ("solid" if alone else line_dash(i), line_colour(i))
     for axis, curve, step in ((axes[0], roc, "post"), (axes[1], pr, "pre")):
         low, high = _numbers(curve.low), _numbers(curve.high)
@@ -170,12 +137,12 @@ def reliability(each: Sequence[Bins], *, bins: int, unit: str) -> str:
     def draw(axes: Sequence[Axes]) -> None:
         edges = [i / bins for i in range(bins + 1)]
         axes[0].plot([0, 1], [0, 1], color=INK, ls=_DASHES[2], lw=1)
-        for i, found in enumerate(each):
-            known = [(c, a) for c, a in zip(found.confidence, found.accuracy, strict=True) if None not in (c, a)]
+        for i, one in enumerate(each):
+            points = [(c, a) for c, a in zip(one.confidence, one.accuracy, strict=True) if None not in (c, a)]
             look = {"color": line_colour(i), "ls": line_dash(i) if len(each) > 1 else "solid"}
-            axes[0].plot(*zip(*known, strict=True) if known else ([], []), marker="o", ms=3.5, **look)
-            axes[1].stairs(found.count, edges, baseline=None, **look)
-        filled = [n for found in each for n in found.count if n]
+            axes[0].plot(*zip(*points, strict=True) if points else ([], []), marker="o", ms=3.5, **look)
+            axes[1].stairs(one.count, edges, baseline=None, **look)
+        filled = [n for one in each for n in one.count if n]
         if filled and max(filled) > 100 * min(filled):
             axes[1].set_yscale("log")
             axes[1].minorticks_off()

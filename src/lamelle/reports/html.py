@@ -29,7 +29,7 @@ class DrawnSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class DrawnPage:
     """A page with all that it shows."""
 
     title: str
@@ -50,13 +50,13 @@ def interval(score: Score) -> str:
     return f"({why})" if why else f"[{number(score.low)}, {number(score.high)}]"
 
 
-def render(page: Page) -> str:
+def render(page: DrawnPage) -> str:
     """The HTML of a page. Every value is escaped unless it is a figure that `_Figures` made safe.
 
     Example:
         >>> from lamelle.reports.blocks import Paragraph
         >>> shown = DrawnSection("why", "Why", [Paragraph("a < b")])
-        >>> "<p>a &lt; b</p>" in render(Page("t", "k", "h", (), [shown]))
+        >>> "<p>a &lt; b</p>" in render(DrawnPage("t", "k", "h", (), [shown]))
         True
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -71,7 +71,7 @@ def render(page: Page) -> str:
     )
 
     def draw(block: Block, title: str) -> str:
-        return getattr(macros, type(block).__name__.lower())(block, title)
+        return getattr(macros, type(block).__name__.removesuffix("Block").lower())(block, title)
 
     pages.globals |= {"t": text, "version": __version__, "language": language(), "draw": draw}
     pages.filters |= {"elide": elide, "svg": _Figures()}

@@ -53,10 +53,10 @@ def network(recipe: Recipe) -> str:
 def _head(model: Options) -> str:
     if (hidden := getattr(model, "hidden", None)) is None:
         return ""
-    said = ", ".join(map(str, hidden)) or text("report.head_plain")
+    words = ", ".join(map(str, hidden)) or text("report.head_plain")
     if dropout := getattr(model, "dropout", 0):
-        said += "; " + text("report.head_dropout", share=percent(dropout))
-    return said
+        words += "; " + text("report.head_dropout", share=percent(dropout))
+    return words
 
 
 def _parameters(bundle: RunBundle, done: Provenance) -> str:
@@ -64,12 +64,12 @@ def _parameters(bundle: RunBundle, done: Provenance) -> str:
     total = parameters(bundle.run) if total is None else total
     if total is None:
         return ""
-    said = whole(total)
+    words = whole(total)
     if learnt is not None:
         share = percent(learnt / total if total else 0)
-        said = text("report.parameters_learn", trainable=whole(learnt), all=said, share=share)
+        words = text("report.parameters_learn", trainable=whole(learnt), all=words, share=share)
     counted = done.parameters_with_statistics or parameters(bundle.run, statistics=True) or total
-    return said if counted == total else said + "; " + text("report.parameters_statistics", all=whole(counted))
+    return words if counted == total else words + "; " + text("report.parameters_statistics", all=whole(counted))
 
 
 def _start(recipe: Recipe, done: Provenance) -> str:
@@ -89,24 +89,24 @@ def _licence(model: Options, done: Provenance) -> str:
 def _frozen(recipe: Recipe) -> str:
     model = recipe.model
     kind, _, stages = str(getattr(model, "freeze", "none")).partition(":")
-    said = [text("report.freeze_stage", n=stages) if stages else text(f"report.freeze_{kind}")]
+    words = [text("report.freeze_stage", n=stages) if stages else text(f"report.freeze_{kind}")]
     if every := recipe.train.unfreeze_every:
-        said.append(text("report.freeze_gradual", n=every))
+        words.append(text("report.freeze_gradual", n=every))
     if getattr(model, "bn_frozen", False):
-        said.append(text("report.bn_frozen"))
+        words.append(text("report.bn_frozen"))
     if (momentum := getattr(model, "bn_momentum", None)) is not None:
-        said.append(text("report.bn_momentum", momentum=short(momentum)))
-    return "; ".join(said)
+        words.append(text("report.bn_momentum", momentum=short(momentum)))
+    return "; ".join(words)
 
 
 def _loss(task: Options) -> str:
-    said = _named(getattr(task, "loss", None))
+    words = _named(getattr(task, "loss", None))
     if smoothing := getattr(task, "smoothing", 0):
-        said += "; " + text("report.smoothing", share=percent(smoothing))
+        words += "; " + text("report.smoothing", share=percent(smoothing))
     if weights := getattr(task, "weights", None):
         shown = weights if isinstance(weights, str) else ", ".join(short(w) for w in weights)
-        said += "; " + text("report.loss_weights", weights=shown)
-    return said
+        words += "; " + text("report.loss_weights", weights=shown)
+    return words
 
 
 def _named(options: Options | None) -> str:
@@ -127,9 +127,9 @@ def _remedy(task: Options) -> str:
         return ""
     values = {name: _shown(value) for name, value in remedy.model_dump(mode="json").items()}
     code = f"report.remedy_{values['name']}"
-    said = text(code, **values) if has(code) else _named(remedy)
+    words = text(code, **values) if has(code) else _named(remedy)
     focal = getattr(getattr(task, "loss", None), "name", "") == "focal"
-    return said + "; " + text("report.remedy_focal") if focal else said
+    return words + "; " + text("report.remedy_focal") if focal else words
 
 
 def _decision(task: Options) -> str:
@@ -140,42 +140,42 @@ def _decision(task: Options) -> str:
 
 
 def _calibration(bundle: RunBundle) -> str:
-    found = bundle.scores.fitted.get("temperature") if bundle.scores else None
-    return text("report.temperature", t=number(found, 2)) if isinstance(found, float) else ""
+    temperature = bundle.scores.fitted.get("temperature") if bundle.scores else None
+    return text("report.temperature", t=number(temperature, 2)) if isinstance(temperature, float) else ""
 
 
 def augmentation(changes: Options, *, draws: int) -> str:
     """Every random change that is switched on, in words."""
     keys = changes.model_dump(mode="json")
-    said = []
+    words = []
     for name, value in keys.items():
         if name.endswith(("_spacing", "_strength", "_probability")) or not value:
             continue
         if name == "zoom":
             low, high = value
-            said += [text("report.augment_zoom", low=short(low), high=short(high))] if (low, high) != (1, 1) else []
+            words += [text("report.augment_zoom", low=short(low), high=short(high))] if (low, high) != (1, 1) else []
         elif name == "flip":
             axes = "" if value is True else " (" + ", ".join(str(a) for a in value) + ")"
-            said.append(text("report.augment_flip") + axes)
+            words.append(text("report.augment_flip") + axes)
         elif name == "policy":
-            said.append(text("report.augment_policy", n=value, strength=short(keys.get("policy_strength") or 0)))
+            words.append(text("report.augment_policy", n=value, strength=short(keys.get("policy_strength") or 0)))
         elif name == "rot90":
-            said.append(text("report.augment_rot90"))
+            words.append(text("report.augment_rot90"))
         else:
             code, amount = f"report.augment_{name}", percent(value) if name in _SHARES else short(value)
             one = text(code, value=amount) if has(code) else f"{name} {amount}"
             share = keys.get(f"{name}_probability")
-            said.append(one if share is None else f"{one} ({percent(share)})")
+            words.append(one if share is None else f"{one} ({percent(share)})")
     if draws:
-        said.append(text("report.augment_draws", n=draws))
-    return "; ".join(said) or text("report.augment_none")
+        words.append(text("report.augment_draws", n=draws))
+    return "; ".join(words) or text("report.augment_none")
 
 
 def _optimiser(recipe: Recipe) -> str:
     train = recipe.train
-    said = [train.optimizer, f"{text('report.how_lr').lower()} {short(train.lr)}"]
-    said += [text("report.layer_decay", share=short(train.layer_decay))] if train.layer_decay != 1 else []
-    return ", ".join([*said, train.schedule])
+    words = [train.optimizer, f"{text('report.how_lr').lower()} {short(train.lr)}"]
+    words += [text("report.layer_decay", share=short(train.layer_decay))] if train.layer_decay != 1 else []
+    return ", ".join([*words, train.schedule])
 
 
 def _time(done: Provenance) -> str:

@@ -44,7 +44,7 @@ def page(bundle: RunBundle) -> str:
         names = {"name": bundle.name}
         tags, kind, heading = [task, network(bundle.recipe), created], "", bundle.name
     return html.render(
-        html.Page(
+        html.DrawnPage(
             title=text(f"report.{kind}title", **names),
             kicker=text(f"report.{kind}kicker"),
             heading=heading,

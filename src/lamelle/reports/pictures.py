@@ -6,17 +6,17 @@ import base64
 from collections.abc import Mapping
 
 from lamelle.messages import text
-from lamelle.reports.blocks import Picture
+from lamelle.reports.blocks import ShownPicture
 from lamelle.results.pictures import Drawing
 from lamelle.runs.bundle import RunBundle
 
 
 def embedded(
     bundle: RunBundle, drawing: Drawing, *, alt: str, caption: str = "", detail: str = "", good: bool | None = None
-) -> Picture:
+) -> ShownPicture:
     """A picture that a Run has saved."""
     uri = uri_of(bundle.picture(drawing.file), lossy=drawing.file.endswith(".jpg"))
-    return Picture(uri, alt, caption, detail, good, drawing.coarse)
+    return ShownPicture(uri, alt, caption, detail, good, drawing.coarse)
 
 
 def uri_of(content: bytes, *, lossy: bool) -> str:
@@ -29,10 +29,12 @@ def uri_of(content: bytes, *, lossy: bool) -> str:
     return f"data:image/{'jpeg' if lossy else 'png'};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def views(bundle: RunBundle, drawings: Mapping[str, Drawing], *, name: str) -> list[Picture]:
+def views(bundle: RunBundle, drawings: Mapping[str, Drawing], *, name: str) -> list[ShownPicture]:
     """Pictures of one image with the words for what they show."""
-    found = []
+    pictures = []
     for what, drawing in drawings.items():
-        said = text(f"report.{what}")
-        found.append(embedded(bundle, drawing, alt=text("report.alt_case", what=said, name=name), caption=said))
-    return found
+        caption = text(f"report.{what}")
+        pictures.append(
+            embedded(bundle, drawing, alt=text("report.alt_case", what=caption, name=name), caption=caption)
+        )
+    return pictures

@@ -30,27 +30,27 @@ _SHOWN = {
 
 def draw(bundle: RunBundle) -> list[Block]:
     """The remarks, and what they rest on; nothing if there are no predictions to look at."""
-    found = bundle.pictures.scored.errors
-    if bundle.scores is None or found is None:
+    errors = bundle.pictures.scored.errors
+    if bundle.scores is None or errors is None:
         return []
-    about = text("report.remarks_about", n=found.images, all=len(bundle.scores.items))
-    boxes = remarks(found.patterns, touching=found.touching)
+    about = text("report.remarks_about", n=errors.images, all=len(bundle.scores.items))
+    boxes = remarks(errors.patterns, touching=errors.touching)
     return [Paragraph(about, "muted"), *(boxes or [Paragraph(text("report.remarks_none"))])]
 
 
-def remarks(found: Sequence[ErrorPattern], *, touching: bool) -> list[Box]:
+def remarks(patterns: Sequence[ErrorPattern], *, touching: bool) -> list[Box]:
     """Patterns in words.
 
     Args:
         touching: The truth numbers its objects, but the prediction only names classes.
     """
-    said = []
-    for pattern in sorted(found, key=lambda p: list(_SHOWN).index(p.kind)):
+    boxes = []
+    for pattern in sorted(patterns, key=lambda p: list(_SHOWN).index(p.kind)):
         kind = "touching" if touching and pattern.kind == "merges" else pattern.kind
         values = {name: _shown(name, pattern.values[name]) for name in _SHOWN[kind]}
         evidence = text(f"report.evidence_{kind}", **values)
-        said.append(Box(text(f"report.remark_{kind}", **values), f"remark-{kind}", lines=[evidence]))
-    return said
+        boxes.append(Box(text(f"report.remark_{kind}", **values), f"remark-{kind}", lines=[evidence]))
+    return boxes
 
 
 def _shown(name: str, value: Value) -> str:

@@ -9,7 +9,7 @@ from lamelle.messages.numbers import unit_of
 from lamelle.metrics import by_class as lines_by_class
 from lamelle.metrics.intervals import why_none
 from lamelle.metrics.names import is_share, meaning_of, metric_of, name_of, place_of
-from lamelle.reports.blocks import Block, Card, Cell, Column, Details, Glossary, Heading, Paragraph, Table, numeric
+from lamelle.reports.blocks import Block, Card, Cell, Column, Details, Glossary, Heading, Paragraph, TableBlock, numeric
 from lamelle.reports.html import number, whole
 from lamelle.results.scores import Score, Scores
 from lamelle.runs.bundle import RunBundle
@@ -66,10 +66,10 @@ class ShownScore:
 
 def draw(bundle: RunBundle) -> list[Block]:
     """All scores with their intervals, those of each class, and what they mean."""
-    found = bundle.scores
-    if found is None:
+    scores = bundle.scores
+    if scores is None:
         return []
-    shown = overall(found)
+    shown = overall(scores)
     level = shown[0].level if shown else ""
     columns = [text("report.score"), *numeric(text("report.value"), text("report.interval_column", level=level), "n"),
                text("report.unit")]  # fmt: skip
@@ -77,25 +77,25 @@ def draw(bundle: RunBundle) -> list[Block]:
     all_scores = text("report.all_scores")
     terms = ((text(f"report.{n}_title"), text(f"report.{n}_text")) for n in ("interval", "units", "pooled", "empty"))
     return [
-        Paragraph(_scored(bundle, found), "muted"),
-        Table(columns, rows, caption=all_scores, label=all_scores),
-        *_by_class(found, level),
-        Details(text("report.glossary"), [Glossary([*glossary(found), *terms])]),
+        Paragraph(_scored(bundle, scores), "muted"),
+        TableBlock(columns, rows, caption=all_scores, label=all_scores),
+        *_by_class(scores, level),
+        Details(text("report.glossary"), [Glossary([*glossary(scores), *terms])]),
     ]
 
 
-def _scored(bundle: RunBundle, found: Scores) -> str:
+def _scored(bundle: RunBundle, scores: Scores) -> str:
     """What was scored."""
     if bundle.elsewhere is not None:
-        return text("report.elsewhere_scored", n=whole(found.n), data=bundle.elsewhere.data)
-    return text("report.scored", n=whole(found.n), split=split_name(found.split))
+        return text("report.elsewhere_scored", n=whole(scores.n), data=bundle.elsewhere.data)
+    return text("report.scored", n=whole(scores.n), split=split_name(scores.split))
 
 
-def _by_class(found: Scores, level: str) -> list[Block]:
-    columns, rows = by_class(found)
+def _by_class(scores: Scores, level: str) -> list[Block]:
+    columns, rows = by_class(scores)
     if not rows:
         return []
-    heads: list[Column | str] = [text("report.class"), *numeric(counted(found), *columns)]
+    heads: list[Column | str] = [text("report.class"), *numeric(counted(scores), *columns)]
     cells = [
         [row.name, "–" if row.n is None else whole(row.n),
          *("–" if s is None else Cell(s.shown, "n", below=s.interval) for s in row.scores)]
@@ -103,7 +103,7 @@ def _by_class(found: Scores, level: str) -> list[Block]:
     ]  # fmt: skip
     title, averages = text("report.by_class"), sum(row.average for row in rows)
     caption = text("report.by_class_caption", level=level)
-    return [Heading(title), Table(heads, cells, caption, title, look="tight", averages=averages)]
+    return [Heading(title), TableBlock(heads, cells, caption, title, look="tight", averages=averages)]
 
 
 def split_name(name: str) -> str:
@@ -164,16 +164,16 @@ def without(scores: Scores, *, most: int | None = None) -> str:
     Args:
         most: Reasons that are said.
     """
-    reasons = list(dict.fromkeys(why for found in scores.scores.values() if (why := why_none(found))))
+    reasons = list(dict.fromkeys(why for one in scores.scores.values() if (why := why_none(one))))
     return ". ".join(why[:1].upper() + why[1:] for why in reasons[:most])
 
 
 def area(scores: Scores, key: str, name: str) -> str:
     """The area under a curve of one class with its interval, such as ``0.91 [0.85, 0.96]``; a dash if unknown."""
-    found = scores.scores.get(f"{key}/{name}")
-    if found is None:
+    one = scores.scores.get(f"{key}/{name}")
+    if one is None:
         return "–"
-    return score(key, found).in_brackets
+    return score(key, one).in_brackets
 
 
 def glossary(scores: Scores) -> list[tuple[str, str]]:
@@ -182,7 +182,7 @@ def glossary(scores: Scores) -> list[tuple[str, str]]:
     return [(name_of(k), meaning_of(k)) for k in used if meaning_of(k)]
 
 
-def score(key: str, found: Score) -> ShownScore:
+def score(key: str, one: Score) -> ShownScore:
     """One score, ready to be shown."""
-    level, why = f"{round(100 * found.level)} %", why_none(found)
-    return ShownScore(key, name_of(key), found, unit_of(found.unit, found.n), level, why)
+    level, why = f"{round(100 * one.level)} %", why_none(one)
+    return ShownScore(key, name_of(key), one, unit_of(one.unit, one.n), level, why)

@@ -15,8 +15,8 @@ from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import name_of
 from lamelle.registry import Registry
 from lamelle.reports import figures, search_figures
-from lamelle.reports.blocks import Block, Code, Note, Notes, Paragraph, Plot, Table
-from lamelle.reports.html import Page, interval, number, percent, render, short
+from lamelle.reports.blocks import Block, Code, Notice, Notices, Paragraph, Plot, TableBlock
+from lamelle.reports.html import DrawnPage, interval, number, percent, render, short
 from lamelle.reports.sections import Section, drawn
 from lamelle.results.scores import MeanScore, Score
 from lamelle.results.studies import SearchResult, Trial
@@ -35,20 +35,20 @@ def page(name: str, result: SearchResult, command: Sequence[str], *, sampler: st
         command: What repeats it.
         sampler: What people call what chose the points.
     """
-    found = _Search(result, shlex.join(["lamelle", *(command or ["tune"])]))
+    about = _SearchPage(result, shlex.join(["lamelle", *(command or ["tune"])]))
     return render(
-        Page(
+        DrawnPage(
             title=text("tune.title", name=name),
             kicker=text("tune.kicker"),
             heading=name,
             tags=[text("tune.tag_trials", n=len(result.trials)), sampler, name_of(result.objective)],
-            sections=drawn(SECTIONS, found),
+            sections=drawn(SECTIONS, about),
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _SearchPage:
     """What the page is about."""
 
     result: SearchResult
@@ -63,43 +63,43 @@ class _Search:
         return self.result.importance
 
 
-def _summary(found: _Search) -> list[Block]:
+def _summary(page: _SearchPage) -> list[Block]:
     """What came of it, and the scores on the test set."""
-    result = found.result
-    notes = Notes([Note(one) for one in sentences(result)])
+    result = page.result
+    notes = Notices([Notice(one) for one in sentences(result)])
     if result.test is None:
         return [notes]
     caption, columns = text("tune.test_caption"), ("score", "value", "interval", "spread")
-    table = Table([text(f"tune.column_{c}") for c in columns], _test(result), caption, caption)
+    table = TableBlock([text(f"tune.column_{c}") for c in columns], _test(result), caption, caption)
     links = [(run, quote(f"{run}/report.html")) for run in result.test.lines[0].runs]
     return [notes, table, Paragraph(look="small", links=links)]
 
 
-def _history(found: _Search) -> list[Block]:
-    svg = search_figures.history(found.result, score=name_of(found.result.objective))
-    return [Plot(svg, text("tune.history_alt"), text("tune.history_caption"), _legend(found.result), "w80")]
+def _history(page: _SearchPage) -> list[Block]:
+    svg = search_figures.history(page.result, score=name_of(page.result.objective))
+    return [Plot(svg, text("tune.history_alt"), text("tune.history_caption"), _legend(page.result), "w80")]
 
 
-def _parallel(found: _Search) -> list[Block]:
-    svg = search_figures.parallel(found.result, score=name_of(found.result.objective))
+def _parallel(page: _SearchPage) -> list[Block]:
+    svg = search_figures.parallel(page.result, score=name_of(page.result.objective))
     return [Plot(svg, text("tune.parallel_alt"), text("tune.parallel_caption"))]
 
 
-def _importance(found: _Search) -> list[Block]:
-    svg = search_figures.importance(found.importance)
+def _importance(page: _SearchPage) -> list[Block]:
+    svg = search_figures.importance(page.importance)
     return [Plot(svg, text("tune.importance_alt"), text("tune.importance_caption"), look="w80")]
 
 
-def _trials(found: _Search) -> list[Block]:
+def _trials(page: _SearchPage) -> list[Block]:
     """All trials, the best first."""
-    result, rows = found.result, []
+    result, rows = page.result, []
     for one in _ranked(result):
         trial, *cells = _cells(one, result, result.other_scores)
         rows.append([f"{trial} ★" if one is result.best_trial else trial, *cells])
-    return [Paragraph(text("tune.trials_caption"), "muted"), Table(_columns(result, result.other_scores), rows)]
+    return [Paragraph(text("tune.trials_caption"), "muted"), TableBlock(_columns(result, result.other_scores), rows)]
 
 
-SECTIONS: Registry[Section[_Search]] = Registry(
+SECTIONS: Registry[Section[_SearchPage]] = Registry(
     "search_section",
     Section("summary", "Summary", _summary),
     Section("course", "Course", _history, needs=("done",)),

@@ -41,12 +41,12 @@ def drawn(table: Registry[Section[What]], what: What) -> list[DrawnSection]:
     Args:
         what: What the page is about: of a Run its bundle.
     """
-    found = []
+    sections = []
     for row in table.values():
         if all(getattr(what, need) for need in row.needs) and (blocks := row.draw(what)):
             title = translated("sections", f"{table.kind}_{row.name}", row.title)
-            found.append(DrawnSection(row.name, title, blocks, row.plain))
-    return found
+            sections.append(DrawnSection(row.name, title, blocks, row.plain))
+    return sections
 
 
 _SCORES, _ELSEWHERE = ("scores",), ("elsewhere",)

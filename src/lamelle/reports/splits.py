@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from lamelle.errors import sentence
 from lamelle.messages import text
 from lamelle.reports import figures
-from lamelle.reports.blocks import Block, Column, Paragraph, Plot, Swatches, Table, numeric
+from lamelle.reports.blocks import Block, Column, Paragraph, Plot, Swatches, TableBlock, numeric
 from lamelle.reports.dataset import names_classes
 from lamelle.reports.html import percent, whole
 from lamelle.reports.scores import split_name
@@ -32,7 +32,7 @@ def draw(bundle: RunBundle) -> list[Block]:
     columns, rows = counts(bundle.records, strata=not names_classes(bundle.records))
     heads: list[Column | str] = [text("report.split"), *numeric(*columns)]
     cells = [[split_name(name), *values] for name, values in rows]
-    blocks: list[Block] = [Paragraph(" ".join(how)), Table(heads, cells, caption=text("report.split_caption"))]
+    blocks: list[Block] = [Paragraph(" ".join(how)), TableBlock(heads, cells, caption=text("report.split_caption"))]
     if volumes := strips(bundle.records, _STRIPS):
         colours = [(split_name(name), f"var(--c{i + 1})") for i, name in enumerate(SPLITS)]
         blocks.append(Swatches([*colours, (split_name("gap"), "var(--line)")]))
@@ -76,10 +76,10 @@ def smallest_class(planned: Outlook) -> str:
     if len(counts) < 2 or counts[name] == len(planned.records):
         return ""
     testing = [r for r in planned.records if r.split == "test" and name in planned.classes.get(r.id, ())]
-    said = {"name": name, "n": whole(counts[name]), "test": whole(len(testing))}
+    values = {"name": name, "n": whole(counts[name]), "test": whole(len(testing))}
     if any(r.group for r in testing):
-        return text("report.smallest_of_groups", groups=_groups(testing), **said)
-    return text("report.smallest_of_images", **said)
+        return text("report.smallest_of_groups", groups=_groups(testing), **values)
+    return text("report.smallest_of_images", **values)
 
 
 def counts(records: Sequence[Record], *, strata: bool) -> tuple[list[str], list[tuple[str, list[str]]]]:
@@ -131,7 +131,7 @@ def strips(records: Sequence[Record], most: int) -> list[tuple[str, str]]:
     for row in records:
         for position in [row.position] if row.position is not None else _span(row):
             volumes[row.id.rpartition("#")[0]][position].add(row.split or "")
-    found = []
+    drawn = []
     for name, positions in volumes.items():
         if len(positions) < 2 or any(len(s) > 1 for s in positions.values()):
             continue
@@ -143,5 +143,5 @@ def strips(records: Sequence[Record], most: int) -> list[tuple[str, str]]:
                 runs[-1] = (runs[-1][0], position, which)
             else:
                 runs.append((position, position, which))
-        found.append((name, figures.strip(runs, first=min(positions), last=max(positions))))
-    return found[:most]
+        drawn.append((name, figures.strip(runs, first=min(positions), last=max(positions))))
+    return drawn[:most]

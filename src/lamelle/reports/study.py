@@ -16,8 +16,8 @@ from lamelle.metrics.intervals import few_units, why_none
 from lamelle.metrics.names import is_share, less_is_better, name_of
 from lamelle.registry import Registry
 from lamelle.reports import figures, study_figures
-from lamelle.reports.blocks import Block, Cell, Code, Heading, Note, Notes, Paragraph, Plot, Table
-from lamelle.reports.html import Page, interval, number, render, whole
+from lamelle.reports.blocks import Block, Cell, Code, Heading, Notice, Notices, Paragraph, Plot, TableBlock
+from lamelle.reports.html import DrawnPage, interval, number, render, whole
 from lamelle.reports.sections import Section, drawn
 from lamelle.results.scores import MeanScore
 from lamelle.results.studies import EPOCH_COLUMNS, Comparison, ComparisonLine, Difference
@@ -44,34 +44,34 @@ def write_study(path: Path, *, comparison: Comparison, command: Sequence[str]) -
 
 def page(name: str, comparison: Comparison, command: Sequence[str]) -> str:
     """The page as text."""
-    found = _Comparison(comparison, shlex.join(["lamelle", *map(str, command or ["compare"])]))
+    about = _ComparisonPage(comparison, shlex.join(["lamelle", *map(str, command or ["compare"])]))
     variants, runs = len(comparison.lines), sum(line.seeds for line in comparison.lines)
     return render(
-        Page(
+        DrawnPage(
             title=text("report.study_title", name=name),
             kicker=text("report.study_kicker"),
             heading=name,
             tags=[text("report.study_tag", variants=variants, runs=runs)],
-            sections=drawn(SECTIONS, found),
+            sections=drawn(SECTIONS, about),
         )
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparison:
+class _ComparisonPage:
     """What the page is about."""
 
     result: Comparison
     command: str
 
 
-def _sentences(found: _Comparison) -> list[Block]:
-    return [Notes([Note(one) for one in sentences(found.result)])]
+def _sentences(page: _ComparisonPage) -> list[Block]:
+    return [Notices([Notice(one) for one in sentences(page.result)])]
 
 
-def _scores(found: _Comparison) -> list[Block]:
+def _scores(page: _ComparisonPage) -> list[Block]:
     """The variants with their intervals, drawn and in a table; then class by class."""
-    comparison, names = found.result, _overall(found.result)
+    comparison, names = page.result, _overall(page.result)
     numbered = [f"{i + 1}: {line.name}" for i, line in enumerate(comparison.lines)]
     svg = study_figures.side_by_side([line.scores for line in comparison.lines], _drawn(comparison))
     legend = [(name, *figures.legend(i, dash=0)) for i, name in enumerate(numbered)]
@@ -83,7 +83,7 @@ def _scores(found: _Comparison) -> list[Block]:
     return [
         Plot(svg, text("report.study_figure_alt"), text("report.study_figure_caption"), legend),
         Paragraph(_caption(comparison), "muted"),
-        Table([*heads, *map(name_of, names)], rows),
+        TableBlock([*heads, *map(name_of, names)], rows),
         *_by_class(comparison),
     ]
 
@@ -97,7 +97,7 @@ def _by_class(comparison: Comparison) -> list[Block]:
             each = (line.scores.get(f"{c}/{name}", _NO_SCORE) for c in columns)
             rows.append([*head, Cell(line.name), *map(_shown, each)])
     heads, title = [text("report.class"), text("report.study_variant")], text("report.by_class")
-    table = Table([*heads, *map(name_of, columns)], rows, label=title)
+    table = TableBlock([*heads, *map(name_of, columns)], rows, label=title)
     return [Heading(title), table] if rows else []
 
 
@@ -106,17 +106,17 @@ def _shown(one: MeanScore) -> Cell:
     return Cell(value, small=(interval, *([spread] if spread else ())))
 
 
-def _training(found: _Comparison) -> list[Block]:
+def _training(page: _ComparisonPage) -> list[Block]:
     heads = [text(f"report.study_{key}") for key in ("variant", *EPOCH_COLUMNS, "seconds", "epochs", *_COUNTS)]
     rows = []
-    for line in found.result.lines:
+    for line in page.result.lines:
         cells = [number(line.history.get(k)) for k in EPOCH_COLUMNS]
         cells += [number(line.seconds, 1), number(line.epochs, 1)]
         rows.append([line.name, *cells, *(_count(getattr(line, k)) for k in _COUNTS)])
-    return [Paragraph(text("report.study_training_caption"), "muted"), Table(heads, rows)]
+    return [Paragraph(text("report.study_training_caption"), "muted"), TableBlock(heads, rows)]
 
 
-SECTIONS: Registry[Section[_Comparison]] = Registry(
+SECTIONS: Registry[Section[_ComparisonPage]] = Registry(
     "comparison_section",
     Section("summary", "Summary", _sentences),
     Section("scores", "Scores", _scores),

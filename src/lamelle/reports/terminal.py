@@ -60,8 +60,8 @@ def _planned(outlook: Outlook) -> list[str]:
     columns, rows = splits.outlook(outlook)
     lines = [text("report.outlook_by", by=text(f"verbs.by_{outlook.by}"))]
     for name, values in rows:
-        said = ", ".join(labelled(printable(c), v) for c, v in zip(columns, values, strict=True))
-        lines.append(f"  {name} – {said}")
+        cells = ", ".join(labelled(printable(c), v) for c, v in zip(columns, values, strict=True))
+        lines.append(f"  {name} – {cells}")
     smallest = splits.smallest_class(outlook)
     return [*lines, f"  {printable(smallest)}"] if smallest else lines
 
@@ -79,11 +79,11 @@ def problem_table(problems: Sequence[Problem]) -> Table:
     for kind in kinds(problems):
         first, severity = kind[0], kind[0].severity
         places = list(dict.fromkeys(printable(p.where) for p in kind))
-        said, more = text(first.code, **first.values), len(kind) - 1
+        sentence, more = text(first.code, **first.values), len(kind) - 1
         if more:
-            said += "\n" + text("report.more_of_kind", n=more)
+            sentence += "\n" + text("report.more_of_kind", n=more)
         if len(places) > EACH:
             places = [*places[:EACH], f"… (+{len(places) - EACH})"]
         word = Text(text(f"report.severity_{severity}"), style=_STYLE[severity])
-        table.add_row(word, Text("\n".join(places)), Text(said))
+        table.add_row(word, Text("\n".join(places)), Text(sentence))
     return table

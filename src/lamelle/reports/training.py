@@ -22,7 +22,7 @@ _COLUMNS, _LONG = 4, 26
 """Panels in a row, and letters of a title that do not fit above one in full size."""
 _OF_CLASSES = ("dice", "iou", "precision", "recall", "f1")
 """Scores of which each class has a line."""
-_FEW = 40
+_MAX_MARKED = 40
 """Epochs up to which each is a point, so that a single one is seen."""
 
 
@@ -42,7 +42,7 @@ def draw(bundle: RunBundle) -> list[Block]:
         (text("report.on_validation"), *figures.legend(1, dash=0)),
     ]
     epoch = best.epoch if best else None
-    svg = figures.training(history, monitor=monitor, best=epoch, turned=turned)
+    svg = overview(history, monitor=monitor, best=epoch, turned=turned)
     return [
         Paragraph(" ".join(caption), "muted"),
         Plot(svg, text("report.training_alt"), legend=legend),
@@ -79,6 +79,37 @@ def _classes(history: Sequence[Epoch], classes: Sequence[str], best: int | None)
     return [Heading(title), Plot(svg, title, legend=[(name, *figures.legend(i)) for i, name in enumerate(shown)])]
 
 
+def overview(history: Sequence[Epoch], *, monitor: str, best: float | None, turned: int | None = None) -> str:
+    """Loss, score and learning rate over the epochs; the best epoch as a dotted line, all after ``turned`` shaded."""
+    from matplotlib.ticker import MaxNLocator
+
+    labels = (text("report.loss"), name_of(monitor), text("report.learning_rate"))
+
+    def draw(axes: Sequence[Axes]) -> None:
+        epochs = [row.epoch for row in history]
+        marker = "o" if len(epochs) < 40 else ""
+        for axis, names in zip(axes, (("train_loss", "loss"), (f"train_{monitor}", monitor), ("lr",)), strict=True):
+            for i, name in enumerate(names):
+                values = [row.score(monitor) if name == monitor else row.column(name) for row in history]
+                points = [(e, v) for e, v in zip(epochs, values, strict=True) if v is not None]
+                colour = figures.line_colour(2 if name == "lr" else i)
+                style = "solid" if i or name == "lr" else figures.line_dash(1)
+                axis.plot(
+                    *zip(*points, strict=True) if points else ([], []), color=colour, ls=style, marker=marker, ms=3
+                )
+            if best is not None:
+                axis.axvline(best, color=figures.INK, ls=figures.line_dash(2), lw=1)
+            if turned is not None:
+                axis.axvspan(turned, epochs[-1], color=figures.line_colour(1), alpha=0.1, lw=0)
+            axis.set_xlabel(text("report.epoch"))
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        for axis, label in zip(axes, labels, strict=True):
+            axis.set_title(label, fontsize=10.5, loc="left", pad=8)
+        axes[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+
+    return figures.drawn(draw, columns=3, size=(10.4, 2.9))
+
+
 def grid(
     history: Sequence[Epoch], panels: Sequence[tuple[str, Sequence[str]]], *, best: float | None, apart: bool
 ) -> str:
@@ -94,11 +125,11 @@ def grid(
     def draw(axes: Sequence[Axes]) -> None:
         for axis, (title, names) in zip(axes, panels, strict=False):
             for i, name in enumerate(names):
-                known = [(row.epoch, value) for row in history if (value := row.column(name)) is not None]
+                points = [(row.epoch, value) for row in history if (value := row.column(name)) is not None]
                 style = figures.line_dash(i if apart else 1 - i)
-                marker = "o" if len(known) < _FEW else None
-                points = zip(*known, strict=True) if known else ([], [])
-                axis.plot(*points, color=figures.line_colour(i), ls=style, lw=1.5, marker=marker, ms=2.5)
+                marker = "o" if len(points) < _MAX_MARKED else None
+                xy = zip(*points, strict=True) if points else ([], [])
+                axis.plot(*xy, color=figures.line_colour(i), ls=style, lw=1.5, marker=marker, ms=2.5)
             if best is not None:
                 axis.axvline(best, color=figures.INK, ls=figures.line_dash(2), lw=1)
             axis.set_title(title, fontsize=10.5 if len(title) < _LONG else 8, loc="left", pad=6)

@@ -10,10 +10,10 @@ from lamelle.runs.bundle import RunBundle
 
 def draw(bundle: RunBundle) -> list[Block]:
     """Its findings, for each fold where there are folds; nothing while no epoch has ended."""
-    found = diagnoses(bundle)
+    trainings = diagnoses(bundle)
     blocks: list[Block] = []
-    for one in found if any(one.findings for one in found) else ():
-        blocks += [Heading(one.name)] if len(found) > 1 else []
+    for one in trainings if any(one.findings for one in trainings) else ():
+        blocks += [Heading(one.name)] if len(trainings) > 1 else []
         blocks += [
             Box(t.verdict, f"{t.severity} told-{t.code}", lines=[t.evidence, f"→ {t.next}"], command=t.command)
             for t in one.findings
@@ -29,6 +29,6 @@ def diagnoses(bundle: RunBundle) -> list[Diagnosis]:
         return []
 
 
-def turned(found: list[Diagnosis]) -> int | None:
+def turned(trainings: list[Diagnosis]) -> int | None:
     """The epoch from which a training overfitted, if it did."""
-    return next((t.epoch for one in found for t in one.findings if t.code == "overfitting"), None)
+    return next((t.epoch for one in trainings for t in one.findings if t.code == "overfitting"), None)
