@@ -27,7 +27,8 @@ from lamelle.prediction import package
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Item
 from lamelle.runs import recipe
-from lamelle.tasks.base import Task, TaskData, TaskOptions
+from lamelle.tasks.base import Task, TaskOptions
+from lamelle.tasks.data_facts import TaskData
 from lamelle.tasks.table import TASKS
 from lamelle.types import Boxes, Spacing
 

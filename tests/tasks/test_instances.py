@@ -25,7 +25,7 @@ from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
-from lamelle.tasks.base import Labels
+from lamelle.tasks.data_facts import Labels
 from lamelle.tasks.instances import DECIDED, FittedObjects, Instances, SettledObjects
 from lamelle.tasks.watershed import maps_of, objects_from, rows_of
 from lamelle.types import IGNORE, Grid, Index, ObjectMap, Record, Source

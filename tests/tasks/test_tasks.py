@@ -21,8 +21,9 @@ from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
-from lamelle.tasks.base import Labels, PlanFacts, Task
+from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
+from lamelle.tasks.data_facts import Labels, PlanFacts
 from lamelle.tasks.instances import Instances
 from lamelle.tasks.scoring import Row
 from lamelle.tasks.segment import Segment

@@ -44,7 +44,8 @@ from lamelle.runs.plan import Plan
 from lamelle.runs.recipe import Recipe, Section
 from lamelle.runs.saved_plan import save_data_of
 from lamelle.runs.scored_pictures import save_scored_pictures
-from lamelle.tasks.base import Labels, Task
+from lamelle.tasks.base import Task
+from lamelle.tasks.data_facts import Labels
 from lamelle.tasks.table import can_learn, task_of
 from lamelle.types import Index, Problem, Record
 

@@ -35,7 +35,8 @@ from lamelle.runs.splitting import (
     place,
     present,
 )
-from lamelle.tasks.base import PlanFacts, Task, TaskData
+from lamelle.tasks.base import Task
+from lamelle.tasks.data_facts import PlanFacts, TaskData
 from lamelle.tasks.table import find, task_of
 from lamelle.types import IGNORE, Index, Problem, Record
 

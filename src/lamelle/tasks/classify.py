@@ -21,8 +21,9 @@ from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibration
-from lamelle.tasks.base import ALMOST_NOTHING, MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
+from lamelle.tasks.base import ALMOST_NOTHING, MANY, Task, TaskOptions, as_logits, strictly
 from lamelle.tasks.curves import curves
+from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.question import Question, about_image
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy

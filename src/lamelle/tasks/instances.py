@@ -18,7 +18,8 @@ from lamelle.metrics.pairs import PixelPair
 from lamelle.results.fitted import Fitted, Pixels, Share, Sweep, defined
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks.base import Labels, PlanFacts, Task, TaskData, TaskOptions
+from lamelle.tasks.base import Task, TaskOptions
+from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.segment import Segment
 from lamelle.tasks.watershed import MAPS, maps_of, objects_from, rows_of
 from lamelle.types import IGNORE, Index, ObjectMap, Prediction, Spacing

@@ -20,7 +20,8 @@ from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibration
-from lamelle.tasks.base import MANY, Labels, PlanFacts, Task, TaskData, TaskOptions, as_logits, strictly
+from lamelle.tasks.base import MANY, Task, TaskOptions, as_logits, strictly
+from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import balanced_weights, check_weights, pixel_loss
 from lamelle.tasks.postprocess import Cleaning, clean
