@@ -278,10 +278,7 @@ def test_a_person_is_warned_of_another_magnification(run: lamelle.Run, inputs: P
     assert known.profile is not None
     known = replace(known, profile=known.profile.model_copy(update={"finest": (0.5, 0.5), "coarsest": (0.5, 0.5)}))
     said: list[str] = []
-    predict_files(
-        known, [inputs / "plane.tif"], tmp_path, store=verbs.open_store(), probabilities=False, overlays=False,
-        say=said.append,
-    )  # fmt: skip
+    predict_files(known, [inputs / "plane.tif"], tmp_path, store=verbs.open_store(), say=said.append)
     (line,) = [line for line in said if "0.5 × 0.5 µm" in line]
     assert "0.004 × 0.004 µm" in line
 

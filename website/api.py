@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator
 
 import lamelle
 from lamelle import errors
-from lamelle.verbs import explaining, folders, one_run, outcomes, recipes_and_store, run_listing, studies, system
+from lamelle.verbs import (
+    explaining,
+    folders,
+    one_run,
+    outcomes,
+    recipes_and_store,
+    run_listing,
+    studies,
+    study_outcomes,
+    system,
+)
 from lamelle.verbs.outcome import Outcome
 
 HEAD = """# Python
@@ -28,7 +38,7 @@ print(run.scores["headline"])
 
 This page is made of the docstrings; `help(lamelle.train)` shows the same.
 """
-MODULES = (one_run, folders, explaining, run_listing, studies, recipes_and_store, system, outcomes)
+MODULES = (one_run, folders, explaining, run_listing, studies, recipes_and_store, system, outcomes, study_outcomes)
 SECTIONS = ("Args", "Returns", "Raises", "Yields", "Example", "Attributes")
 HIDDEN = {"text_lines", "closing_lines", "to_json"}
 

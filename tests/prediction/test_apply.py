@@ -28,6 +28,7 @@ from lamelle.messages import LANGUAGES
 from lamelle.models.freezable import Freezable
 from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
+from lamelle.prediction.output import Wanted
 from lamelle.prediction.package import Package
 from lamelle.verbs.common import HOW, allowed_overrides
 
@@ -85,7 +86,7 @@ def predict(tmp_path: Path) -> Predict:
         out = tmp_path / f"out{next(numbers)}"
         store = Store(tmp_path / "store", budget=1 << 24)
         say = None if said is None else said.append
-        predict_files(package, paths, out, store=store, probabilities=probabilities, overlays=False, say=say)
+        predict_files(package, paths, out, store=store, wanted=Wanted(probabilities=probabilities), say=say)
         return out
 
     return run

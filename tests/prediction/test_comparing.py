@@ -115,7 +115,7 @@ def predict(tmp_path: Path, store: Store) -> Predict:
         said: list[str] = []
         out = tmp_path / f"out{number}"
         keys = recipes.validate(layers.parse_overrides(pairs)).data
-        wanted: dict[str, Any] = {"store": store, "probabilities": False, "overlays": False, "say": said.append}
+        wanted: dict[str, Any] = {"store": store, "say": said.append}
         table = predict_files(package, [folder], out, span=keys.range, **wanted)
         with table.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import openpyxl
 import pytest
+import roifile
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamelle.io.images import read, read_labels
 from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output import Wanted
 from lamelle.prediction.tables import items_csv
 from lamelle.prediction.writers import WRITERS
-from lamelle.types import Boxes, ClassScores, Grid, LabelMap, Prediction, Record, Source, Spacing
+from lamelle.tasks.watershed import rows_of
+from lamelle.types import Boxes, ClassScores, Grid, LabelMap, ObjectMap, Prediction, Record, Source, Spacing
 
 IMAGE = np.zeros((1, 6, 8), np.uint8)
 
@@ -28,8 +34,7 @@ def grid(path: str | Path, spacing: Spacing | None = None) -> Grid:
 
 
 def folder(out: Path, planes: dict[Source, Sequence[int]] | None = None, **options: bool) -> PredictionFolder:
-    asked = {"probabilities": False, "overlays": False} | options
-    return PredictionFolder(out, ("background", "cell", "wall"), planes=planes or {}, **asked)
+    return PredictionFolder(out, ("background", "cell", "wall"), planes=planes or {}, wanted=Wanted(**options))
 
 
 def answer(value: int = 1, shape: tuple[int, ...] = (6, 8)) -> LabelMap:
@@ -167,3 +172,37 @@ def test_pictures_of_planes_are_named_so_that_they_sort(tmp_path: Path) -> None:
     found.close()
     names = sorted(p.name for p in (tmp_path / "overlays/x").iterdir())
     assert names == [f"stack_{z:02d}.png" for z in range(12)]
+
+
+def test_outlines_and_a_workbook_are_written_where_they_are_wanted(tmp_path: Path) -> None:
+    labels = np.zeros((6, 8), np.int64)
+    labels[1:3, 2:5], labels[4, 4:] = 1, 2
+    found = folder(tmp_path, geojson=True, rois=True, workbook=True)
+    found.add(Record("sub/a.png", Source(Path("sub/a.png"))), IMAGE, LabelMap(labels, None), grid("a.png"))
+    numbers = labels.astype(np.uint32)
+    objects = ObjectMap(numbers, rows_of(numbers, np.ones(labels.shape)))
+    found.add(Record("b.png", Source(Path("b.png"))), IMAGE, objects, grid("b.png"))
+    found.close()
+    features = json.loads((tmp_path / "geojson/sub/a.geojson").read_text())["features"]
+    assert [f["properties"]["classification"]["name"] for f in features] == ["cell", "wall"]
+    numbered = json.loads((tmp_path / "geojson/b.geojson").read_text())["features"]
+    assert [f["properties"]["classification"]["name"] for f in numbered] == ["cell", "cell"]
+    assert [f["properties"]["name"] for f in numbered] == ["1", "2"]
+    assert sorted(roi.name for roi in roifile.roiread(tmp_path / "rois/b.zip")) == ["cell-1", "cell-2"]
+    book = openpyxl.load_workbook(tmp_path / "predictions.xlsx")
+    assert book.sheetnames == ["predictions", "objects"]
+    sheet, written = [[c.value for c in row] for row in book["objects"].rows], rows(tmp_path / "objects.csv")
+    assert sheet[0] == list(written[0])
+    assert [row[0] for row in sheet[1:]] == ["b.png", "b.png"]
+    assert [row[sheet[0].index("area")] for row in sheet[1:]] == [6, 4]
+
+
+def test_outlines_of_a_stack_are_of_all_its_planes(tmp_path: Path) -> None:
+    stack = Source(Path("s.tif"))
+    found = folder(tmp_path, planes={stack: range(2)}, geojson=True)
+    for index in range(2):
+        record = Record(f"s.tif#{index}", replace(stack, index=index))
+        found.add(record, IMAGE, answer(index), grid("s.tif"))
+    found.close()
+    [feature] = json.loads((tmp_path / "geojson/s.geojson").read_text())["features"]
+    assert feature["geometry"]["plane"]["z"] == 1

@@ -21,6 +21,7 @@ from lamelle.data.targets.boxes import around
 from lamelle.io.images import header, read, read_labels
 from lamelle.io.streams import Form, write_zarr
 from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output import Wanted
 from lamelle.prediction.output_places import planes_of
 from lamelle.prediction.writers import object_cells
 from lamelle.tasks.watershed import rows_of
@@ -46,8 +47,8 @@ def predicted(path: Path, out: Path, *, dims: int, only: slice = slice(None), **
     """A folder of predictions of one file: of its volume, or of its slices (in another order)."""
     store = Store(out.parent / "store", budget=1 << 26)
     records = read_unlabelled([path], dims=dims, volumes=True).records[only]
-    asked = {"probabilities": True, "overlays": False} | options
-    folder = PredictionFolder(out, ("background", "cell"), planes=planes_of(records), **asked)
+    wanted = Wanted(**({"probabilities": True} | options))
+    folder = PredictionFolder(out, ("background", "cell"), planes=planes_of(records), wanted=wanted)
     for record in records[::-1]:
         folder.add(record, store.image(record.image), answer(store.image(record.image)), store.grid(record.image))
     folder.close()
@@ -171,7 +172,7 @@ def test_some_slices_lie_where_they_were_cut_out(tmp_path: Path, way: np.ndarray
     assert spatial.affine == pytest.approx(whole.slicer[..., 2:5].affine, abs=1e-4)
     assert part.get_qform() == pytest.approx(part.affine, abs=1e-4)
     store = Store(tmp_path / "store", budget=1 << 26)
-    folder = PredictionFolder(tmp_path / "span", ("a", "b"), probabilities=False, overlays=False, planes={})
+    folder = PredictionFolder(tmp_path / "span", ("a", "b"), planes={})
     record = Record("a.nii.gz#2-4", Source(path, span=(2, 5)))
     folder.add(record, store.image(record.image), answer(store.image(record.image)), store.grid(record.image))
     again = nibabel.load(next((tmp_path / "span" / "labels").iterdir()))
@@ -306,8 +307,7 @@ def test_objects_have_sizes_in_micrometres() -> None:
 def test_masks_of_objects_lie_on_their_volume(tmp_path: Path) -> None:
     path = nifti(tmp_path / "a.nii.gz", affine=AFFINE @ np.diag([-1, 1, 1, 1]))
     store = Store(tmp_path / "store", budget=1 << 26)
-    options = {"probabilities": False, "overlays": False, "masks": True}
-    folder = PredictionFolder(tmp_path / "out", ("background", "cell"), planes={}, **options)
+    folder = PredictionFolder(tmp_path / "out", ("background", "cell"), planes={}, wanted=Wanted(masks=True))
     record = Record("a.nii.gz", Source(path))
     found = answer(store.image(record.image))
     objects = ObjectMap(found.labels, rows_of(found.labels, np.ones(found.labels.shape)))
@@ -335,9 +335,7 @@ def test_objects_are_listed_in_the_voxels_of_the_labels_that_are_written(
     nibabel.save(nibabel.Nifti1Image(array, AFFINE).as_reoriented(way), path)
     store = Store(tmp_path / "store", budget=1 << 26)
     records = read_unlabelled([path], dims=dims).records
-    folder = PredictionFolder(
-        tmp_path / "out", ("a", "b"), probabilities=False, overlays=False, planes=planes_of(records)
-    )
+    folder = PredictionFolder(tmp_path / "out", ("a", "b"), planes=planes_of(records))
     for record in records:
         labels = store.image(record.image)[0] // 700
         if dims == 3:

@@ -23,6 +23,7 @@ from lamelle.metrics.instances import instance_row
 from lamelle.metrics.table import METRICS
 from lamelle.prediction import tiles
 from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output import Wanted
 from lamelle.runs import plan as plans
 from lamelle.runs.saved_plan import open_plan
 from lamelle.tasks.data_facts import Labels
@@ -213,9 +214,7 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
     record = Record(name, Source(tmp_path / name.partition("#")[0], index=index))
     labels = discs().astype(np.uint32)
     said = ObjectMap(labels, rows_of(labels, np.ones(labels.shape)))
-    out = PredictionFolder(
-        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=False, planes={}, masks=True
-    )
+    out = PredictionFolder(tmp_path / "out", ("background", "cell"), planes={}, wanted=Wanted(masks=True))
     row = out.add(record, np.zeros((1, *labels.shape), np.uint8), said, Grid(record.image.path, "png"))
     out.close()
     files = sorted((tmp_path / "out" / "masks" / folder / "masks").glob("*.png"))
@@ -231,7 +230,7 @@ def test_each_object_is_written_as_a_mask(name: str, folder: str, tmp_path: Path
 def test_many_objects_of_a_stack_keep_their_numbers(tmp_path: Path) -> None:
     stack = tmp_path / "a.tif"
     out = PredictionFolder(
-        tmp_path / "out", ("background", "cell"), probabilities=False, overlays=True, planes={Source(stack): range(2)}
+        tmp_path / "out", ("background", "cell"), wanted=Wanted(overlays=True), planes={Source(stack): range(2)}
     )
     planes = [np.array([[0, 1], [2, 3]], np.uint32), np.arange(400, dtype=np.uint32).reshape(20, 20)[:2, :2] + 300]
     for i, labels in enumerate(planes):

@@ -18,6 +18,7 @@ from lamelle.io import atomic
 from lamelle.messages import text
 from lamelle.prediction.comparing import Compared, compare
 from lamelle.prediction.files import PredictionFolder
+from lamelle.prediction.output import NOTHING_MORE, Wanted
 from lamelle.prediction.output_places import planes_of
 from lamelle.prediction.package import Package
 from lamelle.prediction.predictor import of_package
@@ -44,15 +45,14 @@ def predict_files(
     out: Path,
     *,
     store: Store,
-    probabilities: bool,
-    overlays: bool,
     say: Callable[[str], None] | None,
-    masks: bool = False,
+    wanted: Wanted = NOTHING_MORE,
     span: Span | None = None,
 ) -> Path:
     """Predict files and folders into a new folder; of a classifier also a submission.
 
     Args:
+        wanted: What is written besides label images and tables.
         span: The values that mean black and white, where somebody said so.
 
     Returns:
@@ -64,7 +64,7 @@ def predict_files(
         DataError: At the end, if some images could not be read; all others are predicted. Where none can be, or nothing
             says what the values of some mean, nothing is made.
     """
-    if masks and not package.task.names_objects:
+    if wanted.masks and not package.task.names_objects:
         raise RequestError("predict.no_objects", task=package.task.name)
     if (there := out.exists()) and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
@@ -84,9 +84,7 @@ def predict_files(
         out,
         package.task.classes,
         planes=planes_of(usable),
-        probabilities=probabilities,
-        overlays=overlays,
-        masks=masks,
+        wanted=wanted,
         submission=Submission(found.inputs, package.naming),
     )
     _predict(package, usable, folder, store, compared)

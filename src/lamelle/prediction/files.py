@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.io import atomic
+from lamelle.io.workbook import write_workbook
+from lamelle.prediction.output import NOTHING_MORE, Output, Wanted
 from lamelle.prediction.output_places import OutputPlaces
 from lamelle.prediction.submission import Submission
-from lamelle.prediction.tables import Row, items_csv
-from lamelle.prediction.writers import WRITERS, Output, Writer
+from lamelle.prediction.tables import Row, Table
+from lamelle.prediction.writers import WRITERS, Writer
 from lamelle.types import Grid, Prediction, Record, Source
 
 
 class PredictionFolder:
     """Collects predictions, and writes them as they come; stacks are written when their last plane has come.
 
-    ``labels/`` · ``probabilities/``, ``overlays/``, ``masks/`` (on request) · ``predictions.csv`` · ``objects.csv`` ·
-    ``boxes.csv`` · ``submission.csv``
+    ``labels/`` · ``probabilities/``, ``overlays/``, ``masks/``, ``geojson/``, ``rois/`` (on request) ·
+    ``predictions.csv`` · ``objects.csv`` · ``boxes.csv`` · ``predictions.xlsx`` (on request) · ``submission.csv``
 
     What is written is a matter of the type of prediction: `lamelle.prediction.writers.WRITERS`.
     """
@@ -30,21 +32,18 @@ class PredictionFolder:
         classes: Sequence[str],
         *,
         planes: Mapping[Source, Sequence[int]],
-        probabilities: bool = False,
-        overlays: bool = False,
-        masks: bool = False,
+        wanted: Wanted = NOTHING_MORE,
         submission: Submission | None = None,
     ) -> None:
         """Start a folder.
 
         Args:
             planes: Those that will come of each stack (`planes_of`).
-            masks: Write each object as a file of its own.
+            wanted: What is written besides.
             submission: What was to be predicted, where a table with one answer for each is wanted.
         """
         self.folder = folder
-        wanted = (probabilities, overlays, masks, submission)
-        self._out = Output(OutputPlaces(folder), tuple(classes), planes, *wanted)
+        self._out = Output(OutputPlaces(folder), tuple(classes), planes, wanted, submission)
         self._rows: list[Row] = []
         self._writers: dict[type[Prediction], Writer[Prediction]] = {}
 
@@ -82,7 +81,11 @@ class PredictionFolder:
         """
         path = self.folder / "predictions.csv"
         self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(path, items_csv(self._rows))
+        tables = [Table("predictions", self._rows), *(t for w in self._writers.values() for t in w.tables())]
+        for table in tables:
+            atomic.write_text(self.folder / f"{table.name}.csv", table.csv())
         for writer in self._writers.values():
             writer.close()
+        if self._out.wanted.workbook:
+            write_workbook(path.with_suffix(".xlsx"), [table.sheet() for table in tables])
         return path

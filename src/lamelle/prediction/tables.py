@@ -1,13 +1,36 @@
-"""Tables of predictions as text."""
+"""Tables of predictions, as text and as sheets of a workbook."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lamelle.io.workbook import Sheet, typed
 
 Row = dict[str, object]
 """One line of a table: column → cell."""
+_NAMES = ("image", "file", "label", "class", "truth", "group")
+"""Columns that hold names, also where these look like numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that is known when all predictions have come."""
+
+    name: str
+    rows: Sequence[Row]
+    columns: tuple[str, ...] = ()
+    """Those that it has in any case."""
+
+    def csv(self) -> str:
+        return items_csv(self.rows, columns=self.columns)
+
+    def sheet(self) -> Sheet:
+        names = list(dict.fromkeys([*self.columns, *(name for row in self.rows for name in row)]))
+        full = ({name: row.get(name) for name in names} for row in self.rows)
+        return Sheet(self.name, names, [typed(row, text=_NAMES) for row in full])
 
 
 def items_csv(items: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> str:

@@ -8,64 +8,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
 from lamelle.data.targets.boxes import drawn
 from lamelle.io import atomic, writers
-from lamelle.pictures.overlay import overlay
 from lamelle.prediction.masks import MaskFolder
-from lamelle.prediction.output_places import OutputPlaces, grid_of_part, stack_of
+from lamelle.prediction.output import Output
+from lamelle.prediction.output_places import grid_of_part, stack_of
 from lamelle.prediction.stack_writer import StackWriter
 from lamelle.prediction.stored_places import StoredGrid
-from lamelle.prediction.submission import Submission, write_submission
-from lamelle.prediction.tables import Row, items_csv
+from lamelle.prediction.submission import write_submission
+from lamelle.prediction.tables import Row, Table
 from lamelle.types import Boxes, ClassScores, Grid, LabelMap, ObjectMap, ObjectRow, Prediction, Record, Source
 
 P = TypeVar("P", bound=Prediction)
 _AXES = "zyx"
 _DIGITS = 2
 """Of the corners of boxes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """The folder of predictions, and what is wanted in it."""
-
-    places: OutputPlaces
-    classes: tuple[str, ...]
-    planes: Mapping[Source, Sequence[int]]
-    """Those that will come of each stack (`planes_of`)."""
-    probabilities: bool
-    overlays: bool
-    masks: bool
-    """Write each object as a file of its own."""
-    submission: Submission | None
-    """What a table with one answer for each image needs; None where none is wanted."""
-
-    @property
-    def folder(self) -> Path:
-        return self.places.folder
-
-    def draw(self, record: Record, image: np.ndarray, labels: np.ndarray) -> None:
-        """Write the overlay, if there is to be one."""
-        if self.overlays:
-            writers.write_rgb(self.places.place("overlays", record, ".png"), overlay(image, labels))
-
-    def stack(self, record: Record) -> Sequence[int] | None:
-        """The planes of the stack that a record is one of; None where it is no plane that is awaited."""
-        return None if record.image.index is None else self.planes.get(stack_of(record))
-
-    def suffix(self, record: Record, grid: Grid, *, dims: int) -> tuple[Grid, str]:
-        """The grid and the suffix of the file of labels: its own, or that of the stack that is awaited."""
-        if (planes := self.stack(record)) is None:
-            part = grid_of_part(record, grid)
-            return part, writers.suffix_for(part, dims=dims, whole=record.image.index is None)
-        part = replace(grid, start=planes[0])
-        return part, writers.suffix_for(part, dims=3, whole=planes[-1] - planes[0] == len(planes) - 1)
 
 
 class Writer(ABC, Generic[P]):
@@ -86,8 +48,12 @@ class Writer(ABC, Generic[P]):
             Its line of the table of predictions; ``file`` is below the folder.
         """
 
+    def tables(self) -> Iterator[Table]:
+        """What is known when all predictions have come."""
+        yield from ()
+
     def close(self) -> None:
-        """Write what is known when all predictions have come."""
+        """Write what else is known then."""
 
 
 class ClassScoreWriter(Writer[ClassScores]):
@@ -112,12 +78,15 @@ class ClassScoreWriter(Writer[ClassScores]):
                 self.out.submission,
                 self._answers,
                 classes=self.out.classes,
-                probabilities=self.out.probabilities,
+                probabilities=self.out.wanted.probabilities,
             )
 
 
 class _MapWriter(Writer[P]):
     """Files of labels and probabilities, of the input's size and spacing; a stack is written when it is complete."""
+
+    objects: ClassVar[bool] = False
+    """Whether labels are numbers of objects."""
 
     def __init__(self, out: Output) -> None:
         super().__init__(out)
@@ -139,7 +108,7 @@ class _MapWriter(Writer[P]):
         Returns:
             The file of labels, below the folder.
         """
-        shown = probabilities if self.out.probabilities else None
+        shown = probabilities if self.out.wanted.probabilities else None
         planes = self.out.stack(record)
         place = self._whole if planes is None else self._plane
         return place(record, labels, shown, grid, dtype).relative_to(self.out.folder).as_posix()
@@ -152,6 +121,7 @@ class _MapWriter(Writer[P]):
         place = self.out.places.place("labels", record, suffix)
         spacing = grid.spacing and grid.spacing[-dims:]
         writers.write_labels(place, labels, spacing=spacing, grid=grid)
+        self.out.outline(record, labels, objects=self.objects)
         if probabilities is not None:
             file = self.out.places.place("probabilities", record, _exact(suffix))
             writers.write_image(file, probabilities, spacing=spacing, grid=grid)
@@ -165,6 +135,7 @@ class _MapWriter(Writer[P]):
         if (stack := self._piled("labels", record, labels[None], dtype)) is not None:
             with stack:
                 writers.write_labels(place, stack.whole()[0], spacing=grid.spacing, grid=grid)
+                self.out.outline(record, stack.whole()[0], objects=self.objects, stack=True)
         if probabilities is not None:
             stack = self._piled("probabilities", record, probabilities, probabilities.dtype)
             if stack is not None:
@@ -197,9 +168,11 @@ class LabelMapWriter(_MapWriter[LabelMap]):
 class ObjectMapWriter(_MapWriter[ObjectMap]):
     """Objects as an image of their numbers, a line each in ``objects.csv``, and a mask each, where that is wanted."""
 
+    objects = True
+
     def __init__(self, out: Output) -> None:
         super().__init__(out)
-        self._masks = MaskFolder(out.folder / "masks") if out.masks else None
+        self._masks = MaskFolder(out.folder / "masks") if out.wanted.masks else None
         self._lines: list[Row] = []
 
     def write(self, record: Record, image: np.ndarray, prediction: ObjectMap, grid: Grid) -> Row:
@@ -223,8 +196,8 @@ class ObjectMapWriter(_MapWriter[ObjectMap]):
             return StoredGrid.of(suffix, grid, shape)
         return StoredGrid.of(suffix, grid, shape, depth=len(planes), first=z - planes[0])
 
-    def close(self) -> None:
-        atomic.write_text(self.out.folder / "objects.csv", items_csv(self._lines))
+    def tables(self) -> Iterator[Table]:
+        yield Table("objects", self._lines)
 
 
 class BoxWriter(Writer[Boxes]):
@@ -251,14 +224,13 @@ class BoxWriter(Writer[Boxes]):
             corners = (start, stop) if flat else stored.box(start, stop)
             about: Row = {"image": record.id, "class": self.out.classes[number], "score": atomic.cell(score)}
             self._lines.append(about | _along("start", corners[0], _DIGITS) | _along("stop", corners[1], _DIGITS))
-        if self.out.overlays:
+        if self.out.wanted.overlays:
             self.out.draw(record, image, drawn(prediction))
         return {"image": record.id, "predicted_boxes": str(len(prediction.classes))}
 
-    def close(self) -> None:
+    def tables(self) -> Iterator[Table]:
         names = [f"{side}_{axis}" for side in ("start", "stop") for axis in _AXES[-self._axes :]]
-        table = items_csv(self._lines, columns=("image", "class", "score", *names))
-        atomic.write_text(self.out.folder / "boxes.csv", table)
+        yield Table("boxes", self._lines, ("image", "class", "score", *names))
 
 
 WRITERS: Mapping[type[Prediction], type[Writer[Any]]] = {

@@ -63,9 +63,9 @@ class Run(Outcome):
         """See `lamelle.predict`."""
         return predict(self.path, inputs, out, **options)
 
-    def report(self) -> Page:
+    def report(self, *, xlsx: AnyPath | None = None) -> Page:
         """See `lamelle.report`."""
-        return report(self.path)
+        return report(self.path, xlsx=xlsx)
 
     def diagnose(self) -> Diagnoses:
         """See `lamelle.diagnose`."""
@@ -250,6 +250,9 @@ def predict(
     probabilities: bool = False,
     overlays: bool = False,
     masks: bool = False,
+    geojson: bool = False,
+    rois: bool = False,
+    xlsx: bool = False,
     progress: Annotated[Progress | None, Cli(hidden=True)] = None,
     **keys: Any,
 ) -> Predictions:
@@ -267,6 +270,9 @@ def predict(
         probabilities: Also write probabilities (float32 TIFF).
         overlays: Also write pictures with contours.
         masks: Also write each object as a mask of its own: masks/ID/masks/*.png (models of instances).
+        geojson: Also write outlines that QuPath imports (geojson/ID.geojson).
+        rois: Also write outlines that the ROI Manager of Fiji opens (rois/ID.zip).
+        xlsx: Also write all tables as one Excel workbook (predictions.xlsx).
         progress: Listener.
         keys: The same as keywords: ``tile=512``.
 
@@ -276,6 +282,7 @@ def predict(
     """
     tune_allocator()
     from lamelle.prediction.apply import predict_files
+    from lamelle.prediction.output import Wanted
     from lamelle.runs import recipe as recipes
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Predictions
@@ -286,28 +293,34 @@ def predict(
         paths_of(inputs),
         Path(out),
         store=open_store(),
-        probabilities=probabilities,
-        overlays=overlays,
-        masks=masks,
+        wanted=Wanted(probabilities, overlays, masks, geojson, rois, workbook=xlsx),
         say=progress.say if progress else None,
         span=recipes.validate({"data": section.get("data", {})}).data.range,
     )
     return Predictions(Path(out), table)
 
 
-def report(run: AnyPath) -> Page:
+def report(run: AnyPath, *, xlsx: AnyPath | None = None) -> Page:
     """Write the report of a run anew.
 
     Write report.html of RUN anew, from what it holds: it is complete without the images.
 
     Args:
         run: A Run.
+        xlsx: Also write scores, predictions and history as an Excel workbook here, a new file.
+
+    Raises:
+        RequestError: If ``xlsx`` exists already.
     """
     from lamelle.reports.page import write_report
     from lamelle.runs.folder import RunFolder
+    from lamelle.runs.workbook import write_run_workbook
     from lamelle.verbs.outcomes import Page
 
-    return Page(write_report(RunFolder.open(Path(run))))
+    folder = RunFolder.open(Path(run))
+    if xlsx is not None:
+        write_run_workbook(folder, Path(xlsx))
+    return Page(write_report(folder), None if xlsx is None else Path(xlsx))
 
 
 def diagnose(run: AnyPath) -> Diagnoses:

@@ -15,7 +15,7 @@ from lamelle.verbs.signature import AnyPath, Cli, Overrides, settings
 if TYPE_CHECKING:
     from lamelle.studies.listing import Filter
     from lamelle.verbs.outcome import Outcome
-    from lamelle.verbs.outcomes import Exported, Pruning, RunComparison, RunListing, Verification
+    from lamelle.verbs.study_outcomes import Exported, Pruning, RunComparison, RunListing, Verification
 
 
 def list_runs(
@@ -47,7 +47,7 @@ def list_runs(
         RequestError: If there is no such folder, or a value is not understood.
     """
     from lamelle.studies import listing
-    from lamelle.verbs.outcomes import RunListing
+    from lamelle.verbs.study_outcomes import RunListing
 
     meant = _filter(settings(list_runs, overrides, {}), task, data, since, state, min_score)
     return RunListing(tuple(listing.ordered(listing.chosen(listing.find(Path(runs), score=score), meant), sort)))
@@ -66,7 +66,7 @@ def compare_runs(runs: Sequence[AnyPath], *, report: AnyPath | None = None) -> R
         RequestError: If they do not share task, classes, images and split; the message says what differs.
     """
     from lamelle.studies import existing_runs
-    from lamelle.verbs.outcomes import RunComparison
+    from lamelle.verbs.study_outcomes import RunComparison
 
     page = None if report is None else Path(report)
     comparison = existing_runs.compare([Path(run) for run in runs], seen_from=page.parent if page else Path())
@@ -94,7 +94,7 @@ def prune_runs(
         FileError: If something cannot be deleted.
     """
     from lamelle.studies import pruning
-    from lamelle.verbs.outcomes import Pruning
+    from lamelle.verbs.study_outcomes import Pruning
 
     meant = list_runs(runs, **filters)
     plan = pruning.plan(meant.runs, mode, keep=keep, among=list_runs(runs).runs)
@@ -117,7 +117,7 @@ def verify_runs(*paths: AnyPath) -> Verification:
         RequestError: If there is nothing to verify at one of the paths.
     """
     from lamelle.studies.verification import verify
-    from lamelle.verbs.outcomes import Verification
+    from lamelle.verbs.study_outcomes import Verification
 
     return Verification(tuple(one for path in paths or ("runs",) for one in verify(Path(path))))
 
@@ -134,7 +134,7 @@ def export_run(run: AnyPath | Sequence[AnyPath], *, to: str, store: str | None =
         RequestError: If a run is not finished, or the tool is not installed.
     """
     from lamelle.studies.exporting import export
-    from lamelle.verbs.outcomes import Exported
+    from lamelle.verbs.study_outcomes import Exported
 
     return Exported(tuple((path, export(path, to=to, store=store)) for path in paths_of(run)))
 

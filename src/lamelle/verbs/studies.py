@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamelle.results.studies import Comparison, SearchResult
     from lamelle.runs.recipe import Section
     from lamelle.training.progress import Progress
-    from lamelle.verbs.outcomes import Study
+    from lamelle.verbs.study_outcomes import Study
 
 
 def compare(
@@ -56,7 +56,7 @@ def compare(
     from lamelle.studies import study as studies
     from lamelle.studies.variants import distinct, named, parse
     from lamelle.training.progress import Plain
-    from lamelle.verbs.outcomes import Study
+    from lamelle.verbs.study_outcomes import Study
 
     if seeds < 1:
         raise RequestError("study.seeds", seeds=seeds)
@@ -136,7 +136,7 @@ def tune(
     from lamelle.runs.train import folds_of
     from lamelle.studies.search import search as searches
     from lamelle.training.progress import Plain
-    from lamelle.verbs.outcomes import Study
+    from lamelle.verbs.study_outcomes import Study
 
     _at_least(("jobs", jobs, 1), ("trials", trials, 1), ("retrain", retrain, 0))
     shared, dimensions = searches.parse(settings(tune, overrides, keys))

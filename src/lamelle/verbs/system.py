@@ -15,7 +15,7 @@ from lamelle.version import __version__
 
 _LIBRARIES = ("torch", "torchvision", "timm", "numpy", "scikit-image", "tifffile", "zarr")
 """Libraries whose versions change what is computed or read."""
-_EXTRAS = ("medical", "explain", "tune", "distributed", "track", "mlflow")
+_EXTRAS = ("medical", "explain", "tune", "distributed", "track", "mlflow", "exchange")
 """What may be installed on request; ``info.for_EXTRA`` in the messages says what for."""
 _GIB = 2**30
 
