@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from additions.toy_runs import trained
 from reference.pages import sections
 
 from lamelle.reports.blocks import Block, Paragraph, TableBlock, numeric
+from lamelle.reports.drawers import DRAWERS, Drawer, each
 from lamelle.reports.page import page, write_report
 from lamelle.reports.sections import SECTIONS, Section
+from lamelle.results.base import Result
+from lamelle.results.scores import Scores
 from lamelle.runs.bundle import RunBundle, open_bundle
 
 
@@ -44,3 +48,27 @@ def test_it_stands_on_the_page_and_in_its_navigation(tmp_path: Path) -> None:
 def test_the_documentation_lists_it() -> None:
     with SECTIONS.added(ROW):
         assert "| `parts` | Parts & pieces | images of each part | `plan` |" in sections()
+
+
+class Spread(Result):
+    """A figure that some task might give."""
+
+    kind: Literal["spread"] = "spread"
+    values: tuple[int, ...]
+
+
+def spread(figure: Spread, scores: Scores) -> list[Block]:
+    return [Paragraph(f"{scores.n} images spread over {max(figure.values)}")]
+
+
+def test_a_figure_is_drawn_by_its_type_in_the_section_of_its_row(tmp_path: Path) -> None:
+    with trained(tmp_path) as (run, before):
+        bundle = open_bundle(run)
+    assert bundle.scores is not None
+    figures = (*bundle.scores.figures, Spread(values=(3, 8)))
+    given = replace(bundle, scores=bundle.scores.model_copy(update={"figures": figures}))
+    assert page(given) == before, "nothing draws it"
+    with DRAWERS.added(Drawer(Spread, "confusion", each(spread))):
+        section = re.search(r'<section id="confusion">.*?</section>', page(given), re.DOTALL)
+    assert section is not None
+    assert f"<p>{bundle.scores.n} images spread over 8</p>" in section[0]

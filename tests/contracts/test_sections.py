@@ -174,8 +174,8 @@ def test_every_block_has_a_macro_and_every_macro_a_block() -> None:
 
 def test_every_type_of_figure_has_a_drawer_in_a_section_that_is_there() -> None:
     figures = {kind.__name__ for kind in _figure_types()}
-    assert {row.figure.__name__ for row in DRAWERS} == figures
-    assert {row.section for row in DRAWERS} <= set(SECTIONS)
+    assert {row.figure.__name__ for row in DRAWERS.values()} == figures
+    assert {row.section for row in DRAWERS.values()} <= set(SECTIONS)
 
 
 def _figure_types() -> tuple[type[Result], ...]:

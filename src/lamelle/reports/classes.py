@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import fmean, median
 
 from lamelle.messages import text
@@ -23,26 +22,6 @@ SHOWN = 40
 """Classes that are described; the number of the others is said."""
 DRAWN = 8
 """Classes of which lines are drawn: more could not be told apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One class, ready to be shown."""
-
-    name: str
-    counts: tuple[int, ...]
-    """Images in each of ``SPLITS``."""
-    total: int
-    share: float
-    """Length of its bar, 0 to 1."""
-    percent: str
-    size: str
-    """Median size, and the range where sizes differ."""
-    mean: str
-    std: str
-    low: str
-    """1st percentile; mean over the images."""
-    high: str
 
 
 def draw(bundle: RunBundle, audit: Audit) -> list[Block]:
@@ -67,11 +46,7 @@ def draw(bundle: RunBundle, audit: Audit) -> list[Block]:
 
 
 def _table(bundle: RunBundle, audit: Audit) -> list[Block]:
-    rows = [
-        [c.name, Cell(bar=c.share), whole(c.total), c.percent, *map(whole, c.counts), c.size, c.mean, c.std, c.low,
-         c.high]
-        for c in table(bundle.records, audit, bundle.classes)
-    ]  # fmt: skip
+    rows = table(bundle.records, audit, bundle.classes)
     title, more = text("report.classes"), len(bundle.classes) - SHOWN
     numbers = [text(f"report.{name}") for name in ("sizes", "mean", "std")]
     heads = [text("report.class"), "", *numeric(text("report.images"), text("report.share"), *map(split_name, SPLITS),
@@ -86,39 +61,28 @@ def names_of(record: Record, classes: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in record.names if name in classes)
 
 
-def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> list[Described]:
-    """Every class with its images in each split, their sizes and their grey levels in native units.
+def table(records: Sequence[Record], audit: Audit, classes: Sequence[str]) -> list[list[Cell | str]]:
+    """Every class with its images, in each split too, their sizes and their grey levels in native units.
 
     Args:
         records: All of the Run, each with its split.
         audit: What a look at every pixel showed.
         classes: Names in order.
+
+    Returns:
+        Of each class: name, bar, images and their share, images of each of ``SPLITS``, median size (and the range where
+        sizes differ), mean, standard deviation, 1st and 99th percentile as means over the images.
     """
     measured = {row.id: row for row in audit.rows}
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    seen: dict[str, list[ImageMeasures]] = defaultdict(list)
-    for record in records:
-        for name in names_of(record, classes):
-            counts[name][record.split or ""] += 1
-            if row := measured.get(record.id):
-                seen[name].append(row)
-    most = max((sum(c.values()) for c in counts.values()), default=1)
-    return [_described(name, counts[name], seen[name], most, len(records)) for name in classes[:SHOWN]]
-
-
-def _described(name: str, counts: Counter[str], rows: Sequence[ImageMeasures], most: int, records: int) -> Described:
-    total = sum(counts.values())
-    mean, std = _pooled(rows)
-    low, high = (_average([getattr(r, which) for r in rows]) for which in ("low", "high"))
-    return Described(
-        name,
-        tuple(counts[s] for s in SPLITS),
-        total,
-        total / most if most else 0.0,
-        percent(total / records) if records else "–",
-        _size(rows),
-        *(short(value) for value in (mean, std, low, high)),
-    )
+    members = {name: [r for r in records if name in r.names] for name in classes}
+    most, rows = max((len(some) for some in members.values()), default=0) or 1, list[list[Cell | str]]()
+    for name, some in list(members.items())[:SHOWN]:
+        seen = [measured[r.id] for r in some if r.id in measured]
+        edges = (_average([row.low for row in seen]), _average([row.high for row in seen]))
+        counts, share = Counter(r.split for r in some), percent(len(some) / len(records)) if records else "–"
+        numbers = [whole(len(some)), share, *(whole(counts[split]) for split in SPLITS)]
+        rows.append([name, Cell(bar=len(some) / most), *numbers, _size(seen), *map(short, (*_pooled(seen), *edges))])
+    return rows
 
 
 def _pooled(rows: Sequence[ImageMeasures]) -> tuple[float, float]:

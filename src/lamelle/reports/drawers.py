@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from lamelle.registry import Registry
 from lamelle.reports import calibration, confusion, curves
 from lamelle.reports.blocks import Block
 from lamelle.results.base import Result
@@ -26,6 +27,11 @@ class Drawer(Generic[Kind]):
     draw: Callable[[Sequence[Kind], Scores], list[Block]]
     """From all figures of the type, of which there may be none."""
 
+    @property
+    def name(self) -> str:
+        """The ``kind`` of the figures."""
+        return str(self.figure.model_fields["kind"].default)
+
     def drawn(self, scores: Scores) -> list[Block]:
         """The figures of the type that scores hold."""
         return self.draw([one for one in scores.figures if isinstance(one, self.figure)], scores)
@@ -36,7 +42,8 @@ def each(draw: Callable[[Kind, Scores], list[Block]]) -> Callable[[Sequence[Kind
     return lambda figures, scores: [block for one in figures for block in draw(one, scores)]
 
 
-DRAWERS: tuple[Drawer[Any], ...] = (
+DRAWERS: Registry[Drawer[Any]] = Registry(
+    "figure",
     Drawer(Confusion, "confusion", each(confusion.draw)),
     Drawer(Curves, "curves", each(curves.draw)),
     Drawer(Sweep, "curves", curves.decided),
@@ -50,6 +57,6 @@ def figures_of(section: str) -> Callable[[RunBundle], list[Block]]:
 
     def draw(bundle: RunBundle) -> list[Block]:
         scores = bundle.scores
-        return [b for row in DRAWERS if row.section == section for b in row.drawn(scores)] if scores else []
+        return [b for row in DRAWERS.values() if row.section == section for b in row.drawn(scores)] if scores else []
 
     return draw
