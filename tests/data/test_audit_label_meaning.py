@@ -1,4 +1,4 @@
-"""Numbers of objects are told from classes, whatever small flaws the masks have."""
+"""LabelNumbers of objects are told from classes, whatever small flaws the masks have."""
 
 from __future__ import annotations
 

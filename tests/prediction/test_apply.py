@@ -30,7 +30,7 @@ from lamelle.prediction import apply as applying
 from lamelle.prediction.apply import SomeUnread, predict_files
 from lamelle.prediction.output import Wanted
 from lamelle.prediction.package import Package
-from lamelle.verbs.common import HOW, allowed_overrides
+from lamelle.verbs.common import PREDICTION_KEYS, allowed_overrides
 
 CLASSES = ("dark", "grey", "-1")
 
@@ -356,5 +356,5 @@ def test_every_cure_of_an_unread_axis_exists(language: str, monkeypatch: pytest.
         assert (caught.value.values["axis"], caught.value.values["length"]) == (letter, 3)
         assert re.findall(r"data\.axes=(\w+)", str(caught.value)) == cures
         for cure in cures:
-            assert allowed_overrides([f"data.axes={cure}"], allowed=HOW) == {"data": {"axes": cure}}
+            assert allowed_overrides([f"data.axes={cure}"], allowed=PREDICTION_KEYS) == {"data": {"axes": cure}}
             assert arrange(Path("a.tif"), cure, (3, 40, 50)).plane == (1, 2)

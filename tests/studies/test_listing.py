@@ -289,7 +289,7 @@ def test_what_began_to_be_trained_meanwhile_is_not_touched(made: Maker) -> None:
     assert len(plan.going) == 1
     run.history.touch()
     with pytest.raises(RequestError, match="another process"):
-        pruning.carry_out(plan)
+        pruning.delete(plan)
     assert run.history.is_file()
 
 

@@ -63,7 +63,7 @@ def run(tmp_path: Path) -> RunFolder:
 @pytest.fixture
 def study(tmp_path: Path) -> StudyFolder:
     """A study with one run."""
-    study = StudyFolder.begin(tmp_path / "runs" / "s", Seeds(seeds=1))
+    study = StudyFolder.start(tmp_path / "runs" / "s", Seeds(seeds=1))
     for path in (study.table, study.scores, study.report, study.trials):
         study.write_text(path, f"content of {path.name}")
     run = RunFolder.create(study.path / "lr=1", "seed0")
@@ -92,7 +92,7 @@ def test_the_files_of_a_study_are_known_too(study: StudyFolder, capsys: pytest.C
 
 def test_a_study_is_not_gone_on_with_if_it_is_not_what_was_written(study: StudyFolder) -> None:
     def again() -> StudyFolder:
-        study_again = StudyFolder.begin(study.path, Seeds(seeds=1))
+        study_again = StudyFolder.start(study.path, Seeds(seeds=1))
         study_again.open(study_again.trials)
         return study_again
 
@@ -114,13 +114,13 @@ def test_a_study_is_not_gone_on_with_if_it_is_not_what_was_written(study: StudyF
 
 
 def test_a_study_that_was_killed_as_it_began_is_begun(tmp_path: Path) -> None:
-    study = StudyFolder.begin(tmp_path / "s", Seeds(seeds=1))
+    study = StudyFolder.start(tmp_path / "s", Seeds(seeds=1))
     study.request.unlink()
-    assert StudyFolder.begin(tmp_path / "s", Seeds(seeds=2)).read_json(study.request) == {"seeds": 2}
+    assert StudyFolder.start(tmp_path / "s", Seeds(seeds=2)).read_json(study.request) == {"seeds": 2}
     study.request.unlink()
     (study.path / "other").write_text("mine")
     with pytest.raises(RequestError, match=r"study\.json: this file is missing"):
-        StudyFolder.begin(tmp_path / "s", Seeds(seeds=2))
+        StudyFolder.start(tmp_path / "s", Seeds(seeds=2))
 
 
 def wrong(found: list[Verified]) -> dict[str, str]:

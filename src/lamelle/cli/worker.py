@@ -29,11 +29,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _search(folder: Path, trials: int) -> None:
-    from lamelle.studies.search.search import STORAGE, reopen
+    from lamelle.studies.search.search import STORAGE, resume
     from lamelle.training.progress import Plain
     from lamelle.verbs import open_store
 
-    reopen(folder, trials, os.environ.get(STORAGE) or None).work(open_store(), Plain())
+    resume(folder, trials, os.environ.get(STORAGE) or None).work(open_store(), Plain())
 
 
 def _run(folder: Path, name: str, seed: int) -> None:

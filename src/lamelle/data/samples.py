@@ -47,7 +47,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class EpochOrder:
     """What stands at each position of an epoch."""
 
     owner: np.ndarray
@@ -152,13 +152,13 @@ class Samples:
     def __len__(self) -> int:
         return self.length
 
-    def order(self, epoch: int) -> Order:
+    def order(self, epoch: int) -> EpochOrder:
         """The records of an epoch in their order."""
         n, weights = len(self._owner), self._weights
         owner = self._owner[epoch_order(n, seed=self.seed, epoch=epoch, weights=weights, length=self.length)]
-        return Order(owner, (epoch + _occurrence(owner)) % self.draws if self.draws else None)
+        return EpochOrder(owner, (epoch + _occurrence(owner)) % self.draws if self.draws else None)
 
-    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
+    def batch(self, epoch: int, positions: Sequence[int], order: EpochOrder) -> Batch:
         """The samples at some positions of an epoch."""
         return self._take([(int(order.owner[p]), self._key(epoch, int(p), order)) for p in positions])
 
@@ -166,7 +166,7 @@ class Samples:
         """Some records as one of their few augmentations takes them."""
         return self._take([(owner, ("draw", owner, draw)) for owner in owners])
 
-    def _key(self, epoch: int, position: int, order: Order) -> tuple[int | str, ...]:
+    def _key(self, epoch: int, position: int, order: EpochOrder) -> tuple[int | str, ...]:
         """What the randomness of a position depends on, besides the seed."""
         if order.draw is None:
             return epoch, position

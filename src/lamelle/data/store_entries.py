@@ -22,7 +22,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.checksums import Stamp, intact, sealed, stamp
+from lamelle.io.checksums import Stamp, intact, stamp, with_checksum
 from lamelle.types import Geometry, Image, JsonObject, Problem, Spacing
 
 LAYOUT = 3
@@ -145,7 +145,7 @@ def _vouch(path: Path, facts: JsonObject) -> None:
     except OSError as error:  # another process has made room meanwhile
         raise unwritable(path, facts["bytes"], error) from error
     with _writing(path.with_suffix(".json"), 0) as file:
-        file.put(0, sealed(json.loads(json.dumps(facts, default=str))))
+        file.put(0, with_checksum(json.loads(json.dumps(facts, default=str))))
 
 
 def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> StoreEntry | None:

@@ -28,7 +28,7 @@ _THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class KnownImage:
     """An image that a model has seen before."""
 
     id: str
@@ -75,7 +75,7 @@ def seen_before(
     contents: Mapping[str, Content],
     memory: Memory,
     store: Store,
-) -> tuple[Seen, ...]:
+) -> tuple[KnownImage, ...]:
     """Which records of another folder a model has seen.
 
     Args:
@@ -83,18 +83,18 @@ def seen_before(
         contents: Content hashes of the records.
     """
     measured = {row.id: row for row in rows if row.minimum != row.maximum}
-    matches: dict[str, Seen] = {}
+    matches: dict[str, KnownImage] = {}
     for record in records:
         row, whole = measured.get(record.id), record.image.index is None and record.image.span is None
         like = memory.pixels.get(row.pixels) if row else None
         if like is None and row and whole:  # of a volume that was cut in training, the whole file
             like = memory.files.get(contents[record.id].image)
         if like is not None:
-            matches[record.id] = Seen(record.id, like, "same")
+            matches[record.id] = KnownImage(record.id, like, "same")
     rest = [r for r in records if r.id in measured and r.id not in matches]
     if memory.signatures and rest:
         new = signatures_of(rest, rows, store)
-        matches |= {p.second: Seen(p.second, p.first, "alike") for p in find_copies(new, memory.signatures)}
+        matches |= {p.second: KnownImage(p.second, p.first, "alike") for p in find_copies(new, memory.signatures)}
     return tuple(matches[r.id] for r in records if r.id in matches)
 
 
@@ -144,11 +144,11 @@ def from_bytes(content: bytes) -> tuple[Signature, ...]:
     )
 
 
-def twins(match: Mapping[str, str]) -> str:
+def pair_shown(match: Mapping[str, str]) -> str:
     """An image and the one of the training that it is, ``=``, or resembles, ``≈``.
 
     Example:
-        >>> twins({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
+        >>> pair_shown({"id": "s2/7.jpg", "like": "a/12.png", "kind": "alike"})
         's2/7.jpg ≈ a/12.png'
     """
     return f"{match['id']} {'=' if match['kind'] == 'same' else '≈'} {match['like']}"

@@ -16,11 +16,11 @@ Stamp = tuple[int, int, int, int]
 """Size, time of modification, inode, time of change: of a file that nobody wrote to, the same."""
 
 
-def sealed(content: Mapping[str, object]) -> bytes:
+def with_checksum(content: Mapping[str, object]) -> bytes:
     """JSON whose last entry, ``sha256``, is the hash of all bytes before it.
 
     Example:
-        >>> data = sealed({"format": 2})
+        >>> data = with_checksum({"format": 2})
         >>> intact(data), intact(data.replace(b"2", b"3", 1)), intact(b'{"format": 2}')
         (True, False, None)
     """
@@ -46,7 +46,7 @@ def intact(data: bytes) -> bool | None:
     return tail == hashlib.sha256(head).hexdigest().encode() + _AFTER
 
 
-def opened(data: bytes) -> JsonObject:
+def read_checked(data: bytes) -> JsonObject:
     """The content of sealed JSON.
 
     Raises:
@@ -71,29 +71,29 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
 
 
-def vouch(path: Path) -> None:
+def note_checksum(path: Path) -> None:
     """Write beside a file, under ``.json``, what it is now.
 
     Raises:
         FileError: If the system cannot write.
         OSError: If there is no such file.
     """
-    atomic.write_bytes(path.with_suffix(".json"), sealed({"content": atomic.sha256(path), "stamp": stamp(path)}))
+    atomic.write_bytes(path.with_suffix(".json"), with_checksum({"content": atomic.sha256(path), "stamp": stamp(path)}))
 
 
-def vouched(path: Path) -> bool | None:
-    """Whether a file is what `vouch` saw; hashed only where its stamp is another. None where there is nothing to tell.
+def is_as_noted(path: Path) -> bool | None:
+    """Whether a file is what `note_checksum` saw; hashed only where its stamp is another. None where nothing was noted.
 
     Example:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "a.npy")
-        ...     before = vouched(file)
+        ...     before = is_as_noted(file)
         ...     _ = file.write_bytes(b"one")
-        ...     vouch(file)
-        ...     whole = vouched(file)
+        ...     note_checksum(file)
+        ...     whole = is_as_noted(file)
         ...     _ = file.write_bytes(b"once")
-        ...     before, whole, vouched(file)
+        ...     before, whole, is_as_noted(file)
         (None, True, False)
     """
     try:

@@ -1,4 +1,4 @@
-"""The data set of a DICOM file, opened by pydicom without a word that quotes it: that could name a patient."""
+"""The data set of a DICOM file, open_dicom by pydicom without a word that quotes it: that could name a patient."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def private(path: Path) -> Any:
     return decoding(path, InvalidDicomError, BytesLengthException, private=True)
 
 
-def opened(path: Path, *, pixels: bool = False) -> Dataset:
+def open_dicom(path: Path, *, pixels: bool = False) -> Dataset:
     """The data set of a file; to be called inside `private`.
 
     Raises:

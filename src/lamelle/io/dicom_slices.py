@@ -11,7 +11,7 @@ import numpy as np
 
 from lamelle.errors import FileError
 from lamelle.io.common import Header
-from lamelle.io.dicom_data import opened, private
+from lamelle.io.dicom_data import open_dicom, private
 from lamelle.io.dicom_names import SUFFIXES, is_unnamed_dicom
 from lamelle.io.formats.dicom import header_of
 from lamelle.io.paths import junk
@@ -68,7 +68,7 @@ def placed_slice(path: Path) -> Slice | None:
 def slice_of(path: Path) -> Slice | None:
     """The header of a file; None where it holds no pixels (a report, a plan)."""
     with private(path):
-        data = opened(path)
+        data = open_dicom(path)
         if "Rows" not in data:
             return None
         return Slice(

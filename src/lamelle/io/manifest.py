@@ -16,7 +16,7 @@ from typing import Literal
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.checksums import Stamp, intact, sealed, stamp
+from lamelle.io.checksums import Stamp, intact, stamp, with_checksum
 from lamelle.platform import FileLock
 
 FORMAT = 4
@@ -165,7 +165,7 @@ class Manifest:
             self._written.clear()
             yield sums
             files = {name: accepted[0] if len(accepted) == 1 else list(accepted) for name, accepted in sums.items()}
-            atomic.write_bytes(self.path, sealed({"format": self._format, "files": files}))
+            atomic.write_bytes(self.path, with_checksum({"format": self._format, "files": files}))
             self._read = stamp(self.path), sums
 
     @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 from lamelle.errors import FileError
 from lamelle.io import atomic
-from lamelle.io.checksums import opened, sealed
+from lamelle.io.checksums import read_checked, with_checksum
 
 SUMS = "sha256.json"
 _ARRAY = "0"
@@ -48,7 +48,7 @@ def write(root: Path) -> None:
     """Note every file of the Zarr that lies at ``root``."""
     files = sorted(path for path in root.rglob("*") if path.is_file())
     names = {path.relative_to(root).as_posix(): atomic.sha256(path) for path in files}
-    (root / _ARRAY / SUMS).write_bytes(sealed({"files": names}))
+    (root / _ARRAY / SUMS).write_bytes(with_checksum({"files": names}))
 
 
 def of(path: Path) -> FileSums | None:
@@ -61,7 +61,7 @@ def of(path: Path) -> FileSums | None:
         if not (file := root / _ARRAY / SUMS).is_file() or (root != path and path.name != _ARRAY):
             continue
         try:
-            sums = FileSums(root, opened(file.read_bytes())["files"])
+            sums = FileSums(root, read_checked(file.read_bytes())["files"])
         except ValueError as error:
             raise FileError("files.sums_changed", file) from error
         for name in _METADATA:

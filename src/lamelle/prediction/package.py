@@ -19,7 +19,7 @@ from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.errors import FileError, RequestError, WorkError
 from lamelle.io import atomic
-from lamelle.io.checksums import intact, sealed
+from lamelle.io.checksums import intact, with_checksum
 from lamelle.io.manifest import FileState
 from lamelle.models.build import Architecture
 from lamelle.models.size_check import FOREIGN
@@ -128,7 +128,7 @@ def save(package: Package, folder: Path) -> list[Path]:
         description["axes"] = package.axes
     if package.slices:
         description["slices"] = True
-    atomic.write_bytes(folder / DESCRIPTION, sealed(description))
+    atomic.write_bytes(folder / DESCRIPTION, with_checksum(description))
     return [folder / WEIGHTS, folder / DESCRIPTION]
 
 

@@ -99,7 +99,7 @@ def chosen_cases(
     return cases
 
 
-def carry_out(
+def explain_cases(
     cases: Sequence[ChosenCase],
     subjects: Sequence[ExplainedModel],
     store: Store,

@@ -23,7 +23,7 @@ from lamelle.data.class_spelling import folded, settle, spelt
 from lamelle.data.file_hashes import digest
 from lamelle.data.resize import resize_image
 from lamelle.data.store import Store
-from lamelle.data.training_overlap import Memory, Seen, remember, seen_before, twins
+from lamelle.data.training_overlap import KnownImage, Memory, pair_shown, remember, seen_before
 from lamelle.errors import DataError, FileError, RequestError, printable
 from lamelle.metrics.intervals import difference
 from lamelle.pictures.encode import COARSE, preview
@@ -80,7 +80,7 @@ class _OtherFolder:
     labelled: tuple[Record, ...]
     contents: Mapping[str, Content]
     classes: tuple[ReadAs, ...]
-    seen: tuple[Seen, ...]
+    seen: tuple[KnownImage, ...]
     tested: int
     """Images of the Run's own test set among those that are scored."""
     notes: tuple[Problem, ...]
@@ -226,7 +226,7 @@ def _memory(run: RunFolder | None) -> Memory | None:
 def _notes(
     index: Index,
     memory: Memory | None,
-    seen: Sequence[Seen],
+    seen: Sequence[KnownImage],
     tested: int,
     classes: Sequence[ReadAs],
     n: int,
@@ -268,8 +268,8 @@ def _turned(audit: Audit, run: RunFolder | None) -> list[Problem]:
     return [p for p in audit.problems if p.code in _TURNED and p.code not in usual]
 
 
-def _pairs(seen: Sequence[Seen]) -> str:
-    return listed([printable(twins(asdict(one))) for one in seen], most=3)
+def _pairs(seen: Sequence[KnownImage]) -> str:
+    return listed([printable(pair_shown(asdict(one))) for one in seen], most=3)
 
 
 def _folder(run: RunFolder | None, data: Path) -> RunFolder:

@@ -300,7 +300,7 @@ class RunFolder(Artefacts):
         """
         return recipes.load(self.check(self.recipe), quiet=True)
 
-    def insist(self) -> None:
+    def require_whole(self) -> None:
         """Refuse a Run of which a file is missing, or not what was written; what lies in ``predictions`` is there.
 
         Hashes are remembered, so that this costs a look at each file.

@@ -34,7 +34,7 @@ class StudyFolder(Artefacts):
         """Where the trials of a search stand, unless that is a server."""
 
     @classmethod
-    def begin(cls, path: Path, request: Result) -> StudyFolder:
+    def start(cls, path: Path, request: Result) -> StudyFolder:
         """The study in this folder: a new one, or the one that was begun with the same request.
 
         Raises:

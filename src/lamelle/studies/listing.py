@@ -130,7 +130,7 @@ def open_whole(path: Path) -> RunSummary:
     run = RunFolder.open(path)
     for part in {one.path: one for one in (run, *run.parts())}.values():
         if not part.busy():
-            part.insist()
+            part.require_whole()
     return open_one(path)
 
 
@@ -168,7 +168,7 @@ def _read(run: RunFolder, root: Path, study: str, score: str | None) -> RunSumma
 
 def _described(run: RunFolder, name: str, study: str, score: str | None, size: int, newest: float) -> RunSummary:
     if not (busy := run.busy()):
-        run.insist()
+        run.require_whole()
     recipe = run.read_recipe()
     environment = run.read_json(run.environment) if run.environment.is_file() else {}
     scores = None if run.older else run.known_scores()

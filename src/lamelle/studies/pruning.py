@@ -24,7 +24,7 @@ MODES: tuple[Mode, ...] = ("checkpoints", "runs")
 
 
 @dataclass(frozen=True, slots=True)
-class Going:
+class PruneItem:
     """Something that would go."""
 
     run: RunSummary
@@ -38,7 +38,7 @@ class PruneList:
     """What would go, and what stays although it was meant, with the reason in words."""
 
     mode: Mode
-    going: tuple[Going, ...]
+    going: tuple[PruneItem, ...]
     staying: tuple[tuple[RunSummary, str], ...]
 
     @property
@@ -72,11 +72,11 @@ def plan(runs: Sequence[RunSummary], mode: str, *, keep: int | None, among: Sequ
             raise RequestError("runs.prune_mixed", kinds=shown)
         best = {run.path for run in ordered(alone, "score")[:keep]}
         pairs = [(r, text("runs.keep_best", n=keep) if r.path in best else _why_keep_run(r, among)) for r in runs]
-    going = [_going(run, mode) for run, why in pairs if not why]
+    going = [_item(run, mode) for run, why in pairs if not why]
     return PruneList(mode, tuple(g for g in going if g.bytes or mode == "runs"), tuple((r, w) for r, w in pairs if w))  # type: ignore[arg-type]
 
 
-def carry_out(plan: PruneList) -> int:
+def delete(plan: PruneList) -> int:
     """Delete what a plan says; each run is looked at once more, and held, before it is touched.
 
     Returns:
@@ -116,12 +116,12 @@ def _empty(folder: Path, *, last: str) -> None:
             os.unlink(entry.path)
 
 
-def _going(run: RunSummary, mode: str) -> Going:
+def _item(run: RunSummary, mode: str) -> PruneItem:
     if mode == "runs":
-        return Going(run, run.path, run.bytes)
+        return PruneItem(run, run.path, run.bytes)
     folder = RunFolder(run.path).checkpoints
     with os.scandir(folder) as entries:
-        return Going(run, folder, sum(e.stat(follow_symlinks=False).st_size for e in entries))
+        return PruneItem(run, folder, sum(e.stat(follow_symlinks=False).st_size for e in entries))
 
 
 def _why_keep_checkpoints(run: RunSummary) -> str:

@@ -67,7 +67,7 @@ def read_variants(given: str | Path | Any) -> Layer:
     return variants
 
 
-def carry_out(
+def run_comparison(
     request: CompareRequest,
     study: Path,
     store: Store,
@@ -89,7 +89,7 @@ def carry_out(
         Folder of the study.
     """
     _check(request, StudyFolder(study), objective, store)
-    folder = StudyFolder.begin(study, request)
+    folder = StudyFolder.start(study, request)
     variants = request.all_variants
     compare.run_all(folder, request.data, request.common, variants, request.seeds, store, progress, jobs=jobs)
     runs = {v.name: [folder.run(v, seed) for seed in range(request.seeds)] for v in variants}

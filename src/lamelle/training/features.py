@@ -18,11 +18,11 @@ import numpy as np
 
 from lamelle.data.augment.options import Augment
 from lamelle.data.file_hashes import digest
-from lamelle.data.samples import Batch, Order, Samples
+from lamelle.data.samples import Batch, EpochOrder, Samples
 from lamelle.durations import enough, spelled
 from lamelle.errors import WorkError
 from lamelle.io import atomic
-from lamelle.io.checksums import vouch, vouched
+from lamelle.io.checksums import is_as_noted, note_checksum
 from lamelle.messages import text
 from lamelle.platform import home
 from lamelle.prediction.predictor import Predictor, autocast, channels_last
@@ -109,10 +109,10 @@ class Features:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def order(self, epoch: int) -> Order:
+    def order(self, epoch: int) -> EpochOrder:
         return self._samples.order(epoch)
 
-    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
+    def batch(self, epoch: int, positions: Sequence[int], order: EpochOrder) -> Batch:
         import torch
 
         assert order.draw is not None
@@ -171,7 +171,7 @@ class Features:
 
     def _kept(self, name: str, say: Callable[[str], None]) -> bool:
         """Whether features are there as they were computed."""
-        whole = vouched(self.folder / name)
+        whole = is_as_noted(self.folder / name)
         if whole is False:
             say(text("train.features_damaged", path=self.folder / name))
         return bool(whole)
@@ -194,7 +194,7 @@ class Features:
                     self._within_limit(n - done + then, (self._clock.seconds - begun) / done)
             assert whole is not None  # a training without records is refused when it is planned
             whole.flush()
-        vouch(self.folder / name)
+        note_checksum(self.folder / name)
 
     def _within_limit(self, left: int, pace: float) -> None:
         """Stop where the features alone take all the time there is.

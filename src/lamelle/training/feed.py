@@ -10,7 +10,7 @@ import numpy as np
 from lamelle.data.augment.apply import apply
 from lamelle.data.augment.options import Augment
 from lamelle.data.augment.parameters import sample
-from lamelle.data.samples import Batch, Order, Samples
+from lamelle.data.samples import Batch, EpochOrder, Samples
 from lamelle.prediction.predictor import Predictor
 from lamelle.types import Record
 
@@ -31,11 +31,11 @@ class Feed(Protocol):
         """Positions of an epoch."""
         ...
 
-    def order(self, epoch: int) -> Order:
+    def order(self, epoch: int) -> EpochOrder:
         """What stands at each position of an epoch."""
         ...
 
-    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
+    def batch(self, epoch: int, positions: Sequence[int], order: EpochOrder) -> Batch:
         """Read the samples at some positions; called by threads."""
         ...
 
@@ -61,10 +61,10 @@ class Images:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def order(self, epoch: int) -> Order:
+    def order(self, epoch: int) -> EpochOrder:
         return self._samples.order(epoch)
 
-    def batch(self, epoch: int, positions: Sequence[int], order: Order) -> Batch:
+    def batch(self, epoch: int, positions: Sequence[int], order: EpochOrder) -> Batch:
         return self._samples.batch(epoch, positions, order)
 
     def inputs(self, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ import numpy as np
 from lamelle.data.augment.mixing import Mixed, mix
 from lamelle.data.augment.options import Augment
 from lamelle.data.randomness import generator, seed_device
-from lamelle.data.samples import Batch, Order, Reader
+from lamelle.data.samples import Batch, EpochOrder, Reader
 from lamelle.durations import enough, spelled
 from lamelle.errors import WorkError, setting
 from lamelle.messages import text
@@ -185,7 +185,7 @@ class Training:
         self._save()
         raise Interrupted("train.interrupted", signal=stop.name, run=self.job.recorder.folder)
 
-    def _batches(self, order: Order) -> Iterator[Batch]:
+    def _batches(self, order: EpochOrder) -> Iterator[Batch]:
         """Batches of the rest of the epoch, read ahead by threads; their number changes nothing but speed."""
         first = self._steps if self.state.batch and self._finished() else self.state.batch  # an epoch has a step
         todo = [range(i * self._batch, (i + 1) * self._batch) for i in range(first, self._steps)]

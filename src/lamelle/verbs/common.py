@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CACHE_GIB = 20.0
 """Size of the store unless ``LAMELLE_CACHE_GIB`` says otherwise."""
-HOW = ("evaluate.tile", "evaluate.overlap", "evaluate.flips", "data.axes")
+PREDICTION_KEYS = ("evaluate.tile", "evaluate.overlap", "evaluate.flips", "data.axes")
 """Keys that say how a finished model predicts."""
 
 

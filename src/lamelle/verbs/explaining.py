@@ -63,8 +63,8 @@ def explain(
     """
     from lamelle.explanation import attribution
     from lamelle.explanation import explain as explaining
-    from lamelle.runs import cases as working
     from lamelle.runs import model
+    from lamelle.runs.cases import cases_of, check_class_exists, explain_cases
     from lamelle.verbs.outcomes import Page
 
     tune_allocator()
@@ -73,11 +73,11 @@ def explain(
     given, store = paths_of(images), open_store()
     subjects = explaining.open_subjects([Path(p) for p in (run, *against)], model.load_model)
     if target is not None:
-        working.check_class_exists(subjects, target)
+        check_class_exists(subjects, target)
     wanted = {"masks": _masks(masks, segmenter, store), "regions": _masks(region, None, store)}
-    examined = working.cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
+    examined = cases_of(Path(run), given, subjects[0], store, name=target, number=cases, everything=everything)
     options, say = explaining.ExplainOptions(method, layer, check), progress.say if progress else None
-    done = working.carry_out(examined, subjects, store, options, **wanted, say=say)
+    done = explain_cases(examined, subjects, store, options, **wanted, say=say)
     about = {"masks": masks or segmenter, "sample": not given and not everything, "command": command}
     return Page(_write(Path(out), done, store, options, **about, say=say))
 

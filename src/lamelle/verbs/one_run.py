@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.platform import tune_allocator
-from lamelle.verbs.common import HOW, allowed_overrides, open_store, paths_of, predicting
+from lamelle.verbs.common import PREDICTION_KEYS, allowed_overrides, open_store, paths_of, predicting
 from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import AnyPath, Cli, Overrides, RecipeLike, settings
 
@@ -287,7 +287,7 @@ def predict(
     from lamelle.runs.model import load_model
     from lamelle.verbs.outcomes import Predictions
 
-    section = allowed_overrides(settings(predict, overrides, keys), allowed=(*HOW, "data.range"))
+    section = allowed_overrides(settings(predict, overrides, keys), allowed=(*PREDICTION_KEYS, "data.range"))
     table = predict_files(
         predicting(load_model(Path(run)), section),
         paths_of(inputs),
@@ -341,5 +341,5 @@ def diagnose(run: AnyPath) -> Diagnoses:
 
     folder = RunFolder.open(Path(run))
     for part in folder.parts():
-        part.insist()
+        part.require_whole()
     return Diagnoses(tuple(diagnosis.diagnose(open_bundle(folder))))

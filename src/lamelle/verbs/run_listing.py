@@ -99,7 +99,7 @@ def prune_runs(
     meant = list_runs(runs, **filters)
     plan = pruning.plan(meant.runs, mode, keep=keep, among=list_runs(runs).runs)
     if yes:
-        pruning.carry_out(plan)
+        pruning.delete(plan)
     return Pruning(plan, yes)
 
 

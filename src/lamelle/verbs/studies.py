@@ -75,7 +75,7 @@ def compare(
     )
     study = Path(runs) / (name or f"compare-{name_of(recipe, data)}")
     options = {"objective": objective, "jobs": jobs, "command": command}
-    return Study(studies.carry_out(request, study, open_store(), listener, **options))
+    return Study(studies.run_comparison(request, study, open_store(), listener, **options))
 
 
 def _samplers() -> Iterable[str]:
@@ -149,7 +149,7 @@ def tune(
     options = searches.SearchOptions(sampler, pruner, objective, trials, storage, seed)
     request = searches.SearchRequest(Path(data).resolve(), common, tuple(dimensions), options, tuple(command))
     study = Path(runs) / (name or f"tune-{name_of(recipe, data)}")
-    return Study(searches.carry_out(request, study, open_store(), listener, jobs=jobs, seeds=retrain))
+    return Study(searches.run_search(request, study, open_store(), listener, jobs=jobs, seeds=retrain))
 
 
 def _needs_test(recipe: Section, command: str) -> None:

@@ -16,7 +16,7 @@ from lamelle.verbs.outcomes import PathOutcome
 
 if TYPE_CHECKING:
     from lamelle.studies.listing import RunSummary
-    from lamelle.studies.pruning import Going, PruneList
+    from lamelle.studies.pruning import PruneItem, PruneList
     from lamelle.studies.verification import Verified
 
 What = TypeVar("What", Comparison, SearchResult)
@@ -101,7 +101,7 @@ class Pruning(Outcome):
     done: bool
 
     @property
-    def going(self) -> Sequence[Going]:
+    def going(self) -> Sequence[PruneItem]:
         """What goes."""
         return self.plan.going
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lamelle.data.audit.duplicates import duplicate_problems, find_pairs
-from lamelle.data.audit.label_meaning import Numbers, numbering_problems, numbers, parting_problems
+from lamelle.data.audit.label_meaning import LabelNumbers, numbering_problems, numbers, parting_problems
 from lamelle.data.audit.mask_classes import Surface, mask_class_problems, masks_among_problems, surface
 from lamelle.data.audit.masks import MaskLook, look, mask_problems
 from lamelle.data.audit.measure import THUMBNAIL, Distribution, count_labels, measure
@@ -46,7 +46,7 @@ class _Seen:
     distributions: tuple[Distribution, ...] = ()
     surface: Surface | None = None
     """How the image is made up, where its target is a class."""
-    numbers: Numbers | None = None
+    numbers: LabelNumbers | None = None
     """What the values of the label image are like; None where there is one mask per object."""
     look: MaskLook | None = None
     """What the label image is like beside its image."""
@@ -283,7 +283,9 @@ def _stacks(rows: Sequence[ImageMeasures], records: Sequence[Record]) -> list[Pr
     return [Problem("audit.stacks_with_classes", stacks[0].id, "error", values)]
 
 
-def _numbers(labels: np.ndarray, row: ImageMeasures | None, ignore: Sequence[int], *, objects: bool) -> Numbers | None:
+def _numbers(
+    labels: np.ndarray, row: ImageMeasures | None, ignore: Sequence[int], *, objects: bool
+) -> LabelNumbers | None:
     """What the values of a label image are like; of objects the row does not tell how often each occurs."""
     if row is None:
         return None

@@ -51,7 +51,7 @@ _FREEDOM = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class LabelNumbers:
     """What one label image holds, value by value."""
 
     values: tuple[int, ...]
@@ -73,7 +73,7 @@ class Numbers:
         return self.values == tuple(range(1, len(self.values) + 1)) and all(self.whole)
 
 
-def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[int] = ()) -> Numbers | None:
+def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[int] = ()) -> LabelNumbers | None:
     """What the values of a label image [(Z,) Y, X] are like; None if they are too many to tell.
 
     Args:
@@ -89,12 +89,12 @@ def numbers(labels: np.ndarray, counts: Mapping[int, int], *, ignore: Sequence[i
     if len(values) > _MAX_VALUES:
         return None
     if not len(values):
-        return Numbers((), (), ())
+        return LabelNumbers((), (), ())
     index = _ranks(_window(labels), values)
     whole, parts, far = _whole(index, len(values))
     places = _places(index, len(values), [counts[int(v)] for v in values])
     seen = [i for i, place in enumerate(places) if place is not None]
-    return Numbers(
+    return LabelNumbers(
         tuple(int(values[i]) for i in seen),
         tuple(bool(whole[i]) for i in seen),
         tuple(places[i] or () for i in seen),
@@ -190,7 +190,7 @@ def _places(index: np.ndarray, count: int, pixels: Sequence[int]) -> list[tuple[
     ]
 
 
-def numbering_problems(looked_at: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+def numbering_problems(looked_at: Sequence[LabelNumbers | None], places: Sequence[str]) -> list[Problem]:
     """An error if the label images number objects, a warning if nobody can tell.
 
     Args:
@@ -219,7 +219,7 @@ def numbering_problems(looked_at: Sequence[Numbers | None], places: Sequence[str
     return [Problem("audit.values_objects_maybe", place, "warning", values)]
 
 
-def _same_meaning(numbered: Sequence[Numbers]) -> bool | None:
+def _same_meaning(numbered: Sequence[LabelNumbers]) -> bool | None:
     """Whether a value means the same in all images: it lies at one place, or has one size; None if few can tell."""
     value = np.array([v for n in numbered for v in n.values])
     where = [p for n in numbered for p in n.places]
@@ -237,7 +237,7 @@ def _same_meaning(numbered: Sequence[Numbers]) -> bool | None:
     return bool(np.all(goes_with[:-1] | near) or goes_with[-1])
 
 
-def parting_problems(looked_at: Sequence[Numbers | None], places: Sequence[str]) -> list[Problem]:
+def parting_problems(looked_at: Sequence[LabelNumbers | None], places: Sequence[str]) -> list[Problem]:
     """Where objects are wanted: an error if no label image parts them, a warning if some do not.
 
     Args:
@@ -256,7 +256,7 @@ def parting_problems(looked_at: Sequence[Numbers | None], places: Sequence[str])
     return [Problem("audit.objects_not_parted", place, severity, values), *twice]
 
 
-def _background(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
+def _background(holding: Sequence[tuple[LabelNumbers, str]]) -> list[Problem]:
     """A warning where one number is that of what lies around the objects, which should be 0."""
     many = [(n, place) for n, place in holding if len(n.values) > 2]
     largest: Counter[int] = Counter()
@@ -270,7 +270,7 @@ def _background(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
     return [Problem("audit.number_of_background", many[0][1], "warning", {"value": value, "count": count})]
 
 
-def _twice(holding: Sequence[tuple[Numbers, str]]) -> list[Problem]:
+def _twice(holding: Sequence[tuple[LabelNumbers, str]]) -> list[Problem]:
     """A warning where single numbers stand for two objects far from each other."""
     torn = [(n, place) for n, place in holding if n.far]
     if not torn:

@@ -67,7 +67,7 @@ def grouped(index: Index, requested: str | None) -> Index:
     if not records:
         return index
     if requested is not None and requested != NONE:
-        wanted = spec.meant(spec.parse(requested), records)
+        wanted = spec.resolved(spec.parse(requested), records)
         clean = known_only if wanted.kind == "column" else _blank
         candidate = Candidate(wanted, tuple(clean(spec.values(wanted, records, index.root))), sure=True, rank=0)
         return _taken(_of_classes(index, candidate), candidate)

@@ -90,7 +90,7 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
         RequestError: If there is no such column or level of folders, or a name or header does not say the group.
     """
     if spec.kind == "column":
-        column = meant(spec, records).value
+        column = resolved(spec, records).value
         return [r.columns.get(column) for r in records]
     if spec.kind == "name":
         pattern = re.compile(spec.value)
@@ -110,7 +110,7 @@ def values(spec: Spec, records: Sequence[Record], root: Path) -> list[str | None
     return groups
 
 
-def meant(spec: Spec, records: Sequence[Record]) -> Spec:
+def resolved(spec: Spec, records: Sequence[Record]) -> Spec:
     """The spec with its column as the table spells it.
 
     Raises:

@@ -25,7 +25,7 @@ _ANGLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class Placement:
     """Labels as they are laid on their image."""
 
     size: tuple[int, ...]
@@ -38,7 +38,7 @@ class Over:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def over(image: Header, labels: Header) -> Over:
+def over(image: Header, labels: Header) -> Placement:
     """Lay labels on their image: by the affines of both, or voxel on voxel as stored where one has none.
 
     An affine of ones, which is what programs write that have lost the true one, counts where it agrees with the other.
@@ -52,26 +52,26 @@ def over(image: Header, labels: Header) -> Over:
     first, second = image.geometry, labels.geometry
     size = tuple(labels.shape[1:])
     if first is None and second is None:
-        return Over(size) if tuple(image.shape[1:]) != size else _on_lattice(image.lattice, labels.lattice, size)
+        return Placement(size) if tuple(image.shape[1:]) != size else _on_lattice(image.lattice, labels.lattice, size)
     stored = tuple(reversed(second.size[: len(size)])) if second else size
     where = directions(first) if first else CANONICAL
-    as_stored = Over(turn_of(where, stored[::-1]).sizes(stored), where)
+    as_stored = Placement(turn_of(where, stored[::-1]).sizes(stored), where)
     if first is None or second is None:
         code = "layouts.place_of_labels" if first else "layouts.place_of_images"
         return replace(as_stored, code=code)
     far, voxels = apart(first, second) if tuple(image.shape[1:]) == size else (np.inf, np.inf)
     values = {"distance": f"{far:.3g} mm", "voxels": f"{voxels:.2g}", "way": _way(first, second)}
     if voxels < _APART:
-        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
+        return Placement(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
     if (_lost(first) or _lost(second)) and as_stored.size == tuple(image.shape[1:]):
         return replace(as_stored, code="layouts.place_lost", severity="warning")
-    return Over(size, None, "layouts.apart" if np.isfinite(far) else None, "error", values)
+    return Placement(size, None, "layouts.apart" if np.isfinite(far) else None, "error", values)
 
 
-def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, ...]) -> Over:
+def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, ...]) -> Placement:
     """Labels of files that say the place of their pixels without directions, as OME-Zarr does."""
     if image is None or labels is None or image.unit != labels.unit or len(image.step) != len(labels.step):
-        return Over(size)
+        return Placement(size)
     first, second = np.array(image.start), np.array(labels.start)
     between = second - first
     last = between + (np.array(labels.step) - image.step) * (np.array(size[-len(first) :]) - 1)
@@ -82,10 +82,10 @@ def _on_lattice(image: Lattice | None, labels: Lattice | None, size: tuple[int, 
     distance = f"{np.linalg.norm(far):.3g} {image.unit}".strip()
     values = {"distance": distance, "voxels": f"{voxels:.2g}", "way": way}
     if voxels <= _APART:  # half a pixel, where one file counts from the middle of a pixel and the other from its edge
-        return Over(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
+        return Placement(size, None, "layouts.nearly_apart" if voxels > _ROUNDED else None, "warning", values)
     if any(not any(one.start) and set(one.step) == {1.0} for one in (image, labels)):
-        return Over(size, None, "layouts.scale_lost", "warning", values)
-    return Over(size, None, "layouts.apart_scaled", "error", values)
+        return Placement(size, None, "layouts.scale_lost", "warning", values)
+    return Placement(size, None, "layouts.apart_scaled", "error", values)
 
 
 def _lost(geometry: Geometry) -> bool:
@@ -117,9 +117,9 @@ def laid_over(index: Index) -> Index:
 
     Labels that lie elsewhere are an error for each file; a file that cannot be read is left to whoever reads it.
     """
-    ways: dict[tuple[Source, Source], Over | None] = {}
+    ways: dict[tuple[Source, Source], Placement | None] = {}
     records = tuple(replace(r, target=_laid(r, ways)) for r in index.records)
-    by_code: dict[str, list[tuple[Source, Source, Over]]] = {}
+    by_code: dict[str, list[tuple[Source, Source, Placement]]] = {}
     for (image, labels), way in ways.items():
         if way is not None and way.code:
             by_code.setdefault(way.code, []).append((image, labels, way))
@@ -127,7 +127,7 @@ def laid_over(index: Index) -> Index:
     return replace(index, records=records, problems=(*index.problems, *problems))
 
 
-def _laid(record: Record, ways: dict[tuple[Source, Source], Over | None]) -> Target | None:
+def _laid(record: Record, ways: dict[tuple[Source, Source], Placement | None]) -> Target | None:
     target = record.labels
     if target is None or not any(says_places(s.path) for s in (record.image, *target.sources)):
         return record.target
@@ -145,14 +145,14 @@ def _whole(source: Source) -> Source:
     return replace(source, index=None, span=None, directions=None)
 
 
-def _over(image: Source, labels: Source) -> Over | None:
+def _over(image: Source, labels: Source) -> Placement | None:
     try:
         return over(header(image.path, key=image.key, axes=image.axes), header(labels.path, key=labels.key))
     except FileError:
         return None
 
 
-def _problems_of(code: str, pairs_of_code: list[tuple[Source, Source, Over]], root: Path) -> list[Problem]:
+def _problems_of(code: str, pairs_of_code: list[tuple[Source, Source, Placement]], root: Path) -> list[Problem]:
     """An error for each pair; of what is only to be known, the number and an example."""
     pairs = [(_below(labels, root), _below(image, root), way) for image, labels, way in pairs_of_code]
     if pairs_of_code[0][2].severity == "error":

@@ -13,7 +13,7 @@ import numpy as np
 from lamelle.errors import FileError
 from lamelle.io.axes import checked_spacing
 from lamelle.io.common import Header, ReadOptions, affordable
-from lamelle.io.dicom_data import EXTRA, PACKAGE, opened, private
+from lamelle.io.dicom_data import EXTRA, PACKAGE, open_dicom, private
 from lamelle.io.dicom_frames import Frames, placed
 from lamelle.io.dicom_names import SUFFIXES, is_dicom
 from lamelle.io.format import Format
@@ -62,7 +62,7 @@ class _PixelFacts:
 def header(path: Path, wanted: ReadOptions) -> Header:
     """Header of a DICOM file; its pixels are not read."""
     with private(path):
-        return header_of(path, opened(path), labels=wanted.labels)
+        return header_of(path, open_dicom(path), labels=wanted.labels)
 
 
 def read(path: Path, wanted: ReadOptions) -> Image:
@@ -107,7 +107,7 @@ def planes(path: Path, wanted: ReadOptions) -> Iterator[np.ndarray]:
 
 
 def _with_pixels(path: Path) -> Dataset:
-    data = opened(path, pixels=True)
+    data = open_dicom(path, pixels=True)
     if not any(name in data for name in _PIXELS):
         raise FileError("files.no_pixels", path)
     return data
@@ -139,7 +139,7 @@ def _facts(path: Path, data: Dataset, labels: bool) -> _PixelFacts:
 
 
 def header_of(path: Path, data: Dataset, *, labels: bool) -> Header:
-    """The header of an opened file; to be called inside `private`."""
+    """The header of an open_dicom file; to be called inside `private`."""
     return _header(path, data, _facts(path, data, labels))
 
 

@@ -35,7 +35,7 @@ from lamelle.studies.study import compared
 from lamelle.studies.variants import DEFAULT, Variant
 from lamelle.training.progress import Progress
 
-__all__ = ["Search", "SearchOptions", "SearchRequest", "begin", "carry_out", "parse", "reopen"]
+__all__ = ["Search", "SearchOptions", "SearchRequest", "parse", "resume", "run_search", "start"]
 TRIALS = 30
 """Trials of a search that is no grid, where nobody says how many."""
 STORAGE = "LAMELLE_TUNE_STORAGE"
@@ -93,7 +93,7 @@ class Search:
                 self.study.optimize(objective, n_trials=1, catch=(Refused,))
 
 
-def begin(request: SearchRequest, study: Path, store: Store) -> Search:
+def start(request: SearchRequest, study: Path, store: Store) -> Search:
     """The search in a folder, new or gone on with.
 
     Raises:
@@ -101,19 +101,19 @@ def begin(request: SearchRequest, study: Path, store: Store) -> Search:
     """
     setting = _setting(request, store)
     points = _points(setting, request.options.trials)
-    folder = StudyFolder.begin(study, setting)
+    folder = StudyFolder.start(study, setting)
     folder.open(*_trial_files(folder))
     return Search(folder, setting, points, open_storage(request.options.storage, folder.path))
 
 
-def reopen(folder: Path, trials: int, storage: str | None) -> Search:
+def resume(folder: Path, trials: int, storage: str | None) -> Search:
     """A search that another process has begun."""
     study = StudyFolder(folder)
     setting = SearchSetting.model_validate(study.read_json(study.request))
     return Search(study, setting, _points(setting, trials), open_storage(storage, folder))
 
 
-def carry_out(request: SearchRequest, study: Path, store: Store, progress: Progress, *, jobs: int, seeds: int) -> Path:
+def run_search(request: SearchRequest, study: Path, store: Store, progress: Progress, *, jobs: int, seeds: int) -> Path:
     """Try every point, train the best again where that is wanted, and write the table and the page.
 
     Args:
@@ -127,7 +127,7 @@ def carry_out(request: SearchRequest, study: Path, store: Store, progress: Progr
     Raises:
         RunFailed: If no process could go on.
     """
-    search = begin(request, study, store)
+    search = start(request, study, store)
     waiting = search.fill()
     progress.say(text("tune.begins", n=len(search.points), waiting=waiting))
     try:
