@@ -24,7 +24,7 @@ SOURCE = ROOT / "src" / "lamelle"
 MODULES = sorted(SOURCE.rglob("*.py"))
 CODE = re.compile(r"[a-z][a-z0-9_]*\.[a-z0-9_]+")
 SPEAKERS = {"LamelleError", "RequestError", "WorkError", "FileError", "Problem", "text"}
-TABLES = ("commands", "metrics", "search")
+TABLES = ("commands", "keys", "metrics", "recipes", "search", "sections")
 """Catalogues of rows, whose English stands in the rows themselves; the contract of each table holds them complete."""
 HEAVY = {
     "torch",
