@@ -135,10 +135,10 @@ def save_entry(path: Path, pixels: Pixels) -> None:
             data = np.ascontiguousarray(piece, dtype=pixels.dtype)
             file.put(len(head) + first * pixels.dtype.itemsize, data.reshape(-1).view(np.uint8).data)
         facts["content"] = file.sha256()
-    _vouch(path, facts)
+    _write_note(path, facts)
 
 
-def _vouch(path: Path, facts: JsonObject) -> None:
+def _write_note(path: Path, facts: JsonObject) -> None:
     """Write the ``.json`` of an array's file as that lies there now."""
     try:
         facts["stamp"] = stamp(path)
@@ -171,7 +171,7 @@ def load_entry(path: Path, damaged: Callable[[Path], None] | None = None) -> Sto
             return None
         if touched:  # a copy, say: the next one need not hash it again
             with suppress(FileError):
-                _vouch(path, {k: v for k, v in facts.items() if k not in ("stamp", "sha256")})
+                _write_note(path, {k: v for k, v in facts.items() if k not in ("stamp", "sha256")})
         os.utime(record)
         return StoreEntry(
             path,
