@@ -102,8 +102,9 @@ def make(
 def _settled(recipe: Recipe) -> Task:
     """The task, as classes ``a`` and ``b`` settle it."""
     if isinstance(recipe.task, Classify.Options):
-        return Classify(recipe.task, SettledClasses(CLASSES, (100, 100), multi_label=False))
-    return Segment(cast(Segment.Options, recipe.task), SettledPixels(CLASSES, ValueMap(CLASSES, {0: 0, 1: 1}), False))
+        return Classify(recipe.task, SettledClasses(classes=CLASSES, class_counts=(100, 100), multi_label=False))
+    settled = SettledPixels(classes=CLASSES, values=ValueMap(CLASSES, {0: 0, 1: 1}), objects=False)
+    return Segment(cast(Segment.Options, recipe.task), settled)
 
 
 def record(name: str, split: str, label: str | None = None, group: str | None = None) -> Record:

@@ -27,7 +27,9 @@ def classify(
     **options: Any,
 ) -> Classify:
     """A classification; ``options`` are keys of its section."""
-    settled = classification.SettledClasses(tuple(classes), tuple(counts or [1] * len(classes)), multi_label)
+    settled = classification.SettledClasses(
+        classes=tuple(classes), class_counts=tuple(counts or [1] * len(classes)), multi_label=multi_label
+    )
     return Classify(Classify.Options.model_validate(options), settled)
 
 
@@ -43,7 +45,10 @@ def segment(
         values = ValueMap(tuple(values), {i: i for i in range(len(values))})
     chosen = Segment.Options.model_validate(options)
     weights = chosen.weights if isinstance(chosen.weights, tuple) else None
-    return Segment(chosen, segmentation.SettledPixels(values.classes, values, objects, weights, tuple(also)))
+    settled = segmentation.SettledPixels(
+        classes=values.classes, values=values, objects=objects, weights=weights, also=tuple(also)
+    )
+    return Segment(chosen, settled)
 
 
 def fit(task: Task, items: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Any, dict[str, Sweep]]:
@@ -62,5 +67,5 @@ def fit(task: Task, items: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[Any
 
 def instances(*, ignore: Sequence[int] = (), parts: bool = False, **options: Any) -> Instances:
     """A segmentation of objects."""
-    settled = objects_one_by_one.SettledObjects(("background", "cell"), tuple(ignore), parts)
+    settled = objects_one_by_one.SettledObjects(classes=("background", "cell"), ignore=tuple(ignore), parts=parts)
     return Instances(Instances.Options.model_validate(options), settled)

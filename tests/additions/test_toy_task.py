@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,13 @@ from lamelle.metrics.metric import Metric, Statistic
 from lamelle.metrics.statistics import STATISTICS
 from lamelle.metrics.table import METRICS
 from lamelle.prediction import package
+from lamelle.results.fitted import Fitted
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Item
 from lamelle.runs import recipe
-from lamelle.tasks.base import Task, TaskOptions
+from lamelle.tasks.base import Keys, Task, TaskOptions
 from lamelle.tasks.data_facts import TaskData
+from lamelle.tasks.settled import Settled
 from lamelle.tasks.table import TASKS
 from lamelle.types import Boxes, Spacing
 
@@ -41,9 +43,7 @@ SIDE = 32.0
 # ---- the file: tasks/discs.py
 
 
-@dataclass(frozen=True, slots=True)
-class SettledBoxes:
-    classes: tuple[str, ...]
+class SettledBoxes(Settled):
     numbers: tuple[int, ...]
     """Of the classes but the background, in the files."""
 
@@ -87,12 +87,12 @@ class Discs(Task):
         return BoxView(ValueMap(self.classes, mapping, ()), objects=False)
 
     @classmethod
-    def plan(cls, facts: Any) -> dict[str, Any]:
+    def plan(cls, facts: Any) -> Keys:
         return {"model.kind": "unet", "model.filters": [8, 16], "data.channels": 1, "train.lr": 0.01}
 
     @classmethod
     def settle(cls, options: Any, data: TaskData) -> Discs:
-        return cls(options, SettledBoxes(("background", "disc"), (1,)))
+        return cls(options, SettledBoxes(classes=("background", "disc"), numbers=(1,)))
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         import torch
@@ -111,7 +111,7 @@ class Discs(Task):
     def activate(self, output: Tensor) -> Tensor:
         return output.float().sigmoid()
 
-    def decode(self, probabilities: np.ndarray, fitted: Mapping[str, Any], spacing: Spacing | None) -> Boxes:
+    def decode(self, probabilities: np.ndarray, fitted: Fitted, spacing: Spacing | None) -> Boxes:
         from scipy.ndimage import label, mean
 
         parts, count = label(probabilities[0] >= self.options.heat)
@@ -123,7 +123,7 @@ class Discs(Task):
         scores = np.asarray(mean(probabilities[0], parts, numbers), np.float32).reshape(count)
         return Boxes(corners, np.ones(count, np.int64), parts.shape, scores)
 
-    def pair(self, probabilities: np.ndarray, target: Boxes, fitted: Mapping[str, Any], spacing: Any) -> BoxPair:
+    def pair(self, probabilities: np.ndarray, target: Boxes, fitted: Fitted, spacing: Any) -> BoxPair:
         return BoxPair(target, self.decode(probabilities, fitted, spacing))
 
     def item(self, stats: ItemStats) -> Item:

@@ -13,6 +13,7 @@ import torch
 from lamelle.metrics.statistics import STATISTICS
 from lamelle.metrics.table import METRICS
 from lamelle.models.options import MODELS
+from lamelle.results.saved_task import SavedTask
 from lamelle.tasks.base import Task, TaskOptions
 from lamelle.tasks.table import TASKS, restore
 
@@ -61,15 +62,18 @@ def test_its_scores_are_rows_of_the_tables(task: Task) -> None:
 
 
 def test_a_package_brings_it_back_and_refuses_what_it_does_not_know(task: Task) -> None:
-    described = json.loads(json.dumps(task.describe()))
-    again = restore(described["options"], described["settled"])
+    saved = task.describe()
+    assert saved.name == task.name
+    described = json.loads(saved.model_dump_json())
+    again = restore(SavedTask(**described))
     assert (type(again), again.options, again.settled) == (type(task), task.options, task.settled)
-    with pytest.raises(ValueError, match="unknown"):
-        restore(described["options"], described["settled"] | {"more": 1})
-    with pytest.raises(ValueError, match="classes"):
-        restore(described["options"], {k: v for k, v in described["settled"].items() if k != "classes"})
-    with pytest.raises(ValueError, match="more"):
-        restore(described["options"] | {"more": 1}, described["settled"])
+    with pytest.raises(ValueError, match=r"more\n.*not permitted"):
+        restore(SavedTask(options=saved.options, settled=saved.settled | {"more": 1}))
+    fewer = {k: v for k, v in saved.settled.items() if k != "classes"}
+    with pytest.raises(ValueError, match=r"classes\n.*required"):
+        restore(SavedTask(options=saved.options, settled=fewer))
+    with pytest.raises(ValueError, match=r"more\n.*not permitted"):
+        restore(SavedTask(options=saved.options | {"more": 1}, settled=saved.settled))
 
 
 def test_what_is_stacked_is_unstacked(task: Task) -> None:

@@ -25,12 +25,14 @@ def facts(task: Task, **sections: Any) -> RunFacts:
 
 
 def classify(**options: Any) -> Task:
-    return Classify(Classify.Options.model_validate(options), SettledClasses(NAMES, (9, 1), multi_label=False))
+    return Classify(
+        Classify.Options.model_validate(options), SettledClasses(classes=NAMES, class_counts=(9, 1), multi_label=False)
+    )
 
 
 def segment(loss: str) -> Task:
     options = Segment.Options.model_validate({"loss": {"name": loss}})
-    return Segment(options, SettledPixels(NAMES, ValueMap(NAMES, {0: 0, 1: 1}), objects=False))
+    return Segment(options, SettledPixels(classes=NAMES, values=ValueMap(NAMES, {0: 0, 1: 1}), objects=False))
 
 
 @pytest.mark.parametrize(

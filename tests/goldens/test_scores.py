@@ -28,7 +28,7 @@ def task_of(case: Case) -> Task:
     if case.task == "classify":
         return made_tasks.classify(case.classes, counts=(5,) * len(case.classes), **case.options)
     if case.task == "instances":
-        return Instances(Instances.Options(), SettledObjects(case.classes, (), parts=False))
+        return Instances(Instances.Options(), SettledObjects(classes=case.classes, ignore=(), parts=False))
     options = dict(case.options)
     also = [name for name in Segment.also if options.pop(name, False)]
     sigmoid = len(case.classes) == 2 or not options.get("exclusive", True)

@@ -15,6 +15,7 @@ from lamelle.prediction import package
 from lamelle.prediction.fitted_before import fitted_before
 from lamelle.prediction.migration import migrated
 from lamelle.results.fitted import Sweep
+from lamelle.results.saved_task import SavedTask
 from lamelle.tasks.table import restore
 
 FROZEN = Path(__file__).parents[1] / "frozen"
@@ -64,8 +65,8 @@ def described(frozen: Path, name: str) -> dict[str, Any]:
 def test_options_mean_what_they_meant(frozen: Path) -> None:
     tasks = {}
     for folder in frozen.iterdir():
-        task = restore(**migrated(described(frozen, folder.name))["task"])
-        tasks[folder.name] = (task.describe()["options"], task.describe()["settled"])
+        task = restore(SavedTask(**migrated(described(frozen, folder.name))["task"]))
+        tasks[folder.name] = (task.describe().options, task.describe().settled)
     options, settled = tasks["classify"]
     assert options["loss"] == {"name": "focal", "gamma": 1.5}
     assert (options["remedy"], options["threshold"], options["calibrate"]) == (
@@ -73,16 +74,16 @@ def test_options_mean_what_they_meant(frozen: Path) -> None:
         "f1",
         True,
     )
-    assert settled == {"classes": ("a", "b"), "class_counts": (7, 4), "multi_label": False}
+    assert settled == {"classes": ["a", "b"], "class_counts": [7, 4], "multi_label": False}
     assert tasks["vit"][0]["remedy"] == {"name": "logit_adjustment", "tau": 2.0}
     assert (tasks["timm"][0]["threshold"], tasks["timm"][1]["multi_label"]) == (0.3, True)
     options, settled = tasks["segment"]
     assert options["loss"] == {"name": "focal_tversky", "alpha": 0.2, "beta": 0.8, "gamma": 1.5}
     assert (options["tolerance"], options["threshold_by"], options["min_size"]) == (3.0, "image", 4)
-    assert (settled["also"], settled["weights"]) == (("cells",), None)
+    assert (settled["also"], settled["weights"]) == (["cells"], None)
     options, settled = tasks["volume"]
     assert options["loss"] == {"name": "boundary_ce", "w0": 9.0, "sigma": 4.0, "between": 1}
-    assert (settled["weights"], settled["also"], options["exclusive"]) == ((1.0, 2.0, 3.0), ("lines",), False)
+    assert (settled["weights"], settled["also"], options["exclusive"]) == ([1.0, 2.0, 3.0], ["lines"], False)
     options, settled = tasks["instances"]
     assert (options["mask_threshold"], options["min_size"], settled["parts"]) == (0.5, "auto", True)
     assert tasks["timm-unet"][0]["min_size"] == 16
@@ -144,14 +145,14 @@ def test_what_none_of_format_1_had_is_refused(frozen: Path, change: Any) -> None
     old = described(frozen, "classify")
     change(old["task"])
     with pytest.raises((ValueError, KeyError)):
-        restore(**migrated(old)["task"])
+        restore(SavedTask(**migrated(old)["task"]))
 
 
 def decided(frozen: Path, name: str) -> tuple[dict[str, Any], dict[str, Sweep], dict[str, Any]]:
     """What was decided, what was tried for it by ``name/class``, and both as they stood there."""
     new, old = migrated(described(frozen, name)), described(frozen, name)["fitted"]
     sweeps = [Sweep.model_validate(one) for one in new["sweeps"]]
-    assert restore(**new["task"]).restore_fitted(new["fitted"])
+    assert restore(SavedTask(**new["task"])).restore_fitted(new["fitted"])
     return new["fitted"], {f"{one.name}/{one.of}": one for one in sweeps}, old
 
 

@@ -202,7 +202,7 @@ def test_targets_are_read_as_objects() -> None:
     index = Index(Path(), "x", ())
     assert task().adapt(index, Labels({0: 1, 255: 2}, None, (), (7,))).settled.parts
     with pytest.raises(RequestError, match="one kind of object"):
-        Instances(Instances.Options(), SettledObjects(("a", "b", "c"), (), False))
+        Instances(Instances.Options(), SettledObjects(classes=("a", "b", "c"), ignore=(), parts=False))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,8 @@ def test_from_a_folder_of_masks_to_a_folder_of_masks(tmp_path: Path) -> None:
     elsewhere = run.evaluate(data, overrides=["evaluate.keep_seen=true"]).scores
     assert elsewhere["ap50"].n == 12
     opened, known = open_plan(run.folder).task.describe(), task().describe()
-    assert opened == known | {"settled": known["settled"] | {"classes": ("background", "object")}}
+    assert opened.options == known.options
+    assert opened.settled == known.settled | {"classes": ["background", "object"]}
     if masks := list(out.glob("masks/*/masks/*.png")):
         assert read_labels(masks[0]).array.max() == 255
     assert read_folder(data, options=plans.layout_options({"task": {"name": "instances"}})).numbers_objects

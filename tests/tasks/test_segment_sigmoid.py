@@ -219,6 +219,6 @@ def test_from_a_stack_to_a_report_and_back_from_the_package(tmp_path: Path) -> N
     (file,) = (tmp_path / "out" / "probabilities").rglob("*.tif")
     assert read(file).array.shape[0] == len(classes) - 1
     package = load(run.path)
-    assert package.task.describe()["options"]["exclusive"] is False
+    assert package.task.describe().options["exclusive"] is False
     assert isinstance(package.fitted, FittedPixels)
     assert package.fitted.thresholds == pytest.approx(thresholds)

@@ -18,6 +18,7 @@ from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
 from lamelle.models.options import MODELS
 from lamelle.results.items import ItemStats
+from lamelle.results.saved_task import SavedTask
 from lamelle.results.scores import Confusion
 from lamelle.runs import layers
 from lamelle.runs import recipe as recipes
@@ -170,9 +171,9 @@ def test_a_plan_is_a_valid_recipe(name: str, known: PlanFacts) -> None:
 
 @cases
 def test_a_description_survives_json(task: Task, items: Any) -> None:
-    described = json.loads(json.dumps(task.describe()))
-    again = restore(described["options"], described["settled"])
-    assert json.loads(json.dumps(again.describe())) == described
+    saved = SavedTask.model_validate_json(task.describe().model_dump_json())
+    again = restore(saved)
+    assert again.describe() == saved
     assert (again.classes, again.outputs, again.headline) == (task.classes, task.outputs, task.headline)
     p, target = items(task, 1)[0]
     assert str(again.row(p, target)) == str(task.row(p, target))
@@ -180,10 +181,10 @@ def test_a_description_survives_json(task: Task, items: Any) -> None:
 
 @cases
 def test_a_description_with_a_foreign_option_is_refused(task: Task, items: Any) -> None:
-    described = json.loads(json.dumps(task.describe()))
-    for part in described:
+    saved = task.describe()
+    for part in ("options", "settled"):
         with pytest.raises(ValueError, match="evil"):
-            restore(**described | {part: {**described[part], "evil": 1}})
+            restore(saved.model_copy(update={part: {**getattr(saved, part), "evil": 1}}))
 
 
 def confusion_of(task: Task, rows: list[Row]) -> Confusion:

@@ -14,6 +14,7 @@ from sklearn import metrics
 from lamelle.io.atomic import plain
 from lamelle.metrics import calibration
 from lamelle.results.items import ItemStats
+from lamelle.results.saved_task import SavedTask
 from lamelle.results.scores import Reliability
 from lamelle.tasks.base import Task
 from lamelle.tasks.calibration import PixelSample
@@ -38,7 +39,7 @@ def segment(classes: int = 2, **options: Any) -> Segment:
 def items_of(task: Task, n: int, seed: int = 0) -> Items:
     """Items whose probabilities would be honest, were their logits not ``SURE`` times too large."""
     rng, found = np.random.default_rng(seed), []
-    several = task.describe()["settled"].get("multi_label")
+    several = task.describe().settled.get("multi_label")
     shape = (24, 24) if task.output == "map" else ()
     for _ in range(n):
         logits = rng.normal(size=(task.outputs, *shape)) * 1.2
@@ -108,7 +109,7 @@ def test_what_is_said_stays_and_what_is_written_is_calibrated(task: tuple[Task, 
     for now, then, p in pairs:
         assert isinstance(now, ClassScores | LabelMap)
         assert type(then) is type(now)
-        exclusive = one.outputs > 1 and not one.describe()["settled"].get("multi_label")
+        exclusive = one.outputs > 1 and not one.describe().settled.get("multi_label")
         expected = calibration.tempered(p, found.temperature, exclusive=exclusive, axis=0)
         np.testing.assert_allclose(now.probabilities, expected, atol=1e-6)
         np.testing.assert_array_equal(then.probabilities, p)
@@ -195,8 +196,7 @@ def test_a_package_without_temperature_is_as_it_was() -> None:
     np.testing.assert_array_equal(said.probabilities, p)
     assert "temperature" not in one.row(p, np.asarray(0))
     for image in (segment(calibrate=False), segment(3, calibrate=False)):
-        described = json.loads(json.dumps(image.describe()))
-        again = Segment.restore(described["options"], described["settled"])
+        again = Segment.restore(SavedTask.model_validate_json(image.describe().model_dump_json()))
         q, truth = items_of(again, 1)[0]
         assert "uncalibrated" not in again.row(q, truth)
         np.testing.assert_array_equal(again.decode(q, again.Fitted(), None).probabilities, q)  # type: ignore[union-attr]

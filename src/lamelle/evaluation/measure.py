@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from lamelle.results.scores import Confusion, Note, Score, Scores
 from lamelle.tasks.base import Task
 from lamelle.types import Record
 
-Listener = Callable[[Record, np.ndarray, ItemStats], Mapping[str, Any]]
+Listener = Callable[[Record, np.ndarray, ItemStats], Mapping[str, object]]
 """Hears of each item: record, probabilities, statistics; gives its line of the table of predictions."""
 
 

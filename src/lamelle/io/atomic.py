@@ -159,6 +159,8 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+    if (dump := getattr(value, "model_dump", None)) is not None:  # a record of pydantic
+        return dump(mode="json")
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

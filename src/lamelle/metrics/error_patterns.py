@@ -47,7 +47,7 @@ class ErrorKind:
     """Something that holds, and its numbers."""
 
     kind: str
-    values: Mapping[str, Any]
+    values: Mapping[str, str | int | float]
 
 
 def patterns(

@@ -10,8 +10,9 @@ from lamelle.data.options import Axes
 from lamelle.data.preparation import Preparation
 from lamelle.data.profile import Profile
 from lamelle.models.build import Architecture
-from lamelle.results.base import Json
 from lamelle.results.fitted import Sweep
+from lamelle.results.saved_task import SavedTask
+from lamelle.types import JsonObject
 
 _WIDEST = 1 << 15
 """Pixels of the longest side that images are resized to."""
@@ -21,11 +22,6 @@ _Count = Annotated[int, Field(ge=0, le=1 << 53)]
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _TaskPart(_Part):
-    options: Json
-    settled: Json
 
 
 class _PreparationPart(_Part):
@@ -87,7 +83,7 @@ class Description(_Part):
 
     format: int
     lamelle: str
-    task: _TaskPart
+    task: SavedTask
     model: Architecture
     preparation: _PreparationPart
     dims: Literal[2, 3]
@@ -96,7 +92,7 @@ class Description(_Part):
     overlap: Literal["field"] | Annotated[float, Field(ge=0, lt=0.9)]
     flips: bool
     spacing: tuple[Annotated[FiniteFloat, Field(gt=0)], ...] | None
-    fitted: Json
+    fitted: JsonObject
     """Its types and bounds are those of the task's `Fitted`."""
     sweeps: tuple[Sweep, ...]
     provenance: _Provenance

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue, TypeAdapter
 
-from lamelle.results.base import Json
 from lamelle.results.fitted import Sweep
+from lamelle.types import JsonObject
 
 Line = list[float | None]
 _OLD = TypeAdapter(dict[str, float | Line | dict[str, float | Line]])
@@ -25,7 +25,7 @@ _SCORES = {"image_f1": "image_dice"}
 
 def fitted_before(
     given: JsonValue, options: Mapping[str, JsonValue], classes: Sequence[str]
-) -> tuple[Json, list[JsonValue]]:
+) -> tuple[JsonObject, list[JsonValue]]:
     """What was decided and what was tried, each as format 4 has it.
 
     Raises:
@@ -38,14 +38,14 @@ def fitted_before(
         ({'min_size': 8}, 8.0, {'dice': [0.5, 0.7]})
     """
     old = _OLD.validate_python(given, strict=True)
-    decided: Json = {}
+    decided: JsonObject = {}
     for name, value in old.items():
         if name in _NUMBERS and isinstance(value, float | int):
             decided[name] = int(value)
         elif name == "largest":
             decided[name] = bool(value)
         elif name in _OTHERS:
-            decided[name] = value  # type: ignore[assignment]
+            decided[name] = value
         elif name.partition("/")[0] not in _TRIED:
             raise ValueError(f"{name} was never decided")
     try:

@@ -6,17 +6,15 @@ from the data; up to format 3, what was tried on validation stood among what was
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from lamelle.prediction.fitted_before import fitted_before
+from lamelle.types import JsonObject
 
 _LOSS_OF_CLASSES = {"focal": ("gamma",)}
 _REMEDY = {"effective": ("beta",), "both": ("alpha",), "logit_adjustment": ("tau",)}
 _OLD_TASKS = ("classify", "segment", "instances")
 
 
-def migrated(described: Mapping[str, Any]) -> dict[str, Any]:
+def migrated(described: JsonObject) -> JsonObject:
     """The description of a package of format 1, 2 or 3 as one of format 4.
 
     Raises:
@@ -30,7 +28,7 @@ def migrated(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "format": 4, "task": task, "model": model, "fitted": fitted, "sweeps": sweeps}
 
 
-def _network(old: Mapping[str, Any]) -> dict[str, Any]:
+def _network(old: JsonObject) -> JsonObject:
     given = dict(old)
     outputs = given.pop("out_channels" if "out_channels" in given else "classes")
     data = {"inputs": given.pop("in_channels"), "outputs": outputs, "dims": given.pop("dims", 2)}
@@ -45,7 +43,7 @@ def _network(old: Mapping[str, Any]) -> dict[str, Any]:
     return {"options": given, **data}
 
 
-def _task(old: Mapping[str, Any]) -> dict[str, Any]:
+def _task(old: JsonObject) -> JsonObject:
     name, given = old["name"], dict(old["options"])
     if name == "classify":
         options, settled = _classify(given)
@@ -60,7 +58,7 @@ def _task(old: Mapping[str, Any]) -> dict[str, Any]:
     return {"options": {"name": name, **options}, "settled": settled}
 
 
-def _classify(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _classify(given: JsonObject) -> tuple[JsonObject, JsonObject]:
     settled = {key: given.pop(key) for key in ("classes", "class_counts", "multi_label")}
     loss, remedy = given.pop("loss"), given.pop("imbalance")
     values = {key: given.pop(key) for key in ("gamma", "alpha", "beta", "tau")}
@@ -73,16 +71,16 @@ def _classify(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     return options, settled
 
 
-def _segment(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _segment(given: JsonObject) -> tuple[JsonObject, JsonObject]:
     settled = {key: given.pop(key) for key in ("classes", "values", "objects", "weights")}
     settled["also"] = [key for key in ("cells", "lines") if given.pop(key, False)]
-    options: dict[str, Any] = {"loss": {"name": given.pop("loss")} | dict(given.pop("parameters", {}))}
+    options: JsonObject = {"loss": {"name": given.pop("loss")} | dict(given.pop("parameters", {}))}
     options |= {"weights": settled["weights"], **{key: given.pop(key) for key in ("threshold", "tolerance")}}
     later = ("threshold_by", "min_size", "fill_holes", "largest", "calibrate", "exclusive")
     return options | {key: given.pop(key) for key in later if key in given}, settled
 
 
-def _instances(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _instances(given: JsonObject) -> tuple[JsonObject, JsonObject]:
     settled = {key: given.pop(key) for key in ("classes", "ignore", "parts")}
     options = {key: given.pop(key) for key in ("mask_threshold", "seed_threshold")}
     least = given.pop("min_size")

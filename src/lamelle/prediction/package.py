@@ -7,10 +7,9 @@ and its output are stored and checked on load, so that a model that computes som
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
@@ -28,7 +27,7 @@ from lamelle.prediction.migration import migrated
 from lamelle.results.fitted import Fitted, Sweep
 from lamelle.tasks.base import Task
 from lamelle.tasks.table import restore
-from lamelle.types import Spacing
+from lamelle.types import JsonObject, Spacing
 from lamelle.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class Package:
     """Pixel size of the training images in µm."""
     fitted: Fitted
     """What validation froze, such as the threshold: the `Fitted` of the task."""
-    provenance: Mapping[str, Any]
+    provenance: JsonObject
     sweeps: tuple[Sweep, ...] = ()
     """What validation tried for it."""
     naming: Naming | None = None
@@ -106,7 +105,7 @@ def save(package: Package, folder: Path) -> list[Path]:
     description = {
         "format": FORMAT,
         "lamelle": __version__,
-        "task": package.task.describe(),
+        "task": package.task.describe().model_dump(mode="json"),
         "model": package.architecture.model_dump(mode="json"),
         "preparation": asdict(package.preparation),
         "dims": package.dims,
@@ -150,7 +149,7 @@ def load(path: Path | str) -> Package:
     if atomic.sha256(weights) != about.weights_sha256:
         raise FileError("package.changed", weights)
     try:
-        task = restore(about.task.options, about.task.settled)
+        task = restore(about.task)
         model, (probe, answer) = restored(about.model, weights, beside=(_PROBE_IN, _PROBE_OUT))
         package = Package(
             task=task,
@@ -232,7 +231,7 @@ def _description(path: Path) -> Description:
         raise FileError("package.damaged", path, reason=_reason(error)) from error
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> JsonObject:
     """An object of JSON; a key that stands twice would be read otherwise by another program."""
     found = dict(pairs)
     if len(found) < len(pairs):

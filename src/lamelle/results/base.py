@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-
-Json = dict[str, JsonValue]
-"""An object of JSON whose keys are known elsewhere."""
+from pydantic import BaseModel, ConfigDict
 
 
 class Result(BaseModel):

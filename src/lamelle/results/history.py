@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from pydantic import Field
 
@@ -96,12 +95,12 @@ def from_csv(rows: Sequence[Mapping[str, str]]) -> History:
 
 def _epoch(row: Mapping[str, str]) -> Epoch:
     numbers = {name: float(value) if value else None for name, value in row.items()}
-    values: dict[str, Any] = {name: numbers[name] for name in FIELDS if name in numbers}
+    values = {name: numbers[name] for name in FIELDS if name in numbers}
     others = {name: value for name, value in numbers.items() if name not in FIELDS}
     train = {name.removeprefix(TRAIN): value for name, value in others.items() if name.startswith(TRAIN)}
     validation = {name: value for name, value in others.items() if not name.startswith(TRAIN)}
     about = {"epoch": int(values["epoch"] or 0), "step": int(values["step"] or 0), "best": bool(values.get("best"))}
-    return Epoch(**values | about, train=train, validation=validation)
+    return Epoch.model_validate(values | about | {"train": train, "validation": validation})
 
 
 def kept(history: Sequence[Epoch], epoch: int) -> Epoch:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from lamelle.results.base import Result
+from lamelle.types import JsonObject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,11 +33,11 @@ class ItemStats:
     volume: str | None = None
     position: int | None = None
     """Number of the slice in its volume."""
-    line: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    line: Mapping[str, object] = field(default_factory=dict, compare=False)
     """Its line in the table of predictions, which stands in a file of its own."""
 
 
-def written_stats(items: Sequence[ItemStats]) -> list[dict[str, Any]]:
+def written_stats(items: Sequence[ItemStats]) -> list[JsonObject]:
     """Items as JSON; arrays become lists."""
     return [
         {"id": i.id, "group": i.group, "volume": i.volume, "position": i.position, "values": dict(i.values)}
@@ -44,7 +45,7 @@ def written_stats(items: Sequence[ItemStats]) -> list[dict[str, Any]]:
     ]
 
 
-def read_stats(content: Sequence[Mapping[str, Any]]) -> list[ItemStats]:
+def read_stats(content: Sequence[JsonObject]) -> list[ItemStats]:
     """Items from JSON; what is null is NaN again."""
     import numpy as np
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -11,6 +10,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer
 
 from lamelle.results.base import Result
 from lamelle.results.fitted import Decided, Sweep
+from lamelle.types import JsonObject
 
 
 def _number(value: Any) -> Any:
@@ -62,10 +62,10 @@ class Score:
         return all(math.isfinite(x) for x in (self.value, self.low, self.high))
 
     @classmethod
-    def read(cls, content: Mapping[str, Any]) -> Self:
+    def read(cls, content: JsonObject) -> Self:
         """The score in the content of a file, whatever else is said there."""
         values = {f.name: content[f.name] for f in fields(cls) if content.get(f.name) is not None}
-        base: dict[str, Any] = {"n": 0, "unit": "image", **dict.fromkeys(("value", "low", "high"), math.nan)}
+        base: JsonObject = {"n": 0, "unit": "image", **dict.fromkeys(("value", "low", "high"), math.nan)}
         return cls(**base | values)
 
 
@@ -105,7 +105,7 @@ class Item(Result):
     shift: tuple[str, ...] = ()
     """In which ways the image is unlike those of the training."""
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, str | float | None]:
         """What a table says of it, without what is not known of such items."""
         about = {"truth": self.truth, "predicted": self.predicted, "correct": self.correct}
         rest = {"quality": self.quality, "confidence": self.confidence}
@@ -226,7 +226,7 @@ class Elsewhere(Result):
     kept_seen: bool
     own_test: int
     classes: tuple[ReadAs, ...]
-    asked: dict[str, Any]
+    asked: JsonObject
     """Keys that were asked for."""
     beside: dict[str, Beside]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def write_scores(
     run.write_text(run.classes, by_class.to_csv(scores))
     run.write_stats(items)
     lines = [dict(one.line) or {"image": one.id, **_judged(task, one)} for one in items]
-    below = [{k: run.relative(v) if k == "file" else v for k, v in one.items()} for one in lines]
+    below = [{k: run.relative(v) if isinstance(v, Path) else v for k, v in one.items()} for one in lines]
     run.write_text(run.predictions_table, items_csv(below))
     return scores
 

@@ -19,6 +19,7 @@ from lamelle.data.layouts.table_spelling import Naming
 from lamelle.data.store import Store
 from lamelle.errors import RequestError
 from lamelle.io.atomic import plain
+from lamelle.results.saved_task import SavedTask
 from lamelle.runs import recipe as recipes
 from lamelle.runs.folder import RunFolder, environment
 from lamelle.runs.plan import Plan, read_data
@@ -33,15 +34,6 @@ FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class SettledTask:
-    """A task as a Package describes it."""
-
-    options: Mapping[str, object]
-    settled: Mapping[str, object]
-    """What follows from the data."""
-
-
-@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """The content of ``plan.json``; paths below the folder of the data are written from there."""
 
@@ -52,7 +44,7 @@ class SavedPlan:
     """All records, each with its split."""
     contents: Mapping[str, Content]
     """SHA-256 of the image and the labels of each record."""
-    task: SettledTask
+    task: SavedTask
     split_by: str
     planned: Mapping[str, object]
     problems: tuple[Problem, ...]
@@ -83,7 +75,7 @@ def save_data_of(run: RunFolder, plan: Plan, *, resolved: Mapping[str, object]) 
         replace(plan.index, records=(), problems=()),
         plan.records,
         plan.contents,
-        SettledTask(**plan.task.describe()),
+        plan.task.describe(),
         plan.split_by,
         plan.planned,
         plan.problems,
@@ -126,7 +118,7 @@ def open_plan(run: RunFolder, recipe: Recipe | None = None) -> Plan:
         index=replace(saved.index, records=saved.records),
         audit=run.read_audit(),
         records=saved.records,
-        task=restore(saved.task.options, saved.task.settled),
+        task=restore(saved.task),
         split_by=saved.split_by,
         planned=saved.planned,
         problems=saved.problems,

@@ -140,7 +140,7 @@ class ScoredImages:
         """Classes of truth and prediction, and their numbers where they count objects."""
         most, numbers = len(self.plan.task.classes) - 1, raw if self.plan.index.numbers_objects else None
         # a task of classes of objects names classes even where the truth numbers objects
-        as_classes = self.plan.task.describe()["settled"].get("objects", False)
+        as_classes = self.plan.task.describe().settled.get("objects", False)
         if as_classes or max(target.max(initial=0), labels.max(initial=0)) <= most:
             return np.minimum(target, most).astype(np.int32), labels, numbers, None
         return np.sign(target), np.sign(labels), target, labels

@@ -149,7 +149,7 @@ def _patterns(images: ScoredImages, items: Items) -> ErrorPatterns | None:
     """What the errors have in common; None if there are no predictions to look at."""
     rows, places, touching = [], [], False
     task = images.plan.task
-    objects = range(0 if "cells" in task.describe()["settled"].get("also", ()) else 1, len(task.classes))
+    objects = range(0 if "cells" in task.describe().settled.get("also", ()) else 1, len(task.classes))
     for image in images.sample([item.id for item in items]):
         numbers = {"numbers": image.numbers, "predicted_numbers": image.predicted_numbers}
         rows.append(error_row(image.target, image.labels, classes=len(task.classes), objects=objects, **numbers))

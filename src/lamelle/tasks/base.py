@@ -7,12 +7,10 @@ learns, decides and tells; whatever is the same for most tasks is written here.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
-from pydantic import BaseModel, JsonValue
 
 from lamelle.data.targets.views import AnyView
 from lamelle.errors import RequestError
@@ -22,11 +20,13 @@ from lamelle.results import fitted
 from lamelle.results.baseline import Guessing
 from lamelle.results.fitted import Fit
 from lamelle.results.items import ItemStats
+from lamelle.results.saved_task import SavedTask
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.question import Question, about_pixels
 from lamelle.tasks.scoring import Scored
-from lamelle.types import Index, LabelMap, ObjectMap, Prediction, Problem, Record, Spacing
+from lamelle.tasks.settled import strictly
+from lamelle.types import Index, JsonObject, LabelMap, ObjectMap, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,8 +39,8 @@ ALMOST_NOTHING = 0.05
 """Share of what is there that is almost nothing of it."""
 MANY = 40
 """Classes up to which tables have columns for each."""
-T = TypeVar("T")
-Model = TypeVar("Model", bound=BaseModel)
+Keys = dict[str, object]
+"""Dotted keys of a recipe, and their values."""
 
 
 class TaskOptions(Options):
@@ -56,32 +56,6 @@ class TaskOptions(Options):
     def idle(self) -> list[Problem]:
         """Warnings of what is asked and changes nothing beside what else is asked."""
         return []
-
-
-def checked(settled: type[T], described: Mapping[str, Any]) -> T:
-    """What was settled, from JSON, each value of the type that it is declared as.
-
-    Raises:
-        ValueError: If a value is of another type, missing or unknown.
-    """
-    import json
-
-    from pydantic import TypeAdapter
-
-    if unknown := set(described) - {f.name for f in fields(cast("Any", settled))}:
-        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    return TypeAdapter(settled).validate_json(json.dumps(dict(described)), strict=True)
-
-
-def strictly(model: type[Model], described: Mapping[str, JsonValue]) -> Model:
-    """A record from JSON, each value of the type that it is declared as.
-
-    Raises:
-        ValueError: If a value is of another type, unknown, or out of its bounds.
-    """
-    import json
-
-    return model.model_validate_json(json.dumps(dict(described)), strict=True)
 
 
 def as_logits(probabilities: Tensor, *, exclusive: bool) -> Tensor:
@@ -156,7 +130,7 @@ class Task(Scored):
     Options: ClassVar[Any]
     """What can be asked of it, a class of `TaskOptions`: its section of a recipe."""
     Settled: ClassVar[type[Any]]
-    """What follows from the data, beside the options: a frozen dataclass with ``classes`` and what JSON can hold."""
+    """What follows from the data, beside the options: a class of `lamelle.tasks.settled.Settled`."""
     Fitted: ClassVar[type[fitted.Fitted]] = fitted.Fitted
     """What it decides on the validation set and answers with; one that decides nothing has none of its own."""
     headline: tuple[str, ...]
@@ -185,7 +159,7 @@ class Task(Scored):
     # before a training
 
     @classmethod
-    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
+    def plan(cls, facts: PlanFacts) -> Keys:
         """Dotted recipe keys for what nobody asked for."""
         return {}
 
@@ -223,20 +197,20 @@ class Task(Scored):
 
     # in a package
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> SavedTask:
         """Its ``options`` and what was ``settled`` from the data, JSON-able, for the Package."""
-        return {"options": self.options.model_dump(mode="json"), "settled": asdict(self.settled)}
+        return SavedTask(options=self.options.model_dump(mode="json"), settled=self.settled.model_dump(mode="json"))
 
     @classmethod
-    def restore(cls, options: Mapping[str, Any], settled: Mapping[str, Any]) -> Self:
+    def restore(cls, saved: SavedTask) -> Self:
         """The task that `describe` described.
 
         Raises:
             ValueError: If a value is of another type, missing, unknown, or out of its bounds.
         """
-        return cls(strictly(cls.Options, options), checked(cls.Settled, settled))  # type: ignore[arg-type]
+        return cls(strictly(cls.Options, saved.options), strictly(cls.Settled, saved.settled))
 
-    def restore_fitted(self, described: Mapping[str, JsonValue]) -> fitted.Fitted:
+    def restore_fitted(self, described: JsonObject) -> fitted.Fitted:
         """What was decided, from a Package.
 
         Raises:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from lamelle.data.targets.views import AnyView, ClassView
 from lamelle.errors import RequestError
@@ -21,14 +20,15 @@ from lamelle.results.baseline import Guessing
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Curves, Figure, Item
 from lamelle.tasks import calibration
-from lamelle.tasks.base import ALMOST_NOTHING, MANY, Task, TaskOptions, as_logits, strictly
+from lamelle.tasks.base import ALMOST_NOTHING, MANY, Keys, Task, TaskOptions, as_logits
 from lamelle.tasks.curves import curves
 from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.matching import refuse_classes
 from lamelle.tasks.question import Question, about_image
 from lamelle.tasks.remedies import REMEDIES, NoRemedy, Remedy
+from lamelle.tasks.settled import Settled, strictly
 from lamelle.tasks.thresholds import Decision, FittedClasses, decide
-from lamelle.types import IGNORE, ClassScores, Index, Prediction, Problem, Record, Spacing
+from lamelle.types import IGNORE, ClassScores, Index, JsonObject, Prediction, Problem, Record, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,11 +41,9 @@ MANY_PIXELS = 160
 """Images at least this large are classified at 224 pixels, smaller ones at their own size."""
 
 
-@dataclass(frozen=True, slots=True)
-class SettledClasses:
+class SettledClasses(Settled):
     """What follows from the data, beside the options."""
 
-    classes: tuple[str, ...]
     class_counts: tuple[int, ...]
     """Training records of each class."""
     multi_label: bool
@@ -118,16 +116,16 @@ class Classify(Task):
             raise RequestError("plan.unknown_classes", unknown=", ".join(unknown), known=", ".join(data.names))
         counts = ClassView(data.names, several=True).counts(data.of("train"), data.audit)
         several = any(len(r.names) != 1 for r in data.records)
-        return cls(options, SettledClasses(data.names, counts, multi_label=several))
+        return cls(options, SettledClasses(classes=data.names, class_counts=counts, multi_label=several))
 
     def problems(self, data: TaskData) -> list[Problem]:
         return []  # a split of images keeps the share of each class
 
     @classmethod
-    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
+    def plan(cls, facts: PlanFacts) -> Keys:
         side = 224 if min(facts.median[-2:]) >= MANY_PIXELS else max(32, min(facts.median[-2:]))
         steps = 400 if not facts.accelerator else 2000
-        known: dict[str, Any] = {
+        known: Keys = {
             "model.kind": "timm",
             "data.resize": list(facts.fixed or (side, side)),
             "data.channels": facts.inputs,
@@ -196,7 +194,7 @@ class Classify(Task):
             chosen.threshold, classes=self.classes, multi_label=self.settled.multi_label, calibrate=chosen.calibrate
         )
 
-    def restore_fitted(self, described: Mapping[str, JsonValue]) -> FittedClasses:
+    def restore_fitted(self, described: JsonObject) -> FittedClasses:
         fitted = strictly(FittedClasses, described)
         if (n := len(fitted.thresholds or self.classes)) != len(self.classes):
             raise ValueError(f"{n} thresholds for {len(self.classes)} classes")

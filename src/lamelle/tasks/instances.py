@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,9 +17,10 @@ from lamelle.metrics.pairs import PixelPair
 from lamelle.results.fitted import Fitted, Pixels, Share, Sweep, defined
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
-from lamelle.tasks.base import Task, TaskOptions
+from lamelle.tasks.base import Keys, Task, TaskOptions
 from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.segment import Segment
+from lamelle.tasks.settled import Settled
 from lamelle.tasks.watershed import MAPS, maps_of, objects_from, rows_of
 from lamelle.types import IGNORE, Index, ObjectMap, Prediction, Spacing
 
@@ -44,12 +44,9 @@ class FittedObjects(Fitted):
 DECIDED = tuple(FittedObjects.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
-class SettledObjects:
-    """What follows from the data, beside the options."""
+class SettledObjects(Settled):
+    """What follows from the data, beside the options; the classes are background and the one kind of object."""
 
-    classes: tuple[str, ...]
-    """Background and the one kind of object."""
     ignore: tuple[int, ...]
     """Values of label images that are neither trained on nor scored."""
     parts: bool
@@ -104,10 +101,12 @@ class Instances(Task):
     @classmethod
     def settle(cls, options: Instances.Options, data: TaskData) -> Instances:
         names = listed(data.data.classes) or ("background", "object")
-        return cls(options, SettledObjects(names, data.data.ignore, parts=not data.index.numbers_objects))
+        return cls(
+            options, SettledObjects(classes=names, ignore=data.data.ignore, parts=not data.index.numbers_objects)
+        )
 
     @classmethod
-    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
+    def plan(cls, facts: PlanFacts) -> Keys:
         samples = int(np.clip(facts.records * 2, 192, 4000))
         return Segment.plan(facts) | {
             "train.samples": samples if facts.dims == 2 and not facts.resized else None,
@@ -120,14 +119,16 @@ class Instances(Task):
 
     def adapt(self, index: Index, labels: Labels) -> Instances:
         ignore = tuple(dict.fromkeys((*self.settled.ignore, *labels.ignore)))
-        return Instances(self.options, replace(self.settled, ignore=ignore, parts=not index.numbers_objects))
+        changes = {"ignore": ignore, "parts": not index.numbers_objects}
+        return Instances(self.options, self.settled.model_copy(update=changes))
 
     def loss(self, output: Tensor, target: Tensor) -> Tensor:
         """Dice and cross-entropy of the foreground, cross-entropy of borders, and the difference of the distances.
 
         Example:
             >>> import torch
-            >>> task = Instances(Instances.Options(), SettledObjects(("background", "cell"), (), False))
+            >>> settled = SettledObjects(classes=("background", "cell"), ignore=(), parts=False)
+            >>> task = Instances(Instances.Options(), settled)
             >>> target = torch.tensor([[[1, 1, 0, 0, 0, 0, 0, 2]]])
             >>> good = torch.from_numpy(maps_of(target[0].numpy()))[None] * 18 - 9
             >>> [round(task.loss(o, target).item(), 2) for o in (good, -good)]

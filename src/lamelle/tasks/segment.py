@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from lamelle.data.crops import SPARSE
 from lamelle.data.targets.values import ValueMap, infer_values, with_background
@@ -20,25 +20,24 @@ from lamelle.metrics.ranking import macro
 from lamelle.results.items import ItemStats
 from lamelle.results.scores import Confusion, Figure, Item
 from lamelle.tasks import calibration
-from lamelle.tasks.base import MANY, Task, TaskOptions, as_logits, strictly
+from lamelle.tasks.base import MANY, Keys, Task, TaskOptions, as_logits
 from lamelle.tasks.data_facts import Labels, PlanFacts, TaskData
 from lamelle.tasks.matching import refuse_classes, refuse_values
 from lamelle.tasks.pixel_loss import balanced_weights, check_weights, pixel_loss
 from lamelle.tasks.postprocess import Cleaning, clean
+from lamelle.tasks.settled import SavedValues, Settled, strictly
 from lamelle.tasks.threshold_search import FitOptions, FittedPixels, Fitting
 from lamelle.tasks.thresholds import pixel_classes
-from lamelle.types import Index, LabelMap, Prediction, Problem, Spacing
+from lamelle.types import Index, JsonObject, LabelMap, Prediction, Problem, Spacing
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class SettledPixels:
+class SettledPixels(Settled):
     """What follows from the data, beside the options."""
 
-    classes: tuple[str, ...]
-    values: ValueMap
+    values: SavedValues
     objects: bool
     """Targets on disk count objects; every object is class 1."""
     weights: tuple[float, ...] | None = None
@@ -147,10 +146,17 @@ class Segment(Task):
         values, weights = data.values, options.weights
         if weights == "balanced":
             weights = balanced_weights(LabelView(values).counts(data.of("train"), data.audit))
-        return cls(options, SettledPixels(values.classes, values, data.index.numbers_objects, weights, data.also))
+        settled = SettledPixels(
+            classes=values.classes,
+            values=values,
+            objects=data.index.numbers_objects,
+            weights=weights,
+            also=data.also,
+        )
+        return cls(options, settled)
 
     @classmethod
-    def plan(cls, facts: PlanFacts) -> dict[str, Any]:
+    def plan(cls, facts: PlanFacts) -> Keys:
         multiple, longest = 16, 256 if facts.dims == 2 else 96
         patch = [int(np.clip(m // multiple * multiple, multiple, longest)) for m in facts.median]
         if facts.dims == 3:
@@ -186,21 +192,9 @@ class Segment(Task):
             "train.foreground": 1.0 if facts.unlabelled > SPARSE else None,  # crops lie around what is labelled
         }
 
-    def describe(self) -> dict[str, Any]:
-        values = self.settled.values
-        pairs = [[int(k), int(v)] for k, v in values.mapping.items()]
-        kept = {"classes": list(values.classes), "mapping": pairs, "ignore": list(values.ignore)}
-        settled = {f.name: getattr(self.settled, f.name) for f in fields(self.settled)} | {"values": kept}
-        return {"options": self.options.model_dump(mode="json"), "settled": settled}
-
-    @classmethod
-    def restore(cls, options: Mapping[str, Any], settled: Mapping[str, Any]) -> Segment:
-        kept = settled["values"]
-        return super().restore(options, {**settled, "values": {**kept, "mapping": dict(kept["mapping"])}})
-
     def adapt(self, index: Index, labels: Labels) -> Segment:
-        settled = replace(self.settled, values=self._values(index, labels), objects=index.numbers_objects)
-        return Segment(self.options, settled)
+        changes = {"values": self._values(index, labels), "objects": index.numbers_objects}
+        return Segment(self.options, self.settled.model_copy(update=changes))
 
     def _values(self, index: Index, labels: Labels) -> ValueMap:
         """Its values as they were in training where those explain all, else what they mean by name, or in order."""
@@ -267,7 +261,7 @@ class Segment(Task):
         )
         return Fitting(FitOptions(self.classes, self.exclusive, self._numbered, *search))
 
-    def restore_fitted(self, described: Mapping[str, JsonValue]) -> FittedPixels:
+    def restore_fitted(self, described: JsonObject) -> FittedPixels:
         fitted = strictly(FittedPixels, described)
         if unknown := set(fitted.thresholds or ()) - set(self.classes[1:]):
             raise ValueError(f"thresholds of classes that are not there: {', '.join(sorted(unknown))}")
@@ -348,7 +342,7 @@ class Segment(Task):
         return (confusion, *calibration.figure_of(table, exclusive=self.exclusive or self.binary))
 
 
-def anisotropic(spacing: Spacing | None, levels: int) -> dict[str, Any]:
+def anisotropic(spacing: Spacing | None, levels: int) -> Keys:
     """Pool and convolve along Z only where slices are no more than twice as thick as pixels are wide.
 
     Example:

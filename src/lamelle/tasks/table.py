@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from lamelle.data.layouts.detect import LAYOUTS
 from lamelle.errors import RequestError
 from lamelle.registry import Registry
+from lamelle.results.saved_task import SavedTask
 from lamelle.tasks.base import Task
 from lamelle.tasks.classify import Classify
 from lamelle.tasks.instances import Instances
@@ -48,10 +46,10 @@ def can_learn(task: type[Task] | Task, index: Index) -> bool:
     return all(map(task.view.can_see, targets)) if targets else LAYOUTS[index.layout].yields[0] in task.view.sees
 
 
-def restore(options: Mapping[str, Any], settled: Mapping[str, Any]) -> Task:
+def restore(saved: SavedTask) -> Task:
     """The task that `Task.describe` described.
 
     Raises:
         RequestError: If there is no such task.
     """
-    return TASKS.find(options.get("name")).restore(options, settled)
+    return TASKS.find(saved.name).restore(saved)

@@ -18,6 +18,7 @@ from lamelle.io import atomic
 from lamelle.io.checksums import intact, seal
 from lamelle.io.manifest import FileState
 from lamelle.results.history import Epoch
+from lamelle.types import JsonObject
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +53,7 @@ class State:
     stale: int = 0
     """Validations since the best one."""
     knots: list[tuple[int, int]] = field(default_factory=list)
-    scaler: dict[str, Any] = field(default_factory=dict)
+    scaler: JsonObject = field(default_factory=dict)
     done: bool = False
 
     def to_json(self) -> str:
@@ -60,7 +61,7 @@ class State:
         return json.dumps(asdict(self), default=_listed)
 
     @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Self:
+    def from_json(cls, plain: JsonObject) -> Self:
         """The state that `to_json` wrote."""
         state = cls(**plain)
         state.knots = [(int(a), int(b)) for a, b in state.knots]
@@ -124,7 +125,7 @@ def not_finite(model: nn.Module, *, but: Collection[str] = ()) -> list[str]:
 
 def newest(
     folder: Path, damaged: Callable[[Path], None] | None = None
-) -> tuple[State, dict[str, Tensor], list[dict[str, Any]]] | None:
+) -> tuple[State, dict[str, Tensor], list[JsonObject]] | None:
     """The newest checkpoint that verifies: state, tensors, parameter groups; None where there is none.
 
     A checkpoint whose best weights are missing or changed does not verify either.
@@ -181,7 +182,7 @@ def _states(path: Path) -> dict[str, FileState]:
     return found
 
 
-def restore(tensors: dict[str, Tensor], groups: list[dict[str, Any]], model: nn.Module, optimizer: Optimizer) -> None:
+def restore(tensors: dict[str, Tensor], groups: list[JsonObject], model: nn.Module, optimizer: Optimizer) -> None:
     """Put a checkpoint's tensors back."""
     import torch
 

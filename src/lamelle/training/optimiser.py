@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamelle.training.options import Train
 
@@ -31,7 +31,7 @@ def make_optimizer(model: Freezable, keys: Train) -> torch.optim.Optimizer:
 
         stages = parameter_stages(model)
     known = dict(model.named_parameters())
-    groups: list[dict[str, Any]] = []
+    groups: list[dict[str, list[nn.Parameter] | float]] = []
     for index, names in enumerate(stages):
         learning = [known[name] for name in names if known[name].requires_grad]
         scale = keys.layer_decay**index
