@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from lamelle.reports.page import write_report
 from lamelle.runs.bundle import open_bundle
 from lamelle.runs.folder import RunFolder
 from lamelle.tasks.remedies import REMEDIES
+from lamelle.tasks.segment import Segment
 
 OFF = AUGMENT.options.none()
 HELPERS = {"elastic_spacing", "elastic_probability", "noise_probability", "blur_probability", "policy_strength"}
@@ -110,6 +112,12 @@ def test_each_remedy_and_decision_is_a_sentence(copied: RunFolder, remedy: str) 
     assert len(said(copied)["Class imbalance"]) > 8
     assert ("α = 0.25" in said(copied)["Class imbalance"]) == (remedy == "both")
     assert said(copied)["Decision rule"] == "a fixed threshold of 0.300"
+
+
+def test_a_fixed_threshold_of_pixels_is_said_as_that_of_images_is(copied: RunFolder) -> None:
+    bundle = open_bundle(copied)
+    recipe = bundle.recipe.model_copy(update={"task": Segment.Options(threshold=0.25)})
+    assert dict(method(replace(bundle, recipe=recipe)))["Decision rule"] == "a fixed threshold of 0.250"
 
 
 def test_the_table_stands_under_the_curves_of_the_training(copied: RunFolder) -> None:

@@ -33,7 +33,7 @@ from lamelle.reports.html import DrawnPage, number, percent, render, whole
 from lamelle.reports.pictures import uri_of
 from lamelle.reports.scores import split_name
 from lamelle.reports.sections import Section, drawn
-from lamelle.results.audit import Audit, ImageMeasures, ImagePair
+from lamelle.results.audit import ImageMeasures, ImagePair
 from lamelle.runs.checked_folder import CheckedFolder
 
 _VALUES, _ROWS = 6, 12
@@ -76,16 +76,10 @@ def page(checked: CheckedFolder) -> str:
 
 def _verdict(checked: CheckedFolder) -> list[Block]:
     """Whether it is ready, how many problems of each severity there are, and a few large numbers."""
-    kind, verdict, counts = verdict_of(checked.audit)
-    return [Notices([Notice(counts, kind, strong=verdict)]), Cards(_cards(checked))]
-
-
-def verdict_of(audit: Audit) -> tuple[str, str, str]:
-    """Kind (``error``, ``warning``, ``good``), verdict in a word, and how many problems of each severity there are."""
-    n = Counter(p.severity for p in audit.problems)
+    n = Counter(p.severity for p in checked.audit.problems)
     kind = "error" if n["error"] else "warning" if n["warning"] else "good"
     counts = text("report.counts", errors=n["error"], warnings=n["warning"], notes=n["note"])
-    return kind, text(f"report.verdict_{kind}"), counts
+    return [Notices([Notice(counts, kind, strong=text(f"report.verdict_{kind}"))]), Cards(_cards(checked))]
 
 
 def _cards(checked: CheckedFolder) -> list[Card]:
