@@ -17,6 +17,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from unittest import mock
 
+from lamelle.data.augment.changes import CHANGES
+from lamelle.data.augment.options import GeometryOptions
+from lamelle.data.augment.policy import GEOMETRY, OPERATIONS, Operation
 from lamelle.data.layouts.detect import LAYOUTS
 from lamelle.data.shapes import SHAPES
 from lamelle.doctor.rules import RULES
@@ -164,6 +167,35 @@ def _metric(metric: Metric) -> list[str]:
     names = code(metric.name, of_class, f"{IMAGE}{metric.name}" if metric.means else "")
     about = metric.about + (f" {metric.reference}." if metric.reference else "")
     return [names, metric.label, f"{span}, {metric.better}", ", ".join(views), about]
+
+
+def augmentations() -> str:
+    """Every change of training images."""
+    head = (
+        "The keys stand below `augment`: `augment.blur=1`, in Python `blur=1`. `augment=none` switches all changes "
+        "off; [the keys](keys.md#augment) have their bounds.\n"
+    )
+    intensity = [[code(n), said_of(row), _options(row.Options), _yes(row.colour)] for n, row in CHANGES.items()]
+    geometry = [[code(n), sentence(field.description or "")] for n, field in GeometryOptions.model_fields.items()]
+    return page(
+        "Augmentations",
+        "data/augment/",
+        head,
+        "## Geometry\n",
+        "Targets move with their images, at the same coordinates.\n",
+        table(["key", "what it does"], geometry),
+        "## Intensity\n",
+        "In the order in which they are done; targets stay as they are.\n",
+        table(["change", "what it does", "its keys", "colour only"], intensity),
+        "## Operations of a policy\n",
+        "`augment.policy=2` draws two of these for each image, `augment.policy_strength` says how strong they are.\n",
+        table(["operation", "of", "at most, at strength 1"], itertools.starmap(_operation, OPERATIONS.items())),
+    )
+
+
+def _operation(name: str, row: Operation) -> list[str]:
+    what = "geometry" if name in GEOMETRY else "intensity, colour only" if row.colour else "intensity"
+    return [code(name), what, f"{'±' if row.both else ''}{row.most:g}"]
 
 
 def losses() -> str:
@@ -377,6 +409,7 @@ PAGES: Mapping[str, tuple[Callable[[], str], str]] = {
     "layouts.md": (layouts, "how a folder may be laid out"),
     "formats.md": (formats, "files that are read and written, and what to do about others"),
     "networks.md": (networks, "networks and their keys"),
+    "augmentations.md": (augmentations, "random changes of the training images"),
     "losses.md": (losses, "losses with formula and reference"),
     "remedies.md": (remedies, "what is done about rare classes"),
     "metrics.md": (metrics, "scores with formula, range and reference"),

@@ -16,9 +16,10 @@ from pydantic import Field
 from support import Quiet
 
 from lamelle import verbs
+from lamelle.data.targets.box_view import BoxView
 from lamelle.data.targets.boxes import unstacked
 from lamelle.data.targets.values import ValueMap
-from lamelle.data.targets.views import AnyView, BoxView
+from lamelle.data.targets.views import AnyView
 from lamelle.errors import RequestError
 from lamelle.metrics.metric import Metric, Statistic
 from lamelle.metrics.statistics import STATISTICS

@@ -16,8 +16,9 @@ from lamelle.data.layouts.common import LayoutOptions
 from lamelle.data.layouts.detect import read_folder
 from lamelle.data.shapes import SHAPES, Shape, boxes_of, drawn, read_coco
 from lamelle.data.store import Store
+from lamelle.data.targets.box_view import BoxView
 from lamelle.data.targets.values import ValueMap
-from lamelle.data.targets.views import BoxView, LabelView, ObjectView
+from lamelle.data.targets.views import LabelView, ObjectView
 from lamelle.errors import FileError, RequestError
 from lamelle.tasks.table import task_of, tasks_for
 from lamelle.types import IGNORE, Record, Shapes, Source

@@ -17,9 +17,10 @@ from lamelle.data.augment.parameters import sample
 from lamelle.data.randomness import generator
 from lamelle.data.store import Store
 from lamelle.data.targets import boxes as of_boxes
+from lamelle.data.targets.box_view import BoxView
 from lamelle.data.targets.reading import numbered
 from lamelle.data.targets.values import ValueMap
-from lamelle.data.targets.views import AnyView, BoxView, ClassView, LabelView, ObjectView
+from lamelle.data.targets.views import AnyView, ClassView, LabelView, ObjectView
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.results.audit import Audit, DataStatistics, ImageMeasures
