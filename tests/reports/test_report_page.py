@@ -297,8 +297,6 @@ def test_each_slice_gets_its_own_prediction_back(copied: RunFolder, store: Store
     folder = PredictionFolder(
         copied.predictions,
         ["a"] * 99,
-        probabilities=False,
-        overlays=False,
         planes=planes_of(records),
     )
     for record in records:
