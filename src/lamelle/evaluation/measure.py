@@ -96,27 +96,27 @@ def _intervals(task: Task, items: Sequence[ItemStats], options: IntervalOptions)
     if one_volume and "blocks" in items[0].values:
         notes.append(Note(code="report.one_volume", values={"volume": volumes.pop()}))
         of_slices = None not in positions
-        found = _resample(
+        scores = _resample(
             task, items, None if of_slices else [0] * len(items), "slice" if of_slices else "volume", options
         )
         blocks, places = _by_block(items)
-        found |= _resample(task, blocks, places, "block", options)
+        scores |= _resample(task, blocks, places, "block", options)
     elif one_volume and len(set(groups)) == 1 and None not in positions:
         values = {"volume": volumes.pop(), "n": len(items), "slices": len(set(positions))}
         notes.append(Note(code="evaluate.one_volume", values=values))
-        found = _resample(task, items, positions, "slice", options)
+        scores = _resample(task, items, positions, "slice", options)
     elif all(groups) and len(set(groups)) > 1:
-        found = _resample(task, items, groups, "group", options)
+        scores = _resample(task, items, groups, "group", options)
     elif all(groups):
         notes.append(Note(code="evaluate.one_group", values={"group": groups[0], "n": len(items)}))
-        found = _resample(task, items, None, "image", options)
+        scores = _resample(task, items, None, "image", options)
     else:
         notes.append(Note(code="report.independence", values={"n": len(items)}))
-        found = _resample(task, items, None, "image", options)
-    given = [found[name] for name in task.headline if name in found and not math.isnan(found[name].low)]
+        scores = _resample(task, items, None, "image", options)
+    given = [scores[name] for name in task.headline if name in scores and not math.isnan(scores[name].low)]
     if given and few_units(units := min(one.n for one in given)):
         notes.append(Note(code="report.few_units", values={"n": units}))
-    return found, notes
+    return scores, notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +157,5 @@ def _resample(
 ) -> dict[str, Score]:
     """Every score with its interval; a block can give those pooled over pixels, not means over whole images."""
     table = task.table([one.values for one in items])
-    found = task.intervals(table, units=Units.of(len(items), groups, unit), options=options)
-    return {name: one for name, one in found.items() if unit != "block" or not of_images(name)}
+    scores = task.intervals(table, units=Units.of(len(items), groups, unit), options=options)
+    return {name: one for name, one in scores.items() if unit != "block" or not of_images(name)}

@@ -175,13 +175,13 @@ class Task(Scored):
 
     def problems(self, data: TaskData) -> list[Problem]:
         """A warning where training or validation lacks a class: then nothing is learnt, or decided, about it."""
-        found = []
+        problems = []
         for split in ("train", "validation"):
             counts = self.targets.counts(data.of(split), data.audit)
             if any(counts) and (lacking := [c for c, n in zip(self.classes, counts, strict=True) if n == 0]):
                 values = {"classes": ", ".join(lacking)}
-                found.append(Problem(f"plan.absent_{split}", severity="warning", values=values))
-        return found
+                problems.append(Problem(f"plan.absent_{split}", severity="warning", values=values))
+        return problems
 
     def sampling(self, records: Sequence[Record]) -> np.ndarray | None:
         """Relative frequency of each training record [n]; None = all alike."""

@@ -49,13 +49,13 @@ def fit_items(probabilities: np.ndarray, target: np.ndarray) -> tuple[np.ndarray
     """
     exclusive, p = target.ndim == 1, np.asarray(probabilities, np.float64)
     if exclusive:
-        found = calibration.exclusive_temperature(p, target)
+        temperature = calibration.exclusive_temperature(p, target)
     else:
-        found = calibration.yes_no_temperature(p.ravel(), target.ravel(), 1 - target.ravel())
-    after = calibration.tempered(p, found, exclusive=exclusive, axis=1).astype(np.float64)
+        temperature = calibration.yes_no_temperature(p.ravel(), target.ravel(), 1 - target.ravel())
+    after = calibration.tempered(p, temperature, exclusive=exclusive, axis=1).astype(np.float64)
     sums = [calibration.item_rows(target, q).sum(0) for q in (p, after)] if len(p) else []
     scores = {name: [float(score(one)) for one in sums] for name, score in _SCORES.items()} if sums else {}
-    return after, _sweep(found, scores, n=len(p))
+    return after, _sweep(temperature, scores, n=len(p))
 
 
 def _sweep(temperature: float, scores: Mapping[str, Sequence[float]], *, n: int) -> Sweep:
@@ -81,11 +81,11 @@ def figure_of(table: Table, *, exclusive: bool) -> tuple[Reliability, ...]:
 
 
 def _bins(column: np.ndarray) -> Bins:
-    found = calibration.reliability(calibration.bins_of(column.sum(0)))
+    curve = calibration.reliability(calibration.bins_of(column.sum(0)))
     confidence, accuracy = (
-        tuple(None if np.isnan(x) else float(x) for x in values) for values in (found.confidence, found.accuracy)
+        tuple(None if np.isnan(x) else float(x) for x in values) for values in (curve.confidence, curve.accuracy)
     )
-    return Bins(confidence=confidence, accuracy=accuracy, count=tuple(found.count.tolist()))
+    return Bins(confidence=confidence, accuracy=accuracy, count=tuple(curve.count.tolist()))
 
 
 class PixelSample:
@@ -102,13 +102,13 @@ class PixelSample:
         # the pixels with the least keys of all stay: what cannot be among them is not even copied
         least = self._keys.max() if len(self._keys) == SAMPLED else 1.0
         kept = np.flatnonzero((target.reshape(-1) != IGNORE) & (keys < least))
-        said = probabilities.reshape(len(probabilities), -1)[:, kept].T
-        known = said[:0] if self._probabilities is None else self._probabilities
+        new = probabilities.reshape(len(probabilities), -1)[:, kept].T
+        before = new[:0] if self._probabilities is None else self._probabilities
         every = np.concatenate([self._keys, keys[kept]])
         order = np.argsort(every, kind="stable")[:SAMPLED]
         self._keys = every[order]
         self._target = np.concatenate([self._target, target.reshape(-1)[kept]])[order]
-        self._probabilities = np.concatenate([known, said])[order]
+        self._probabilities = np.concatenate([before, new])[order]
 
     def fit(self) -> Sweep:
         """The temperature; see `fit_items`."""
@@ -129,11 +129,11 @@ def fit_histogram(histogram: np.ndarray) -> Sweep:
     some = np.flatnonzero(histogram.sum(0))
     no, yes = histogram[:, some].astype(np.float64)
     p = (some + 0.5) / bins
-    found = calibration.yes_no_temperature(p, yes, no)
-    after = calibration.tempered(p, found, exclusive=False, axis=0).astype(np.float64)
+    temperature = calibration.yes_no_temperature(p, yes, no)
+    after = calibration.tempered(p, temperature, exclusive=False, axis=0).astype(np.float64)
     n = int(yes.sum() + no.sum())
     pairs = [_histogram_scores(q, yes, no) for q in (p, after)] if n else []
-    return _sweep(found, {name: [one[name] for one in pairs] for name in (pairs[0] if pairs else ())}, n=n)
+    return _sweep(temperature, {name: [one[name] for one in pairs] for name in (pairs[0] if pairs else ())}, n=n)
 
 
 def _histogram_scores(p: np.ndarray, yes: np.ndarray, no: np.ndarray) -> dict[str, float]:

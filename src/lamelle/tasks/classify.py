@@ -209,8 +209,8 @@ class Classify(Task):
 
     def decode(self, probabilities: np.ndarray, fitted: FittedClasses, spacing: Spacing | None) -> Prediction:
         probabilities = self._calibrated(probabilities, fitted)
-        said = self._decide(probabilities, fitted)
-        return ClassScores(probabilities, tuple(np.flatnonzero(said).tolist() if said.ndim else [int(said)]))
+        chosen = self._decide(probabilities, fitted)
+        return ClassScores(probabilities, tuple(np.flatnonzero(chosen).tolist() if chosen.ndim else [int(chosen)]))
 
     def pair(
         self, probabilities: np.ndarray, target: np.ndarray, fitted: FittedClasses, spacing: Spacing | None
@@ -234,14 +234,14 @@ class Classify(Task):
         p, truth, chosen = (np.asarray(stats.values[name]) for name in ("probabilities", "truth", "chosen"))
         if self.settled.multi_label:
             truth, chosen = truth.astype(bool), chosen.astype(bool)
-            named, said = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
+            named, answered = ("|".join(c for c, t in zip(self.classes, x, strict=True) if t) for x in (truth, chosen))
             sure, wrong = np.where(chosen, p, 1 - p), chosen != truth
             quality = float(np.where(truth, p, 1 - p).min())
             confidence = float(sure[wrong].max() if wrong.any() else sure.min())
         else:
-            named, said = self.classes[int(truth)], self.classes[int(chosen)]
+            named, answered = self.classes[int(truth)], self.classes[int(chosen)]
             quality, confidence = float(p[int(truth)]), float(p[int(chosen)])
-        about = {"truth": named, "predicted": said, "correct": named == said}
+        about = {"truth": named, "predicted": answered, "correct": named == answered}
         return Item(id=stats.id, group=stats.group, quality=quality, confidence=confidence, **about)
 
     def figures(self, items: Sequence[ItemStats]) -> tuple[Figure, ...]:
@@ -291,8 +291,8 @@ def _check(options: Classify.Options, settled: SettledClasses) -> None:
     several, classes = settled.multi_label, len(settled.classes)
     counts = settled.class_counts
     if len(counts) != classes or not all(0 <= n <= _MOST for n in counts):
-        said = ", ".join(map(str, counts[:MANY]))
-        raise RequestError("tasks.class_counts", counts=said, n=classes, most=_MOST)
+        shown = ", ".join(map(str, counts[:MANY]))
+        raise RequestError("tasks.class_counts", counts=shown, n=classes, most=_MOST)
     if not isinstance(options.threshold, str) and not several and classes != 2:
         raise RequestError("tasks.threshold_classes", threshold=options.threshold, n=classes)
     if options.remedy.softmax and (several or not options.loss.softmax):

@@ -59,10 +59,10 @@ def _curve(
     y = statistic(np.ones((1, len(score))))[0]
     if np.isnan(y).any():
         return {}
-    found = {"x": tuple(x.tolist()), "y": tuple(y.tolist())}
+    line = {"x": tuple(x.tolist()), "y": tuple(y.tolist())}
     units = Units.of(len(score), groups, "group" if groups is not None else "image")
     sides = [np.count_nonzero(units.rows(truth == side)) for side in (0, 1)]
     if len(score) > MANY_ITEMS or min(sides) < MIN_UNITS:
-        return found
+        return line
     _, low, high = bands(statistic, units=units, options=IntervalOptions(LEVEL, RESAMPLES, 0))
-    return found | {"low": tuple(low.tolist()), "high": tuple(high.tolist())}
+    return line | {"low": tuple(low.tolist()), "high": tuple(high.tolist())}

@@ -181,9 +181,9 @@ class Instances(Task):
         return PixelPair(_semantic(target), foreground, 2, numbers=numbers, predicted_numbers=predicted)
 
     def item(self, stats: ItemStats) -> Item:
-        found = np.asarray(stats.values["objects"], np.float64)
-        numbers = dict(zip(ROW, found.tolist(), strict=True))
-        scores = {"ap50": float(ap_of(found, threshold=0.5)), "ap": float(mean_ap_of(found)), "pq": float(pq_of(found))}
+        sums = np.asarray(stats.values["objects"], np.float64)
+        numbers = dict(zip(ROW, sums.tolist(), strict=True))
+        scores = {"ap50": float(ap_of(sums, threshold=0.5)), "ap": float(mean_ap_of(sums)), "pq": float(pq_of(sums))}
         scores["dice"] = float(regions.dice(np.asarray(stats.values["confusion"]))[1])
         quality = 1.0 if np.isnan(scores["ap"]) else scores["ap"]  # nothing there, nothing said
         known = {name: None if np.isnan(value) else value for name, value in scores.items()}
@@ -225,11 +225,11 @@ class _Search:
             for s, seed in enumerate(self._seeds):
                 labels = objects_from(probabilities, foreground=foreground, seed=seed, min_size=1)
                 sizes = np.bincount(labels.ravel())
-                found = overlaps(*_scored(target, labels))
+                shared = overlaps(*_scored(target, labels))
                 there = np.unique(_scored(target, labels)[1])
                 areas = sizes[there[there > 0]]
                 for m, least in enumerate(self._sizes):
-                    self._sums[f, s, m] += row_of(_without(found, areas < least))
+                    self._sums[f, s, m] += row_of(_without(shared, areas < least))
 
     def done(self) -> tuple[FittedObjects, tuple[Sweep, ...]]:
         ap50, ap = ap_of(self._sums, threshold=0.5), mean_ap_of(self._sums)
@@ -275,9 +275,9 @@ class _Search:
         return f, s, m
 
 
-def _without(found: Overlaps, small: np.ndarray) -> Overlaps:
+def _without(all_overlaps: Overlaps, small: np.ndarray) -> Overlaps:
     """The same overlaps without the predicted objects that are marked [P]."""
     number = np.cumsum(~small) - 1
-    kept = ~small[found.pairs[:, 1]]
-    pairs = np.stack([found.pairs[kept, 0], number[found.pairs[kept, 1]]], axis=1)
-    return Overlaps(found.truth, found.predicted[~small], pairs, found.shared[kept])
+    kept = ~small[all_overlaps.pairs[:, 1]]
+    pairs = np.stack([all_overlaps.pairs[kept, 0], number[all_overlaps.pairs[kept, 1]]], axis=1)
+    return Overlaps(all_overlaps.truth, all_overlaps.predicted[~small], pairs, all_overlaps.shared[kept])

@@ -33,9 +33,9 @@ def refuse_classes(unknown: Sequence[str], known: Sequence[str], there: Iterable
     """
     if unknown:
         free = [name for name in known if name not in set(there)]
-        said = {"unknown": ", ".join(map(printable, unknown)), "known": ", ".join(map(printable, known))}
+        names = {"unknown": ", ".join(map(printable, unknown)), "known": ", ".join(map(printable, known))}
         cure = proposed(unknown, free)
-        raise RequestError("tasks.unknown_classes", **said, cure=setting("data.classes", cure))
+        raise RequestError("tasks.unknown_classes", **names, cure=setting("data.classes", cure))
 
 
 def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
@@ -47,13 +47,13 @@ def proposed(unknown: Sequence[str], free: Sequence[str]) -> dict[str, str]:
         >>> proposed(["abnormal", "grade 2"], ["normal", "grade 3"])
         {'abnormal': 'CLASS', 'grade 2': 'CLASS'}
     """
-    left, found = list(free), dict[str, str]()
+    left, guesses = list(free), dict[str, str]()
     likeness = {(u, k): _likeness(u, k) for u in unknown for k in free}
     for (name, one), value in sorted(likeness.items(), key=lambda pair: -pair[1]):
-        if value >= _LIKE and name not in found and one in left:
-            found[name] = one
+        if value >= _LIKE and name not in guesses and one in left:
+            guesses[name] = one
             left.remove(one)
-    return {name: found[name] + GUESS if name in found else OPEN for name in unknown}
+    return {name: guesses[name] + GUESS if name in guesses else OPEN for name in unknown}
 
 
 def _likeness(one: str, other: str) -> float:
@@ -93,8 +93,8 @@ def refuse_values(
         sure = {0: 0} if 0 not in {c for v, c in mapping.items() if v} else {}
         sure |= {v: c for v, c in mapping.items() if v not in wrong}
         cure = {v: sure.get(v, OPEN) for v in values[:_LISTED]}
-        said = {
+        values_shown = {
             "values": ", ".join(map(str, values[:_LISTED])) + (" …" if len(values) > _LISTED else ""),
             "classes": ", ".join(f"{i} = {printable(name)}" for i, name in enumerate(classes)),
         }
-        raise RequestError("tasks.unknown_values", **said, cure=setting("data.labels", cure))
+        raise RequestError("tasks.unknown_values", **values_shown, cure=setting("data.labels", cure))

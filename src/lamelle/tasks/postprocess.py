@@ -67,8 +67,8 @@ class Cleaning:
             Bounds(min_size=4, fill_holes=9, largest=False)
         """
 
-        def bound(asked: Bound, frozen: int | None) -> int:
-            return frozen if frozen is not None else 0 if asked == "auto" else asked
+        def bound(requested: Bound, frozen: int | None) -> int:
+            return frozen if frozen is not None else 0 if requested == "auto" else requested
 
         largest = bound(self.largest, fitted.largest)
         return Bounds(bound(self.min_size, fitted.min_size), bound(self.fill_holes, fitted.fill_holes), bool(largest))
@@ -104,11 +104,11 @@ def clean(labels: np.ndarray, *, classes: int, min_size: int, fill_holes: int, l
                [1, 1, 1, 0, 0]])
     """
     if fill_holes:
-        found = holes(labels, classes=classes)
-        labels = changed(labels, found, found.sizes <= fill_holes)
+        pieces = holes(labels, classes=classes)
+        labels = changed(labels, pieces, pieces.sizes <= fill_holes)
     if largest or min_size > 1:
-        found = parts(labels, classes=classes)
-        labels = changed(labels, found, _removed(found, min_size=min_size, largest=largest))
+        pieces = parts(labels, classes=classes)
+        labels = changed(labels, pieces, _removed(pieces, min_size=min_size, largest=largest))
     return labels
 
 
@@ -174,7 +174,7 @@ def changed(labels: np.ndarray, pieces: Pieces, chosen: np.ndarray) -> np.ndarra
 
 
 def search(
-    items: Items, asked: Cleaning, *, classes: int, by: Literal["pooled", "image"]
+    items: Items, requested: Cleaning, *, classes: int, by: Literal["pooled", "image"]
 ) -> tuple[Bounds, tuple[Sweep, ...]]:
     """The bounds with the best Dice (mean over the classes but 0), for whatever is ``auto``; of equals, the least.
 
@@ -192,37 +192,37 @@ def search(
         >>> search(lambda: [(said, truth)], asked, classes=2, by="pooled")[0]
         Bounds(min_size=2, fill_holes=0, largest=False)
     """
-    found, sweeps = Bounds(), []
+    bounds, sweeps = Bounds(), []
     for name, tried in (("fill_holes", TRIED), ("largest", (0, 1)), ("min_size", TRIED)):
-        value = getattr(asked, name)
+        value = getattr(requested, name)
         if value == "auto":
             scored = [
-                _matrices(clean(said, classes=classes, **found._asdict()), truth, name, tried, classes)
-                for said, truth in items()
+                _matrices(clean(predicted, classes=classes, **bounds._asdict()), truth, name, tried, classes)
+                for predicted, truth in items()
             ]
             dice = _dice(np.array(scored), by) if scored else np.full(len(tried), np.nan)
             known = not np.isnan(dice).all()
             value = tried[int(np.nanargmax(np.round(dice, 9)))] if known else 0
             scores = {"dice": defined(dice)}
             sweeps.append(Sweep(name=name, points=tried, scores=scores, chosen=value, by="dice" if known else ""))
-        found = found._replace(**{name: type(getattr(found, name))(value)})
-    return found, tuple(sweeps)
+        bounds = bounds._replace(**{name: type(getattr(bounds, name))(value)})
+    return bounds, tuple(sweeps)
 
 
-def _matrices(said: np.ndarray, truth: np.ndarray, name: str, tried: tuple[int, ...], classes: int) -> np.ndarray:
+def _matrices(predicted: np.ndarray, truth: np.ndarray, name: str, tried: tuple[int, ...], classes: int) -> np.ndarray:
     """Confusion matrices [T, K, K] of one item after each value that is tried."""
-    pieces = (holes if name == "fill_holes" else parts)(said, classes=classes)
+    pieces = (holes if name == "fill_holes" else parts)(predicted, classes=classes)
     inside = (pieces.numbers > 0) & (truth != IGNORE)
     codes = (pieces.numbers[inside].astype(np.int64) - 1) * classes + truth[inside]
-    held = np.bincount(codes, minlength=len(pieces.sizes) * classes).reshape(-1, classes)
-    base = counts.confusion(truth, said, classes=classes)
-    found = []
+    truths = np.bincount(codes, minlength=len(pieces.sizes) * classes).reshape(-1, classes)
+    base = counts.confusion(truth, predicted, classes=classes)
+    matrices = []
     for value in tried:
         matrix, moved = base.copy(), _moved(pieces, name, value)
         for c in range(classes):
-            matrix[:, c] += held[moved & (pieces.after == c)].sum(0) - held[moved & (pieces.before == c)].sum(0)
-        found.append(matrix)
-    return np.stack(found)
+            matrix[:, c] += truths[moved & (pieces.after == c)].sum(0) - truths[moved & (pieces.before == c)].sum(0)
+        matrices.append(matrix)
+    return np.stack(matrices)
 
 
 def _moved(pieces: Pieces, name: str, value: int) -> np.ndarray:

@@ -30,9 +30,9 @@ def task_of(index: Index) -> str:
     Raises:
         RequestError: If there is none.
     """
-    if not (found := tasks_for(index)):
+    if not (names := tasks_for(index)):
         raise RequestError("tasks.none_for_boxes", layout=index.layout)
-    return found[0]
+    return names[0]
 
 
 def tasks_for(index: Index) -> tuple[str, ...]:

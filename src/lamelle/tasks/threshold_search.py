@@ -102,8 +102,8 @@ class Fitting:
             self._sample.add(probabilities, target)
         if self._kept is not None:
             # bins, whose edges are the thresholds, say as much as the probabilities
-            said = np.minimum(probabilities * BINS, BINS - 1) if self._search.own else probabilities.argmax(0)
-            self._kept.add(said.astype(np.uint16), target.astype(np.int16))
+            bins = np.minimum(probabilities * BINS, BINS - 1) if self._search.own else probabilities.argmax(0)
+            self._kept.add(bins.astype(np.uint16), target.astype(np.int16))
 
     def done(self) -> tuple[FittedPixels, tuple[Sweep, ...]]:
         """Everything that was decided, and what was tried for it."""
@@ -124,9 +124,9 @@ class Fitting:
         edges = [self._edge(one.chosen) / BINS for one in each]
 
         def predicted() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            for said, target in self._kept or ():
-                middle = (said + np.float32(0.5)) / BINS  # of its bin, whose edges are the thresholds
-                yield pixel_classes(middle, edges) if edges else said.astype(np.int64), target
+            for bins, target in self._kept or ():
+                middle = (bins + np.float32(0.5)) / BINS  # of its bin, whose edges are the thresholds
+                yield pixel_classes(middle, edges) if edges else bins.astype(np.int64), target
 
         classes = len(self._search.classes)
         bounds, more = postprocess.search(predicted, self._search.cleaning, classes=classes, by=self._search.by)
@@ -176,9 +176,9 @@ class Fitting:
     def _cell_threshold(self, items: _Items) -> Sweep:
         """Probability of the foreground below which a pixel is cell: best V_rand over all validation images."""
         summed = np.zeros((len(_CELL_THRESHOLDS), len(clustering.ROW)))
-        for said, target in items:
+        for bins, target in items:
             for i, t in enumerate(_CELL_THRESHOLDS):
-                summed[i] += clustering.clustering_rows(target == 0, said[0] < self._edge(t), thin=True).sum(0)
+                summed[i] += clustering.clustering_rows(target == 0, bins[0] < self._edge(t), thin=True).sum(0)
         score = clustering.v_rand_of(summed)
         known = not np.isnan(score).all()
         return Sweep(

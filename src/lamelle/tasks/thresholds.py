@@ -69,13 +69,13 @@ def pixel_classes(probabilities: np.ndarray, thresholds: Sequence[float]) -> np.
     """
     if len(thresholds) == 1:
         return (probabilities[0] >= thresholds[0]).astype(np.int64)
-    found = np.zeros(probabilities.shape[1:], np.int64)
-    most = np.full(found.shape, -np.inf, np.float32)
+    labels = np.zeros(probabilities.shape[1:], np.int64)
+    most = np.full(labels.shape, -np.inf, np.float32)
     for k, (p, t) in enumerate(zip(probabilities, thresholds, strict=True), start=1):
         ahead = np.where(p >= t, log_odds(p) - log_odds(np.asarray(t)), -np.inf)
         better = ahead > most
-        found[better], most[better] = k, ahead[better]
-    return found
+        labels[better], most[better] = k, ahead[better]
+    return labels
 
 
 class Decision:
@@ -182,6 +182,6 @@ def _curve(
     """Thresholds, and the scores at each."""
     at = np.arange(1, POINTS) / POINTS
     rarer = int(2 * truth.sum() <= len(truth))
-    found = thresholds.scores_at(truth, score, thresholds=at, of=rarer)
-    named = {name if name == "macro_f1" else f"{name}/{names[rarer]}": defined(v) for name, v in found.items()}
+    scores = thresholds.scores_at(truth, score, thresholds=at, of=rarer)
+    named = {name if name == "macro_f1" else f"{name}/{names[rarer]}": defined(v) for name, v in scores.items()}
     return tuple(at.tolist()), named

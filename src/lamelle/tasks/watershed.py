@@ -95,12 +95,12 @@ def objects_from(maps: np.ndarray, *, foreground: float, seed: float, min_size: 
     seeded[parts[seeds > 0]] = True
     alone = inside & ~seeded[parts]
     seeds[alone] = parts[alone] + count
-    found = np.asarray(watershed(-height, seeds, mask=inside))
-    sizes = np.bincount(found.ravel())
+    basins = np.asarray(watershed(-height, seeds, mask=inside))
+    sizes = np.bincount(basins.ravel())
     kept = sizes >= min_size
     kept[0] = False
     kept &= sizes > 0
-    return np.where(kept, np.cumsum(kept), 0).astype(np.uint32)[found]
+    return np.where(kept, np.cumsum(kept), 0).astype(np.uint32)[basins]
 
 
 def rows_of(labels: np.ndarray, probability: np.ndarray, spacing: Spacing | None = None) -> tuple[ObjectRow, ...]:

@@ -64,13 +64,13 @@ def remarks(keys: Train, state: State, clock: Clock, *, on_processor: bool) -> l
     """
     if keys.budget is None or keys.schedule_points:
         return []
-    said = []
+    lines = []
     stalled = keys.patience and state.stale >= keys.patience
     if not stalled:
-        said.append(text("train.budget_ended", budget=spelled(keys.budget), epochs=state.epoch, steps=state.step))
+        lines.append(text("train.budget_ended", budget=spelled(keys.budget), epochs=state.epoch, steps=state.step))
     if other := busy(keys, clock, on_processor=on_processor):
-        said.append(text("train.budget_busy", **other))
-    return said
+        lines.append(text("train.budget_busy", **other))
+    return lines
 
 
 def busy(keys: Train, clock: Clock, *, on_processor: bool) -> dict[str, object] | None:
@@ -92,11 +92,11 @@ def too_short(keys: Train, state: State, clock: Clock, *, steps: int, on_process
         return None
     epoch = (state.elapsed - clock.prepared) * steps / max(state.step, 1)
     more = enough(clock.prepared + _MIN_EPOCHS * epoch)
-    said: dict[str, object] = {
+    values: dict[str, object] = {
         "budget": spelled(keys.budget),
         "done": state.step,
         "steps": steps,
         "more": more,
         "epochs": _MIN_EPOCHS,
     }
-    return said | ({"share": round(100 * clock.share)} if on_processor and clock.share < _BUSY else {})
+    return values | ({"share": round(100 * clock.share)} if on_processor and clock.share < _BUSY else {})

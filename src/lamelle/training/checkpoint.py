@@ -156,10 +156,10 @@ def last(folder: Path, damaged: Callable[[Path], None] | None = None) -> Path | 
 def states(folder: Path) -> dict[str, FileState]:
     """What was found of each file of the checkpoints; ``unknown`` is what no checkpoint names."""
     names = sorted(path.name for path in folder.glob("*") if path.is_file())
-    found: dict[str, FileState] = {name: "unknown" for name in names if not name.startswith(atomic.TEMPORARY)}
+    result: dict[str, FileState] = {name: "unknown" for name in names if not name.startswith(atomic.TEMPORARY)}
     for path in sorted(folder.glob("step-*.json")):
-        found |= _states(path)
-    return found
+        result |= _states(path)
+    return result
 
 
 def _states(path: Path) -> dict[str, FileState]:
@@ -175,11 +175,11 @@ def _states(path: Path) -> dict[str, FileState]:
         return {path.name: "changed"}
     if state["best_file"]:
         digests[state["best_file"]] = state["best_digest"]
-    found: dict[str, FileState] = {path.name: "whole"}
+    result: dict[str, FileState] = {path.name: "whole"}
     for name, digest in digests.items():
         now = _digest_file(path.parent / name)
-        found[name] = "missing" if not now else "whole" if now == digest else "changed"
-    return found
+        result[name] = "missing" if not now else "whole" if now == digest else "changed"
+    return result
 
 
 def restore(tensors: dict[str, Tensor], groups: list[JsonObject], model: nn.Module, optimizer: Optimizer) -> None:
@@ -193,10 +193,10 @@ def restore(tensors: dict[str, Tensor], groups: list[JsonObject], model: nn.Modu
             _, index, name = key.split(".", 2)
             slots.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": slots, "param_groups": groups})
-    for parameter, held in optimizer.state.items():
-        for name, value in held.items():
+    for parameter, slot in optimizer.state.items():
+        for name, value in slot.items():
             if value.shape == parameter.shape:  # in the parameter's memory order, which a fused step takes for granted
-                held[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+                slot[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def best_weights(folder: Path, state: State) -> dict[str, Tensor] | None:

@@ -135,8 +135,8 @@ class Features:
             for first in range(0, len(known), _BATCH):
                 with torch.inference_mode(), autocast(device, self._predictor.precision):
                     some = torch.from_numpy(np.array(known[first : first + _BATCH])).to(device)
-                    found = task.activate(self.learner(channels_last(some))).float().cpu().numpy()
-                yield from zip(self._validation[first : first + _BATCH], found, strict=True)
+                    probabilities = task.activate(self.learner(channels_last(some))).float().cpu().numpy()
+                yield from zip(self._validation[first : first + _BATCH], probabilities, strict=True)
         finally:
             self.learner.train(training)
 
@@ -232,12 +232,12 @@ def clear(root: Path) -> None:
 
 def _fingerprint(model: Freezable) -> str:
     """Hash of the frozen tensors, in their order."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for key, value in model.state_dict().items():
         if any(key.startswith(f"{name}.") or not name for name in model.frozen):
-            found.update(key.encode())
-            found.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
+            digest.update(key.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _make_room(root: Path, keep: Path, budget: int) -> None:

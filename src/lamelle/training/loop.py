@@ -99,23 +99,23 @@ class Training:
         self._unbounded = {*checkpoint.not_finite(network)} & {name for name, _ in network.named_buffers()}
         """What is infinite by nature, such as the bounds of an encoder that clips nothing yet."""
         optimizer = make_optimizer(network, job.keys)
-        found = checkpoint.newest(job.recorder.checkpoints, self._damaged) if resume else None
+        newest = checkpoint.newest(job.recorder.checkpoints, self._damaged) if resume else None
         tensors: dict[str, Tensor] = {}
-        if found is not None:
-            self.state, tensors, groups = found
+        if newest is not None:
+            self.state, tensors, groups = newest
             job.clock.go_on(self.state.elapsed)
             checkpoint.restore(tensors, groups, network, optimizer)
-            said = "train.finished" if self.state.done else "train.resumed"
-            job.progress.say(text(said, epoch=self.state.epoch + 1, step=self.state.step))
+            sentence = "train.finished" if self.state.done else "train.resumed"
+            job.progress.say(text(sentence, epoch=self.state.epoch + 1, step=self.state.step))
         self._average = None
         if job.keys.ema:
-            averaged = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")} if found else None
+            averaged = {k[8:]: v for k, v in tensors.items() if k.startswith("average.")} if newest else None
             self._average = Average(network, job.keys.ema, averaged)
         self.model, self.optimizer = job.fabric.setup(job.feed.learner, optimizer)
         self._scaler = getattr(job.fabric.strategy.precision, "scaler", None)
         if self._scaler is not None and self.state.scaler:
             self._scaler.load_state_dict(self.state.scaler)
-        self._best = checkpoint.best_weights(job.recorder.checkpoints, self.state) if found else None
+        self._best = checkpoint.best_weights(job.recorder.checkpoints, self.state) if newest else None
         self._best_is_new = False
         self._saved_at, self._save_cost, self._told_at = time.monotonic(), 0.0, 0.0
         self._began, self._reserve = (job.clock.seconds, self.state.step), 0.0
@@ -276,11 +276,11 @@ class Training:
         if finished or (state.epoch + 1) % keys.validate_every == 0:
             started = time.monotonic()
             with nullcontext() if self._average is None else self._average.applied(self._network):
-                found = self._validate(stop)
-                if found is not None:
-                    row = row.model_copy(update={"loss": found[0], "validation": found[1]})
+                validated = self._validate(stop)
+                if validated is not None:
+                    row = row.model_copy(update={"loss": validated[0], "validation": validated[1]})
                     row = row.model_copy(update={"best": self._note_best(row)})
-            if found is None:
+            if validated is None:
                 self._interrupt(stop)
             self._reserve = time.monotonic() - started
             finished = finished or self._finished()  # no time for another validation

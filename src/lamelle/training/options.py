@@ -13,10 +13,10 @@ from lamelle.options import Fraction, Options, Positive, Seed, Size
 
 def _seconds(value: Any) -> Any:
     """A time in words, or a number of seconds → seconds."""
-    found = seconds(value) if isinstance(value, str) else value
-    if isinstance(found, bool) or not isinstance(found, int | float | None) or (found is None and value is not None):
+    number = seconds(value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float | None) or (number is None and value is not None):
         raise ValueError(text("recipe.rule_time"))
-    return found
+    return number
 
 
 class Train(Options):

@@ -68,7 +68,7 @@ def resolve(keys: Train, model: nn.Module) -> Resources:
     return Resources(device, precision, keys.threads or cores())
 
 
-def find_device(asked: str) -> str:
+def find_device(name: str) -> str:
     """The device that was asked for; of ``auto`` the fastest that is here.
 
     Raises:
@@ -77,11 +77,11 @@ def find_device(asked: str) -> str:
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
+    if name == "auto":
         return next(name for name, here in there.items() if here)
-    if not there.get(asked.split(":")[0], False):
-        raise RequestError("train.no_device", device=asked, have=", ".join(k for k, v in there.items() if v))
-    return asked
+    if not there.get(name.split(":")[0], False):
+        raise RequestError("train.no_device", device=name, have=", ".join(k for k, v in there.items() if v))
+    return name
 
 
 def _precision(device: str, model: nn.Module, patch: tuple[int, ...] | None) -> str:

@@ -38,8 +38,8 @@ def scores_of(task: Task, rows: Sequence[Row], *, each: bool) -> dict[str, float
     """
     if not rows:
         return {}
-    found = task.quick_scores(rows)
-    kept = {name: float(value[0]) for name, value in found.items() if "/" not in name or (each and _few(task))}
+    scores = task.quick_scores(rows)
+    kept = {name: float(value[0]) for name, value in scores.items() if "/" not in name or (each and _few(task))}
     return {name: None if math.isnan(value) else value for name, value in kept.items()}
 
 
