@@ -56,8 +56,8 @@ class Option(click.Option):
         record = super().get_help_record(ctx)
         if record is None or not extra:
             return record
-        said = text("cli.default", value=extra["default"]) if "default" in extra else text("cli.required")
-        return record[0], f"{self.help or ''}  [{said}]"
+        rule = text("cli.default", value=extra["default"]) if "default" in extra else text("cli.required")
+        return record[0], f"{self.help or ''}  [{rule}]"
 
 
 class Whole(click.ParamType):
@@ -105,8 +105,8 @@ class Choice(click.Choice[str]):
 
 def type_of(kind: type) -> click.ParamType:
     """The type of an option that holds one number, text or path."""
-    known = {int: Whole(), float: Number(), str: click.STRING, Path: click.Path(path_type=Path)}
-    return known[kind]
+    types = {int: Whole(), float: Number(), str: click.STRING, Path: click.Path(path_type=Path)}
+    return types[kind]
 
 
 def metavar_of(kind: click.ParamType) -> str | None:

@@ -124,7 +124,7 @@ def _area(ring: np.ndarray) -> float:
     return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
 
 
-def write_geojson(path: Path, found: Iterable[Outline], *, class_of: Callable[[int], str], objects: bool) -> None:
+def write_geojson(path: Path, outlines: Iterable[Outline], *, class_of: Callable[[int], str], objects: bool) -> None:
     """Write outlines as GeoJSON that QuPath imports: a feature each, with its class and the colour of its class.
 
     Args:
@@ -133,7 +133,7 @@ def write_geojson(path: Path, found: Iterable[Outline], *, class_of: Callable[[i
 
     Reference: Butler et al. (2016), RFC 7946; coordinates are pixels, as QuPath has them.
     """
-    features = [_feature(one, class_of(one.label), objects=objects) for one in found]
+    features = [_feature(one, class_of(one.label), objects=objects) for one in outlines]
     written = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
     atomic.write_text(path, written + "\n")
 
@@ -157,7 +157,7 @@ def _feature(outline: Outline, name: str, *, objects: bool) -> dict[str, object]
     return {"type": "Feature", "id": str(uuid.uuid4()), "geometry": geometry, "properties": properties}
 
 
-def write_rois(path: Path, found: Iterable[Outline], *, class_of: Callable[[int], str], objects: bool) -> None:
+def write_rois(path: Path, outlines: Iterable[Outline], *, class_of: Callable[[int], str], objects: bool) -> None:
     """Write outlines as a ZIP of ROIs that the ROI Manager of Fiji opens; each has the number of its slice.
 
     Args:
@@ -173,7 +173,7 @@ def write_rois(path: Path, found: Iterable[Outline], *, class_of: Callable[[int]
         raise RequestError("files.no_roifile") from None
     rois: list[ImagejRoi] = []
     times: Counter[str] = Counter()
-    for one in found:
+    for one in outlines:
         name = f"{class_of(one.label)}-{one.label}" if objects else class_of(one.label)
         name = name if one.plane is None else f"{name}-z{one.plane + 1}"
         times[name] += 1

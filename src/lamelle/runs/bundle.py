@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamelle.data.audit.leaks import leaks
-from lamelle.data.groups.decide import said_of_split
+from lamelle.data.groups.decide import problems_of_split
 from lamelle.prediction.package import DESCRIPTION, WEIGHTS
 from lamelle.results.audit import Audit
 from lamelle.results.baseline import Baseline
@@ -89,7 +89,7 @@ class RunBundle:
 
     def split_notes(self) -> list[Problem]:
         """What the audit says of the split: what belongs together, and which parts the data give."""
-        return said_of_split(self.audit.problems) if self.audit else []
+        return problems_of_split(self.audit.problems) if self.audit else []
 
     def leaks(self) -> tuple[Problem, ...]:
         """What the splits share although they should not: near copies, overlapping patches, and what was allowed."""

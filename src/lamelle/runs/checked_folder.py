@@ -49,7 +49,7 @@ def checked_folder(index: Index, audit: Audit, outlook: Outlook, store: Store) -
 
 
 def _previews(index: Index, store: Store) -> tuple[tuple[Record, EncodedPicture], ...]:
-    found = []
+    previews = []
     for record in spread(index.records, _PREVIEWS):
         try:
             labels = read_labels(record, store) if record.labels else None
@@ -57,19 +57,19 @@ def _previews(index: Index, store: Store) -> tuple[tuple[Record, EncodedPicture]
         except FileError:
             continue
         fits = labels is not None and labels.shape == image.shape[1:]
-        found.append((record, encoded_preview(image, labels if fits else None)))
-    return tuple(found)
+        previews.append((record, encoded_preview(image, labels if fits else None)))
+    return tuple(previews)
 
 
 def _copies(index: Index, audit: Audit, store: Store) -> tuple[CopyPictures, ...]:
     """The first pairs, exact copies before near ones."""
-    known, found = {r.id: r for r in index.records}, []
+    by_id, pictures = {r.id: r for r in index.records}, []
     ranked = sorted(audit.pairs, key=lambda p: (p.kind != "exact", -p.correlation, p.first, p.second))
     for pair in ranked[:_PAIRS]:
-        first, second = known[pair.first], known[pair.second]
+        first, second = by_id[pair.first], by_id[pair.second]
         try:
             both = (encoded_preview(store.image(first.image), None), encoded_preview(store.image(second.image), None))
         except FileError:
             continue
-        found.append(CopyPictures(pair, both, (", ".join(first.names), ", ".join(second.names))))
-    return tuple(found)
+        pictures.append(CopyPictures(pair, both, (", ".join(first.names), ", ".join(second.names))))
+    return tuple(pictures)

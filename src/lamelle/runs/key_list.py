@@ -38,8 +38,8 @@ class Key:
 
 def choices_of(options: type[Options], name: str) -> OneOf | None:
     """The table that a key chooses from; None if it is a plain value."""
-    found = [one for one in options.model_fields[name].metadata if isinstance(one, OneOf)]
-    return found[0] if found else None
+    tables = [one for one in options.model_fields[name].metadata if isinstance(one, OneOf)]
+    return tables[0] if tables else None
 
 
 def keys_of(options: type[Options], prefix: str = "", kind: str | None = None) -> Iterator[Key]:

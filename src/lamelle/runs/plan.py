@@ -228,8 +228,8 @@ def _facts(
     names = listed(data.classes) or index.classes
     counts = find(request["task"]["name"]).view.foreseen(training, audit, names)
     network = asked_network(request.get("model", {}))
-    known = {r.id for r in training}
-    sizes = [row.size for row in audit.rows if row.id in known and len(row.size) == 3]  # blocks differ in depth
+    ids = {r.id for r in training}
+    sizes = [row.size for row in audit.rows if row.id in ids and len(row.size) == 3]  # blocks differ in depth
     return PlanFacts(
         dims=statistics.dims,
         channels=statistics.channels[1],

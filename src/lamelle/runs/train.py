@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lamelle.data import training_overlap
-from lamelle.data.groups.decide import said_of_split
+from lamelle.data.groups.decide import problems_of_split
 from lamelle.data.store import Store
 from lamelle.durations import spelled
 from lamelle.errors import graded, sentence
@@ -136,7 +136,7 @@ def describe(plan: Plan) -> list[str]:
     lines = [
         text("verbs.plan_data", n=len(plan.records), **about),
         text("verbs.plan_split", by=text(f"verbs.by_{plan.split_by}"), **counts),
-        *graded(said_of_split(plan.audit.problems)),
+        *graded(problems_of_split(plan.audit.problems)),
     ]
     if keys.budget is not None and not keys.schedule_points:
         lines.append(text("verbs.plan_budget", budget=spelled(keys.budget)))

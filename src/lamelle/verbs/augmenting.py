@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lamelle.errors import RequestError
 from lamelle.messages import text
 from lamelle.verbs.common import open_store
-from lamelle.verbs.signature import AnyPath, Cli, settings
+from lamelle.verbs.signature import AnyPath, Cli, Overrides, RecipeLike, settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +25,8 @@ _SIDE = 320
 def augment(
     data: AnyPath,
     *,
-    recipe: Annotated[AnyPath | Mapping[str, Any] | None, Cli("-r", "--recipe")] = None,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    recipe: Annotated[RecipeLike, Cli("-r", "--recipe")] = None,
+    overrides: Overrides = (),
     out: Annotated[AnyPath, Cli("-o", "--out")] = "augmented.png",
     images: int = 6,
     draws: int = 5,

@@ -91,7 +91,7 @@ def _of_classes(index: Index, candidate: Candidate) -> Index:
     return replace(index, problems=(*index.problems, *numbered_classes(index, by_user=True)))
 
 
-def said_of_split(problems: Sequence[Problem]) -> list[Problem]:
+def problems_of_split(problems: Sequence[Problem]) -> list[Problem]:
     """Those that say what belongs together, and what a column says of the split."""
     return [p for p in problems if p.severity == "note" and p.code.startswith(_OF_SPLIT)]
 

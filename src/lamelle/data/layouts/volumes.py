@@ -103,7 +103,7 @@ def _series_of(
         way = over(head, heads[1])
         if way.size == tuple(head.shape[1:]) and not (way.code and way.severity == "error"):
             fitting.append((key, head))
-    values = {"label": label.id, "series": dicom_series.said(path)}
+    values = {"label": label.id, "series": dicom_series.series_shown(path)}
     if len(fitting) != 1:
         return None, Problem("layouts.which_series", image.rel, "error", values)
     return fitting[0], Problem("layouts.series_taken", image.rel, "note", {**values, "key": fitting[0][0]})

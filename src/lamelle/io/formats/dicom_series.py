@@ -88,10 +88,10 @@ def _chosen(path: Path, wanted: ReadOptions) -> SliceStack:
 
 def several(path: Path) -> FileError:
     """What is wrong with a folder of several series where one is meant."""
-    return FileError("files.several_series", path, count=len(stacks(path)), series=said(path))
+    return FileError("files.several_series", path, count=len(stacks(path)), series=series_shown(path))
 
 
-def said(path: Path) -> str:
+def series_shown(path: Path) -> str:
     """The series of a folder by their keys, with the size of each that is a volume.
 
     Raises:
