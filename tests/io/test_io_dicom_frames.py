@@ -100,7 +100,7 @@ def test_a_prediction_of_dicom_is_a_nifti_in_the_place_of_the_patient(
     path = enhanced(tmp_path / "a.dcm", directions=directions, order=[3, 0, 5, 1, 4, 2])
     store = Store(tmp_path / "store", budget=1 << 24)
     image, grid = store.image(Source(path)), store.grid(Source(path))
-    folder = PredictionFolder(tmp_path / "out", ("a", "b"), probabilities=False, overlays=False, planes={})
+    folder = PredictionFolder(tmp_path / "out", ("a", "b"), planes={})
     folder.add(Record("a.dcm", Source(path)), image, LabelMap((image[0] > 600).astype(np.int64)), grid)
     labels = nibabel.load(tmp_path / "out" / "labels" / "a.nii.gz")
     assert np.array_equal(read(tmp_path / "out" / "labels" / "a.nii.gz").array, image > 600)
