@@ -220,7 +220,7 @@ def test_a_budget_that_the_training_asked_for_is_the_one_that_is_advised(made: M
     run = made(**curves)
     said = {one.code: one.change for one in findings_of(run)}["still_improving"]
     assert said == ("train.budget=12s", "train.schedule_points=[]")
-    run.write_json(run.model / "model.json", {"provenance": {key: {"more": "55s"}}})
+    run.write_json(run.model / "model.json", {"task": {}, "provenance": {key: {"more": "55s"}}})
     again = {one.code: one.change for one in findings_of(run)}["still_improving"]
     assert again == ("train.budget=55s", "train.schedule_points=[]")
 

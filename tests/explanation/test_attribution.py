@@ -76,7 +76,7 @@ def trained() -> Freezable:
 
 def explained(net: Freezable, image: torch.Tensor, method: str, channel: int, *, signed: bool = False) -> np.ndarray:
     answer = Answer(net, channel=channel, sign=1, region=None)
-    layer = layers.choose(layers.candidates(net, answer, image), asked=None, spatial=False)
+    layer = layers.choose(layers.candidates(net, answer, image), wanted=None, spatial=False)
     return attribute(answer, image, method=method, layer=layer, signed=signed).numpy()
 
 

@@ -41,7 +41,7 @@ def made(name: str) -> tuple[Freezable, torch.Tensor]:
 def test_the_last_layer_with_places_is_found(name: str) -> None:
     net, image = made(name)
     before = net(image)
-    layer = choose(candidates(net, answer_of(net), image), asked=None, spatial=False)
+    layer = choose(candidates(net, answer_of(net), image), wanted=None, spatial=False)
     assert (layer.name, layer.grid) == NETWORKS[name][2:]
     found = attribute(answer_of(net), image, method="gradcam", layer=layer, signed=True)
     assert found.shape == image.shape[2:]
@@ -84,11 +84,11 @@ def test_channels_may_stand_last() -> None:
 def test_a_layer_of_ones_own_or_an_error_that_names_them() -> None:
     net, image = made("resnet10t")
     found = candidates(net, answer_of(net), image)
-    assert choose(found, asked="encoder.layer2", spatial=False).grid == (16, 16)
+    assert choose(found, wanted="encoder.layer2", spatial=False).grid == (16, 16)
     with pytest.raises(RequestError, match=r"encoder\.layer9: .*encoder\.layer4"):
-        choose(found, asked="encoder.layer9", spatial=False)
+        choose(found, wanted="encoder.layer9", spatial=False)
     with pytest.raises(RequestError, match="occlusion or integrated-gradients"):
-        choose([], asked=None, spatial=False)
+        choose([], wanted=None, spatial=False)
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -97,7 +97,7 @@ def test_of_a_segmenter_the_coarsest_layer_is_taken(dims: int) -> None:
     image = padded(net, torch.randn(1, 1, *(8, 30, 41)[3 - dims :]))
     region = torch.ones(image.shape[2:])
     answer = Answer(net, channel=0, sign=1, region=region)
-    layer = choose(candidates(net, answer, image), asked=None, spatial=True)
+    layer = choose(candidates(net, answer, image), wanted=None, spatial=True)
     assert layer.grid == tuple(n // 4 for n in image.shape[2:])
     found = attribute(answer, image, method="gradcam++", layer=layer, signed=False)
     assert found.shape == image.shape[2:]

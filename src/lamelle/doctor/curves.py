@@ -30,9 +30,9 @@ class HistoryCurve:
     @classmethod
     def of(cls, history: Sequence[Epoch], column: Callable[[Epoch], float | None]) -> Self:
         """One number of each epoch; what is not finite counts as very large."""
-        known = [(one.epoch, value) for one in history if (value := column(one)) is not None]
-        epoch = np.array([e for e, _ in known], dtype=int)
-        value = np.array([v for _, v in known], dtype=float)
+        measured = [(one.epoch, value) for one in history if (value := column(one)) is not None]
+        epoch = np.array([e for e, _ in measured], dtype=int)
+        value = np.array([v for _, v in measured], dtype=float)
         value = np.nan_to_num(value, nan=NOT_FINITE, posinf=NOT_FINITE)
         return cls(epoch, value, smooth(value), noise(value))
 

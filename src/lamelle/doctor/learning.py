@@ -148,8 +148,8 @@ def _has_learnt(facts: RunFacts) -> bool:
     A test score whose interval lies above guessing says it too: while it learns, a network is measured with batch
     statistics and augmented images, and may then be worse than it is.
     """
-    known = facts.train_score if len(facts.train_score) else facts.score
-    return (len(known) > 0 and facts.reached(known.last) >= LEARNT_NOTHING) or facts.test_beyond_guessing
+    score = facts.train_score if len(facts.train_score) else facts.score
+    return (len(score) > 0 and facts.reached(score.last) >= LEARNT_NOTHING) or facts.test_beyond_guessing
 
 
 def _falls(curve: HistoryCurve) -> bool:

@@ -48,8 +48,8 @@ RULES = (
 
 def findings(facts: RunFacts) -> list[Finding]:
     """What holds for a Run, in the order of the table."""
-    known: dict[str, Finding] = {}
+    by_code: dict[str, Finding] = {}
     for rule in RULES:
-        if not known.keys() & set(rule.unless) and (one := rule.find(facts)) is not None:
-            known[rule.code] = one
-    return list(known.values())
+        if not by_code.keys() & set(rule.unless) and (one := rule.find(facts)) is not None:
+            by_code[rule.code] = one
+    return list(by_code.values())

@@ -78,7 +78,7 @@ def summarise(
         n=len(items),
         monitor=task.monitor,
         headline=tuple(name for name in task.headline if name in scores),
-        counted="pixel" if task.output == "map" else "image",
+        counted=task.counted,
         notes=tuple(notes),
         scores=scores,
         items=tuple(task.item(one) for one in items),

@@ -55,11 +55,11 @@ def attribute(answer: Answer, inputs: Tensor, *, method: str, layer: Layer | Non
         layer: Where a method of ``LAYERED`` takes its map.
         signed: Keep what speaks against the answer as negative values also where the method drops it.
     """
-    found = METHODS[method](answer, inputs.detach().clone().requires_grad_(True), layer, signed).detach()
-    if tuple(found.shape[2:]) != tuple(inputs.shape[2:]):
+    values = METHODS[method](answer, inputs.detach().clone().requires_grad_(True), layer, signed).detach()
+    if tuple(values.shape[2:]) != tuple(inputs.shape[2:]):
         mode = "bilinear" if inputs.ndim == 4 else "trilinear"
-        found = F.interpolate(found, size=tuple(inputs.shape[2:]), mode=mode, align_corners=False)
-    return found[0, 0]
+        values = F.interpolate(values, size=tuple(inputs.shape[2:]), mode=mode, align_corners=False)
+    return values[0, 0]
 
 
 def gradcam(answer: Answer, inputs: Tensor, layer: Layer | None, signed: bool) -> Tensor:
@@ -98,8 +98,8 @@ def gradcam_plus_plus(answer: Answer, inputs: Tensor, layer: Layer | None, signe
     below = 2 * slope**2 + activation.sum(places, keepdim=True) * slope**3
     alpha = torch.where(below != 0, slope**2 / torch.where(below != 0, below, 1), 0)
     weights = (alpha * slope.relu()).sum(places, keepdim=True)
-    found = (weights * activation).sum(1, keepdim=True)
-    return found if signed else found.relu()
+    values = (weights * activation).sum(1, keepdim=True)
+    return values if signed else values.relu()
 
 
 def occlusion(answer: Answer, inputs: Tensor, layer: Layer | None, signed: bool) -> Tensor:
@@ -111,14 +111,14 @@ def occlusion(answer: Answer, inputs: Tensor, layer: Layer | None, signed: bool)
     side = max(1, min(inputs.shape[-2:]) // WINDOWS)
     window = tuple(min(n, side) for n in inputs.shape[2:])
     with torch.no_grad():
-        found = captum.Occlusion(answer).attribute(
+        values = captum.Occlusion(answer).attribute(
             inputs.detach(),
             sliding_window_shapes=(inputs.shape[1], *window),
             strides=(inputs.shape[1], *(max(1, n // 2) for n in window)),
             baselines=_baseline(inputs),
             perturbations_per_eval=_AT_ONCE,
         )
-    return found.mean(1, keepdim=True)  # the channels are covered together and hold the same value
+    return values.mean(1, keepdim=True)  # the channels are covered together and hold the same value
 
 
 def integrated_gradients(answer: Answer, inputs: Tensor, layer: Layer | None, signed: bool) -> Tensor:
@@ -129,10 +129,10 @@ def integrated_gradients(answer: Answer, inputs: Tensor, layer: Layer | None, si
     Reference: Sundararajan et al. (2017), doi:10.48550/arXiv.1703.01365
     """
     captum = _captum()
-    found = captum.IntegratedGradients(answer).attribute(
+    values = captum.IntegratedGradients(answer).attribute(
         inputs, baselines=_baseline(inputs), n_steps=STEPS, internal_batch_size=_AT_ONCE
     )
-    return found.sum(1, keepdim=True)
+    return values.sum(1, keepdim=True)
 
 
 METHODS: Mapping[str, Callable[[Answer, Tensor, Layer | None, bool], Tensor]] = MappingProxyType(

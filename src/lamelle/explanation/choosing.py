@@ -46,22 +46,22 @@ def choose(
     Example:
         >>> items = [Item(id=f"{i}", truth="a", predicted=p, correct=p == "a", confidence=c)
         ...          for i, (p, c) in enumerate([("a", 0.9), ("a", 0.99), ("b", 0.8), ("a", 0.51)])]
-        >>> known = {f"{i}": Record(f"{i}", None) for i in range(4)}
-        >>> [(case.record.id, case.kind) for case in choose(items, known, ["a", "b"], number=1, only=None)]
+        >>> records = {f"{i}": Record(f"{i}", None) for i in range(4)}
+        >>> [(case.record.id, case.kind) for case in choose(items, records, ["a", "b"], number=1, only=None)]
         [('1', 'right'), ('2', 'wrong'), ('3', 'uncertain')]
     """
-    known = [item for item in items if item.id in records]
-    if known and known[0].confidence is None:
-        return _segmented(known, records, classes, number, only)
-    several = any("|" in (item.truth or "") or not item.truth for item in known)
+    scored = [item for item in items if item.id in records]
+    if scored and scored[0].confidence is None:
+        return _segmented(scored, records, classes, number, only)
+    several = any("|" in (item.truth or "") or not item.truth for item in scored)
     cases: list[ChosenCase] = []
     for name in classes if only is None else [only]:
         taken: set[str] = set()
-        for kind, ranked in _ranked(known, name).items():
+        for kind, ranked in _ranked(scored, name).items():
             some = [item for item in ranked if item.id not in taken][:number]
             taken |= {item.id for item in some}
-            asked = only or (name if several else None)
-            cases += [ChosenCase(records[i.id], name, kind, i.truth or "", asked) for i in some]
+            explained = only or (name if several else None)
+            cases += [ChosenCase(records[i.id], name, kind, i.truth or "", explained) for i in some]
     return cases
 
 

@@ -78,7 +78,7 @@ class ExplainedModel:
         """The same package around a copy of the network, whose weights may be spoilt."""
         return replace(self.package, model=copy.deepcopy(self.package.model))
 
-    def known(self, name: str) -> int:
+    def class_number(self, name: str) -> int:
         """The number of a class.
 
         Raises:
@@ -117,7 +117,7 @@ def explain(
     subject: ExplainedModel,
     record: Record,
     store: Store,
-    asked: ExplainOptions,
+    options: ExplainOptions,
     *,
     name: str | None,
     region: np.ndarray | None,
@@ -142,7 +142,7 @@ def explain(
     bits = store.bits(record.image)
     probabilities = predictor.probabilities(pixels, bits=bits)
     prediction = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
-    question = package.task.question(prediction, None if name is None else subject.known(name), region)
+    question = package.task.question(prediction, None if name is None else subject.class_number(name), region)
     where = question.region
     values, layer, check = np.zeros(pixels.shape[1:], np.float32), None, float("nan")
     inputs = _inputs(predictor, pixels, bits, record)
@@ -151,12 +151,12 @@ def explain(
     if small is None or small.any():
         answer = _answer(package, question, small, inputs)
         whole = layers.padded(package.model, inputs)
-        if asked.method in attribution.LAYERED:
+        if options.method in attribution.LAYERED:
             seen = layers.candidates(package.model, answer, whole)
-            layer = layers.choose(seen, asked=asked.layer, spatial=where is not None)
-        values = attribution.resized(_map(answer, whole, asked, layer, shape, signed=False), pixels.shape[1:])
-        if asked.check:
-            check = _check(subject, answer, whole, asked, layer, seed=seed)
+            layer = layers.choose(seen, wanted=options.layer, spatial=where is not None)
+        values = attribution.resized(_map(answer, whole, options, layer, shape, signed=False), pixels.shape[1:])
+        if options.check:
+            check = _check(subject, answer, whole, options, layer, seed=seed)
     return Attribution(
         record,
         subject.name,
@@ -180,8 +180,8 @@ def _inputs(predictor: Predictor, pixels: np.ndarray, bits: int | None, record: 
 
     size = predictor.preparation.resize or pixels.shape[1:]
     if np.prod(size) > WHOLE[predictor.dims]:
-        said = " × ".join(map(str, size))
-        raise RequestError("explain.too_large", image=record.id, size=said, most=WHOLE[predictor.dims])
+        shown = " × ".join(map(str, size))
+        raise RequestError("explain.too_large", image=record.id, size=shown, most=WHOLE[predictor.dims])
     prepared = predictor.prepared(pixels, bits=bits)
     return torch.from_numpy(np.ascontiguousarray(prepared))[None].to(predictor.device)
 
@@ -204,17 +204,17 @@ def _answer(package: Package, question: Question, region: np.ndarray | None, inp
 
 
 def _map(
-    answer: Answer, whole: Tensor, asked: ExplainOptions, layer: Layer | None, shape: tuple[int, ...], *, signed: bool
+    answer: Answer, whole: Tensor, options: ExplainOptions, layer: Layer | None, shape: tuple[int, ...], *, signed: bool
 ) -> np.ndarray:
     """The map [(Z,) Y, X] at the size of the network's input, without its padding."""
     from lamelle.explanation.attribution import attribute
 
-    found = attribute(answer, whole, method=asked.method, layer=layer, signed=signed)
-    return found[tuple(slice(n) for n in shape)].cpu().numpy()
+    values = attribute(answer, whole, method=options.method, layer=layer, signed=signed)
+    return values[tuple(slice(n) for n in shape)].cpu().numpy()
 
 
 def _check(
-    subject: ExplainedModel, answer: Answer, whole: Tensor, asked: ExplainOptions, layer: Layer | None, *, seed: int
+    subject: ExplainedModel, answer: Answer, whole: Tensor, options: ExplainOptions, layer: Layer | None, *, seed: int
 ) -> float:
     """Rank correlation of the map with that of the same network with random weights."""
     from lamelle.explanation import attribution
@@ -224,5 +224,5 @@ def _check(
     attribution.randomise(spoilt, seed=seed)
     other = attribution.Answer(spoilt, channel=answer.channel, sign=answer.sign, region=answer.region)
     shape = tuple(whole.shape[2:])
-    own, random = (_map(one, whole, asked, layer, shape, signed=True) for one in (answer, other))
+    own, random = (_map(one, whole, options, layer, shape, signed=True) for one in (answer, other))
     return attribution.rank_correlation(own, random)

@@ -44,7 +44,7 @@ class ExplanationFolder:
         self.folder, self.method, self.checked = folder, method, checked
         self._masked: list[bool] = []
         self._rows: list[dict[str, Any]] = []
-        self._found: list[tuple[ChosenCase, Attribution]] = []
+        self._maps: list[tuple[ChosenCase, Attribution]] = []
         self._strips: dict[str, list[np.ndarray]] = {}
         self._images: list[ExplainedImage] = []
 
@@ -65,7 +65,7 @@ class ExplanationFolder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 writers.write_image(path, one.values[None], spacing=spacing and spacing[-one.values.ndim :])
             self._rows.append(self._row(case, one, overlay, place))
-            self._found.append((case, one))
+            self._maps.append((case, one))
 
     def close(self, intervals: Intervals) -> Explanation:
         """Write the table and the sheets.
@@ -74,17 +74,17 @@ class ExplanationFolder:
             All that a page and a terminal show.
         """
         atomic.write_text(self.folder / "attributions.csv", items_csv(self._rows))
-        models = list(dict.fromkeys(one.model for _, one in self._found))
+        models = list(dict.fromkeys(one.model for _, one in self._maps))
         for i, (name, strips) in enumerate(self._strips.items()):
             path = self.folder / "sheets" / f"{i + 1:02d}-{_plain(name)}.png"
             path.parent.mkdir(exist_ok=True)
             writers.write_rgb(path, heat.sheet(strips, columns=max(1, _SHEET // max(2, len(models)))))
-        drawn = [one for case, one in self._found if case.kind != "other"]
+        drawn = [one for case, one in self._maps if case.kind != "other"]
         return Explanation(
             method=self.method,
-            layers={m: ", ".join(dict.fromkeys(o.layer for _, o in self._found if o.model == m and o.layer))
+            layers={m: ", ".join(dict.fromkeys(o.layer for _, o in self._maps if o.model == m and o.layer))
                     for m in models},
-            maps=len(self._found),
+            maps=len(self._maps),
             flat=sum(not (one.values > 0).any() for one in drawn),
             masked=sum(self._masked),
             unmasked=len(self._masked) - sum(self._masked),
@@ -127,18 +127,18 @@ class ExplanationFolder:
 
     def _inside(self, model: str, intervals: Intervals) -> list[InsideMasks]:
         """Means of the shares inside of masks, by class."""
-        some = [(case, one) for case, one in self._found if one.model == model and one.share is not None]
+        some = [(case, one) for case, one in self._maps if one.model == model and one.share is not None]
         rows = []
         for name, places in by_class([case.truth or one.explained for case, one in some]).items():
             chosen = [some[i] for i in places]
             shares = [one.share for _, one in chosen if one.share is not None]
-            if found := summarise(shares, [case.record.group for case, _ in chosen], **asdict(intervals)):
-                rows.append(InsideMasks(model, name, found["inside"], found["area"], found["ratio"]))
+            if scores := summarise(shares, [case.record.group for case, _ in chosen], **asdict(intervals)):
+                rows.append(InsideMasks(model, name, scores["inside"], scores["area"], scores["ratio"]))
         return rows
 
     def _check(self, model: str) -> RandomCheck:
         """The median correlation with maps of random weights, and of how many images."""
-        values = [one.check for _, one in self._found if one.model == model and not np.isnan(one.check)]
+        values = [one.check for _, one in self._maps if one.model == model and not np.isnan(one.check)]
         return RandomCheck(model, float(np.median(values)) if values else None, len(values))
 
 
@@ -149,12 +149,12 @@ def _small(picture: np.ndarray) -> EncodedPicture:
 
 def _caption(one: Attribution) -> tuple[str, ...]:
     """Model; class and probability; what lies inside."""
-    said = text("explain.said", explained=one.explained, p=number(one.probability, 2))
+    answer = text("explain.said", explained=one.explained, p=number(one.probability, 2))
     if one.predicted and one.predicted != one.explained:
-        said += " · " + text("explain.but", predicted=one.predicted)
+        answer += " · " + text("explain.but", predicted=one.predicted)
     share = one.share.inside if one.share else float("nan")
     inside = "" if np.isnan(share) else text("explain.inside", share=percent(share))
-    return (one.model, said, inside) if inside else (one.model, said)
+    return (one.model, answer, inside) if inside else (one.model, answer)
 
 
 def _written(value: float | None) -> float | str:

@@ -62,8 +62,8 @@ def summarise(
 
     Example:
         >>> some = [Share(0.5, 0.25), Share(0.7, 0.35), Share(float("nan"), 0.3)]
-        >>> found = summarise(some, [None] * 3, level=0.95, resamples=200, seed=0)
-        >>> round(found["inside"].value, 3), round(found["ratio"].value, 3), found["area"].n
+        >>> scores = summarise(some, [None] * 3, level=0.95, resamples=200, seed=0)
+        >>> round(scores["inside"].value, 3), round(scores["ratio"].value, 3), scores["area"].n
         (0.6, 2.0, 2)
     """
     kept = [(s, g) for s, g in zip(shares, groups, strict=True) if not np.isnan(s.inside)]
@@ -131,8 +131,8 @@ def from_segmenter(package: Package, store: Store) -> Masks:
 
     def predict(record: Record) -> np.ndarray:
         image = with_neighbours(store, record.image, context=package.preparation.context)
-        found = predictor.probabilities(image, bits=store.bits(record.image))
-        answer = package.task.decode(found, package.fitted, store.spacing(record.image))
+        probabilities = predictor.probabilities(image, bits=store.bits(record.image))
+        answer = package.task.decode(probabilities, package.fitted, store.spacing(record.image))
         return cast(LabelMap | ObjectMap, answer).labels > 0
 
     return predict
@@ -157,7 +157,7 @@ def by_class(names: Sequence[str]) -> Mapping[str, list[int]]:
         >>> by_class(["b", "a", "b"])
         {'b': [0, 2], 'a': [1], '': [0, 1, 2]}
     """
-    found: dict[str, list[int]] = {}
+    places: dict[str, list[int]] = {}
     for i, name in enumerate(names):
-        found.setdefault(name, []).append(i)
-    return found | ({"": list(range(len(names)))} if len(found) > 1 else {})
+        places.setdefault(name, []).append(i)
+    return places | ({"": list(range(len(names)))} if len(places) > 1 else {})

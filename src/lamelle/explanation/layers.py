@@ -112,32 +112,32 @@ def candidates(model: Freezable, answer: Callable[[Tensor], Tensor], inputs: Ten
     return [layer for (layer, _), slope in pairs if slope is not None and bool(layer.gridded(slope).any())]
 
 
-def choose(layers: Sequence[Layer], *, asked: str | None, spatial: bool) -> Layer:
-    """The layer to take the map from: the one asked for, else the last one; of a segmenter, its coarsest.
+def choose(layers: Sequence[Layer], *, wanted: str | None, spatial: bool) -> Layer:
+    """The layer to take the map from: the one wanted for, else the last one; of a segmenter, its coarsest.
 
     Args:
-        asked: Name of a layer.
+        wanted: Name of a layer.
         spatial: Whether the network's output is an image: then the last layers say where, and the coarsest says why.
 
     Raises:
         RequestError: If there is no such layer, or none with places at all.
 
     Example:
-        >>> found = [Layer("a", "first", (8, 8)), Layer("b", "first", (4, 4)), Layer("c", "first", (1, 1))]
-        >>> choose(found, asked=None, spatial=False).name, choose(found, asked="a", spatial=False).name
+        >>> seen = [Layer("a", "first", (8, 8)), Layer("b", "first", (4, 4)), Layer("c", "first", (1, 1))]
+        >>> choose(seen, wanted=None, spatial=False).name, choose(seen, wanted="a", spatial=False).name
         ('b', 'a')
 
     Reference: for segmenters Vinogradova et al. (2020), doi:10.1609/aaai.v34i10.7244
     """
     if not layers:
         raise RequestError("explain.no_places")
-    if asked is not None:
+    if wanted is not None:
         for layer in layers:
-            if layer.name == asked:
+            if layer.name == wanted:
                 return layer
         names = sorted({layer.name for layer in layers}, key=lambda name: (name.count("."), name))
         more = ", …" if len(names) > _NAMED else ""
-        raise RequestError("explain.no_layer", layer=asked, known=", ".join(names[:_NAMED]) + more)
+        raise RequestError("explain.no_layer", layer=wanted, known=", ".join(names[:_NAMED]) + more)
     fine = [layer for layer in layers if min(layer.grid[-2:]) >= MIN_GRID] or list(layers)
     if spatial:
         coarsest = min(torch.Size(layer.grid).numel() for layer in fine)

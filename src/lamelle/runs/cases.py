@@ -41,7 +41,7 @@ def check_class_exists(subjects: Sequence[ExplainedModel], name: str) -> None:
         RequestError: If one does not.
     """
     for subject in subjects:
-        subject.known(name)
+        subject.class_number(name)
 
 
 def cases_of(

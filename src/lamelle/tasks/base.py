@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -107,6 +107,8 @@ class Task(Scored):
     name: ClassVar[str]
     output: ClassVar[Output] = "map"
     """What its network gives: numbers for each pixel, which are mirrored and merged from tiles, or for the image."""
+    counted: ClassVar[Literal["image", "pixel"]] = "pixel"
+    """What it gives classes to, and so what is counted of each class."""
     answer: ClassVar[type[Prediction]] = LabelMap
     """The kind of its answers."""
     crops: ClassVar[bool] = True

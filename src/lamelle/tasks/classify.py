@@ -75,6 +75,7 @@ class Classify(Task):
     output: ClassVar[Output] = "vector"
     answer: ClassVar[type[Prediction]] = ClassScores
     crops: ClassVar[bool] = False
+    counted: ClassVar[Literal["image", "pixel"]] = "image"
     view: ClassVar[type[AnyView]] = ClassView
     Settled, Fitted = SettledClasses, FittedClasses
     monitor: ClassVar[str] = "macro_f1"
