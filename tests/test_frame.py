@@ -187,6 +187,7 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
         + extras["tune"]
         + extras["distributed"]
         + extras["explain"]
+        + extras["exchange"]
     }
     imported = set()
     for _, tree in trees():

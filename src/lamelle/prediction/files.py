@@ -12,8 +12,8 @@ from lamelle.io.workbook import write_workbook
 from lamelle.prediction.output import NOTHING_MORE, Output, Wanted
 from lamelle.prediction.output_places import OutputPlaces
 from lamelle.prediction.submission import Submission
-from lamelle.prediction.tables import Row, Table
-from lamelle.prediction.writers import WRITERS, Writer
+from lamelle.prediction.tables import PredictionTable, Row
+from lamelle.prediction.writers import WRITERS, PredictionWriter
 from lamelle.types import Grid, Prediction, Record, Source
 
 
@@ -45,7 +45,7 @@ class PredictionFolder:
         self.folder = folder
         self._out = Output(OutputPlaces(folder), tuple(classes), planes, wanted, submission)
         self._rows: list[Row] = []
-        self._writers: dict[type[Prediction], Writer[Prediction]] = {}
+        self._writers: dict[type[Prediction], PredictionWriter[Prediction]] = {}
 
     def add(
         self,
@@ -81,7 +81,7 @@ class PredictionFolder:
         """
         path = self.folder / "predictions.csv"
         self.folder.mkdir(parents=True, exist_ok=True)
-        tables = [Table("predictions", self._rows), *(t for w in self._writers.values() for t in w.tables())]
+        tables = [PredictionTable("predictions", self._rows), *(t for w in self._writers.values() for t in w.tables())]
         for table in tables:
             atomic.write_text(self.folder / f"{table.name}.csv", table.csv())
         for writer in self._writers.values():

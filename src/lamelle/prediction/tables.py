@@ -16,7 +16,7 @@ _NAMES = ("image", "file", "label", "class", "truth", "group")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PredictionTable:
     """A table that is known when all predictions have come."""
 
     name: str

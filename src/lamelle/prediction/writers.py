@@ -21,7 +21,7 @@ from lamelle.prediction.output_places import grid_of_part, stack_of
 from lamelle.prediction.stack_writer import StackWriter
 from lamelle.prediction.stored_places import StoredGrid
 from lamelle.prediction.submission import write_submission
-from lamelle.prediction.tables import Row, Table
+from lamelle.prediction.tables import PredictionTable, Row
 from lamelle.types import Boxes, ClassScores, Grid, LabelMap, ObjectMap, ObjectRow, Prediction, Record, Source
 
 P = TypeVar("P", bound=Prediction)
@@ -30,7 +30,7 @@ _DIGITS = 2
 """Of the corners of boxes."""
 
 
-class Writer(ABC, Generic[P]):
+class PredictionWriter(ABC, Generic[P]):
     """Writes the predictions of one type."""
 
     def __init__(self, out: Output) -> None:
@@ -48,7 +48,7 @@ class Writer(ABC, Generic[P]):
             Its line of the table of predictions; ``file`` is below the folder.
         """
 
-    def tables(self) -> Iterator[Table]:
+    def tables(self) -> Iterator[PredictionTable]:
         """What is known when all predictions have come."""
         yield from ()
 
@@ -56,7 +56,7 @@ class Writer(ABC, Generic[P]):
         """Write what else is known then."""
 
 
-class ClassScoreWriter(Writer[ClassScores]):
+class ClassScoreWriter(PredictionWriter[ClassScores]):
     """A line with the classes and all probabilities; a submission, where one is wanted."""
 
     def __init__(self, out: Output) -> None:
@@ -82,7 +82,7 @@ class ClassScoreWriter(Writer[ClassScores]):
             )
 
 
-class _MapWriter(Writer[P]):
+class _MapWriter(PredictionWriter[P]):
     """Files of labels and probabilities, of the input's size and spacing; a stack is written when it is complete."""
 
     objects: ClassVar[bool] = False
@@ -196,11 +196,11 @@ class ObjectMapWriter(_MapWriter[ObjectMap]):
             return StoredGrid.of(suffix, grid, shape)
         return StoredGrid.of(suffix, grid, shape, depth=len(planes), first=z - planes[0])
 
-    def tables(self) -> Iterator[Table]:
-        yield Table("objects", self._lines)
+    def tables(self) -> Iterator[PredictionTable]:
+        yield PredictionTable("objects", self._lines)
 
 
-class BoxWriter(Writer[Boxes]):
+class BoxWriter(PredictionWriter[Boxes]):
     """Boxes, a line each in ``boxes.csv``, in pixels of the file: pixel i reaches from i to i + 1.
 
     Those in NIfTI are turned as its label images are: to the voxels as they are stored. A plane that is not turned has
@@ -228,12 +228,12 @@ class BoxWriter(Writer[Boxes]):
             self.out.draw(record, image, drawn(prediction))
         return {"image": record.id, "predicted_boxes": str(len(prediction.classes))}
 
-    def tables(self) -> Iterator[Table]:
+    def tables(self) -> Iterator[PredictionTable]:
         names = [f"{side}_{axis}" for side in ("start", "stop") for axis in _AXES[-self._axes :]]
-        yield Table("boxes", self._lines, ("image", "class", "score", *names))
+        yield PredictionTable("boxes", self._lines, ("image", "class", "score", *names))
 
 
-WRITERS: Mapping[type[Prediction], type[Writer[Any]]] = {
+WRITERS: Mapping[type[Prediction], type[PredictionWriter[Any]]] = {
     ClassScores: ClassScoreWriter,
     LabelMap: LabelMapWriter,
     ObjectMap: ObjectMapWriter,
