@@ -56,20 +56,20 @@ def lines(scores: Scores) -> list[ClassLine]:
         macro  4 {'recall': 'balanced_accuracy'}
         weighted  4 {'recall': 'accuracy'}
     """
-    known, heads = scores.scores, columns(scores)
+    named, heads = scores.scores, columns(scores)
     if not heads:
         return []
     confusion = scores.figure(Confusion)
     counted = [int(n) for n in confusion.support] if confusion else []
     support: Sequence[int | None] = counted or [None] * len(scores.classes)
-    found = [
-        ClassLine("class", name, n, {c: key for c in heads if (key := f"{c}/{name}") in known})
+    by_class = [
+        ClassLine("class", name, n, {c: key for c in heads if (key := f"{c}/{name}") in named})
         for name, n in zip(scores.classes, support, strict=False)
     ]
-    if "macro_f1" not in known:  # the average of pixels is that of all, which a class of background leads
-        return found
+    if "macro_f1" not in named:  # the average of pixels is that of all, which a class of background leads
+        return by_class
     total = None if None in support else sum(n or 0 for n in support)
-    return [*found, *(ClassLine(kind, "", total, _average(kind, heads, scores)) for kind in ("macro", "weighted"))]
+    return [*by_class, *(ClassLine(kind, "", total, _average(kind, heads, scores)) for kind in ("macro", "weighted"))]
 
 
 def _average(kind: str, heads: Sequence[str], scores: Scores) -> dict[str, str]:

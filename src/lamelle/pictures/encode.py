@@ -111,8 +111,8 @@ def contours(picture: np.ndarray, target: np.ndarray, labels: np.ndarray) -> np.
     Small pictures are enlarged by a whole number, so that the lines hide little of them.
     """
     times = max(1, _FINE // max(target.shape))
-    shown, truth, said = (a.repeat(times, -1).repeat(times, -2) for a in (picture, target, labels))
-    lines = [_outline(np.maximum(a, 0)) for a in (truth, said)]
+    shown, truth, predicted = (a.repeat(times, -1).repeat(times, -2) for a in (picture, target, labels))
+    lines = [_outline(np.maximum(a, 0)) for a in (truth, predicted)]
     for name, where in (("truth", lines[0]), ("prediction", lines[1]), ("both", lines[0] & lines[1])):
         shown[:, where] = np.array(CONTOURS[name], np.uint8)[:, None]
     return shown

@@ -128,15 +128,15 @@ def confusion_picture(target: np.ndarray, labels: np.ndarray) -> np.ndarray:
         >>> [tuple(picture[:, 0, x].tolist()) == CONFUSION[n] for x, n in enumerate(("tp", "fp", "other"))]
         [True, True, True]
     """
-    true, said = target > 0, labels > 0
+    true, predicted = target > 0, labels > 0
     right = target == labels
     picture = np.zeros((3, *target.shape), np.uint8)
     for name, where in (
         ("tp", true & right),
-        ("fp", ~true & said),
-        ("fn", true & ~said),
-        ("tn", ~true & ~said),
-        ("other", true & said & ~right),
+        ("fp", ~true & predicted),
+        ("fn", true & ~predicted),
+        ("tn", ~true & ~predicted),
+        ("other", true & predicted & ~right),
     ):
         picture[:, where] = np.array(CONFUSION[name], np.uint8)[:, None]
     picture[:, target < 0] = np.array(IGNORED, np.uint8)[:, None]
@@ -153,6 +153,6 @@ def label_picture(labels: np.ndarray, *, classes: int) -> np.ndarray:
 
 def _colours(labels: np.ndarray) -> np.ndarray:
     """Colours [3, ...] of labels [...]."""
-    found = colours_of(labels)
-    found[labels < 0] = IGNORED
-    return np.moveaxis(found, -1, 0)
+    colours = colours_of(labels)
+    colours[labels < 0] = IGNORED
+    return np.moveaxis(colours, -1, 0)

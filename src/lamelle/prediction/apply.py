@@ -68,14 +68,14 @@ def predict_files(
         raise RequestError("predict.no_objects", task=package.task.name)
     if (there := out.exists()) and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
-    found = read_unlabelled(paths, dims=package.dims, axes=package.axes, volumes=package.volumes)
-    if found.labels and say:
-        say(text("predict.labels_left_out", count=len(found.labels), names=names_of(found.labels, most=_NAMED)))
-    usable, looks, problems = readable(found.records, store, package)
-    problems = [*found.problems, *problems]
+    listed = read_unlabelled(paths, dims=package.dims, axes=package.axes, volumes=package.volumes)
+    if listed.labels and say:
+        say(text("predict.labels_left_out", count=len(listed.labels), names=names_of(listed.labels, most=_NAMED)))
+    usable, looks, problems = readable(listed.records, store, package)
+    problems = [*listed.problems, *problems]
     if not usable:
         raise DataError(problems)
-    compared = compare(package, usable, store, said=span, looks=looks)
+    compared = compare(package, usable, store, stated=span, looks=looks)
     if say:
         for line in compared.lines():
             say(line)
@@ -85,7 +85,7 @@ def predict_files(
         package.task.classes,
         planes=planes_of(usable),
         wanted=wanted,
-        submission=Submission(found.inputs, package.naming),
+        submission=Submission(listed.inputs, package.naming),
     )
     _predict(package, usable, folder, store, compared)
     table = folder.close()
@@ -117,9 +117,9 @@ def _predict(
 ) -> None:
     """Predict into a folder."""
     predictor = of_package(package, compared.units)
-    for record, found in predictor.of_records(records, store):
+    for record, probabilities in predictor.of_records(records, store):
         spacing = store.spacing(record.image)
-        prediction = package.task.decode(found, package.fitted, spacing)
+        prediction = package.task.decode(probabilities, package.fitted, spacing)
         grid, more = store.grid(record.image), compared.columns(record)
         folder.add(record, store.image(record.image), prediction, grid, more)
 

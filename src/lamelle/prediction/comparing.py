@@ -64,13 +64,13 @@ def compare(
     records: Sequence[Record],
     store: Store,
     *,
-    said: Span | None,
+    stated: Span | None,
     looks: Sequence[Appearance] | None = None,
 ) -> Compared:
     """Compare the images of some records with those a model was trained on.
 
     Args:
-        said: The values of these images that mean black and white, where somebody said so.
+        stated: The values of these images that mean black and white, where somebody said so.
         looks: Of each record what was seen of its image; by default they are looked at now.
 
     Raises:
@@ -81,33 +81,33 @@ def compare(
     profile, free = package.profile, package.preparation.normalise == _FREE
     spacings = [store.spacing(record.image) for record in records]
     if profile is None:
-        if said is not None:
+        if stated is not None:
             raise RequestError("shift.range_unused_old")
         problems, far = spacing_shift(spacings, package.spacing, package.spacing)
         return Compared({}, (Problem("shift.no_profile", severity="note"), *problems), _far_words(records, far))
-    if said is not None and free:
+    if stated is not None and free:
         raise RequestError("shift.range_unused")
     looks = look_at(records, store) if looks is None else looks
     flat = [_is_flat(record, one, store) for record, one in zip(records, looks, strict=True)]
     if any(flat) and not all(flat):
         rest = [i for i, one in enumerate(flat) if not one]
-        found = compare(package, [records[i] for i in rest], store, said=said, looks=[looks[i] for i in rest])
-        return _with_flat(found, records, flat)
+        others = compare(package, [records[i] for i in rest], store, stated=stated, looks=[looks[i] for i in rest])
+        return _with_flat(others, records, flat)
     if all(flat):
         return _with_flat(Compared(), records, flat)
-    if not free and said is None:
+    if not free and stated is None:
         _check_scales(records, looks, profile.kinds, profile.own)
     kinds = kinds_of(looks)
-    matches = {kind.name: match(kind, profile.kinds, own=profile.span, stated=said) for kind in kinds}
+    matches = {kind.name: match(kind, profile.kinds, own=profile.span, stated=stated) for kind in kinds}
     unknown = [kind for kind in kinds if matches[kind.name] is None]
     if unknown and not free:
         raise DataError([_unknown(kind, profile.kinds[0], profile.own) for kind in unknown])
-    known: dict[Name, ValueMatch] = {name: found for name, found in matches.items() if found is not None}
-    units = {} if free else {name: found.units for name, found in known.items() if found.units is not None}
-    scaled = [_scaled(kind, profile.kinds[0], known[kind.name], profile.own) for kind in kinds if kind.name in units]
+    matched: dict[Name, ValueMatch] = {name: one for name, one in matches.items() if one is not None}
+    units = {} if free else {name: one.units for name, one in matched.items() if one.units is not None}
+    scaled = [_scaled(kind, profile.kinds[0], matched[kind.name], profile.own) for kind in kinds if kind.name in units]
     shift = shift_of(
         profile,
-        np.array([one.measures(_span(known, one)) for one in looks]).reshape(-1, len(MEASURES)),
+        np.array([one.measures(_span(matched, one)) for one in looks]).reshape(-1, len(MEASURES)),
         names=[record.id for record in records],
         groups=[record.group for record in records],
         comparable=not unknown,
@@ -128,33 +128,33 @@ def _is_flat(record: Record, one: Appearance, store: Store) -> bool:
     return bool((image == image.flat[0]).all())
 
 
-def _with_flat(found: Compared, records: Sequence[Record], flat: Sequence[bool]) -> Compared:
+def _with_flat(others: Compared, records: Sequence[Record], flat: Sequence[bool]) -> Compared:
     """What the comparison of the other images showed, with what is to be said of those of one value."""
     names = [record.id for record, one in zip(records, flat, strict=True) if one]
     values = {"count": len(names), "n": len(records), "names": names_of(names, most=_NAMED)}
     problem = Problem("shift.constant", severity="warning", values=values)
-    words = {**found.words, **dict.fromkeys(names, ("shift.word_constant",))}
-    return replace(found, problems=(*found.problems, problem), words=words)
+    words = {**others.words, **dict.fromkeys(names, ("shift.word_constant",))}
+    return replace(others, problems=(*others.problems, problem), words=words)
 
 
 def _check_scales(
     records: Sequence[Record], looks: Sequence[Appearance], trained: Sequence[PixelKind], own: Span
 ) -> None:
     """Raise a DataError where images of several scales are mixed, which nothing in their files tells apart."""
-    if not (found := scales_of(looks, [record.image.path for record in records], trained)):
+    if not (scales := scales_of(looks, [record.image.path for record in records], trained)):
         return
     keys = []
-    for places in found:
+    for places in scales:
         kind = kinds_of([looks[i] for i in places])[0]
         keys.append(_key(proposed(kind, own) or (0, white_of([looks[i] for i in places]))))
-    said = listed_scales(found, looks, [record.id for record in records])
-    scales = "; ".join(f"{one}: {key}" for one, key in zip(said, keys, strict=True))
-    raise DataError([Problem("shift.several_scales", "", "error", {"scales": scales, "all": keys[-1]})])
+    shown = listed_scales(scales, looks, [record.id for record in records])
+    listed = "; ".join(f"{one}: {key}" for one, key in zip(shown, keys, strict=True))
+    raise DataError([Problem("shift.several_scales", "", "error", {"scales": listed, "all": keys[-1]})])
 
 
-def _span(known: Mapping[Name, ValueMatch], one: Appearance) -> Span:
-    found = known.get((one.dtype, one.bits))
-    return found.span if found else (0.0, 1.0)
+def _span(matches: Mapping[Name, ValueMatch], one: Appearance) -> Span:
+    matched = matches.get((one.dtype, one.bits))
+    return matched.span if matched else (0.0, 1.0)
 
 
 def _far_words(records: Sequence[Record], far: Sequence[bool]) -> dict[str, tuple[str, ...]]:
@@ -169,10 +169,10 @@ def _unknown(new: PixelKind, trained: PixelKind, own: Span) -> Problem:
     return Problem("shift.range_unknown", severity="error", values=values | {"likely": _key(likely)})
 
 
-def _scaled(new: PixelKind, trained: PixelKind, found: ValueMatch, own: Span) -> Problem:
-    same = new.name == trained.name or found.span == own
-    values = _ranges(new, trained) | {"span": _pair(found.span), "own": _pair(own)}
-    return Problem("shift.range_same" if same and found.span == own else "shift.range_scaled", "", "note", values)
+def _scaled(new: PixelKind, trained: PixelKind, matched: ValueMatch, own: Span) -> Problem:
+    same = new.name == trained.name or matched.span == own
+    values = _ranges(new, trained) | {"span": _pair(matched.span), "own": _pair(own)}
+    return Problem("shift.range_same" if same and matched.span == own else "shift.range_scaled", "", "note", values)
 
 
 def _ranges(new: PixelKind, trained: PixelKind) -> dict[str, object]:

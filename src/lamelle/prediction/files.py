@@ -53,14 +53,14 @@ class PredictionFolder:
         image: np.ndarray,
         prediction: Prediction,
         grid: Grid,
-        known: Mapping[str, object] | None = None,
+        columns: Mapping[str, object] | None = None,
     ) -> Row:
         """Take one prediction.
 
         Args:
             image: ``[C, (Z,) Y, X]``, for the overlay.
             grid: The whole file, also where the record is one plane of it.
-            known: Further columns, where the truth is known.
+            columns: Further columns, where the truth is known.
 
         Returns:
             Its row of the table; ``file`` is below the folder.
@@ -69,7 +69,7 @@ class PredictionFolder:
         if kind not in self._writers:
             self._writers[kind] = WRITERS[kind](self._out)
         row = self._writers[kind].write(record, image, prediction, grid)
-        row |= {k: v for k, v in (known or {}).items() if k not in row}
+        row |= {k: v for k, v in (columns or {}).items() if k not in row}
         self._rows.append(row)
         return row
 

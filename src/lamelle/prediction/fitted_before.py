@@ -71,16 +71,16 @@ class _Sweeps:
 
     def _line(self, where: Mapping[str, object], name: str) -> list[float]:
         """A list of numbers; what is not defined is 0 where numbers are asked for."""
-        found = where.get(name, [])
-        if not isinstance(found, list):
+        values = where.get(name, [])
+        if not isinstance(values, list):
             raise ValueError(f"{name} is no list")
-        return [float(v or 0) for v in found]
+        return [float(v or 0) for v in values]
 
     def _lines(self, name: str) -> dict[str, Line]:
-        found = self._old.get(name, {})
-        if not isinstance(found, dict):
+        lines = self._old.get(name, {})
+        if not isinstance(lines, dict):
             raise ValueError(f"{name} is no table")
-        return {_SCORES.get(str(k), str(k)): v for k, v in found.items() if isinstance(v, list)}
+        return {_SCORES.get(str(k), str(k)): v for k, v in lines.items() if isinstance(v, list)}
 
     def _number(self, name: str) -> float | None:
         value = self._old.get(name)
@@ -150,9 +150,9 @@ class _Sweeps:
 
     def numbers(self) -> list[Sweep]:
         """What is one number, and was searched among a few."""
-        found = []
+        sweeps = []
         if (cells := self._number("cell_threshold")) is not None:
-            found.append(Sweep(name="cell_threshold", chosen=cells, by="v_rand"))
+            sweeps.append(Sweep(name="cell_threshold", chosen=cells, by="v_rand"))
         objects = self._options.get("name") == "instances"
         of = self._names[1] if objects else ""
         for name in _SEARCHED:
@@ -160,9 +160,9 @@ class _Sweeps:
             if lines:
                 points = tuple(float(v or 0) for v in lines.pop(name))
                 scores = {k: tuple(v) for k, v in lines.items()}
-                found.append(
+                sweeps.append(
                     Sweep(name=name, of=of, points=points, scores=scores, chosen=chosen, by=next(iter(scores)))
                 )
             elif objects and self._lacking and name in self._old and self._options.get(name) in (None, "auto"):
-                found.append(Sweep(name=name, of=of, chosen=chosen, undecided=True))
-        return found
+                sweeps.append(Sweep(name=name, of=of, chosen=chosen, undecided=True))
+        return sweeps

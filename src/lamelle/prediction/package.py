@@ -181,18 +181,18 @@ def load(path: Path | str) -> Package:
 
 def states(folder: Path) -> dict[str, FileState]:
     """What was found of the files of a package, which is not loaded: ``whole``, ``changed`` or ``missing``."""
-    found: dict[str, FileState] = {DESCRIPTION: "changed", WEIGHTS: "missing"}
+    files: dict[str, FileState] = {DESCRIPTION: "changed", WEIGHTS: "missing"}
     weights = atomic.sha256(folder / WEIGHTS) if (folder / WEIGHTS).is_file() else None
     try:
         about = _description(folder / DESCRIPTION)
     except FileError:
         if weights:
-            found[WEIGHTS] = "unknown"
-        return found
-    found[DESCRIPTION] = "whole"
+            files[WEIGHTS] = "unknown"
+        return files
+    files[DESCRIPTION] = "whole"
     if weights:
-        found[WEIGHTS] = "whole" if weights == about.weights_sha256 else "changed"
-    return found
+        files[WEIGHTS] = "whole" if weights == about.weights_sha256 else "changed"
+    return files
 
 
 def find(path: Path | str) -> Path:
@@ -233,10 +233,10 @@ def _description(path: Path) -> Description:
 
 def _once(pairs: list[tuple[str, object]]) -> JsonObject:
     """An object of JSON; a key that stands twice would be read otherwise by another program."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return fields
 
 
 def _no_number(name: str) -> float:
@@ -269,8 +269,8 @@ def _see_size(package: Package, folder: Path) -> None:
     """Refuse a package whose images would come in another size than the only one that its network takes."""
     only, given = package.model.image_size, package.tile or package.preparation.resize
     if only and given and tuple(only) != tuple(given):
-        said, got = (" × ".join(map(str, size)) for size in (only, given))
-        reason = f"the network takes images of {said}, they are prepared as {got}"
+        taken, got = (" × ".join(map(str, size)) for size in (only, given))
+        reason = f"the network takes images of {taken}, they are prepared as {got}"
         raise FileError("package.damaged", folder / DESCRIPTION, reason=reason)
 
 
@@ -285,8 +285,8 @@ def _self_test(package: Package, probe: Tensor, answer: Tensor, folder: Path) ->
     except FOREIGN as error:  # the network takes no image of this size
         raise FileError("package.self_test", folder, difference=_reason(error)) from error
     if now.shape != answer.shape or now.shape[1] != package.task.outputs:
-        said = f"{now.shape[1]} outputs, where {package.task.outputs} are described"
-        raise FileError("package.self_test", folder, difference=said)
+        shown = f"{now.shape[1]} outputs, where {package.task.outputs} are described"
+        raise FileError("package.self_test", folder, difference=shown)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in (now, answer, probe)):
         raise FileError("package.self_test", folder, difference="NaN or infinity")
     difference = float((now - answer).abs().max() / answer.abs().max().clamp(min=1e-6))
@@ -298,7 +298,7 @@ def _reason(error: Exception) -> str:
     """The first thing that is wrong, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
-        said = "not a JSON object" if first["type"] == "model_type" else first["msg"].removeprefix("Value error, ")
-        return ": ".join(filter(None, (".".join(map(str, first["loc"])), said)))
-    said = str(error).partition("\n")[0]
-    return said if said and isinstance(error, ValueError) else f"{type(error).__name__}: {said}"
+        cause = "not a JSON object" if first["type"] == "model_type" else first["msg"].removeprefix("Value error, ")
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), cause)))
+    cause = str(error).partition("\n")[0]
+    return cause if cause and isinstance(error, ValueError) else f"{type(error).__name__}: {cause}"

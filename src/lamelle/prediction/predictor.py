@@ -91,10 +91,10 @@ class Predictor:
         if not self._map:
             return self.run(prepare(np.asarray(image))[None])[0]
         if self.tile is None or in_one_piece(image.shape[1:], self.tile, whole=self.whole, dims=self.dims):
-            found = self.run(prepare(np.asarray(image))[None])[0]
+            probabilities = self.run(prepare(np.asarray(image))[None])[0]
         else:
-            found = self._tiled(image, prepare, self.tile)
-        return found if found.shape[1:] == shape else _interpolate(found, shape)
+            probabilities = self._tiled(image, prepare, self.tile)
+        return probabilities if probabilities.shape[1:] == shape else _interpolate(probabilities, shape)
 
     def prepared(self, image: np.ndarray, *, bits: int | None) -> np.ndarray:
         """What the network gets of one image [C, (Z,) Y, X], in one piece: float32 [inputs, (Z,) Y, X]."""
@@ -164,8 +164,8 @@ class Predictor:
                 total: Tensor | float = 0.0
                 for axes in self._mirrors:
                     output = self.model(channels_last(batch.flip(axes)) if axes else batch)
-                    found = self.task.activate(output).float()
-                    total = total + (found.flip(axes) if self._map else found)
+                    answer = self.task.activate(output).float()
+                    total = total + (answer.flip(axes) if self._map else answer)
             assert isinstance(total, torch.Tensor)  # there is at least the image as it is
             size = inputs.shape[2:] if self._map else ()
             return (total / len(self._mirrors))[(..., *(slice(n) for n in size))].cpu().numpy()
@@ -258,8 +258,8 @@ def _interpolate(probabilities: np.ndarray, size: Sequence[int]) -> np.ndarray:
     from torch.nn.functional import interpolate
 
     mode = "bilinear" if len(size) == 2 else "trilinear"
-    found = interpolate(torch.from_numpy(probabilities)[None], size=tuple(size), mode=mode, align_corners=False)
-    return found[0].numpy()
+    resized = interpolate(torch.from_numpy(probabilities)[None], size=tuple(size), mode=mode, align_corners=False)
+    return resized[0].numpy()
 
 
 def _chunks(items: Iterable[Record], size: int) -> Iterator[list[Record]]:

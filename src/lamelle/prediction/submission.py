@@ -63,7 +63,7 @@ def write_submission(
     return written
 
 
-def names(asked: Sequence[InputImage], naming: Naming | None) -> list[tuple[str, InputImage]]:
+def names(images: Sequence[InputImage], naming: Naming | None) -> list[tuple[str, InputImage]]:
     """What each image is called; two images never bear one name, be it at the price of another spelling.
 
     Example:
@@ -72,12 +72,12 @@ def names(asked: Sequence[InputImage], naming: Naming | None) -> list[tuple[str,
         >>> [name for name, _ in names(there, Naming("id", "label", folder=False, suffix=False, separator="|"))]
         ['b9', 'b10']
     """
-    spelt = [one.listed or _spell(one, naming) for one in asked]
+    spelt = [one.listed or _spell(one, naming) for one in images]
     for longer in (lambda one: one.path, lambda one: one.record.id):
-        owners = Counter(name for name, _ in {(n, a.record.image) for n, a in zip(spelt, asked, strict=True)})
-        spelt = [n if a.listed or owners[n] == 1 else longer(a) for n, a in zip(spelt, asked, strict=True)]
-    named = list(zip(spelt, asked, strict=True))
-    listed = any(one.listed for one in asked)
+        owners = Counter(name for name, _ in {(n, a.record.image) for n, a in zip(spelt, images, strict=True)})
+        spelt = [n if a.listed or owners[n] == 1 else longer(a) for n, a in zip(spelt, images, strict=True)]
+    named = list(zip(spelt, images, strict=True))
+    listed = any(one.listed for one in images)
     return named if listed else sorted(named, key=lambda pair: natural(pair[0]))
 
 

@@ -100,13 +100,13 @@ def pieces(full: int, tile: int, margin: int) -> list[tuple[int, int, int]]:
         >>> pieces(100, 40, 8)
         [(0, 0, 32), (24, 32, 56), (48, 56, 80), (60, 80, 100)]
     """
-    found, at = list[tuple[int, int, int]](), 0
+    cuts, at = list[tuple[int, int, int]](), 0
     while at < full:
         start = max(0, min(at - margin, full - tile))
         stop = full if start + tile >= full else start + tile - margin
-        found.append((start, at, stop))
+        cuts.append((start, at, stop))
         at = stop
-    return found
+    return cuts
 
 
 def exact_tile(tile: int, *, margin: int, multiple: int, full: int) -> int:
@@ -176,9 +176,9 @@ def _window(
     """A tile of the padded image; only the pixels of the tile are read."""
     shape = image.shape[1:]
     place = tuple(slice(c, min(c + t, n)) for c, t, n in zip(corner, tile, shape, strict=True))
-    found = np.asarray(image[(slice(None), *place)])
-    more = [(0, t - n) for t, n in zip(tile, found.shape[1:], strict=True)]
-    return np.pad(found, [(0, 0), *more], mode=mode) if any(after for _, after in more) else found
+    part = np.asarray(image[(slice(None), *place)])
+    more = [(0, t - n) for t, n in zip(tile, part.shape[1:], strict=True)]
+    return np.pad(part, [(0, 0), *more], mode=mode) if any(after for _, after in more) else part
 
 
 def _outer(axes: Sequence[np.ndarray]) -> np.ndarray:

@@ -251,9 +251,9 @@ def object_cells(row: ObjectRow) -> Row:
         ['object', 'area', 'area_um2', 'centroid_y', 'centroid_x']
     """
     sizes = {"area_um2": row.area_um2, "volume_um3": row.volume_um3}
-    known: Row = {name: value for name, value in sizes.items() if value is not None}
+    measured: Row = {name: value for name, value in sizes.items() if value is not None}
     places = _along("centroid", row.centroid) | _along("start", row.start) | _along("stop", row.stop)
-    return {"object": row.number, "area": row.area, **known, **places, "probability": row.probability}
+    return {"object": row.number, "area": row.area, **measured, **places, "probability": row.probability}
 
 
 def _along(name: str, values: Sequence[float], digits: int | None = None) -> Row:

@@ -122,7 +122,7 @@ def explain_cases(
     """
     if given := [case.record for case in cases if case.kind == "given"]:
         for subject in subjects:
-            compared = compare(subject.package, given, store, said=None)
+            compared = compare(subject.package, given, store, stated=None)
             subject.predictor.units = compared.units
             if say:
                 for line in compared.lines():

@@ -112,7 +112,7 @@ def score_elsewhere(
     records = [replace(r, split="test") for r in other.labelled if r.id not in left_out]
     if not records:
         raise RequestError("evaluate.all_seen", n=len(other.labelled), names=_pairs(other.seen))
-    compared = compare(package, records, store, said=other.recipe.data.range)
+    compared = compare(package, records, store, stated=other.recipe.data.range)
     scored = sub_volumes.pieces(records) if package.dims == 3 else tuple(records)
     folder = _folder(run, data)
     try:

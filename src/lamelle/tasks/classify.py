@@ -126,7 +126,7 @@ class Classify(Task):
     def plan(cls, facts: PlanFacts) -> Keys:
         side = 224 if min(facts.median[-2:]) >= MANY_PIXELS else max(32, min(facts.median[-2:]))
         steps = 400 if not facts.accelerator else 2000
-        known: Keys = {
+        keys: Keys = {
             "model.kind": "timm",
             "data.resize": list(facts.fixed or (side, side)),
             "data.channels": facts.inputs,
@@ -146,14 +146,14 @@ class Classify(Task):
         uneven = len(facts.class_counts) > 1 and max(facts.class_counts) > 2 * max(1, min(facts.class_counts))
         several = sum(facts.class_counts) > facts.records
         if facts.frozen:
-            known["train.draws"] = 8
+            keys["train.draws"] = 8
         if uneven:
-            known["task.remedy"] = {"name": "weights"}
+            keys["task.remedy"] = {"name": "weights"}
         if several:
-            known["task.loss"] = {"name": "bce"}
+            keys["task.loss"] = {"name": "bce"}
         if several or (uneven and len(facts.class_counts) == 2):
-            known["task.threshold"] = "f1"
-        return known
+            keys["task.threshold"] = "f1"
+        return keys
 
     def adapt(self, index: Index, labels: Labels) -> Classify:
         names = {name for r in index.records for name in r.names}
