@@ -157,7 +157,7 @@ def test_a_validation_loss_that_is_not_finite_stops_the_training(
     assert found is not None
     assert (found[0].epoch, found[0].best_epoch) == (1, 1)
     (last,) = stopped.checkpoints.glob("step-*.json")
-    assert f"{last}. lamelle train --resume {stopped.path} goes on" in str(caught.value)
+    assert f"{last}. lamelle train --resume {stopped.path} continues" in str(caught.value)
 
 
 def test_weights_that_are_not_finite_are_never_saved(trained: Trainer, monkeypatch: Patch, tmp_path: Any) -> None:
