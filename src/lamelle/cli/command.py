@@ -15,14 +15,13 @@ import click
 
 from lamelle import verbs
 from lamelle.cli import localised
-from lamelle.messages import catalogue, language
+from lamelle.messages import catalogue, language, text
 from lamelle.verbs.outcome import Outcome
 from lamelle.verbs.signature import Cli, Docstring, described
 
 _GIVEN = ("progress", "command")
 """Arguments that the command line fills in itself."""
 _PAIRS = "overrides"
-_PAIR = "[KEY=VALUE]..."
 
 
 def build(name: str, verb: Callable[..., Outcome]) -> click.Command:
@@ -48,7 +47,7 @@ def build(name: str, verb: Callable[..., Outcome]) -> click.Command:
             parameters.append(_option(parameter, kind, cli, about.of(parameter.name)))
     if _PAIRS in signature.parameters and not several:
         place = len(words)
-        parameters.insert(place, click.Argument([_PAIRS], nargs=-1, metavar=_PAIR))
+        parameters.insert(place, click.Argument([_PAIRS], nargs=-1, metavar=text("cli.pairs")))
 
     def run(**values: Any) -> None:
         _call(verb, signature, words, values, name)
@@ -130,7 +129,9 @@ def _argument(parameter: inspect.Parameter, kind: Any, cli: Cli, *, pairs: bool)
     metavar = cli.metavar or parameter.name.upper()
     if several:
         metavar = f"{metavar.removesuffix('S') if not required else metavar}..."
-        metavar = (metavar if required else f"[{metavar.removesuffix('...')}]...") + (f" {_PAIR}" if pairs else "")
+        metavar = (metavar if required else f"[{metavar.removesuffix('...')}]...") + (
+            f" {text('cli.pairs')}" if pairs else ""
+        )
     elif not required:
         metavar = f"[{metavar}]"
     nargs = -1 if several else 1

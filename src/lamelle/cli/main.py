@@ -42,7 +42,12 @@ class _Commands(localised.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Commands, help=text("cli.help"), context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    help=text("cli.help"),
+    subcommand_metavar=text("cli.subcommand"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--debug", cls=localised.Option, is_flag=True, help=text("cli.debug"))
 @click.version_option(__version__, prog_name="lamelle", help=text("cli.version"))
 @click.pass_context
