@@ -119,6 +119,19 @@ def test_a_threshold_that_validation_could_not_decide_is_noted(
     assert "evaluate.unsearched" not in told(summarise(task, rows, OPTIONS, split="test", sweeps=[given]))
 
 
+@pytest.mark.parametrize("shapes", [((64, 64), (64, 88)), ((37, 53), (53, 37), (8, 90))])
+def test_images_of_several_shapes_are_scored_together(shapes: tuple[tuple[int, int], ...]) -> None:
+    """Images of other proportions fall into another number of blocks, which no score is made of there."""
+    task, rng, items = segment("background", "cell"), np.random.default_rng(0), []
+    for n, shape in enumerate(shapes):
+        truth = (rng.random(shape) < 0.5).astype(np.int64)
+        probabilities = np.where(truth, 0.9, 0.1)[None].astype(np.float32)
+        items.append(ItemStats(f"image {n}", task.row(probabilities, truth), None, None, None))
+    scores = summarise(task, items, OPTIONS, split="test")
+    assert scores["dice"].value == 1.0
+    assert scores["dice"].n == len(shapes)
+
+
 def test_slices_of_one_volume_are_resampled_by_block() -> None:
     rows = segmented(6, ["v"] * 6, [None] * 6)
     scores = summarise(segment("background", "cell"), rows, OPTIONS, split="test")

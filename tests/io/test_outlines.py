@@ -57,6 +57,17 @@ def test_an_outline_fills_to_its_label_and_has_its_area(seed: int):
         assert all(area(outer) > 0 > max((area(h) for h in holes), default=-1) for outer, *holes in one.polygons)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_holes_that_meet_at_corners_are_rings_of_their_own(seed: int):
+    """Dense masks: on both diagonals, and where the first corner of a ring is one that two rings share."""
+    mask = (np.random.default_rng(seed).random((12, 15)) < 0.75).astype(int)
+    mask[4:8, 4:8] = [[1, 1, 1, 1], [1, 1, 0, 1], [1, 0, 1, 1], [1, 1, 1, 1]]
+    for labels in (mask, mask[:, ::-1]):
+        [one] = outlines(labels)
+        assert np.array_equal(filled(rings_of(one), labels.shape), labels > 0)
+        assert sum(area(ring) for part in one.polygons for ring in part) == labels.sum()
+
+
 def test_corners_on_a_line_are_left_out():
     [one] = outlines(np.ones((3, 5), int))
     assert sorted(map(tuple, one.polygons[0][0].tolist())) == [(0, 0), (0, 3), (5, 0), (5, 3)]

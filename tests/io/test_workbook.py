@@ -36,6 +36,8 @@ def test_what_is_written_is_read_back_with_its_type(tmp_path: Path):
         ("", None),
         ("'=A1", "=A1"),
         ("1_0", "1_0"),
+        ("True", True),
+        ("False", False),
     ],
 )
 def test_cells_of_a_table_become_numbers_only_where_they_are(written: str, cell: object):

@@ -27,7 +27,8 @@ def test_the_workbook_holds_the_scores_and_tables_of_the_run(segment_run: RunFol
     shown = [[cell.value for cell in row] for row in book["predictions"].rows]
     assert shown[0] == list(written[0])
     assert [row[0] for row in shown[1:]] == [row["image"] for row in written]
-    assert {type(row[1]) for row in shown[1:]} <= {float, int}
+    for name in ("quality", "share:background"):
+        assert {type(row[shown[0].index(name)]) for row in shown[1:]} <= {float, int}
     assert len(list(book["history"].rows)) == 1 + len(segment_run.read_history())
 
 

@@ -80,7 +80,7 @@ def _rings(mask: np.ndarray) -> list[np.ndarray]:
         ring, last = [], (0, 0)
         while True:
             choices = steps[here]
-            step = choices[0] if len(choices) == 1 else (-last[1], last[0])
+            step = choices[0] if len(choices) == 1 or not ring else (-last[1], last[0])
             choices.remove(step)
             if not choices:
                 del steps[here]

@@ -30,7 +30,7 @@ class Sheet:
 
 
 def typed(row: Mapping[str, object], *, text: Collection[str] = ()) -> list[Cell]:
-    """The cells of a row of a CSV: what is written as a number becomes one, what is empty is empty.
+    """The cells of a row of a CSV: what is written as a number, or as true or false, becomes one.
 
     A quote that keeps a spreadsheet from reading a text as a formula is taken off.
 
@@ -50,6 +50,8 @@ def _typed(value: object, is_text: bool) -> Cell:
     if value is None or isinstance(value, bool | int | float):
         return value
     written = str(value)
+    if written in ("True", "False") and not is_text:
+        return written == "True"
     if not is_text and (number := _NUMBER.fullmatch(written)):
         return float(written) if number["fraction"] or number["exponent"] else int(written)
     return written[1:] if written[:1] == "'" and written[1:2] in ("=", "+", "-", "@") else written or None

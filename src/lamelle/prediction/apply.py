@@ -59,13 +59,12 @@ def predict_files(
         The table of all predictions.
 
     Raises:
-        RequestError: If nothing is found to predict, ``out`` holds something already, or masks of objects are asked of
-            a model that knows no objects.
+        RequestError: If nothing is found to predict, ``out`` holds something already, or the model has not what is
+            wanted, such as masks of objects of one that knows none.
         DataError: At the end, if some images could not be read; all others are predicted. Where none can be, or nothing
             says what the values of some mean, nothing is made.
     """
-    if wanted.masks and not package.task.names_objects:
-        raise RequestError("predict.no_objects", task=package.task.name)
+    wanted.check(package.task)
     if (there := out.exists()) and (not out.is_dir() or any(out.iterdir())):
         raise RequestError("predict.not_empty", path=out)
     listed = read_unlabelled(paths, dims=package.dims, axes=package.axes, volumes=package.volumes)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lamelle.errors import RequestError
 from lamelle.io import writers
 from lamelle.io.outlines import outlines, write_geojson, write_rois
 from lamelle.pictures.overlay import overlay
 from lamelle.prediction.output_places import OutputPlaces, grid_of_part, stack_of
 from lamelle.prediction.submission import Submission
-from lamelle.types import Grid, Record, Source
+from lamelle.types import Grid, LabelMap, ObjectMap, Record, Source
+
+if TYPE_CHECKING:
+    from lamelle.tasks.base import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,21 @@ class Wanted:
     """Outlines for Fiji."""
     workbook: bool = False
     """All tables as one Excel workbook."""
+
+    def check(self, task: type[Task] | Task) -> None:
+        """See that a task has what is wanted, and that the libraries are there that write it.
+
+        Raises:
+            RequestError: If not.
+        """
+        if self.masks and not task.names_objects:
+            raise RequestError("predict.no_objects", task=task.name)
+        if (self.geojson or self.rois) and task.answer not in (LabelMap, ObjectMap):
+            raise RequestError("predict.no_outlines", task=task.name)
+        if self.rois and find_spec("roifile") is None:
+            raise RequestError("files.no_roifile")
+        if self.workbook and find_spec("openpyxl") is None:
+            raise RequestError("files.no_openpyxl")
 
 
 NOTHING_MORE = Wanted()

@@ -12,7 +12,7 @@ from lamelle.messages.numbers import unit_of
 from lamelle.metrics.names import name_of
 from lamelle.runs.folder import RunFolder
 
-_NAMES = ("image", "file", "label", "class", "truth", "predicted", "group", "quality", "unit")
+_NAMES = ("image", "file", "label", "class", "truth", "predicted", "group", "unit")
 """Columns that hold names, also where these look like numbers."""
 
 

@@ -86,8 +86,12 @@ class Scored(ABC):
         return measured(self.quick_statistics, self.quick_pair(probabilities, target))
 
     def table(self, rows: Sequence[Row]) -> Table:
-        """Rows as columns [n, ...], with what follows from them; what JSON wrote as null is NaN again."""
+        """Rows as columns [n, ...], with what follows from them; what JSON wrote as null is NaN again.
+
+        What has another size in each row, as blocks of images of different shapes, is no column.
+        """
         names = [name for name in STATISTICS if rows and all(name in row for row in rows)]
+        names = [name for name in names if len({np.shape(row[name]) for row in rows}) == 1]
         columns = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
         return derived(columns, classes=len(self.classes)) if self.view.name == "classes" and columns else columns
 

@@ -113,4 +113,5 @@ def _write(out: Path, picture: np.ndarray) -> None:
     mark, buffer = PngInfo(), io.BytesIO()
     mark.add_text("Software", f"Lamelle {__version__}")
     Image.fromarray(np.ascontiguousarray(np.moveaxis(picture, 0, -1))).save(buffer, "PNG", pnginfo=mark)
+    out.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(out, buffer.getvalue())
