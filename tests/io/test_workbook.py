@@ -34,7 +34,7 @@ def test_what_is_written_is_read_back_with_its_type(tmp_path: Path):
         ("007", "007"),
         ("nan", "nan"),
         ("", None),
-        ("'=A1", "=A1"),
+        ("=A1", "=A1"),
         ("1_0", "1_0"),
         ("True", True),
         ("False", False),

@@ -17,10 +17,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamelle.data.store import Store
 from lamelle.io.images import read, read_labels
 from lamelle.prediction.files import PredictionFolder
 from lamelle.prediction.output import Wanted
-from lamelle.prediction.tables import items_csv
+from lamelle.prediction.tables import items_csv, unquoted
 from lamelle.prediction.writers import WRITERS
 from lamelle.tasks.watershed import rows_of
 from lamelle.types import Boxes, ClassScores, Grid, LabelMap, ObjectMap, Prediction, Record, Source, Spacing
@@ -206,3 +207,33 @@ def test_outlines_of_a_stack_are_of_all_its_planes(tmp_path: Path) -> None:
     found.close()
     [feature] = json.loads((tmp_path / "geojson/s.geojson").read_text())["features"]
     assert feature["geometry"]["plane"]["z"] == 1
+
+
+def test_outlines_are_in_the_voxels_of_the_labels_that_are_written(tmp_path: Path) -> None:
+    """NIfTI is written in the order in which it is stored; outlines, as objects and boxes, are of that file."""
+    nibabel = pytest.importorskip("nibabel")
+    array = np.zeros((9, 7, 5), np.int16)
+    array[1:4, 2:5, 3], array[6, 1, 0] = 700, 700
+    nibabel.save(nibabel.Nifti1Image(array, np.diag([-1.0, 2.0, 3.0, 1.0])), tmp_path / "a.nii.gz")
+    store = Store(tmp_path / "store", budget=1 << 26)
+    record = Record("a.nii.gz", Source(tmp_path / "a.nii.gz"))
+    found = folder(tmp_path / "out", geojson=True)
+    labels = (store.image(record.image)[0] > 0).astype(np.int64)
+    found.add(record, store.image(record.image), LabelMap(labels, None), store.grid(record.image))
+    found.close()
+    stored = np.asarray(nibabel.load(tmp_path / "out/labels/a.nii.gz").dataobj).T
+    assert not np.array_equal(stored, labels), "what is stored is turned"
+    features = json.loads((tmp_path / "out/geojson/a.geojson").read_text())["features"]
+    drawn = {f["geometry"]["plane"]["z"]: f["geometry"]["coordinates"] for f in features}
+    assert set(drawn) == set(np.flatnonzero(stored.any((1, 2))).tolist())
+    for z, rings in drawn.items():
+        y, x = np.nonzero(stored[z])
+        corners = np.array(rings[0])
+        assert corners.min(0).tolist() == [x.min(), y.min()]
+        assert corners.max(0).tolist() == [x.max() + 1, y.max() + 1]
+
+
+@pytest.mark.parametrize("name", ["=a.png", "+a.png", "-a.png", "@a.png", "\ta.png", "'s.png", "a.png"])
+def test_a_name_that_looks_like_a_formula_is_found_again(name: str) -> None:
+    [row] = csv.DictReader(items_csv([{"image": name}]).splitlines())
+    assert unquoted(row["image"]) == name

@@ -133,12 +133,12 @@ def write_geojson(path: Path, outlines: Iterable[Outline], *, class_of: Callable
 
     Reference: Butler et al. (2016), RFC 7946; coordinates are pixels, as QuPath has them.
     """
-    features = [_feature(one, class_of(one.label), objects=objects) for one in outlines]
+    features = [_feature(one, class_of(one.label), path.name, objects=objects) for one in outlines]
     written = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
     atomic.write_text(path, written + "\n")
 
 
-def _feature(outline: Outline, name: str, *, objects: bool) -> dict[str, object]:
+def _feature(outline: Outline, name: str, file: str, *, objects: bool) -> dict[str, object]:
     polygons = [[[*ring.tolist(), ring[0].tolist()] for ring in part] for part in outline.polygons]
     geometry: dict[str, object] = (
         {"type": "Polygon", "coordinates": polygons[0]}
@@ -154,7 +154,9 @@ def _feature(outline: Outline, name: str, *, objects: bool) -> dict[str, object]
     }
     if objects:
         properties["name"] = str(outline.label)
-    return {"type": "Feature", "id": str(uuid.uuid4()), "geometry": geometry, "properties": properties}
+    # the same for the same labels, and another in each file
+    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"{file}/{outline.plane}/{outline.label}")
+    return {"type": "Feature", "id": str(identity), "geometry": geometry, "properties": properties}
 
 
 def write_rois(path: Path, outlines: Iterable[Outline], *, class_of: Callable[[int], str], objects: bool) -> None:

@@ -30,9 +30,7 @@ class Sheet:
 
 
 def typed(row: Mapping[str, object], *, text: Collection[str] = ()) -> list[Cell]:
-    """The cells of a row of a CSV: what is written as a number, or as true or false, becomes one.
-
-    A quote that keeps a spreadsheet from reading a text as a formula is taken off.
+    """The cells of a row of texts: what is written as a number, or as true or false, becomes one.
 
     Args:
         text: Columns whose cells are names, even where they look like numbers.
@@ -40,8 +38,6 @@ def typed(row: Mapping[str, object], *, text: Collection[str] = ()) -> list[Cell
     Example:
         >>> typed({"image": "12", "cells": "12", "area": "0.5", "note": "", "sample": "007"}, text=["image"])
         ['12', 12, 0.5, None, '007']
-        >>> typed({"name": "'=1"})
-        ['=1']
     """
     return [_typed(value, name in text) for name, value in row.items()]
 
@@ -54,7 +50,7 @@ def _typed(value: object, is_text: bool) -> Cell:
         return written == "True"
     if not is_text and (number := _NUMBER.fullmatch(written)):
         return float(written) if number["fraction"] or number["exponent"] else int(written)
-    return written[1:] if written[:1] == "'" and written[1:2] in ("=", "+", "-", "@") else written or None
+    return written or None
 
 
 def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:

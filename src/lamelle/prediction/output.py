@@ -12,6 +12,7 @@ import numpy as np
 
 from lamelle.errors import RequestError
 from lamelle.io import writers
+from lamelle.io.geometry import Turn
 from lamelle.io.outlines import outlines, write_geojson, write_rois
 from lamelle.pictures.overlay import overlay
 from lamelle.prediction.output_places import OutputPlaces, grid_of_part, stack_of
@@ -77,10 +78,11 @@ class Output:
         if self.wanted.overlays:
             writers.write_rgb(self.places.place("overlays", record, ".png"), overlay(image, labels))
 
-    def outline(self, record: Record, labels: np.ndarray, *, objects: bool, stack: bool = False) -> None:
-        """Write outlines of labels [(Z,) Y, X], if there are to be some.
+    def outline(self, record: Record, labels: np.ndarray, turn: Turn, *, objects: bool, stack: bool = False) -> None:
+        """Write outlines of labels [(Z,) Y, X], if there are to be some, in pixels of the file of labels.
 
         Args:
+            turn: How what is stored in that file is turned when it is read.
             objects: The labels number objects; else they are classes.
             stack: They are of all planes of the stack that the record is one of.
         """
@@ -88,6 +90,10 @@ class Output:
         def class_of(label: int) -> str:
             return self.classes[min(1, len(self.classes) - 1) if objects else label]
 
+        if not (self.wanted.geojson or self.wanted.rois):
+            return
+        if not turn.plain:
+            labels = turn.undo(labels if labels.ndim == 3 else labels[None], dims=3)
         if self.wanted.geojson:
             place = self.places.place("geojson", record, ".geojson", whole=stack)
             write_geojson(place, outlines(labels), class_of=class_of, objects=objects)

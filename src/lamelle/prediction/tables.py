@@ -11,6 +11,8 @@ from lamelle.io.workbook import Sheet, typed
 
 Row = dict[str, object]
 """One line of a table: column → cell."""
+_FORMULA = tuple("=+-@\t\r")
+"""What a text begins with that a spreadsheet runs as a formula."""
 _NAMES = ("image", "file", "label", "class", "truth", "group")
 """Columns that hold names, also where these look like numbers."""
 
@@ -55,4 +57,14 @@ def items_csv(items: Sequence[Mapping[str, object]], columns: Sequence[str] = ()
 
 def _safe(value: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {*"=+-@\t\r"} else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def unquoted(cell: str) -> str:
+    """A cell of a table without the quote that keeps a spreadsheet from running it as a formula.
+
+    Example:
+        >>> unquoted("'=1"), unquoted("'s"), unquoted("-1")
+        ('=1', "'s", '-1')
+    """
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell

@@ -121,7 +121,7 @@ class _MapWriter(PredictionWriter[P]):
         place = self.out.places.place("labels", record, suffix)
         spacing = grid.spacing and grid.spacing[-dims:]
         writers.write_labels(place, labels, spacing=spacing, grid=grid)
-        self.out.outline(record, labels, objects=self.objects)
+        self.out.outline(record, labels, StoredGrid.of(suffix, grid, labels.shape).turn, objects=self.objects)
         if probabilities is not None:
             file = self.out.places.place("probabilities", record, _exact(suffix))
             writers.write_image(file, probabilities, spacing=spacing, grid=grid)
@@ -135,7 +135,8 @@ class _MapWriter(PredictionWriter[P]):
         if (stack := self._piled("labels", record, labels[None], dtype)) is not None:
             with stack:
                 writers.write_labels(place, stack.whole()[0], spacing=grid.spacing, grid=grid)
-                self.out.outline(record, stack.whole()[0], objects=self.objects, stack=True)
+                turn = StoredGrid.of(suffix, grid, labels.shape).turn
+                self.out.outline(record, stack.whole()[0], turn, objects=self.objects, stack=True)
         if probabilities is not None:
             stack = self._piled("probabilities", record, probabilities, probabilities.dtype)
             if stack is not None:

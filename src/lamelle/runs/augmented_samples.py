@@ -10,7 +10,7 @@ import numpy as np
 from lamelle.data.augment.options import Augment
 from lamelle.data.preparation import full_range
 from lamelle.data.randomness import generator
-from lamelle.data.samples import Batch, Reader, Samples
+from lamelle.data.samples import Batch, EpochOrder, Reader, Samples
 from lamelle.data.store import Store
 from lamelle.data.targets import boxes
 from lamelle.pictures.overlay import colours_of_channels, draw_contours, shown_plane
@@ -50,15 +50,14 @@ def augmented_samples(plan: Plan, store: Store, *, images: int, draws: int) -> l
     """
     preparation = prepare(plan, store)
     samples, augmentation = training_samples(plan, Reader(store, plan.task.targets, preparation))
-    return [
-        _augmented(samples, augmentation, position, draws)
-        for position in _positions(samples, spread(plan.of("train"), images))
-    ]
+    order = samples.order(0)
+    positions = _positions(samples, order, spread(plan.of("train"), images))
+    return [_augmented(samples, order, augmentation, position, draws) for position in positions]
 
 
-def _positions(samples: Samples, wanted: Sequence[Record]) -> list[int]:
-    """Where in the first epoch these records stand for the first time; those that it leaves out come in a later one."""
-    owners = samples.order(0).owner.tolist()
+def _positions(samples: Samples, order: EpochOrder, wanted: Sequence[Record]) -> list[int]:
+    """Where in an epoch these records stand first; in the place of one that the epoch leaves out comes another."""
+    owners = order.owner.tolist()
     names = {record.id for record in wanted}
     first: dict[str, int] = {}
     for position, owner in enumerate(owners):
@@ -68,9 +67,11 @@ def _positions(samples: Samples, wanted: Sequence[Record]) -> list[int]:
     return sorted((chosen + others)[: len(wanted)])
 
 
-def _augmented(samples: Samples, augmentation: Augment, position: int, draws: int) -> AugmentedSample:
-    batch = samples.batch(0, [position], samples.order(0))
-    record = next(r for r in samples.records if r.id == batch.ids[0])
+def _augmented(
+    samples: Samples, order: EpochOrder, augmentation: Augment, position: int, draws: int
+) -> AugmentedSample:
+    batch = samples.batch(0, [position], order)
+    record = samples.records[order.owner[position]]
     shown = _SampleDrawing(samples, record)
     plain = shown.picture(*_changed(batch, samples, Augment.none(flip=False, rot90=False)), first=True)
     changed = []

@@ -11,6 +11,7 @@ import numpy as np
 from lamelle.data.store import Store
 from lamelle.errors import FileError
 from lamelle.io.images import header, read_labels, window
+from lamelle.prediction.tables import unquoted
 from lamelle.runs.folder import RunFolder
 from lamelle.runs.plan import Plan
 from lamelle.types import Record
@@ -53,8 +54,7 @@ def predicted_in(run: RunFolder) -> dict[str, Predicted]:
     predictions: dict[str, Predicted] = {}
     for folder in [run.predictions, *sorted(run.path.glob(f"fold*/{run.predictions.name}"))]:
         for row in run.read_table(folder / "predictions.csv"):
-            name = row["image"]
-            predictions[name[1:] if name[:2] in {"'=", "'+", "'@"} else name] = Predicted(folder, row)
+            predictions[unquoted(row["image"])] = Predicted(folder, row)
     return predictions
 
 

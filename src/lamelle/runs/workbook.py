@@ -10,6 +10,7 @@ from lamelle.io.workbook import Sheet, typed, write_workbook
 from lamelle.messages import text
 from lamelle.messages.numbers import unit_of
 from lamelle.metrics.names import name_of
+from lamelle.prediction.tables import unquoted
 from lamelle.runs.folder import RunFolder
 
 _NAMES = ("image", "file", "label", "class", "truth", "predicted", "group", "unit")
@@ -46,4 +47,5 @@ def _scores(run: RunFolder) -> Sheet:
 def _table(run: RunFolder, name: str, file: Path) -> Iterator[Sheet]:
     """The sheet of a table, if the Run has it."""
     if file.is_file() and (rows := run.read_table(file)):
-        yield Sheet(name, list(rows[0]), [typed(row, text=_NAMES) for row in rows])
+        plain = ({column: unquoted(cell) for column, cell in row.items()} for row in rows)
+        yield Sheet(name, list(rows[0]), [typed(row, text=_NAMES) for row in plain])

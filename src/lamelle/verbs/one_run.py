@@ -301,9 +301,9 @@ def predict(
 
 
 def report(run: AnyPath, *, xlsx: AnyPath | None = None) -> Page:
-    """Write the report of a run anew.
+    """Write the report of a run again.
 
-    Write report.html of RUN anew, from what it holds: it is complete without the images.
+    Write report.html of RUN again, from what it holds: it is complete without the images.
 
     Args:
         run: A Run.

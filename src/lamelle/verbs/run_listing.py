@@ -104,7 +104,7 @@ def prune_runs(
 
 
 def verify_runs(*paths: AnyPath) -> Verification:
-    """Every file of runs, hashed anew and compared with what was written.
+    """Every file of runs, hashed again and compared with what was written.
 
     Args:
         paths: Runs, with their folds and evaluations; folders of runs; packages. None = ``runs``.
